@@ -1,0 +1,128 @@
+"""The proximal operators: soft threshold, and Φ of Proposition B.1 in its corrected form."""
+
+import torch
+from torch import Tensor
+
+from unfolded.errors import ConfigError, complain
+
+
+def soft_threshold(u: Tensor, tau: Tensor | float) -> Tensor:
+    r"""Shrink towards zero: the proximal operator of :math:`\tau|v|`.
+
+    .. math:: \mathrm{soft}_\tau(u) = \operatorname{sign}(u)\,\max(|u| - \tau, 0)
+
+    Shapes: ``u`` and ``tau`` broadcast; the result has their common shape. Units: those of ``u``.
+    Raises ConfigError if a threshold is negative or NaN.
+    Source: the activation of ISTA, LISTA and SISTA-RNN.
+
+    >>> soft_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0)
+    tensor([-2.,  0.,  1.])
+    """
+    u, tau = _same_kind(u, tau)
+    _refuse_negative("tau", tau)
+    return shrink(u, tau)
+
+
+def prox_l1_l1(
+    u: Tensor, hbar: Tensor | float, tau1: Tensor | float, tau2: Tensor | float
+) -> Tensor:
+    r"""Minimise an ℓ1 term at zero plus an ℓ1 term at ħ: the activation Φ of reweighted-RNN.
+
+    .. math:: \Phi(u) = \arg\min_v\; \tau_1|v| + \tau_2|v-\hbar| + \tfrac12 (v-u)^2,
+        \qquad \tau_i = \lambda_i g / c
+
+    computed without branches: with :math:`m` equal to :math:`u - \operatorname{sign}(\hbar)
+    (\tau_1-\tau_2)` clamped between 0 and ħ, Φ is the median of :math:`m`,
+    :math:`u-\tau_1-\tau_2` and :math:`u+\tau_1+\tau_2`.
+
+    Shapes: all four broadcast; the result has their common shape. Units: those of ``u``.
+    Gradients are closed forms for all four arguments; on a kink they are one element of the
+    generalised gradient (at ħ = 0 the plateau counts as the one at zero).
+    Raises ConfigError if a threshold is negative or NaN (Φ is then no proximal operator).
+    Source: (5)–(7) and Prop. B.1; the last branch of the printed (7) is wrong, this one is right.
+
+    >>> u = torch.tensor([-4.0, -1.0, 1.0, 2.5, 6.0])
+    >>> prox_l1_l1(u, 2.0, 1.0, 0.5)
+    tensor([-2.5000,  0.0000,  0.5000,  2.0000,  4.5000])
+    """
+    u, hbar, tau1, tau2 = _same_kind(u, hbar, tau1, tau2)
+    _refuse_negative("tau1", tau1)
+    _refuse_negative("tau2", tau2)
+    return phi(u, hbar, tau1, tau2)
+
+
+def shrink(u: Tensor, tau: Tensor) -> Tensor:
+    """Soft threshold without the check of its argument, for inner loops."""
+    return u - torch.minimum(torch.maximum(u, -tau), tau)
+
+
+def phi(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
+    """Φ without the check of its thresholds, for inner loops: tensors of one dtype and device."""
+    return _Phi.apply(u, hbar, tau1, tau2)[0]
+
+
+class _Phi(torch.autograd.Function):
+    """Φ with its gradient in closed form: one of 0, ħ or a line of slope one, unit by unit."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(u, hbar, tau1, tau2):
+        reach = tau1 + tau2
+        zero = torch.zeros_like(hbar)
+        middle = u - torch.sign(hbar) * (tau1 - tau2)
+        middle = torch.minimum(
+            torch.maximum(middle, torch.minimum(hbar, zero)), torch.maximum(hbar, zero)
+        )
+        below, above = u - reach, u + reach
+        value = torch.maximum(below, torch.minimum(middle, above))
+        # An outer line may pass through 0 or ħ only at a kink, or where its plateau has no width:
+        # there the slope is one, which the value alone would not tell.
+        line = ((value != 0) & (value != hbar)) | (value == below) | (value == above)
+        return value, line
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        u, hbar, tau1, tau2 = inputs
+        value, line = output
+        ctx.mark_non_differentiable(line)
+        ctx.save_for_backward(value, line, hbar)
+        ctx.shapes = u.shape, hbar.shape, tau1.shape, tau2.shape
+
+    @staticmethod
+    def backward(ctx, grad, _):
+        value, line, hbar = ctx.saved_tensors
+        on_line = grad * line
+        grads = (
+            lambda: on_line,
+            lambda: grad * (~line & (value == hbar) & (hbar != 0)),
+            lambda: -on_line * torch.sign(value),
+            lambda: -on_line * torch.sign(value - hbar),
+        )
+        return tuple(
+            gradient().sum_to_size(shape) if needed else None
+            for gradient, shape, needed in zip(grads, ctx.shapes, ctx.needs_input_grad, strict=True)
+        )
+
+
+def _same_kind(u: Tensor, *others: Tensor | float) -> tuple[Tensor, ...]:
+    u = torch.as_tensor(u)
+    if not u.is_floating_point():
+        u = u.to(torch.get_default_dtype())
+    dtype = u.dtype
+    for other in others:
+        if isinstance(other, Tensor) and other.is_floating_point():
+            dtype = torch.promote_types(dtype, other.dtype)
+    return tuple(torch.as_tensor(a, dtype=dtype, device=u.device) for a in (u, *others))
+
+
+def _refuse_negative(name: str, tau: Tensor) -> None:
+    if not bool((tau >= 0).all()):
+        got = f"{name} with minimum {tau.detach().min().item():g}"
+        raise ConfigError(
+            complain(
+                f"thresholds {name} >= 0 (a negative or NaN one gives no proximal operator)",
+                got,
+                "make lambda, g and c positive",
+            )
+        )

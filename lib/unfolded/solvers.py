@@ -1,0 +1,232 @@
+"""The iterative solvers that the networks unfold: each is one step and one loop.
+
+A network of depth d is d calls of the same step with learned tensors, so "untrained network =
+d solver iterations" holds by construction. Codes are rows: h is (batch, h), x is (batch, n).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unfolded.errors import ConfigError, complain
+from unfolded.prox import phi, shrink
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solver returns.
+
+    ``codes`` (batch, time, h); ``objective`` (batch, time, iterations + 1), the frame's objective
+    before and after each iteration; ``certificate`` (batch, time), the Euclidean distance of 0
+    from the subdifferential of the frame's objective at the returned code: 0 at a minimiser.
+    """
+
+    codes: Tensor
+    objective: Tensor
+    certificate: Tensor
+
+
+def descend(h: Tensor, x: Tensor, M: Tensor, c: Tensor | float) -> Tensor:
+    """Take the gradient step h − (1/c) Mᵀ(Mh − x) on the fidelity term, M = AD."""
+    return h + ((x - h @ M.T) @ M) / c
+
+
+def ista_step(h: Tensor, x: Tensor, *, M: Tensor, c, lambda1) -> Tensor:
+    r"""One iteration of ISTA: :math:`\mathrm{soft}_{\lambda_1/c}(h - \tfrac1c M^\top(Mh - x))`."""
+    return shrink(descend(h, x, M, c), torch.as_tensor(lambda1 / c, dtype=h.dtype))
+
+
+def sista_step(h: Tensor, x: Tensor, predicted: Tensor, *, M, D, c, lambda1, lambda2) -> Tensor:
+    r"""One iteration of SISTA: ISTA with a quadratic pull towards the predicted frame.
+
+    ``predicted`` (batch, n0) is :math:`F D h_{t-1}`; the pull is
+    :math:`\tfrac{\lambda_2}{2}\|Dh - FDh_{t-1}\|_2^2`. Source: SISTA-RNN, (35).
+    """
+    pull = (predicted - h @ D.T) @ D
+    u = descend(h, x, M, c) + (lambda2 / c) * pull
+    return shrink(u, torch.as_tensor(lambda1 / c, dtype=h.dtype))
+
+
+def reweighted_step(h: Tensor, x: Tensor, hbar: Tensor, *, M, c, a, b, Z=None) -> Tensor:
+    r"""One iteration of Algorithm 1, steps 6 and 7; with Z = I and g = 1 of the ℓ1-ℓ1 algorithm.
+
+    .. math:: h^{(l)} = \Phi_{a, b, \hbar}\bigl(Z_l (h^{(l-1)} - \tfrac1c M^\top(M h^{(l-1)} - x))
+        \bigr), \qquad a = \lambda_1 g_l / c,\; b = \lambda_2 g_l / c
+
+    Shapes: h, hbar (batch, h); x (batch, n); M (n, h); a, b (h,); Z (h, h) or None for I.
+    Source: (4) with :math:`h^{(l-1)}` on the right, where the print has :math:`h^{(l)}`.
+    """
+    v = descend(h, x, M, c)
+    return phi(v if Z is None else v @ Z.T, hbar, a, b)
+
+
+def ista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
+    r"""Solve (1) frame by frame, :math:`\min_h \tfrac12\|x_t - ADh\|^2 + \lambda_1\|h\|_1`.
+
+    Shapes: x (batch, time, n); A (n, n0); D (n0, h); h0 (h,) the start, zeros by default.
+    ``c=None`` takes the Lipschitz constant :math:`\|AD\|_2^2`. Raises ConfigError on bad input.
+
+    >>> x, A, D = torch.ones(1, 2, 3), torch.eye(3), torch.eye(3)
+    >>> ista(x, A, D, lambda1=0.25, iterations=1).codes[0, 0]
+    tensor([0.7500, 0.7500, 0.7500])
+    """
+    M, c, start = _prepare(x, A, D, c, h0, lambda1=lambda1)
+    return _independent(
+        x, M, lambda1, start, iterations, lambda h, _: (ista_step(h, x, M=M, c=c, lambda1=lambda1),)
+    )
+
+
+def fista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
+    """Solve (1) like :func:`ista`, with the momentum of Beck and Teboulle (2009).
+
+    Shapes, units and errors: as :func:`ista`. The objective may rise for a while on its way.
+    """
+    M, c, start = _prepare(x, A, D, c, h0, lambda1=lambda1)
+
+    def step(h, state):
+        y, momentum = (h, 1.0) if state is None else state
+        new = ista_step(y, x, M=M, c=c, lambda1=lambda1)
+        after = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        return new, (new + (momentum - 1) / after * (new - h), after)
+
+    return _independent(x, M, lambda1, start, iterations, step)
+
+
+def sista(x, A, D, F, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> Solution:
+    r"""Solve (2) with :math:`R = \tfrac12\|Dh - FDh_{t-1}\|_2^2`, one frame after the other.
+
+    Each frame starts at :math:`D^\top F D h_{t-1}`. Shapes: F (n0, n0); h0 (h,) is
+    :math:`h_{t-1}` of the first frame; the rest as :func:`ista`. ``c=None`` takes
+    :math:`\|AD\|_2^2 + \lambda_2\|D\|_2^2`.
+    """
+    M, c, h = _prepare(x, A, D, c, h0, lambda1=lambda1, lambda2=lambda2, pull=D)
+
+    def frame(x_t, h):
+        predicted = h @ (F @ D).T
+        start = predicted @ D
+
+        def step(v):
+            return sista_step(v, x_t, predicted, M=M, D=D, c=c, lambda1=lambda1, lambda2=lambda2)
+
+        def value(v):
+            pull = 0.5 * lambda2 * (v @ D.T - predicted).square().sum(-1)
+            return _fidelity(v, x_t, M) + lambda1 * v.abs().sum(-1) + pull
+
+        def certificate(v):
+            gradient = (v @ M.T - x_t) @ M + lambda2 * (v @ D.T - predicted) @ D
+            return _distance(gradient, v, lambda1)
+
+        return start, step, value, certificate
+
+    return _sequential(x, h[:, 0], iterations, frame)
+
+
+def l1_l1(x, A, D, G, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> Solution:
+    r"""Solve (2) with :math:`R = \|h - Gh_{t-1}\|_1`, one frame after the other.
+
+    Each frame starts at :math:`\hbar = G h_{t-1}`. Shapes: G (h, h); the rest as :func:`ista`.
+    Source: Mota et al. (2016); the algorithm behind ℓ1-ℓ1-RNN.
+    """
+    return reweighted_l1_l1(
+        x, A, D, G, lambda1=lambda1, lambda2=lambda2, c=c, iterations=iterations, h0=h0
+    )
+
+
+def reweighted_l1_l1(
+    x, A, D, G, *, lambda1, lambda2, Z=None, g=None, c=None, iterations=100, h0=None
+) -> Solution:
+    r"""Run Algorithm 1 on (3): reweighted ℓ1-ℓ1 minimisation, one frame after the other.
+
+    Shapes: Z (h, h) or (iterations, h, h), None for I; g (h,) or (iterations, h), None for 1;
+    the rest as :func:`l1_l1`. Objective and certificate are those of (3) as a function of
+    v = Zh with the last g; the algorithm is known to minimise it for Z = I only.
+    """
+    M, c, h = _prepare(x, A, D, c, h0, lambda1=lambda1, lambda2=lambda2, g=g)
+    g = torch.ones_like(M[0]) if g is None else g
+    weights = g.expand(iterations, -1)
+    transforms = [None] * iterations if Z is None else Z.expand(iterations, *Z.shape[-2:])
+
+    def frame(x_t, h):
+        hbar = h @ G.T
+        schedule = iter(zip(weights, transforms, strict=True))
+        last = weights[-1] if iterations else torch.ones_like(M[0])
+
+        def step(v):
+            g_l, Z_l = next(schedule)
+            a, b = lambda1 * g_l / c, lambda2 * g_l / c
+            return reweighted_step(v, x_t, hbar, M=M, c=c, a=a, b=b, Z=Z_l)
+
+        def value(v):
+            l1 = lambda1 * v.abs() + lambda2 * (v - hbar).abs()
+            return _fidelity(v, x_t, M) + (last * l1).sum(-1)
+
+        def certificate(v):
+            gradient = (v @ M.T - x_t) @ M
+            return _distance(gradient, v, lambda1 * last, hbar, lambda2 * last)
+
+        return hbar, step, value, certificate
+
+    return _sequential(x, h[:, 0], iterations, frame)
+
+
+def _independent(x, M, lambda1, start, iterations: int, step: Callable) -> Solution:
+    """Iterate on all frames at once: ``step(h, state)`` returns the next h and its own state."""
+    h, state = start, None
+    path = [_fidelity(h, x, M) + lambda1 * h.abs().sum(-1)]
+    for _ in range(iterations):
+        h, *rest = step(h, state)
+        state = rest[0] if rest else None
+        path.append(_fidelity(h, x, M) + lambda1 * h.abs().sum(-1))
+    certificate = _distance((h @ M.T - x) @ M, h, lambda1)
+    return Solution(h, torch.stack(path, -1), certificate)
+
+
+def _sequential(x, h, iterations: int, frame: Callable) -> Solution:
+    """Iterate frame by frame; ``frame(x_t, h)`` sets up the problem that h_{t-1} = h leaves."""
+    codes, paths, certificates = [], [], []
+    for x_t in x.unbind(1):
+        h, step, value, certificate = frame(x_t, h)
+        path = [value(h)]
+        for _ in range(iterations):
+            h = step(h)
+            path.append(value(h))
+        codes.append(h)
+        paths.append(torch.stack(path, -1))
+        certificates.append(certificate(h))
+    return Solution(torch.stack(codes, 1), torch.stack(paths, 1), torch.stack(certificates, 1))
+
+
+def _fidelity(h, x, M):
+    return 0.5 * (x - h @ M.T).square().sum(-1)
+
+
+def _distance(gradient, v, a, hbar=None, b=0.0):
+    """Distance of 0 from gradient + a ∂|v| + b ∂|v − ħ|, in the Euclidean norm over units."""
+    a, b = torch.as_tensor(a, dtype=v.dtype), torch.as_tensor(b, dtype=v.dtype)
+    target = torch.zeros_like(v) if hbar is None else hbar
+    slack = a * (v == 0) + b * (v == target)
+    centre = gradient + a * torch.sign(v) + b * torch.sign(v - target)
+    return shrink(centre, slack).norm(dim=-1)
+
+
+def _prepare(x, A, D, c, h0, *, lambda1, lambda2=0.0, g=None, pull=None):
+    """Check what a solver is given; return M = AD, c and the start as (batch, time, h)."""
+    if x.ndim != 3 or x.shape[-1] != A.shape[0] or A.shape[1] != D.shape[0]:
+        got = f"x {tuple(x.shape)}, A {tuple(A.shape)}, D {tuple(D.shape)}"
+        raise ConfigError(
+            complain("x (batch, time, n), A (n, n0), D (n0, h)", got, "make the sizes agree")
+        )
+    for name, value in (("lambda1", lambda1), ("lambda2", lambda2), ("g", 1.0 if g is None else g)):
+        if not bool((torch.as_tensor(value) >= 0).all()):
+            raise ConfigError(complain(f"{name} >= 0", value, "choose a weight of at least 0"))
+    M = A @ D
+    if c is None:
+        c = torch.linalg.matrix_norm(M, 2) ** 2
+        if pull is not None:
+            c = c + lambda2 * torch.linalg.matrix_norm(pull, 2) ** 2
+    if not bool(torch.as_tensor(c) > 0):
+        raise ConfigError(complain("c > 0", c, "pass an upper bound of the squared norm of AD"))
+    start = torch.zeros_like(M[0]) if h0 is None else h0
+    return M, c, start.expand(*x.shape[:2], -1)
