@@ -1,0 +1,54 @@
+"""The networks: one a file, one signature, one registry."""
+
+from torch import nn
+
+from unfolded.errors import ConfigError, complain
+from unfolded.networks.base import UnfoldedNetwork
+from unfolded.networks.gru import GRU
+from unfolded.networks.l1_l1 import L1L1RNN
+from unfolded.networks.lstm import LSTM
+from unfolded.networks.reweighted import ReweightedRNN
+from unfolded.networks.sista import SistaRNN
+
+_REGISTRY: dict[str, type[nn.Module]] = {
+    "reweighted-rnn": ReweightedRNN,
+    "l1-l1-rnn": L1L1RNN,
+    "sista-rnn": SistaRNN,
+    "lstm": LSTM,
+    "gru": GRU,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names that :func:`build` knows, the unfolded networks first."""
+    return tuple(_REGISTRY)
+
+
+def build(
+    name: str,
+    *,
+    n0: int = 256,
+    n: int = 51,
+    hidden: int = 1024,
+    depth: int = 3,
+    seed: int = 0,
+    positivity: str = "exp",
+    lambda1: float = 1.0,
+    lambda2: float = 0.01,
+) -> nn.Module:
+    """Build a network by name with the paper's sizes as defaults.
+
+    ``positivity``, ``lambda1`` and ``lambda2`` (units of a pixel) concern the unfolded networks.
+    Raises ConfigError on an unknown name or an impossible size.
+
+    >>> import torch
+    >>> build("l1-l1-rnn", hidden=16, depth=2)(torch.zeros(1, 3, 256)).shape
+    torch.Size([1, 3, 256])
+    """
+    if name not in _REGISTRY:
+        known = ", ".join(_REGISTRY)
+        raise ConfigError(complain(f"a model from {known}", repr(name), "choose one of them"))
+    sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
+    if not issubclass(_REGISTRY[name], UnfoldedNetwork):
+        return _REGISTRY[name](**sizes)
+    return _REGISTRY[name](**sizes, positivity=positivity, lambda1=lambda1, lambda2=lambda2)

@@ -1,0 +1,121 @@
+"""What every network offers: measure a sequence, recover it, and say what it is made of."""
+
+import torch
+from torch import Tensor, nn
+
+from unfolded.dictionaries import overcomplete_dct, sensing_matrix
+from unfolded.errors import ConfigError, complain
+from unfolded.networks.positive import decode, encode
+from unfolded.seeds import derive
+
+
+class SequenceNetwork(nn.Module):
+    """Recovers frames s_t from measurements x_t = A s_t; A is trained along with the rest.
+
+    Shapes: frames (batch, time, n0); measurements (batch, time, n); codes (batch, time, h).
+    """
+
+    def __init__(self, *, n0: int, n: int, hidden: int, depth: int, seed: int):
+        super().__init__()
+        for name, value in (("n0", n0), ("n", n), ("hidden", hidden), ("depth", depth)):
+            if not isinstance(value, int) or value < 1:
+                got = f"{name}={value!r}"
+                raise ConfigError(complain("sizes that are whole and at least 1", got, "change it"))
+        self.n0, self.n, self.hidden, self.depth = n0, n, hidden, depth
+        self.A = nn.Parameter(sensing_matrix(n, n0, seed=derive(seed, "A", n, n0)))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Measure the frames and recover them: (batch, time, n0) -> (batch, time, n0)."""
+        return self.recover(self.measure(frames))
+
+    def measure(self, frames: Tensor) -> Tensor:
+        """Return x_t = A s_t. Raises ConfigError on another shape or on NaN and infinity."""
+        return _checked(frames, self.n0, "frames") @ self.A.T
+
+    def recover(self, x: Tensor) -> Tensor:
+        """Return the frames recovered from measurements: (batch, time, n) -> (…, n0)."""
+        return self.decode(self.codes(x))
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Return the codes h_t^(d) of every frame: (batch, time, n) -> (batch, time, h)."""
+        return self.unroll(_checked(x, self.n, "measurements"))
+
+    def unroll(self, x: Tensor) -> Tensor:
+        """Run the recurrence on checked measurements; each network has its own."""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Turn codes into frames; each network has its own."""
+        raise NotImplementedError
+
+
+class UnfoldedNetwork(SequenceNetwork):
+    """A network whose layers are iterations of a solver; it owns parameters and no algorithm.
+
+    Shared parameters: A (n, n0), D (n0, h), h0 (h,), and the positive scalars c, λ1, λ2, kept
+    positive by ``positivity``: "exp" or "softplus" of a free tensor, or "free" as in the
+    authors' code (then nothing keeps Φ a proximal operator).
+    """
+
+    def __init__(self, *, positivity: str, lambda1: float, lambda2: float, **sizes):
+        super().__init__(**sizes)
+        self.positivity = positivity
+        self.D = nn.Parameter(overcomplete_dct(self.n0, self.hidden))
+        self.h0 = nn.Parameter(torch.zeros(self.hidden))
+        self.raw = nn.ParameterDict()
+        self.own("c", torch.tensor(1.0))
+        self.own("lambda1", torch.tensor(float(lambda1)))
+        self.own("lambda2", torch.tensor(float(lambda2)))
+
+    def own(self, name: str, value: Tensor) -> None:
+        """Add a positive parameter with this effective start value."""
+        self.raw[name] = nn.Parameter(encode(value, self.positivity, name))
+
+    def value(self, name: str) -> Tensor:
+        """Return the effective value of a positive parameter."""
+        return decode(self.raw[name], self.positivity)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return ŝ_t = D h_t."""
+        return codes @ self.D.T
+
+    def symbols(self) -> dict[str, Tensor]:
+        """Return the effective tensors by the paper's symbols (see the notation page)."""
+        positive = {name: self.value(name) for name in self.raw}
+        return {"A": self.A, "D": self.D, "h0": self.h0, **positive, **self.own_symbols()}
+
+    def own_symbols(self) -> dict[str, Tensor]:
+        """Return the tensors that only this network has."""
+        raise NotImplementedError
+
+    def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return W_1 … W_d (h, h) and U_1 … U_d of the unrolled form; each network has its own."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def norms(self) -> dict[str, Tensor]:
+        r"""Return the norms that the bounds need.
+
+        ``alpha`` (d,) and ``beta`` (d,):
+        :math:`\alpha_l = \|W_l\|_{1,\infty} = \max_i \sum_j |W_{l,ij}|`, and
+        :math:`\beta_l = \|U_l\|_{1,\infty}`. Source: Theorem 3.1.
+        """
+        W, U = self.layer_weights()
+        return {
+            "alpha": torch.stack([w.abs().sum(1).max() for w in W]),
+            "beta": torch.stack([u.abs().sum(1).max() for u in U]),
+        }
+
+
+def _checked(sequence: Tensor, features: int, what: str) -> Tensor:
+    if sequence.ndim != 3 or sequence.shape[-1] != features:
+        got = f"a tensor of shape {tuple(sequence.shape)}"
+        raise ConfigError(
+            complain(f"{what} of shape (batch, time, {features})", got, "reshape what you pass")
+        )
+    if not bool(torch.isfinite(sequence).all()):
+        bad = int((~torch.isfinite(sequence)).sum())
+        raise ConfigError(
+            complain(f"finite {what}", f"{bad} NaN or infinite values", "clean the input first")
+        )
+    return sequence

@@ -1,0 +1,63 @@
+"""reweighted-RNN: Algorithm 1 unrolled, (8)–(11)."""
+
+import torch
+from torch import Tensor, nn
+
+from unfolded.networks.base import UnfoldedNetwork
+from unfolded.recurrence import unroll
+from unfolded.solvers import reweighted_step
+
+
+class ReweightedRNN(UnfoldedNetwork):
+    r"""Layer l computes :math:`h_t^{(l)} = \Phi(W_l h_t^{(l-1)} + U_l x_t)` with its own Z_l, g_l.
+
+    .. math:: U_l = \tfrac1c Z_l D^\top A^\top, \quad W_1 = (Z_1 - U_1 A D) G, \quad
+        W_l = Z_l - U_l A D \;(l > 1)
+
+    and thresholds :math:`\lambda_1 g_l/c`, :math:`\lambda_2 g_l/c` around :math:`\hbar =
+    G h_{t-1}^{(d)}`. Starts as the solver: Z_l = I, G = I, g_l = 1, c = 1, h_0 = 0.
+    Source: (8)–(11). ``fast=False`` runs the plain loop under autograd instead of the engine.
+    """
+
+    def __init__(self, *, fast: bool = True, **options):
+        super().__init__(**options)
+        self.fast = fast
+        self.G = nn.Parameter(torch.eye(self.hidden))
+        self._add_weights()
+
+    def _add_weights(self) -> None:
+        self.Z = nn.Parameter(torch.eye(self.hidden).repeat(self.depth, 1, 1))
+        self.own("g", torch.ones(self.depth, self.hidden))
+
+    def own_symbols(self) -> dict[str, Tensor]:
+        """Return G (h, h) and Z (d, h, h); g is among the positive ones."""
+        return {"G": self.G, "Z": self.Z}
+
+    def thresholds(self) -> tuple[Tensor, Tensor]:
+        """Return a = λ1 g/c and b = λ2 g/c, each (d, h)."""
+        g = self.symbols()["g"]
+        c = self.value("c")
+        return self.value("lambda1") * g / c, self.value("lambda2") * g / c
+
+    def unroll(self, x: Tensor) -> Tensor:
+        """Run the recurrence: (batch, time, n) -> (batch, time, h)."""
+        a, b = self.thresholds()
+        M, c, Z = self.A @ self.D, self.value("c"), self.own_symbols()["Z"]
+        if self.fast:
+            tied = Z if isinstance(Z, nn.Parameter) else None
+            return unroll(x, self.h0, M, self.G, 1 / c, a, b, tied)
+        h, codes = self.h0.expand(len(x), -1), []
+        for x_t in x.unbind(1):
+            hbar = h @ self.G.T
+            h = hbar
+            for l in range(self.depth):
+                h = reweighted_step(h, x_t, hbar, M=M, c=c, a=a[l], b=b[l], Z=Z[l])
+            codes.append(h)
+        return torch.stack(codes, 1)
+
+    def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return W_l by (10)–(11) and U_l by (9)."""
+        M = self.A @ self.D
+        U = [Z_l @ M.T / self.value("c") for Z_l in self.own_symbols()["Z"]]
+        W = [Z_l - U_l @ M for Z_l, U_l in zip(self.own_symbols()["Z"], U, strict=True)]
+        return [W[0] @ self.G, *W[1:]], U

@@ -1,0 +1,47 @@
+"""SISTA-RNN: sequential ISTA unrolled, with its own parametrisation, (35)."""
+
+import torch
+from torch import Tensor, nn
+
+from unfolded.networks.base import UnfoldedNetwork
+from unfolded.solvers import sista_step
+
+
+class SistaRNN(UnfoldedNetwork):
+    r"""Soft-threshold layers that pull towards the predicted frame F D h_{t-1}.
+
+    With :math:`P = D^\top F D` the unrolled weights are :math:`V = \tfrac1c D^\top A^\top`,
+    :math:`S = I - \tfrac1c D^\top(A^\top A + \lambda_2 I)D`,
+    :math:`W^{(1)} = SP + \tfrac{\lambda_2}{c}P` and :math:`W^{(l)} = \tfrac{\lambda_2}{c}P`
+    for l > 1. Parameters: A, D, F (n0, n0), h0, c, λ1, λ2, the same in all layers.
+    Source: Wisdom et al. (2017); (35) of the paper.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.F = nn.Parameter(torch.eye(self.n0))
+
+    def own_symbols(self) -> dict[str, Tensor]:
+        """Return F (n0, n0)."""
+        return {"F": self.F}
+
+    def unroll(self, x: Tensor) -> Tensor:
+        """Run the recurrence: (batch, time, n) -> (batch, time, h)."""
+        M, FD = self.A @ self.D, self.F @ self.D
+        shared = {name: self.value(name) for name in ("c", "lambda1", "lambda2")}
+        h, codes = self.h0.expand(len(x), -1), []
+        for x_t in x.unbind(1):
+            predicted = h @ FD.T
+            h = predicted @ self.D
+            for _ in range(self.depth):
+                h = sista_step(h, x_t, predicted, M=M, D=self.D, **shared)
+            codes.append(h)
+        return torch.stack(codes, 1)
+
+    def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return [W^(1), S, S, …] and [V, (λ2/c)P]: what (17) calls α_1, α_2 and β_1, β_2."""
+        M, c, lambda2 = self.A @ self.D, self.value("c"), self.value("lambda2")
+        P = self.D.T @ self.F @ self.D
+        identity = torch.eye(self.hidden, dtype=P.dtype, device=P.device)
+        S = identity - (M.T @ M + lambda2 * self.D.T @ self.D) / c
+        return [S @ P + lambda2 / c * P] + [S] * (self.depth - 1), [M.T / c, lambda2 / c * P]
