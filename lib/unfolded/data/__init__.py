@@ -1,0 +1,130 @@
+"""Moving digits: one function, three sources, the same shapes and seeds for all.
+
+    from unfolded.data import sequences, split
+    train, validation, test = split(sequences("mnist"))
+
+`digits` is embedded and needs no download; `mnist` puts the published generator over MNIST;
+`moving-mnist` reads the file that the paper used.
+"""
+
+import hashlib
+import operator
+
+import numpy as np
+
+from unfolded.data import generator, sources
+from unfolded.data.generator import CANVAS, FRAMES, SEQUENCES
+from unfolded.data.reduction import REDUCTIONS, SIDE, reduce, weights
+from unfolded.errors import ConfigError, complain
+
+SOURCES = ("digits", "mnist", "moving-mnist")
+
+__all__ = [
+    "REDUCTIONS",
+    "SOURCES",
+    "canvas",
+    "checksum",
+    "frames_as_vectors",
+    "sequences",
+    "split",
+]
+
+
+def sequences(
+    source: str = "digits", *, count: int = SEQUENCES, reduction: str = "bilinear"
+) -> np.ndarray:
+    """Return moving-digit sequences of 16x16 frames s_t, unrounded, on the scale 0..255.
+
+    A smaller `count` gives sequences of the whole set, in the same order: the first ones
+    (`mnist`, `moving-mnist`), or the first ones of each part of the split (`digits`).
+
+    source: one of SOURCES; count: 10..10,000; reduction: one of REDUCTIONS.
+    Returns float32 of shape (count, 20, 16, 16).
+    Raises ConfigError for a bad argument, DataError if a file cannot be had or is damaged.
+
+    >>> frames = sequences("digits", count=10)
+    >>> frames.shape, frames.dtype, bool(frames.min() >= 0), bool(frames.max() <= 255)
+    ((10, 20, 16, 16), dtype('float32'), True, True)
+    """
+    count = _checked(source, count, least=sum(sources.PARTS))
+    weights(reduction)  # a misspelt name must not cost a download first
+    frames = np.empty((count, FRAMES, SIDE, SIDE), dtype=np.float32)
+    first = 0
+    for few in sources.chunks(source, count):
+        frames[first : first + len(few)] = reduce(few, reduction)
+        first += len(few)
+    return frames
+
+
+def canvas(source: str = "digits", count: int = 10) -> np.ndarray:
+    """Return the same sequences before reduction: uint8 of shape (count, 20, 64, 64), 0..255.
+
+    A whole set takes 800 MB.
+    Raises ConfigError for a bad argument, DataError if a file cannot be had or is damaged.
+
+    >>> canvas("digits", 2).shape
+    (2, 20, 64, 64)
+    """
+    count = _checked(source, count, least=1)
+    frames = np.empty((count, FRAMES, CANVAS, CANVAS), dtype=np.uint8)
+    first = 0
+    for few in sources.chunks(source, count):
+        frames[first : first + len(few)] = few
+        first += len(few)
+    return frames
+
+
+def split(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return training, validation and test sequences, 8:1:1 in file order, as views.
+
+    The cuts are after eight and nine tenths, rounded down. No digit image is shared when
+    `frames` is all of what `sequences` gave for `digits` or `mnist`, whatever its count.
+
+    frames (count, ...). Raises ConfigError for fewer than ten sequences.
+
+    >>> [len(part) for part in split(np.zeros((25, 20, 16, 16)))]
+    [20, 2, 3]
+    """
+    if len(frames) < sum(sources.PARTS):
+        expected = f"at least {sum(sources.PARTS)} sequences to split"
+        raise ConfigError(complain(expected, len(frames), "ask for a larger count"))
+    a, b = generator.cuts(len(frames), sources.PARTS)
+    return frames[:a], frames[a:b], frames[b:]
+
+
+def frames_as_vectors(frames: np.ndarray) -> np.ndarray:
+    """Return frames as the paper's vectors s_t, pixels row by row: (..., 16, 16) -> (..., 256).
+
+    >>> frames_as_vectors(np.zeros((3, 20, 16, 16))).shape
+    (3, 20, 256)
+    """
+    return frames.reshape(*frames.shape[:-2], -1)
+
+
+def checksum(array: np.ndarray) -> str:
+    """Return the SHA-256 of an array's kind, shape and values, as a record keeps it.
+
+    >>> checksum(np.zeros(2)) == checksum(np.zeros((2, 1)))
+    False
+    """
+    array = np.asarray(array)
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    seal = hashlib.sha256(f"{little.dtype.str}{array.shape}".encode())
+    seal.update(memoryview(little).cast("B") if little.size else b"")
+    return seal.hexdigest()
+
+
+def _checked(source: str, count: int, least: int) -> int:
+    """Return the count as a plain int, or complain about it or the source."""
+    if source not in SOURCES:
+        raise ConfigError(
+            complain(f"a source among {', '.join(SOURCES)}", repr(source), "choose one")
+        )
+    try:
+        number = operator.index(count)
+    except TypeError:
+        number = 0
+    if not least <= number <= SEQUENCES or isinstance(count, bool):
+        expected = f"a count of {least} to {SEQUENCES} sequences"
+        raise ConfigError(complain(expected, repr(count), "pass a whole number in that range"))
+    return number
