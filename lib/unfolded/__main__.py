@@ -1,0 +1,140 @@
+"""The command line: train one network, sweep a table, collect the results."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+
+from unfolded import data, grid, networks, results, training
+from unfolded.config import PROFILES, PROTOCOLS, RunConfig
+from unfolded.errors import TrainingError, UnfoldedError
+from unfolded.networks.positive import POSITIVITY
+
+_EXAMPLES = """\
+examples:
+  python -m unfolded train --model l1-l1-rnn --profile smoke
+      seconds: a check that everything works
+  python -m unfolded train --model reweighted-rnn --source mnist --profile paper --hidden 256
+      the paper's settings at width 256
+  python -m unfolded sweep --table 1 --profile laptop
+      every cell of Table 1 at a size that a laptop trains
+  python -m unfolded tables
+      list all runs; with --commit merge them into data/results/runs.csv
+
+Runs are kept in runs/ (or UNFOLDED_RUNS, or --store), one folder for each configuration. What
+has finished is not trained again; what was interrupted goes on after its last whole epoch.
+Data is looked for in the folder that UNFOLDED_DATA names, then downloaded; the source
+"digits" needs neither.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors are one line on standard error and a non-zero exit."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except UnfoldedError as error:
+        print(f"unfolded: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("unfolded: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _train(options: argparse.Namespace) -> int:
+    record = _run(_config(options), options)
+    print(_summary(record.row()))
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    failed = 0
+    runs = grid.table(options.table, _config(options), options.models)
+    for number, config in enumerate(runs, 1):
+        print(f"[{number}/{len(runs)}] {config.model} {config.hash}", file=sys.stderr)
+        try:
+            print(_summary(_run(config, options).row()), flush=True)
+        except TrainingError as error:
+            failed += 1
+            print(f"unfolded: {error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _tables(options: argparse.Namespace) -> int:
+    found = results.collect(options.store)
+    for row in found.to_dict("records"):
+        print(_summary(row))
+    print(f"{len(found)} runs in {results.store(options.store)}")
+    if options.commit and len(found):
+        print(f"{results.commit_runs(found)} runs in {results.RESULTS / 'runs.csv'}")
+    return 0
+
+
+def _run(config: RunConfig, options: argparse.Namespace) -> results.Record:
+    return training.run(
+        config,
+        device=options.device,
+        store=options.store,
+        progress=not options.quiet,
+        again=options.again,
+    )
+
+
+def _summary(row: dict) -> str:
+    what = "{model} rate={cs_rate} h={hidden} d={depth} seed={seed} {source} {protocol} {profile}"
+    if row["status"] != "done":
+        return f"{what.format(**row)}: {row['status']}: {row['reason']}"
+    psnr = "PSNR authors {psnr_authors:.2f} frame {psnr_frame:.2f} global {psnr_global:.2f} dB"
+    return f"{what}: {psnr}, {{seconds:.0f}} s".format(**row)
+
+
+def _config(options: argparse.Namespace) -> RunConfig:
+    given = vars(options)
+    known = {field.name for field in fields(RunConfig)}
+    return RunConfig(**{name: value for name, value in given.items() if name in known})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m unfolded",
+        description="Train unfolded recurrent networks and collect their results.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    default = RunConfig()
+
+    train = commands.add_parser("train", help="train one network and write its record")
+    train.set_defaults(command=_train)
+    train.add_argument("--model", choices=networks.names(), default=default.model)
+    train.add_argument("--cs-rate", type=float, default=default.cs_rate, help="n/n0, default 0.2")
+    train.add_argument("--hidden", type=int, help="h; default is the profile's")
+    train.add_argument("--depth", type=int, help="d; default 3, for lstm 2")
+
+    sweep = commands.add_parser("sweep", help="train every cell of one of the paper's tables")
+    sweep.set_defaults(command=_sweep)
+    sweep.add_argument("--table", type=int, choices=tuple(grid.VARIED), required=True)
+    sweep.add_argument("--models", nargs="+", choices=networks.names(), help="default: all")
+
+    for command in (train, sweep):
+        command.add_argument("--seed", type=int, default=default.seed)
+        command.add_argument("--source", choices=data.SOURCES, default=default.source)
+        command.add_argument("--reduction", choices=data.REDUCTIONS, default=default.reduction)
+        command.add_argument("--protocol", choices=tuple(PROTOCOLS), default=default.protocol)
+        command.add_argument("--profile", choices=tuple(PROFILES), default=default.profile)
+        command.add_argument("--positivity", choices=POSITIVITY, default=default.positivity)
+        command.add_argument("--lambda1", type=float, default=default.lambda1)
+        command.add_argument("--lambda2", type=float, default=default.lambda2)
+        command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, auto (default)")
+        command.add_argument("--again", action="store_true", help="train even if a record exists")
+        command.add_argument("--quiet", action="store_true", help="show no progress")
+    tables = commands.add_parser("tables", help="list the runs and collect them into one table")
+    tables.set_defaults(command=_tables)
+    tables.add_argument("--commit", action="store_true", help="merge into data/results/runs.csv")
+    for command in (train, sweep, tables):
+        command.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

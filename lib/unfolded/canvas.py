@@ -1,0 +1,89 @@
+"""The sheet under every figure: its style, its panels, and the one way to show it."""
+
+import base64
+from importlib.resources import files
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+import matplotlib.style
+import numpy as np
+from IPython import get_ipython
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from unfolded.errors import ConfigError, complain
+
+WIDTH = 6.0
+"""Width of every figure in inches; at 12-point type it stays readable on a phone."""
+
+PIXELS_PER_INCH = 112
+"""Width on a wide page; the file holds more pixels than that for sharp screens."""
+
+matplotlib.style.use(str(files("unfolded") / "unfolded.mplstyle"))
+
+
+def panels(rows: int = 1, columns: int = 1, *, height: float = 3.6, **keywords) -> tuple:
+    """Return an empty figure and its axes: one `Axes`, or an array of them as pyplot gives.
+
+    The figure does not belong to pyplot, so nothing shows it twice and nothing has to close it.
+    `height` is in inches; other keywords go to `Figure.subplots`.
+
+    >>> fig, (left, right) = panels(1, 2, sharey=True)
+    >>> fig.get_size_inches().tolist()
+    [6.0, 3.6]
+    """
+    fig = Figure(figsize=(WIDTH, height))
+    return fig, fig.subplots(rows, columns, **keywords)
+
+
+def on(ax: Axes | None, height: float = 3.6) -> tuple[Figure, Axes]:
+    """Return the figure of `ax` and `ax`, or a new pair if there is none."""
+    return panels(height=height) if ax is None else (ax.figure, ax)
+
+
+def array(values, name: str, ndim: int) -> np.ndarray:
+    """Return `values` (array or tensor) as a float array, or say which shape was expected.
+
+    Raises `ConfigError` unless it has `ndim` axes and at least one entry.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    out = np.asarray(values, dtype=float)
+    if out.ndim != ndim or out.size == 0:
+        wanted = f"{name} with {ndim} axes and at least one entry"
+        raise ConfigError(complain(wanted, f"shape {out.shape}", "pass an array of that shape"))
+    return out
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Show `fig` in the notebook with `alt` as its description, then close it.
+
+    `alt` says in a sentence what is to be seen: it is read aloud by screen readers, and stands in
+    for the picture where there is none. It is stored as `{"image/png": {"alt": alt}}` beside the
+    picture, where the book finds it. Outside a notebook only the description is printed.
+    Raises `ConfigError` for an empty `alt`.
+
+    >>> show(panels()[0], "Two axes and nothing between them.")
+    Two axes and nothing between them.
+    >>> show(panels()[0], "  ")
+    Traceback (most recent call last):
+    unfolded.errors.ConfigError: expected a description of the figure; got '  '; pass alt=...
+    """
+    if not isinstance(alt, str) or not alt.strip():
+        raise ConfigError(complain("a description of the figure", repr(alt), "pass alt=..."))
+    sheet = BytesIO()
+    if get_ipython() is None:
+        print(alt.strip())
+    else:
+        sheet = BytesIO()
+        # No version in the file: the same figure is the same bytes.
+        fig.savefig(sheet, format="png", metadata={"Software": None})
+        width, height = (round(side * PIXELS_PER_INCH) for side in fig.get_size_inches())
+        picture = base64.b64encode(sheet.getvalue()).decode("ascii")
+        display(
+            {"image/png": picture, "text/plain": alt.strip()},
+            metadata={"image/png": {"alt": alt.strip(), "width": width, "height": height}},
+            raw=True,
+        )
+    plt.close(fig)

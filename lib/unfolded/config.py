@@ -1,0 +1,132 @@
+"""What a run is: its configuration, the two protocols and the three profiles."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+from unfolded import data, networks
+from unfolded.errors import ConfigError, complain
+from unfolded.networks.positive import POSITIVITY
+
+FRAME = 16 * 16
+"""n0: pixels of a frame."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How frames are scaled; everything else the two protocols share."""
+
+    peak: float
+    batch: int = 32
+    learning_rate: float = 3e-4
+    decay: float = 0.3
+    patience: int = 5
+    clip: float = 0.25
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large a run is: sequences in all, epochs, and the width when none is given."""
+
+    count: int
+    epochs: int
+    hidden: int
+
+
+PROTOCOLS = {"authors": Protocol(peak=255.0), "normalised": Protocol(peak=1.0)}
+PROFILES = {
+    "smoke": Profile(count=100, epochs=2, hidden=32),
+    "laptop": Profile(count=1_000, epochs=20, hidden=256),
+    "paper": Profile(count=10_000, epochs=200, hidden=1024),
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the numbers of a run; its hash names the run's folder.
+
+    ``hidden`` and ``depth`` default to the profile's width and to the paper's depth: three
+    layers, two for LSTM. ``lambda1`` and ``lambda2`` are start values in units of a grey level of
+    255; under the protocol "normalised" they are divided by 255 along with the frames.
+    Raises ConfigError on a value that no run can have.
+
+    >>> RunConfig(model="lstm", profile="smoke").depth
+    2
+    """
+
+    model: str = "reweighted-rnn"
+    cs_rate: float = 0.2
+    hidden: int | None = None
+    depth: int | None = None
+    seed: int = 0
+    source: str = "digits"
+    protocol: str = "authors"
+    profile: str = "laptop"
+    reduction: str = "bilinear"
+    positivity: str = "exp"
+    lambda1: float = 1.0
+    lambda2: float = 0.01
+
+    def __post_init__(self):
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                got, names = repr(getattr(self, name)), ", ".join(known)
+                raise ConfigError(complain(f"{name} from {names}", got, "choose one of them"))
+        if self.hidden is None:
+            object.__setattr__(self, "hidden", PROFILES[self.profile].hidden)
+        if self.depth is None:
+            object.__setattr__(self, "depth", 2 if self.model == "lstm" else 3)
+        if not _is_number(self.cs_rate) or not 0 < self.cs_rate < 1 or self.n < 1:
+            do = f"pass n/n0, at least 1/{FRAME}, for example 0.2"
+            raise ConfigError(complain("cs_rate between 0 and 1", repr(self.cs_rate), do))
+        for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                want = f"{name} a whole number >= {least}"
+                raise ConfigError(complain(want, repr(value), "choose another"))
+        for name in ("lambda1", "lambda2"):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 < value < float("inf"):
+                do = "choose a start value such as 0.01"
+                raise ConfigError(complain(f"{name} above 0", repr(value), do))
+
+    @property
+    def n(self) -> int:
+        """Measurements of a frame, int(cs_rate · n0) as the authors' code rounds."""
+        return int(self.cs_rate * FRAME)
+
+    @property
+    def scale(self) -> Protocol:
+        """The protocol's numbers."""
+        return PROTOCOLS[self.protocol]
+
+    @property
+    def size(self) -> Profile:
+        """The profile's numbers."""
+        return PROFILES[self.profile]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields by name."""
+        return dataclasses.asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that name this configuration."""
+        what = {**self.as_dict(), "scale": dataclasses.asdict(self.scale)}
+        what |= {"count": self.size.count, "epochs": self.size.epochs}
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+
+
+_CHOICES = {
+    "model": networks.names(),
+    "source": data.SOURCES,
+    "reduction": data.REDUCTIONS,
+    "protocol": tuple(PROTOCOLS),
+    "profile": tuple(PROFILES),
+    "positivity": POSITIVITY,
+}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

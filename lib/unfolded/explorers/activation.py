@@ -1,0 +1,126 @@
+"""The activation Φ under the reader's hand, with and without a Python kernel."""
+
+import math
+from pathlib import Path
+
+import anywidget
+import ipywidgets
+import numpy as np
+import traitlets
+
+from unfolded import figures
+from unfolded.errors import ConfigError, complain
+from unfolded.prox import prox_l1_l1
+
+NAMES = ("lambda1", "lambda2", "g", "hbar", "c")
+
+
+class ActivationExplorer(anywidget.AnyWidget):
+    r"""Sliders for λ1, λ2, g, ħ and c, and the curve of Φ that follows them.
+
+    .. math:: \Phi(u) = \arg\min_v\; \tau_1|v| + \tau_2|v-\hbar| + \tfrac12 (v-u)^2,
+        \qquad \tau_i = \lambda_i g / c
+
+    With a live kernel the five traits follow the sliders, and the sliders the traits. A static
+    page shows the same element, drawn by the same script, without a kernel.
+    Shapes: five numbers. Units: λ, ħ those of a code; g and c none.
+    Raises ConfigError for a negative λ, for g or c not above zero, and for anything not finite.
+    Source: (6), (7) and Fig. 1.
+
+    >>> explorer = ActivationExplorer(lambda1=1.0, lambda2=0.5, g=2.0, hbar=-2.0)
+    >>> explorer.thresholds()
+    (2.0, 1.0)
+    """
+
+    _esm = Path(__file__).with_name("activation.js")
+    lambda1 = traitlets.Float(1.0).tag(sync=True)
+    lambda2 = traitlets.Float(0.5).tag(sync=True)
+    g = traitlets.Float(1.0).tag(sync=True)
+    hbar = traitlets.Float(2.0).tag(sync=True)
+    c = traitlets.Float(1.0).tag(sync=True)
+
+    def __init__(self, **values):
+        # Traitlets accepts unknown names with a warning only, and so would hide a misspelt one.
+        unknown = sorted(set(values) - set(NAMES))
+        if unknown:
+            raise ConfigError(complain(f"names among {NAMES}", unknown, "correct the spelling"))
+        for name, value in values.items():
+            _check(name, value)
+        super().__init__(**values)
+
+    @traitlets.validate(*NAMES)
+    def _valid(self, proposal):
+        _check(proposal["trait"].name, proposal["value"])
+        return proposal["value"]
+
+    def thresholds(self) -> tuple[float, float]:
+        """Return (τ1, τ2) = (λ1 g / c, λ2 g / c)."""
+        return self.lambda1 * self.g / self.c, self.lambda2 * self.g / self.c
+
+    def element(self) -> str:
+        """Return the HTML element that a page without a kernel shows.
+
+        >>> ActivationExplorer(g=2).element().split(">")[0]
+        '<activation-explorer lambda1="1.0" lambda2="0.5" g="2.0" hbar="2.0" c="1.0"'
+        """
+        values = " ".join(f'{name}="{getattr(self, name)!r}"' for name in NAMES)
+        hint = "<noscript>This figure moves only where JavaScript is allowed.</noscript>"
+        return f"<activation-explorer {values}>{hint}</activation-explorer>"
+
+    def _repr_mimebundle_(self, **keywords):
+        bundle = super()._repr_mimebundle_(**keywords)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        # A front end with a kernel prefers the widget; a page without one takes the element.
+        return {**data, "text/html": self.element()}, metadata
+
+
+def sliders(*, lambda1=1.0, lambda2=0.5, g=1.0, hbar=2.0, c=1.0) -> ipywidgets.VBox:
+    """Return stock ipywidgets sliders over a matplotlib figure; they move only with a kernel.
+
+    Each move calls `prox_l1_l1` and `figures.activation`, so what is seen is the library itself.
+    Raises ConfigError as `ActivationExplorer` does.
+
+    >>> sliders(g=0.0)
+    Traceback (most recent call last):
+    unfolded.errors.ConfigError: expected g to be a finite number > 0; got 0.0; choose another value
+    """
+    start = dict(lambda1=lambda1, lambda2=lambda2, g=g, hbar=hbar, c=c)
+    low = dict(lambda1=0.0, lambda2=0.0, g=0.05, hbar=-4.0, c=0.25)
+    high = dict(lambda1=2.0, lambda2=2.0, g=3.0, hbar=4.0, c=4.0)
+    controls = {}
+    for name, value in start.items():
+        _check(name, value)
+        controls[name] = ipywidgets.FloatSlider(
+            value=value,
+            min=min(low[name], value),
+            max=max(high[name], value),
+            step=0.05,
+            description=name.replace("lambda", "λ").replace("hbar", "ħ"),
+        )
+    picture = ipywidgets.interactive_output(_redraw, controls)
+    return ipywidgets.VBox([ipywidgets.VBox(list(controls.values())), picture])
+
+
+def _redraw(lambda1, lambda2, g, hbar, c):
+    tau1, tau2 = lambda1 * g / c, lambda2 * g / c
+    u = np.linspace(-6.0, 6.0, 481)
+    phi = prox_l1_l1(u, hbar, tau1, tau2)
+    title = rf"$\tau_1$ = {tau1:.3g}, $\tau_2$ = {tau2:.3g}"
+    plateaus = {"0": 0.0, r"$\hbar$": hbar}
+    figures.show(
+        figures.activation(u, phi, plateaus=plateaus, title=title),
+        alt=f"The activation for thresholds {tau1:.3g} and {tau2:.3g} and prediction {hbar:.3g}",
+    )
+
+
+def _check(name: str, value) -> None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    lowest = {"hbar": -math.inf, "g": 0.0, "c": 0.0}.get(name)
+    fine = math.isfinite(number) and (number >= 0 if lowest is None else number > lowest)
+    if not fine:
+        wanted = {None: "a finite number >= 0", 0.0: "a finite number > 0"}
+        expected = wanted.get(lowest, "a finite number")
+        raise ConfigError(complain(f"{name} to be {expected}", repr(value), "choose another value"))

@@ -1,0 +1,56 @@
+"""PSNR, in the four averagings that differ by up to two decibels."""
+
+import torch
+from torch import Tensor
+
+from unfolded.errors import ConfigError, complain
+
+AVERAGES = ("authors", "frame", "sequence", "global")
+_BATCH = 32
+
+
+def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> float:
+    r"""Return the peak signal-to-noise ratio in dB.
+
+    .. math:: \mathrm{PSNR} = 10\log_{10}\frac{\mathrm{peak}^2}{\mathrm{MSE}}
+
+    ``average`` says over what the MSE is taken before the logarithm: "frame" and "sequence"
+    average the PSNR of each frame or sequence; "global" takes one MSE over all; "authors" clips
+    to [0, peak], truncates both sides to whole grey levels of 255, takes one MSE for each batch of
+    32 sequences and averages over batches, leaving out the last one unless a sequence follows it,
+    as the authors' code does (fewer than 33 sequences count as one batch). An error of zero counts
+    as 100 dB.
+
+    Shapes: (batch, time, n0) both. Units: those of ``peak``. Nothing is changed in place.
+    Raises ConfigError on another shape, an unknown average or a peak that is not positive.
+    Source: §4 names PSNR only; "authors" is the code of ℓ1-ℓ1-RNN.
+
+    >>> zeros = torch.zeros(1, 2, 4)
+    >>> round(psnr(zeros, zeros + 25.5, peak=255, average="global"), 3)
+    20.0
+    """
+    if average not in AVERAGES:
+        known = ", ".join(AVERAGES)
+        raise ConfigError(complain(f"an average from {known}", repr(average), "choose one"))
+    if reference.shape != estimate.shape or reference.ndim != 3 or not reference.numel():
+        got = f"{tuple(reference.shape)} and {tuple(estimate.shape)}"
+        raise ConfigError(complain("two tensors of one shape (batch, time, n0)", got, "reshape"))
+    if not peak > 0:
+        raise ConfigError(complain("a peak above 0", peak, "pass 255 for grey levels"))
+    if average == "authors":
+        return _authors(reference, estimate, peak)
+    error = (reference.double() - estimate.double()).square()
+    over = {"frame": (2,), "sequence": (1, 2), "global": (0, 1, 2)}[average]
+    return _decibel(error.mean(over), peak).mean().item()
+
+
+def _authors(reference: Tensor, estimate: Tensor, peak: float) -> float:
+    levels = [(t.double() * (255 / peak)).clamp(0, 255).trunc() for t in (reference, estimate)]
+    error = (levels[0] - levels[1]).square()
+    last = max(len(error) - _BATCH, 1)
+    batches = [error[i : i + _BATCH].mean() for i in range(0, last, _BATCH)]
+    return _decibel(torch.stack(batches), 255).mean().item()
+
+
+def _decibel(mse: Tensor, peak: float) -> Tensor:
+    return torch.where(mse == 0, 100.0, 10 * torch.log10(peak**2 / mse.clamp_min(1e-300)))
