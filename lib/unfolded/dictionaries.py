@@ -20,7 +20,8 @@ def overcomplete_dct(n0: int, h: int, *, dtype: torch.dtype = torch.float32) -> 
     :math:`K < N` they are the K lowest atoms of the orthonormal N-point DCT. If ``n0`` is a
     square, frames are images: the dictionary is the Kronecker product over a square grid of
     :math:`\lceil\sqrt h\rceil^2` frequencies, of which the ``h`` lowest (by the sum of the two
-    frequencies) are kept. So every width works; a square ``h >= n0`` gives a tight frame.
+    frequencies) are kept. A square ``h >= n0`` gives a tight frame, and every width of Table 2
+    has full rank; a width just above n0 that is no square may fall a few short of it.
 
     Shapes: result (n0, h). Raises ConfigError if a size is not positive.
     Source: §4 of the paper names the DCT and the widths 2^7 … 2^12, half of which are no squares.

@@ -37,7 +37,7 @@ def prox_l1_l1(
 
     Shapes: all four broadcast; the result has their common shape. Units: those of ``u``.
     Gradients are closed forms for all four arguments; on a kink they are one element of the
-    generalised gradient (at ħ = 0 the plateau counts as the one at zero).
+    generalised gradient.
     Raises ConfigError if a threshold is negative or NaN (Φ is then no proximal operator).
     Source: (5)–(7) and Prop. B.1; the last branch of the printed (7) is wrong, this one is right.
 
@@ -68,36 +68,40 @@ class _Phi(torch.autograd.Function):
 
     @staticmethod
     def forward(u, hbar, tau1, tau2):
-        reach = tau1 + tau2
-        zero = torch.zeros_like(hbar)
-        middle = u - torch.sign(hbar) * (tau1 - tau2)
-        middle = torch.minimum(
-            torch.maximum(middle, torch.minimum(hbar, zero)), torch.maximum(hbar, zero)
-        )
+        reach, zero = tau1 + tau2, torch.zeros_like(hbar)
+        lean = torch.where(hbar == 0, zero, torch.sign(hbar) * (tau1 - tau2))
+        low, high = torch.minimum(hbar, zero), torch.maximum(hbar, zero)
+        middle = torch.minimum(torch.maximum(u - lean, low), high)
         below, above = u - reach, u + reach
-        value = torch.maximum(below, torch.minimum(middle, above))
-        # An outer line may pass through 0 or ħ only at a kink, or where its plateau has no width:
-        # there the slope is one, which the value alone would not tell.
-        line = ((value != 0) & (value != hbar)) | (value == below) | (value == above)
-        return value, line
+        inner = torch.minimum(middle, above)
+        value = torch.maximum(below, inner)
+        # A kink counts to its plateau; a plateau whose threshold is zero has no width.
+        line = ((value != 0) | (tau1 == 0)) & ((value != hbar) | (tau2 == 0))
+        # At ħ = 0 the plateau of width 2 τ2 wins if it is the wider one: Φ = ħ on both sides.
+        follows = ~line & (value == hbar) & ((hbar != 0) | (tau2 > tau1))
+        outer = (inner == above).to(u.dtype) * (above < middle) - (below > inner).to(u.dtype)
+        outer = outer.clamp(min=-1)
+        between = torch.where(outer == 0, torch.sign(hbar), zero)
+        slope1 = (outer - between) * (value != 0)
+        slope2 = (outer + between) * (value != hbar)
+        return value, line, follows, slope1, slope2
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        u, hbar, tau1, tau2 = inputs
-        value, line = output
-        ctx.mark_non_differentiable(line)
-        ctx.save_for_backward(value, line, hbar)
-        ctx.shapes = u.shape, hbar.shape, tau1.shape, tau2.shape
+        pieces = output[1:]
+        ctx.mark_non_differentiable(*pieces)
+        ctx.save_for_backward(*pieces)
+        ctx.shapes = [argument.shape for argument in inputs]
 
     @staticmethod
-    def backward(ctx, grad, _):
-        value, line, hbar = ctx.saved_tensors
+    def backward(ctx, grad, *_):
+        line, follows, slope1, slope2 = ctx.saved_tensors
         on_line = grad * line
         grads = (
             lambda: on_line,
-            lambda: grad * (~line & (value == hbar) & (hbar != 0)),
-            lambda: -on_line * torch.sign(value),
-            lambda: -on_line * torch.sign(value - hbar),
+            lambda: grad * follows,
+            lambda: on_line * slope1,
+            lambda: on_line * slope2,
         )
         return tuple(
             gradient().sum_to_size(shape) if needed else None

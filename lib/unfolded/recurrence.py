@@ -19,7 +19,8 @@ def unroll(x, h0, M, G, kappa, a, b, Z=None) -> Tensor:
         p_l = \Phi_{a_l, b_l, \hbar}(Z_l v_l), \qquad h_t = p_d.
 
     Shapes: x (batch, time, n); h0 (h,); M (n, h); G (h, h); kappa = 1/c (); a, b (d, h);
-    Z (d, h, h) or None for I; result (batch, time, h). Differentiable once in every tensor.
+    Z (d, h, h) or None for I; result (batch, time, h). Differentiable once in every tensor;
+    the thresholds must not be negative, else the gradient with respect to them is wrong.
     Source: (8)–(11), with no h × h product of weights ever formed.
     """
     return _Unroll.apply(x, h0, M, G, kappa, a, b, Z)
@@ -54,20 +55,22 @@ class _Unroll(torch.autograd.Function):
                 torch.minimum(new, torch.add(u_l, reach[l], out=above), out=new)
                 torch.maximum(new, torch.sub(u_l, reach[l], out=above), out=new)
             previous = P[d, t]
-        ctx.save_for_backward(h0, M, G, kappa, Z, P, R, V)
+        ctx.save_for_backward(h0, M, G, kappa, a, b, Z, P, R, V)
         return P[d].transpose(0, 1).contiguous()
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        h0, M, G, kappa, Z, P, R, V = ctx.saved_tensors
+        h0, M, G, kappa, a, b, Z, P, R, V = ctx.saved_tensors
         d, T, B, h = P.shape[0] - 1, *P.shape[1:]
         grads = grad.transpose(0, 1)
         hbar, values = P[0], P[1:]
         at_hbar = values == hbar
-        # Slope one off both plateaus; with positive thresholds only a kink lies on both.
-        line = ((values != 0) & ~at_hbar).to(grad.dtype)
-        plateau = (at_hbar & (hbar != 0)).to(grad.dtype)
+        # The pieces of Φ as in prox.py: slope one off both plateaus, unless one has no width.
+        a, b = a[:, None, None], b[:, None, None]
+        off = ((values != 0) | (a == 0)) & (~at_hbar | (b == 0))
+        line = off.to(grad.dtype)
+        plateau = (at_hbar & ~off & ((hbar != 0) | (b > a))).to(grad.dtype)
         du, E = torch.empty_like(values), torch.empty_like(R)
         dv = du if V is None else torch.empty_like(V)
         dhbar = torch.empty_like(hbar)

@@ -72,7 +72,7 @@ def ista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
     >>> ista(x, A, D, lambda1=0.25, iterations=1).codes[0, 0]
     tensor([0.7500, 0.7500, 0.7500])
     """
-    M, c, start = _prepare(x, A, D, c, h0, lambda1=lambda1)
+    M, c, start = _prepare(x, A, D, c, h0, iterations=iterations, lambda1=lambda1)
     return _independent(
         x, M, lambda1, start, iterations, lambda h, _: (ista_step(h, x, M=M, c=c, lambda1=lambda1),)
     )
@@ -83,7 +83,7 @@ def fista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
 
     Shapes, units and errors: as :func:`ista`. The objective may rise for a while on its way.
     """
-    M, c, start = _prepare(x, A, D, c, h0, lambda1=lambda1)
+    M, c, start = _prepare(x, A, D, c, h0, iterations=iterations, lambda1=lambda1)
 
     def step(h, state):
         y, momentum = (h, 1.0) if state is None else state
@@ -101,7 +101,8 @@ def sista(x, A, D, F, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> S
     :math:`h_{t-1}` of the first frame; the rest as :func:`ista`. ``c=None`` takes
     :math:`\|AD\|_2^2 + \lambda_2\|D\|_2^2`.
     """
-    M, c, h = _prepare(x, A, D, c, h0, lambda1=lambda1, lambda2=lambda2, pull=D)
+    weights = {"lambda1": lambda1, "lambda2": lambda2}
+    M, c, h = _prepare(x, A, D, c, h0, iterations=iterations, **weights, pull=D, F=F)
 
     def frame(x_t, h):
         predicted = h @ (F @ D).T
@@ -143,7 +144,8 @@ def reweighted_l1_l1(
     the rest as :func:`l1_l1`. Objective and certificate are those of (3) as a function of
     v = Zh with the last g; the algorithm is known to minimise it for Z = I only.
     """
-    M, c, h = _prepare(x, A, D, c, h0, lambda1=lambda1, lambda2=lambda2, g=g)
+    scalars = {"lambda1": lambda1, "lambda2": lambda2}
+    M, c, h = _prepare(x, A, D, c, h0, iterations=iterations, **scalars, G=G, Z=Z, g=g)
     g = torch.ones_like(M[0]) if g is None else g
     weights = g.expand(iterations, -1)
     transforms = [None] * iterations if Z is None else Z.expand(iterations, *Z.shape[-2:])
@@ -151,7 +153,7 @@ def reweighted_l1_l1(
     def frame(x_t, h):
         hbar = h @ G.T
         schedule = iter(zip(weights, transforms, strict=True))
-        last = weights[-1] if iterations else torch.ones_like(M[0])
+        last = weights[-1] if iterations else g.expand(1, -1)[0]
 
         def step(v):
             g_l, Z_l = next(schedule)
@@ -211,22 +213,41 @@ def _distance(gradient, v, a, hbar=None, b=0.0):
     return shrink(centre, slack).norm(dim=-1)
 
 
-def _prepare(x, A, D, c, h0, *, lambda1, lambda2=0.0, g=None, pull=None):
+def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, pull=None, **others):
     """Check what a solver is given; return M = AD, c and the start as (batch, time, h)."""
-    if x.ndim != 3 or x.shape[-1] != A.shape[0] or A.shape[1] != D.shape[0]:
-        got = f"x {tuple(x.shape)}, A {tuple(A.shape)}, D {tuple(D.shape)}"
-        raise ConfigError(
-            complain("x (batch, time, n), A (n, n0), D (n0, h)", got, "make the sizes agree")
-        )
-    for name, value in (("lambda1", lambda1), ("lambda2", lambda2), ("g", 1.0 if g is None else g)):
-        if not bool((torch.as_tensor(value) >= 0).all()):
-            raise ConfigError(complain(f"{name} >= 0", value, "choose a weight of at least 0"))
+    _check(x, A, D, iterations, {"h0": h0, **others})
+    for name, value in (("lambda1", lambda1), ("lambda2", lambda2), ("g", others.get("g"))):
+        if value is not None and not bool((torch.as_tensor(value) >= 0).all()):
+            got = torch.as_tensor(value).min().item()
+            raise ConfigError(complain(f"{name} >= 0", got, "choose a weight of at least 0"))
     M = A @ D
     if c is None:
         c = torch.linalg.matrix_norm(M, 2) ** 2
         if pull is not None:
             c = c + lambda2 * torch.linalg.matrix_norm(pull, 2) ** 2
     if not bool(torch.as_tensor(c) > 0):
-        raise ConfigError(complain("c > 0", c, "pass an upper bound of the squared norm of AD"))
+        got = torch.as_tensor(c).item()
+        raise ConfigError(complain("c > 0", got, "pass an upper bound of the squared norm of AD"))
     start = torch.zeros_like(M[0]) if h0 is None else h0
     return M, c, start.expand(*x.shape[:2], -1)
+
+
+def _check(x, A, D, iterations: int, others: dict) -> None:
+    """Refuse what no solver can work on, in one line."""
+    given = {"x": x, "A": A, "D": D, **{k: v for k, v in others.items() if v is not None}}
+    n, n0, h = *(A.shape if A.ndim == 2 else (0, 0)), D.shape[-1]
+    each = (iterations, h)
+    shapes = {"A": [(n, n0)], "D": [(n0, h)], "G": [(h, h)], "F": [(n0, n0)], "h0": [(h,)]}
+    shapes |= {"Z": [(h, h), (*each, h)], "g": [(h,), each], "x": [(*x.shape[:2], n)]}
+    for name, tensor in given.items():
+        if tuple(tensor.shape) not in shapes[name] or 0 in tensor.shape:
+            want = f"x (batch, time, n), A (n, n0), D (n0, h) and {name} to fit them, none empty"
+            got = f"{name} {tuple(tensor.shape)} with h = {h}, iterations = {iterations}"
+            raise ConfigError(complain(want, got, "make the sizes agree"))
+        if tensor.dtype != x.dtype:
+            got = f"{name} in {tensor.dtype}"
+            raise ConfigError(complain(f"all tensors in {x.dtype} like x", got, "convert them"))
+    if not isinstance(iterations, int) or iterations < 0:
+        raise ConfigError(complain("iterations a whole number >= 0", iterations, "choose another"))
+    if not bool(torch.isfinite(x).all()):
+        raise ConfigError(complain("finite measurements x", "NaN or infinity", "clean them first"))

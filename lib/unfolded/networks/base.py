@@ -17,10 +17,12 @@ class SequenceNetwork(nn.Module):
 
     def __init__(self, *, n0: int, n: int, hidden: int, depth: int, seed: int):
         super().__init__()
-        for name, value in (("n0", n0), ("n", n), ("hidden", hidden), ("depth", depth)):
-            if not isinstance(value, int) or value < 1:
-                got = f"{name}={value!r}"
-                raise ConfigError(complain("sizes that are whole and at least 1", got, "change it"))
+        sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
+        for name, value in sizes.items():
+            least = 0 if name == "seed" else 1
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                want = f"{name} a whole number of at least {least}"
+                raise ConfigError(complain(want, repr(value), "choose another"))
         self.n0, self.n, self.hidden, self.depth = n0, n, hidden, depth
         self.A = nn.Parameter(sensing_matrix(n, n0, seed=derive(seed, "A", n, n0)))
 
@@ -30,7 +32,7 @@ class SequenceNetwork(nn.Module):
 
     def measure(self, frames: Tensor) -> Tensor:
         """Return x_t = A s_t. Raises ConfigError on another shape or on NaN and infinity."""
-        return _checked(frames, self.n0, "frames") @ self.A.T
+        return self._checked(frames, self.n0, "frames") @ self.A.T
 
     def recover(self, x: Tensor) -> Tensor:
         """Return the frames recovered from measurements: (batch, time, n) -> (…, n0)."""
@@ -38,7 +40,7 @@ class SequenceNetwork(nn.Module):
 
     def codes(self, x: Tensor) -> Tensor:
         """Return the codes h_t^(d) of every frame: (batch, time, n) -> (batch, time, h)."""
-        return self.unroll(_checked(x, self.n, "measurements"))
+        return self.unroll(self._checked(x, self.n, "measurements"))
 
     def unroll(self, x: Tensor) -> Tensor:
         """Run the recurrence on checked measurements; each network has its own."""
@@ -47,6 +49,25 @@ class SequenceNetwork(nn.Module):
     def decode(self, codes: Tensor) -> Tensor:
         """Turn codes into frames; each network has its own."""
         raise NotImplementedError
+
+    def atoms(self) -> Tensor:
+        """Return what each code paints, column by column: (n0, h), D in an unfolded network."""
+        raise NotImplementedError
+
+    def _checked(self, sequence: Tensor, features: int, what: str) -> Tensor:
+        if not isinstance(sequence, Tensor) or sequence.dtype != self.A.dtype:
+            got = getattr(sequence, "dtype", type(sequence).__name__)
+            do = "convert them with torch.as_tensor(…, dtype=…), or the network with .to(…)"
+            raise ConfigError(complain(f"{what} as a tensor of {self.A.dtype}", got, do))
+        if sequence.ndim != 3 or sequence.shape[-1] != features or not sequence.shape[1]:
+            got = f"a tensor of shape {tuple(sequence.shape)}"
+            want = f"{what} of shape (batch, time, {features}) with at least one frame"
+            raise ConfigError(complain(want, got, "reshape what you pass"))
+        if not bool(torch.isfinite(sequence).all()):
+            bad = int((~torch.isfinite(sequence)).sum())
+            got = f"{bad} NaN or infinite values"
+            raise ConfigError(complain(f"finite {what}", got, "clean the input first"))
+        return sequence
 
 
 class UnfoldedNetwork(SequenceNetwork):
@@ -79,6 +100,10 @@ class UnfoldedNetwork(SequenceNetwork):
         """Return ŝ_t = D h_t."""
         return codes @ self.D.T
 
+    def atoms(self) -> Tensor:
+        """Return D."""
+        return self.D
+
     def symbols(self) -> dict[str, Tensor]:
         """Return the effective tensors by the paper's symbols (see the notation page)."""
         positive = {name: self.value(name) for name in self.raw}
@@ -105,17 +130,3 @@ class UnfoldedNetwork(SequenceNetwork):
             "alpha": torch.stack([w.abs().sum(1).max() for w in W]),
             "beta": torch.stack([u.abs().sum(1).max() for u in U]),
         }
-
-
-def _checked(sequence: Tensor, features: int, what: str) -> Tensor:
-    if sequence.ndim != 3 or sequence.shape[-1] != features:
-        got = f"a tensor of shape {tuple(sequence.shape)}"
-        raise ConfigError(
-            complain(f"{what} of shape (batch, time, {features})", got, "reshape what you pass")
-        )
-    if not bool(torch.isfinite(sequence).all()):
-        bad = int((~torch.isfinite(sequence)).sum())
-        raise ConfigError(
-            complain(f"finite {what}", f"{bad} NaN or infinite values", "clean the input first")
-        )
-    return sequence

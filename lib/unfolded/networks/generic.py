@@ -28,3 +28,7 @@ class GenericRNN(SequenceNetwork):
     def decode(self, codes: Tensor) -> Tensor:
         """Return ŝ_t = Y h_t + y_0."""
         return self.readout(codes)
+
+    def atoms(self) -> Tensor:
+        """Return Y."""
+        return self.readout.weight

@@ -9,6 +9,8 @@ from unfolded.networks.reweighted import ReweightedRNN
 class L1L1RNN(ReweightedRNN):
     """All layers share W_2 = I − DᵀAᵀAD/c, U = DᵀAᵀ/c and one threshold; source: (12)."""
 
+    transforms = False
+
     def _add_weights(self) -> None:
         """Own no Z and no g: they are constants here."""
 

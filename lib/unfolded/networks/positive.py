@@ -19,6 +19,8 @@ def encode(value: Tensor, form: str, name: str = "value") -> Tensor:
     """
     if form not in POSITIVITY:
         raise ConfigError(complain(f"positivity from {POSITIVITY}", repr(form), "choose one"))
+    if not bool(torch.isfinite(value).all()):
+        raise ConfigError(complain(f"a finite {name}", value.max().item(), "choose another start"))
     if form == "free":
         return value.clone()
     if not bool((value > 0).all()):

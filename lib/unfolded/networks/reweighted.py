@@ -16,8 +16,12 @@ class ReweightedRNN(UnfoldedNetwork):
 
     and thresholds :math:`\lambda_1 g_l/c`, :math:`\lambda_2 g_l/c` around :math:`\hbar =
     G h_{t-1}^{(d)}`. Starts as the solver: Z_l = I, G = I, g_l = 1, c = 1, h_0 = 0.
-    Source: (8)–(11). ``fast=False`` runs the plain loop under autograd instead of the engine.
+    Source: (8)–(11). ``fast=False`` runs the plain loop under autograd instead of the engine;
+    with positivity "free" only the plain loop runs.
     """
+
+    transforms = True
+    """Whether Z is more than the identity."""
 
     def __init__(self, *, fast: bool = True, **options):
         super().__init__(**options)
@@ -43,9 +47,9 @@ class ReweightedRNN(UnfoldedNetwork):
         """Run the recurrence: (batch, time, n) -> (batch, time, h)."""
         a, b = self.thresholds()
         M, c, Z = self.A @ self.D, self.value("c"), self.own_symbols()["Z"]
-        if self.fast:
-            tied = Z if isinstance(Z, nn.Parameter) else None
-            return unroll(x, self.h0, M, self.G, 1 / c, a, b, tied)
+        # The engine's backward pass takes thresholds to be positive.
+        if self.fast and self.positivity != "free":
+            return unroll(x, self.h0, M, self.G, 1 / c, a, b, Z if self.transforms else None)
         h, codes = self.h0.expand(len(x), -1), []
         for x_t in x.unbind(1):
             hbar = h @ self.G.T

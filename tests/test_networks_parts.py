@@ -1,0 +1,157 @@
+"""What networks hold: positive parameters, their counts, seeds, and what is refused."""
+
+import inspect
+import math
+
+import pytest
+import torch
+
+from unfolded.errors import ConfigError
+from unfolded.networks import build, names
+from unfolded.networks.positive import decode, encode
+from unfolded.seeds import derive
+
+UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
+SIZES = {"n0": 16, "n": 6, "hidden": 20, "depth": 2}
+
+
+def test_all_networks_measure_with_the_same_A_at_one_seed():
+    def A(name, **options):
+        return build(name, **{**SIZES, **options}).A
+
+    for name in names():
+        assert torch.equal(A(name), A("lstm"))
+        assert torch.equal(A(name, hidden=9, depth=3), A("lstm"))
+        assert not torch.equal(A(name, seed=1), A(name))
+
+
+@pytest.mark.parametrize("name", names())
+def test_building_is_deterministic_and_leaves_the_generator_alone(name):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one = build(name, **SIZES, seed=3).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(6)
+    other = build(name, **SIZES, seed=3).state_dict()
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_seeds_depend_on_all_their_axes_in_order():
+    seeds = [derive(*axes) for axes in [(0,), (1,), (0, "A"), (0, "A", 1), (0, 1, "A"), (1, "A")]]
+    assert len(set(seeds)) == len(seeds)
+    assert derive(0, "A", 1) == derive(0, "A", 1)
+
+
+@pytest.mark.parametrize("form", ["softplus", "exp", "free"])
+def test_start_values_come_back_from_every_form(form):
+    value = torch.tensor([1e-6, 0.01, 1.0, 3.0, 255.0, 1e4])
+    assert torch.allclose(decode(encode(value, form), form), value, rtol=2e-6, atol=0)
+    doubled = encode(value.double(), form)
+    assert torch.allclose(decode(doubled, form), value.double(), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("name", UNFOLDED)
+@pytest.mark.parametrize("form", ["softplus", "exp", "free"])
+def test_parameters_stay_positive_by_construction_or_not(form, name):
+    net = build(name, **SIZES, positivity=form)
+    generator, least = torch.Generator().manual_seed(0), []
+    for _ in range(40):
+        with torch.no_grad():
+            for raw in net.raw.values():
+                raw.copy_((30 * torch.randn(raw.shape, generator=generator)).clamp(-80, 80))
+        least += [net.value(key).min().item() for key in net.raw]
+    assert {"c", "lambda1", "lambda2"} <= set(net.raw)
+    assert ("g" in net.raw) == (name == "reweighted-rnn")
+    assert (min(least) > 0) == (form != "free")
+
+
+def unfolded_count(name, n, n0, h, d):
+    shared = n * n0 + n0 * h + h + 3  # A, D, h_0 and c, λ1, λ2
+    own = {"l1-l1-rnn": h * h, "sista-rnn": n0 * n0, "reweighted-rnn": h * h + d * h * h + d * h}
+    return shared + own[name]
+
+
+def generic_count(gates, n, n0, h, d):
+    first, upper = (gates * (h * width + h * h + 2 * h) for width in (n, h))
+    return n * n0 + first + (d - 1) * upper + h * n0 + n0
+
+
+@pytest.mark.parametrize(
+    ("n", "n0", "h", "d"), [(51, 256, 1024, 3), (51, 256, 1024, 2), (6, 16, 20, 1), (5, 7, 3, 4)]
+)
+@pytest.mark.parametrize("name", names())
+def test_parameters_are_as_many_as_the_formula_says(name, n, n0, h, d):
+    gates = {"lstm": 4, "gru": 3}.get(name)
+    want = generic_count(gates, n, n0, h, d) if gates else unfolded_count(name, n, n0, h, d)
+    net = build(name, n=n, n0=n0, hidden=h, depth=d)
+    assert sum(parameter.numel() for parameter in net.parameters()) == want
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "count"),
+    [
+        ("reweighted-rnn", 3, 4_473_603),
+        ("l1-l1-rnn", 3, 1_324_803),
+        ("sista-rnn", 3, 341_763),
+        ("lstm", 2, 13_083_648),
+        ("gru", 3, 16_179_200),
+    ],
+)
+def test_the_formulas_at_the_papers_defaults(name, depth, count):
+    gates = {"lstm": 4, "gru": 3}.get(name)
+    found = (
+        generic_count(gates, 51, 256, 1024, depth)
+        if gates
+        else unfolded_count(name, 51, 256, 1024, depth)
+    )
+    assert found == count
+
+
+def test_the_papers_sizes_are_the_defaults():
+    defaults = {k: p.default for k, p in inspect.signature(build).parameters.items()}
+    wanted = {"n0": 256, "n": 51, "hidden": 1024, "depth": 3, "seed": 0}
+    assert defaults | wanted == defaults
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "transformer"},
+        {"hidden": 0},
+        {"hidden": -4},
+        {"depth": 0},
+        {"n": 0},
+        {"n0": 0},
+        {"hidden": 8.0},
+        {"hidden": "8"},
+        {"hidden": None},
+        {"positivity": "relu"},
+        {"lambda1": 0.0},
+        {"lambda2": -0.1},
+        {"lambda1": math.nan},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", UNFOLDED)
+def test_impossible_networks_end_in_one_clear_line(name, change):
+    call = {"name": name, **SIZES, **change}
+    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w") as caught:
+        build(call.pop("name"), **call)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": -1},
+        {"seed": 1.5},
+        {"hidden": True},
+        {"lambda1": math.inf},
+        {"lambda1": math.nan, "positivity": "free"},
+    ],
+    ids=str,
+)
+def test_more_impossible_networks_end_in_one_clear_line(change):
+    with pytest.raises(ConfigError):
+        build("reweighted-rnn", **{**SIZES, **change})

@@ -1,0 +1,157 @@
+"""How networks behave in use: shapes, causality, gradients, precision, bad frames."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from unfolded.errors import ConfigError
+from unfolded.networks import build, names
+
+F64 = torch.float64
+SIZES = {"n0": 16, "n": 6, "hidden": 20, "depth": 2}
+
+
+@pytest.fixture(params=names())
+def net(request):
+    """Each network in double precision, a little away from its start."""
+    net = build(request.param, **SIZES).double()
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter += 0.05 * torch.randn(parameter.shape, generator=generator, dtype=F64)
+    return net
+
+
+@pytest.mark.parametrize(("batch", "time"), [(1, 1), (3, 1), (1, 4), (2, 5), (0, 2)])
+def test_shapes_and_the_chain_of_methods(net, batch, time, normal):
+    frames = 5 * normal(batch, time, 16)
+    x = net.measure(frames)
+    codes = net.codes(x)
+    assert x.shape == (batch, time, 6) and codes.shape == (batch, time, 20)
+    assert net(frames).shape == frames.shape and net(frames).dtype == F64
+    assert torch.allclose(x, frames @ net.A.T)
+    assert torch.equal(net(frames), net.recover(x))
+    assert torch.equal(net.recover(x), net.decode(codes))
+
+
+def test_a_frame_depends_on_the_past_only(net, normal):
+    frames = 5 * normal(2, 5, 16)
+    changed = frames.clone()
+    changed[:, 3:] += 5 * normal(2, 2, 16)
+    found, other = net(frames), net(changed)
+    assert torch.allclose(found[:, :3], other[:, :3], atol=1e-12)
+    assert not torch.allclose(found[:, 3], other[:, 3])
+
+
+def test_the_past_matters(net, normal):
+    frames = 5 * normal(1, 2, 16)
+    changed = frames.clone()
+    changed[:, 0] = 5 * normal(16)
+    assert not torch.allclose(net(frames)[:, 1], net(changed)[:, 1])
+
+
+def test_sequences_of_a_batch_do_not_touch_each_other(net, normal):
+    frames = 5 * normal(3, 4, 16)
+    for i in range(3):
+        assert torch.allclose(net(frames)[i], net(frames[i : i + 1])[0], atol=1e-12)
+
+
+def test_frames_are_left_alone(net, normal):
+    frames = 5 * normal(2, 3, 16)
+    before = frames.clone()
+    net(frames).sum().backward()
+    assert torch.equal(frames, before)
+
+
+def test_every_parameter_gets_a_finite_gradient(net, normal):
+    frames = 5 * normal(4, 5, 16)
+    (net(frames) - frames).square().sum().backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("name", ["reweighted-rnn", "l1-l1-rnn"])
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_fast_and_plain_networks_learn_the_same(name, noise, normal):
+    fast = build(name, **SIZES).double()
+    with torch.no_grad():
+        for parameter in fast.parameters():
+            parameter += noise * normal(*parameter.shape)
+    plain, frames = copy.deepcopy(fast), 5 * normal(3, 4, 16)
+    plain.fast = False
+    for one in (fast, plain):
+        (one(frames) - frames).square().mean().backward()
+    for found, expected in zip(fast.parameters(), plain.parameters(), strict=True):
+        scale = 1 + expected.grad.abs().max()
+        assert (found.grad - expected.grad).abs().max() <= 1e-10 * scale
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
+@pytest.mark.parametrize("lambda2", [0.02, -0.02])
+def test_the_free_form_learns_lambda2_by_its_true_slope(lambda2, fast, normal):
+    # The authors' runs end with a negative λ2: a slope of the wrong sign would push it further.
+    net = build("l1-l1-rnn", **SIZES, positivity="free", lambda1=0.3, lambda2=0.02).double()
+    net.fast, net.forward = fast, net.codes
+    x, weight = net.measure(2 * normal(1, 2, 16)).detach(), normal(1, 2, 20)
+
+    def loss(value):
+        return (torch.func.functional_call(net, {"raw.lambda2": value}, x) * weight).sum()
+
+    assert gradcheck(loss, torch.tensor(lambda2, dtype=F64, requires_grad=True))
+
+
+def test_states_move_between_networks(net, normal):
+    name = next(n for n in names() if type(build(n, **SIZES)) is type(net))
+    other = build(name, **SIZES, seed=9).double()
+    frames = 20 * normal(1, 2, 16)
+    assert not torch.equal(other(frames), net(frames))
+    other.load_state_dict(net.state_dict())
+    assert torch.equal(other(frames), net(frames))
+
+
+def test_single_precision_agrees_with_double(net, normal):
+    frames = normal(2, 3, 16)
+    single = copy.deepcopy(net).float()(frames.float())
+    assert single.dtype == torch.float32
+    # Values of order one through two layers and three frames of sums over at most 20 terms.
+    assert (single - net(frames)).abs().max() < 6 * 3 * 20 * torch.finfo(torch.float32).eps * 10
+
+
+BAD_FRAMES = {
+    "two dimensions": torch.zeros(2, 16, dtype=F64),
+    "an image instead of a vector": torch.zeros(1, 2, 4, 4, dtype=F64),
+    "another width": torch.zeros(1, 2, 15, dtype=F64),
+    "NaN": torch.full((1, 2, 16), math.nan, dtype=F64),
+    "infinity": torch.full((1, 2, 16), math.inf, dtype=F64),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FRAMES)
+def test_bad_frames_end_in_one_clear_line(net, case):
+    with pytest.raises(ConfigError, match=r"^expected .*frames.*; got .*; \w") as caught:
+        net(BAD_FRAMES[case])
+    assert "\n" not in str(caught.value)
+    width = 6 if case != "another width" else 5
+    x = BAD_FRAMES[case].clone()[..., :width]
+    for method in (net.recover, net.codes):
+        with pytest.raises(ConfigError, match="measurements"):
+            method(x)
+
+
+def test_one_bad_pixel_is_counted(net):
+    frames = torch.zeros(2, 3, 16, dtype=F64)
+    frames[1, 2, 7] = math.nan
+    with pytest.raises(ConfigError, match="1 NaN or infinite"):
+        net(frames)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "single", "numpy"])
+def test_frames_of_another_kind_end_in_one_clear_line(net, kind):
+    frames = torch.zeros(1, 2, 16)
+    frames = {"uint8": frames.byte(), "single": frames, "numpy": frames.numpy()}[kind]
+    with pytest.raises(ConfigError):
+        net(frames)

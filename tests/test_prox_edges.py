@@ -1,0 +1,104 @@
+"""Φ on its edges: every float type, kinks, broadcasting, and what it refuses."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from unfolded.errors import ConfigError, UnfoldedError
+from unfolded.prox import prox_l1_l1, soft_threshold
+
+F64 = torch.float64
+
+
+def optimality_gap(v, u, hbar, tau1, tau2):
+    """Distance of 0 from v − u + τ1 ∂|v| + τ2 ∂|v − ħ|, for one number each."""
+    low = high = v - u
+    for weight, gap in ((tau1, v), (tau2, v - hbar)):
+        low += weight if gap > 0 else -weight
+        high += -weight if gap < 0 else weight
+    return max(low, -high, 0.0)
+
+
+# A quarter of the largest number: no sum of three overflows.
+LARGEST = {torch.float16: 1.6e4, torch.bfloat16: 8e37, torch.float32: 8e37, F64: 4e307}
+magnitude = st.one_of(
+    st.just(0.0), st.sampled_from([1e-30, 1e-6, 0.25, 1.0, 3.0, 1e4, 1e30]), st.floats(0, 1e38)
+)
+signed = st.builds(math.copysign, magnitude, st.sampled_from([-1.0, 1.0]))
+
+
+@given(u=signed, hbar=signed, tau1=magnitude, tau2=magnitude, dtype=st.sampled_from(list(LARGEST)))
+@example(u=1e30, hbar=-1e30, tau1=1e30, tau2=1e-30, dtype=torch.float32)
+@example(u=1e-30, hbar=1e-30, tau1=1e-30, tau2=0.0, dtype=torch.float32)
+@example(u=3.0, hbar=2.0, tau1=0.75, tau2=0.25, dtype=torch.float16)
+@example(u=-3.0, hbar=-2.0, tau1=0.25, tau2=0.75, dtype=torch.bfloat16)
+@example(u=0.5, hbar=-0.0, tau1=0.0, tau2=0.5, dtype=F64)
+def test_edges_in_every_float_type(u, hbar, tau1, tau2, dtype):
+    top = LARGEST[dtype]
+    given_ = [torch.tensor(max(-top, min(top, z)), dtype=dtype) for z in (u, hbar, tau1, tau2)]
+    value = prox_l1_l1(*given_)
+    assert value.dtype == dtype and bool(value.isfinite())
+    exact = [t.to(F64) for t in given_]
+    scale = sum(t.abs() for t in exact)
+    # Two roundings make u ± (τ1 ± τ2), and a median moves no more than what it is taken of.
+    slack = 2 * torch.finfo(dtype).eps * scale + 4 * torch.finfo(dtype).tiny
+    assert (value.to(F64) - prox_l1_l1(*exact)).abs() <= slack
+    assert optimality_gap(*(t.item() for t in (prox_l1_l1(*exact), *exact))) <= 1e-15 * scale
+
+
+@given(st.lists(st.integers(-6, 6), min_size=2, max_size=2), st.integers(0, 3), st.integers(0, 3))
+def test_is_exact_on_the_kinks(point, tau1, tau2):
+    case = [float(z) for z in (*point, tau1, tau2)]
+    value = prox_l1_l1(*(torch.tensor(z, dtype=F64) for z in case)).item()
+    assert optimality_gap(value, *case) == 0.0
+
+
+def test_broadcasts_and_keeps_its_arguments(normal):
+    u, hbar, tau1 = normal(3, 1, 4), normal(4), normal(2, 1).abs()
+    before = [t.clone() for t in (u, hbar, tau1)]
+    value = prox_l1_l1(u, hbar, tau1, 0.5)
+    assert value.shape == (3, 2, 4)
+    full = [t.expand(3, 2, 4).contiguous() for t in (u, hbar, tau1)]
+    assert torch.equal(value, prox_l1_l1(*full, torch.full((3, 2, 4), 0.5, dtype=F64)))
+    assert all(torch.equal(a, b) for a, b in zip((u, hbar, tau1), before, strict=True))
+
+
+def test_takes_numbers_whole_tensors_and_mixed_types():
+    assert prox_l1_l1(3, 0, 1, 1).item() == 1.0
+    assert soft_threshold(torch.tensor([3, -3]), 1).tolist() == [2.0, -2.0]
+    assert prox_l1_l1(torch.tensor(1.0), torch.tensor(2.0, dtype=F64), 0.1, 0.1).dtype == F64
+    assert prox_l1_l1(torch.tensor(1.0).half(), 2.0, 0.1, 0.1).dtype == torch.float16
+    assert prox_l1_l1(torch.empty(0, 3), 0.0, 1.0, 1.0).shape == (0, 3)
+
+
+@pytest.mark.parametrize("bad", [-1.0, -1e-30, math.nan, torch.tensor([1.0, -2.0, math.nan])])
+@pytest.mark.parametrize("name", ["tau", "tau1", "tau2"])
+def test_negative_and_nan_thresholds_are_refused_in_one_line(name, bad):
+    u = torch.ones(3)
+    with pytest.raises(ValueError, match=rf"^expected .*{name} >= 0.*; got .*; ") as caught:
+        if name == "tau":
+            soft_threshold(u, bad)
+        else:
+            prox_l1_l1(u, 1.0, **{"tau1": 0.5, "tau2": 0.5, name: bad})
+    assert isinstance(caught.value, ConfigError) and isinstance(caught.value, UnfoldedError)
+    assert "\n" not in str(caught.value)
+
+
+def test_minus_zero_is_a_threshold():
+    assert prox_l1_l1(torch.tensor(2.0), -0.0, -0.0, -0.0).item() == 2.0
+
+
+@pytest.mark.parametrize("u", [-3.0, 4.0])
+def test_an_infinite_threshold_at_hbar_zero_pins_phi_to_zero(u):
+    # float16 gets there as soon as a threshold passes 65504.
+    assert prox_l1_l1(torch.tensor(u), 0.0, math.inf, 0.5).item() == 0.0
+
+
+@pytest.mark.parametrize("u", [-3.0, 4.0])
+@pytest.mark.parametrize("hbar", [-2.0, 2.0])
+def test_an_infinite_threshold_pins_phi(u, hbar):
+    assert prox_l1_l1(torch.tensor(u), hbar, math.inf, 0.5).item() == 0.0
+    assert prox_l1_l1(torch.tensor(u), hbar, 0.5, math.inf).item() == hbar
