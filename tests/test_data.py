@@ -1,0 +1,211 @@
+"""Theorems about the data: what is drawn, and what a split may share."""
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from unfolded import data
+from unfolded.data import fetch, generator, sources
+from unfolded.data.reduction import REDUCTIONS, reduce
+
+FOLDER = os.environ.get("UNFOLDED_DATA")
+REFERENCE = Path(FOLDER or ".") / "moving_mnist"
+needs_mnist = pytest.mark.skipif(
+    not FOLDER or not Path(FOLDER, fetch.MNIST.path).is_file(),
+    reason="UNFOLDED_DATA holds no MNIST",
+)
+needs_reference = pytest.mark.skipif(
+    not FOLDER or not (REFERENCE / "recipe64.npz").is_file(),
+    reason="UNFOLDED_DATA holds no reference sequences",
+)
+
+
+# The published generator -----------------------------------------------------------------------
+
+
+@needs_reference
+def test_recipe_is_the_reference_recipe():
+    reference = np.load(REFERENCE / "recipe64.npz")
+    digits, places = sources.recipe("mnist")
+    assert np.array_equal(digits, reference["digit_index"])
+    assert np.array_equal(places, reference["offset"])
+
+
+@needs_mnist
+@needs_reference
+def test_first_canvases_are_the_reference_byte_for_byte():
+    reference = np.load(REFERENCE / "sample64_first8.npy")
+    ours = data.canvas("mnist", len(reference))
+    assert ours.dtype == reference.dtype
+    assert ours.tobytes() == reference.tobytes()
+
+
+@needs_mnist
+@needs_reference
+def test_all_reduced_frames_round_to_the_reference():
+    reference = np.load(REFERENCE / "moving_mnist16_bilinear.npz")["frames"]
+    ours = data.sequences("mnist")
+    assert ours.shape == (10_000, 20, 16, 16)
+    assert ours.dtype == np.float32
+    assert np.array_equal(np.floor(ours + 0.5).astype(np.uint8), reference.swapaxes(0, 1))
+
+
+unit = st.floats(0, 1)
+angle = st.floats(0, 2 * np.pi, exclude_max=True)
+
+
+def walked(row, column, heading, frames=60):
+    return generator.walk(np.array([row, column]), np.array(heading), frames).astype(int)
+
+
+@given(unit, unit, angle)
+def test_a_digit_stays_on_the_canvas(row, column, heading):
+    places = walked(row, column, heading)
+    assert places.min() >= 0
+    assert places.max() <= generator.CANVAS - generator.DIGIT
+
+
+@given(unit, unit, angle)
+def test_a_digit_never_outruns_its_speed(row, column, heading):
+    steps = np.diff(walked(row, column, heading), axis=0)
+    # 3.6 pixels a frame along the path; each axis loses less than a pixel to truncation.
+    assert np.abs(steps).max() <= 4
+    assert np.hypot(*steps.T).max() < 3.6 + np.sqrt(2)
+
+
+@given(st.floats(0.4, 0.6), st.floats(0.4, 0.6), angle)
+def test_a_digit_moves_straight_until_it_meets_a_wall(row, column, heading):
+    places = walked(row, column, heading, frames=3)
+    for t, place in enumerate(places, 1):
+        point = 36 * (
+            np.array([row, column]) + 0.1 * t * np.array([np.sin(heading), np.cos(heading)])
+        )
+        assert np.all(place <= point + 1e-9)
+        assert np.all(point < place + 1 + 1e-9)
+
+
+@given(unit, unit, angle)
+def test_a_digit_turns_at_a_wall_and_nowhere_else(row, column, heading):
+    for axis in walked(row, column, heading).T:
+        corners = axis[np.r_[True, np.diff(axis) != 0]]
+        turns = np.diff(np.sign(np.diff(corners))) != 0
+        assert set(corners[1:-1][turns]) <= {0, 36}
+
+
+def test_the_overshoot_at_a_wall_is_lost_not_mirrored():
+    places = walked(0.5, 0.95, 0.0, frames=3)
+    assert places[:, 1].tolist() == [36, 32, 28]
+
+
+def test_the_start_itself_is_never_shown():
+    assert walked(0.5, 0.5, 0.0, frames=1).tolist() == [[18, 21]]
+
+
+@settings(max_examples=30)
+@given(hnp.arrays(np.uint8, (1, 20, 2, 2), elements=st.integers(0, 36)))
+def test_on_overlap_the_brighter_pixel_wins(places):
+    rng = np.random.default_rng(0)
+    digits = rng.integers(0, 256, (1, 2, 28, 28), dtype=np.uint8)
+    drawn = generator.draw(digits, places)
+    for t in range(20):
+        layers = np.zeros((2, 64, 64), dtype=np.uint8)
+        for k, (row, column) in enumerate(places[0, t]):
+            layers[k, row : row + 28, column : column + 28] = digits[0, k]
+        assert np.array_equal(drawn[0, t], layers.max(axis=0))
+
+
+# The embedded digits ---------------------------------------------------------------------------
+
+
+def test_embedded_digits_look_like_mnist():
+    images = sources.digit_images()
+    assert images.dtype == np.uint8
+    assert images.max() == 255
+    assert not images[:, :4].any() and not images[:, :, -4:].any()
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
+
+
+def test_enlarging_is_the_bilinear_of_torch():
+    from sklearn.datasets import load_digits
+
+    small = torch.tensor(load_digits().images)[:, None]
+    large = torch.nn.functional.interpolate(small, (20, 20), mode="bilinear")[:, 0].numpy()
+    inner = sources.digit_images()[:, 4:24, 4:24]
+    assert np.abs(inner - large * 255 / 16).max() <= 0.5 + 1e-6
+
+
+# Splits and counts -----------------------------------------------------------------------------
+
+
+@example(9_999)
+@given(st.integers(10, 10_000))
+def test_no_split_of_the_digits_shares_an_image(count):
+    used = sources.recipe("digits").digits[sources.chosen("digits", count)]
+    train, validation, test = (set(part.ravel()) for part in data.split(used))
+    assert not train & validation and not train & test and not validation & test
+
+
+def test_mnist_uses_no_image_twice():
+    used = sources.recipe("mnist").digits
+    assert len(np.unique(used)) == used.size
+
+
+def test_a_digits_sequence_never_shows_one_image_twice():
+    used = sources.recipe("digits").digits
+    assert np.all(used[:, 0] != used[:, 1])
+
+
+def test_every_embedded_image_is_used():
+    # An odd pool leaves one image out of each pass, but not the same one for ever.
+    assert len(np.unique(sources.recipe("digits").digits)) == len(sources.digit_images())
+
+
+@given(st.integers(10, 10_000))
+def test_a_split_keeps_order_and_loses_nothing(count):
+    parts = data.split(np.arange(count))
+    assert np.array_equal(np.concatenate(parts), np.arange(count))
+    assert min(map(len, parts)) >= count // 10
+    assert abs(len(parts[0]) - 0.8 * count) < 1
+
+
+def test_the_paper_s_split():
+    assert [len(part) for part in data.split(np.empty(10_000))] == [8000, 1000, 1000]
+
+
+def test_a_smaller_set_is_the_head_of_each_part():
+    large, small = (data.split(data.sequences("digits", count=n)) for n in (100, 37))
+    for whole, head in zip(large, small, strict=True):
+        assert np.array_equal(whole[: len(head)], head)
+
+
+@needs_mnist
+def test_a_smaller_mnist_set_is_a_prefix():
+    assert np.array_equal(
+        data.sequences("mnist", count=150)[:12], data.sequences("mnist", count=12)
+    )
+
+
+def test_the_same_call_gives_the_same_frames():
+    first, second = (data.checksum(data.sequences("digits", count=20)) for _ in range(2))
+    assert first == second
+
+
+def test_sequences_are_reduced_canvases():
+    for name in REDUCTIONS:
+        expected = reduce(data.canvas("digits", 13), name)
+        assert np.array_equal(data.sequences("digits", count=13, reduction=name), expected)
+
+
+def test_a_whole_set_never_holds_the_large_frames():
+    tracemalloc.start()
+    frames = data.sequences("digits", count=2000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < frames.nbytes + 100e6

@@ -1,0 +1,252 @@
+"""Files as users bring them: missing, cut short, wrong: one line, and nothing half-written."""
+
+import gzip
+import hashlib
+import os
+import threading
+from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from unfolded import data
+from unfolded.data import fetch, sources
+from unfolded.errors import DataError
+
+NOWHERE = ("http://127.0.0.1:9/file", "http://127.0.0.1:9/other")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty data folder; no mirror can be reached."""
+    monkeypatch.setenv("UNFOLDED_DATA", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("MNIST", "MOVING_MNIST"):
+        monkeypatch.setattr(fetch, name, replace(getattr(fetch, name), urls=NOWHERE))
+    return tmp_path
+
+
+def complaint(source):
+    with pytest.raises(DataError, match=r"^expected .*; got .*; .*$") as caught:
+        data.sequences(source, count=10)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def put(folder, remote, content):
+    path = folder / remote.path
+    path.parent.mkdir()
+    path.write_bytes(content)
+    return path
+
+
+# Missing ---------------------------------------------------------------------------------------
+
+
+def test_a_variable_that_points_nowhere(folder, monkeypatch):
+    monkeypatch.setenv("UNFOLDED_DATA", str(folder / "absent"))
+    assert "expected UNFOLDED_DATA to name a folder" in complaint("mnist")
+    assert not (folder / "absent").exists()
+
+
+def test_a_variable_that_names_a_file(folder, monkeypatch):
+    (folder / "file").touch()
+    monkeypatch.setenv("UNFOLDED_DATA", str(folder / "file"))
+    assert "expected UNFOLDED_DATA to name a folder" in complaint("moving-mnist")
+
+
+def test_without_the_variable_the_cache_is_used(monkeypatch):
+    monkeypatch.delenv("UNFOLDED_DATA", raising=False)
+    assert fetch.folder().name == "unfolded"
+
+
+@pytest.mark.parametrize("source", ["mnist", "moving-mnist"])
+def test_no_network(folder, source):
+    message = complaint(source)
+    assert "no connection to 127.0.0.1" in message
+    assert "use the source 'digits'" in message
+    assert not files(folder)
+
+
+def test_digits_need_neither_folder_nor_network(monkeypatch):
+    monkeypatch.setenv("UNFOLDED_DATA", "nowhere at all")
+    assert data.sequences("digits", count=10).any()
+
+
+def test_a_folder_that_cannot_hold_a_download(folder):
+    (folder / "mnist").touch()
+    message = complaint("mnist")
+    assert "no download" in message
+    assert [path.name for path in files(folder)] == ["mnist"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written(folder):
+    folder.chmod(0o500)
+    try:
+        assert "no download" in complaint("mnist")
+    finally:
+        folder.chmod(0o700)
+
+
+# Damaged ---------------------------------------------------------------------------------------
+
+PACKED = gzip.compress(bytes(range(256)) * 64)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not gzip at all", PACKED[:-20], PACKED[:40] + b"\0\0\0" + PACKED[43:]],
+    ids=["empty", "text", "cut short", "bits flipped"],
+)
+def test_mnist_that_cannot_be_unpacked(folder, content):
+    path = put(folder, fetch.MNIST, content)
+    message = complaint("mnist")
+    # An empty gzip unpacks to nothing, and nothing has the wrong checksum.
+    assert "a whole gzip file" in message or "SHA-256" in message
+    assert f"delete {path}" in message
+    assert path.read_bytes() == content
+
+
+def test_mnist_with_another_content(folder):
+    put(folder, fetch.MNIST, PACKED)
+    assert f"SHA-256 {sources.MNIST_SHA256}; got " in complaint("mnist")
+
+
+def released(path, shape, dtype=np.uint8):
+    """Make a file of zeros that takes no room on the disk."""
+    path.parent.mkdir(exist_ok=True)
+    np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x93NUMPY\x01\x00"])
+def test_a_released_file_that_is_no_array(folder, content):
+    put(folder, fetch.MOVING_MNIST, content)
+    assert "expected a whole .npy file" in complaint("moving-mnist")
+
+
+def test_a_released_file_that_is_cut_short(folder):
+    path = folder / fetch.MOVING_MNIST.path
+    released(path, (20, 10, 64, 64))
+    with path.open("rb+") as file:
+        file.truncate(1000)
+    assert "expected a whole .npy file" in complaint("moving-mnist")
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((10, 20, 64, 64), "u1"), ((20, 10_000, 2, 2), "u1"), ((2,), "f8")]
+)
+def test_a_released_file_of_another_shape_or_type(folder, shape, dtype):
+    released(folder / fetch.MOVING_MNIST.path, shape, dtype)
+    message = complaint("moving-mnist")
+    assert f"expected uint8 frames of shape {sources.RELEASED_SHAPE}" in message
+    assert str(shape) in message
+
+
+def test_a_released_file_with_another_content(folder, monkeypatch):
+    monkeypatch.setattr(sources, "RELEASED_SHAPE", (20, 10, 64, 64))
+    released(folder / fetch.MOVING_MNIST.path, (20, 10, 64, 64))
+    assert f"MD5 {fetch.MOVING_MNIST.md5}; got " in complaint("moving-mnist")
+
+
+def test_the_released_file_is_read_in_its_own_order(folder, monkeypatch):
+    path = folder / fetch.MOVING_MNIST.path
+    path.parent.mkdir()
+    frames = np.random.default_rng(2).integers(0, 256, (20, 130, 64, 64), dtype=np.uint8)
+    np.save(path, frames)
+    monkeypatch.setattr(sources, "RELEASED_SHAPE", frames.shape)
+    known = replace(fetch.MOVING_MNIST, md5=fetch.digest(path))
+    monkeypatch.setattr(fetch, "MOVING_MNIST", known)
+    assert np.array_equal(data.canvas("moving-mnist", 117), frames[:, :117].swapaxes(0, 1))
+    centre = frames[:, :117, 1::4, 1::4].astype(np.float32) + frames[:, :117, 2::4, 2::4]
+    centre += frames[:, :117, 1::4, 2::4]
+    centre += frames[:, :117, 2::4, 1::4]
+    ours = data.sequences("moving-mnist", count=117)
+    assert np.array_equal(ours, centre.swapaxes(0, 1) / 4)
+
+
+# Downloads, from a server on this machine ------------------------------------------------------
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serve `body` at /good; at /cut stop half-way; elsewhere say that there is no such thing."""
+
+    def __init__(self, body, *args):
+        self.body = body
+        super().__init__(*args)
+
+    def do_GET(self):
+        known = self.path in ("/good", "/cut")
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Length", str(len(self.body) if known else 0))
+        self.end_headers()
+        if known:
+            self.wfile.write(self.body[: len(self.body) // (2 if self.path == "/cut" else 1)])
+
+    def log_message(self, *_):
+        """Say nothing: the test's own output is what counts."""
+
+
+@pytest.fixture
+def server():
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, PACKED)) as http:
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+        thread.join()
+
+
+def remote(*urls, md5):
+    return fetch.Remote("somewhere/file.gz", urls, md5)
+
+
+MD5 = hashlib.md5(PACKED).hexdigest()
+
+
+def test_a_download_comes_whole_and_only_once(folder, server):
+    wanted = remote(f"{server}/good", md5=MD5)
+    path = fetch.obtain(wanted)
+    assert path.read_bytes() == PACKED
+    assert files(folder) == [path]
+    assert fetch.obtain(replace(wanted, urls=())) == path
+
+
+def test_the_next_mirror_is_tried(folder, server):
+    urls = (NOWHERE[0], f"{server}/absent", f"{server}/cut", f"{server}/good")
+    assert fetch.obtain(remote(*urls, md5=MD5)).read_bytes() == PACKED
+    assert len(files(folder)) == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "md5", "reason"),
+    [
+        ("good", "0" * 32, "sent a file with a wrong checksum"),
+        ("absent", MD5, "404"),
+        ("cut", MD5, "no download"),
+    ],
+)
+def test_a_bad_download_leaves_nothing_behind(folder, server, page, md5, reason):
+    with pytest.raises(DataError, match=reason) as caught:
+        fetch.obtain(remote(f"{server}/{page}", md5=md5))
+    assert "\n" not in str(caught.value)
+    assert not files(folder)
+
+
+def test_a_full_disk_leaves_nothing_behind(folder, server, monkeypatch):
+    import pooch
+
+    class Full(pooch.HTTPDownloader):
+        def __call__(self, url, output_file, pup, **_):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pooch, "HTTPDownloader", Full)
+    with pytest.raises(DataError, match="No space left on device"):
+        fetch.obtain(remote(f"{server}/good", md5=MD5))
+    assert not files(folder)
