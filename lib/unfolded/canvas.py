@@ -56,6 +56,17 @@ def array(values, name: str, ndim: int) -> np.ndarray:
     return out
 
 
+def png(fig: Figure) -> bytes:
+    """Return `fig` as a PNG file; the same figure gives the same bytes.
+
+    >>> png(panels()[0])[1:4]
+    b'PNG'
+    """
+    sheet = BytesIO()
+    fig.savefig(sheet, format="png", metadata={"Software": None})
+    return sheet.getvalue()
+
+
 def show(fig: Figure, alt: str) -> None:
     """Show `fig` in the notebook with `alt` as its description, then close it.
 
@@ -72,18 +83,15 @@ def show(fig: Figure, alt: str) -> None:
     """
     if not isinstance(alt, str) or not alt.strip():
         raise ConfigError(complain("a description of the figure", repr(alt), "pass alt=..."))
-    sheet = BytesIO()
     if get_ipython() is None:
         print(alt.strip())
     else:
-        sheet = BytesIO()
-        # No version in the file: the same figure is the same bytes.
-        fig.savefig(sheet, format="png", metadata={"Software": None})
-        width, height = (round(side * PIXELS_PER_INCH) for side in fig.get_size_inches())
-        picture = base64.b64encode(sheet.getvalue()).decode("ascii")
+        # The width only: with a height beside it, a narrow page would squeeze the picture.
+        width = round(fig.get_figwidth() * PIXELS_PER_INCH)
+        picture = base64.b64encode(png(fig)).decode("ascii")
         display(
             {"image/png": picture, "text/plain": alt.strip()},
-            metadata={"image/png": {"alt": alt.strip(), "width": width, "height": height}},
+            metadata={"image/png": {"alt": alt.strip(), "width": width}},
             raw=True,
         )
     plt.close(fig)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unfolded.canvas import array, on, panels, show
-from unfolded.pictures import atoms, frames, matrix
+from unfolded.pictures import atoms, frames, gallery, matrix, measured, tracks
 
 __all__ = [
     "activation",
@@ -18,11 +18,15 @@ __all__ = [
     "curves",
     "dots",
     "frames",
+    "gallery",
     "histogram",
     "matrix",
+    "measured",
     "objective_paths",
     "panels",
     "show",
+    "staircase",
+    "tracks",
 ]
 
 FAINT = "#8a8a8a"
@@ -62,6 +66,7 @@ def activation(
         ax.axhline(height, color=FAINT, lw=0.8, zorder=0)
         ax.annotate(name, (0, height), (4, 3), ("axes fraction", "data"), "offset points")
     ax.set(title=title, xlabel="$u$", xlim=(u[0], u[-1]))
+    ax.locator_params(nbins=6, steps=[1, 2, 5, 10], min_n_ticks=3)
     if ax.get_subplotspec().is_first_col():
         ax.set_ylabel(r"$\Phi(u)$")
     if len(family) > 1 or soft is not None:
@@ -161,4 +166,27 @@ def histogram(groups: Mapping, *, xlabel: str, bins: int = 40, ax: Axes | None =
     ax.set(xlabel=xlabel, ylabel="count")
     if len(flat) > 1:
         ax.legend()
+    return fig
+
+
+def staircase(hbar: float, tau1: float, tau2: float, u, phi) -> Figure:
+    r"""Draw $v + \tau_1\partial|v| + \tau_2\partial|v-\hbar|$ over $v$, then its axes exchanged.
+
+    u, phi: (points,) dots of the activation, laid over the exchanged picture.
+    What to see: vertical steps become plateaus, and the dots lie on them.
+
+    >>> left, right = staircase(2.0, 1.0, 0.75, [0.0], [0.0]).axes
+    >>> left.get_ylabel(), right.get_ylabel()
+    ('$u$', '$v$')
+    """
+    low, high = sorted((0.0, hbar))
+    middle = np.sign(hbar) * (tau1 - tau2)
+    v = np.array([low - 3, low, low, high, high, high + 3])
+    steps = v + np.repeat([-tau1 - tau2, middle, tau1 + tau2], 2)
+    fig, (left, right) = panels(1, 2)
+    left.plot(v, steps)
+    left.set(title="the staircase", xlabel="$v$", ylabel="$u$")
+    right.plot(steps, v)
+    right.plot(array(u, "u", 1), array(phi, "phi", 1), "o", ms=4)
+    right.set(title=r"axes exchanged: $\Phi$", xlabel="$u$", ylabel="$v$")
     return fig

@@ -98,3 +98,70 @@ def matrix(values, *, title: str = "", xlabel: str = "", ylabel: str = "") -> Fi
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     fig.colorbar(image, ax=ax, shrink=0.85)
     return fig
+
+
+def gallery(pictures: Mapping, *, columns: int = 3, peak: float = 255.0) -> Figure:
+    """Draw single pictures side by side, each under its name, on one grey scale 0..peak.
+
+    pictures: name -> (height, width); sizes may differ.
+    What to see: one scene treated in several ways. Raises `ConfigError` for no picture.
+
+    >>> len(gallery({"fine": np.zeros((64, 64)), "coarse": np.zeros((16, 16))}).axes)
+    2
+    """
+    if not pictures:
+        raise ConfigError(complain("at least one picture", "none", "pass name -> array"))
+    wide = min(columns, len(pictures))
+    tall = -(-len(pictures) // wide)
+    fig, axes = panels(tall, wide, height=tall * (WIDTH / wide + 0.3), squeeze=False)
+    for ax in axes.flat[len(pictures) :]:
+        ax.remove()
+    for ax, (name, picture) in zip(axes.flat, pictures.items(), strict=False):
+        ax.imshow(array(picture, f"picture {name!r}", 2), vmin=0.0, vmax=peak)
+        ax.set_title(name)
+        _bare(ax)
+    return fig
+
+
+def tracks(paths: Mapping, *, span: float, label: str = "pixels") -> Figure:
+    """Draw where things went within a square: a hollow dot at the start, a full one a frame.
+
+    paths: name -> (time, 2), rows downwards and columns to the right; span: side of the square.
+    What to see: straight lines of equal steps that turn at the walls.
+
+    >>> tracks({"one": [[0, 0], [3, 4]]}, span=36).axes[0].get_ylabel()
+    'row (pixels)'
+    """
+    fig, ax = panels(height=4.4)
+    for name, path in paths.items():
+        rows, columns = array(path, f"path {name!r}", 2).T
+        (line,) = ax.plot(columns, rows, marker="o", ms=5, lw=1.2, label=name)
+        shade = line.get_color()
+        ax.plot(columns[0], rows[0], "o", color=shade, ms=10, mfc="white", mec=shade, mew=2)
+    room = -1, span + 1
+    ax.set(xlim=room, ylim=room[::-1], aspect="equal", xlabel=f"column ({label})")
+    ax.set_ylabel(f"row ({label})")
+    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return fig
+
+
+def measured(truth, x, estimate, *, columns: int = 6, peak: float = 255.0) -> Figure:
+    """Draw frames, their measurements as bars, and what was recovered, at the same instants.
+
+    truth, estimate: (time, height, width), grey values 0..peak; x: (time, n).
+    What to see: how few numbers are left of a frame, and that the eye can read nothing in them.
+
+    >>> zeros = np.zeros((5, 8, 8))
+    >>> len(measured(zeros, np.zeros((5, 12)), zeros, columns=3).axes)
+    9
+    """
+    rows = {"truth": truth, "measured": truth, "recovered": estimate}
+    fig = frames(rows, columns=columns, peak=peak)
+    numbers = array(x, "x", 2)
+    times = np.unique(np.linspace(0, len(numbers) - 1, columns).round().astype(int))
+    bound = np.abs(numbers).max() or 1.0
+    for ax, t in zip(fig.axes[len(times) : 2 * len(times)], times, strict=True):
+        ax.images[0].remove()
+        ax.bar(np.arange(numbers.shape[1]), numbers[t], width=1.0, color="#0072B2")
+        ax.set(xlim=(-1, numbers.shape[1]), ylim=(-bound, bound), aspect="auto", box_aspect=1)
+    return fig

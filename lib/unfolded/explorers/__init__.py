@@ -1,5 +1,5 @@
 """Figures that move: each is one JavaScript module that serves notebooks and static pages alike."""
 
-from unfolded.explorers.activation import ActivationExplorer, sliders
+from unfolded.explorers.activation import ActivationExplorer, kinks, sliders
 
-__all__ = ["ActivationExplorer", "sliders"]
+__all__ = ["ActivationExplorer", "kinks", "sliders"]

@@ -8,7 +8,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from unfolded import figures
+from unfolded import canvas, figures
 from unfolded.errors import ConfigError, complain
 from unfolded.prox import prox_l1_l1
 
@@ -74,6 +74,23 @@ class ActivationExplorer(anywidget.AnyWidget):
         return {**data, "text/html": self.element()}, metadata
 
 
+def kinks(hbar: float, tau1: float, tau2: float) -> list[float]:
+    r"""Return the values of u, in rising order, between which Φ is one straight piece each.
+
+    .. math:: \min(0,\hbar)-\tau_1-\tau_2,\quad \min(0,\hbar)+s,\quad \max(0,\hbar)+s,\quad
+        \max(0,\hbar)+\tau_1+\tau_2, \qquad s = \pm(\tau_1-\tau_2)
+
+    with plus for ħ ≥ 0 and minus below. Shapes: numbers in, a list of four out. Units: those of u.
+    Source: the limits of the cases in (6) and (7).
+
+    >>> kinks(2.0, 1.0, 0.5)
+    [-1.5, 0.5, 2.5, 3.5]
+    """
+    low, high, reach = min(0.0, hbar), max(0.0, hbar), tau1 + tau2
+    slant = tau2 - tau1 if hbar < 0 else tau1 - tau2
+    return [low - reach, low + slant, high + slant, high + reach]
+
+
 def sliders(*, lambda1=1.0, lambda2=0.5, g=1.0, hbar=2.0, c=1.0) -> ipywidgets.VBox:
     """Return stock ipywidgets sliders over a matplotlib figure; they move only with a kernel.
 
@@ -97,19 +114,28 @@ def sliders(*, lambda1=1.0, lambda2=0.5, g=1.0, hbar=2.0, c=1.0) -> ipywidgets.V
             step=0.05,
             description=name.replace("lambda", "λ").replace("hbar", "ħ"),
         )
-    picture = ipywidgets.interactive_output(_redraw, controls)
+    # A picture widget, not `interactive_output`: an Output widget can leave a headless run of
+    # the notebook waiting for ever.
+    picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="42rem"))
+
+    def redraw(_=None):
+        picture.value = canvas.png(_figure(**{k: slider.value for k, slider in controls.items()}))
+
+    for slider in controls.values():
+        slider.observe(redraw, "value")
+    redraw()
     return ipywidgets.VBox([ipywidgets.VBox(list(controls.values())), picture])
 
 
-def _redraw(lambda1, lambda2, g, hbar, c):
+def _figure(lambda1, lambda2, g, hbar, c):
     tau1, tau2 = lambda1 * g / c, lambda2 * g / c
     u = np.linspace(-6.0, 6.0, 481)
-    phi = prox_l1_l1(u, hbar, tau1, tau2)
-    title = rf"$\tau_1$ = {tau1:.3g}, $\tau_2$ = {tau2:.3g}"
-    plateaus = {"0": 0.0, r"$\hbar$": hbar}
-    figures.show(
-        figures.activation(u, phi, plateaus=plateaus, title=title),
-        alt=f"The activation for thresholds {tau1:.3g} and {tau2:.3g} and prediction {hbar:.3g}",
+    return figures.activation(
+        u,
+        prox_l1_l1(u, hbar, tau1, tau2),
+        kinks=[x for x in kinks(hbar, tau1, tau2) if abs(x) <= u[-1]],
+        plateaus={"0": 0.0, r"$\hbar$": hbar},
+        title=rf"$\tau_1$ = {tau1:.3g}, $\tau_2$ = {tau2:.3g}",
     )
 
 

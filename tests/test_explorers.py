@@ -1,0 +1,238 @@
+"""The explorer draws the library's Φ: same numbers, live element, one script without imports."""
+
+import html
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unfolded.errors import ConfigError
+from unfolded.explorers import ActivationExplorer, activation, kinks, sliders
+from unfolded.explorers.activation import NAMES
+from unfolded.prox import prox_l1_l1
+
+MODULE = Path(activation.__file__).with_name("activation.js").read_text(encoding="utf-8")
+EXPORT = "export default { render };"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--virtual-time-budget=5000",
+]
+
+
+def script() -> str:
+    """The module as the book serves it: a classic script."""
+    assert MODULE.count("export") == 1
+    return MODULE.replace(EXPORT, "")
+
+
+def in_node(body: str, data) -> object:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    source = f"{script()}\nconst data = {json.dumps(data)};\nconsole.log(JSON.stringify({body}));"
+    ran = subprocess.run([node, "-"], input=source, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def in_chromium(body: str, data, folder, markup: str = "") -> object:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    page = folder / "page.html"
+    (folder / "explorer.js").write_text(script(), encoding="utf-8")
+    page.write_text(
+        f"<!doctype html><meta charset=utf-8><script src=explorer.js></script>{markup}"
+        f"<pre id=out></pre><script>const data = {json.dumps(data)}; let answer;"
+        f"try {{ answer = {body}; }} catch (error) {{ answer = String(error); }}"
+        "document.getElementById('out').textContent = JSON.stringify(answer);</script>",
+        encoding="utf-8",
+    )
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder}/profile", "--dump-dom", page.as_uri()]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    answer = re.search(r'<pre id="out">(.*?)</pre>', ran.stdout, re.S)
+    assert answer, ran.stderr
+    return json.loads(html.unescape(answer[1]))
+
+
+def cases() -> list[list[float]]:
+    """Every mix of a few values, kinks and extremes among them, and random ones."""
+    signed = [0.0, -0.0, 0.5, -0.5, 1.5, -1.5, 2.0, -2.0, 1e-300, -1e-300, 1e8, -1e8, 1e300, -1e300]
+    weights = [0.0, -0.0, 0.5, 1.0, 1e-300, 1e8]
+    mixed = [list(case) for case in itertools.product(signed, signed, weights, weights)]
+    rng = np.random.default_rng(0)
+    draws = np.hstack([rng.normal(0, 4, (2000, 2)), rng.uniform(0, 3, (2000, 2))])
+    return mixed + draws.tolist()
+
+
+@pytest.mark.parametrize("engine", ["node", pytest.param("chromium", marks=pytest.mark.browser)])
+def test_the_script_computes_the_library_prox(engine, tmp_path):
+    data = cases()
+    body = "data.map(([u, hbar, tau1, tau2]) => prox(u, hbar, tau1, tau2))"
+    ours = in_node(body, data) if engine == "node" else in_chromium(body, data, tmp_path)
+    u, hbar, tau1, tau2 = np.array(data).T
+    theirs = prox_l1_l1(u, hbar, tau1, tau2).numpy()
+    size = np.maximum.reduce([abs(u), abs(hbar), tau1 + tau2])
+    worst = np.abs(np.array(ours, dtype=float) - theirs) / np.spacing(size)
+    assert worst.max() <= 4, data[int(worst.argmax())]
+
+
+def test_the_five_pieces_make_up_the_prox():
+    data = [case for case in cases() if max(map(abs, case)) < 100]
+    body = """data.map(([u, hbar, tau1, tau2]) => {
+      const piece = pieces(hbar, tau1, tau2).find(({ from, to }) => from <= u && u <= to);
+      return piece.level ?? u + piece.shift;
+    })"""
+    u, hbar, tau1, tau2 = np.array(data).T
+    expected = prox_l1_l1(u, hbar, tau1, tau2).numpy()
+    np.testing.assert_allclose(in_node(body, data), expected, rtol=0, atol=1e-13)
+
+
+def test_python_and_script_agree_on_the_kinks():
+    data = [case for case in cases() if max(map(abs, case)) < 100]
+    body = "data.map(([, ...rest]) => pieces(...rest).slice(1).map(({ from }) => from))"
+    expected = [kinks(hbar, tau1, tau2) for _, hbar, tau1, tau2 in data]
+    np.testing.assert_allclose(in_node(body, data), expected, rtol=0, atol=1e-13)
+    assert all(at == sorted(at) for at in np.round(expected, 12).tolist())
+
+
+def test_the_script_stands_alone():
+    assert MODULE.rstrip().endswith("\n" + EXPORT)
+    assert not re.search(r"^\s*import\b|https?:|require\(", MODULE, re.M)
+
+
+@pytest.mark.browser
+def test_sliders_move_the_curve_and_the_words(tmp_path):
+    body = """(() => {
+      const [explorer] = document.getElementsByTagName("activation-explorer");
+      const see = () => ({
+        d: explorer.querySelector(".ae-phi").getAttribute("d"),
+        taus: explorer.querySelector('[data-part="taus"]').textContent,
+        said: Object.fromEntries(
+          [...explorer.querySelectorAll("output")].map((o) => [o.dataset.for, o.value])),
+        rows: explorer.querySelectorAll("tbody tr").length,
+        kinks: explorer.querySelectorAll(".ae-kink").length,
+      });
+      const pull = (name, value) => {
+        const input = explorer.querySelector(`input[name=${name}]`);
+        input.value = value;
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+        return see();
+      };
+      const steps = { start: see() };
+      for (const [name, value] of data) steps[name] = pull(name, value);
+      explorer.querySelector("[data-reset]").click();
+      steps.reset = see();
+      return steps;
+    })()"""
+    moves = [["u", 3], ["lambda1", 2], ["lambda2", 0.25], ["g", 2], ["hbar", -1], ["c", 2]]
+    markup = ActivationExplorer(hbar=2.5).element()
+    seen = in_chromium(body, moves, tmp_path, markup)
+    curves = [step["d"] for name, step in seen.items() if name not in ("u", "reset")]
+    assert len(set(curves)) == len(curves), "each slider changes the curve"
+    assert all(step["rows"] == 5 and 2 <= step["kinks"] <= 4 for step in seen.values())
+    # The library says what the page has to show.
+    value = prox_l1_l1(3.0, 2.5, 1.0, 0.5).item()
+    assert seen["u"]["said"]["u"] == f"Φ(3) = {value:g}"
+    assert seen["c"]["said"]["hbar"] == "−1"
+    assert "= 2" in seen["c"]["taus"] and "= 0.25" in seen["c"]["taus"]
+    assert seen["reset"]["d"] == seen["start"]["d"]
+
+
+@pytest.mark.browser
+def test_every_control_has_a_name_and_the_figure_a_description(tmp_path):
+    body = """(() => {
+      const [first, second] = document.getElementsByTagName("activation-explorer");
+      const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+      return {
+        repeated: ids.length - new Set(ids).size,
+        unnamed: [...document.querySelectorAll("input")].filter((i) => !i.labels.length).length,
+        deaf: document.querySelectorAll("output:not([aria-live=polite])").length,
+        image: first.querySelector("svg").getAttribute("role"),
+        described: first.querySelector("desc").textContent.length > 20,
+        kept: second.state,
+      };
+    })()"""
+    odd = '<activation-explorer lambda1="-1" c="0" g="x" hbar="7"></activation-explorer>'
+    seen = in_chromium(body, None, tmp_path, ActivationExplorer().element() + odd)
+    kept = seen.pop("kept")
+    assert seen == dict(repeated=0, unnamed=0, deaf=0, image="img", described=True)
+    assert kept == dict(lambda1=1, lambda2=0.5, g=1, hbar=7, c=1)
+
+
+@pytest.mark.browser
+def test_the_widget_and_python_follow_each_other(tmp_path):
+    body = """(() => {
+      const values = { ...data }, heard = {}, el = document.createElement("div");
+      let saved = 0;
+      const model = { get: (name) => values[name], set: (name, value) => { values[name] = value; },
+        save_changes: () => { saved += 1; }, on: (name, f) => { heard[name] = f; },
+        off: (name) => { delete heard[name]; } };
+      document.body.append(el);
+      const stop = render({ model, el });
+      const input = el.querySelector("input[name=g]");
+      input.value = 2.5;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      values.hbar = -3;
+      heard["change:hbar"]();
+      const shown = el.querySelector("input[name=hbar]").value;
+      stop();
+      return { g: values.g, saved, shown, left: Object.keys(heard).length };
+    })()"""
+    start = {name: getattr(ActivationExplorer(), name) for name in NAMES}
+    assert in_chromium(body, start, tmp_path) == dict(g=2.5, saved=1, shown="-3", left=0)
+
+
+def test_the_widget_offers_an_element_to_pages_without_a_kernel():
+    data, _ = ActivationExplorer(lambda1=0.003, hbar=-2)._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["text/html"].startswith('<activation-explorer lambda1="0.003" lambda2="0.5"')
+    assert 'hbar="-2.0"' in data["text/html"] and "<noscript>" in data["text/html"]
+
+
+@pytest.mark.parametrize(
+    "bad", [dict(lambda1=-1), dict(lambda2=float("nan")), dict(g=0), dict(c=0), dict(hbar="x")]
+)
+def test_values_without_a_prox_are_refused(bad):
+    for make in (ActivationExplorer, sliders):
+        with pytest.raises(ConfigError, match=rf"expected {next(iter(bad))} .*; got .*; choose"):
+            make(**bad)
+
+
+def test_a_widget_keeps_its_values_when_a_bad_one_comes():
+    explorer = ActivationExplorer(c=2.0)
+    with pytest.raises(ConfigError):
+        explorer.c = -1.0
+    assert explorer.c == 2.0
+    with pytest.raises(ConfigError, match="lamda1"):
+        ActivationExplorer(lamda1=1.0)
+
+
+def test_stock_sliders_redraw_with_the_library():
+    box = sliders(lambda1=3.0)
+    lambda1, picture = box.children[0].children[0], box.children[1]
+    assert lambda1.max >= lambda1.value == 3.0
+    before = picture.value
+    lambda1.value = 1.25
+    assert picture.value[1:4] == b"PNG" and picture.value != before
+    lambda1.value = 3.0
+    assert picture.value == before
+
+
+def test_the_live_figure_shows_the_library_prox():
+    (ax,) = activation._figure(lambda1=1.0, lambda2=0.5, g=2.0, hbar=-1.0, c=1.0).axes
+    drawn = next(line for line in ax.lines if len(line.get_xdata()) > 10)
+    u, phi = drawn.get_xydata().T
+    np.testing.assert_array_equal(phi, prox_l1_l1(u, -1.0, 2.0, 1.0).numpy())

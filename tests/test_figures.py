@@ -1,0 +1,130 @@
+"""Figures: described, opaque, closed; and each plot holds what it was given."""
+
+import base64
+from io import BytesIO
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
+from unfolded import canvas, figures
+from unfolded.errors import ConfigError
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a notebook would receive."""
+    outputs = []
+    monkeypatch.setattr(canvas, "get_ipython", lambda: object())
+    monkeypatch.setattr(canvas, "display", lambda data, **rest: outputs.append((data, rest)))
+    return outputs
+
+
+@pytest.mark.parametrize("alt", ["", "   ", None, 3])
+def test_a_figure_without_a_description_is_refused(alt, shown):
+    with pytest.raises(ConfigError, match="expected a description"):
+        figures.show(figures.panels()[0], alt)
+    assert shown == []
+
+
+def test_show_writes_the_description_beside_an_opaque_picture(shown):
+    figures.show(figures.curves({"a": [1, 2]}, xlabel="x", ylabel="y"), " A rising line. ")
+    [(data, rest)] = shown
+    assert rest["raw"] and rest["metadata"]["image/png"]["alt"] == "A rising line."
+    assert data["text/plain"] == "A rising line."
+    picture = Image.open(BytesIO(base64.b64decode(data["image/png"]))).convert("RGBA")
+    assert picture.getpixel((0, 0)) == (255, 255, 255, 255)
+    assert picture.width > rest["metadata"]["image/png"]["width"], "sharp on fine screens"
+
+
+def test_the_same_figure_is_the_same_bytes(shown):
+    for _ in range(2):
+        figures.show(figures.matrix(np.eye(4)), "A diagonal.")
+    assert shown[0] == shown[1]
+
+
+def test_show_closes_pyplot_figures(shown):
+    matplotlib.use("Agg")
+    before = plt.get_fignums()
+    figures.show(plt.figure(), "Nothing.")
+    figures.show(figures.atoms(np.eye(16)), "Sixteen dots.")
+    assert plt.get_fignums() == before
+
+
+def test_activation_marks_kinks_and_plateaus():
+    u = np.linspace(-4, 4, 81)
+    fig = figures.activation(
+        u, np.clip(u, 0, 2), kinks=[2, 0], plateaus={"0": 0, "ħ": 2}, soft=u, title="one"
+    )
+    (ax,) = fig.axes
+    dots = next(line for line in ax.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(dots.get_xydata(), [[0, 0], [2, 2]], atol=1e-12)
+    assert {text.get_text() for text in ax.texts} == {"0", "ħ"}
+    assert ax.get_xlim() == (-4, 4) and ax.get_title(loc="left") == "one"
+
+
+def test_activation_draws_a_family_into_given_axes():
+    fig, (left, right) = figures.panels(1, 2)
+    u = np.linspace(-1, 1, 5)
+    assert figures.activation(u, {"a": u, "b": 2 * u}, ax=right) is fig
+    assert not left.lines
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_frames_are_rows_at_shared_instants():
+    truth = np.arange(20.0)[:, None, None] * np.ones((1, 16, 16))
+    fig = figures.frames({"truth": truth, "estimate": truth + 1}, columns=5)
+    first = [int(ax.images[0].get_array()[0, 0]) for ax in fig.axes]
+    assert first == [0, 5, 10, 14, 19, 1, 6, 11, 15, 20]
+    assert {ax.images[0].get_clim() for ax in fig.axes} == {(0.0, 255.0)}
+    assert [text.get_text() for ax in fig.axes for text in ax.texts] == ["truth", "estimate"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: figures.frames({}),
+        lambda: figures.frames({"a": np.zeros((3, 4, 4)), "b": np.zeros((4, 4, 4))}),
+        lambda: figures.frames({"a": np.zeros((16, 16))}),
+        lambda: figures.atoms(np.zeros((15, 4))),
+        lambda: figures.matrix([]),
+        lambda: figures.activation([[1.0]], [1.0]),
+    ],
+)
+def test_wrong_shapes_are_told(call):
+    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
+        call()
+
+
+def test_several_runs_become_a_mean_and_a_band():
+    fig = figures.curves({"a": [[1, 3], [3, 5]], "b": [1, 1]}, xlabel="x", ylabel="y", x=[10, 20])
+    (ax,) = fig.axes
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[10, 2], [20, 4]])
+    assert len(ax.collections) == 1
+
+
+def test_objective_paths_subtract_the_optimum_and_leave_gaps():
+    fig = figures.objective_paths({"a": [3.0, 2.0, 1.0], "b": [4.0, 3.0]}, optimum={"a": 1.0})
+    a, b = fig.axes[0].lines
+    np.testing.assert_array_equal(a.get_ydata(), [2.0, 1.0, np.nan])
+    np.testing.assert_array_equal(b.get_ydata(), [4.0, 3.0])
+
+
+def test_dots_show_interval_and_printed_value():
+    fig = figures.dots({"a": (2, 1, 3), "b": 5}, xlabel="dB", printed={"b": 6})
+    (ax,) = fig.axes
+    assert [2.0] in [list(line.get_xdata()) for line in ax.lines]
+    assert [1, 3] in [list(line.get_xdata()) for line in ax.lines]
+    diamonds = [line for line in ax.lines if line.get_marker() == "D" and len(line.get_xdata())]
+    assert [(list(d.get_xdata()), list(d.get_ydata())) for d in diamonds] == [([6], [1])]
+
+
+def test_tensors_are_taken_as_they_are():
+    import torch
+
+    D = torch.eye(16, requires_grad=True)
+    assert len(figures.atoms(D, count=4).axes) == 4
+    groups = {"g": torch.ones(2, 3), "h": [0.0, 2.0]}
+    assert figures.histogram(groups, xlabel="g").axes[0].get_ylabel() == "count"
