@@ -1,0 +1,46 @@
+"""The objective behind Φ, and two searches for its minimiser that know nothing of Prop. B.1."""
+
+import torch
+from torch import Tensor
+
+
+def objective(v, u, hbar, tau1, tau2):
+    r"""Return what Φ minimises over v, for symbols or tensors alike.
+
+    .. math:: \varphi(v) = \tau_1|v| + \tau_2|v-\hbar| + \tfrac12(v-u)^2
+
+    Shapes: all broadcast. Source: (20).
+
+    >>> objective(0.0, 1.0, 2.0, 0.5, 1.0)
+    2.5
+    """
+    return tau1 * abs(v) + tau2 * abs(v - hbar) + (v - u) ** 2 / 2
+
+
+def best_candidate(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
+    """Return the best of all points where a minimiser can lie: two kinks and four lines.
+
+    It tries every sign of slope everywhere, so it needs no case of Prop. B.1. Shapes: equal.
+
+    >>> best_candidate(*torch.tensor([1.0, 2.0, 0.5, 1.0]).split(1))
+    tensor([1.5000])
+    """
+    lines = [u + s * tau1 + t * tau2 for s in (-1, 1) for t in (-1, 1)]
+    all_of_them = torch.stack([torch.zeros_like(u), hbar.expand_as(u), *lines])
+    best = objective(all_of_them, u, hbar, tau1, tau2).argmin(0, keepdim=True)
+    return all_of_them.gather(0, best)[0]
+
+
+def ternary_search(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor, steps=120) -> Tensor:
+    """Return the minimiser of φ found by comparing values only, good to about 1e-7.
+
+    >>> round(ternary_search(*torch.tensor([1.0, 2.0, 0.5, 1.0]).double().split(1)).item(), 6)
+    1.5
+    """
+    reach = (tau1 + tau2).abs() + 1.0
+    low, high = u - reach, u + reach
+    for _ in range(steps):
+        left, right = low + (high - low) / 3, high - (high - low) / 3
+        go_right = objective(left, u, hbar, tau1, tau2) > objective(right, u, hbar, tau1, tau2)
+        low, high = torch.where(go_right, left, low), torch.where(go_right, high, right)
+    return (low + high) / 2

@@ -1,0 +1,70 @@
+"""A published rule for the weights g of Algorithm 1, which the network learns instead."""
+
+import torch
+from torch import Tensor
+
+from unfolded.errors import ConfigError, complain
+from unfolded.solvers import Solution, reweighted_l1_l1
+
+
+def candes_weights(h: Tensor, epsilon: float) -> Tensor:
+    r"""Weigh an entry the less, the larger it was: large entries are then shrunk less.
+
+    .. math:: g_i = \frac{\varepsilon}{|h_i| + \varepsilon}
+
+    The published weight is :math:`1/(|h_i|+\varepsilon)`; the factor ε only moves into λ1 and λ2,
+    and makes g = 1 the weight of a silent entry.
+
+    Shapes: that of h. Units: ε has those of h, g has none. Raises ConfigError unless ε > 0.
+    Source: Candès, Wakin and Boyd (2008), (6).
+
+    >>> candes_weights(torch.tensor([0.0, 3.0]), 1.0)
+    tensor([1.0000, 0.2500])
+    """
+    if not epsilon > 0:
+        raise ConfigError(complain("epsilon > 0", epsilon, "pass the size of a small entry"))
+    return epsilon / (h.abs() + epsilon)
+
+
+def in_rounds(
+    x, A, D, G, *, lambda1, lambda2, epsilon, rounds=2, iterations=100, c=None, h0=None
+) -> Solution:
+    r"""Run Algorithm 1 with Z = I and g renewed, within each frame, from its own last code.
+
+    The first round has g = 1; each later one has :func:`candes_weights` of the code so far and
+    goes on from there. ``iterations`` of a frame are shared equally among its rounds.
+
+    Shapes, objective, certificate and errors: as :func:`unfolded.solvers.reweighted_l1_l1`; both
+    belong to the weights of the frame's last round.
+
+    >>> x, A, D = torch.ones(1, 2, 3), torch.eye(3), torch.eye(3)
+    >>> some = {"lambda1": 0.5, "lambda2": 0.0, "iterations": 4}
+    >>> in_rounds(x, A, D, D, epsilon=0.1, **some).codes[0, 0]
+    tensor([0.9167, 0.9167, 0.9167])
+    """
+    if rounds < 1 or iterations % rounds:
+        expected = "iterations that are a multiple of rounds >= 1"
+        got = f"{iterations} iterations, {rounds} rounds"
+        raise ConfigError(complain(expected, got, "choose other numbers"))
+    start = torch.zeros_like(D[0]) if h0 is None else h0
+    fixed = {"lambda1": lambda1, "lambda2": lambda2, "c": c}
+    rows = []
+    for sequence in x.split(1):
+        h, frames = start, []
+        for x_t in sequence.split(1, dim=1):
+            g = torch.ones_like(h).expand(iterations // rounds, -1)
+            for _ in range(rounds - 1):
+                code = reweighted_l1_l1(
+                    x_t, A, D, G, g=g, iterations=len(g), h0=h, **fixed
+                ).codes[0, 0]  # fmt: skip
+                again = candes_weights(code, epsilon).expand(iterations // rounds, -1)
+                g = torch.cat([g, again])
+            done = reweighted_l1_l1(x_t, A, D, G, g=g, iterations=len(g), h0=h, **fixed)
+            h = done.codes[0, 0]
+            frames.append(done)
+        rows.append([torch.cat(parts, 1) for parts in zip(*map(_parts, frames), strict=True)])
+    return Solution(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
+
+
+def _parts(solution: Solution) -> tuple[Tensor, Tensor, Tensor]:
+    return solution.codes, solution.objective, solution.certificate

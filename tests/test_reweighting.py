@@ -1,0 +1,64 @@
+"""The rule that renews g: its weights, its schedule, and that it is Algorithm 1 throughout."""
+
+import pytest
+import torch
+
+from unfolded.dictionaries import overcomplete_dct, sensing_matrix
+from unfolded.errors import ConfigError
+from unfolded.reweighting import candes_weights, in_rounds
+from unfolded.solvers import l1_l1, reweighted_l1_l1
+
+DOUBLE = {"dtype": torch.float64}
+
+
+@pytest.fixture
+def problem():
+    D, A = overcomplete_dct(16, 25, **DOUBLE), sensing_matrix(8, 16, seed=0, **DOUBLE)
+    frames = torch.rand(2, 3, 16, generator=torch.Generator().manual_seed(0), **DOUBLE)
+    return {"x": frames @ A.T, "A": A, "D": D, "G": torch.eye(25, **DOUBLE)}
+
+
+def test_weights_fall_with_size_from_one_towards_zero():
+    g = candes_weights(torch.tensor([0.0, -1.0, 9.0]), 1.0)
+    torch.testing.assert_close(g, torch.tensor([1.0, 0.5, 0.1]))
+
+
+def test_one_round_is_the_plain_algorithm(problem):
+    weights = {"lambda1": 0.01, "lambda2": 0.005}
+    one = in_rounds(**problem, **weights, epsilon=0.1, rounds=1, iterations=40)
+    plain = l1_l1(**problem, **weights, iterations=40)
+    torch.testing.assert_close(one.codes, plain.codes)
+    torch.testing.assert_close(one.certificate, plain.certificate)
+
+
+def test_two_rounds_are_algorithm_1_with_the_weights_of_the_first_code(problem):
+    weights = {"lambda1": 0.01, "lambda2": 0.005}
+    first = problem | {"x": problem["x"][:1, :1]}
+    two = in_rounds(**first, **weights, epsilon=0.1, iterations=60)
+    code = l1_l1(**first, **weights, iterations=30).codes[0, 0]
+    g = torch.cat([torch.ones(30, 25, **DOUBLE), candes_weights(code, 0.1).expand(30, -1)])
+    same = reweighted_l1_l1(**first, **weights, g=g, iterations=60)
+    torch.testing.assert_close(two.codes, same.codes)
+    torch.testing.assert_close(two.objective, same.objective)
+
+
+def test_sequences_do_not_touch_each_other(problem):
+    weights = {"lambda1": 0.01, "lambda2": 0.005, "epsilon": 0.1, "iterations": 20}
+    both = in_rounds(**problem, **weights)
+    assert both.codes.shape == (2, 3, 25) and both.objective.shape == (2, 3, 21)
+    alone = in_rounds(**problem | {"x": problem["x"][1:]}, **weights)
+    torch.testing.assert_close(both.codes[1:], alone.codes)
+
+
+def test_the_certificate_of_the_last_round_falls(problem):
+    first = problem | {"x": problem["x"][:1, :2]}
+    weights = {"lambda1": 0.01, "lambda2": 0.005, "epsilon": 0.1}
+    early, late = (in_rounds(**first, **weights, iterations=k).certificate for k in (40, 800))
+    assert (late < 0.1 * early).all()
+
+
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"iterations": 41}, {"epsilon": 0.0}])
+def test_bad_choices_are_told(problem, wrong):
+    choice = {"lambda1": 0.1, "lambda2": 0.1, "epsilon": 0.1, "iterations": 4} | wrong
+    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
+        in_rounds(**problem, **choice)
