@@ -17,9 +17,10 @@ examples:
   python -m unfolded train --model reweighted-rnn --source mnist --profile paper --hidden 256
       the paper's settings at width 256
   python -m unfolded sweep --table 1 --profile laptop
-      every cell of Table 1 at a size that a laptop trains
+      every cell of Table 1 at a size that a laptop trains; Tables 2 and 3 grow to widths
+      and depths that take hours without a GPU
   python -m unfolded tables
-      list all runs; with --commit merge them into data/results/runs.csv
+      list all runs; with --commit merge them into data/results/
 
 Runs are kept in runs/ (or UNFOLDED_RUNS, or --store), one folder for each configuration. What
 has finished is not trained again; what was interrupted goes on after its last whole epoch.
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"unfolded: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("unfolded: interrupted; the same command goes on from here", file=sys.stderr)
+        do = "the same command (without --again) goes on after the last whole epoch"
+        print(f"unfolded: interrupted; {do}", file=sys.stderr)
         return 130
 
 
@@ -51,7 +53,8 @@ def _sweep(options: argparse.Namespace) -> int:
     failed = 0
     runs = grid.table(options.table, _config(options), options.models)
     for number, config in enumerate(runs, 1):
-        print(f"[{number}/{len(runs)}] {config.model} {config.hash}", file=sys.stderr)
+        if not options.quiet:
+            print(f"[{number}/{len(runs)}] {config.model} {config.hash}", file=sys.stderr)
         try:
             print(_summary(_run(config, options).row()), flush=True)
         except TrainingError as error:
@@ -66,6 +69,7 @@ def _tables(options: argparse.Namespace) -> int:
         print(_summary(row))
     print(f"{len(found)} runs in {results.store(options.store)}")
     if options.commit and len(found):
+        results.commit_curves(results.records(options.store))
         print(f"{results.commit_runs(found)} runs in {results.RESULTS / 'runs.csv'}")
     return 0
 
@@ -94,8 +98,15 @@ def _config(options: argparse.Namespace) -> RunConfig:
     return RunConfig(**{name: value for name, value in given.items() if name in known})
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others; the usage is one --help away."""
+
+    def error(self, message: str):
+        self.exit(2, f"unfolded: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m unfolded",
         description="Train unfolded recurrent networks and collect their results.",
         epilog=_EXAMPLES,
@@ -130,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--quiet", action="store_true", help="show no progress")
     tables = commands.add_parser("tables", help="list the runs and collect them into one table")
     tables.set_defaults(command=_tables)
-    tables.add_argument("--commit", action="store_true", help="merge into data/results/runs.csv")
+    tables.add_argument("--commit", action="store_true", help="merge into data/results/")
     for command in (train, sweep, tables):
         command.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
     return parser

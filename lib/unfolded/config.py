@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import numbers
 from dataclasses import dataclass
 
 from unfolded import data, networks
@@ -37,7 +38,7 @@ class Profile:
 PROTOCOLS = {"authors": Protocol(peak=255.0), "normalised": Protocol(peak=1.0)}
 PROFILES = {
     "smoke": Profile(count=100, epochs=2, hidden=32),
-    "laptop": Profile(count=1_000, epochs=20, hidden=256),
+    "laptop": Profile(count=1_000, epochs=40, hidden=256),
     "paper": Profile(count=10_000, epochs=200, hidden=1024),
 }
 
@@ -49,7 +50,8 @@ class RunConfig:
     ``hidden`` and ``depth`` default to the profile's width and to the paper's depth: three
     layers, two for LSTM. ``lambda1`` and ``lambda2`` are start values in units of a grey level of
     255; under the protocol "normalised" they are divided by 255 along with the frames.
-    Raises ConfigError on a value that no run can have.
+    Raises ConfigError on a value that no run can have. Numbers are kept as plain int and float,
+    so that 1 and 1.0, or NumPy's kinds of them, name the same run.
 
     >>> RunConfig(model="lstm", profile="smoke").depth
     2
@@ -77,19 +79,22 @@ class RunConfig:
             object.__setattr__(self, "hidden", PROFILES[self.profile].hidden)
         if self.depth is None:
             object.__setattr__(self, "depth", 2 if self.model == "lstm" else 3)
-        if not _is_number(self.cs_rate) or not 0 < self.cs_rate < 1 or self.n < 1:
-            do = f"pass n/n0, at least 1/{FRAME}, for example 0.2"
-            raise ConfigError(complain("cs_rate between 0 and 1", repr(self.cs_rate), do))
+        do = f"pass n/n0, at least 1/{FRAME}, for example 0.2"
+        self._settle("cs_rate", _number, "between 0 and 1", do, lambda v: 1 / FRAME <= v < 1)
         for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                want = f"{name} a whole number >= {least}"
-                raise ConfigError(complain(want, repr(value), "choose another"))
+            want = f"a whole number >= {least}"
+            self._settle(name, _whole, want, "choose another", lambda v, least=least: v >= least)
         for name in ("lambda1", "lambda2"):
-            value = getattr(self, name)
-            if not _is_number(value) or not 0 < value < float("inf"):
-                do = "choose a start value such as 0.01"
-                raise ConfigError(complain(f"{name} above 0", repr(value), do))
+            want, do = "from 1e-30 to 1e30", "choose a start value such as 0.01"
+            self._settle(name, _number, want, do, lambda v: 1e-30 <= v <= 1e30)
+
+    def _settle(self, name, kind, want, do, fits) -> None:
+        """Replace a field by its plain form, or say what is wrong with it."""
+        given = getattr(self, name)
+        value = kind(given)
+        if value is None or not fits(value):
+            raise ConfigError(complain(f"{name} {want}", repr(given), do))
+        object.__setattr__(self, name, value)
 
     @property
     def n(self) -> int:
@@ -128,5 +133,17 @@ _CHOICES = {
 }
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    whole = isinstance(value, numbers.Integral) or float(value).is_integer()
+    return int(value) if whole else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")

@@ -1,11 +1,14 @@
 """Files that are either whole or absent: written beside, then moved into place."""
 
+import contextlib
 import json
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from unfolded.errors import RecordError, complain
+
+_BESIDE = ".part"
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -14,21 +17,19 @@ def write(path: Path, content: bytes | str) -> None:
     Raises RecordError if the folder cannot be written or the disk is full; nothing is left over.
     """
     content = content.encode() if isinstance(content, str) else content
-    beside = None
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_BESIDE}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
     except OSError as error:
-        if beside is not None:
-            Path(beside).unlink(missing_ok=True)
-        do = "free some space or choose another folder with UNFOLDED_RUNS or --store"
-        got = f"{error.strerror or error}"
-        raise RecordError(complain(f"to write {path}", got, do)) from error
+        raise cannot_write(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: object) -> None:
@@ -36,10 +37,36 @@ def write_json(path: Path, content: object) -> None:
     write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def read_json(path: Path) -> dict:
-    """Read a JSON file. Raises RecordError if it is missing or damaged."""
+def read_json(path: Path) -> dict | None:
+    """Read a JSON object, or return None if there is no file. Raises RecordError if damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"a {type(content).__name__}")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError) as error:
-        do = "delete its folder and run again"
-        raise RecordError(complain(f"a JSON file at {path}", error, do)) from error
+        got = getattr(error, "strerror", None) or error
+        do = "make it readable, or delete its folder and run again"
+        raise RecordError(complain(f"a JSON object at {path}", got, do)) from error
+    return content
+
+
+def drop(path: Path) -> None:
+    """Remove a file if it is there. Raises RecordError if the folder cannot be written."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a writer that was killed left beside its file."""
+    for path in folder.glob(f".*{_BESIDE}"):
+        drop(path)
+
+
+def cannot_write(path: Path, error: OSError) -> RecordError:
+    """Return the error that says why a file or folder could not be written."""
+    do = "free some space or choose another folder with UNFOLDED_RUNS or --store"
+    return RecordError(complain(f"to write {path}", error.strerror or error, do))

@@ -16,7 +16,7 @@ VARIED = {
 
 
 def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
-    """Return one run a model, everything else as in ``base`` and LSTM with its two layers.
+    """Return one run a model at the paper's depths, everything else as in ``base``.
 
     >>> [run.depth for run in row(RunConfig(profile="smoke"), ["gru", "lstm"])]
     [3, 2]

@@ -1,5 +1,6 @@
 """Where a number came from: commit, versions, machine."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -17,14 +18,18 @@ ROOT = Path(__file__).resolve().parents[2]
 def commit() -> str:
     """Return the commit of the checkout, with "+changes" if the library differs from it.
 
-    Returns "unknown" where there is no checkout or no git.
+    Returns "unknown" where there is no checkout or no git, also where the library is installed
+    inside the checkout of something else.
     """
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments]
+        # Without optional locks a run never stands in the way of a commit made meanwhile.
+        command = ["git", "--no-optional-locks", "-C", str(ROOT), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != ROOT:
+            return "unknown"
         head = git("rev-parse", "--short=12", "HEAD")
         return head + ("+changes" if git("status", "--porcelain", "--", "lib") else "")
     except (OSError, subprocess.CalledProcessError):
@@ -51,7 +56,8 @@ def stamp(device: str = "cpu") -> dict[str, object]:
 
 def _processor() -> str:
     if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
     return platform.processor() or "unknown"

@@ -1,7 +1,9 @@
 """Records of runs: one folder a run, and the table of runs that the book reads."""
 
+import csv
+import io
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import pandas as pd
@@ -13,13 +15,18 @@ from unfolded.provenance import ROOT
 
 RESULTS = ROOT / "data" / "results"
 RECORD = "record.json"
+METRICS = ("psnr_authors", "psnr_frame", "psnr_sequence", "psnr_global", "test_mse")
 COLUMNS = [
     *("model", "cs_rate", "hidden", "depth", "protocol", "profile", "source", "reduction"),
     *("positivity", "lambda1", "lambda2", "seed", "status", "epochs"),
-    *("psnr_authors", "psnr_frame", "psnr_sequence", "psnr_global", "test_mse"),
+    *METRICS,
+    *("learned_c", "learned_lambda1", "learned_lambda2"),
     *("parameters", "seconds", "device", "processor", "threads", "commit", "torch", "started"),
     *("data_sha256", "config_hash", "reason"),
 ]
+_COUNTS = ("hidden", "depth", "seed", "epochs", "parameters", "threads")
+# A commit or a hash may happen to be made of digits only.
+_NAMES = ("commit", "config_hash", "data_sha256")
 
 
 @dataclass(frozen=True)
@@ -46,13 +53,14 @@ class Record:
     def row(self) -> dict:
         """Return the record as one row of the table of runs."""
         flat = {**self.config, **self.metrics, **self.provenance, **asdict(self)}
+        flat |= {f"learned_{name}": value for name, value in self.learned.items()}
         flat["epochs"] = len(self.curves.get("train_mse", []))
         return {name: flat.get(name) for name in COLUMNS}
 
 
 def store(folder: str | Path | None = None) -> Path:
     """Return the folder of runs: the argument, else UNFOLDED_RUNS, else runs/ in the checkout."""
-    return Path(folder or os.environ.get("UNFOLDED_RUNS") or ROOT / "runs")
+    return Path(folder or os.environ.get("UNFOLDED_RUNS") or ROOT / "runs").expanduser()
 
 
 def folder_of(config: RunConfig, runs: str | Path | None = None) -> Path:
@@ -65,27 +73,55 @@ def save(record: Record, folder: Path) -> None:
     files.write_json(folder / RECORD, asdict(record))
 
 
-def load(folder: Path) -> Record | None:
-    """Return the record in this folder, or None. Raises RecordError if it is damaged."""
+def load(folder: Path, config: RunConfig | None = None) -> Record | None:
+    """Return the record in this folder, or None.
+
+    Raises RecordError if it is damaged or belongs to another configuration than ``config``.
+    """
     path = Path(folder) / RECORD
-    if not path.exists():
+    content = files.read_json(path)
+    if content is None:
         return None
     try:
-        return Record(**files.read_json(path))
+        record = Record(**content)
+        whole = record.status == "failed" or (
+            record.status == "done" and set(METRICS) <= set(record.metrics)
+        )
+        if not whole or not set(record.config) >= {item.name for item in fields(RunConfig)}:
+            raise TypeError("one with missing entries")
     except TypeError as error:
         do = "delete its folder and run again"
         raise RecordError(complain(f"a record of a run at {path}", error, do)) from error
+    if config is not None and record.config_hash != config.hash:
+        want, do = f"the record of {config.hash} at {path}", "use one folder for each configuration"
+        raise RecordError(complain(want, f"one of {record.config_hash}", do))
+    return record
+
+
+def drop(folder: Path) -> None:
+    """Remove the record in this folder, if there is one."""
+    files.drop(Path(folder) / RECORD)
+
+
+def records(runs: str | Path | None = None) -> list[Record]:
+    """Return every record of a folder of runs, in the order of their names."""
+    found = (load(path.parent) for path in sorted(store(runs).glob(f"*/{RECORD}")))
+    return [record for record in found if record]
 
 
 def collect(runs: str | Path | None = None) -> pd.DataFrame:
     """Return every record of a folder of runs as a table, one row a run."""
-    found = [load(path.parent) for path in sorted(store(runs).glob(f"*/{RECORD}"))]
-    return pd.DataFrame([record.row() for record in found if record], columns=COLUMNS)
+    return pd.DataFrame([record.row() for record in records(runs)], columns=COLUMNS)
 
 
 def committed(name: str = "runs.csv") -> pd.DataFrame:
     """Return a table of data/results/, the measured values that come with the repository."""
     return _read(RESULTS / name)
+
+
+def curves(config_hash: str) -> pd.DataFrame:
+    """Return the committed learning curves of a run: one row an epoch, as in its record."""
+    return _read(RESULTS / "curves" / f"{config_hash}.csv")
 
 
 def printed() -> pd.DataFrame:
@@ -94,15 +130,52 @@ def printed() -> pd.DataFrame:
 
 
 def commit_runs(found: pd.DataFrame) -> int:
-    """Merge runs into data/results/runs.csv, the newer record of a configuration winning."""
+    """Merge runs into data/results/runs.csv, the newer record of a configuration winning.
+
+    Returns how many rows the table then has. Raises RecordError if the table there is damaged.
+    """
     path = RESULTS / "runs.csv"
-    tables = [found[list(COLUMNS)]]
-    if path.exists():
-        tables.insert(0, pd.read_csv(path, keep_default_na=False, dtype=str))
-    merged = pd.concat(tables).drop_duplicates("config_hash", keep="last")
-    order = ["profile", "protocol", "source", "model", "cs_rate", "hidden", "depth", "seed"]
-    files.write(path, merged.astype(str).sort_values([*order, "config_hash"]).to_csv(index=False))
-    return len(merged)
+    rows = [{name: _text(name, row[name]) for name in COLUMNS} for row in found.to_dict("records")]
+    try:
+        if path.exists():
+            # Kept as text, so that what does not change keeps its every digit.
+            with path.open(encoding="utf-8", newline="") as file:
+                table = csv.DictReader(file)
+                if "config_hash" not in (table.fieldnames or ["config_hash"]):
+                    raise KeyError("config_hash")
+                rows = [*table, *rows]
+        newest = {row["config_hash"]: row for row in sorted(rows, key=lambda row: row["started"])}
+        rows = sorted(newest.values(), key=_place)
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        do = "restore it with git checkout"
+        raise RecordError(complain(f"a table of runs at {path}", repr(error), do)) from error
+    content = io.StringIO()
+    table = csv.DictWriter(content, COLUMNS, "", extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    files.write(path, content.getvalue())
+    return len(rows)
+
+
+def commit_curves(found: list[Record]) -> None:
+    """Write the learning curves of runs to data/results/curves/, six digits a value."""
+    for record in found:
+        table = pd.DataFrame(record.curves)
+        table.insert(0, "epoch", range(1, len(table) + 1))
+        content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        files.write(RESULTS / "curves" / f"{record.config_hash}.csv", content)
+
+
+def _text(name: str, value: object) -> str:
+    if pd.isna(value):
+        return ""
+    return str(int(value) if name in _COUNTS else value)
+
+
+def _place(row: dict[str, str]) -> tuple:
+    words = [row[name] for name in ("profile", "protocol", "source", "model")]
+    numbers = [float(row[name]) for name in ("cs_rate", "hidden", "depth", "seed")]
+    return *words, *numbers, row["config_hash"]
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -112,6 +185,6 @@ def _read(path: Path) -> pd.DataFrame:
         with open(ledger, "a", encoding="utf-8") as file:
             file.write(f"{path.relative_to(ROOT).as_posix()}\n")
     if not path.exists():
-        do = "run `python -m unfolded tables` or check the file out again"
+        do = "run `python -m unfolded tables --commit` or check the file out again"
         raise RecordError(complain(f"the table {path.name}", "no such file", do))
-    return pd.read_csv(path)
+    return pd.read_csv(path, dtype=dict.fromkeys(_NAMES, str))

@@ -1,0 +1,100 @@
+"""The paper's table cells beside ours: printed value, mean and interval over seeds, verdict."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from unfolded import results
+
+DEFAULTS = {"cs_rate": 0.2, "hidden": 1024, "depth": 3}
+"""Settings of §4 where a table does not vary them; LSTM has two layers there."""
+
+AGREES = 0.5
+"""Decibels within which two values count as the same."""
+
+SYMBOLS = {
+    "agrees": "≈ agrees",
+    "higher": "▲ higher",
+    "lower": "▼ lower",
+    "not run": "– not run",
+    "lost": "? lost in the source",
+}
+
+
+def beside_print(runs: pd.DataFrame, *, hidden: int | None = None, average: str = "authors"):
+    """Return every printed cell with our runs of it: ours, low, high, runs, difference, verdict.
+
+    ``runs`` has the columns of data/results/runs.csv and should hold one profile and protocol
+    only; ``hidden`` replaces the paper's default width where the table does not vary it, for
+    runs of a smaller profile. ``low`` and ``high`` bound the 95 % interval of Student's t over
+    seeds and are NaN below two runs. Units: dB, in the given averaging.
+    """
+    done = runs[runs["status"] == "done"]
+    cells = results.printed()
+    return pd.concat(
+        [cells, pd.DataFrame([_ours(cell, done, hidden, average) for cell in cells.itertuples()])],
+        axis=1,
+    )
+
+
+def _ours(cell, done: pd.DataFrame, hidden: int | None, average: str) -> dict:
+    want = {**DEFAULTS, cell.varies: cell.value, "model": cell.model.lower()}
+    if hidden is not None and cell.varies != "hidden":
+        want["hidden"] = hidden
+    if cell.model == "LSTM" and cell.varies != "depth":
+        want["depth"] = 2
+    fits = done.loc[np.logical_and.reduce([done[name] == value for name, value in want.items()])]
+    psnr = fits[f"psnr_{average}"].astype(float)
+    low, high = interval(psnr)
+    ours = psnr.mean() if len(psnr) else math.nan
+    return {
+        "ours": ours,
+        "low": low,
+        "high": high,
+        "runs": len(psnr),
+        "difference": ours - cell.psnr_db,
+        "verdict": verdict(cell.psnr_db, ours, low, high),
+    }
+
+
+def interval(values) -> tuple[float, float]:
+    """Return the 95 % interval of the mean by Student's t; NaN below two values.
+
+    >>> low, high = interval([1.0, 2.0, 3.0])
+    >>> round(low, 2), round(high, 2)
+    (-0.48, 4.48)
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def verdict(printed: float, ours: float, low: float = math.nan, high: float = math.nan) -> str:
+    """Say how ours compares with print: a key of SYMBOLS.
+
+    Ours agrees within half a decibel, or if the printed value lies in our interval.
+
+    >>> verdict(30.0, 30.4), verdict(30.0, 31.0), verdict(30.0, math.nan)
+    ('agrees', 'higher', 'not run')
+    """
+    if math.isnan(printed):
+        return "lost"
+    if math.isnan(ours):
+        return "not run"
+    if abs(ours - printed) <= AGREES or low <= printed <= high:
+        return "agrees"
+    return "higher" if ours > printed else "lower"
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as a reader should see it: two decimals, symbols, no NaN."""
+    out = table.copy()
+    for name in out.columns:
+        if name == "verdict":
+            out[name] = out[name].map(SYMBOLS)
+        elif out[name].dtype.kind == "f":
+            out[name] = [f"{value:.2f}" if value == value else "–" for value in out[name]]
+    return out

@@ -1,0 +1,424 @@
+"""Bad input as a user would bring it: one clear line, a non-zero exit, nothing half-written."""
+
+import contextlib
+import gzip
+import os
+import re
+import resource
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_runs import result, small
+
+from unfolded import __main__ as cli
+from unfolded import checkpoints, data, networks, results, training
+from unfolded.data import fetch
+from unfolded.errors import ConfigError, RecordError
+
+TRAIN = ("train", "--profile", "small", "--device", "cpu", "--quiet")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a case may prepare: a folder of its own, and patches that are undone."""
+
+    folder: Path
+    patch: pytest.MonkeyPatch
+    hold: contextlib.ExitStack
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs"
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("UNFOLDED_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("MNIST", "MOVING_MNIST"):
+        closed = replace(getattr(fetch, name), urls=("http://127.0.0.1:9/file",))
+        monkeypatch.setattr(fetch, name, closed)
+    (tmp_path / "data").mkdir()
+    with contextlib.ExitStack() as hold:
+        yield Desk(tmp_path, monkeypatch, hold)
+    torch.set_num_threads(before)
+
+
+# What a case prepares --------------------------------------------------------------------------
+
+
+def nothing(desk):
+    """Only the command is wrong."""
+
+
+def mounted(desk, options):
+    """Make runs/ a file system of its own, where this is allowed."""
+    desk.runs.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(desk.runs)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True)
+    except OSError as error:
+        pytest.skip(f"cannot mount a small disk here: {error}")
+    if done.returncode:
+        pytest.skip(f"may not mount a small disk here: {done.stderr.strip()}")
+    unmount = ["umount", str(desk.runs)]
+    desk.hold.callback(subprocess.run, unmount, check=True, capture_output=True)
+
+
+def read_only_runs(desk):
+    mounted(desk, "ro")
+
+
+def full_disk(desk):
+    mounted(desk, "size=8k")
+
+
+def runs_below_a_file(desk):
+    (desk.folder / "file").touch()
+    desk.patch.setenv("UNFOLDED_RUNS", str(desk.folder / "file" / "runs"))
+
+
+def runs_that_is_a_file(desk):
+    desk.runs.touch()
+
+
+def foreign_state(desk):
+    folder = results.folder_of(small())
+    folder.mkdir(parents=True)
+    (folder / ".lock").touch()
+    checkpoints.save_state(folder, {"config_hash": "of another"})
+
+
+def damaged_record(desk):
+    folder = results.folder_of(small())
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text('{"config": {"model": ')
+
+
+def damaged_table(desk):
+    training.run(small(), progress=False)
+    results.RESULTS.mkdir()
+    (results.RESULTS / "runs.csv").write_text("half a tab")
+
+
+def data_nowhere(desk):
+    desk.patch.setenv("UNFOLDED_DATA", str(desk.folder / "nowhere"))
+
+
+def mnist(desk, content):
+    (desk.folder / "data" / "mnist").mkdir()
+    (desk.folder / "data" / fetch.MNIST.path).write_bytes(content)
+
+
+def truncated_gzip(desk):
+    mnist(desk, gzip.compress(bytes(range(256)) * 64)[:-30])
+
+
+def wrong_checksum(desk):
+    mnist(desk, gzip.compress(b"other digits"))
+
+
+def no_moving_mnist(desk):
+    (desk.folder / "data" / "moving_mnist").mkdir()
+    np.save(desk.folder / "data" / fetch.MOVING_MNIST.path, np.zeros((20, 3), np.uint8))
+
+
+def frames(desk, made):
+    desk.patch.setattr(data, "sequences", lambda *_, **__: made)
+
+
+def nan_frames(desk):
+    frames(desk, np.full((50, 20, 16, 16), np.nan, np.float32))
+
+
+def frames_of_another_shape(desk):
+    frames(desk, np.zeros((50, 20, 8, 8), np.float32))
+
+
+LIBRARY = r"expected .+; got .+; .+"
+CHOICE = r"argument .+: invalid choice: .+ \(choose from .+\); see .+ --help"
+
+CASES = {
+    # name: what is prepared, what is typed, the line that must come
+    "no command": (nothing, (), r".*required: COMMAND; see python -m unfolded --help"),
+    "unknown command": (nothing, ("trian",), CHOICE.replace("argument .+: ", ".*")),
+    "unknown option": (nothing, (*TRAIN, "--width", "3"), "unrecognized .* --width 3; see .*"),
+    "option without value": (
+        nothing,
+        (*TRAIN, "--seed"),
+        "argument --seed: expected one .*; see .*",
+    ),
+    "unknown model": (nothing, (*TRAIN, "--model", "rnn"), CHOICE),
+    "unknown profile": (nothing, (*TRAIN, "--profile", "huge"), CHOICE),
+    "unknown protocol": (nothing, (*TRAIN, "--protocol", "ours"), CHOICE),
+    "unknown source": (nothing, (*TRAIN, "--source", "cifar"), CHOICE),
+    "unknown table": (nothing, ("sweep", "--table", "4"), CHOICE),
+    "no table": (nothing, ("sweep",), ".*required: --table; see .*"),
+    "unknown device": (
+        nothing,
+        (*TRAIN, "--device", "tpu"),
+        "expected a device such as .*'tpu'; .*",
+    ),
+    "no such CUDA device": (
+        nothing,
+        (*TRAIN, "--device", "cuda:99"),
+        r"expected the device cuda:99; got \d+ CUDA devices; use --device cpu or auto",
+    ),
+    "rate 0": (
+        nothing,
+        (*TRAIN, "--cs-rate", "0"),
+        "expected cs_rate between 0 and 1; got 0.0; .*",
+    ),
+    "rate 1": (nothing, (*TRAIN, "--cs-rate", "1"), "expected cs_rate between .*; got 1.0; .*"),
+    "rate -0.2": (nothing, (*TRAIN, "--cs-rate=-0.2"), "expected cs_rate between .*; got -0.2; .*"),
+    "rate nan": (nothing, (*TRAIN, "--cs-rate", "nan"), "expected cs_rate between .*; got nan; .*"),
+    "rate in words": (
+        nothing,
+        (*TRAIN, "--cs-rate", "x"),
+        ".*--cs-rate: invalid float value: 'x'.*",
+    ),
+    "rate below a pixel": (nothing, (*TRAIN, "--cs-rate", "0.003"), "expected .*at least 1/256.*"),
+    "h = 0": (nothing, (*TRAIN, "--hidden", "0"), "expected hidden a whole number >= 1; got 0; .*"),
+    "h = 2.5": (
+        nothing,
+        (*TRAIN, "--hidden", "2.5"),
+        ".*--hidden: invalid int value: '2.5'; see .*",
+    ),
+    "d = 0": (nothing, (*TRAIN, "--depth", "0"), "expected depth a whole number >= 1; got 0; .*"),
+    "seed -1": (nothing, (*TRAIN, "--seed", "-1"), "expected seed a whole number >= 0; got -1; .*"),
+    "λ1 = 0": (nothing, (*TRAIN, "--lambda1", "0"), "expected lambda1 from .*; got 0.0; .*"),
+    "λ2 = inf": (nothing, (*TRAIN, "--lambda2", "inf"), "expected lambda2 from .*; got inf; .*"),
+    "NaN frames": (nan_frames, TRAIN, "expected finite frames; got NaN .*; replace .*"),
+    "frames of another shape": (
+        frames_of_another_shape,
+        TRAIN,
+        r"expected frames of 256 pixels, .*; got an array of shape \(50, 20, 8, 8\); .*",
+    ),
+    "UNFOLDED_DATA points nowhere": (
+        data_nowhere,
+        (*TRAIN, "--source", "mnist"),
+        "expected UNFOLDED_DATA to name a folder; got .*nowhere'; create .*",
+    ),
+    "no network": (
+        nothing,
+        (*TRAIN, "--source", "mnist"),
+        r"expected .*\.gz; got no such file and no download \(no connection to 127.0.0.1\); .*",
+    ),
+    "no network for the released file": (
+        nothing,
+        (*TRAIN, "--source", "moving-mnist"),
+        r"expected .*\.npy; got no such file and no download \(no connection to .*\); put .*",
+    ),
+    "truncated gzip": (
+        truncated_gzip,
+        (*TRAIN, "--source", "mnist"),
+        "expected a whole gzip file; got .*; delete .* and run again to download it",
+    ),
+    "wrong checksum": (
+        wrong_checksum,
+        (*TRAIN, "--source", "mnist"),
+        "expected MNIST's training images with SHA-256 .*; got .*; delete .*",
+    ),
+    "another array": (
+        no_moving_mnist,
+        (*TRAIN, "--source", "moving-mnist"),
+        r"expected uint8 frames of shape .*; got uint8 of shape \(20, 3\); delete .*",
+    ),
+    "results folder below a file": (
+        runs_below_a_file,
+        TRAIN,
+        "expected to write .*; got Not a directory; .* another folder .*",
+    ),
+    "results folder is a file": (runs_that_is_a_file, TRAIN, "expected to write .*; got .*; .*"),
+    "read-only results folder": (
+        read_only_runs,
+        TRAIN,
+        "expected to write .*; got Read-only file system; .* another folder .*",
+    ),
+    "full disk during a checkpoint": (
+        full_disk,
+        TRAIN,
+        r"expected to write .*state\.pt; got No space left on device; free some space .*",
+    ),
+    "checkpoint of another configuration": (
+        foreign_state,
+        TRAIN,
+        r"expected state of configuration \w+ at .*; got of another; use one folder .*",
+    ),
+    "damaged record": (damaged_record, TRAIN, "expected a JSON object at .*; got .*; .*"),
+    "damaged record in a table": (damaged_record, ("tables",), "expected a JSON object at .*"),
+    "damaged table of runs": (
+        damaged_table,
+        ("tables", "--commit"),
+        r"expected a table of runs at .*runs\.csv; got .*; restore it with git checkout",
+    ),
+}
+"""The table of bad input; where the library speaks, it says expected, got and what to do."""
+
+
+def contents(folder):
+    """Return every file below a folder that is not empty: locks hold nothing."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path: content for path in files if (content := path.read_bytes())}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_bad_input_ends_in_one_clear_line(case, desk, capfd):
+    prepare, words, expected = case
+    prepare(desk)
+    before = contents(desk.folder)
+    capfd.readouterr()
+    try:
+        status = cli.main(words)
+    except SystemExit as ended:
+        status = ended.code
+    out, err = capfd.readouterr()
+    assert status in (1, 2)
+    assert err.endswith("\n") and err.count("\n") == 1, err
+    line = err.removeprefix("unfolded: ").removesuffix("\n")
+    assert line != err.removesuffix("\n")
+    _matches(expected, line)
+    if status == 1:
+        _matches(LIBRARY, line)
+    assert "Traceback" not in err
+    assert words[:1] == ("tables",) or out == ""
+    assert contents(desk.folder) == before
+
+
+def _matches(pattern, line):
+    assert re.fullmatch(pattern, line), f"{line!r} is not {pattern!r}"
+
+
+CANNOT_START = [name for name, (prepare, _, _) in CASES.items() if prepare in (nothing, nan_frames)]
+
+
+@pytest.mark.parametrize("name", CANNOT_START)
+def test_what_cannot_start_does_not_even_make_a_folder(name, desk):
+    prepare, words, _ = CASES[name]
+    prepare(desk)
+    with contextlib.suppress(SystemExit):
+        assert cli.main(words)
+    assert [path.name for path in desk.folder.iterdir()] == ["data"]
+    assert not contents(desk.folder)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_cuda_where_there_is_none(desk, capfd):
+    assert cli.main([*TRAIN, "--device", "cuda"]) == 1
+    line = "unfolded: expected the device cuda; got 0 CUDA devices; use --device cpu or auto\n"
+    assert capfd.readouterr().err == line
+    assert training.resolve("auto") == "cpu"
+
+
+# In the library --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", networks.names())
+@pytest.mark.parametrize(
+    "given",
+    [
+        torch.zeros(20, 256),
+        torch.zeros(2, 20, 255),
+        torch.zeros(2, 20, 16, 16),
+        torch.full((1, 2, 256), float("nan")),
+        torch.full((1, 2, 256), float("inf")),
+    ],
+    ids=["no batch", "255 pixels", "squares", "NaN", "infinite"],
+)
+def test_every_network_refuses_frames_it_cannot_take(model, given):
+    network = networks.build(model, n=4, hidden=3, depth=1)
+    with pytest.raises(ConfigError, match=rf"^{LIBRARY}$") as caught:
+        network(given)
+    assert "\n" not in str(caught.value)
+
+
+# A disk that fills up between two checkpoints --------------------------------------------------
+
+
+@pytest.fixture
+def uninterrupted(tmp_path_factory):
+    store = tmp_path_factory.mktemp("whole")
+    training.run(small(), store=store, progress=False)
+    return result(results.folder_of(small(), store))
+
+
+def filled_up(desk, capfd, store, state):
+    """The second checkpoint did not fit: one line, and the first one is whole."""
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1
+    _matches(r"unfolded: expected to write .*state\.pt; got .*; free some space or .*", err.strip())
+    folder = results.folder_of(small(), store)
+    assert {path.name for path in folder.iterdir()} == {".lock", "state.pt"}
+    assert (folder / "state.pt").stat().st_size == state
+    assert len(checkpoints.load_state(folder, small())["curves"]["train_mse"]) == 1
+    return folder
+
+
+@pytest.fixture
+def state_size(tmp_path_factory, desk):
+    """Bytes of the state after one epoch."""
+    sizes = []
+    save = checkpoints.save_state
+
+    def saved(folder, state):
+        save(folder, state)
+        sizes.append((folder / checkpoints.STATE).stat().st_size)
+
+    with desk.patch.context() as patch:
+        patch.setattr(checkpoints, "save_state", saved)
+        training.run(small(), store=tmp_path_factory.mktemp("size"), progress=False)
+    return sizes[0]
+
+
+def test_a_disk_that_fills_up_keeps_the_last_checkpoint(desk, capfd, uninterrupted, state_size):
+    mounted(desk, f"size={int(1.5 * state_size)}")
+    assert cli.main(TRAIN) == 1
+    folder = filled_up(desk, capfd, desk.runs, state_size)
+    larger = ["mount", "-o", "remount,size=10m", str(desk.runs)]
+    subprocess.run(larger, check=True, capture_output=True)
+    assert cli.main(TRAIN) == 0
+    assert result(folder) == uninterrupted
+
+
+def test_a_file_that_may_not_grow_keeps_the_last_checkpoint(
+    desk, capfd, uninterrupted, state_size, monkeypatch
+):
+    replaced = os.replace
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def replace_and_limit(source, target):
+        replaced(source, target)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (state_size // 2, before[1]))
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", replace_and_limit)
+            assert cli.main(TRAIN) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    folder = filled_up(desk, capfd, desk.runs, state_size)
+    assert cli.main(TRAIN) == 0
+    assert result(folder) == uninterrupted
+
+
+def test_a_full_disk_at_the_very_end_costs_no_epoch(desk, uninterrupted, monkeypatch):
+    def full(*_):
+        raise RecordError("expected to write weights; got No space left on device; free some")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save_weights", full)
+        assert cli.main(TRAIN) == 1
+    trained = []
+    monkeypatch.setattr(training.Job, "_epoch", lambda self, epoch: trained.append(epoch))
+    assert cli.main(TRAIN) == 0
+    assert not trained
+    assert result(results.folder_of(small())) == uninterrupted

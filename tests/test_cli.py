@@ -1,0 +1,230 @@
+"""The command line: a good manual, one line an epoch, the same numbers as the library."""
+
+import contextlib
+import os
+import pty
+import subprocess
+import sys
+import termios
+
+import pandas as pd
+import pytest
+import torch
+from small_runs import small
+
+from unfolded import __main__ as cli
+from unfolded import config, data, grid, networks, results, training
+from unfolded.errors import ConfigError
+
+SMALL = ["--profile", "small", "--device", "cpu"]
+COMMANDS = ("train", "sweep", "tables")
+
+
+@pytest.fixture(autouse=True)
+def sandbox(tmp_path, monkeypatch):
+    """Runs and results lie in a folder of the test; one thread, so that nobody waits."""
+    monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    monkeypatch.setitem(config.PROFILES, "small", config.Profile(count=10, epochs=2, hidden=4))
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def said(capsys):
+    return tuple(text.splitlines() for text in capsys.readouterr())
+
+
+# Help ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_help_names_every_choice(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command, "--help"])
+    assert ended.value.code == 0
+    out, err = capsys.readouterr()
+    assert not err
+    assert out.startswith("usage: python -m unfolded")
+    if command == ():
+        assert all(f"  {name}" in out for name in COMMANDS)
+        assert "UNFOLDED_RUNS" in out and "UNFOLDED_DATA" in out
+    if command == ("train",):
+        flat = " ".join(out.split())
+        choices = (networks.names(), data.SOURCES, config.PROTOCOLS, data.REDUCTIONS)
+        assert all(name in flat for names in choices for name in names)
+
+
+def test_every_example_of_the_manual_can_be_typed(monkeypatch, capsys):
+    runs = []
+
+    def run(run_config, **options):
+        runs.append(run_config)
+        raise ConfigError("not now")
+
+    monkeypatch.setattr(training, "run", run)
+    lines = [line.split() for line in cli._EXAMPLES.splitlines() if line.startswith("  python")]
+    assert [line[3] for line in lines] == ["train", "train", "sweep", "tables"]
+    assert [cli.main(line[3:]) for line in lines] == [1, 1, 1, 0]
+    assert [run_config.profile for run_config in runs] == ["smoke", "paper", "laptop"]
+
+
+def test_every_option_reaches_the_run(monkeypatch, tmp_path):
+    seen = {}
+
+    def run(run_config, **options):
+        seen.update(run_config.as_dict(), **options)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr(training, "run", run)
+    given = {
+        **{"model": "gru", "cs_rate": 0.3, "hidden": 7, "depth": 2, "seed": 5, "source": "mnist"},
+        **{"reduction": "area", "protocol": "normalised", "profile": "smoke", "lambda1": 2.0},
+        **{"lambda2": 0.5, "positivity": "free", "device": "cpu", "store": str(tmp_path)},
+    }
+    words = [word for name, value in given.items() for word in (_option(name), str(value))]
+    cli.main(["train", *words, "--again", "--quiet"])
+    assert seen == {**given, "again": True, "progress": False}
+
+
+def _option(name):
+    return "--" + name.replace("_", "-")
+
+
+def test_the_installed_command_and_the_module_are_one():
+    words = [sys.executable, "-m", "unfolded", "train", "--cs-rate", "2"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("unfolded: expected cs_rate between 0 and 1; got 2.0; pass ")
+    assert ended.stderr.count("\n") == 1
+
+
+# Training --------------------------------------------------------------------------------------
+
+
+def test_a_log_gets_one_line_an_epoch_and_the_result_goes_to_standard_output(capsys):
+    assert cli.main(["train", *SMALL, "--model", "lstm"]) == 0
+    out, err = said(capsys)
+    assert len(err) == 2
+    for number, line in enumerate(err, 1):
+        assert line.startswith(f"lstm {small('lstm').hash}  epoch {number}/2  train_mse ")
+        assert "validation_mse" in line and "learning_rate 0.0003" in line and "\r" not in line
+    assert len(out) == 1
+    assert out[0].startswith("lstm rate=0.2 h=4 d=2 seed=0 digits authors small: PSNR authors ")
+    assert cli.main(["train", *SMALL, "--model", "lstm"]) == 0
+    assert said(capsys) == (out, [])
+
+
+def test_quiet_shows_no_progress(capsys):
+    assert cli.main(["train", *SMALL, "--quiet"]) == 0
+    assert said(capsys)[1] == []
+    assert cli.main(["sweep", "--table", "3", "--models", "gru", *SMALL, "--quiet"]) == 0
+    out, err = said(capsys)
+    assert (len(out), err) == (6, [])
+
+
+@contextlib.contextmanager
+def terminal(monkeypatch):
+    """Make standard error a terminal; what it shows is in the list afterwards."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 120))
+    shown = []
+    with os.fdopen(ours, "rb", buffering=0) as screen, os.fdopen(theirs, "w") as stream:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", stream)
+            yield shown
+        stream.flush()
+        os.set_blocking(screen.fileno(), False)
+        with contextlib.suppress(OSError):
+            while part := screen.read(4096):
+                shown.append(part.decode())
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    with terminal(monkeypatch) as shown:
+        assert cli.main(["train", *SMALL]) == 0
+    text = "".join(shown)
+    assert "100%" in text and "2/2" in text and "validation_mse=" in text
+    assert "epoch 1/2" not in text
+    with terminal(monkeypatch) as shown:
+        assert cli.main(["train", *SMALL, "--again", "--quiet"]) == 0
+    assert shown == []
+
+
+def test_on_a_terminal_an_error_starts_on_a_line_of_its_own(monkeypatch):
+    wild = config.Protocol(peak=255.0, learning_rate=1e30)
+    monkeypatch.setitem(config.PROTOCOLS, "authors", wild)
+    with terminal(monkeypatch) as shown:
+        assert cli.main(["train", *SMALL]) == 1
+    last = "".join(shown).replace("\r\n", "\n").rstrip("\n").split("\n")[-1]
+    assert last.startswith("unfolded: expected a finite ")
+
+
+def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
+    def run(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "run", run)
+    assert cli.main(["train", *SMALL]) == 130
+    _, err = said(capsys)
+    assert len(err) == 1 and "goes on after the last whole epoch" in err[0]
+
+
+def test_a_sweep_goes_on_after_a_run_that_diverges(monkeypatch, capsys):
+    wild = config.Protocol(peak=255.0, learning_rate=1e30)
+    monkeypatch.setitem(config.PROTOCOLS, "authors", wild)
+    words = ["sweep", "--table", "1", "--models", "lstm", "sista-rnn", *SMALL, "--quiet"]
+    status = cli.main(words)
+    out, err = said(capsys)
+    assert status == 1
+    assert len(err) >= 5 and all("expected a finite" in line for line in err)
+    assert len(out) + len(err) == 10
+    found = results.collect()
+    assert len(found) == 10
+    assert (found["status"] == "failed").sum() == len(err)
+
+
+def test_a_sweep_is_the_grid(capsys):
+    assert cli.main(["sweep", "--table", "1", "--models", "gru", *SMALL]) == 0
+    out, err = said(capsys)
+    runs = grid.table(1, small(), ["gru"])
+    heads = [line for line in err if line.startswith("[")]
+    assert heads == [f"[{k}/5] gru {run.hash}" for k, run in enumerate(runs, 1)]
+    assert len(out) == 5
+
+
+# Tables ----------------------------------------------------------------------------------------
+
+
+def test_tables_lists_the_runs_and_commits_them_only_when_told(capsys, tmp_path):
+    assert cli.main(["tables"]) == 0
+    assert said(capsys)[0] == [f"0 runs in {tmp_path / 'runs'}"]
+    assert cli.main(["tables", "--commit"]) == 0
+    assert not (tmp_path / "results").exists()
+    for seed in ("0", "1"):
+        cli.main(["train", *SMALL, "--quiet", "--seed", seed])
+    lines = said(capsys)[0][-2:]
+    assert cli.main(["tables"]) == 0
+    assert sorted(said(capsys)[0][:-1]) == sorted(lines)
+    assert not (tmp_path / "results").exists()
+    table = tmp_path / "results" / "runs.csv"
+    for _ in range(2):
+        assert cli.main(["tables", "--commit"]) == 0
+        assert said(capsys)[0][-1] == f"2 runs in {table}"
+    committed = pd.read_csv(table)
+    assert committed["seed"].tolist() == [0, 1]
+    found = results.collect().sort_values("seed")
+    assert committed["psnr_frame"].tolist() == found["psnr_frame"].tolist()
+
+
+def test_tables_shows_a_failed_run_with_its_reason(monkeypatch, capsys):
+    wild = config.Protocol(peak=255.0, learning_rate=1e30)
+    monkeypatch.setitem(config.PROTOCOLS, "authors", wild)
+    assert cli.main(["train", *SMALL, "--quiet"]) == 1
+    reason = said(capsys)[1][0].removeprefix("unfolded: ")
+    assert cli.main(["tables", "--commit"]) == 0
+    assert said(capsys)[0][0].endswith(f"small: failed: {reason}")
+    assert results.committed()["reason"].tolist() == [reason]

@@ -1,0 +1,179 @@
+"""Configurations: what a run cannot have is refused; one run has one name."""
+
+import dataclasses
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unfolded import grid, networks, results
+from unfolded.config import PROFILES, PROTOCOLS, RunConfig
+from unfolded.errors import ConfigError
+from unfolded.seeds import derive
+
+WRONG = [
+    *(("cs_rate", value) for value in (0, 1, -0.1, 1.5, float("nan"), float("inf"), 0.003, "0.2")),
+    *(("cs_rate", value) for value in (None, True, 10**400, 0.2j)),
+    *(("hidden", value) for value in (0, -1, 2.5, "256", True, float("nan"), float("inf"))),
+    *(("depth", value) for value in (0, -3, 1.5, "3", False, [3])),
+    *(("seed", value) for value in (-1, 0.5, "0", None, True)),
+    *(("lambda1", value) for value in (0, -1.0, float("nan"), float("inf"), "1", None, 1e39)),
+    *(("lambda2", value) for value in (0.0, 1e-46, False)),
+    *(("model", value) for value in ("rnn", "", None, 3, ["lstm"], "LSTM")),
+    *(("profile", value) for value in ("tiny", None)),
+    *(("protocol", value) for value in ("normalized", None)),
+    *(("source", value) for value in ("cifar", None)),
+    *(("reduction", value) for value in ("bicubic", None)),
+    *(("positivity", value) for value in ("relu", None)),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda v: repr(v)[:20])
+def test_what_no_run_can_have_is_refused_in_one_line(name, value):
+    with pytest.raises(ConfigError, match=rf"^expected {name} .*; got .*; .+$") as caught:
+        RunConfig(**{name: value})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "others"),
+    [
+        ("hidden", 256, (256.0, np.int64(256), np.float32(256), np.uint16(256))),
+        ("depth", 2, (2.0, np.int8(2))),
+        ("seed", 7, (7.0, np.int64(7))),
+        ("lambda1", 1.0, (1, np.float32(1), np.int32(1), Fraction(1))),
+        ("cs_rate", 0.5, (np.float32(0.5), Fraction(1, 2), np.float64(0.5))),
+    ],
+)
+def test_every_kind_of_a_number_names_the_same_run(name, plain, others):
+    expected = RunConfig(**{name: plain})
+    for other in others:
+        found = RunConfig(**{name: other})
+        assert found == expected and found.hash == expected.hash
+        assert type(getattr(found, name)) is type(plain)
+
+
+def test_defaults_are_the_profiles_width_and_the_papers_depth():
+    for name, profile in PROFILES.items():
+        assert RunConfig(profile=name).hidden == profile.hidden
+    assert PROFILES["paper"].hidden == 1024
+    for model in networks.names():
+        assert RunConfig(model=model).depth == (2 if model == "lstm" else 3)
+        assert RunConfig(model=model, depth=5).depth == 5
+
+
+def test_a_default_that_is_written_out_names_the_same_run():
+    given = RunConfig(model="lstm", profile="paper", hidden=1024, depth=2)
+    assert given.hash == RunConfig(model="lstm", profile="paper").hash
+
+
+def test_measurements_are_counted_as_the_authors_do():
+    assert [RunConfig(cs_rate=rate).n for rate in (0.1, 0.2, 0.3, 0.4, 0.5)] == [
+        25,
+        51,
+        76,
+        102,
+        128,
+    ]
+    assert RunConfig(cs_rate=1 / 256).n == 1
+    assert RunConfig(cs_rate=0.999).n == 255
+
+
+VALUES = {
+    "model": "gru",
+    "cs_rate": 0.3,
+    "hidden": 77,
+    "depth": 4,
+    "seed": 1,
+    "source": "mnist",
+    "protocol": "normalised",
+    "profile": "smoke",
+    "reduction": "area",
+    "positivity": "free",
+    "lambda1": 2.0,
+    "lambda2": 0.5,
+}
+
+
+def test_every_field_is_part_of_the_name():
+    assert set(VALUES) == {field.name for field in dataclasses.fields(RunConfig)}
+    # Width and depth are given, so that no other field changes them on its way.
+    base = RunConfig(hidden=64, depth=3)
+    hashes = {dataclasses.replace(base, **{name: value}).hash for name, value in VALUES.items()}
+    assert len(hashes | {base.hash}) == len(VALUES) + 1
+
+
+def test_what_profile_and_protocol_stand_for_is_part_of_the_name(monkeypatch):
+    before = RunConfig(hidden=64).hash
+    monkeypatch.setitem(PROFILES, "laptop", dataclasses.replace(PROFILES["laptop"], epochs=7))
+    longer = RunConfig(hidden=64).hash
+    monkeypatch.setitem(PROTOCOLS, "authors", dataclasses.replace(PROTOCOLS["authors"], clip=1.0))
+    assert len({before, longer, RunConfig(hidden=64).hash}) == 3
+
+
+def test_names_never_change_from_process_to_process_nor_from_day_to_day():
+    # These folders hold the committed 200-epoch runs: another hash would lose them.
+    paper = {"source": "mnist", "profile": "paper", "hidden": 256}
+    assert RunConfig(model="reweighted-rnn", **paper).hash == "4fa43e7cbeba"
+    assert RunConfig(model="l1-l1-rnn", **paper).hash == "36adbfb1f463"
+
+
+@given(st.floats(min_value=1 / 256, max_value=1, exclude_max=True), st.integers(0, 2**70))
+def test_a_configuration_comes_back_from_what_is_written_of_it(rate, seed):
+    before = RunConfig(cs_rate=rate, seed=seed)
+    after = RunConfig(**before.as_dict())
+    assert after == before and after.hash == before.hash
+    assert 1 <= before.n <= 255
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RunConfig().seed = 2
+
+
+# The grid of the paper's tables ----------------------------------------------------------------
+
+
+def test_the_tables_vary_what_the_printed_ones_vary():
+    printed = results.printed()
+    for number, (name, values) in grid.VARIED.items():
+        cells = printed[printed["table"] == number]
+        assert set(cells["varies"]) == {name}
+        assert sorted(set(cells["value"])) == list(values)
+
+
+@pytest.mark.parametrize("number", grid.VARIED)
+def test_a_table_holds_each_cell_once(number):
+    base = RunConfig(profile="smoke", protocol="normalised", seed=4)
+    runs = grid.table(number, base)
+    name, values = grid.VARIED[number]
+    assert len({run.hash for run in runs}) == len(runs) == len(values) * len(networks.names())
+    assert [getattr(run, name) for run in runs[:: len(networks.names())]] == list(values)
+    assert {(run.protocol, run.seed) for run in runs} == {("normalised", 4)}
+    if number != 3:
+        assert {run.depth for run in runs if run.model == "lstm"} == {2}
+        assert {run.depth for run in runs if run.model != "lstm"} == {3}
+
+
+def test_an_unknown_table_is_refused():
+    with pytest.raises(ConfigError, match="expected a table from 1, 2, 3; got 4"):
+        grid.table(4, RunConfig())
+
+
+# Seeds -----------------------------------------------------------------------------------------
+
+
+def test_seeds_depend_on_every_axis_and_on_nothing_else():
+    seeds = {
+        derive(0),
+        derive(1),
+        derive(0, "A"),
+        derive(0, "A", 1),
+        derive(0, "A", 2),
+        derive(0, "B"),
+    }
+    assert len(seeds) == 6
+    assert derive(3, "order", 7) == derive(3, "order", 7)
+    assert all(0 <= seed < 2**32 for seed in seeds)

@@ -1,0 +1,298 @@
+"""Records and tables: whole or absent, merged without loss, the same bytes every time."""
+
+import dataclasses
+import errno
+import os
+import stat
+
+import pandas as pd
+import pytest
+
+from unfolded import checkpoints, files, provenance, results
+from unfolded.config import RunConfig
+from unfolded.errors import RecordError
+from unfolded.results import COLUMNS, METRICS, Record
+
+
+def record(*, started="2030-01-01T00:00:00+00:00", status="done", psnr=30.125, **fields):
+    """Return a record as a run would write it, without a run."""
+    run_config = RunConfig(profile="smoke", **fields)
+    return Record(
+        config=run_config.as_dict(),
+        config_hash=run_config.hash,
+        status=status,
+        metrics=dict.fromkeys(METRICS, psnr) if status == "done" else {},
+        curves={"train_mse": [2.0, 1.0]},
+        parameters=123,
+        seconds=1.5,
+        data_sha256="0" * 64,
+        reason="" if status == "done" else "expected a finite loss; got nan, so; try again",
+        provenance={**provenance.stamp(), "started": started, "commit": "123456789012"},
+    )
+
+
+def keep(store, *records):
+    for one in records:
+        results.save(one, store / one.config_hash)
+    return results.collect(store)
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """The path of a table of runs that is not the repository's."""
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    return tmp_path / "results" / "runs.csv"
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "runs"
+
+
+# Records ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_a_record_comes_back_as_it_was(store, status):
+    one = record(status=status)
+    results.save(one, store / "x")
+    assert results.load(store / "x") == one
+    results.drop(store / "x")
+    assert results.load(store / "x") is None
+    results.drop(store / "x")
+
+
+def test_a_row_has_every_column_that_a_reader_may_ask_for():
+    row = record().row()
+    promised = "model cs_rate hidden depth protocol profile source seed status epochs psnr_authors"
+    promised += " psnr_frame psnr_sequence psnr_global test_mse parameters seconds device commit"
+    assert list(row) == COLUMNS
+    assert set(promised.split()) < {name for name, value in row.items() if value is not None}
+    assert row["config_hash"] == RunConfig(profile="smoke").hash
+    assert row["epochs"] == 2
+
+
+def test_curves_are_committed_one_file_a_run(table):
+    one = record()
+    results.commit_curves([one])
+    path = table.parent / "curves" / f"{one.config_hash}.csv"
+    assert path.read_text() == "epoch,train_mse\n1,2\n2,1\n"
+
+
+def test_where_runs_are_kept(monkeypatch, tmp_path):
+    monkeypatch.delenv("UNFOLDED_RUNS", raising=False)
+    assert results.store() == provenance.ROOT / "runs"
+    monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path))
+    assert results.store() == tmp_path
+    assert results.store("other").name == "other"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert results.store("~/mine") == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("where", ["nowhere", "a file"])
+def test_no_runs_are_an_empty_table(tmp_path, where):
+    (tmp_path / "a file").touch()
+    found = results.collect(tmp_path / where)
+    assert len(found) == 0
+    assert list(found) == COLUMNS
+
+
+def test_a_folder_without_a_record_is_no_run(store):
+    keep(store, record())
+    (store / "begun").mkdir()
+    (store / "begun" / "state.pt").touch()
+    assert len(results.collect(store)) == 1
+
+
+# The table -------------------------------------------------------------------------------------
+
+
+def test_merging_twice_changes_nothing(table, store):
+    found = keep(store, record(), record(seed=1, status="failed"), record(model="lstm"))
+    assert results.commit_runs(found) == 3
+    first = table.read_bytes()
+    assert results.commit_runs(results.collect(store)) == 3
+    assert table.read_bytes() == first
+    assert results.commit_runs(results.collect(store).iloc[:0]) == 3
+    assert table.read_bytes() == first
+    assert b"\r" not in first
+    assert b"nan" not in first.replace(b"got nan", b"")
+
+
+def test_rows_do_not_depend_on_the_order_in_which_they_came(table, store, tmp_path):
+    all_of = [
+        record(hidden=h, depth=d, seed=s) for h in (8, 64, 1024) for d in (2, 10) for s in (0, 1)
+    ]
+    keep(store, *all_of)
+    results.commit_runs(results.collect(store))
+    together = table.read_bytes()
+    table.unlink()
+    for number, one in enumerate(reversed(all_of)):
+        results.commit_runs(keep(tmp_path / str(number), one))
+    assert table.read_bytes() == together
+    rows = pd.read_csv(table)[["hidden", "depth", "seed"]].values.tolist()
+    assert rows == sorted(rows)
+
+
+@pytest.mark.parametrize("newer_first", [False, True])
+def test_the_newer_record_wins_whichever_comes_first(table, store, tmp_path, newer_first):
+    old = record(psnr=20.0, started="2029-12-31T23:59:59+00:00")
+    new = record(psnr=21.0)
+    for number, one in enumerate([new, old] if newer_first else [old, new]):
+        assert results.commit_runs(keep(tmp_path / str(number), one)) == 1
+    assert pd.read_csv(table)["psnr_frame"].tolist() == [21.0]
+
+
+def test_rows_of_others_are_kept_to_the_last_digit(table, store, tmp_path):
+    results.commit_runs(keep(tmp_path / "theirs", record(psnr=30.100000000000001, seed=9)))
+    theirs = table.read_text().splitlines()[1]
+    results.commit_runs(keep(store, record(psnr=0.1 + 0.2)))
+    assert theirs in table.read_text().splitlines()
+    assert "0.30000000000000004" in table.read_text()
+
+
+def test_whole_numbers_stay_whole_beside_a_record_that_lacks_them(table, store):
+    old = record(seed=1)
+    old.provenance.pop("threads")
+    results.commit_runs(keep(store, record(), old))
+    threads = [row["threads"] for row in _rows(table)]
+    assert threads == [str(record().provenance["threads"]), ""]
+
+
+def _rows(table):
+    return pd.read_csv(table, dtype=str, keep_default_na=False).to_dict("records")
+
+
+def test_a_column_that_an_older_table_lacks_is_left_empty(table, store, tmp_path):
+    results.commit_runs(keep(tmp_path / "theirs", record(seed=1)))
+    pd.read_csv(table, dtype=str).drop(columns="torch").to_csv(table, index=False)
+    results.commit_runs(keep(store, record()))
+    assert [row["torch"] == "" for row in _rows(table)] == [False, True]
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "config_hash,started\nx\n", "\0"])
+def test_a_damaged_table_is_left_as_it_is(table, store, content):
+    table.parent.mkdir()
+    table.write_text(content)
+    found = keep(store, record())
+    if content == "":
+        assert results.commit_runs(found) == 1
+        return
+    with pytest.raises(RecordError, match=r"expected a table of runs at .*; restore it") as caught:
+        results.commit_runs(found)
+    assert "\n" not in str(caught.value)
+    assert table.read_text() == content
+
+
+def test_names_of_digits_only_are_read_as_names(table, store):
+    one = dataclasses.replace(record(), config_hash="012345678901")
+    results.commit_runs(keep(store, one))
+    row = results.committed().iloc[0]
+    assert row["config_hash"] == "012345678901"
+    assert row["commit"] == "123456789012"
+    assert row["data_sha256"] == "0" * 64
+    assert row["psnr_frame"] == 30.125
+
+
+def test_a_table_that_is_not_there(table):
+    with pytest.raises(RecordError, match=r"expected the table runs.csv; got no such file; run "):
+        results.committed()
+
+
+def test_what_a_page_reads_is_told_to_the_gate(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNFOLDED_READS", str(tmp_path / "reads"))
+    results.printed()
+    assert (tmp_path / "reads").read_text() == "data/paper/tables.csv\n"
+
+
+# Files -----------------------------------------------------------------------------------------
+
+
+def test_a_file_is_readable_by_those_whom_the_user_lets_read(tmp_path):
+    before = os.umask(0o022)
+    try:
+        files.write(tmp_path / "new", "text")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
+)
+def test_what_fails_on_the_way_leaves_the_old_file_and_nothing_else(
+    tmp_path, monkeypatch, call, error
+):
+    files.write(tmp_path / "file", "old")
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(files.os, call, fail)
+    with pytest.raises(RecordError if isinstance(error, OSError) else KeyboardInterrupt):
+        files.write(tmp_path / "file", "new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
+
+
+def test_a_device_that_is_full_or_a_path_that_cannot_be(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "below", tmp_path / ("long" * 100)):
+        with pytest.raises(RecordError, match=r"expected to write .*; got .*; free some space"):
+            files.write(path, "text")
+    assert files.read_json(tmp_path / "file" / "below") is None
+    with pytest.raises(RecordError):
+        files.read_json(tmp_path / ("long" * 100))
+
+
+# Where a number came from ----------------------------------------------------------------------
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert provenance.commit() == "unknown"
+
+
+def test_inside_another_checkout_the_commit_is_unknown(monkeypatch, tmp_path):
+    provenance.subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    (tmp_path / "site-packages").mkdir()
+    monkeypatch.setattr(provenance, "ROOT", tmp_path / "site-packages")
+    assert provenance.commit() == "unknown"
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert provenance.commit() == "unknown"  # a repository without a commit
+
+
+def test_the_commit_is_marked_when_the_library_differs(monkeypatch, tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return provenance.subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    monkeypatch.setattr(provenance, "ROOT", tmp_path.resolve())
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "-m", "start")
+    head = git("rev-parse", "--short=12", "HEAD").strip()
+    (tmp_path / "prose").touch()
+    assert provenance.commit() == head
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "new.py").touch()
+    assert provenance.commit() == head + "+changes"
+
+
+def test_the_stamp_names_no_machine(monkeypatch):
+    monkeypatch.setattr(provenance.sys, "platform", "darwin")
+    stamp = provenance.stamp()
+    assert stamp["processor"]
+    assert stamp["device"] == "cpu" and stamp["cuda"] is None
+    assert not {"host", "node", "user"} & set(stamp)
+    assert os.uname().nodename not in stamp.values()
+
+
+def test_weights_of_the_same_run_are_the_same_bytes(tmp_path):
+    run_config = RunConfig(profile="smoke", hidden=4)
+    seen = set()
+    for number in range(8):
+        network = checkpoints.build_network(run_config)
+        checkpoints.save_weights(tmp_path / str(number), network, run_config)
+        seen.add((tmp_path / str(number) / checkpoints.WEIGHTS).read_bytes())
+    assert len(seen) == 1

@@ -1,0 +1,439 @@
+"""Training: interrupted equals uninterrupted, bit for bit; failures are named; runs are paired."""
+
+import random
+import shutil
+import time
+
+import pytest
+import torch
+from small_runs import SMALL, end, result, small, start
+
+from unfolded import checkpoints, config, data, guards, job, results, training
+from unfolded.config import Protocol
+from unfolded.errors import ConfigError, RecordError, TrainingError
+from unfolded.job import Job
+
+INTERRUPTIONS = [
+    (name, moment)
+    for name in ("state.pt", "state.pt", "state.pt", "weights.safetensors", "record.json")
+    for moment in ("half-way", "moved")
+]
+"""Killed at every write of a run: the state of three epochs, the weights, the record."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", params=["reweighted-rnn", "lstm"])
+def uninterrupted(request, tmp_path_factory):
+    store = tmp_path_factory.mktemp("whole")
+    assert end(start({"model": request.param}, store)) == 0
+    return request.param, result(results.folder_of(small(request.param), store))
+
+
+def run(run_config, store, **options):
+    return training.run(run_config, store=store, progress=False, **options)
+
+
+def made(run_config=None, store="unused"):
+    run_config = run_config or small()
+    return Job(run_config, "cpu", results.folder_of(run_config, store), progress=False)
+
+
+# Killed and started again ----------------------------------------------------------------------
+
+
+def test_a_run_killed_at_every_write_ends_as_if_nothing_had_been(uninterrupted, tmp_path):
+    model, expected = uninterrupted
+    for plan in INTERRUPTIONS:
+        assert end(start({"model": model}, tmp_path, plan)) == -9, plan
+    assert end(start({"model": model}, tmp_path)) == 0
+    assert result(results.folder_of(small(model), tmp_path)) == expected
+
+
+def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_been(uninterrupted, tmp_path):
+    model, expected = uninterrupted
+    seed = time.time_ns()
+    print(f"seed {seed}")  # shown if the test fails
+    moments = random.Random(seed)
+    killed = 0
+    for _ in range(4):
+        process = start({"model": model}, tmp_path)
+        time.sleep(moments.uniform(0.05, 0.6))
+        process.kill()
+        killed += end(process) == -9
+    assert end(start({"model": model}, tmp_path)) == 0
+    assert result(results.folder_of(small(model), tmp_path)) == expected, f"{killed} killed"
+
+
+def test_the_first_epochs_state_is_kept_when_the_second_is_cut_short(tmp_path):
+    folder = results.folder_of(small(), tmp_path)
+    assert end(start({}, tmp_path, ("state.pt", "moved"))) == -9
+    state = (folder / "state.pt").read_bytes()
+    assert end(start({}, tmp_path, ("state.pt", "half-way"))) == -9
+    assert (folder / "state.pt").read_bytes() == state
+    assert len(checkpoints.load_state(folder, small())["curves"]["train_mse"]) == 1
+    assert len([path for path in folder.iterdir() if path.suffix == ".part"]) == 1
+    with guards.held(folder):
+        assert {path.name for path in folder.iterdir()} == {".lock", "state.pt"}
+
+
+def test_a_second_process_is_refused_and_the_folder_is_free_after_a_kill(tmp_path):
+    process = start({}, tmp_path, ("state.pt", "waits"))
+    try:
+        path = results.folder_of(small(), tmp_path) / "state.pt"
+        until = time.monotonic() + 60
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        with pytest.raises(RecordError, match=r"to be free; got another process trains this run"):
+            run(small(), tmp_path)
+    finally:
+        process.kill()
+        end(process)
+    assert run(small(), tmp_path).status == "done"
+
+
+# Done, again, failed ---------------------------------------------------------------------------
+
+
+def test_a_finished_run_is_read_and_needs_no_data_nor_a_folder_to_write(tmp_path, monkeypatch):
+    first = run(small(), tmp_path)
+    monkeypatch.setattr(data, "sequences", None)
+    monkeypatch.setattr(guards.filelock, "FileLock", None)
+    assert run(small(), tmp_path) == first
+
+
+def test_again_repeats_a_finished_run_to_the_same_numbers(tmp_path):
+    run(small(), tmp_path)
+    folder = results.folder_of(small(), tmp_path)
+    record, expected = result(folder)
+    record["metrics"]["psnr_frame"] = -1.0
+    results.save(results.Record(**record), folder)
+    assert run(small(), tmp_path).metrics["psnr_frame"] == -1
+    assert run(small(), tmp_path, again=True).metrics["psnr_frame"] > 0
+    assert result(folder)[1] == expected
+
+
+def test_an_interrupted_repetition_is_no_finished_run(tmp_path, monkeypatch):
+    first = run(small(), tmp_path)
+    seen = []
+
+    def stop(self):
+        seen.append(results.load(self.folder))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "_save", lambda self, save=Job._save: save(self) or stop(self))
+        with pytest.raises(KeyboardInterrupt):
+            run(small(), tmp_path, again=True)
+    assert seen == [None]
+    assert run(small(), tmp_path).metrics == first.metrics
+
+
+@pytest.mark.parametrize("model", ["reweighted-rnn", "sista-rnn", "lstm"])
+def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
+    model, tmp_path, monkeypatch
+):
+    wild = Protocol(peak=255.0, learning_rate=1e30)
+    monkeypatch.setitem(config.PROTOCOLS, "authors", wild)
+    with pytest.raises(TrainingError, match=r"in epoch 1, step [12].* with parameter (\S+) at "):
+        run(small(model), tmp_path)
+    folder = results.folder_of(small(model), tmp_path)
+    record = results.load(folder)
+    assert record.status == "failed"
+    assert "\n" not in record.reason
+    assert {path.name for path in folder.iterdir()} == {".lock", "record.json"}
+    assert results.collect(tmp_path)["reason"].tolist() == [record.reason]
+    # The configuration is the same for the second try: only its luck is better.
+    monkeypatch.setattr(Job, "_check", lambda *_: None)
+    monkeypatch.setattr(job, "Adam", lambda parameters, lr: torch.optim.Adam(parameters, lr=3e-4))
+    retried = run(small(model), tmp_path)
+    assert retried.status == "done"
+    assert len(retried.curves["train_mse"]) == SMALL.epochs
+
+
+@pytest.mark.parametrize("name", ["A", "G", "raw.lambda2"])
+def test_the_parameter_whose_gradient_blew_up_is_named(name, tmp_path, monkeypatch):
+    build = checkpoints.build_network
+
+    def poisoned(run_config):
+        network = build(run_config)
+        network.get_parameter(name).register_hook(lambda gradient: gradient * float("nan"))
+        return network
+
+    monkeypatch.setattr(checkpoints, "build_network", poisoned)
+    found = rf"a gradient of nan in epoch 1, step 1, with parameter {name} at [0-9.e-]+;"
+    with pytest.raises(TrainingError, match=found):
+        run(small(), tmp_path)
+
+
+def test_negative_thresholds_of_free_parameters_are_no_crash(tmp_path):
+    free = small("sista-rnn", positivity="free", lambda2=1e30)
+    with pytest.raises(TrainingError, match="expected a finite"):
+        run(free, tmp_path)
+    assert results.load(results.folder_of(free, tmp_path)).status == "failed"
+
+
+def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept(
+    tmp_path, monkeypatch
+):
+    epoch = Job._mse
+
+    def late(self, frames):
+        return float("inf") if frames is self.validation else epoch(self, frames)
+
+    monkeypatch.setattr(Job, "_mse", late)
+    with pytest.raises(TrainingError, match="validation error of inf in epoch 1, step 2, its last"):
+        run(small(), tmp_path)
+
+
+# Bad checkpoints -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted(tmp_path, monkeypatch):
+    """A folder with the state of one epoch."""
+
+    def stop(self, save=Job._save):
+        save(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "_save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(small(), tmp_path)
+    return results.folder_of(small(), tmp_path)
+
+
+def refused(folder, match):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(RecordError, match=match) as caught:
+        run(small(), folder.parent)
+    assert "\n" not in str(caught.value)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_state_of_another_configuration_is_refused(interrupted):
+    other = results.folder_of(small(seed=1), interrupted.parent)
+    other.mkdir()
+    shutil.copy(interrupted / "state.pt", other)
+    with pytest.raises(RecordError, match=f"expected state of configuration {other.name} at "):
+        run(small(seed=1), interrupted.parent)
+
+
+def test_a_record_of_another_configuration_is_refused(tmp_path):
+    run(small(), tmp_path)
+    mine, other = (results.folder_of(small(seed=seed), tmp_path) for seed in (0, 1))
+    mine.rename(other)
+    with pytest.raises(RecordError, match=f"the record of {other.name} .* got one of {mine.name}"):
+        run(small(seed=1), tmp_path)
+
+
+@pytest.mark.parametrize("part", [0, 40, 0.5, 0.999])
+def test_one_flipped_bit_of_a_state_is_noticed(interrupted, part):
+    path = interrupted / "state.pt"
+    content = bytearray(path.read_bytes())
+    content[int(part * len(content)) if part < 1 else part] ^= 8
+    path.write_bytes(content)
+    refused(interrupted, r"a state of this program .* a damaged file.*; delete it")
+
+
+@pytest.mark.parametrize("length", [0, 10, 32, 5000])
+def test_a_state_that_is_cut_short_is_refused(interrupted, length):
+    path = interrupted / "state.pt"
+    path.write_bytes(path.read_bytes()[:length])
+    refused(interrupted, r"a state of this program .*; delete it to start the run anew")
+
+
+def test_a_state_of_another_shape_is_refused(interrupted):
+    state = checkpoints.load_state(interrupted, small())
+    state["network"]["A"] = torch.zeros(1, 1)
+    checkpoints.save_state(interrupted, state)
+    refused(interrupted, "one that does not fit the network")
+
+
+@pytest.mark.parametrize("missing", ["config_hash", "optimiser", "curves"])
+def test_a_state_with_a_part_missing_is_refused(interrupted, missing):
+    state = checkpoints.load_state(interrupted, small())
+    del state[missing]
+    checkpoints.save_state(interrupted, state)
+    refused(interrupted, "a state of this program")
+
+
+class Evil:
+    """What a pickle can carry: a call."""
+
+    def __reduce__(self):
+        return exec, ("import pathlib; pathlib.Path('executed').touch()",)
+
+
+def test_a_state_that_carries_code_is_refused_and_the_code_not_run(interrupted, monkeypatch):
+    monkeypatch.chdir(interrupted)
+    checkpoints.save_state(interrupted, {"config_hash": Evil()})
+    refused(interrupted, "objects that only unsafe unpickling could read")
+    assert not (interrupted / "executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b'{"config": {}}', b"\xff"])
+def test_a_damaged_record_is_refused(tmp_path, content):
+    folder = results.folder_of(small(), tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_bytes(content)
+    refused(folder, r"expected a (JSON object|record of a run) at .*record.json; got .+; .*delete")
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "absent", "other"])
+def test_damaged_weights_are_refused(tmp_path, damage):
+    run(small(), tmp_path)
+    folder = results.folder_of(small(), tmp_path)
+    path = folder / "weights.safetensors"
+    network, found = checkpoints.load_network(folder)
+    assert found == small()
+    if damage == "absent":
+        path.unlink()
+    elif damage == "other":
+        checkpoints.save_weights(folder, network, small(hidden=7))
+    else:
+        path.write_bytes(path.read_bytes()[:-9] if damage == "cut" else b"no weights at all")
+    with pytest.raises(RecordError, match=r"expected weights of a run at .* with --again"):
+        checkpoints.load_network(folder)
+
+
+@pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn", "lstm", "gru"])
+def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp_path):
+    record = run(small(model, protocol="normalised"), tmp_path)
+    folder = results.folder_of(small(model, protocol="normalised"), tmp_path)
+    network, found = checkpoints.load_network(folder)
+    frames = training.unseen_frames(found)
+    with torch.no_grad():
+        mse = (network(frames) - frames).mul(255).square().double().mean().item()
+    assert mse == pytest.approx(record.metrics["test_mse"], rel=1e-6)
+    assert training.learned(network) == record.learned
+
+
+# The protocol ----------------------------------------------------------------------------------
+
+
+def batches(run_config):
+    """Return the frames of each step of two epochs."""
+    seen, one = [], made(run_config)
+    measure = one.network.measure
+    one.network.measure = lambda frames: seen.append(frames) or measure(frames)
+    one._mse = lambda frames: 0.0
+    one._epoch(0)
+    one._epoch(1)
+    return seen
+
+
+def test_models_see_the_same_batches_and_the_same_sensing_matrix():
+    ours, lstm, other = batches(small()), batches(small("lstm")), batches(small(seed=1))
+    assert [len(frames) for frames in ours] == [32, 8, 32, 8]
+    assert all(map(torch.equal, ours, lstm))
+    assert not torch.equal(ours[0], ours[2])
+    assert not any(map(torch.equal, ours, other))
+    A = {
+        name: made(run_config).network.A
+        for name, run_config in {
+            "ours": small(),
+            "lstm": small("lstm", hidden=5, depth=1),
+            "normalised": small("gru", protocol="normalised"),
+            "other": small(seed=1),
+        }.items()
+    }
+    assert torch.equal(A["ours"], A["lstm"]) and torch.equal(A["ours"], A["normalised"])
+    assert not torch.equal(A["ours"], A["other"])
+
+
+def rates(validation, monkeypatch):
+    """Return the learning rate of each epoch when the validation errors are these."""
+    one = made()
+    one.train = one.train[:1]
+    errors = iter(validation)
+    monkeypatch.setattr(one, "_mse", lambda frames: next(errors))
+    for epoch in range(len(validation)):
+        one._epoch(epoch)
+    return [round(rate / one.config.scale.learning_rate, 6) for rate in one.curves["learning_rate"]]
+
+
+def test_the_rate_decays_by_three_tenths_after_five_epochs_without_a_better_one(monkeypatch):
+    assert rates([9, 8, 8, 9, 8, 9, 9, 9], monkeypatch) == [1] * 7 + [0.3]
+    assert rates([9, 8, 9, 9, 9, 9, 7.9999999, 8, 8, 8, 8], monkeypatch) == [1] * 11
+    assert rates([8] * 12, monkeypatch) == [1] * 6 + [0.3] * 5 + [0.09]
+
+
+def test_the_gradient_is_clipped_to_a_quarter():
+    one = made()
+    one.train = one.train[:32]
+    one._epoch(0)
+    gradients = torch.cat([p.grad.flatten() for p in one.network.parameters()])
+    assert gradients.norm().item() == pytest.approx(0.25, rel=1e-4)
+
+
+@pytest.mark.parametrize("protocol", ["authors", "normalised"])
+def test_the_training_error_printed_is_the_mean_square_in_grey_levels(protocol):
+    one = made(small(protocol=protocol))
+    one.train = one.train[:32]
+    with torch.no_grad():
+        error = (one.network(one.train) - one.train).double() * 255 / one.config.scale.peak
+    one._epoch(0)
+    assert one.curves["train_mse"] == [pytest.approx(error.square().mean().item(), rel=1e-5)]
+
+
+def recovered(monkeypatch, unit, positivity="free"):
+    monkeypatch.setitem(config.PROTOCOLS, "normalised", Protocol(peak=255 * unit))
+    built = checkpoints.build_network(small(protocol="normalised", positivity=positivity))
+    frames = torch.from_numpy(data.sequences(count=10)).flatten(2)
+    with torch.no_grad():
+        return built(frames * unit) / unit
+
+
+def test_rescaled_frames_and_thresholds_rescale_the_untrained_output(monkeypatch):
+    whole = recovered(monkeypatch, 1.0)
+    # A power of two rounds nothing: then the theorem holds to the last bit.
+    assert torch.equal(recovered(monkeypatch, 1 / 256), whole)
+    for positivity in ("free", "exp", "softplus"):
+        scaled = recovered(monkeypatch, 1 / 255, positivity)
+        torch.testing.assert_close(scaled, whole, rtol=1e-4, atol=1e-3)
+
+
+# What is left behind ---------------------------------------------------------------------------
+
+
+def denormals_are_zero():
+    return torch.tensor(1e-38).div(16).item() == 0
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_the_treatment_of_denormals_is_put_back(before, tmp_path):
+    if not torch.set_flush_denormal(before):
+        pytest.skip("this processor cannot flush denormals")
+    try:
+        with guards.flushed_denormals():
+            assert denormals_are_zero()
+        assert denormals_are_zero() == before
+        with pytest.raises(KeyError), guards.flushed_denormals():
+            raise KeyError
+        assert denormals_are_zero() == before
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def test_a_run_leaves_the_random_state_alone(tmp_path):
+    before = torch.get_rng_state()
+    run(small("lstm"), tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_devices():
+    assert training.resolve("cpu") == "cpu"
+    assert training.resolve("auto") in ("cpu", "cuda")
+    for wrong in ("gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "", None, "cuda:²"):
+        with pytest.raises(ConfigError, match="expected a device such as"):
+            training.resolve(wrong)
+    with pytest.raises(ConfigError, match=r"expected the device cuda:99; got . CUDA devices"):
+        training.resolve("cuda:99")
