@@ -1,0 +1,49 @@
+# Everything a reader needs.  `make` alone prints this list.
+#
+# PYTHON    the interpreter that makes .venv (3.11, 3.12 or 3.13)
+# PIP_ARGS  options for pip, for instance the address of PyTorch's wheels without CUDA
+
+PYTHON   ?= python3
+PIP_ARGS ?=
+VENV     := .venv
+BIN      := $(VENV)/bin
+STAMP    := $(VENV)/.installed
+HTML     := _build/html/index.html
+
+.DEFAULT_GOAL := help
+.PHONY: help env notebooks book test lint clean
+
+help: ## list the targets
+	@echo "Unfolded: the paper that runs.  Targets:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+	@echo "Variables: PYTHON (makes .venv), PIP_ARGS (options for pip).  See README.md."
+
+env: $(STAMP) ## make .venv and install the library, the book's tools and the tests' tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo "expected Python 3.11, 3.12 or 3.13; got $$($(PYTHON) --version 2>&1);" \
+	    "install one of them and run make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): minutes the first time ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) \
+	  -c constraints.txt -e '.[book,test]'
+	@touch $@
+
+notebooks: env ## execute the notebooks whose results are stale
+	@$(BIN)/python book/execute.py
+
+book: notebooks ## build the book and print the file to open
+	@$(BIN)/python book/build.py
+
+test: book ## check the style, then run every test (browser tests when Chromium is there)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@MPLBACKEND=Agg $(BIN)/python -m pytest
+
+lint: env ## repair what the style checker can repair
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## remove the built book and the executed notebooks (not .venv, not runs)
+	rm -rf _build _executed

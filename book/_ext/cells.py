@@ -1,0 +1,82 @@
+"""The paper's printed cells beside our full-scale runs, as rows of text for the pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PAPER = Path("data/paper/tables.csv")
+RUNS = Path("data/results/runs.csv")
+NAMES = {"cs_rate": "CS rate", "hidden": "h", "depth": "d"}
+
+
+def full_scale(runs):
+    """Keep the runs at the paper's scale, under its protocol, with nothing else changed."""
+    from unfolded.config import RunConfig
+
+    usual = RunConfig()
+    same = runs["profile"].eq("paper") & runs["protocol"].eq("authors")
+    same &= runs["source"].isin(["mnist", "moving-mnist"])
+    for name in ("reduction", "positivity", "lambda1", "lambda2"):
+        same &= runs[name].eq(getattr(usual, name))
+    return runs[same]
+
+
+def beside() -> list:
+    """Return every printed cell with what our full-scale runs of it measured."""
+    import pandas as pd
+
+    from unfolded import results, tables
+
+    path = results.RESULTS / RUNS.name
+    runs = results.committed() if path.is_file() else pd.DataFrame(columns=results.COLUMNS)
+    return list(tables.beside_print(full_scale(runs)).itertuples())
+
+
+def printed(cell) -> str:
+    return "lost" if cell.psnr_db != cell.psnr_db else f"{cell.psnr_db:.2f}"
+
+
+def ours(cell) -> str:
+    """Return "not run", one value, or mean ± half the 95 % interval over seeds."""
+    if not cell.runs:
+        return "not run"
+    spread = f" ± {(cell.high - cell.low) / 2:.2f}" if cell.runs > 1 else ""
+    return f"{cell.ours:.2f}{spread}"
+
+
+def verdict(cell) -> str:
+    from unfolded.tables import SYMBOLS
+
+    return SYMBOLS[cell.verdict]
+
+
+def reproduced() -> tuple[int, list[list[str]]]:
+    """Return how many cells were printed, and a row for each of them that has a run."""
+    every = beside()
+    rows = [
+        [
+            cell.model,
+            f"Table {cell.table}: {NAMES[cell.varies]} {cell.value:g}",
+            printed(cell),
+            ours(cell),
+            "" if cell.difference != cell.difference else f"{cell.difference:+.2f}",
+            verdict(cell),
+            str(cell.runs),
+        ]
+        for cell in every
+        if cell.runs
+    ]
+    return len(every), rows
+
+
+def matrix(table: int) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of one printed table, each cell as "paper · ours verdict"."""
+    own = [cell for cell in beside() if cell.table == table]
+    models = list(dict.fromkeys(cell.model for cell in own))
+    at = {(cell.value, cell.model): cell for cell in own}
+    rows = []
+    for value in dict.fromkeys(cell.value for cell in own):
+        line = [at[value, model] for model in models]
+        texts = [f"{printed(c)} · {ours(c)}" + (f" {verdict(c)[0]}" * bool(c.runs)) for c in line]
+        rows.append([f"{value:g}", *texts])
+    return [NAMES[own[0].varies], *models], rows

@@ -1,0 +1,120 @@
+"""Directives and a role that put numbers into prose from files, so that nobody types them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cells
+import gate
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+
+def table_node(header: list[str], rows: list[list[str]], caption: str = "") -> nodes.container:
+    """Return a table that scrolls by itself on a narrow screen."""
+    table = nodes.table(classes=["paper-table"])
+    if caption:
+        table += nodes.title(text=caption)
+    group = nodes.tgroup(cols=len(header))
+    table += group
+    group += [nodes.colspec(colwidth=1) for _ in header]
+    head, body = nodes.thead(), nodes.tbody()
+    group += [head, body]
+    for part, lines in ((head, [header]), (body, rows)):
+        for line in lines:
+            row = nodes.row()
+            part += row
+            for text in line:
+                muted = ["not-run"] if text.endswith("not run") else []
+                row += nodes.entry(
+                    "", nodes.paragraph("", "", nodes.inline(text=text, classes=muted))
+                )
+    return nodes.container("", table, classes=["table-wrapper"])
+
+
+def depend(env, root: Path, paths) -> None:
+    for path in paths:
+        env.note_dependency(str(root / path))
+
+
+class FromFiles(SphinxDirective):
+    """A directive whose page is read again when the files it shows change."""
+
+    def root(self, *paths: Path) -> Path:
+        root = Path(self.env.srcdir)
+        depend(self.env, root, paths)
+        return root
+
+
+class Reproduced(FromFiles):
+    """`{reproduced}`: every printed cell that has a full-scale run, paper beside ours."""
+
+    def run(self) -> list[nodes.Node]:
+        self.root(cells.PAPER, cells.RUNS)
+        count, rows = cells.reproduced()
+        says = f"{len(rows)} of the paper's {count} table cells have a full-scale run."
+        parts: list[nodes.Node] = [nodes.paragraph(text=says)]
+        if rows:
+            header = ["Model", "Cell", "Paper, dB", "Ours, dB", "Difference, dB", "Verdict"]
+            header.append("Runs")
+            parts.append(table_node(header, rows))
+        return parts
+
+
+class PaperTable(FromFiles):
+    """`{paper-table} 1`: one table of the paper, each cell as printed · ours."""
+
+    required_arguments = 1
+    option_spec = {"caption": directives.unchanged}  # noqa: RUF012
+
+    def run(self) -> list[nodes.Node]:
+        self.root(cells.PAPER, cells.RUNS)
+        header, rows = cells.matrix(int(self.arguments[0]))
+        return [table_node(header, rows, self.options.get("caption", ""))]
+
+
+class ExecutionStatus(FromFiles):
+    """`{execution-status}`: each notebook with seconds, versions, hash, pass or fail."""
+
+    def run(self) -> list[nodes.Node]:
+        root, rows, versions = self.root(), [], {}
+        for name in gate.in_toc(root):
+            place = gate.Place(root, name)
+            depend(self.env, root, [place.executed(".json")])
+            record = gate.read_record(place) or {}
+            versions |= record.get("versions", {})
+            verdict = {"ok": "pass", "failed": "fail"}.get(record.get("status"), "never executed")
+            rows.append(
+                [name, verdict, f"{record.get('seconds', 0):.1f}", record.get("finished", ""),
+                 record.get("notebook", "")[:12], str(len(record.get("library", {}))),
+                 str(len(record.get("reads", {})))]
+            )  # fmt: skip
+        total = sum(float(row[2]) for row in rows)
+        rows.append(["all", "", f"{total:.1f}", "", "", "", ""])
+        header = ["Notebook", "Verdict", "Seconds", "Finished (UTC)", "SHA-256", "Library files",
+                  "Files read"]  # fmt: skip
+        packages = table_node(["Package", "Version"], [[k, v] for k, v in sorted(versions.items())])
+        return [table_node(header, rows), packages]
+
+
+class Seconds(SphinxRole):
+    """`{seconds}`NAME``: how long the notebook took when these pages were made."""
+
+    def run(self):
+        root = Path(self.env.srcdir)
+        names = gate.in_toc(root) if self.text == "all" else [self.text]
+        total = 0.0
+        for name in names:
+            place = gate.Place(root, name)
+            depend(self.env, root, [place.executed(".json")])
+            total += (gate.read_record(place) or {}).get("seconds", 0.0)
+        text = f"{total:.0f} s" if total < 90 else f"{total / 60:.1f} minutes"
+        return [nodes.inline(text=text)], []
+
+
+def setup(app) -> None:
+    app.add_directive("reproduced", Reproduced)
+    app.add_directive("paper-table", PaperTable)
+    app.add_directive("execution-status", ExecutionStatus)
+    app.add_role("seconds", Seconds())

@@ -1,0 +1,55 @@
+"""`book/execute.py`, as the Makefile calls it, on a tiny repository of its own."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_gate import notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class TestExecute:
+    """`book/execute.py`, as the Makefile calls it."""
+
+    @pytest.fixture
+    def call(self, tmp_path, monkeypatch):
+        shutil.copytree(ROOT / "book", tmp_path / "book")
+        (tmp_path / "lib" / "unfolded").mkdir(parents=True)
+        (tmp_path / "notebooks").mkdir()
+        (tmp_path / "_toc.yml").write_text("  - file: notebooks/01_one\n")
+        spec = tmp_path / "share" / "kernels" / "python3"
+        spec.mkdir(parents=True)
+        kernel = {"argv": ["no-such-python"], "display_name": "Broken", "language": "python"}
+        (spec / "kernel.json").write_text(json.dumps(kernel))
+        monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
+
+        def run(*sources):
+            (tmp_path / "notebooks" / "01_one.ipynb").write_text(notebook(*sources))
+            line = [sys.executable, str(tmp_path / "book" / "execute.py")]
+            return subprocess.run(line, capture_output=True, text=True, cwd=tmp_path / "book")
+
+        return run
+
+    def test_executes_once_from_the_root_and_records_what_was_read(self, call, tmp_path):
+        read = "import os; open(os.environ['UNFOLDED_READS'], 'a').write('_toc.yml\\n')"
+        sources = (read, "import sys; print(sys.executable); open('_toc.yml').close()")
+        first, second = call(*sources), call(*sources)
+        assert first.returncode == 0, first.stderr
+        assert "[1/1] 01_one: done in" in first.stdout
+        assert second.stdout == "notebooks: 0 executed, 1 fresh\n"
+        record = json.loads((tmp_path / "_executed" / "01_one.json").read_text())
+        assert list(record["reads"]) == ["_toc.yml"]
+        executed = json.loads((tmp_path / "_executed" / "01_one.ipynb").read_text())
+        assert executed["cells"][1]["outputs"][0]["text"] == [sys.executable + "\n"]
+
+    def test_a_failing_cell_is_shown_and_never_counts_as_done(self, call, tmp_path):
+        done = call("x = 1", "y = x / 0")
+        assert done.returncode == 1
+        assert "| y = x / 0" in done.stderr
+        assert "ZeroDivisionError: division by zero" in done.stderr
+        assert not (tmp_path / "_executed" / "01_one.ipynb").exists()
+        assert "last execution failed" in call("x = 1", "y = x / 0").stdout

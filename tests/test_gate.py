@@ -1,0 +1,175 @@
+"""The execution gate and the glue of the book, on a tiny repository of their own."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from sphinx.errors import ExtensionError
+
+from unfolded import results
+from unfolded.config import RunConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "book" / "_ext"))
+
+import assets  # noqa: E402
+import cells  # noqa: E402
+import gate  # noqa: E402
+import imports  # noqa: E402
+import outputs  # noqa: E402
+
+LIBRARY = {
+    "__init__.py": "",
+    "used.py": "from unfolded.deep import inner\nfrom . import lazy\n",
+    "lazy.py": "def f():\n    import unfolded.late\n",
+    "late.py": "",
+    "unused.py": "",
+    "style.mplstyle": "",
+    "deep/__init__.py": "",
+    "deep/inner.py": "from ..sibling import thing\n",
+    "deep/other.py": "",
+    "deep/table.json": "{}",
+    "sibling.py": "thing = 1\n",
+}
+
+
+def notebook(*sources):
+    code = [
+        {"cell_type": "code", "id": f"c{i}", "metadata": {}, "outputs": [], "source": source}
+        | {"execution_count": None}
+        for i, source in enumerate(sources)
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return json.dumps({"cells": code, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A repository with one notebook that was executed and read one file."""
+    for name, text in LIBRARY.items():
+        path = tmp_path / "lib" / "unfolded" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    place = gate.Place(tmp_path, "01_one")
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "_executed").mkdir()
+    (tmp_path / "runs.csv").write_text("a\n1\n")
+    (tmp_path / "_toc.yml").write_text("chapters:\n  - file: notebooks/01_one\n")
+    place.source.write_text(notebook("%time\nfrom unfolded import used", "print(2)"))
+    place.executed(".ipynb").write_text(notebook("print(2)"))
+    record = gate.facts(place, [tmp_path / "runs.csv"])
+    record |= {"status": "ok", "executed": gate.sha256(place.executed(".ipynb")), "seconds": 1.0}
+    gate.write_record(place, record)
+    return place
+
+
+def test_a_fresh_execution_is_fresh(place):
+    assert gate.stale(place) == ""
+
+
+def test_the_import_graph_is_transitive_and_no_wider(place):
+    found = {p.relative_to(place.root / "lib" / "unfolded").as_posix() for p in reached(place)}
+    assert found == set(LIBRARY) - {"unused.py", "deep/other.py"}
+
+
+def reached(place):
+    return imports.reached(imports.code_of(place.source), place.root / "lib")
+
+
+def test_a_module_found_by_name_brings_its_whole_package(place):
+    inner = place.root / "lib/unfolded/deep/inner.py"
+    inner.write_text("from importlib import import_module\n")
+    assert place.root / "lib/unfolded/deep/other.py" in reached(place)
+
+
+@pytest.mark.parametrize("name", ["used.py", "late.py", "deep/inner.py", "sibling.py"])
+def test_an_edit_of_a_reached_module_is_stale(place, name):
+    path = place.root / "lib" / "unfolded" / name
+    path.write_text(path.read_text() + "\n# edited\n")
+    assert gate.stale(place) == f"the library changed: lib/unfolded/{name}"
+
+
+@pytest.mark.parametrize("name", ["unused.py", "deep/other.py", "brand_new.py"])
+def test_an_edit_of_another_module_is_not(place, name):
+    (place.root / "lib" / "unfolded" / name).write_text("edited = True\n")
+    assert gate.stale(place) == ""
+
+
+def test_an_edited_notebook_result_or_copy_is_stale(place):
+    source = place.source.read_text()
+    place.source.write_text(source.replace("print(2)", "print(3)"))
+    assert gate.stale(place) == "the notebook changed"
+    place.source.write_text(source)
+    (place.root / "runs.csv").write_text("a\n2\n")
+    assert gate.stale(place) == "data it read changed: runs.csv"
+    (place.root / "runs.csv").write_text("a\n1\n")
+    place.executed(".ipynb").unlink()
+    assert "executed copy is missing" in gate.stale(place)
+
+
+def test_another_version_of_a_package_is_stale(place, monkeypatch):
+    old = gate.versions() | {"numpy": "0.1"}
+    monkeypatch.setattr(gate, "versions", lambda: old)
+    assert gate.stale(place) == "a version changed: numpy"
+
+
+def test_the_book_refuses_missing_stale_and_failed_pages(place):
+    app = SimpleNamespace(srcdir=str(place.root))
+    outputs.refuse_stale_pages(app)
+    record = gate.read_record(place)
+    gate.write_record(place, record | {"status": "failed", "error": "ValueError: no"})
+    with pytest.raises(ExtensionError, match=r"execution failed .ValueError: no"):
+        outputs.refuse_stale_pages(app)
+    place.executed(".json").unlink()
+    with pytest.raises(ExtensionError, match="never executed\nrun `make notebooks`"):
+        outputs.refuse_stale_pages(app)
+    place.source.unlink()
+    with pytest.raises(ExtensionError, match="no such notebook"):
+        outputs.refuse_stale_pages(app)
+
+
+def test_alt_text_moves_to_the_cell_and_is_demanded():
+    image = {"output_type": "display_data", "data": {"image/png": "AA=="}}
+    cell = {"metadata": {}, "outputs": [image | {"metadata": {"image/png": {"alt": "A line"}}}]}
+    outputs.move_alt(cell, "here")
+    assert cell["metadata"]["mystnb"]["image"]["alt"] == "A line"
+    with pytest.raises(ExtensionError, match="expected alt text"):
+        outputs.move_alt({"metadata": {}, "outputs": [image | {"metadata": {}}]}, "here")
+    other = image | {"metadata": {"image/png": {"alt": "Another"}}}
+    with pytest.raises(ExtensionError, match="one figure a cell"):
+        outputs.move_alt({"metadata": {}, "outputs": [*cell["outputs"], other]}, "here")
+
+
+def test_a_module_becomes_a_classic_script():
+    script = assets.classic("export const a = 1;\nexport { a };\nexport default { a };\n", "a.js")
+    assert script == "(() => {\nconst a = 1;\n\nvoid { a };\n})();\n"
+    with pytest.raises(ExtensionError, match="without imports"):
+        assets.classic('import b from "./b.js";\n', "a.js")
+
+
+def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
+    usual = dataclasses.asdict(RunConfig(hidden=256, source="mnist", protocol="authors"))
+    rows = [("paper", 0, 31.0), ("paper", 1, 32.0), ("laptop", 2, 99.0)]
+    runs = [
+        usual | {"profile": profile, "seed": seed, "psnr_authors": psnr, "status": "done"}
+        for profile, seed, psnr in rows
+    ]
+    runs.append(runs[0] | {"positivity": "free", "psnr_authors": 99.0})
+    runs.append(runs[0] | {"status": "failed", "psnr_authors": float("nan")})
+    pd.DataFrame(runs, columns=results.COLUMNS).to_csv(tmp_path / "runs.csv", index=False)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    (tmp_path / "data" / "paper").mkdir(parents=True)
+    (tmp_path / cells.PAPER).write_text(
+        "table,varies,value,model,psnr_db,status\n"
+        "2,hidden,256,reweighted-RNN,31.46,printed\n2,hidden,512,reweighted-RNN,,lost\n"
+    )
+    header, table = cells.matrix(2)
+    assert header == ["h", "reweighted-RNN"]
+    assert table == [["256", "31.46 · 31.50 ± 6.35 ≈"], ["512", "lost · not run"]]
+    agrees = ["31.46", "31.50 ± 6.35", "+0.04", "≈ agrees", "2"]
+    assert cells.reproduced() == (2, [["reweighted-RNN", "Table 2: h 256", *agrees]])

@@ -1,0 +1,188 @@
+"""The house: what the repository promises about itself, held against what lies in it."""
+
+import inspect
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from unfolded import networks, prox, solvers
+from unfolded.config import RunConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# Packages whose name on conda-forge is not that on PyPI.
+CONDA = {"torch": "pytorch"}
+
+
+def requirements(*extras):
+    lines = list(PROJECT["dependencies"])
+    for extra in extras:
+        lines += PROJECT["optional-dependencies"][extra]
+    return [Requirement(line) for line in lines]
+
+
+def test_conda_environment_has_the_bounds_of_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    plain = [line for line in environment["dependencies"] if isinstance(line, str)]
+    found = {re.split(r"[ <>=!]", line, maxsplit=1)[0]: line for line in plain}
+    expected = {"python": f"python {PROJECT['requires-python']}", "pip": "pip"}
+    for requirement in requirements():
+        name = CONDA.get(requirement.name, requirement.name)
+        expected[name] = f"{name} {requirement.specifier}"
+    assert {k: spec(v) for k, v in found.items()} == {k: spec(v) for k, v in expected.items()}
+    assert environment["channels"] == ["conda-forge"]
+
+
+def spec(line):
+    """Return name and set of bounds, since their order and spaces say nothing."""
+    name, bounds = re.fullmatch(r"([\w-]+)\s*(.*)", line).groups()
+    return name, frozenset(bounds.replace(" ", "").split(","))
+
+
+def test_constraints_pin_every_requirement_within_its_bounds():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert not any("+" in version for version in pins.values())
+    normal = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins.items()}
+    for requirement in requirements("book", "test"):
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        assert normal[name] in requirement.specifier, name
+
+
+def notation():
+    """Return (names, shape) for each row of the notation page's tables."""
+    text = (ROOT / "book" / "notation.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| $")]
+    assert all(len(row) == 5 for row in rows)
+    return [(re.findall(r"`(\w+)`", row[1]), row[2].strip()) for row in rows]
+
+
+def code_names():
+    """Return every public name a reader may meet: functions, parameters, fields, symbols."""
+    found = set()
+    for module in (prox, solvers, networks):
+        for name, thing in inspect.getmembers(module):
+            if inspect.isfunction(thing) and not name.startswith("_"):
+                found |= {name} | set(inspect.signature(thing).parameters)
+    for name in networks.names():
+        net = networks.build(name, n0=16, n=5, hidden=9, depth=2)
+        for method in (member for member in dir(net) if not member.startswith("_")):
+            found.add(method)
+        found |= set(inspect.signature(net.forward).parameters)
+        if hasattr(net, "symbols"):
+            found |= set(net.symbols())
+    return found
+
+
+def test_every_name_on_the_notation_page_is_in_the_library():
+    used = {name for names, _ in notation() for name in names}
+    assert used >= {"A", "D", "F", "G", "Z", "g", "c", "lambda1", "lambda2", "h0", "n", "n0"}
+    assert used - code_names() == set()
+
+
+def test_shapes_on_the_notation_page_are_those_of_the_tensors():
+    sizes = {"n0": 16, "n": 5, "hidden": 9, "depth": 2}
+    shapes = {names[0]: shape for names, shape in notation() if names}
+    seen = set()
+    for name in networks.names():
+        net = networks.build(name, **sizes)
+        if not hasattr(net, "symbols"):
+            continue
+        for symbol, tensor in net.symbols().items():
+            seen.add(symbol)
+            words = re.findall(r"\w+", shapes[symbol])
+            assert tuple(tensor.shape) == tuple(sizes[word] for word in words), (name, symbol)
+    assert seen == {"A", "D", "F", "G", "Z", "g", "c", "lambda1", "lambda2", "h0"}
+
+
+def test_the_page_of_differences_names_the_defaults_of_a_run():
+    text = (ROOT / "book" / "differences.md").read_text(encoding="utf-8")
+    usual = RunConfig(protocol="authors", profile="paper")
+    for words in (
+        f"`{usual.positivity}` of a free number",
+        f"at {usual.lambda1:g} and {usual.lambda2:g}",
+        f"batches of {usual.scale.batch}",
+        f"clipped at {usual.scale.clip}",
+        f"{usual.size.epochs} epochs at the profile `paper`",
+        f"to {usual.scale.decay} of itself after {usual.scale.patience} epochs",
+        "a learning rate of 3e-4",
+    ):
+        assert words in text
+    assert usual.scale.learning_rate == 3e-4
+
+
+def own_files():
+    """Return the files that git tracks or would add."""
+    call = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: which files belong to the repository is unknown")
+    names = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in names.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_machine_or_a_package_registry():
+    # Written in pieces, so that this file does not find itself.
+    homes = "|".join("/" + name + "/" for name in ("home", "root", "work", "Users"))
+    hosts = "|".join(("pypi" + r"\.org", "pythonhosted" + r"\.org", "download.pytorch" + r"\.org"))
+    pattern = re.compile(rf"(?<![\w.}}~])(?:{homes})\w|{hosts}")
+    faults = []
+    for path in own_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        faults += [f"{path.relative_to(ROOT)}: {hit}" for hit in pattern.findall(text)]
+    assert faults == []
+
+
+def test_readme_is_short_and_names_the_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
+    for command in ("make book", "make test", "papermill notebooks/", "-p device cuda"):
+        assert command in text
+
+
+def test_make_help_lists_every_target():
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for target in ("env", "notebooks", "book", "test", "lint", "clean", "help"):
+        assert f"make {target} " in done.stdout
+
+
+def test_make_env_refuses_an_old_python(tmp_path):
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    old = tmp_path / "python-old"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2"\nexit 1\n')
+    old.chmod(0o755)
+    call = ["make", "env", f"PYTHON={old}"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "expected Python 3.11, 3.12 or 3.13; got Python 3.9.2" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_one_repository_address():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    address = config["repository"]["url"]
+    known = re.compile(
+        re.escape(address.rpartition("/")[0].rpartition("/")[0]) + r"/[\w.-]+/[\w-]+"
+    )
+    for name in ("README.md", "CITATION.cff", "book/reproduce.md"):
+        for found in known.findall((ROOT / name).read_text(encoding="utf-8")):
+            assert found == address, name
+
+
+def test_citation_file_is_complete():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == PROJECT["version"]
+    assert {"cff-version", "message", "title", "authors", "license", "references"} <= set(citation)

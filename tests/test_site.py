@@ -1,0 +1,135 @@
+"""The built site, read as files: every link, image and script, with no browser."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+WHOLE = ROOT / "_build" / "whole"
+
+pytestmark = pytest.mark.skipif(
+    not WHOLE.is_file(), reason="the book is not built: run `make book`"
+)
+
+
+def toc():
+    """Return the pages of the table of contents, without suffix, the first page first."""
+    tree = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    parts = [chapter["file"] for part in tree["parts"] for chapter in part["chapters"]]
+    return [tree["root"], *parts]
+
+
+class Page(HTMLParser):
+    """The tags of a page, and the ids that a link may point to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.tags, self.ids = [], set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+
+    def all(self, *names):
+        return [(tag, values) for tag, values in self.tags if tag in names]
+
+
+PAGES = {path: Page(path) for name in toc() if (path := SITE / f"{name}.html").is_file()}
+EVERY = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+
+
+def article(path):
+    """Return the part of a page that the reader reads, without menus."""
+    text = path.read_text(encoding="utf-8")
+    return text[text.index("<article") : text.index("</article>")]
+
+
+def test_every_page_of_the_contents_is_built():
+    assert [name for name in toc() if not (SITE / f"{name}.html").is_file()] == []
+    assert len(toc()) == 14
+
+
+def test_the_first_page_leads_to_the_introduction():
+    text = (SITE / "index.html").read_text(encoding="utf-8")
+    assert "url=book/intro.html" in text
+
+
+@EVERY
+def test_a_page_has_one_title(path):
+    assert len(re.findall(r"<h1\b", article(path))) == 1
+
+
+@EVERY
+def test_a_page_loads_nothing_from_elsewhere(path):
+    loads = PAGES[path].all("script", "img", "iframe", "source", "video", "audio", "object")
+    sources = [values.get("src") or values.get("data") or "" for _, values in loads]
+    for tag, values in PAGES[path].all("link"):
+        if values.get("rel") not in {"canonical", "next", "prev"}:
+            sources.append(values.get("href") or f"<{tag}> without href")
+    assert [source for source in sources if re.match(r"(https?:)?//", source)] == []
+
+
+def test_no_style_sheet_loads_anything_from_elsewhere():
+    faults = []
+    for path in SITE.rglob("*.css"):
+        text = path.read_text(encoding="utf-8")
+        faults += re.findall(
+            r"url\(\s*[\"']?(?:https?:)?//[^)]*\)|@import\s+[\"'](?:https?:)?//", text
+        )
+    assert faults == []
+
+
+@EVERY
+def test_every_image_exists_and_has_alt_text(path):
+    for _, values in PAGES[path].all("img"):
+        assert values.get("alt", "").strip(), values
+        if not values["src"].startswith("data:"):
+            assert (path.parent / unquote(urlsplit(values["src"]).path)).is_file(), values
+
+
+@EVERY
+def test_every_drawing_in_an_output_has_a_name(path):
+    for svg in re.findall(r"<svg\b.*?</svg>", article(path), flags=re.DOTALL):
+        named = "<title" in svg or "aria-label" in svg or 'aria-hidden="true"' in svg
+        assert named, svg[:200]
+
+
+@EVERY
+def test_no_page_shows_an_error(path):
+    text = article(path)
+    for sign in ('class="output traceback', "system-message", "problematic", "Traceback (most"):
+        assert sign not in text
+
+
+@EVERY
+def test_internal_links_and_anchors_resolve(path):
+    faults = []
+    for _, values in PAGES[path].all("a"):
+        link = urlsplit(values.get("href") or "")
+        if link.scheme or link.netloc or values.get("href", "#") == "#":
+            continue
+        target = (path.parent / unquote(link.path)).resolve() if link.path else path
+        if not target.is_file():
+            faults.append(values["href"])
+        elif link.fragment and target.suffix == ".html":
+            known = PAGES.get(target) or Page(target)
+            if unquote(link.fragment) not in known.ids:
+                faults.append(values["href"])
+    assert faults == []
+
+
+def test_search_index_and_favicon_are_there():
+    assert (SITE / "searchindex.js").is_file()
+    assert (SITE / "_static" / "favicon.svg").is_file()
+
+
+def test_only_the_needed_parts_of_mathjax_are_copied():
+    size = sum(path.stat().st_size for path in (SITE / "_static" / "mathjax").rglob("*"))
+    assert size < 4_000_000
