@@ -69,8 +69,9 @@ def _tables(options: argparse.Namespace) -> int:
         print(_summary(row))
     print(f"{len(found)} runs in {results.store(options.store)}")
     if options.commit and len(found):
+        rows = results.commit_runs(found)
         results.commit_curves(results.records(options.store))
-        print(f"{results.commit_runs(found)} runs in {results.RESULTS / 'runs.csv'}")
+        print(f"{rows} runs in {results.RESULTS / 'runs.csv'}")
     return 0
 
 

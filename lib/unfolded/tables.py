@@ -89,12 +89,15 @@ def verdict(printed: float, ours: float, low: float = math.nan, high: float = ma
     return "higher" if ours > printed else "lower"
 
 
-def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table as a reader should see it: two decimals, symbols, no NaN."""
+def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False):
+    """Return a table as a page shows it: numbers in one format, verdicts as symbols, "–" for NaN.
+
+    The class of a plain data frame tells the theme that it has colours of its own in the dark.
+    """
     out = table.copy()
-    for name in out.columns:
-        if name == "verdict":
-            out[name] = out[name].map(SYMBOLS)
-        elif out[name].dtype.kind == "f":
-            out[name] = [f"{value:.2f}" if value == value else "–" for value in out[name]]
-    return out
+    if "verdict" in out:
+        out["verdict"] = out["verdict"].map(SYMBOLS)
+    real = list(out.select_dtypes("floating").columns)
+    styled = out.style.format(f"{{:{digits}}}", subset=real, na_rep="–")
+    styled = styled.set_table_attributes('class="dataframe"')
+    return styled if index else styled.hide()
