@@ -18,7 +18,16 @@ INDEX = BUILD / "html" / "index.html"
 # There only while the pages in _build/html are those of a build without a warning; it holds the
 # fingerprint of what they were made from.
 WHOLE = BUILD / "whole"
-SOURCES = ("_config.yml", "_toc.yml", "book", "notebooks", "_executed", "data", "lib")
+SOURCES = (
+    "constraints.txt",
+    "_config.yml",
+    "_toc.yml",
+    "book",
+    "notebooks",
+    "_executed",
+    "data",
+    "lib",
+)
 
 
 def main() -> int:

@@ -69,6 +69,13 @@ def keep_runs_of_this_code(environment) -> None:
     environment["UNFOLDED_RUNS"] = str(folder / name)
 
 
+def machine() -> str:
+    """Say on what a notebook ran, without the machine's name."""
+    from unfolded.provenance import stamp  # late: a run with nothing to do should cost nothing
+
+    return "{system}, {processor}, {cores} cores".format(**stamp())
+
+
 def call_papermill(place: gate.Place) -> None:
     """Execute one notebook into NAME.part.ipynb, from the repository root."""
     import papermill  # late: a run with nothing to do should cost nothing
@@ -115,6 +122,7 @@ def execute(place: gate.Place) -> tuple[dict, Exception | None]:
     record = before | {
         "reads": gate.hashes(ROOT, reads),
         "status": "ok" if error is None else "failed",
+        "machine": machine(),
     }
     record["seconds"] = round(time.monotonic() - start, 1)
     record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,7 +17,6 @@ SMALL = Profile(count=50, epochs=3, hidden=9)
 """Forty training sequences: two steps an epoch."""
 
 config.PROFILES["small"] = SMALL
-config._CHOICES["profile"] = (*config._CHOICES["profile"], "small")
 
 
 def small(model: str = "reweighted-rnn", **fields) -> RunConfig:

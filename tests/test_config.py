@@ -177,3 +177,12 @@ def test_seeds_depend_on_every_axis_and_on_nothing_else():
     assert len(seeds) == 6
     assert derive(3, "order", 7) == derive(3, "order", 7)
     assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+def test_a_later_field_keeps_the_names_of_older_runs():
+    @dataclasses.dataclass(frozen=True)
+    class Later(RunConfig):
+        penalty: float = 0.0
+
+    assert Later(profile="smoke").hash == RunConfig(profile="smoke").hash
+    assert Later(profile="smoke", penalty=1.0).hash != Later(profile="smoke").hash

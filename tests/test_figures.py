@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unfolded import canvas, figures
+from unfolded import figures, sheet
 from unfolded.errors import ConfigError
 
 
@@ -17,8 +17,8 @@ from unfolded.errors import ConfigError
 def shown(monkeypatch):
     """What a notebook would receive."""
     outputs = []
-    monkeypatch.setattr(canvas, "get_ipython", lambda: object())
-    monkeypatch.setattr(canvas, "display", lambda data, **rest: outputs.append((data, rest)))
+    monkeypatch.setattr(sheet, "get_ipython", lambda: object())
+    monkeypatch.setattr(sheet, "display", lambda data, **rest: outputs.append((data, rest)))
     return outputs
 
 

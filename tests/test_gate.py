@@ -171,5 +171,5 @@ def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
     header, table = cells.matrix(2)
     assert header == ["h", "reweighted-RNN"]
     assert table == [["256", "31.46 · 31.50 ± 6.35 ≈"], ["512", "lost · not run"]]
-    agrees = ["31.46", "31.50 ± 6.35", "+0.04", "≈ agrees", "2"]
+    agrees = ["31.46", "31.50 ± 6.35", "≈ agrees (+0.04)", "2"]
     assert cells.reproduced() == (2, [["reweighted-RNN", "Table 2: h 256", *agrees]])

@@ -9,18 +9,6 @@ RUNS = Path("data/results/runs.csv")
 NAMES = {"cs_rate": "CS rate", "hidden": "h", "depth": "d"}
 
 
-def full_scale(runs):
-    """Keep the runs at the paper's scale, under its protocol, with nothing else changed."""
-    from unfolded.config import RunConfig
-
-    usual = RunConfig()
-    same = runs["profile"].eq("paper") & runs["protocol"].eq("authors")
-    same &= runs["source"].isin(["mnist", "moving-mnist"])
-    for name in ("reduction", "positivity", "lambda1", "lambda2"):
-        same &= runs[name].eq(getattr(usual, name))
-    return runs[same]
-
-
 def beside() -> list:
     """Return every printed cell with what our full-scale runs of it measured."""
     import pandas as pd
@@ -29,7 +17,7 @@ def beside() -> list:
 
     path = results.RESULTS / RUNS.name
     runs = results.committed() if path.is_file() else pd.DataFrame(columns=results.COLUMNS)
-    return list(tables.beside_print(full_scale(runs)).itertuples())
+    return list(tables.beside_print(tables.full_scale(runs)).itertuples())
 
 
 def printed(cell) -> str:
@@ -59,8 +47,8 @@ def reproduced() -> tuple[int, list[list[str]]]:
             f"Table {cell.table}: {NAMES[cell.varies]} {cell.value:g}",
             printed(cell),
             ours(cell),
-            "" if cell.difference != cell.difference else f"{cell.difference:+.2f}",
-            verdict(cell),
+            verdict(cell)
+            + ("" if cell.difference != cell.difference else f" ({cell.difference:+.2f})"),
             str(cell.runs),
         ]
         for cell in every

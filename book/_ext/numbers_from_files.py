@@ -56,8 +56,7 @@ class Reproduced(FromFiles):
         says = f"{len(rows)} of the paper's {count} table cells have a full-scale run."
         parts: list[nodes.Node] = [nodes.paragraph(text=says)]
         if rows:
-            header = ["Model", "Cell", "Paper, dB", "Ours, dB", "Difference, dB", "Verdict"]
-            header.append("Runs")
+            header = ["Model", "Cell", "Paper, dB", "Ours, dB", "Verdict", "Runs"]
             parts.append(table_node(header, rows))
         return parts
 
@@ -78,12 +77,13 @@ class ExecutionStatus(FromFiles):
     """`{execution-status}`: each notebook with seconds, versions, hash, pass or fail."""
 
     def run(self) -> list[nodes.Node]:
-        root, rows, versions = self.root(), [], {}
+        root, rows, versions, machines = self.root(), [], {}, set()
         for name in gate.in_toc(root):
             place = gate.Place(root, name)
             depend(self.env, root, [place.executed(".json")])
             record = gate.read_record(place) or {}
             versions |= record.get("versions", {})
+            machines.add(record.get("machine", "an unknown machine"))
             verdict = {"ok": "pass", "failed": "fail"}.get(record.get("status"), "never executed")
             rows.append(
                 [name, verdict, f"{record.get('seconds', 0):.1f}", record.get("finished", ""),
@@ -95,7 +95,8 @@ class ExecutionStatus(FromFiles):
         header = ["Notebook", "Verdict", "Seconds", "Finished (UTC)", "SHA-256", "Library files",
                   "Files read"]  # fmt: skip
         packages = table_node(["Package", "Version"], [[k, v] for k, v in sorted(versions.items())])
-        return [table_node(header, rows), packages]
+        where = nodes.paragraph(text=f"Executed on: {'; '.join(sorted(machines))}.")
+        return [where, table_node(header, rows), packages]
 
 
 class Seconds(SphinxRole):

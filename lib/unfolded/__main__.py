@@ -1,13 +1,15 @@
 """The command line: train one network, sweep a table, collect the results."""
 
 import argparse
+import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
 from unfolded import data, grid, networks, results, training
 from unfolded.config import PROFILES, PROTOCOLS, RunConfig
-from unfolded.errors import TrainingError, UnfoldedError
+from unfolded.errors import TrainingError, UnfoldedError, complain
 from unfolded.networks.positive import POSITIVITY
 
 _EXAMPLES = """\
@@ -36,6 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.command(options)
     except UnfoldedError as error:
         print(f"unfolded: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of the output has gone; Python must not try to flush to it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not re.search("memory|allocate", str(error)):
+            raise
+        do = "choose a smaller --hidden or --depth"
+        print(f"unfolded: {complain('a run that fits', 'too little memory', do)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         do = "the same command (without --again) goes on after the last whole epoch"

@@ -118,17 +118,28 @@ class RunConfig:
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits that name this configuration."""
-        what = {**self.as_dict(), "scale": dataclasses.asdict(self.scale)}
+        # A field that is added later enters only where it is not at its default, so that the
+        # names of older runs stay.
+        later = {f.name: f.default for f in dataclasses.fields(self) if f.name not in FIRST_FIELDS}
+        fields = self.as_dict().items()
+        what = {name: value for name, value in fields if later.get(name, ...) != value}
+        what["scale"] = dataclasses.asdict(self.scale)
         what |= {"count": self.size.count, "epochs": self.size.epochs}
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
+
+FIRST_FIELDS = (
+    *("model", "cs_rate", "hidden", "depth", "seed", "source", "protocol", "profile"),
+    *("reduction", "positivity", "lambda1", "lambda2"),
+)
+"""The fields of the first version."""
 
 _CHOICES = {
     "model": networks.names(),
     "source": data.SOURCES,
     "reduction": data.REDUCTIONS,
-    "protocol": tuple(PROTOCOLS),
-    "profile": tuple(PROFILES),
+    "protocol": PROTOCOLS,
+    "profile": PROFILES,
     "positivity": POSITIVITY,
 }
 

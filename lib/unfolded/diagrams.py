@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from unfolded.canvas import WIDTH, panels
 from unfolded.errors import ConfigError, complain
+from unfolded.sheet import WIDTH, panels
 
 INK, OWN, PAST = "#222222", "#0072B2", "#D55E00"
 """Shared things in ink, what each layer has of its own in blue, the prediction in orange."""

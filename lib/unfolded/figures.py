@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from unfolded.canvas import array, on, panels, show
 from unfolded.pictures import atoms, frames, gallery, matrix, measured, tracks
+from unfolded.sheet import array, on, panels, show
 
 __all__ = [
     "activation",

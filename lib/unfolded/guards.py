@@ -12,6 +12,8 @@ from torch import nn
 from unfolded import files
 from unfolded.errors import RecordError, complain
 
+_NARROW = 512
+
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
@@ -44,6 +46,21 @@ def flushed_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(before)
+
+
+@contextlib.contextmanager
+def threads_for(hidden: int) -> Iterator[None]:
+    """Train narrow networks on one thread: their products are too small to share.
+
+    Under load a second thread makes a step many times slower; and with one thread the numbers
+    do not depend on how many cores the machine has.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if hidden <= _NARROW else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def blame(network: nn.Module, found: str, what: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from unfolded.canvas import WIDTH, array, panels
 from unfolded.errors import ConfigError, complain
+from unfolded.sheet import WIDTH, array, panels
 
 
 def _bare(ax) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository's root when the library is installed from a checkout."""
+_ABOVE = Path(__file__).resolve().parents[2]
+ROOT = _ABOVE if (_ABOVE / "pyproject.toml").is_file() else Path.cwd()
+"""The repository's root; the working folder where the library is installed without one."""
 
 
 def commit() -> str:

@@ -58,7 +58,20 @@ def shrink(u: Tensor, tau: Tensor) -> Tensor:
 
 def phi(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
     """Φ without the check of its thresholds, for inner loops: tensors of one dtype and device."""
-    return _Phi.apply(u, hbar, tau1, tau2)[0]
+    if torch.is_grad_enabled():
+        return _Phi.apply(u, hbar, tau1, tau2)[0]
+    return _median(u, hbar, tau1, tau2)[0]
+
+
+def _median(u, hbar, tau1, tau2):
+    """Return Φ and the four values between which it chose."""
+    reach, zero = tau1 + tau2, torch.zeros_like(hbar)
+    lean = torch.where(hbar == 0, zero, torch.sign(hbar) * (tau1 - tau2))
+    low, high = torch.minimum(hbar, zero), torch.maximum(hbar, zero)
+    middle = torch.minimum(torch.maximum(u - lean, low), high)
+    below, above = u - reach, u + reach
+    inner = torch.minimum(middle, above)
+    return torch.maximum(below, inner), below, middle, above, inner
 
 
 class _Phi(torch.autograd.Function):
@@ -68,20 +81,14 @@ class _Phi(torch.autograd.Function):
 
     @staticmethod
     def forward(u, hbar, tau1, tau2):
-        reach, zero = tau1 + tau2, torch.zeros_like(hbar)
-        lean = torch.where(hbar == 0, zero, torch.sign(hbar) * (tau1 - tau2))
-        low, high = torch.minimum(hbar, zero), torch.maximum(hbar, zero)
-        middle = torch.minimum(torch.maximum(u - lean, low), high)
-        below, above = u - reach, u + reach
-        inner = torch.minimum(middle, above)
-        value = torch.maximum(below, inner)
+        value, below, middle, above, inner = _median(u, hbar, tau1, tau2)
         # A kink counts to its plateau; a plateau whose threshold is zero has no width.
         line = ((value != 0) | (tau1 == 0)) & ((value != hbar) | (tau2 == 0))
         # At ħ = 0 the plateau of width 2 τ2 wins if it is the wider one: Φ = ħ on both sides.
         follows = ~line & (value == hbar) & ((hbar != 0) | (tau2 > tau1))
         outer = (inner == above).to(u.dtype) * (above < middle) - (below > inner).to(u.dtype)
         outer = outer.clamp(min=-1)
-        between = torch.where(outer == 0, torch.sign(hbar), zero)
+        between = torch.where(outer == 0, torch.sign(hbar), 0)
         slope1 = (outer - between) * (value != 0)
         slope2 = (outer + between) * (value != hbar)
         return value, line, follows, slope1, slope2

@@ -3,13 +3,13 @@
 import csv
 import io
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from unfolded import files
-from unfolded.config import RunConfig
+from unfolded.config import FIRST_FIELDS, RunConfig
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import ROOT
 
@@ -87,7 +87,7 @@ def load(folder: Path, config: RunConfig | None = None) -> Record | None:
         whole = record.status == "failed" or (
             record.status == "done" and set(METRICS) <= set(record.metrics)
         )
-        if not whole or not set(record.config) >= {item.name for item in fields(RunConfig)}:
+        if not whole or not set(record.config) >= set(FIRST_FIELDS):
             raise TypeError("one with missing entries")
     except TypeError as error:
         do = "delete its folder and run again"

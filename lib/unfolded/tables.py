@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from unfolded import results
+from unfolded.config import RunConfig
 
 DEFAULTS = {"cs_rate": 0.2, "hidden": 1024, "depth": 3}
 """Settings of §4 where a table does not vary them; LSTM has two layers there."""
@@ -21,6 +22,19 @@ SYMBOLS = {
     "not run": "– not run",
     "lost": "? lost in the source",
 }
+
+
+def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the runs that may stand beside print: its scale and protocol, nothing else changed.
+
+    Moving MNIST by either source, the default reduction, positivity and start values.
+    """
+    usual = RunConfig()
+    same = runs["profile"].eq("paper") & runs["protocol"].eq("authors")
+    same &= runs["source"].isin(["mnist", "moving-mnist"])
+    for name in ("reduction", "positivity", "lambda1", "lambda2"):
+        same &= runs[name].eq(getattr(usual, name))
+    return runs[same]
 
 
 def beside_print(runs: pd.DataFrame, *, hidden: int | None = None, average: str = "authors"):

@@ -10,7 +10,7 @@ from torch import Tensor
 from unfolded import checkpoints, results
 from unfolded.config import RunConfig
 from unfolded.errors import ConfigError, RecordError, complain
-from unfolded.guards import flushed_denormals, held
+from unfolded.guards import flushed_denormals, held, threads_for
 from unfolded.job import Job, learned, load
 from unfolded.results import Record
 
@@ -38,7 +38,7 @@ def run(
     done = None if again else _done(config, folder)
     if done is not None:
         return done
-    with flushed_denormals():
+    with threads_for(config.hidden), flushed_denormals():
         # Before the folder is touched: what cannot start leaves nothing behind.
         job = Job(config, device, folder, progress)
         with held(folder):

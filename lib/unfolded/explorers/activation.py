@@ -8,7 +8,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from unfolded import canvas, figures
+from unfolded import figures, sheet
 from unfolded.errors import ConfigError, complain
 from unfolded.prox import prox_l1_l1
 
@@ -119,7 +119,7 @@ def sliders(*, lambda1=1.0, lambda2=0.5, g=1.0, hbar=2.0, c=1.0) -> ipywidgets.V
     picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="42rem"))
 
     def redraw(_=None):
-        picture.value = canvas.png(_figure(**{k: slider.value for k, slider in controls.items()}))
+        picture.value = sheet.png(_figure(**{k: slider.value for k, slider in controls.items()}))
 
     for slider in controls.values():
         slider.observe(redraw, "value")

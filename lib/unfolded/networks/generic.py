@@ -17,7 +17,7 @@ class GenericRNN(SequenceNetwork):
     def __init__(self, *, cells: type[nn.RNNBase], **sizes):
         super().__init__(**sizes)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(sizes["seed"], "weights", cells.__name__))
+            torch.default_generator.manual_seed(derive(sizes["seed"], "weights", cells.__name__))
             self.cells = cells(self.n, self.hidden, num_layers=self.depth, batch_first=True)
             self.readout = nn.Linear(self.hidden, self.n0)
 
