@@ -439,3 +439,14 @@ def test_devices():
             training.resolve(wrong)
     with pytest.raises(ConfigError, match=r"expected the device cuda:99; got . CUDA devices"):
         training.resolve("cuda:99")
+
+
+def test_runs_side_by_side_are_the_runs_alone(tmp_path):
+    # Other processes know no profile that only the tests have.
+    models = ("reweighted-rnn", "lstm")
+    configs = [config.RunConfig(model=model, profile="smoke", hidden=8) for model in models]
+    together = training.run_all(configs, store=tmp_path / "together", progress=False)
+    for one, record in zip(configs, together, strict=True):
+        alone = run(one, tmp_path / "alone")
+        assert (record.metrics, record.curves) == (alone.metrics, alone.curves)
+        assert results.load(tmp_path / "together" / one.hash) == record

@@ -1,9 +1,12 @@
 """Training of one network as the protocol says; what is interrupted goes on where it was."""
 
 import contextlib
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
+import joblib
 import torch
 from torch import Tensor
 
@@ -14,7 +17,7 @@ from unfolded.guards import flushed_denormals, held, threads_for
 from unfolded.job import Job, learned, load
 from unfolded.results import Record
 
-__all__ = ["learned", "resolve", "run", "unseen_frames"]
+__all__ = ["learned", "resolve", "run", "run_all", "unseen_frames"]
 
 
 def run(
@@ -46,6 +49,18 @@ def run(
                 checkpoints.drop_state(folder)
             # Another process may have finished the run while this one loaded its data.
             return (None if again else _done(config, folder)) or job.finish()
+
+
+def run_all(configs: Iterable[RunConfig], *, device: str = "cpu", **options) -> list[Record]:
+    """Return the records of several runs, trained side by side: one process a core on the CPU.
+
+    On a GPU they are trained one after the other. Options and errors: as :func:`run`; a run that
+    fails ends the others that have not begun.
+    """
+    device = resolve(device)
+    processes = os.cpu_count() if device == "cpu" else 1
+    each = (joblib.delayed(run)(config, device=device, **options) for config in configs)
+    return joblib.Parallel(n_jobs=processes)(each)
 
 
 def _done(config: RunConfig, folder: Path) -> Record | None:
