@@ -1,5 +1,6 @@
 """Training: interrupted equals uninterrupted, bit for bit; failures are named; runs are paired."""
 
+import math
 import random
 import shutil
 import time
@@ -450,3 +451,11 @@ def test_runs_side_by_side_are_the_runs_alone(tmp_path):
         alone = run(one, tmp_path / "alone")
         assert (record.metrics, record.curves) == (alone.metrics, alone.curves)
         assert results.load(tmp_path / "together" / one.hash) == record
+
+
+def test_the_mean_frame_is_the_best_constant_answer():
+    one = small(protocol="normalised")
+    (train, _, test), _ = job.load(one)
+    frame = train.mean((0, 1))
+    mse = (test - frame).square().mean().item()
+    assert training.mean_frame_psnr(one, "global") == pytest.approx(-10 * math.log10(mse), abs=1e-4)

@@ -111,7 +111,10 @@ def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False):
     out = table.copy()
     if "verdict" in out:
         out["verdict"] = out["verdict"].map(SYMBOLS)
-    real = list(out.select_dtypes("floating").columns)
-    styled = out.style.format(f"{{:{digits}}}", subset=real, na_rep="–")
+
+    def text(value) -> str:
+        return format(value, digits) if isinstance(value, float) else str(value)
+
+    styled = out.style.format(text, na_rep="–")
     styled = styled.set_table_attributes('class="dataframe"')
     return styled if index else styled.hide()

@@ -10,14 +10,14 @@ import joblib
 import torch
 from torch import Tensor
 
-from unfolded import checkpoints, results
+from unfolded import checkpoints, metrics, results
 from unfolded.config import RunConfig
 from unfolded.errors import ConfigError, RecordError, complain
 from unfolded.guards import flushed_denormals, held, threads_for
 from unfolded.job import Job, learned, load
 from unfolded.results import Record
 
-__all__ = ["learned", "resolve", "run", "run_all", "unseen_frames"]
+__all__ = ["learned", "mean_frame_psnr", "resolve", "run", "run_all", "unseen_frames"]
 
 
 def run(
@@ -94,3 +94,10 @@ def resolve(device: str) -> str:
 def unseen_frames(config: RunConfig) -> Tensor:
     """Return the test sequences of a configuration in the protocol's units: (count, 20, n0)."""
     return load(config)[0][2]
+
+
+def mean_frame_psnr(config: RunConfig, average: str = "authors") -> float:
+    """Return the test PSNR in dB of no network at all: of the mean of all training frames."""
+    (train, _, test), _ = load(config)
+    mean = train.mean((0, 1)).expand_as(test)
+    return metrics.psnr(test, mean, peak=config.scale.peak, average=average)
