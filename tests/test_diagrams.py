@@ -34,7 +34,7 @@ def test_every_column_has_its_layers_frame_and_estimate(name, depth):
     for t in ("t-1", "t"):
         assert {f"$s_{{{t}}}$", f"$x_{{{t}}}$", rf"$\hat s_{{{t}}}$"} <= set(written)
         assert f"$h_{{{t}}}^{{({depth})}}$" in written
-    assert sum(text[1] in "Φφσ" for text in written) == 2 * depth
+    assert sum(text[1] in "Φϕσ" for text in written) == 2 * depth
 
 
 @pytest.mark.parametrize("name", UNFOLDED)

@@ -40,7 +40,7 @@ class Plan:
 PLANS = {
     "reweighted-rnn": Plan("Φ_{l}", "W_1", "W_{l}", "U_{l}", r"\hbar", "G", "D", True),
     "l1-l1-rnn": Plan("Φ", "W_1", "W_2", "U_1", r"\hbar", "G", "D", False),
-    "sista-rnn": Plan("φ", "W^{{(1)}}", "S", "V", "", "W^{{(l)}}", "D", False),
+    "sista-rnn": Plan("ϕ", "W^{{(1)}}", "S", "V", "", "W^{{(l)}}", "D", False),
     "stacked": Plan("σ_{l}", "U_1", "W_{l}", "V_{l}", "", "", "Y", True),
 }
 
