@@ -86,14 +86,13 @@ class ExecutionStatus(FromFiles):
             machines.add(record.get("machine", "an unknown machine"))
             verdict = {"ok": "pass", "failed": "fail"}.get(record.get("status"), "never executed")
             rows.append(
-                [name, verdict, f"{record.get('seconds', 0):.1f}", record.get("finished", ""),
-                 record.get("notebook", "")[:12], str(len(record.get("library", {}))),
-                 str(len(record.get("reads", {})))]
+                [name, verdict, f"{record.get('seconds', 0):.1f}",
+                 record.get("notebook", "")[:8], str(len(record.get("library", {}))),
+                 str(len(record.get("reads", {}))), record.get("finished", "")[:16]]
             )  # fmt: skip
         total = sum(float(row[2]) for row in rows)
         rows.append(["all", "", f"{total:.1f}", "", "", "", ""])
-        header = ["Notebook", "Verdict", "Seconds", "Finished (UTC)", "SHA-256", "Library files",
-                  "Files read"]  # fmt: skip
+        header = ["Notebook", "Verdict", "Seconds", "SHA-256", "Library", "Read", "Finished, UTC"]
         packages = table_node(["Package", "Version"], [[k, v] for k, v in sorted(versions.items())])
         where = nodes.paragraph(text=f"Executed on: {'; '.join(sorted(machines))}.")
         return [where, table_node(header, rows), packages]
