@@ -36,7 +36,10 @@ def main() -> int:
     made_from = fingerprint()
     if "--all" in sys.argv[1:]:
         forget()
-    elif WHOLE.is_file() and WHOLE.read_text(encoding="utf-8") == made_from:
+    elif not WHOLE.is_file():
+        # A build that was stopped half-way may have swallowed a page's warnings.
+        forget()
+    elif INDEX.is_file() and WHOLE.read_text(encoding="utf-8") == made_from:
         print(f"book: nothing changed; open {INDEX}")
         return 0
     WHOLE.unlink(missing_ok=True)

@@ -180,3 +180,6 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit("stopped; what was executed is kept, `make book` goes on from there")
+    except OSError as error:
+        do = "free some space or make the folder writable, then run it again"
+        sys.exit(f"expected to write {error.filename or ROOT}; got {error.strerror or error}; {do}")

@@ -173,3 +173,22 @@ def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
     assert table == [["256", "31.46 · 31.50 ± 6.35 ≈"], ["512", "lost · not run"]]
     agrees = ["31.46", "31.50 ± 6.35", "≈ agrees (+0.04)", "2"]
     assert cells.reproduced() == (2, [["reweighted-RNN", "Table 2: h 256", *agrees]])
+
+
+@pytest.mark.parametrize("name", [".used.py.swp", "README~", "notes.txt"])
+def test_a_file_that_no_module_opens_changes_nothing(place, name):
+    (place.root / "lib" / "unfolded" / name).write_text("an editor's own")
+    assert gate.stale(place) == ""
+
+
+@pytest.mark.parametrize("damage", [b"[1]", b"\xff\xfe", b'{"reads": null}', b"{"])
+def test_a_damaged_record_counts_as_none(place, damage):
+    place.executed(".json").write_bytes(damage)
+    assert gate.stale(place) == "it was never executed"
+
+
+def test_a_slip_of_syntax_is_left_to_whoever_runs_it(place):
+    place.source.write_text(notebook("x = ("))
+    assert gate.stale(place) == "the notebook changed"
+    (place.root / "lib" / "unfolded" / "used.py").write_text("def (")
+    assert gate.stale(place) == "the notebook changed"

@@ -80,9 +80,12 @@ def facts(place: Place, reads) -> dict:
 def read_record(place: Place) -> dict | None:
     """Return the execution record, or None when there is none that can be read."""
     try:
-        return json.loads(place.executed(".json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        record = json.loads(place.executed(".json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
         return None
+    tables = ("library", "reads", "versions")
+    whole = isinstance(record, dict) and all(isinstance(record.get(t, {}), dict) for t in tables)
+    return record if whole else None
 
 
 def write_record(place: Place, record: dict) -> None:

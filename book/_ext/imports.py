@@ -30,7 +30,12 @@ def imported(source: str, inside: str = "") -> set[str]:
     `a` and `a.b`, because only the file system knows whether `b` is a module.
     """
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        # Whoever runs it is told where the mistake is; nothing is known of what it reaches.
+        return set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -59,7 +64,7 @@ def neighbours(path: Path) -> list[Path]:
     return [
         other
         for other in path.parent.iterdir()
-        if other.is_file() and other.suffix not in {".py", ".pyc"} and other.name != ".DS_Store"
+        if other.is_file() and other.suffix in {".js", ".css", ".mplstyle", ".json", ".csv"}
     ]
 
 
