@@ -78,7 +78,7 @@ class RunConfig:
         if self.hidden is None:
             object.__setattr__(self, "hidden", PROFILES[self.profile].hidden)
         if self.depth is None:
-            object.__setattr__(self, "depth", 2 if self.model == "lstm" else 3)
+            object.__setattr__(self, "depth", usual_depth(self.model))
         do = f"pass n/n0, at least 1/{FRAME}, for example 0.2"
         self._settle("cs_rate", _number, "between 0 and 1", do, lambda v: 1 / FRAME <= v < 1)
         for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):
@@ -142,6 +142,11 @@ _CHOICES = {
     "profile": PROFILES,
     "positivity": POSITIVITY,
 }
+
+
+def usual_depth(model: str) -> int:
+    """Return the depth of §4 where a table does not vary it: three layers, two for LSTM."""
+    return 2 if model == "lstm" else 3
 
 
 def _whole(value: object) -> int | None:

@@ -7,10 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from unfolded import results
-from unfolded.config import RunConfig
-
-DEFAULTS = {"cs_rate": 0.2, "hidden": 1024, "depth": 3}
-"""Settings of §4 where a table does not vary them; LSTM has two layers there."""
+from unfolded.config import PROFILES, RunConfig, usual_depth
 
 AGREES = 0.5
 """Decibels within which two values count as the same."""
@@ -54,11 +51,9 @@ def beside_print(runs: pd.DataFrame, *, hidden: int | None = None, average: str 
 
 
 def _ours(cell, done: pd.DataFrame, hidden: int | None, average: str) -> dict:
-    want = {**DEFAULTS, cell.varies: cell.value, "model": cell.model.lower()}
-    if hidden is not None and cell.varies != "hidden":
-        want["hidden"] = hidden
-    if cell.model == "LSTM" and cell.varies != "depth":
-        want["depth"] = 2
+    model = cell.model.lower()
+    want = {"cs_rate": RunConfig.cs_rate, "hidden": hidden or PROFILES["paper"].hidden}
+    want |= {"depth": usual_depth(model), cell.varies: cell.value, "model": model}
     fits = done.loc[np.logical_and.reduce([done[name] == value for name, value in want.items()])]
     psnr = fits[f"psnr_{average}"].astype(float)
     low, high = interval(psnr)

@@ -39,23 +39,24 @@ class ReweightedRNN(UnfoldedNetwork):
 
     def thresholds(self) -> tuple[Tensor, Tensor]:
         """Return a = λ1 g/c and b = λ2 g/c, each (d, h)."""
-        g = self.symbols()["g"]
         c = self.value("c")
+        g = self.value("g") if "g" in self.raw else self.A.new_ones(self.depth, self.hidden)
         return self.value("lambda1") * g / c, self.value("lambda2") * g / c
 
     def unroll(self, x: Tensor) -> Tensor:
         """Run the recurrence: (batch, time, n) -> (batch, time, h)."""
         a, b = self.thresholds()
-        M, c, Z = self.A @ self.D, self.value("c"), self.own_symbols()["Z"]
+        M, c, Z = self.A @ self.D, self.value("c"), self.Z if self.transforms else None
         # The engine's backward pass takes thresholds to be positive.
         if self.fast and self.positivity != "free":
-            return unroll(x, self.h0, M, self.G, 1 / c, a, b, Z if self.transforms else None)
+            return unroll(x, self.h0, M, self.G, 1 / c, a, b, Z)
         h, codes = self.h0.expand(len(x), -1), []
         for x_t in x.unbind(1):
             hbar = h @ self.G.T
             h = hbar
             for l in range(self.depth):
-                h = reweighted_step(h, x_t, hbar, M=M, c=c, a=a[l], b=b[l], Z=Z[l])
+                Z_l = None if Z is None else Z[l]
+                h = reweighted_step(h, x_t, hbar, M=M, c=c, a=a[l], b=b[l], Z=Z_l)
             codes.append(h)
         return torch.stack(codes, 1)
 
