@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.records import Record
-from unfolded import checkpoints, data, metrics, results, solvers, training
+from unfolded import checkpoints, data, metrics, records, solvers, training
 from unfolded.config import RunConfig
 from unfolded.stopwatch import interleave
 
@@ -50,7 +50,7 @@ def measure(found: Record, base: RunConfig, *, batches: Iterable[int], rounds: i
 
 def _trained(config: RunConfig) -> tuple[nn.Module, RunConfig]:
     training.run(config)
-    network, config = checkpoints.load_network(results.folder_of(config))
+    network, config = checkpoints.load_network(records.folder_of(config))
     return network.eval(), config
 
 

@@ -28,7 +28,7 @@ def reweighted(network: UnfoldedNetwork, x: Tensor, h: Tensor) -> Tensor:
 
 def weights(network: UnfoldedNetwork) -> tuple[list[Tensor], list[Tensor]]:
     """Return W_l of (10)–(11) and U_l of (9), one for all layers where Z_l = I."""
-    if network.transforms:
+    if network.Z is not None:
         return network.layer_weights()
     M = network.A @ network.D
     U = M.T / network.value("c")

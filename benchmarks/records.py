@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from unfolded import files, results
+from unfolded import files, records, results
 from unfolded.provenance import stamp
 
 _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
@@ -40,5 +40,5 @@ class Record:
 
 def place(name: str, out: str | None, commit: bool) -> Path:
     """Return the record's path: data/results/speed/ to commit, else a folder beside the runs."""
-    folder = results.RESULTS / "speed" if commit else Path(out or results.store() / "speed")
+    folder = results.RESULTS / "speed" if commit else Path(out or records.store() / "speed")
     return folder.expanduser() / f"{name}.csv"

@@ -15,7 +15,7 @@ import torch
 from small_runs import result, small
 
 from unfolded import __main__ as cli
-from unfolded import checkpoints, data, networks, results, training
+from unfolded import checkpoints, data, networks, records, results, training
 from unfolded.data import fetch
 from unfolded.errors import ConfigError, RecordError
 
@@ -92,14 +92,14 @@ def runs_that_is_a_file(desk):
 
 
 def foreign_state(desk):
-    folder = results.folder_of(small())
+    folder = records.folder_of(small())
     folder.mkdir(parents=True)
     (folder / ".lock").touch()
     checkpoints.save_state(folder, {"config_hash": "of another"})
 
 
 def damaged_record(desk):
-    folder = results.folder_of(small())
+    folder = records.folder_of(small())
     folder.mkdir(parents=True)
     (folder / "record.json").write_text('{"config": {"model": ')
 
@@ -162,7 +162,7 @@ CASES = {
     "unknown protocol": (nothing, (*TRAIN, "--protocol", "ours"), CHOICE),
     "unknown source": (nothing, (*TRAIN, "--source", "cifar"), CHOICE),
     "unknown table": (nothing, ("sweep", "--table", "4"), CHOICE),
-    "no table": (nothing, ("sweep",), ".*required: --table; see .*"),
+    "no table": (nothing, ("sweep",), ".*--table --grid is required; see .*"),
     "unknown device": (
         nothing,
         (*TRAIN, "--device", "tpu"),
@@ -348,7 +348,7 @@ def test_every_network_refuses_frames_it_cannot_take(model, given):
 def uninterrupted(tmp_path_factory):
     store = tmp_path_factory.mktemp("whole")
     training.run(small(), store=store, progress=False)
-    return result(results.folder_of(small(), store))
+    return result(records.folder_of(small(), store))
 
 
 def filled_up(desk, capfd, store, state):
@@ -356,7 +356,7 @@ def filled_up(desk, capfd, store, state):
     out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1
     _matches(r"unfolded: expected to write .*state\.pt; got .*; free some space or .*", err.strip())
-    folder = results.folder_of(small(), store)
+    folder = records.folder_of(small(), store)
     assert {path.name for path in folder.iterdir()} == {".lock", "state.pt"}
     assert (folder / "state.pt").stat().st_size == state
     assert len(checkpoints.load_state(folder, small())["curves"]["train_mse"]) == 1
@@ -421,4 +421,4 @@ def test_a_full_disk_at_the_very_end_costs_no_epoch(desk, uninterrupted, monkeyp
     monkeypatch.setattr(training.Job, "_epoch", lambda self, epoch: trained.append(epoch))
     assert cli.main(TRAIN) == 0
     assert not trained
-    assert result(results.folder_of(small())) == uninterrupted
+    assert result(records.folder_of(small())) == uninterrupted

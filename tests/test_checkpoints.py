@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_runs import small
 
-from unfolded import checkpoints, results, training
+from unfolded import checkpoints, records, training
 from unfolded.errors import RecordError
 from unfolded.job import Job
 
@@ -35,7 +35,7 @@ def interrupted(tmp_path, monkeypatch):
         patch.setattr(Job, "save", stop)
         with pytest.raises(KeyboardInterrupt):
             run(small(), tmp_path)
-    return results.folder_of(small(), tmp_path)
+    return records.folder_of(small(), tmp_path)
 
 
 def refused(folder, match):
@@ -47,7 +47,7 @@ def refused(folder, match):
 
 
 def test_a_state_of_another_configuration_is_refused(interrupted):
-    other = results.folder_of(small(seed=1), interrupted.parent)
+    other = records.folder_of(small(seed=1), interrupted.parent)
     other.mkdir()
     shutil.copy(interrupted / "state.pt", other)
     with pytest.raises(RecordError, match=f"expected state of configuration {other.name} at "):
@@ -56,7 +56,7 @@ def test_a_state_of_another_configuration_is_refused(interrupted):
 
 def test_a_record_of_another_configuration_is_refused(tmp_path):
     run(small(), tmp_path)
-    mine, other = (results.folder_of(small(seed=seed), tmp_path) for seed in (0, 1))
+    mine, other = (records.folder_of(small(seed=seed), tmp_path) for seed in (0, 1))
     mine.rename(other)
     with pytest.raises(RecordError, match=f"the record of {other.name} .* got one of {mine.name}"):
         run(small(seed=1), tmp_path)
@@ -109,7 +109,7 @@ def test_a_state_that_carries_code_is_refused_and_the_code_not_run(interrupted, 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b'{"config": {}}', b"\xff"])
 def test_a_damaged_record_is_refused(tmp_path, content):
-    folder = results.folder_of(small(), tmp_path)
+    folder = records.folder_of(small(), tmp_path)
     folder.mkdir(parents=True)
     (folder / "record.json").write_bytes(content)
     refused(folder, r"expected a (JSON object|record of a run) at .*record.json; got .+; .*delete")
@@ -118,7 +118,7 @@ def test_a_damaged_record_is_refused(tmp_path, content):
 @pytest.mark.parametrize("damage", ["cut", "text", "absent", "other"])
 def test_damaged_weights_are_refused(tmp_path, damage):
     run(small(), tmp_path)
-    folder = results.folder_of(small(), tmp_path)
+    folder = records.folder_of(small(), tmp_path)
     path = folder / "weights.safetensors"
     network, found = checkpoints.load_network(folder)
     assert found == small()

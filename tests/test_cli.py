@@ -13,7 +13,7 @@ import torch
 from small_runs import small
 
 from unfolded import __main__ as cli
-from unfolded import config, data, grid, networks, results, training
+from unfolded import config, data, grid, networks, records, results, training
 from unfolded.errors import ConfigError, TrainingError
 
 SMALL = ["--profile", "small", "--device", "cpu"]
@@ -65,10 +65,10 @@ def test_every_example_of_the_manual_can_be_typed(monkeypatch, capsys):
 
     monkeypatch.setattr(training, "run", run)
     lines = [line.split() for line in cli._EXAMPLES.splitlines() if line.startswith("  python")]
-    assert [line[3] for line in lines] == ["train", "train", "sweep", "sweep", "tables"]
+    assert [line[3] for line in lines] == ["train", "train", "sweep", "sweep", "grid", "tables"]
     # Where there is no GPU, what asks for one ends with one line.
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert [cli.main(line[3:]) for line in lines] == [1, 1, 1, 1, 0]
+    assert [cli.main(line[3:]) for line in lines] == [1, 1, 1, 1, 0, 0]
     assert [run_config.profile for run_config in runs] == ["smoke", "paper", "laptop"]
 
 
@@ -81,7 +81,8 @@ def test_every_option_reaches_the_run(monkeypatch, tmp_path):
 
     monkeypatch.setattr(training, "run", run)
     given = {
-        **{"model": "gru", "cs_rate": 0.3, "hidden": 7, "depth": 2, "seed": 5, "source": "mnist"},
+        **{"model": "reweighted-rnn", "cs_rate": 0.3, "hidden": 7, "depth": 2, "seed": 5},
+        **{"source": "mnist", "reweighting": "g"},
         **{"reduction": "area", "protocol": "normalised", "profile": "smoke", "lambda1": 2.0},
         **{"lambda2": 0.5, "positivity": "free", "device": "cpu", "store": str(tmp_path)},
     }
@@ -184,7 +185,7 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(monkeypatch, capsys):
     assert status == 1
     assert len(err) >= 5 and all("expected a finite" in line for line in err)
     assert len(out) + len(err) == 10
-    found = results.collect()
+    found = records.collect()
     assert len(found) == 10
     assert (found["status"] == "failed").sum() == len(err)
 
@@ -203,7 +204,7 @@ def test_a_sweep_of_several_seeds_trains_each_of_them(capsys):
     assert cli.main([*words, "--seed", "1", "0", "1"]) == 0
     out, _ = said(capsys)
     assert len(out) == 12
-    assert sorted(results.collect()["seed"]) == [0] * 6 + [1] * 6
+    assert sorted(records.collect()["seed"]) == [0] * 6 + [1] * 6
 
 
 def test_on_a_gpu_the_seeds_of_a_cell_go_together(monkeypatch, capsys):
@@ -253,7 +254,7 @@ def test_tables_lists_the_runs_and_commits_them_only_when_told(capsys, tmp_path)
         assert said(capsys)[0][-1] == f"2 runs in {table}"
     committed = pd.read_csv(table)
     assert committed["seed"].tolist() == [0, 1]
-    found = results.collect().sort_values("seed")
+    found = records.collect().sort_values("seed")
     assert committed["psnr_frame"].tolist() == found["psnr_frame"].tolist()
 
 

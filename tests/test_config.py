@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unfolded import grid, networks, results
+from unfolded import networks
 from unfolded.config import PROFILES, PROTOCOLS, RunConfig
 from unfolded.errors import ConfigError
 from unfolded.seeds import derive
@@ -20,7 +20,7 @@ WRONG = [
     *(("depth", value) for value in (0, -3, 1.5, "3", False, [3])),
     *(("seed", value) for value in (-1, 0.5, "0", None, True)),
     *(("lambda1", value) for value in (0, -1.0, float("nan"), float("inf"), "1", None, 1e39)),
-    *(("lambda2", value) for value in (0.0, 1e-46, False)),
+    *(("lambda2", value) for value in (-0.1, 1e-46, False)),
     *(("model", value) for value in ("rnn", "", None, 3, ["lstm"], "LSTM")),
     *(("profile", value) for value in ("tiny", None)),
     *(("protocol", value) for value in ("normalized", None)),
@@ -94,13 +94,14 @@ VALUES = {
     "positivity": "free",
     "lambda1": 2.0,
     "lambda2": 0.5,
+    "reweighting": "g",
 }
 
 
 def test_every_field_is_part_of_the_name():
     assert set(VALUES) == {field.name for field in dataclasses.fields(RunConfig)}
     # Width and depth are given, so that no other field changes them on its way.
-    base = RunConfig(hidden=64, depth=3)
+    base = RunConfig(model="reweighted-rnn", hidden=64, depth=3)
     hashes = {dataclasses.replace(base, **{name: value}).hash for name, value in VALUES.items()}
     assert len(hashes | {base.hash}) == len(VALUES) + 1
 
@@ -133,35 +134,6 @@ def test_a_configuration_cannot_be_changed():
         RunConfig().seed = 2
 
 
-# The grid of the paper's tables ----------------------------------------------------------------
-
-
-def test_the_tables_vary_what_the_printed_ones_vary():
-    printed = results.printed()
-    for number, (name, values) in grid.VARIED.items():
-        cells = printed[printed["table"] == number]
-        assert set(cells["varies"]) == {name}
-        assert sorted(set(cells["value"])) == list(values)
-
-
-@pytest.mark.parametrize("number", grid.VARIED)
-def test_a_table_holds_each_cell_once(number):
-    base = RunConfig(profile="smoke", protocol="normalised", seed=4)
-    runs = grid.table(number, base)
-    name, values = grid.VARIED[number]
-    assert len({run.hash for run in runs}) == len(runs) == len(values) * len(networks.names())
-    assert [getattr(run, name) for run in runs[:: len(networks.names())]] == list(values)
-    assert {(run.protocol, run.seed) for run in runs} == {("normalised", 4)}
-    if number != 3:
-        assert {run.depth for run in runs if run.model == "lstm"} == {2}
-        assert {run.depth for run in runs if run.model != "lstm"} == {3}
-
-
-def test_an_unknown_table_is_refused():
-    with pytest.raises(ConfigError, match="expected a table from 1, 2, 3; got 4"):
-        grid.table(4, RunConfig())
-
-
 # Seeds -----------------------------------------------------------------------------------------
 
 
@@ -180,9 +152,11 @@ def test_seeds_depend_on_every_axis_and_on_nothing_else():
 
 
 def test_a_later_field_keeps_the_names_of_older_runs():
-    @dataclasses.dataclass(frozen=True)
-    class Later(RunConfig):
-        penalty: float = 0.0
+    # Names from before there was a choice of what is reweighted are in the test above.
+    assert RunConfig().reweighting == "Z+g"
+    assert RunConfig(reweighting="Z").hash != RunConfig().hash
 
-    assert Later(profile="smoke").hash == RunConfig(profile="smoke").hash
-    assert Later(profile="smoke", penalty=1.0).hash != Later(profile="smoke").hash
+
+def test_only_reweighted_rnn_has_something_to_reweight():
+    with pytest.raises(ConfigError, match="a reweighting for reweighted-rnn only"):
+        RunConfig(model="gru", reweighting="g")

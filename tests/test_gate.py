@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sphinx.errors import ExtensionError
 
-from unfolded import results
+from unfolded import records, results
 from unfolded.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -160,7 +160,7 @@ def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
     ]
     runs.append(runs[0] | {"positivity": "free", "psnr_authors": 99.0})
     runs.append(runs[0] | {"status": "failed", "psnr_authors": float("nan")})
-    pd.DataFrame(runs, columns=results.COLUMNS).to_csv(tmp_path / "runs.csv", index=False)
+    pd.DataFrame(runs, columns=records.COLUMNS).to_csv(tmp_path / "runs.csv", index=False)
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     monkeypatch.setattr(results, "ROOT", tmp_path)
     (tmp_path / "data" / "paper").mkdir(parents=True)

@@ -15,6 +15,53 @@ UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 SIZES = {"n0": 16, "n": 6, "hidden": 20, "depth": 2}
 
 
+@pytest.mark.parametrize("positivity", ["exp", "softplus", "free"])
+@pytest.mark.parametrize("name", UNFOLDED)
+def test_a_lambda2_of_zero_is_held_there(name, positivity):
+    options = {"positivity": positivity, "lambda2": 0}
+    net = build(name, **SIZES, **options).double()
+    assert "lambda2" not in net.raw
+    assert net.symbols()["lambda2"].item() == 0
+    net.load_state_dict(build(name, **SIZES, **options).state_dict())
+
+
+@pytest.mark.parametrize("name", UNFOLDED)
+def test_without_a_pull_the_engine_is_the_plain_loop(name, normal):
+    x, found = 3 * normal(2, 4, 6), []
+    for fast in (True, False):
+        net = build(name, **SIZES, lambda1=0.3, lambda2=0.0).double()
+        net.fast = fast
+        codes = net.codes(x)
+        gradients = torch.autograd.grad(codes.square().sum(), list(net.parameters()))
+        found.append([codes.detach(), *gradients])
+    for one, other in zip(*found, strict=True):
+        assert torch.isfinite(one).all()
+        assert (one - other).abs().max() <= 1e-10 * (1 + other.abs().max())
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
+@pytest.mark.parametrize("reweighting", ["Z", "g", "Z+g"])
+def test_what_is_not_reweighted_stays_as_the_solver_has_it(reweighting, fast, normal):
+    net = build("reweighted-rnn", **SIZES, reweighting=reweighting, lambda1=0.3).double()
+    net.fast = fast
+    names = {name.removeprefix("raw.") for name, _ in net.named_parameters()}
+    assert names & {"Z", "g"} == set(reweighting.split("+"))
+    x = normal(2, 3, 6)
+    with torch.no_grad():
+        changed = {"Z": 0.01, "g": 0.2}  # g is held by its logarithm
+        for name, parameter in net.named_parameters():
+            parameter.add_(changed.get(name.removeprefix("raw."), 0.0))
+        expected = build("reweighted-rnn", **SIZES, lambda1=0.3).double()
+        expected.load_state_dict(net.state_dict(), strict=False)
+    assert not torch.equal(net.codes(x), build("l1-l1-rnn", **SIZES, lambda1=0.3).double().codes(x))
+    assert (net.codes(x) - expected.codes(x)).abs().max() < 1e-10
+
+
+def test_an_unknown_reweighting_is_refused():
+    with pytest.raises(ConfigError, match="expected reweighting from"):
+        build("reweighted-rnn", **SIZES, reweighting="none")
+
+
 def test_all_networks_measure_with_the_same_A_at_one_seed():
     def A(name, **options):
         return build(name, **{**SIZES, **options}).A

@@ -8,10 +8,10 @@ import stat
 import pandas as pd
 import pytest
 
-from unfolded import checkpoints, files, provenance, results
+from unfolded import checkpoints, files, provenance, records, results
 from unfolded.config import RunConfig
 from unfolded.errors import RecordError
-from unfolded.results import COLUMNS, METRICS, Record
+from unfolded.records import COLUMNS, METRICS, Record
 
 
 def record(*, started="2030-01-01T00:00:00+00:00", status="done", psnr=30.125, **fields):
@@ -31,10 +31,10 @@ def record(*, started="2030-01-01T00:00:00+00:00", status="done", psnr=30.125, *
     )
 
 
-def keep(store, *records):
-    for one in records:
-        results.save(one, store / one.config_hash)
-    return results.collect(store)
+def keep(store, *runs):
+    for one in runs:
+        records.save(one, store / one.config_hash)
+    return records.collect(store)
 
 
 @pytest.fixture
@@ -55,11 +55,11 @@ def store(tmp_path):
 @pytest.mark.parametrize("status", ["done", "failed"])
 def test_a_record_comes_back_as_it_was(store, status):
     one = record(status=status)
-    results.save(one, store / "x")
-    assert results.load(store / "x") == one
-    results.drop(store / "x")
-    assert results.load(store / "x") is None
-    results.drop(store / "x")
+    records.save(one, store / "x")
+    assert records.load(store / "x") == one
+    records.drop(store / "x")
+    assert records.load(store / "x") is None
+    records.drop(store / "x")
 
 
 def test_a_row_has_every_column_that_a_reader_may_ask_for():
@@ -74,25 +74,25 @@ def test_a_row_has_every_column_that_a_reader_may_ask_for():
 
 def test_curves_are_committed_one_file_a_run(table):
     one = record()
-    results.commit_curves([one])
+    results.commit_details([one])
     path = table.parent / "curves" / f"{one.config_hash}.csv"
     assert path.read_text() == "epoch,train_mse\n1,2\n2,1\n"
 
 
 def test_where_runs_are_kept(monkeypatch, tmp_path):
     monkeypatch.delenv("UNFOLDED_RUNS", raising=False)
-    assert results.store() == provenance.ROOT / "runs"
+    assert records.store() == provenance.ROOT / "runs"
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path))
-    assert results.store() == tmp_path
-    assert results.store("other").name == "other"
+    assert records.store() == tmp_path
+    assert records.store("other").name == "other"
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert results.store("~/mine") == tmp_path / "mine"
+    assert records.store("~/mine") == tmp_path / "mine"
 
 
 @pytest.mark.parametrize("where", ["nowhere", "a file"])
 def test_no_runs_are_an_empty_table(tmp_path, where):
     (tmp_path / "a file").touch()
-    found = results.collect(tmp_path / where)
+    found = records.collect(tmp_path / where)
     assert len(found) == 0
     assert list(found) == COLUMNS
 
@@ -101,7 +101,7 @@ def test_a_folder_without_a_record_is_no_run(store):
     keep(store, record())
     (store / "begun").mkdir()
     (store / "begun" / "state.pt").touch()
-    assert len(results.collect(store)) == 1
+    assert len(records.collect(store)) == 1
 
 
 # The table -------------------------------------------------------------------------------------
@@ -111,9 +111,9 @@ def test_merging_twice_changes_nothing(table, store):
     found = keep(store, record(), record(seed=1, status="failed"), record(model="lstm"))
     assert results.commit_runs(found) == 3
     first = table.read_bytes()
-    assert results.commit_runs(results.collect(store)) == 3
+    assert results.commit_runs(records.collect(store)) == 3
     assert table.read_bytes() == first
-    assert results.commit_runs(results.collect(store).iloc[:0]) == 3
+    assert results.commit_runs(records.collect(store).iloc[:0]) == 3
     assert table.read_bytes() == first
     assert b"\r" not in first
     assert b"nan" not in first.replace(b"got nan", b"")
@@ -124,7 +124,7 @@ def test_rows_do_not_depend_on_the_order_in_which_they_came(table, store, tmp_pa
         record(hidden=h, depth=d, seed=s) for h in (8, 64, 1024) for d in (2, 10) for s in (0, 1)
     ]
     keep(store, *all_of)
-    results.commit_runs(results.collect(store))
+    results.commit_runs(records.collect(store))
     together = table.read_bytes()
     table.unlink()
     for number, one in enumerate(reversed(all_of)):

@@ -7,7 +7,7 @@ import pytest
 
 from unfolded import results, tables
 from unfolded.config import RunConfig
-from unfolded.results import METRICS, Record
+from unfolded.records import METRICS, Record
 
 
 def run(psnr=30.0, status="done", **fields):

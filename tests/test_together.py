@@ -4,7 +4,7 @@ import pytest
 import torch
 from small_runs import small
 
-from unfolded import checkpoints, guards, results, together, training
+from unfolded import checkpoints, guards, loading, records, together, training
 from unfolded.errors import RecordError, TrainingError
 from unfolded.job import Job
 from unfolded.together import Group
@@ -14,8 +14,8 @@ SEVERAL = ({}, {"seed": 1}, {"seed": 2, "lambda1": 0.5, "lambda2": 0.1})
 
 
 def made(run_config, store="unused", shelf=None):
-    frames = training.frames(run_config, "cpu", {} if shelf is None else shelf)
-    return Job(run_config, "cpu", results.folder_of(run_config, store), False, frames)
+    frames = loading.on_device(run_config, "cpu", {} if shelf is None else shelf)
+    return Job(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
 def double(job):
@@ -89,10 +89,10 @@ def ended(configs, store, **options):
 
 def test_together_they_get_the_records_that_they_would_get_alone(tmp_path):
     configs = [small(**fields) for fields in SEVERAL]
-    records = ended(configs, tmp_path / "together")
-    for config, record in zip(configs, records, strict=True):
+    found = ended(configs, tmp_path / "together")
+    for config, record in zip(configs, found, strict=True):
         alone = training.run(config, store=tmp_path / "alone", progress=False)
-        assert results.load(tmp_path / "together" / config.hash, config) == record
+        assert records.load(tmp_path / "together" / config.hash, config) == record
         assert record.provenance["together"] == 3 and "together" not in alone.provenance
         assert record.metrics == pytest.approx(alone.metrics, rel=1e-4)
         assert record.learned == pytest.approx(alone.learned, rel=1e-4)
@@ -100,7 +100,7 @@ def test_together_they_get_the_records_that_they_would_get_alone(tmp_path):
         ours, theirs = ({path.name: path.stat().st_size for path in f.iterdir()} for f in folders)
         assert ours.keys() == theirs.keys()
         assert ours["weights.safetensors"] == theirs["weights.safetensors"]
-    assert ended(configs, tmp_path / "together") == records
+    assert ended(configs, tmp_path / "together") == found
 
 
 def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatch):
@@ -123,7 +123,7 @@ def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatc
     # Each state holds its own run and not those beside it.
     assert len(set(sizes)) == 1
     states = [
-        checkpoints.load_state(results.folder_of(config, tmp_path / "cut"), config)
+        checkpoints.load_state(records.folder_of(config, tmp_path / "cut"), config)
         for config in configs
     ]
     assert [len(state["curves"]["train_mse"]) for state in states] == [2, 2, 1]
@@ -162,7 +162,7 @@ def test_one_that_fails_gets_its_record_and_the_others_go_on(tmp_path, monkeypat
     monkeypatch.setattr(Job, "begin", wild)
     first, failed, last = ended(configs, tmp_path / "cut")
     assert isinstance(failed, TrainingError)
-    record = results.load(results.folder_of(configs[1], tmp_path / "cut"))
+    record = records.load(records.folder_of(configs[1], tmp_path / "cut"))
     assert record.status == "failed" and record.reason == str(failed)
     assert "in epoch 1, step 2" in record.reason
     for ours, theirs in ((first, whole[0]), (last, whole[2])):
@@ -172,7 +172,7 @@ def test_one_that_fails_gets_its_record_and_the_others_go_on(tmp_path, monkeypat
 def test_a_group_with_a_folder_in_use_does_not_start(tmp_path):
     configs = [small(seed=seed) for seed in range(2)]
     in_use = pytest.raises(RecordError, match="another process trains this run")
-    with guards.held(results.folder_of(configs[1], tmp_path)), in_use:
+    with guards.held(records.folder_of(configs[1], tmp_path)), in_use:
         ended(configs, tmp_path)
     assert not list(tmp_path.glob("*/state.pt"))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_runs import SMALL, end, result, small, start
 
-from unfolded import checkpoints, config, data, guards, job, results, together, training
+from unfolded import checkpoints, config, data, guards, job, loading, records, together, training
 from unfolded.config import Protocol
 from unfolded.errors import ConfigError, RecordError, TrainingError
 from unfolded.job import Job
@@ -33,7 +33,7 @@ def one_thread():
 def uninterrupted(request, tmp_path_factory):
     store = tmp_path_factory.mktemp("whole")
     assert end(start({"model": request.param}, store)) == 0
-    return request.param, result(results.folder_of(small(request.param), store))
+    return request.param, result(records.folder_of(small(request.param), store))
 
 
 def run(run_config, store, **options):
@@ -42,8 +42,8 @@ def run(run_config, store, **options):
 
 def made(run_config=None, store="unused"):
     run_config = run_config or small()
-    frames = training.frames(run_config, "cpu", {})
-    return Job(run_config, "cpu", results.folder_of(run_config, store), False, frames)
+    frames = loading.on_device(run_config, "cpu", {})
+    return Job(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
 # Killed and started again ----------------------------------------------------------------------
@@ -54,7 +54,7 @@ def test_a_run_killed_at_every_write_ends_as_if_nothing_had_been(uninterrupted, 
     for plan in INTERRUPTIONS:
         assert end(start({"model": model}, tmp_path, plan)) == -9, plan
     assert end(start({"model": model}, tmp_path)) == 0
-    assert result(results.folder_of(small(model), tmp_path)) == expected
+    assert result(records.folder_of(small(model), tmp_path)) == expected
 
 
 def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_been(uninterrupted, tmp_path):
@@ -69,11 +69,11 @@ def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_been(uninterrupte
         process.kill()
         killed += end(process) == -9
     assert end(start({"model": model}, tmp_path)) == 0
-    assert result(results.folder_of(small(model), tmp_path)) == expected, f"{killed} killed"
+    assert result(records.folder_of(small(model), tmp_path)) == expected, f"{killed} killed"
 
 
 def test_the_first_epochs_state_is_kept_when_the_second_is_cut_short(tmp_path):
-    folder = results.folder_of(small(), tmp_path)
+    folder = records.folder_of(small(), tmp_path)
     assert end(start({}, tmp_path, ("state.pt", "moved"))) == -9
     state = (folder / "state.pt").read_bytes()
     assert end(start({}, tmp_path, ("state.pt", "half-way"))) == -9
@@ -87,7 +87,7 @@ def test_the_first_epochs_state_is_kept_when_the_second_is_cut_short(tmp_path):
 def test_a_second_process_is_refused_and_the_folder_is_free_after_a_kill(tmp_path):
     process = start({}, tmp_path, ("state.pt", "waits"))
     try:
-        path = results.folder_of(small(), tmp_path) / "state.pt"
+        path = records.folder_of(small(), tmp_path) / "state.pt"
         until = time.monotonic() + 60
         while not path.exists() and time.monotonic() < until:
             time.sleep(0.02)
@@ -111,10 +111,10 @@ def test_a_finished_run_is_read_and_needs_no_data_nor_a_folder_to_write(tmp_path
 
 def test_again_repeats_a_finished_run_to_the_same_numbers(tmp_path):
     run(small(), tmp_path)
-    folder = results.folder_of(small(), tmp_path)
+    folder = records.folder_of(small(), tmp_path)
     record, expected = result(folder)
     record["metrics"]["psnr_frame"] = -1.0
-    results.save(results.Record(**record), folder)
+    records.save(records.Record(**record), folder)
     assert run(small(), tmp_path).metrics["psnr_frame"] == -1
     assert run(small(), tmp_path, again=True).metrics["psnr_frame"] > 0
     assert result(folder)[1] == expected
@@ -125,7 +125,7 @@ def test_an_interrupted_repetition_is_no_finished_run(tmp_path, monkeypatch):
     seen = []
 
     def stop(self):
-        seen.append(results.load(self.folder))
+        seen.append(records.load(self.folder))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -144,12 +144,12 @@ def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
     monkeypatch.setitem(config.PROTOCOLS, "authors", wild)
     with pytest.raises(TrainingError, match=r"in epoch 1, step [12].* with parameter (\S+) at "):
         run(small(model), tmp_path)
-    folder = results.folder_of(small(model), tmp_path)
-    record = results.load(folder)
+    folder = records.folder_of(small(model), tmp_path)
+    record = records.load(folder)
     assert record.status == "failed"
     assert "\n" not in record.reason
     assert {path.name for path in folder.iterdir()} == {".lock", "record.json"}
-    assert results.collect(tmp_path)["reason"].tolist() == [record.reason]
+    assert records.collect(tmp_path)["reason"].tolist() == [record.reason]
     # The configuration is the same for the second try: only its luck is better.
     adam = torch.optim.Adam
     calm = {"lr": 3e-4, "fused": True}
@@ -178,7 +178,7 @@ def test_negative_thresholds_of_free_parameters_are_no_crash(tmp_path):
     free = small("sista-rnn", positivity="free", lambda2=1e30)
     with pytest.raises(TrainingError, match="expected a finite"):
         run(free, tmp_path)
-    assert results.load(results.folder_of(free, tmp_path)).status == "failed"
+    assert records.load(records.folder_of(free, tmp_path)).status == "failed"
 
 
 def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept(
@@ -192,12 +192,14 @@ def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn", "lstm", "gru"])
 def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp_path):
     record = run(small(model, protocol="normalised"), tmp_path)
-    folder = results.folder_of(small(model, protocol="normalised"), tmp_path)
+    folder = records.folder_of(small(model, protocol="normalised"), tmp_path)
     network, found = checkpoints.load_network(folder)
-    frames = training.unseen_frames(found)
+    frames = loading.unseen(found)
     with torch.no_grad():
         mse = (network(frames) - frames).mul(255).square().double().mean().item()
     assert mse == pytest.approx(record.metrics["test_mse"], rel=1e-6)
+    assert len(record.sequence_mse) == len(frames)
+    assert sum(record.sequence_mse) / len(frames) == pytest.approx(mse, rel=1e-6)
     assert training.learned(network) == record.learned
 
 
@@ -335,12 +337,12 @@ def test_runs_side_by_side_are_the_runs_alone(tmp_path):
     for one, record in zip(configs, together, strict=True):
         alone = run(one, tmp_path / "alone")
         assert (record.metrics, record.curves) == (alone.metrics, alone.curves)
-        assert results.load(tmp_path / "together" / one.hash) == record
+        assert records.load(tmp_path / "together" / one.hash) == record
 
 
 def test_the_mean_frame_is_the_best_constant_answer():
     one = small(protocol="normalised")
-    (train, _, test), _ = training.load(one)
+    (train, _, test), _ = loading.load(one)
     frame = train.mean((0, 1))
     mse = (test - frame).square().mean().item()
-    assert training.mean_frame_psnr(one, "global") == pytest.approx(-10 * math.log10(mse), abs=1e-4)
+    assert loading.mean_frame_psnr(one, "global") == pytest.approx(-10 * math.log10(mse), abs=1e-4)

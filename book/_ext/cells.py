@@ -13,10 +13,10 @@ def beside() -> list:
     """Return every printed cell with what our full-scale runs of it measured."""
     import pandas as pd
 
-    from unfolded import results, tables
+    from unfolded import records, results, tables
 
     path = results.RESULTS / RUNS.name
-    runs = results.committed() if path.is_file() else pd.DataFrame(columns=results.COLUMNS)
+    runs = results.committed() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
     return list(tables.beside_print(tables.full_scale(runs)).itertuples())
 
 

@@ -3,14 +3,16 @@
 import argparse
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
-from unfolded import data, grid, networks, results, training
+from unfolded import data, grid, networks, records, results, training
 from unfolded.config import PROFILES, PROTOCOLS, RunConfig
 from unfolded.errors import TrainingError, UnfoldedError, complain
 from unfolded.networks.positive import POSITIVITY
+from unfolded.networks.reweighted import REWEIGHTING
 from unfolded.together import TOGETHER
 
 _HOW = ("device", "store", "again")
@@ -26,6 +28,8 @@ examples:
       and depths that take hours without a GPU
   python -m unfolded sweep --table 1 --seed 0 1 2 3 4 --profile paper --device cuda
       the paper's settings with five seeds a cell, which a GPU trains side by side
+  python -m unfolded grid --grid ablations --hidden 128
+      list runs with the options that train each of them
   python -m unfolded tables
       list all runs; with --commit merge them into data/results/
 
@@ -68,8 +72,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _sweep(options: argparse.Namespace) -> int:
     failed, shelf = 0, {}
-    seeds = [_config(options, seed=seed) for seed in dict.fromkeys(options.seed)]
-    runs = [run for base in seeds for run in grid.table(options.table, base, options.models)]
+    runs = _runs(options)
     number = {run: k for k, run in enumerate(runs, 1)}
     on_gpu = training.resolve(options.device) != "cpu"
     for group in training.groups(runs, options.together if on_gpu else 1):
@@ -85,14 +88,27 @@ def _sweep(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _runs(options: argparse.Namespace) -> list[RunConfig]:
+    name = options.grid or f"table-{options.table}"
+    seeds = [_config(options, seed=seed) for seed in dict.fromkeys(options.seed)]
+    runs = [run for base in seeds for run in grid.named(name, base)]
+    return [run for run in runs if run.model in (options.models or networks.names())]
+
+
+def _grid(options: argparse.Namespace) -> int:
+    for run in _runs(options):
+        print(run.hash, shlex.join(run.arguments()))
+    return 0
+
+
 def _tables(options: argparse.Namespace) -> int:
-    found = results.collect(options.store)
+    found = records.collect(options.store)
     for row in found.to_dict("records"):
         print(_summary(row))
-    print(f"{len(found)} runs in {results.store(options.store)}")
+    print(f"{len(found)} runs in {records.store(options.store)}")
     if options.commit and len(found):
         rows = results.commit_runs(found)
-        results.commit_curves(results.records(options.store))
+        results.commit_details(records.stored(options.store))
         print(f"{rows} runs in {results.RESULTS / 'runs.csv'}")
     return 0
 
@@ -149,15 +165,22 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--depth", type=int, help="d; default 3, for lstm 2")
     train.add_argument("--seed", type=int, default=default.seed)
 
-    sweep = commands.add_parser("sweep", help="train every cell of one of the paper's tables")
+    sweep = commands.add_parser("sweep", help="train every cell of a table or another grid")
     sweep.set_defaults(command=_sweep)
-    sweep.add_argument("--table", type=int, choices=tuple(grid.VARIED), required=True)
-    sweep.add_argument("--models", nargs="+", choices=networks.names(), help="default: all")
-    sweep.add_argument("--seed", type=int, nargs="+", default=[default.seed], help="one or several")
+    listed = commands.add_parser("grid", help="list the runs of a grid: hash and train's options")
+    listed.set_defaults(command=_grid)
+    for command in (sweep, listed):
+        which = command.add_mutually_exclusive_group(required=True)
+        which.add_argument("--table", type=int, choices=tuple(grid.VARIED), help="of the paper")
+        which.add_argument("--grid", choices=tuple(grid.GRIDS), help="a set of runs by name")
+        command.add_argument("--models", nargs="+", choices=networks.names(), help="default: all")
+        several = {"type": int, "nargs": "+", "default": [default.seed], "help": "one or several"}
+        command.add_argument("--seed", **several)
+        command.add_argument("--hidden", type=int, help="h where it is not varied")
     side = f"on a GPU, so many seeds of a cell side by side; default {TOGETHER}"
     sweep.add_argument("--together", type=_positive, default=TOGETHER, metavar="K", help=side)
 
-    for command in (train, sweep):
+    for command in (train, sweep, listed):
         command.add_argument("--source", choices=data.SOURCES, default=default.source)
         command.add_argument("--reduction", choices=data.REDUCTIONS, default=default.reduction)
         command.add_argument("--protocol", choices=tuple(PROTOCOLS), default=default.protocol)
@@ -165,6 +188,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--positivity", choices=POSITIVITY, default=default.positivity)
         command.add_argument("--lambda1", type=float, default=default.lambda1)
         command.add_argument("--lambda2", type=float, default=default.lambda2)
+        what = "what reweighted-rnn trains of Z and g"
+        command.add_argument(
+            "--reweighting", choices=REWEIGHTING, default=default.reweighting, help=what
+        )
+    for command in (train, sweep):
         command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, auto (default)")
         command.add_argument("--again", action="store_true", help="train even if a record exists")
         command.add_argument("--quiet", action="store_true", help="show no progress")

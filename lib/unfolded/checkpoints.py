@@ -118,4 +118,5 @@ def build_network(config: RunConfig) -> nn.Module:
         positivity=config.positivity,
         lambda1=config.lambda1 * unit,
         lambda2=config.lambda2 * unit,
+        reweighting=config.reweighting,
     )

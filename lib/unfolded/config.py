@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from unfolded import data, networks
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.positive import POSITIVITY
+from unfolded.networks.reweighted import REWEIGHTING
 
 FRAME = 16 * 16
 """n0: pixels of a frame."""
@@ -49,7 +50,8 @@ class RunConfig:
 
     ``hidden`` and ``depth`` default to the profile's width and to the paper's depth: three
     layers, two for LSTM. ``lambda1`` and ``lambda2`` are start values in units of a grey level of
-    255; under the protocol "normalised" they are divided by 255 along with the frames.
+    255; under the protocol "normalised" they are divided by 255 along with the frames; λ2 = 0
+    is held there. ``reweighting`` says what reweighted-RNN trains of Z and g.
     Raises ConfigError on a value that no run can have. Numbers are kept as plain int and float,
     so that 1 and 1.0, or NumPy's kinds of them, name the same run.
 
@@ -69,6 +71,7 @@ class RunConfig:
     positivity: str = "exp"
     lambda1: float = 1.0
     lambda2: float = 0.01
+    reweighting: str = "Z+g"
 
     def __post_init__(self):
         for name, known in _CHOICES.items():
@@ -79,14 +82,19 @@ class RunConfig:
             object.__setattr__(self, "hidden", PROFILES[self.profile].hidden)
         if self.depth is None:
             object.__setattr__(self, "depth", usual_depth(self.model))
+        if self.model != "reweighted-rnn" and self.reweighting != RunConfig.reweighting:
+            got = f"reweighting {self.reweighting!r} for {self.model}"
+            want = "a reweighting for reweighted-rnn only"
+            raise ConfigError(complain(want, got, "leave it out"))
         do = f"pass n/n0, at least 1/{FRAME}, for example 0.2"
         self._settle("cs_rate", _number, "between 0 and 1", do, lambda v: 1 / FRAME <= v < 1)
         for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):
             want = f"a whole number >= {least}"
             self._settle(name, _whole, want, "choose another", lambda v, least=least: v >= least)
-        for name in ("lambda1", "lambda2"):
-            want, do = "from 1e-30 to 1e30", "choose a start value such as 0.01"
-            self._settle(name, _number, want, do, lambda v: 1e-30 <= v <= 1e30)
+        do = "choose a start value such as 0.01"
+        self._settle("lambda1", _number, "from 1e-30 to 1e30", do, _is_start)
+        want = "from 1e-30 to 1e30, or 0"
+        self._settle("lambda2", _number, want, do, lambda v: v == 0 or _is_start(v))
 
     def _settle(self, name, kind, want, do, fits) -> None:
         """Replace a field by its plain form, or say what is wrong with it."""
@@ -111,6 +119,21 @@ class RunConfig:
         """The profile's numbers."""
         return PROFILES[self.profile]
 
+    def arguments(self) -> list[str]:
+        """Return the options with which ``python -m unfolded train`` makes this run.
+
+        >>> RunConfig(model="gru", profile="smoke", seed=1).arguments()
+        ['--model', 'gru', '--seed', '1', '--profile', 'smoke']
+        """
+        least = RunConfig(model=self.model, profile=self.profile)
+        always = {"model", "profile"}
+        given = [
+            (f"--{field.name.replace('_', '-')}", str(getattr(self, field.name)))
+            for field in dataclasses.fields(self)
+            if field.name in always or getattr(self, field.name) != getattr(least, field.name)
+        ]
+        return [word for option in given for word in option]
+
     def as_dict(self) -> dict[str, object]:
         """Return the fields by name."""
         return dataclasses.asdict(self)
@@ -120,9 +143,8 @@ class RunConfig:
         """Twelve hexadecimal digits that name this configuration."""
         # A field that is added later enters only where it is not at its default, so that the
         # names of older runs stay.
-        later = {f.name: f.default for f in dataclasses.fields(self) if f.name not in FIRST_FIELDS}
         fields = self.as_dict().items()
-        what = {name: value for name, value in fields if later.get(name, ...) != value}
+        what = {name: value for name, value in fields if LATER.get(name, ...) != value}
         what["scale"] = dataclasses.asdict(self.scale)
         what |= {"count": self.size.count, "epochs": self.size.epochs}
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
@@ -134,6 +156,9 @@ FIRST_FIELDS = (
 )
 """The fields of the first version."""
 
+LATER = {f.name: f.default for f in dataclasses.fields(RunConfig) if f.name not in FIRST_FIELDS}
+"""The fields added since, and what they were for the runs before."""
+
 _CHOICES = {
     "model": networks.names(),
     "source": data.SOURCES,
@@ -141,12 +166,17 @@ _CHOICES = {
     "protocol": PROTOCOLS,
     "profile": PROFILES,
     "positivity": POSITIVITY,
+    "reweighting": REWEIGHTING,
 }
 
 
 def usual_depth(model: str) -> int:
     """Return the depth of §4 where a table does not vary it: three layers, two for LSTM."""
     return 2 if model == "lstm" else 3
+
+
+def _is_start(value: float) -> bool:
+    return 1e-30 <= value <= 1e30
 
 
 def _whole(value: object) -> int | None:

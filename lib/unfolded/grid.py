@@ -1,7 +1,11 @@
-"""The paper's tables as runs: which configurations fill which cells."""
+"""The paper's tables, and the ablations, as runs: which configurations fill which cells."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
+
+import numpy as np
 
 from unfolded import networks
 from unfolded.config import RunConfig
@@ -13,6 +17,12 @@ VARIED = {
     3: ("depth", (1, 2, 3, 4, 5, 6)),
 }
 """Per table: what it varies and over which values; the rest stays at the defaults of §4."""
+
+UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
+
+STARTS = {"earlier code": (1.0, 0.01), "successor": (0.003, 0.02), "earlier script": (3.0, 2.0)}
+"""Start values of λ1, λ2 in three sources of the same authors: the log and the script that came
+with the code of ℓ1-ℓ1-RNN, and the successor paper."""
 
 
 def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
@@ -37,3 +47,112 @@ def table(number: int, base: RunConfig, models: Iterable[str] | None = None) -> 
         raise ConfigError(complain("a table from 1, 2, 3", number, "choose one of them"))
     name, values = VARIED[number]
     return [replace(run, **{name: value}) for value in values for run in row(base, models)]
+
+
+def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
+    """Return the runs beside the default row that the comparison leaves open: question, answers.
+
+    Each answer is a list of runs that differ from ``row(base)`` in what its name says.
+
+    >>> list(ablations(RunConfig(profile="smoke"))["what is reweighted"])
+    ['Z and g', 'Z alone', 'g alone', 'neither']
+    """
+    ours = replace(base, model="reweighted-rnn", depth=None)
+    some = row(base, UNFOLDED)
+    l1_l1 = replace(base, model="l1-l1-rnn", depth=None)
+    return {
+        "positive parameters": {
+            form: [replace(run, positivity=form) for run in some]
+            for form in ("exp", "softplus", "free")
+        },
+        "what is reweighted": {
+            "Z and g": [ours],
+            "Z alone": [replace(ours, reweighting="Z")],
+            "g alone": [replace(ours, reweighting="g")],
+            "neither": [l1_l1],
+        },
+        "the pull towards the frame before": {
+            "λ2 trained": some,
+            "λ2 = 0": [replace(run, lambda2=0.0) for run in some],
+        },
+        "start values": {
+            name: [replace(run, lambda1=lambda1, lambda2=lambda2) for run in some]
+            for name, (lambda1, lambda2) in STARTS.items()
+        },
+        "from 64 to 16 pixels": {
+            how: [replace(run, reduction=how) for run in row(base)]
+            for how in ("bilinear", "area", "antialiased")
+        },
+        "scale of the pixels": {
+            protocol: [replace(run, protocol=protocol) for run in row(base)]
+            for protocol in ("authors", "normalised")
+        },
+        "number of parameters": {
+            f"as printed, {protocol}": [replace(run, protocol=protocol) for run in row(base)]
+            for protocol in ("authors", "normalised")
+        }
+        | {
+            f"matched, {protocol}": [matched(replace(run, protocol=protocol)) for run in row(base)]
+            for protocol in ("authors", "normalised")
+        },
+    }
+
+
+def matched(run: RunConfig) -> RunConfig:
+    """Return this run at the width whose parameters come closest to those of reweighted-RNN.
+
+    >>> ours = RunConfig(profile="smoke")
+    >>> matched(RunConfig(model="l1-l1-rnn", profile="smoke")).hidden > ours.hidden
+    True
+    """
+    ours = replace(run, model="reweighted-rnn", depth=None)
+    budget = parameters(ours, run.hidden)
+    # The number is a quadratic polynomial of the width, up to what small widths round.
+    widths = (32, 64, 96)
+    fit = np.polynomial.Polynomial.fit(widths, [parameters(run, h) for h in widths], 2).convert()
+    near = max(1, math.floor(max((fit.trim(1e-6) - budget).roots().real)))
+    return replace(
+        run, hidden=min((near, near + 1), key=lambda h: abs(parameters(run, h) - budget))
+    )
+
+
+def parameters(run: RunConfig, hidden: int) -> int:
+    """Return how many parameters the network of a run has at another width."""
+    return _parameters(run.model, run.n, hidden, run.depth)
+
+
+@cache
+def _parameters(model: str, n: int, hidden: int, depth: int) -> int:
+    network = networks.build(model, n=n, hidden=hidden, depth=depth)
+    return sum(p.numel() for p in network.parameters())
+
+
+def named(name: str, base: RunConfig) -> list[RunConfig]:
+    """Return the runs of a grid by name, each once; everything not varied is as in ``base``.
+
+    Raises ConfigError on a name that is not in :data:`GRIDS`.
+
+    >>> len(named("tables", RunConfig(profile="paper")))
+    135
+    """
+    if name not in GRIDS:
+        known = ", ".join(GRIDS)
+        raise ConfigError(complain(f"a grid from {known}", repr(name), "choose one of them"))
+    return list(dict.fromkeys(GRIDS[name](base)))
+
+
+def _ablations(base: RunConfig) -> list[RunConfig]:
+    answers = [answer for each in ablations(base).values() for answer in each.values()]
+    return [run for answer in answers for run in answer]
+
+
+GRIDS = {
+    "row": row,
+    "table-1": lambda base: table(1, base),
+    "table-2": lambda base: table(2, base),
+    "table-3": lambda base: table(3, base),
+    "tables": lambda base: [run for number in VARIED for run in table(number, base)],
+    "ablations": _ablations,
+    "smoke": lambda base: row(replace(base, profile="smoke", hidden=None)),
+}
+"""What ``python -m unfolded sweep --grid`` knows."""

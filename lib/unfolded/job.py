@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,26 +14,18 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm.auto import tqdm
 
-from unfolded import checkpoints, metrics, results
+from unfolded import checkpoints, metrics, records
 from unfolded.config import RunConfig
 from unfolded.errors import TrainingError
 from unfolded.guards import check, check_log
+from unfolded.loading import Frames
 from unfolded.provenance import stamp
-from unfolded.results import Record
+from unfolded.records import Record
 from unfolded.seeds import derive
-from unfolded.together import Alone, Group, errors, recovered
+from unfolded.together import Alone, Group, recovered
 
 _SAVED_EVERY = 30.0
 """Seconds between two states on a GPU, where to keep one takes longer than an epoch."""
-
-
-class Frames(NamedTuple):
-    """Training, validation and test frames on a device, (sequences, time, n0), and their hash."""
-
-    train: Tensor
-    validation: Tensor
-    test: Tensor
-    sha256: str
 
 
 class Job:
@@ -93,16 +84,16 @@ class Job:
             checkpoints.drop_state(self.folder)
             checkpoints.drop_weights(self.folder)
             failed = replace(self.record, **self._history(), reason=str(error))
-            results.save(failed, self.folder)
+            records.save(failed, self.folder)
             raise
 
     def end(self) -> Record:
         """Test the network, write its record and its weights."""
-        tested = self._test()
+        values, each = self._test()
         checkpoints.save_weights(self.folder, self.network, self.config)
-        known = {"metrics": tested, "learned": learned(self.network)}
+        known = {"metrics": values, "sequence_mse": each, "learned": learned(self.network)}
         record = replace(self.record, **self._history(), **known, status="done")
-        results.save(record, self.folder)
+        records.save(record, self.folder)
         checkpoints.drop_state(self.folder)
         return record
 
@@ -156,18 +147,11 @@ class Job:
         self.schedule.step(validation)
         self.seconds += seconds
 
-    def _test(self) -> dict[str, float]:
-        alone = Alone(self.network)
-        estimate = recovered(alone, self.test)
-        peak = self.config.scale.peak
-        values = {
-            f"psnr_{average}": metrics.psnr(self.test, estimate, peak=peak, average=average)
-            for average in metrics.AVERAGES
-        }
-        values["test_mse"] = errors(alone, self.test, peak).item()
+    def _test(self) -> tuple[dict[str, float], list[float]]:
+        values, each = tested(self.network, self.test, self.config.scale.peak)
         where = f"epoch {self.config.size.epochs}, the last"
         check(self.network, values["test_mse"], "test error", where)
-        return values
+        return values, each
 
     def save(self) -> None:
         """Keep the state; on a GPU, where epochs are short, now and then."""
@@ -189,7 +173,7 @@ class Job:
             },
         )
         # The state supersedes what an earlier try left: only one of them tells how far a run is.
-        results.drop(self.folder)
+        records.drop(self.folder)
 
     def _resume(self) -> None:
         state = checkpoints.load_state(self.folder, self.config)
@@ -203,6 +187,17 @@ class Job:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             got = "one that does not fit the network, perhaps of another version"
             raise checkpoints.damaged_state(self.folder, got) from error
+
+
+def tested(network: nn.Module, frames: Tensor, peak: float) -> tuple[dict[str, float], list[float]]:
+    """Return the metrics of a record on test frames, and the error of each sequence."""
+    estimate = recovered(Alone(network), frames)
+    values = {
+        f"psnr_{average}": metrics.psnr(frames, estimate, peak=peak, average=average)
+        for average in metrics.AVERAGES
+    }
+    each = ((estimate - frames) * (255 / peak)).double().square().mean((1, 2))
+    return values | {"test_mse": each.mean().item()}, each.tolist()
 
 
 def learned(network: nn.Module) -> dict[str, float]:

@@ -1,118 +1,22 @@
-"""Records of runs: one folder a run, and the table of runs that the book reads."""
+"""The measured values that come with the repository, and the printed ones beside them."""
 
 import csv
 import io
 import os
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from unfolded import files
-from unfolded.config import FIRST_FIELDS, RunConfig
+from unfolded.config import LATER
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import ROOT
+from unfolded.records import COLUMNS, Record
 
 RESULTS = ROOT / "data" / "results"
-RECORD = "record.json"
-METRICS = ("psnr_authors", "psnr_frame", "psnr_sequence", "psnr_global", "test_mse")
-COLUMNS = [
-    *("model", "cs_rate", "hidden", "depth", "protocol", "profile", "source", "reduction"),
-    *("positivity", "lambda1", "lambda2", "seed", "status", "epochs"),
-    *METRICS,
-    *("learned_c", "learned_lambda1", "learned_lambda2"),
-    *("parameters", "seconds", "device", "processor", "threads", "commit", "torch", "started"),
-    *("data_sha256", "config_hash", "reason"),
-]
 _COUNTS = ("hidden", "depth", "seed", "epochs", "parameters", "threads")
 # A commit or a hash may happen to be made of digits only.
 _NAMES = ("commit", "config_hash", "data_sha256")
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is kept of a run, finished or failed.
-
-    ``metrics``: psnr_* in dB and test_mse in squared grey levels of 255, on the test set.
-    ``curves``: one value an epoch of train_mse, validation_mse (squared grey levels) and
-    learning_rate. ``reason``: why a failed run failed. ``seconds``: training time over all tries,
-    and of runs side by side, whose number is ``provenance["together"]``, each one's share.
-    """
-
-    config: dict
-    config_hash: str
-    status: str
-    metrics: dict[str, float] = field(default_factory=dict)
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    learned: dict[str, float] = field(default_factory=dict)
-    parameters: int = 0
-    seconds: float = 0.0
-    data_sha256: str = ""
-    reason: str = ""
-    provenance: dict = field(default_factory=dict)
-
-    def row(self) -> dict:
-        """Return the record as one row of the table of runs."""
-        flat = {**self.config, **self.metrics, **self.provenance, **asdict(self)}
-        flat |= {f"learned_{name}": value for name, value in self.learned.items()}
-        flat["epochs"] = len(self.curves.get("train_mse", []))
-        return {name: flat.get(name) for name in COLUMNS}
-
-
-def store(folder: str | Path | None = None) -> Path:
-    """Return the folder of runs: the argument, else UNFOLDED_RUNS, else runs/ in the checkout."""
-    return Path(folder or os.environ.get("UNFOLDED_RUNS") or ROOT / "runs").expanduser()
-
-
-def folder_of(config: RunConfig, runs: str | Path | None = None) -> Path:
-    """Return the folder of one run."""
-    return store(runs) / config.hash
-
-
-def save(record: Record, folder: Path) -> None:
-    """Write the record of a run, whole or not at all."""
-    files.write_json(folder / RECORD, asdict(record))
-
-
-def load(folder: Path, config: RunConfig | None = None) -> Record | None:
-    """Return the record in this folder, or None.
-
-    Raises RecordError if it is damaged or belongs to another configuration than ``config``.
-    """
-    path = Path(folder) / RECORD
-    content = files.read_json(path)
-    if content is None:
-        return None
-    try:
-        record = Record(**content)
-        whole = record.status == "failed" or (
-            record.status == "done" and set(METRICS) <= set(record.metrics)
-        )
-        if not whole or not set(record.config) >= set(FIRST_FIELDS):
-            raise TypeError("one with missing entries")
-    except TypeError as error:
-        do = "delete its folder and run again"
-        raise RecordError(complain(f"a record of a run at {path}", error, do)) from error
-    if config is not None and record.config_hash != config.hash:
-        want, do = f"the record of {config.hash} at {path}", "use one folder for each configuration"
-        raise RecordError(complain(want, f"one of {record.config_hash}", do))
-    return record
-
-
-def drop(folder: Path) -> None:
-    """Remove the record in this folder, if there is one."""
-    files.drop(Path(folder) / RECORD)
-
-
-def records(runs: str | Path | None = None) -> list[Record]:
-    """Return every record of a folder of runs, in the order of their names."""
-    found = (load(path.parent) for path in sorted(store(runs).glob(f"*/{RECORD}")))
-    return [record for record in found if record]
-
-
-def collect(runs: str | Path | None = None) -> pd.DataFrame:
-    """Return every record of a folder of runs as a table, one row a run."""
-    return pd.DataFrame([record.row() for record in records(runs)], columns=COLUMNS)
 
 
 def committed(name: str = "runs.csv") -> pd.DataFrame:
@@ -123,6 +27,12 @@ def committed(name: str = "runs.csv") -> pd.DataFrame:
 def curves(config_hash: str) -> pd.DataFrame:
     """Return the committed learning curves of a run: one row an epoch, as in its record."""
     return _read(RESULTS / "curves" / f"{config_hash}.csv")
+
+
+def sequences(config_hash: str) -> pd.DataFrame | None:
+    """Return the committed test errors of a run, one row a sequence, or None if it kept none."""
+    path = RESULTS / "sequences" / f"{config_hash}.csv"
+    return _read(path) if path.exists() else None
 
 
 def printed() -> pd.DataFrame:
@@ -144,7 +54,7 @@ def commit_runs(found: pd.DataFrame) -> int:
                 table = csv.DictReader(file)
                 if "config_hash" not in (table.fieldnames or ["config_hash"]):
                     raise KeyError("config_hash")
-                rows = [*table, *rows]
+                rows = [*(LATER | row for row in table), *rows]
         newest = {row["config_hash"]: row for row in sorted(rows, key=lambda row: row["started"])}
         rows = sorted(newest.values(), key=_place)
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
@@ -158,13 +68,19 @@ def commit_runs(found: pd.DataFrame) -> int:
     return len(rows)
 
 
-def commit_curves(found: list[Record]) -> None:
-    """Write the learning curves of runs to data/results/curves/, six digits a value."""
+def commit_details(found: list[Record]) -> None:
+    """Write curves/ and sequences/ of data/results/, one file a run, six digits a value."""
     for record in found:
-        table = pd.DataFrame(record.curves)
-        table.insert(0, "epoch", range(1, len(table) + 1))
-        content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        files.write(RESULTS / "curves" / f"{record.config_hash}.csv", content)
+        epochs = pd.DataFrame(record.curves)
+        _write("curves", record, epochs.set_axis(range(1, len(epochs) + 1)), "epoch")
+        if record.sequence_mse:
+            tested = pd.DataFrame({"test_mse": record.sequence_mse})
+            _write("sequences", record, tested, "sequence")
+
+
+def _write(kind: str, record: Record, table: pd.DataFrame, index: str) -> None:
+    content = table.to_csv(index_label=index, float_format="%.6g", lineterminator="\n")
+    files.write(RESULTS / kind / f"{record.config_hash}.csv", content)
 
 
 def _text(name: str, value: object) -> str:

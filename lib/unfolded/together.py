@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unfolded.config import RunConfig
 from unfolded.errors import TrainingError
-from unfolded.results import Record
+from unfolded.records import Record
 from unfolded.steps import Steps
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def groups(configs: Iterable[RunConfig], most: int = TOGETHER) -> list[list[RunC
     """
     alike = defaultdict(list)
     for config in dict.fromkeys(configs):
-        usual = replace(config, seed=0, lambda1=1.0, lambda2=1.0)
+        usual = replace(config, seed=0, lambda1=1.0, lambda2=float(config.lambda2 > 0))
         alike[config if config.model in _NEVER else usual].append(config)
     lists = alike.values()
     return [runs[first : first + most] for runs in lists for first in range(0, len(runs), most)]

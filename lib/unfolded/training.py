@@ -1,7 +1,6 @@
 """Training of one network as the protocol says; what is interrupted goes on where it was."""
 
 import contextlib
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,27 +8,22 @@ from pathlib import Path
 
 import joblib
 import torch
-from torch import Tensor
 
-from unfolded import checkpoints, data, metrics, results
-from unfolded.config import FRAME, RunConfig
-from unfolded.errors import ConfigError, DataError, RecordError, TrainingError, complain
+from unfolded import checkpoints, loading, records
+from unfolded.config import RunConfig
+from unfolded.errors import ConfigError, RecordError, TrainingError, complain
 from unfolded.guards import flushed_denormals, held, kept_memory, threads_for
-from unfolded.job import Frames, Job, learned
-from unfolded.results import Record
+from unfolded.job import Job, learned
+from unfolded.records import Record
 from unfolded.together import TOGETHER, finish, groups
 
 __all__ = [
-    "frames",
     "groups",
     "learned",
-    "load",
-    "mean_frame_psnr",
     "resolve",
     "run",
     "run_all",
     "run_together",
-    "unseen_frames",
 ]
 
 
@@ -107,13 +101,13 @@ def run_all(
 
 def _trained(configs, device, store, progress, again, shelf) -> list[Record | TrainingError]:
     device, shelf = resolve(device), {} if shelf is None else shelf
-    folders = {config: results.folder_of(config, store) for config in configs}
+    folders = {config: records.folder_of(config, store) for config in configs}
     found = {} if again else _all_done(folders)
     hidden = max(config.hidden for config in configs)
     with threads_for(hidden), flushed_denormals(), kept_memory(), _current(device):
         # Before the folders are touched: what cannot start leaves nothing behind.
         jobs = {
-            config: Job(config, device, folder, progress, frames(config, device, shelf))
+            config: Job(config, device, folder, progress, loading.on_device(config, device, shelf))
             for config, folder in folders.items()
             if config not in found
         }
@@ -160,7 +154,7 @@ def _all_done(folders: dict[RunConfig, Path]) -> dict[RunConfig, Record]:
 
 
 def _done(config: RunConfig, folder: Path) -> Record | None:
-    found = results.load(folder, config)
+    found = records.load(folder, config)
     if found is None or found.status != "done":
         return None
     if (folder / checkpoints.STATE).exists():
@@ -185,39 +179,3 @@ def resolve(device: str) -> str:
         got = f"{torch.cuda.device_count()} CUDA devices"
         raise ConfigError(complain(f"the device {device}", got, "use --device cpu or auto"))
     return device
-
-
-def load(config: RunConfig) -> tuple[list[Tensor], str]:
-    """Return train, validation and test frames as vectors in the protocol's units, and a hash."""
-    frames = data.sequences(config.source, count=config.size.count, reduction=config.reduction)
-    do = f"replace the data file of {config.source}"
-    if frames.ndim != 4 or math.prod(frames.shape[2:]) != FRAME:
-        want = f"frames of {FRAME} pixels, (count, time, 16, 16)"
-        raise DataError(complain(want, f"an array of shape {frames.shape}", do))
-    if not bool(torch.isfinite(torch.from_numpy(frames)).all()):
-        raise DataError(complain("finite frames", "NaN or infinite pixels", do))
-    unit = config.scale.peak / 255
-    parts = [torch.from_numpy(part).flatten(2) * unit for part in data.split(frames)]
-    return parts, data.checksum(frames)
-
-
-def frames(config: RunConfig, device: str, shelf: dict) -> Frames:
-    """Return the frames of a configuration on a device, and keep them on the shelf, alone."""
-    key = config.source, config.reduction, config.size.count, config.scale.peak, device
-    if key not in shelf:
-        shelf.clear()
-        parts, sha256 = load(config)
-        shelf[key] = Frames(*(part.to(device) for part in parts), sha256)
-    return shelf[key]
-
-
-def unseen_frames(config: RunConfig) -> Tensor:
-    """Return the test sequences of a configuration in the protocol's units: (count, 20, n0)."""
-    return load(config)[0][2]
-
-
-def mean_frame_psnr(config: RunConfig, average: str = "authors") -> float:
-    """Return the test PSNR in dB of no network at all: of the mean of all training frames."""
-    (train, _, test), _ = load(config)
-    mean = train.mean((0, 1)).expand_as(test)
-    return metrics.psnr(test, mean, peak=config.scale.peak, average=average)

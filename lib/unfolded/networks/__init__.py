@@ -43,10 +43,12 @@ def build(
     positivity: str = "exp",
     lambda1: float = 1.0,
     lambda2: float = 0.01,
+    reweighting: str = "Z+g",
 ) -> nn.Module:
     """Build a network by name with the paper's sizes as defaults.
 
-    ``positivity``, ``lambda1`` and ``lambda2`` (units of a pixel) concern the unfolded networks.
+    ``positivity``, ``lambda1`` and ``lambda2`` (units of a pixel; a λ2 of 0 is held) concern the
+    unfolded networks, ``reweighting`` ("Z+g", "Z" or "g", what is trained) reweighted-rnn alone.
     Raises ConfigError on an unknown name or an impossible size.
 
     >>> import torch
@@ -59,4 +61,6 @@ def build(
     sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
     if not issubclass(_REGISTRY[name], UnfoldedNetwork):
         return _REGISTRY[name](**sizes)
-    return _REGISTRY[name](**sizes, positivity=positivity, lambda1=lambda1, lambda2=lambda2)
+    own = {"reweighting": reweighting} if name == "reweighted-rnn" else {}
+    scalars = {"positivity": positivity, "lambda1": lambda1, "lambda2": lambda2}
+    return _REGISTRY[name](**sizes, **scalars, **own)

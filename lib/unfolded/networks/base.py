@@ -12,6 +12,8 @@ from unfolded.networks.positive import decode, encode
 from unfolded.recurrence import Factors
 from unfolded.seeds import derive
 
+_SCALARS = ("c", "lambda1", "lambda2")
+
 
 class State(NamedTuple):
     """Where a recovery stands between two frames of ``batch`` sequences."""
@@ -118,9 +120,10 @@ class UnfoldedNetwork(SequenceNetwork):
 
     Shared parameters: A (n, n0), D (n0, h), h0 (h,), and the positive scalars c, λ1, λ2, kept
     positive by ``positivity``: "exp" or "softplus" of a free tensor, or "free" as in the
-    authors' code (then nothing keeps Φ a proximal operator). ``fast=False`` runs the solver's
-    steps under autograd instead of the engine, as "free" always does; ``recompute=True`` lets the
-    engine run the layers once more in the backward pass instead of storing them.
+    authors' code (then nothing keeps Φ a proximal operator). λ2 = 0 is held there, not trained.
+    ``fast=False`` runs the solver's steps under autograd instead of the engine, as "free" always
+    does; ``recompute=True`` lets the engine run the layers once more in the backward pass instead
+    of storing them.
     """
 
     def __init__(
@@ -139,16 +142,18 @@ class UnfoldedNetwork(SequenceNetwork):
         self.h0 = nn.Parameter(torch.zeros(self.hidden))
         self.raw = nn.ParameterDict()
         self.own("c", torch.tensor(1.0))
+        self.register_buffer("zero", torch.tensor(0.0), persistent=False)
         self.own("lambda1", torch.tensor(float(lambda1)))
-        self.own("lambda2", torch.tensor(float(lambda2)))
+        if lambda2 != 0:
+            self.own("lambda2", torch.tensor(float(lambda2)))
 
     def own(self, name: str, value: Tensor) -> None:
         """Add a positive parameter with this effective start value."""
         self.raw[name] = nn.Parameter(encode(value, self.positivity, name))
 
     def value(self, name: str) -> Tensor:
-        """Return the effective value of a positive parameter."""
-        return decode(self.raw[name], self.positivity)
+        """Return the effective value of a positive parameter, or the zero that is held."""
+        return decode(self.raw[name], self.positivity) if name in self.raw else self.zero
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return ŝ_t = D h_t."""
@@ -191,7 +196,7 @@ class UnfoldedNetwork(SequenceNetwork):
 
     def symbols(self) -> dict[str, Tensor]:
         """Return the effective tensors by the paper's symbols (see the notation page)."""
-        positive = {name: self.value(name) for name in self.raw}
+        positive = {name: self.value(name) for name in dict.fromkeys([*_SCALARS, *self.raw])}
         return {"A": self.A, "D": self.D, "h0": self.h0, **positive, **self.own_symbols()}
 
     def own_symbols(self) -> dict[str, Tensor]:

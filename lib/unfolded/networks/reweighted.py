@@ -3,9 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.recurrence import Factors, transform
 from unfolded.solvers import reweighted_step
+
+REWEIGHTING = ("Z+g", "Z", "g")
 
 
 class ReweightedRNN(UnfoldedNetwork):
@@ -16,29 +19,39 @@ class ReweightedRNN(UnfoldedNetwork):
 
     and thresholds :math:`\lambda_1 g_l/c`, :math:`\lambda_2 g_l/c` around :math:`\hbar =
     G h_{t-1}^{(d)}`. Starts as the solver: Z_l = I, G = I, g_l = 1, c = 1, h_0 = 0.
+    ``reweighting``: which of the two are trained, "Z+g" or one alone; the other stays as it starts.
     Source: (8)–(11).
     """
 
-    transforms = True
-    """Whether Z is more than the identity."""
-
-    def __init__(self, **options):
+    def __init__(self, *, reweighting: str = "Z+g", **options):
         super().__init__(**options)
+        if reweighting not in REWEIGHTING:
+            want = f"reweighting from {', '.join(REWEIGHTING)}"
+            raise ConfigError(complain(want, repr(reweighting), "choose one of them"))
         self.G = nn.Parameter(torch.eye(self.hidden))
-        self._add_weights()
+        self._add_weights(reweighting)
 
-    def _add_weights(self) -> None:
-        self.Z = nn.Parameter(torch.eye(self.hidden).repeat(self.depth, 1, 1))
-        self.own("g", torch.ones(self.depth, self.hidden))
+    def _add_weights(self, reweighting: str) -> None:
+        self.Z = None
+        if "Z" in reweighting:
+            self.Z = nn.Parameter(torch.eye(self.hidden).repeat(self.depth, 1, 1))
+        if "g" in reweighting:
+            self.own("g", torch.ones(self.depth, self.hidden))
 
     def own_symbols(self) -> dict[str, Tensor]:
-        """Return G (h, h) and Z (d, h, h); g is among the positive ones."""
-        return {"G": self.G, "Z": self.Z}
+        """Return G (h, h), Z (d, h, h) and g (d, h)."""
+        Z = self.Z
+        if Z is None:
+            identity = torch.eye(self.hidden, dtype=self.G.dtype, device=self.G.device)
+            Z = identity.expand(self.depth, -1, -1)
+        return {"G": self.G, "Z": Z, "g": self._g()}
+
+    def _g(self) -> Tensor:
+        return self.value("g") if "g" in self.raw else self.A.new_ones(self.depth, self.hidden)
 
     def thresholds(self) -> tuple[Tensor, Tensor]:
         """Return a = λ1 g/c and b = λ2 g/c, each (d, h)."""
-        c = self.value("c")
-        g = self.value("g") if "g" in self.raw else self.A.new_ones(self.depth, self.hidden)
+        c, g = self.value("c"), self._g()
         return self.value("lambda1") * g / c, self.value("lambda2") * g / c
 
     def steps(self, x: Tensor, h: Tensor) -> Tensor:
@@ -50,15 +63,20 @@ class ReweightedRNN(UnfoldedNetwork):
             hbar = h @ self.G.T
             h = hbar
             for l in range(self.depth):
-                Z_l = self.Z[l] if self.transforms else None
+                Z_l = None if self.Z is None else self.Z[l]
                 h = reweighted_step(h, x_t, hbar, M=M, c=c, a=a[l], b=b[l], Z=Z_l)
             codes.append(h)
         return torch.stack(codes, 1)
 
     def weights(self) -> dict[str, Tensor | Factors | None]:
         """Return G, the weights of (9) and (11), and the thresholds; (10) is (11) times G."""
-        W, U = transform(self.Z, self.A @ self.D, self.value("c"))
+        M, c = self.A @ self.D, self.value("c")
         a, b = self.thresholds()
+        if self.Z is None:
+            K = M / c.sqrt()
+            W, U = Factors(-K, K).add_identity(), (K.T / c.sqrt())[None]
+        else:
+            W, U = transform(self.Z, M, c)
         return {"G": self.G, "W": W, "U": U, "a": a, "b": b}
 
     def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:

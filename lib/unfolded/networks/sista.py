@@ -42,7 +42,9 @@ class SistaRNN(UnfoldedNetwork):
         """Return P as G, S as W, V as U, the threshold λ1/c, and the pull λ2/c on P h_{t−1}."""
         c, lambda1, lambda2 = (self.value(name) for name in ("c", "lambda1", "lambda2"))
         M, pull = self.A @ self.D, lambda2 / c
-        K = torch.cat([M / c.sqrt(), pull.sqrt() * self.D])
+        # The root of a λ2 that is held at 0 has no gradient.
+        linked = [pull.sqrt() * self.D] if "lambda2" in self.raw else []
+        K = torch.cat([M / c.sqrt(), *linked])
         return {
             "G": Factors(self.D, self.F @ self.D).product(),
             "W": Factors(-K, K).add_identity(),

@@ -1,0 +1,97 @@
+"""The paper's tables and the ablations as sets of runs."""
+
+import dataclasses
+
+import pytest
+
+from unfolded import checkpoints, grid, networks, results
+from unfolded.__main__ import main
+from unfolded.config import RunConfig
+from unfolded.errors import ConfigError
+
+SMOKE = RunConfig(profile="smoke")
+
+
+def test_the_tables_vary_what_the_printed_ones_vary():
+    printed = results.printed()
+    for number, (name, values) in grid.VARIED.items():
+        cells = printed[printed["table"] == number]
+        assert set(cells["varies"]) == {name}
+        assert sorted(set(cells["value"])) == list(values)
+
+
+@pytest.mark.parametrize("number", grid.VARIED)
+def test_a_table_holds_each_cell_once(number):
+    base = RunConfig(profile="smoke", protocol="normalised", seed=4)
+    runs = grid.table(number, base)
+    name, values = grid.VARIED[number]
+    assert len({run.hash for run in runs}) == len(runs) == len(values) * len(networks.names())
+    assert [getattr(run, name) for run in runs[:: len(networks.names())]] == list(values)
+    assert {(run.protocol, run.seed) for run in runs} == {("normalised", 4)}
+    if number != 3:
+        assert {run.depth for run in runs if run.model == "lstm"} == {2}
+        assert {run.depth for run in runs if run.model != "lstm"} == {3}
+
+
+def test_an_unknown_table_is_refused():
+    with pytest.raises(ConfigError, match="expected a table from 1, 2, 3; got 4"):
+        grid.table(4, RunConfig())
+
+
+def test_an_unknown_grid_is_refused():
+    with pytest.raises(ConfigError, match=r"expected a grid from row, .*; got 'rows'"):
+        grid.named("rows", SMOKE)
+
+
+@pytest.mark.parametrize("name", grid.GRIDS)
+def test_a_grid_holds_each_run_once_and_keeps_what_it_does_not_vary(name):
+    runs = grid.named(name, RunConfig(profile="smoke", seed=4, source="mnist"))
+    assert len({run.hash for run in runs}) == len(runs)
+    assert {(run.seed, run.source, run.profile) for run in runs} == {(4, "mnist", "smoke")}
+
+
+def test_cells_that_tables_share_are_counted_once():
+    runs = grid.named("tables", RunConfig(profile="paper"))
+    cells = sum(len(values) for _, values in grid.VARIED.values()) * len(networks.names())
+    # The default row stands in all three tables; for the LSTM only in two, at its own depth.
+    assert cells - len(runs) == 2 * 8 + 2 - 0
+
+
+def test_every_ablation_holds_the_default_row_of_its_models():
+    default = set(grid.row(SMOKE))
+    for question, answers in grid.ablations(SMOKE).items():
+        runs = [set(runs) for runs in answers.values()]
+        assert any(answer <= default for answer in runs), question
+        assert len({frozenset(answer) for answer in runs}) == len(runs), question
+
+
+@pytest.mark.parametrize("model", networks.names())
+@pytest.mark.parametrize("hidden", [128, 160])
+def test_matched_networks_have_the_parameters_of_reweighted_rnn(model, hidden):
+    run = RunConfig(model=model, profile="smoke", hidden=hidden)
+    ours = dataclasses.replace(run, model="reweighted-rnn", depth=None)
+
+    def count(one):
+        return sum(p.numel() for p in checkpoints.build_network(one).parameters())
+
+    found = grid.matched(run)
+    assert dataclasses.replace(found, hidden=hidden) == run
+    step = count(dataclasses.replace(found, hidden=found.hidden + 1)) - count(found)
+    # SpectralRNN adds two reflectors with every fourth unit.
+    assert abs(count(found) - count(ours)) <= (4 if model == "spectralrnn" else 1) * step
+
+
+@pytest.mark.parametrize("name", ["row", "ablations", "table-2"])
+def test_the_options_of_a_run_make_that_run(name, capsys, monkeypatch):
+    made = []
+    monkeypatch.setattr("unfolded.training.run", lambda config, **_: made.append(config) or 1 / 0)
+    for run in grid.named(name, RunConfig(profile="smoke", source="mnist", protocol="normalised")):
+        with pytest.raises(ZeroDivisionError):
+            main(["train", *run.arguments()])
+        assert made.pop() == run
+
+
+def test_a_listed_grid_can_be_pasted(capsys):
+    assert main(["grid", "--grid", "row", "--profile", "smoke", "--models", "gru"]) == 0
+    run = RunConfig(model="gru", profile="smoke")
+    assert capsys.readouterr().out == f"{run.hash} --model gru --profile smoke\n"
