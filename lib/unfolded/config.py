@@ -39,7 +39,7 @@ class Profile:
 PROTOCOLS = {"authors": Protocol(peak=255.0), "normalised": Protocol(peak=1.0)}
 PROFILES = {
     "smoke": Profile(count=100, epochs=2, hidden=32),
-    "laptop": Profile(count=1_000, epochs=30, hidden=256),
+    "laptop": Profile(count=1_000, epochs=15, hidden=256),
     "paper": Profile(count=10_000, epochs=200, hidden=1024),
 }
 
