@@ -340,6 +340,15 @@ def test_runs_side_by_side_are_the_runs_alone(tmp_path):
         assert records.load(tmp_path / "together" / one.hash) == record
 
 
+def test_of_several_runs_one_that_fails_stops_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(training.os, "cpu_count", lambda: 1)  # in this process
+    monkeypatch.setitem(config.PROTOCOLS, "wild", Protocol(peak=255.0, learning_rate=1e30))
+    wild = small(protocol="wild")
+    found = training.run_all([wild, small("gru"), wild], store=tmp_path, progress=False)
+    assert [record.status for record in found] == ["failed", "done", "failed"]
+    assert found[0].reason and found[0] == found[2]
+
+
 def test_the_mean_frame_is_the_best_constant_answer():
     one = small(protocol="normalised")
     (train, _, test), _ = loading.load(one)

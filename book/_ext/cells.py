@@ -6,6 +6,7 @@ from pathlib import Path
 
 PAPER = Path("data/paper/tables.csv")
 RUNS = Path("data/results/runs.csv")
+CLAIMS = Path("data/claims.toml")
 NAMES = {"cs_rate": "CS rate", "hidden": "h", "depth": "d"}
 
 
@@ -68,3 +69,14 @@ def matrix(table: int) -> tuple[list[str], list[list[str]]]:
         texts = [f"{printed(c)} · {ours(c)}" + (f" {verdict(c)[0]}" * bool(c.runs)) for c in line]
         rows.append([f"{value:g}", *texts])
     return [NAMES[own[0].varies], *models], rows
+
+
+def claims() -> tuple[str, list[list[str]]]:
+    """Return how many claims have which verdict, and a row for each; a test holds them true."""
+    from unfolded import claims
+
+    every = claims.claims()
+    count = {word: sum(claim.verdict == word for claim in every) for word in claims.WORDS}
+    told = ", ".join(f"{count[word]} {words}" for word, words in claims.WORDS.items())
+    rows = [[claim.says, claim.where, claims.WORDS[claim.verdict]] for claim in every]
+    return f"Of {len(every)} claims: {told}.", rows

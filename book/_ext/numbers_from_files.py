@@ -73,6 +73,17 @@ class PaperTable(FromFiles):
         return [table_node(header, rows, self.options.get("caption", ""))]
 
 
+class Claims(FromFiles):
+    """`{claims}`: how many claims of the paper hold, and each with its verdict and its page."""
+
+    def run(self) -> list[nodes.Node]:
+        self.root(cells.CLAIMS)
+        count, rows = cells.claims()
+        parts: list[nodes.Node] = [nodes.paragraph(text=count)]
+        parts.append(table_node(["Claim", "Where", "Verdict"], rows))
+        return parts
+
+
 class ExecutionStatus(FromFiles):
     """`{execution-status}`: each notebook with seconds, versions, hash, pass or fail."""
 
@@ -116,5 +127,6 @@ class Seconds(SphinxRole):
 def setup(app) -> None:
     app.add_directive("reproduced", Reproduced)
     app.add_directive("paper-table", PaperTable)
+    app.add_directive("claims", Claims)
     app.add_directive("execution-status", ExecutionStatus)
     app.add_role("seconds", Seconds())

@@ -32,6 +32,21 @@ __all__ = [
 
 FAINT = "#8a8a8a"
 
+_DOTS = {"markevery": 0.1, "ms": 4}
+
+LOOKS = {
+    "reweighted-rnn": {"color": "#D55E00", "ls": "-"},
+    "l1-l1-rnn": {"color": "#0072B2", "ls": "--"},
+    "sista-rnn": {"color": "#009E73", "ls": "-."},
+    "srnn": {"color": "#CC79A7", "ls": (0, (1, 1))},
+    "lstm": {"color": "#8C6D00", "ls": (0, (5, 1, 1, 1, 1, 1))},
+    "gru": {"color": "#222222", "ls": (0, (8, 2))},
+    "indrnn": {"color": "#56B4E9", "ls": "-", "marker": "o", **_DOTS},
+    "fastrnn": {"color": "#A65628", "ls": "--", "marker": "s", **_DOTS},
+    "spectralrnn": {"color": "#7A4FBF", "ls": "-.", "marker": "^", **_DOTS},
+}
+"""Each network looks the same in every figure: colour, and dashes or dots beside it."""
+
 
 def activation(
     u,
@@ -79,6 +94,7 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
     """Draw named curves; several runs of one thing become their mean and the band they span.
 
     series: name -> (points,) or (runs, points); x: (points,), default 1, 2, ...; NaN leaves a gap.
+    A network, named as in the registry, is drawn in its colour.
     What to see: which curve is higher, and whether the bands overlap.
 
     >>> fig = curves({"loss": [3.0, 2.0, 1.5]}, xlabel="epoch", ylabel="loss", log=True)
@@ -91,8 +107,9 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
         runs = array(np.atleast_2d(values), f"series {name!r}", 2)
         at = np.arange(1, runs.shape[1] + 1) if x is None else array(x, "x", 1)
         # Once colours and dashes have all been used, dots tell the next ones from the first.
-        marks = {"marker": "o", "markevery": 0.1, "ms": 4} if number >= cycle else {}
-        (line,) = ax.plot(at, runs.mean(axis=0), label=name, **marks)
+        marks = {"marker": "o", **_DOTS} if number >= cycle else {}
+        look = LOOKS.get(str(name).lower(), marks)
+        (line,) = ax.plot(at, runs.mean(axis=0), label=name, **look)
         if len(runs) > 1:
             band = runs.min(axis=0), runs.max(axis=0)
             ax.fill_between(at, *band, color=line.get_color(), alpha=0.18, lw=0)

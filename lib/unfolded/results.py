@@ -95,12 +95,17 @@ def _place(row: dict[str, str]) -> tuple:
     return *words, *numbers, row["config_hash"]
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """Read a committed table and tell the execution gate that a page depends on it."""
+def note(path: Path) -> Path:
+    """Tell the execution gate that the page being made depends on a committed file."""
     ledger = os.environ.get("UNFOLDED_READS")
     if ledger:
         with open(ledger, "a", encoding="utf-8") as file:
             file.write(f"{path.relative_to(ROOT).as_posix()}\n")
+    return path
+
+
+def _read(path: Path) -> pd.DataFrame:
+    note(path)
     if not path.exists():
         do = "run `python -m unfolded tables --commit` or check the file out again"
         raise RecordError(complain(f"the table {path.name}", "no such file", do))

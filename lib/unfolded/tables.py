@@ -1,5 +1,6 @@
 """The paper's table cells beside ours: printed value, mean and interval over seeds, verdict."""
 
+import base64
 import math
 
 import numpy as np
@@ -11,6 +12,9 @@ from unfolded.config import PROFILES, RunConfig, usual_depth
 
 AGREES = 0.5
 """Decibels within which two values count as the same."""
+
+NAMES = {"cs_rate": "rate", "hidden": "h =", "depth": "d ="}
+"""What a table varies, as it heads a column."""
 
 SYMBOLS = {
     "agrees": "≈ agrees",
@@ -24,12 +28,12 @@ SYMBOLS = {
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the runs that may stand beside print: its scale and protocol, nothing else changed.
 
-    Moving MNIST by either source, the default reduction, positivity and start values.
+    Moving MNIST by either source, the default reduction, positivity, start values and reweighting.
     """
     usual = RunConfig()
     same = runs["profile"].eq("paper") & runs["protocol"].eq("authors")
     same &= runs["source"].isin(["mnist", "moving-mnist"])
-    for name in ("reduction", "positivity", "lambda1", "lambda2"):
+    for name in ("reduction", "positivity", "lambda1", "lambda2", "reweighting"):
         same &= runs[name].eq(getattr(usual, name))
     return runs[same]
 
@@ -96,6 +100,50 @@ def verdict(printed: float, ours: float, low: float = math.nan, high: float = ma
     if abs(ours - printed) <= AGREES or low <= printed <= high:
         return "agrees"
     return "higher" if ours > printed else "lower"
+
+
+def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return one table of the paper, turned: a row a network, a column a value.
+
+    ``cells``: rows of :func:`beside_print` of one table. The first result holds the texts, the
+    printed value over ours with half its 95 % interval and a verdict's symbol; the second the
+    verdicts, the keys of SYMBOLS.
+    """
+    texts = cells.assign(text=[_text(cell) for cell in cells.itertuples()])
+    order = {"index": list(dict.fromkeys(cells["model"])), "columns": sorted(set(cells["value"]))}
+    place = {"index": "model", "columns": "value"}
+    text, verdicts = (texts.pivot(**place, values=what) for what in ("text", "verdict"))
+    return text.reindex(**order), verdicts.reindex(**order)
+
+
+def _text(cell) -> str:
+    printed = "lost" if math.isnan(cell.psnr_db) else f"{cell.psnr_db:.2f}"
+    if not cell.runs:
+        return f"{printed}\nnot run"
+    spread = f" ± {(cell.high - cell.low) / 2:.2f}" if cell.runs > 1 else ""
+    return f"{printed}\n{cell.ours:.2f}{spread} {SYMBOLS[cell.verdict][0]}"
+
+
+def coloured(cells: pd.DataFrame):
+    """Return :func:`matrix` as a page shows it: colour and symbol tell the verdict."""
+    texts, verdicts = matrix(cells)
+    varied = str(cells["varies"].iloc[0])
+    texts = texts.rename(columns=lambda value: f"{NAMES[varied]} {value:g}")
+    texts.index.name = texts.columns.name = None
+    classes = verdicts.set_axis(texts.columns, axis=1).map(lambda word: f"is-{word.split()[0]}")
+    styled = texts.style.set_td_classes(classes)
+    return styled.set_table_attributes('class="dataframe beside-print"')
+
+
+def download(table: pd.DataFrame, name: str) -> str:
+    """Return a link that saves a table as CSV; it needs no other file.
+
+    >>> download(pd.DataFrame({"a": [1]}), "a.csv")
+    '<a download="a.csv" href="data:text/csv;base64,YQoxCg==">Download a.csv</a>'
+    """
+    content = table.to_csv(index=False, lineterminator="\n").encode()
+    address = f"data:text/csv;base64,{base64.b64encode(content).decode()}"
+    return f'<a download="{name}" href="{address}">Download {name}</a>'
 
 
 def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False):

@@ -77,25 +77,33 @@ def run_together(
 
 
 def run_all(
-    configs: Iterable[RunConfig], *, device: str = "cpu", together: int = TOGETHER, **options
+    configs: Iterable[RunConfig],
+    *,
+    device: str = "cpu",
+    together: int = TOGETHER,
+    store: str | Path | None = None,
+    **options,
 ) -> list[Record]:
     """Return the records of several runs: one process a core on the CPU, side by side on a GPU.
 
-    There at most ``together`` runs that differ only in seed or λ take their steps as one. Options
-    and errors: as :func:`run`. A run that fails ends, on the CPU, the others that have not begun;
-    on a GPU its error is raised once all have ended.
+    There at most ``together`` runs that differ only in seed or λ take their steps as one. A run
+    that fails stops no other: its record has the status "failed". Options, and errors but
+    TrainingError: as :func:`run`.
     """
-    device, configs = resolve(device), list(configs)
+    device, configs, found = resolve(device), list(configs), {}
+    options |= {"device": device, "store": store}
     if device == "cpu":
-        each = (joblib.delayed(run)(config, device=device, **options) for config in configs)
-        return joblib.Parallel(n_jobs=os.cpu_count())(each)
-    found, shelf = {}, {}
-    for group in groups(configs, together):
-        outcomes = run_together(group, device=device, shelf=shelf, **options)
-        found |= zip(group, outcomes, strict=True)
-    for outcome in found.values():
+        runs = list(dict.fromkeys(configs))
+        each = (joblib.delayed(run_together)([config], **options) for config in runs)
+        outcomes = joblib.Parallel(n_jobs=os.cpu_count())(each)
+        found = {config: outcome for config, (outcome,) in zip(runs, outcomes, strict=True)}
+    else:
+        shelf = {}
+        for group in groups(configs, together):
+            found |= zip(group, run_together(group, shelf=shelf, **options), strict=True)
+    for config, outcome in found.items():
         if isinstance(outcome, TrainingError):
-            raise outcome
+            found[config] = records.load(records.folder_of(config, store), config)
     return [found[config] for config in configs]
 
 

@@ -1,0 +1,202 @@
+"""What runs say of each other: paired differences on the same test sequences, with intervals."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from unfolded import results
+from unfolded.config import RunConfig
+from unfolded.errors import ConfigError, complain
+from unfolded.grid import VARIED, row
+from unfolded.records import COLUMNS, Record
+from unfolded.tables import interval
+
+DRAWS = 2_000
+"""Resamples of a bootstrap."""
+
+PRINTED = RunConfig(profile="paper", source="mnist")
+"""The default row as printed, over the frames that stand in for the released ones."""
+
+WORDS = {True: "ahead", False: "behind", None: "undecided"}
+
+
+class Difference(NamedTuple):
+    """A mean difference in dB with its 95 % interval; from so many seeds and test sequences."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    sequences: int
+
+    @property
+    def verdict(self) -> str:
+        """ "ahead" or "behind" if the interval leaves out zero, else "undecided"."""
+        return WORDS[None if self.low <= 0 <= self.high else self.mean > 0]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Finished runs with their test errors and learning curves.
+
+    ``runs``: a table with the columns of data/results/runs.csv; ``errors``: config hash ->
+    (sequences,) squared grey levels; ``curves``: config hash -> a table with a row an epoch.
+    """
+
+    runs: pd.DataFrame
+    errors: dict[str, np.ndarray]
+    curves: dict[str, pd.DataFrame]
+
+    @classmethod
+    def of(cls, found: Iterable[Record]) -> "Evidence":
+        """Return the evidence in records that were just read or made."""
+        done = {record.config_hash: record for record in found if record.status == "done"}
+        return cls(
+            pd.DataFrame([record.row() for record in done.values()], columns=COLUMNS),
+            {name: np.array(record.sequence_mse) for name, record in done.items()},
+            {name: pd.DataFrame(record.curves) for name, record in done.items()},
+        )
+
+    @classmethod
+    def committed(cls) -> "Evidence":
+        """Return what lies in data/results/."""
+        runs = results.committed()
+        runs = runs[runs["status"] == "done"]
+        names = list(runs["config_hash"])
+        tested = {name: results.sequences(name) for name in names}
+        errors = {name: t["test_mse"].to_numpy() for name, t in tested.items() if t is not None}
+        return cls(runs, errors, {name: results.curves(name) for name in names})
+
+    def at(self, run: RunConfig) -> pd.DataFrame:
+        """Return the runs of a configuration, a row a seed, whatever its own seed."""
+        want = {name: value for name, value in run.as_dict().items() if name != "seed"}
+        fits = np.logical_and.reduce([self.runs[name] == value for name, value in want.items()])
+        return self.runs[fits].sort_values("seed")
+
+    def difference(self, run: RunConfig, other: RunConfig) -> Difference | None:
+        """Return by how much a configuration leads another, or None where one has not been run.
+
+        Seeds and test sequences are paired.
+        """
+        ours, theirs = (self.at(each).set_index("seed")["config_hash"] for each in (run, other))
+        pairs = [(ours[seed], theirs[seed]) for seed in sorted(set(ours.index) & set(theirs.index))]
+        pairs = [pair for pair in pairs if all(name in self.errors for name in pair)]
+        if not pairs:
+            return None
+        sides = zip(*pairs, strict=True)
+        return paired(*(np.stack([self.errors[name] for name in side]) for side in sides))
+
+
+def decibel(mse: np.ndarray) -> np.ndarray:
+    """Return the PSNR in dB of errors in squared grey levels of 255."""
+    return 10 * np.log10(255.0**2 / np.asarray(mse, dtype=float))
+
+
+def paired(ours, theirs, *, draws: int = DRAWS) -> Difference:
+    """Return the mean difference of PSNR and its bootstrap interval.
+
+    Both arguments: (seeds, sequences) test errors in squared grey levels, paired in both axes.
+    Each draw takes seeds and sequences anew, with replacement; with one seed the interval tells of
+    the sequences alone. Positive means that the first has the smaller error. Always the same draws.
+    Raises ConfigError if the shapes differ.
+
+    >>> low = np.full((1, 50), 10.0)
+    >>> round(paired(low, 10 * low).mean, 6)
+    10.0
+    """
+    ours, theirs = decibel(ours), decibel(theirs)
+    if ours.shape != theirs.shape or ours.ndim != 2 or not ours.size:
+        got = f"{ours.shape} and {theirs.shape}"
+        raise ConfigError(complain("two arrays (seeds, sequences) of one shape", got, "pair them"))
+    gap = ours - theirs
+    random = np.random.default_rng(0)
+    seeds = random.multinomial(len(gap), np.full(len(gap), 1 / len(gap)), draws)
+    count = gap.shape[1]
+    sequences = random.multinomial(count, np.full(count, 1 / count), draws)
+    means = np.einsum("bs,sq,bq->b", seeds / len(gap), gap, sequences / count, optimize=True)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Difference(float(gap.mean()), float(low), float(high), *gap.shape)
+
+
+def against_all(
+    found: Evidence, number: int, base: RunConfig = PRINTED, model: str = "reweighted-rnn"
+) -> pd.DataFrame:
+    """Return how a network stands to each other one in every cell of a table, a row a pair.
+
+    ``base`` holds what the table does not vary. Columns: value (what the table varies), other,
+    mean, low, high, seeds, sequences, verdict; pairs without a run are "not run".
+    """
+    name, values = VARIED[number]
+    rows = []
+    for value in values:
+        runs = {run.model: replace(run, **{name: value}) for run in row(base)}
+        for other in (each for each in runs if each != model):
+            gap = found.difference(runs[model], runs[other])
+            known = gap._asdict() | {"verdict": gap.verdict} if gap else {"verdict": "not run"}
+            rows.append({"value": value, "other": other, **known})
+    return pd.DataFrame(rows, columns=["value", "other", *Difference._fields, "verdict"])
+
+
+def epochs_to(curves: pd.DataFrame, level: float, name: str = "validation_mse") -> float:
+    """Return the first epoch at which the error is at or below a level, or infinity.
+
+    >>> epochs_to(pd.DataFrame({"validation_mse": [3.0, 2.0, 1.0]}), 2.0)
+    2.0
+    """
+    below = np.flatnonzero(curves[name].to_numpy() <= level)
+    return float(below[0] + 1) if len(below) else float("inf")
+
+
+def leads(
+    found: Evidence, runs: Iterable[RunConfig], model: str = "reweighted-rnn"
+) -> pd.DataFrame:
+    """Return by how much a network leads each other one of these runs, a row each that ran.
+
+    Columns: other, mean, low, high, seeds, sequences, verdict.
+    """
+    by_model = {run.model: run for run in runs}
+    ours, rows = by_model.pop(model), []
+    for other, run in by_model.items():
+        gap = found.difference(ours, run)
+        if gap is not None:
+            rows.append({"other": other, **gap._asdict(), "verdict": gap.verdict})
+    return pd.DataFrame(rows, columns=["other", *Difference._fields, "verdict"])
+
+
+def answers(
+    found: Evidence, runs: Mapping[str, Iterable[RunConfig]], metric: str = "psnr_authors"
+) -> pd.DataFrame:
+    """Return a metric for each answer of :func:`unfolded.grid.ablations` and network, as text.
+
+    A row an answer, a column a network: mean over seeds and half the 95 % interval, or "not run".
+    """
+    table = {name: {run.model: _told(found.at(run)[metric]) for run in each}
+             for name, each in runs.items()}  # fmt: skip
+    return pd.DataFrame(table).T
+
+
+def _told(values: pd.Series) -> str:
+    if values.empty:
+        return "not run"
+    low, high = interval(values)
+    return f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
+
+
+def gains(found: Evidence, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFrame:
+    """Return what each answer after the first gains over the first, a row a network and answer.
+
+    Columns: answer, model, mean, low, high, seeds, sequences, verdict; pairs without a run are
+    left out. Test sequences have to be the same in both.
+    """
+    usual, *others = runs
+    rows = []
+    for name in others:
+        for run, before in zip(runs[name], runs[usual], strict=True):
+            gap = found.difference(run, before)
+            if gap is not None:
+                row = {"answer": name, "model": run.model, **gap._asdict()}
+                rows.append(row | {"verdict": gap.verdict})
+    return pd.DataFrame(rows, columns=["answer", "model", *Difference._fields, "verdict"])

@@ -1,0 +1,207 @@
+"""The claims: every verdict follows from the records, every check and page exists."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from unfolded import claims, networks, results, verdicts
+from unfolded.errors import RecordError
+from unfolded.evidence import PRINTED, Evidence
+from unfolded.records import METRICS, Record
+
+ROOT = Path(__file__).resolve().parent.parent
+CLAIMS = claims.claims()
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+class TestClaim:
+    def test_the_written_verdict_follows(self, claim):
+        found = claim.judged()
+        assert found.word == claim.verdict, found.because
+        assert found.word in claims.WORDS
+        assert found.because.endswith(".") and "nan" not in found.because
+
+    def test_it_has_a_rule_or_reasons_with_checks_that_exist(self, claim):
+        if claim.rule:
+            assert claim.rule in verdicts.RULES and not claim.because
+            return
+        assert claim.because
+        assert claim.checks or claim.verdict == "open"
+        for check in claim.checks:
+            file, name = check.split("::")
+            source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+            assert re.search(rf"^ *def {re.escape(name)}\(", source, re.M), check
+
+    def test_its_page_is_in_the_book(self, claim):
+        toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+        pages = {toc["root"]} | {c["file"] for part in toc["parts"] for c in part["chapters"]}
+        assert claim.page in pages
+
+    def test_it_says_one_thing_in_a_sentence(self, claim):
+        assert claim.says.endswith(".") and claim.shown_by.endswith(".")
+        assert len(claim.says) < 160
+
+
+def test_names_are_used_once_and_every_rule_judges_something():
+    names = [claim.id for claim in CLAIMS]
+    assert len(set(names)) == len(names)
+    assert {claim.rule for claim in CLAIMS} - {""} == set(verdicts.RULES)
+
+
+@pytest.mark.parametrize("content", ["", "[[claim]]\nid = 'x'\n", "[[claim]]\nmore = 1\n", "}"])
+def test_a_damaged_file_is_one_clear_line(content, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "claims.toml").write_text(content)
+    monkeypatch.setattr(claims, "ROOT", tmp_path)
+    with pytest.raises(RecordError, match="expected claims at"):
+        claims.claims()
+
+
+# The rules, on records that decide them -----------------------------------------------------------
+
+
+def run(model, mse, *, curve=(9.0, 4.0, 1.0), **fields):
+    one = dataclasses.replace(PRINTED, model=model, depth=None)
+    one = dataclasses.replace(one, **fields)
+    each = list(mse * np.linspace(0.9, 1.1, 50))
+    psnr = 10 * np.log10(255**2 / mse)
+    curves = {"train_mse": list(curve), "validation_mse": list(curve)}
+    return Record(one.as_dict(), one.hash, "done", dict.fromkeys(METRICS, psnr), curves, each)
+
+
+@pytest.fixture
+def records(monkeypatch):
+    """Let the rules judge these records instead of the committed ones."""
+
+    def use(*found):
+        monkeypatch.setattr(verdicts, "_committed", lambda: Evidence.of(found))
+
+    return use
+
+
+def everyone(value, *, ours=10.0, others=20.0, **fields):
+    name = {"reweighted-rnn": ours}
+    return [run(model, name.get(model, others), **fields, **value) for model in networks.names()]
+
+
+def word(rule):
+    return verdicts.RULES[rule]().word
+
+
+def test_best_at_every_rate(records):
+    rates = [{"cs_rate": rate} for rate in (0.1, 0.2, 0.3, 0.4, 0.5)]
+    whole = [one for rate in rates for one in everyone(rate)]
+    records(*whole)
+    assert word("best at every rate") == "holds"
+    records(*whole[:9])
+    assert word("best at every rate") == "in part"
+    records(*whole[9:], *everyone(rates[0], ours=30.0))
+    judged = verdicts.RULES["best at every rate"]()
+    assert judged.word == "in part" and "behind in 8" in judged.because
+    records(*everyone(rates[0], ours=30.0))
+    assert word("best at every rate") == "does not hold"
+    records(*everyone(rates[0], ours=20.0))
+    assert word("best at every rate") == "does not hold"
+    records()
+    assert word("best at every rate") == "open"
+
+
+def test_depth_counts_from_three_layers_on(records):
+    shallow = [one for d in (1, 2) for one in everyone({"depth": d}, ours=30.0)]
+    deep = [one for d in (3, 4, 5, 6) for one in everyone({"depth": d})]
+    records(*shallow, *deep)
+    assert word("best when deep") == "holds"
+    assert word("IndRNN when shallow") == "holds"
+    records(*everyone({"depth": 1}), *everyone({"depth": 2}))
+    assert word("IndRNN when shallow") == "does not hold"
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [
+        ((60, 50, 40, 30, 20, 10), "holds"),
+        ((60, 50, 40), "in part"),
+        ((60, 50, 55, 30, 20, 10), "in part"),
+        ((10, 20, 30), "does not hold"),
+        ((60, 50), "open"),
+    ],
+)
+def test_gains_with_depth(errors, verdict, records):
+    records(*(run("reweighted-rnn", mse, depth=d) for d, mse in enumerate(errors, 1)))
+    assert word("gains with depth") == verdict
+
+
+def test_two_layers_for_lstm(records):
+    two, three = run("lstm", 10.0, depth=2), run("lstm", 20.0, depth=3)
+    records(two, three)
+    assert word("two layers for LSTM") == "holds"
+    records(run("lstm", 30.0, depth=2), three)
+    assert word("two layers for LSTM") == "does not hold"
+    records(two)
+    assert word("two layers for LSTM") == "open"
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [((3.0, 0.5), "in part"), ((9, 8), "does not hold")])
+def test_figure_3(ours, verdict, records):
+    unfolded = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
+    slow = (9.0, 5.0, 1.0)
+    curves = {name: (9.0, 0.9, 0.6) if name in unfolded[1:] else slow for name in networks.names()}
+    curves["reweighted-rnn"] = ours
+    found = [run(name, 1.0, curve=curve, hidden=256) for name, curve in curves.items()]
+    records(*found)
+    assert word("lowest error") == verdict
+    records(*found[1:])
+    assert word("lowest error") == word("unfolded learn faster") == "open"
+
+
+@pytest.mark.parametrize(
+    ("unfolded", "stacked", "verdict"),
+    [((4, 1, 1), (9, 5, 1), "in part"), ((9, 8, 7), (9, 5, 1), "does not hold")],
+)
+def test_who_learns_faster(unfolded, stacked, verdict, records):
+    ours = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
+    curve = {name: unfolded if name in ours else stacked for name in networks.names()}
+    records(*(run(name, 1.0, curve=curve[name], hidden=256) for name in networks.names()))
+    assert word("unfolded learn faster") == verdict
+
+
+def test_gap_by_depth(records):
+    def gapped(depth, ratio):
+        one = run("reweighted-rnn", 1.0, depth=depth)
+        one.curves["validation_mse"] = [ratio * mse for mse in one.curves["train_mse"]]
+        return one
+
+    records(*(gapped(depth, 1.1) for depth in (1, 3, 6)))
+    assert word("gap by depth") == "in part"
+    records(*(gapped(depth, 1 + 0.1 * depth) for depth in (1, 3, 6)))
+    assert word("gap by depth") == "does not hold"
+
+
+def test_reweighting_and_prior_by_taking_them_away(records):
+    small = {"profile": "laptop", "hidden": 256}
+    ours = [run("reweighted-rnn", 10.0, **small), run("reweighted-rnn", 10.0, hidden=256)]
+
+    def less(mse):
+        return [run("reweighted-rnn", mse, reweighting="Z", **small),
+                run("reweighted-rnn", mse, reweighting="g", **small),
+                run("l1-l1-rnn", mse, **small), run("l1-l1-rnn", mse, hidden=256),
+                run("reweighted-rnn", mse, lambda2=0.0, **small),
+                run("reweighted-rnn", mse, lambda2=0.0, hidden=256)]  # fmt: skip
+
+    for mse, verdict in ((20.0, "holds"), (10.0, "does not hold"), (5.0, "does not hold")):
+        records(*ours, *less(mse))
+        assert word("reweighting helps") == word("temporal prior") == verdict
+    records(*ours, *less(20.0)[:-1])
+    assert word("temporal prior") == "open"
+
+
+def test_a_page_that_reads_claims_depends_on_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNFOLDED_READS", str(tmp_path / "reads"))
+    claims.claims()
+    assert (tmp_path / "reads").read_text() == "data/claims.toml\n"
+    assert isinstance(results.printed(), pd.DataFrame)

@@ -1,0 +1,119 @@
+"""Paired differences: intervals that hold the truth, and cells that are compared with their own."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unfolded import evidence
+from unfolded.config import RunConfig
+from unfolded.errors import ConfigError
+from unfolded.evidence import Evidence, decibel, epochs_to, paired
+from unfolded.records import METRICS, Record
+
+
+def noisy(gain, seeds=3, sequences=200, seed=0):
+    """Return errors of two networks, the first better by ``gain`` dB on the average."""
+    random = np.random.default_rng(seed)
+    common = random.normal(20, 3, (1, sequences)) + random.normal(0, 0.2, (seeds, 1))
+    first = common + gain + random.normal(0, 0.5, (seeds, sequences))
+    return [255**2 / 10 ** (psnr / 10) for psnr in (first, common)]
+
+
+def test_the_mean_is_that_of_decibels_by_sequence():
+    ours, theirs = noisy(1.0)
+    assert paired(ours, theirs).mean == pytest.approx((decibel(ours) - decibel(theirs)).mean())
+    assert decibel([255.0**2, 255.0**2 / 100]).tolist() == [0, 20]
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    found = [paired(*noisy(0.1, seeds=1, seed=seed), draws=400) for seed in range(200)]
+    held = np.mean([gap.low <= 0.1 <= gap.high for gap in found])
+    assert 0.9 <= held <= 0.99
+
+
+def test_pairing_sees_what_the_spread_of_sequences_would_hide():
+    # Sequences differ by 3 dB, the networks by a tenth.
+    ours, theirs = noisy(0.1)
+    gap = paired(ours, theirs)
+    assert gap.verdict == "ahead" and gap.high - gap.low < 0.2
+    assert paired(theirs, ours).verdict == "behind"
+    assert paired(*noisy(0.0)).verdict == "undecided"
+    assert (gap.seeds, gap.sequences) == (3, 200)
+
+
+def test_swapping_turns_the_sign_and_repeating_changes_nothing():
+    ours, theirs = noisy(0.3)
+    one, other = paired(ours, theirs), paired(theirs, ours)
+    assert [one.mean, one.low, one.high] == pytest.approx([-other.mean, -other.high, -other.low])
+    assert one == paired(ours, theirs)
+
+
+def test_one_seed_leaves_the_sequences_and_one_sequence_the_seeds():
+    ours, theirs = noisy(0.3, seeds=1)
+    assert paired(ours, theirs).low < paired(ours, theirs).high
+    gap = paired(ours[:, :1], theirs[:, :1])
+    assert gap.low == gap.high == pytest.approx(gap.mean)
+
+
+@pytest.mark.parametrize(
+    "shapes", [((1, 3), (1, 4)), ((3,), (3,)), ((2, 3), (1, 3)), ((1, 0),) * 2]
+)
+def test_what_is_not_paired_is_refused(shapes):
+    with pytest.raises(ConfigError, match="two arrays"):
+        paired(*(np.ones(shape) for shape in shapes))
+
+
+BASE = RunConfig(profile="paper", source="mnist", hidden=64)
+
+
+def run(model, **fields):
+    return dataclasses.replace(BASE, model=model, depth=None, **fields)
+
+
+def record(model, mse, **fields):
+    one = run(model, **fields)
+    curves = {"validation_mse": [3.0, 2.0]}
+    each = [mse, 2 * mse, 3 * mse]
+    scores = dict.fromkeys(METRICS, 1.0)
+    return Record(one.as_dict(), one.hash, "done", scores, curves, each)
+
+
+def test_cells_are_compared_with_their_own_seed_and_settings():
+    found = Evidence.of([
+        record("reweighted-rnn", 10.0), record("reweighted-rnn", 1.0, seed=1),
+        record("gru", 100.0), record("gru", 1000.0, cs_rate=0.3), record("gru", 7.0, seed=5),
+    ])  # fmt: skip
+    gap = found.difference(run("reweighted-rnn"), run("gru", seed=9))
+    assert (gap.mean, gap.seeds, gap.sequences) == (pytest.approx(10.0), 1, 3)
+    for other in (run("gru", cs_rate=0.4), run("gru", hidden=9), run("lstm")):
+        assert found.difference(run("reweighted-rnn"), other) is None
+
+
+def test_a_table_of_leads_has_every_pair_of_every_cell():
+    found = Evidence.of([record("reweighted-rnn", 1.0), record("lstm", 2.0)])
+    table = evidence.against_all(found, 1, BASE)
+    assert len(table) == 5 * 8
+    ran = table[table["verdict"] != "not run"]
+    assert ran[["value", "other", "verdict"]].to_numpy().tolist() == [[0.2, "lstm", "ahead"]]
+    assert table.loc[ran.index, "mean"].item() == pytest.approx(10 * np.log10(2))
+
+
+def test_a_failed_run_is_no_evidence():
+    failed = Record(RunConfig(profile="paper").as_dict(), "x", "failed")
+    assert not Evidence.of([failed]).errors
+
+
+def test_epochs_to_a_level():
+    curve = pd.DataFrame({"validation_mse": [5.0, 3.0, 4.0, 1.0]})
+    assert [epochs_to(curve, level) for level in (6, 3, 1, 0.5)] == [1, 2, 4, np.inf]
+
+
+def test_committed_evidence_has_an_error_for_each_test_sequence_and_the_recorded_mean():
+    found = Evidence.committed()
+    runs = found.runs.set_index("config_hash")
+    for name, errors in found.errors.items():
+        assert len(errors) == {"paper": 1_000, "laptop": 100}[runs.at[name, "profile"]]
+        assert errors.mean() == pytest.approx(runs.at[name, "test_mse"], rel=1e-5)
+        assert len(found.curves[name]) == runs.at[name, "epochs"]
