@@ -183,7 +183,7 @@ def test_gap_by_depth(records):
 
 
 def test_reweighting_and_prior_by_taking_them_away(records):
-    small = {"profile": "laptop", "hidden": 256}
+    small = {"profile": "short", "hidden": 128}
     ours = [run("reweighted-rnn", 10.0, **small), run("reweighted-rnn", 10.0, hidden=256)]
 
     def less(mse):

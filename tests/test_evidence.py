@@ -114,6 +114,6 @@ def test_committed_evidence_has_an_error_for_each_test_sequence_and_the_recorded
     found = Evidence.committed()
     runs = found.runs.set_index("config_hash")
     for name, errors in found.errors.items():
-        assert len(errors) == {"paper": 1_000, "laptop": 100}[runs.at[name, "profile"]]
+        assert len(errors) == {"paper": 1_000, "short": 1_000}[runs.at[name, "profile"]]
         assert errors.mean() == pytest.approx(runs.at[name, "test_mse"], rel=1e-5)
         assert len(found.curves[name]) == runs.at[name, "epochs"]

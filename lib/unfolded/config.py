@@ -1,4 +1,4 @@
-"""What a run is: its configuration, the two protocols and the three profiles."""
+"""What a run is: its configuration, the two protocols and the four profiles."""
 
 import dataclasses
 import hashlib
@@ -40,6 +40,7 @@ PROTOCOLS = {"authors": Protocol(peak=255.0), "normalised": Protocol(peak=1.0)}
 PROFILES = {
     "smoke": Profile(count=100, epochs=2, hidden=32),
     "laptop": Profile(count=1_000, epochs=15, hidden=256),
+    "short": Profile(count=10_000, epochs=40, hidden=128),
     "paper": Profile(count=10_000, epochs=200, hidden=1024),
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from unfolded import evidence, networks
+from unfolded.config import RunConfig
 from unfolded.evidence import PRINTED, Evidence
 from unfolded.grid import UNFOLDED, VARIED, row
 
@@ -89,15 +90,15 @@ def gap_by_depth() -> Judgement:
 
 def reweighting_helps() -> Judgement:
     """Judge "Z and g are what ours gains over ℓ1-ℓ1-RNN", by taking away one or both."""
-    ours = replace(PRINTED, hidden=_WIDTH, profile="laptop")
+    ours = RunConfig(profile="short", source="mnist")
     less = {
         "without g": replace(ours, reweighting="Z"),
         "without Z": replace(ours, reweighting="g"),
         "without both": replace(ours, model="l1-l1-rnn"),
     }
     gaps = {name: _committed().difference(ours, other) for name, other in less.items()}
-    large = replace(ours, profile="paper")
-    gaps["without both, at the paper's scale"] = _committed().difference(
+    large = _wide()
+    gaps[f"without both, at the paper's scale and h = {_WIDTH}"] = _committed().difference(
         large, replace(large, model="l1-l1-rnn")
     )
     return _from_gaps(gaps, "Lead of reweighted-RNN over the same network")
@@ -106,10 +107,15 @@ def reweighting_helps() -> Judgement:
 def temporal_prior() -> Judgement:
     """Judge "the ℓ1-ℓ1 term is part of the gain", by networks with λ2 held at zero."""
     gaps = {}
-    for profile, name in (("laptop", "small runs"), ("paper", "the paper's scale")):
-        with_it = replace(PRINTED, hidden=_WIDTH, profile=profile)
-        gaps[name] = _committed().difference(with_it, replace(with_it, lambda2=0.0))
+    short = RunConfig(profile="short", source="mnist")
+    both = {"in short runs": short, f"at the paper's scale and h = {_WIDTH}": _wide()}
+    for name, run in both.items():
+        gaps[name] = _committed().difference(run, replace(run, lambda2=0.0))
     return _from_gaps(gaps, "Lead of reweighted-RNN over the same network with λ2 = 0")
+
+
+def _wide() -> RunConfig:
+    return replace(PRINTED, hidden=_WIDTH)
 
 
 def _from_gaps(gaps: dict, what: str) -> Judgement:
@@ -191,7 +197,7 @@ def _committed() -> Evidence:
 def _curves() -> dict[str, pd.DataFrame]:
     """Return the learning curve of each network's first seed at the common width."""
     found = _committed()
-    runs = {run.model: found.at(run) for run in row(replace(PRINTED, hidden=_WIDTH))}
+    runs = {run.model: found.at(run) for run in row(_wide())}
     return {
         name: found.curves[own["config_hash"].iloc[0]] for name, own in runs.items() if len(own)
     }
