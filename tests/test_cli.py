@@ -13,7 +13,7 @@ import torch
 from small_runs import small
 
 from unfolded import __main__ as cli
-from unfolded import config, data, grid, networks, records, results, training
+from unfolded import config, data, grid, networks, options, records, results, training
 from unfolded.errors import ConfigError, TrainingError
 
 SMALL = ["--profile", "small", "--device", "cpu"]
@@ -64,7 +64,7 @@ def test_every_example_of_the_manual_can_be_typed(monkeypatch, capsys):
         raise ConfigError("not now")
 
     monkeypatch.setattr(training, "run", run)
-    lines = [line.split() for line in cli._EXAMPLES.splitlines() if line.startswith("  python")]
+    lines = [line.split() for line in options.EXAMPLES.splitlines() if line.startswith("  python")]
     assert [line[3] for line in lines] == ["train", "train", "sweep", "sweep", "grid", "tables"]
     # Where there is no GPU, what asks for one ends with one line.
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from unfolded.data import sequences
-from unfolded.dictionaries import overcomplete_dct, sensing_matrix
-from unfolded.solvers import l1_l1
+from unfolded.pretrained import pretrained
 
 HERE = Path(__file__).parent
 WIDTH, COLUMN, PIXEL = 720, 220, 7
@@ -47,7 +46,7 @@ def picture(frame: np.ndarray, x: float, y: float) -> str:
     left = x - side / 2
     parts = [f'<rect x="{left}" y="{y}" width="{side}" height="{side}" fill="#10151a"/>']
     for (row, column), value in np.ndenumerate(frame):
-        if value > 8:
+        if value > 24:  # the ground is not quite black
             grey = f"#{int(value):02x}" + f"{int(value):02x}" * 2
             place = f'x="{left + column * PIXEL:g}" y="{y + row * PIXEL}"'
             parts.append(f'<rect {place} width="{PIXEL}" height="{PIXEL}" fill="{grey}"/>')
@@ -67,12 +66,11 @@ def strip(x: np.ndarray, centre: float, y: float) -> str:
     return "".join(bars)
 
 
-def recovered(frames: np.ndarray, A: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return the measurements of 20 frames and what the l1-l1 solver makes of them."""
-    D = overcomplete_dct(256, 1024)
-    x = torch.from_numpy(frames).reshape(1, -1, 256) @ A.T
-    solution = l1_l1(x, A, D, torch.eye(1024), lambda1=1.0, lambda2=0.5, iterations=500)
-    estimate = (solution.codes @ D.T).clamp(0, 255)
+def recovered(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the measurements of 20 frames and what the trained reweighted-RNN makes of them."""
+    network, _ = pretrained("reweighted-rnn")
+    x = network.measure(torch.from_numpy(frames).reshape(1, -1, 256))
+    estimate = network.recover(x).clamp(0, 255)
     return x[0].numpy(), estimate[0].reshape(-1, 16, 16).numpy()
 
 
@@ -102,7 +100,7 @@ def column(number: int, frame: np.ndarray, x: np.ndarray, estimate: np.ndarray) 
 
 def main() -> None:
     moving = sequences("digits", count=10)[3]
-    x, estimate = recovered(moving, sensing_matrix(51, 256, seed=0))
+    x, estimate = recovered(moving)
     chosen = (14, 15, 16)
     columns = "".join(column(i, moving[t], x[t], estimate[t]) for i, t in enumerate(chosen))
     head = "".join(

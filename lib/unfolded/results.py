@@ -21,23 +21,23 @@ _NAMES = ("commit", "config_hash", "data_sha256")
 
 def committed(name: str = "runs.csv") -> pd.DataFrame:
     """Return a table of data/results/, the measured values that come with the repository."""
-    return _read(RESULTS / name)
+    return read(RESULTS / name)
 
 
 def curves(config_hash: str) -> pd.DataFrame:
     """Return the committed learning curves of a run: one row an epoch, as in its record."""
-    return _read(RESULTS / "curves" / f"{config_hash}.csv")
+    return read(RESULTS / "curves" / f"{config_hash}.csv")
 
 
 def sequences(config_hash: str) -> pd.DataFrame | None:
     """Return the committed test errors of a run, one row a sequence, or None if it kept none."""
     path = RESULTS / "sequences" / f"{config_hash}.csv"
-    return _read(path) if path.exists() else None
+    return read(path) if path.exists() else None
 
 
 def printed() -> pd.DataFrame:
     """Return the paper's Tables 1–3 as printed, one row a cell."""
-    return _read(ROOT / "data" / "paper" / "tables.csv")
+    return read(ROOT / "data" / "paper" / "tables.csv")
 
 
 def commit_runs(found: pd.DataFrame) -> int:
@@ -104,7 +104,8 @@ def note(path: Path) -> Path:
     return path
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read(path: Path) -> pd.DataFrame:
+    """Return a committed table, and tell the gate. Raises RecordError if there is none."""
     note(path)
     if not path.exists():
         do = "run `python -m unfolded tables --commit` or check the file out again"

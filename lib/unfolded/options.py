@@ -1,0 +1,103 @@
+"""The options of the command line, and its manual."""
+
+import argparse
+from collections.abc import Callable, Mapping
+
+from unfolded import data, grid, networks
+from unfolded.config import PROFILES, PROTOCOLS, RunConfig
+from unfolded.networks.positive import POSITIVITY
+from unfolded.networks.reweighted import REWEIGHTING
+from unfolded.together import TOGETHER
+
+EXAMPLES = """\
+examples:
+  python -m unfolded train --model l1-l1-rnn --profile smoke
+      seconds: a check that everything works
+  python -m unfolded train --model reweighted-rnn --source mnist --profile paper --hidden 256
+      the paper's settings at width 256
+  python -m unfolded sweep --table 1 --profile laptop
+      every cell of Table 1 at a size that a laptop trains; Tables 2 and 3 grow to widths
+      and depths that take hours without a GPU
+  python -m unfolded sweep --table 1 --seed 0 1 2 3 4 --profile paper --device cuda
+      the paper's settings with five seeds a cell, which a GPU trains side by side
+  python -m unfolded grid --grid ablations --hidden 128
+      list runs with the options that train each of them
+  python -m unfolded tables
+      list all runs; with --commit merge them into data/results/
+
+Runs are kept in runs/ (or UNFOLDED_RUNS, or --store), one folder for each configuration. What
+has finished is not trained again; what was interrupted goes on after the last epoch that was kept.
+Data is looked for in the folder that UNFOLDED_DATA names, then downloaded; the source
+"digits" needs neither.
+"""
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others; the usage is one --help away."""
+
+    def error(self, message: str):
+        self.exit(2, f"unfolded: {message}; see {self.prog} --help\n")
+
+
+def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
+    """Return the parser; ``does``: what each command calls with its options."""
+    whole = _Parser(
+        prog="python -m unfolded",
+        description="Train unfolded recurrent networks and collect their results.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    default = RunConfig()
+
+    train = commands.add_parser("train", help="train one network and write its record")
+    train.add_argument("--model", choices=networks.names(), default=default.model)
+    train.add_argument("--cs-rate", type=float, default=default.cs_rate, help="n/n0, default 0.2")
+    train.add_argument("--hidden", type=int, help="h; default is the profile's")
+    train.add_argument("--depth", type=int, help="d; default 3, for lstm 2")
+    train.add_argument("--seed", type=int, default=default.seed)
+
+    sweep = commands.add_parser("sweep", help="train every cell of a table or another grid")
+    listed = commands.add_parser("grid", help="list the runs of a grid: hash and train's options")
+    for command in (sweep, listed):
+        which = command.add_mutually_exclusive_group(required=True)
+        which.add_argument("--table", type=int, choices=tuple(grid.VARIED), help="of the paper")
+        which.add_argument("--grid", choices=tuple(grid.GRIDS), help="a set of runs by name")
+        command.add_argument("--models", nargs="+", choices=networks.names(), help="default: all")
+        several = {"type": int, "nargs": "+", "default": [default.seed], "help": "one or several"}
+        command.add_argument("--seed", **several)
+        command.add_argument("--hidden", type=int, help="h where it is not varied")
+    side = f"on a GPU, so many seeds of a cell side by side; default {TOGETHER}"
+    sweep.add_argument("--together", type=_positive, default=TOGETHER, metavar="K", help=side)
+
+    for command in (train, sweep, listed):
+        command.add_argument("--source", choices=data.SOURCES, default=default.source)
+        command.add_argument("--reduction", choices=data.REDUCTIONS, default=default.reduction)
+        command.add_argument("--protocol", choices=tuple(PROTOCOLS), default=default.protocol)
+        command.add_argument("--profile", choices=tuple(PROFILES), default=default.profile)
+        command.add_argument("--positivity", choices=POSITIVITY, default=default.positivity)
+        command.add_argument("--lambda1", type=float, default=default.lambda1)
+        command.add_argument("--lambda2", type=float, default=default.lambda2)
+        what = "what reweighted-rnn trains of Z and g"
+        command.add_argument(
+            "--reweighting", choices=REWEIGHTING, default=default.reweighting, help=what
+        )
+    for command in (train, sweep):
+        command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, auto (default)")
+        command.add_argument("--again", action="store_true", help="train even if a record exists")
+        command.add_argument("--quiet", action="store_true", help="show no progress")
+    tables = commands.add_parser("tables", help="list the runs and collect them into one table")
+    tables.add_argument("--commit", action="store_true", help="merge into data/results/")
+    weights = commands.add_parser("weights", help="keep the default row's weights in data/weights/")
+    for command in (train, sweep, tables, weights):
+        command.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
+    for name, does_it in does.items():
+        commands.choices[name].set_defaults(command=does_it)
+    return whole

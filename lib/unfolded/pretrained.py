@@ -1,0 +1,91 @@
+"""Trained networks that come with the repository: half precision, with what they reach."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import load, save
+from torch import nn
+
+from unfolded import checkpoints, files, loading, records, results
+from unfolded.config import RunConfig
+from unfolded.errors import ConfigError, RecordError, complain
+from unfolded.evidence import PRINTED
+from unfolded.grid import row
+from unfolded.job import tested
+from unfolded.provenance import ROOT
+
+WEIGHTS = ROOT / "data" / "weights"
+HIDDEN = 256
+"""The width of the networks that are kept: small enough to lie in the repository."""
+
+
+def pretrained(model: str) -> tuple[nn.Module, RunConfig]:
+    """Return a network of the default row at h = 256, trained at the paper's scale, ready to use.
+
+    Its weights were rounded to half precision; :func:`kept` tells what that costs.
+    Raises ConfigError for a model that is not kept, RecordError if the file is damaged.
+    """
+    table = kept().set_index("model")
+    if model not in table.index:
+        do = "choose one, or train it"
+        raise ConfigError(complain(f"one of {', '.join(table.index)}", repr(model), do))
+    path = results.note(WEIGHTS / f"{model}.safetensors")
+    want, do = f"the weights of {model} at {path}", "restore them with git checkout"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordError(complain(want, error, do)) from error
+    if hashlib.sha256(content).hexdigest() != table.at[model, "sha256"]:
+        raise RecordError(complain(want, "a file with another checksum", do))
+    # The header says of which run they are; its length stands in the first eight bytes.
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    config = RunConfig(**json.loads(header["__metadata__"]["config"]))
+    network = checkpoints.build_network(config)
+    weights = {name: tensor.float() for name, tensor in load(content).items()}
+    network.load_state_dict(weights)
+    return network.requires_grad_(False), config
+
+
+def kept() -> pd.DataFrame:
+    """Return data/weights/weights.csv: model, run, checksum, and PSNR with the rounded weights."""
+    return results.read(WEIGHTS / "weights.csv")
+
+
+def keep(store: str | Path | None = None) -> pd.DataFrame:
+    """Write the finished runs of the default row at h = 256 to data/weights/; return the table.
+
+    Measures each on the test sequences with its rounded weights, so the data must be at hand.
+    Runs that the store does not hold keep what was there.
+    """
+    path = WEIGHTS / "weights.csv"
+    rows = {} if not path.exists() else {row["model"]: row for row in kept().to_dict("records")}
+    for config in row(RunConfig(**(PRINTED.as_dict() | {"hidden": HIDDEN}))):
+        folder = records.folder_of(config, store)
+        record = records.load(folder, config)
+        if record is not None and record.status == "done":
+            rows[config.model] = _keep(config, folder, record)
+    table = pd.DataFrame(rows.values())
+    files.write(path, table.to_csv(index=False, lineterminator="\n"))
+    return table
+
+
+def _keep(config: RunConfig, folder: Path, record: records.Record) -> dict:
+    network, _ = checkpoints.load_network(folder)
+    halves = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
+    content = save(halves, metadata={"config": json.dumps(config.as_dict(), sort_keys=True)})
+    files.write(WEIGHTS / f"{config.model}.safetensors", content)
+    network.load_state_dict({name: tensor.float() for name, tensor in halves.items()})
+    with torch.no_grad():
+        found, _ = tested(network, loading.unseen(config), config.scale.peak)
+    return {
+        "model": config.model,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "psnr_authors": round(found["psnr_authors"], 4),
+        "psnr_authors_before_rounding": round(record.metrics["psnr_authors"], 4),
+        "bytes": len(content),
+        "commit": record.provenance["commit"],
+        "config_hash": record.config_hash,
+    }

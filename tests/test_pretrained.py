@@ -1,0 +1,70 @@
+"""The weights that come with the repository: whole, small, and as good as their table says."""
+
+import pytest
+import torch
+
+from unfolded import data, loading, metrics, pretrained, records
+from unfolded.errors import ConfigError, DataError, RecordError
+from unfolded.records import Record
+
+TABLE = pretrained.kept()
+
+
+@pytest.mark.parametrize("model", TABLE["model"])
+class TestKept:
+    def test_it_recovers_frames_that_it_was_not_trained_on(self, model):
+        network, config = pretrained.pretrained(model)
+        assert (config.model, config.hidden, config.profile) == (model, 256, "paper")
+        frames = torch.from_numpy(data.sequences("digits", count=50)).flatten(2)
+        estimate = network(frames)
+        nothing = torch.zeros_like(frames)
+        gain = [metrics.psnr(frames, e, peak=255, average="global") for e in (estimate, nothing)]
+        assert gain[0] > gain[1] + 1
+        assert not any(p.requires_grad for p in network.parameters())
+
+    def test_it_reaches_what_its_table_says(self, model):
+        network, config = pretrained.pretrained(model)
+        try:
+            frames = loading.unseen(config)
+        except DataError:
+            pytest.skip("MNIST is not at hand")
+        found = metrics.psnr(frames, network(frames), peak=255, average="authors")
+        row = TABLE.set_index("model").loc[model]
+        assert found == pytest.approx(row["psnr_authors"], abs=1e-2)
+        # Half precision costs next to nothing.
+        assert found == pytest.approx(row["psnr_authors_before_rounding"], abs=0.05)
+
+
+def test_together_they_are_small():
+    sizes = [path.stat().st_size for path in pretrained.WEIGHTS.glob("*.safetensors")]
+    assert len(sizes) == len(TABLE) and sum(sizes) < 10e6
+
+
+def test_what_is_not_kept_is_refused():
+    with pytest.raises(ConfigError, match=r"expected one of .*reweighted-rnn.*; got 'x'"):
+        pretrained.pretrained("x")
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.delenv("UNFOLDED_READS", raising=False)
+    return tmp_path
+
+
+def test_a_damaged_file_is_refused(elsewhere):
+    (elsewhere / "weights").mkdir()
+    TABLE.to_csv(elsewhere / "weights" / "weights.csv", index=False)
+    model = TABLE["model"].iloc[0]
+    with pytest.raises(RecordError, match="No such file"):
+        pretrained.pretrained(model)
+    (elsewhere / "weights" / f"{model}.safetensors").write_bytes(b"damaged")
+    with pytest.raises(RecordError, match="another checksum"):
+        pretrained.pretrained(model)
+
+
+def test_only_finished_runs_of_the_default_row_are_kept(elsewhere):
+    config = pretrained.row(pretrained.PRINTED)[0]
+    failed = Record(config.as_dict(), config.hash, "failed", reason="x")
+    records.save(failed, records.folder_of(config, elsewhere))
+    assert pretrained.keep(elsewhere).empty
