@@ -13,7 +13,7 @@ import torch
 from small_runs import small
 
 from unfolded import __main__ as cli
-from unfolded import config, data, grid, networks, options, records, results, training
+from unfolded import config, data, grid, guards, networks, options, records, results, training
 from unfolded.errors import ConfigError, TrainingError
 
 SMALL = ["--profile", "small", "--device", "cpu"]
@@ -26,6 +26,7 @@ def sandbox(tmp_path, monkeypatch):
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
     monkeypatch.setitem(config.PROFILES, "small", config.Profile(count=10, epochs=2, hidden=4))
+    monkeypatch.setattr(cli.os, "cpu_count", lambda: 1)  # other processes know no such profile
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -192,11 +193,30 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(monkeypatch, capsys):
 
 def test_a_sweep_is_the_grid(capsys):
     assert cli.main(["sweep", "--table", "1", "--models", "gru", *SMALL]) == 0
+    out, _ = said(capsys)
+    rates = grid.VARIED[1][1]
+    assert [line.split(":")[0].split(" h=")[0] for line in out] == [
+        f"[{k}/5] gru rate={rate}" for k, rate in enumerate(rates, 1)
+    ]
+
+
+def test_a_sweep_in_several_processes_leaves_the_same_records(tmp_path):
+    words = ["sweep", "--grid", "smoke", "--models", "sista-rnn", "gru", "--quiet"]
+    words += ["--device", "cpu"]
+    for jobs in "1", "2":
+        assert cli.main([*words, "--jobs", jobs, "--store", str(tmp_path / jobs)]) == 0
+    one, two = (records.collect(tmp_path / jobs).set_index("config_hash") for jobs in "12")
+    assert len(one) == 2 and one[[*records.METRICS]].equals(two[[*records.METRICS]])
+
+
+def test_a_sweep_goes_past_a_folder_in_use(capsys, tmp_path):
+    first, *others = grid.table(1, small(), ["gru"])
+    with guards.held(records.folder_of(first)):
+        words = ["sweep", "--table", "1", "--models", "gru", *SMALL, "--quiet"]
+        assert cli.main(words) == 1
     out, err = said(capsys)
-    runs = grid.table(1, small(), ["gru"])
-    heads = [line for line in err if line.startswith("[")]
-    assert heads == [f"[{k}/5] gru {run.hash}" for k, run in enumerate(runs, 1)]
-    assert len(out) == 5
+    assert len(out) == len(others) and len(err) == 1 and "to be free" in err[0]
+    assert cli.main(words) == 0
 
 
 def test_a_sweep_of_several_seeds_trains_each_of_them(capsys):
@@ -224,12 +244,7 @@ def test_on_a_gpu_the_seeds_of_a_cell_go_together(monkeypatch, capsys):
     assert groups == [pair for r in rates for pair in ([(r, 0), (r, 1)], [(r, 2)])]
     assert all(shelf is shelves[0] for shelf in shelves)
     _, err = said(capsys)
-    assert [line.partition(" ")[0] for line in err[:4]] == [
-        "[1/15]",
-        "[6/15]",
-        "unfolded:",
-        "unfolded:",
-    ]
+    assert err == [f"unfolded: wild {seed}" for _ in rates for seed in (0, 1, 2)]
     with pytest.raises(SystemExit):
         cli.main([*words, "0"])
 

@@ -1,6 +1,7 @@
 """The command line: train one network, sweep a table, collect the results."""
 
 import argparse
+import contextlib
 import os
 import re
 import shlex
@@ -8,9 +9,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
+import joblib
+
 from unfolded import grid, networks, pretrained, records, results, training
 from unfolded.config import RunConfig
-from unfolded.errors import TrainingError, UnfoldedError, complain
+from unfolded.errors import RecordError, UnfoldedError, complain
 from unfolded.options import parser
 
 _HOW = ("device", "store", "again")
@@ -47,21 +50,31 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    failed, shelf = 0, {}
-    runs = _runs(options)
-    number = {run: k for k, run in enumerate(runs, 1)}
+    failed, runs = 0, _runs(options)
     on_gpu = training.resolve(options.device) != "cpu"
-    for group in training.groups(runs, options.together if on_gpu else 1):
-        for config in () if options.quiet else group:
-            head = f"[{number[config]}/{len(runs)}] {config.model} {config.hash}"
-            print(head, file=sys.stderr)
-        for ended in training.run_together(group, shelf=shelf, **_how(options)):
-            if isinstance(ended, TrainingError):
+    groups = training.groups(runs, options.together if on_gpu else 1)
+    jobs = options.jobs or (1 if on_gpu else os.cpu_count())
+    each = (joblib.delayed(_attempt)(group, _how(options)) for group in groups)
+    with contextlib.closing(joblib.Parallel(jobs, return_as="generator")(each)) as ends:
+        for k, ended in enumerate((one for group in ends for one in group), 1):
+            if isinstance(ended, UnfoldedError):
                 failed += 1
                 print(f"unfolded: {ended}", file=sys.stderr)
             else:
-                print(_summary(ended.row()), flush=True)
+                print(f"[{k}/{len(runs)}] {_summary(ended.row())}", flush=True)
     return 1 if failed else 0
+
+
+_SHELF = {}
+"""The frames that a process of a sweep has loaded, for its next runs."""
+
+
+def _attempt(group: list[RunConfig], how: dict) -> list[records.Record | UnfoldedError]:
+    """Return how each run of a group ended; a folder in use or damaged stops no other group."""
+    try:
+        return training.run_together(group, shelf=_SHELF, **how)
+    except RecordError as error:
+        return [error.with_traceback(None)] * len(group)
 
 
 def _runs(options: argparse.Namespace) -> list[RunConfig]:

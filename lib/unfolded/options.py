@@ -74,6 +74,8 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         several = {"type": int, "nargs": "+", "default": [default.seed], "help": "one or several"}
         command.add_argument("--seed", **several)
         command.add_argument("--hidden", type=int, help="h where it is not varied")
+    jobs = "processes; default: one a core on the CPU, one on a GPU"
+    sweep.add_argument("--jobs", type=_positive, metavar="N", help=jobs)
     side = f"on a GPU, so many seeds of a cell side by side; default {TOGETHER}"
     sweep.add_argument("--together", type=_positive, default=TOGETHER, metavar="K", help=side)
 
