@@ -250,7 +250,17 @@ def test_a_device_that_is_full_or_a_path_that_cannot_be(tmp_path):
 
 def test_without_git_the_commit_is_unknown(monkeypatch):
     monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("UNFOLDED_COMMIT", raising=False)
     assert provenance.commit() == "unknown"
+    monkeypatch.setenv("UNFOLDED_COMMIT", "0123456789ab")
+    assert provenance.commit() == "0123456789ab"
+
+
+def test_a_checkout_knows_its_commit_better_than_the_environment(monkeypatch):
+    monkeypatch.setenv("UNFOLDED_COMMIT", "")
+    known = provenance.commit()
+    monkeypatch.setenv("UNFOLDED_COMMIT", "0123456789ab")
+    assert provenance.commit() == known or known == "unknown"
 
 
 def test_inside_another_checkout_the_commit_is_unknown(monkeypatch, tmp_path):

@@ -19,9 +19,10 @@ ROOT = _ABOVE if (_ABOVE / "pyproject.toml").is_file() else Path.cwd()
 def commit() -> str:
     """Return the commit of the checkout, with "+changes" if the library differs from it.
 
-    Returns "unknown" where there is no checkout or no git, also where the library is installed
-    inside the checkout of something else.
+    Where there is no checkout or no git, also where the library is installed inside the checkout
+    of something else, returns what UNFOLDED_COMMIT says, for copies without history, or "unknown".
     """
+    unknown = os.environ.get("UNFOLDED_COMMIT") or "unknown"
 
     def git(*arguments: str) -> str:
         # Without optional locks a run never stands in the way of a commit made meanwhile.
@@ -30,11 +31,11 @@ def commit() -> str:
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != ROOT:
-            return "unknown"
+            return unknown
         head = git("rev-parse", "--short=12", "HEAD")
         return head + ("+changes" if git("status", "--porcelain", "--", "lib") else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return unknown
 
 
 def stamp(device: str = "cpu") -> dict[str, object]:
