@@ -47,7 +47,20 @@ def test_an_unknown_grid_is_refused():
 def test_a_grid_holds_each_run_once_and_keeps_what_it_does_not_vary(name):
     runs = grid.named(name, RunConfig(profile="smoke", seed=4, source="mnist"))
     assert len({run.hash for run in runs}) == len(runs)
-    assert {(run.seed, run.source, run.profile) for run in runs} == {(4, "mnist", "smoke")}
+    assert {(run.source, run.profile) for run in runs} == {("mnist", "smoke")}
+    assert {run.seed for run in runs} == ({4, 5, 6} if name == "everything" else {4})
+
+
+def test_everything_begins_with_the_default_row_and_holds_the_other_grids():
+    base = RunConfig(profile="paper", source="mnist")
+    runs = grid.named("everything", base)
+    assert runs[:9] == grid.row(base)
+    assert set(runs) >= {run for name in ("tables", "ablations") for run in grid.named(name, base)}
+    for model in networks.names():
+        default = dataclasses.replace(base, model=model, depth=None)
+        for protocol in ("authors", "normalised"):
+            alike = dataclasses.replace(default, protocol=protocol)
+            assert {dataclasses.replace(alike, seed=seed) for seed in range(3)} <= set(runs)
 
 
 def test_cells_that_tables_share_are_counted_once():

@@ -146,13 +146,27 @@ def _ablations(base: RunConfig) -> list[RunConfig]:
     return [run for answer in answers for run in answer]
 
 
+def _tables(base: RunConfig) -> list[RunConfig]:
+    return [run for number in VARIED for run in table(number, base)]
+
+
+def _everything(base: RunConfig) -> list[RunConfig]:
+    """Return all that the book asks for, the most telling first: what a GPU should run."""
+    both = [*row(base), *row(replace(base, protocol="normalised"))]
+    closest = [run for run in _tables(base) if run.model in ("reweighted-rnn", "l1-l1-rnn")]
+    seeds = [replace(run, seed=base.seed + more) for more in (1, 2) for run in both]
+    first = [*row(base), *closest, *both]
+    return [*first, *_tables(base), *seeds, *_ablations(base)]
+
+
 GRIDS = {
     "row": row,
     "table-1": lambda base: table(1, base),
     "table-2": lambda base: table(2, base),
     "table-3": lambda base: table(3, base),
-    "tables": lambda base: [run for number in VARIED for run in table(number, base)],
+    "tables": _tables,
     "ablations": _ablations,
+    "everything": _everything,
     "smoke": lambda base: row(replace(base, profile="smoke", hidden=None)),
 }
 """What ``python -m unfolded sweep --grid`` knows."""
