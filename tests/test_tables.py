@@ -1,5 +1,6 @@
 """Each printed cell beside our runs of it: which runs count, what is averaged, what is said."""
 
+import base64
 import math
 
 import pandas as pd
@@ -89,3 +90,40 @@ def test_the_committed_runs_stand_beside_print():
     filled = found[found["runs"] > 0]
     assert {"l1-l1-RNN", "reweighted-RNN"} <= set(filled.query("value == 256")["model"])
     assert len(filled) < len(found) == 153
+
+
+# As a page shows it ------------------------------------------------------------------------------
+
+
+def test_a_matrix_holds_every_cell_with_print_over_ours():
+    rows = [run(34.0), run(35.0, seed=1), run(20.0, model="gru", cs_rate=0.1)]
+    cells = tables.beside_print(pd.DataFrame(rows)).query("table == 1")
+    texts, verdicts = tables.matrix(cells)
+    assert texts.shape == (9, 5)
+    assert texts.at["reweighted-RNN", 0.2].startswith("34.19\n34.50 ± ")
+    assert texts.at["GRU", 0.1] == "25.18\n20.00 ▼" and verdicts.at["GRU", 0.1] == "lower"
+    assert texts.at["LSTM", 0.5] == "36.28\nnot run"
+    assert (verdicts == "not run").sum().sum() == 43
+
+
+def test_a_value_that_the_source_lost_is_named_lost():
+    cells = tables.beside_print(pd.DataFrame([run()])).query("table == 3")
+    texts, _ = tables.matrix(cells)
+    assert texts.shape == (9, 6)
+    lost = cells[cells["psnr_db"].isna()]
+    for cell in lost.itertuples():
+        assert texts.at[cell.model, cell.value].startswith("lost\n")
+
+
+def test_colour_is_never_the_only_sign():
+    cells = tables.beside_print(pd.DataFrame([run(50.0)])).query("table == 2")
+    page = tables.coloured(cells).to_html()
+    assert 'class="data row8 col3 is-higher"' in page and "50.00 ▲" in page
+    assert page.count("is-not") == page.count("not run") == 53
+    assert all(f"h = {h}" in page for h in (128, 4096))
+
+
+def test_a_download_holds_the_table():
+    link = tables.download(pd.DataFrame({"PSNR": [30.25], "model": ["a, b"]}), "x.csv")
+    content = base64.b64decode(link.split("base64,")[1].split('"')[0]).decode()
+    assert content == 'PSNR,model\n30.25,"a, b"\n' and 'download="x.csv"' in link
