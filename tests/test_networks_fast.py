@@ -96,6 +96,15 @@ def test_a_stream_passes_gradients_on(name, normal):
 
 
 @pytest.mark.parametrize("name", names())
+def test_a_state_belongs_to_the_precision_it_was_started_in(name):
+    net = build(name, n0=16, n=6, hidden=9, depth=2).requires_grad_(False)
+    state = net.start(batch=2)
+    net.double()
+    with pytest.raises(ConfigError, match="start another state after"):
+        net.recover(torch.zeros(2, 1, 6, dtype=torch.float64), state)
+
+
+@pytest.mark.parametrize("name", names())
 def test_a_state_belongs_to_so_many_sequences(name):
     net = make(name)
     with pytest.raises(ConfigError, match=r"of the 2 sequences.*got measurements of 3"):

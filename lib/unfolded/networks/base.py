@@ -78,6 +78,11 @@ class SequenceNetwork(nn.Module):
             got = f"measurements of {len(x)}"
             want = f"measurements of the {state.batch} sequences that the state was started for"
             raise ConfigError(complain(want, got, "start another state with net.start(batch)"))
+        codes = state.codes[0] if isinstance(state.codes, tuple) else state.codes
+        if codes.dtype != self.A.dtype or codes.device != self.A.device:
+            got, want = f"{codes.dtype} on {codes.device}", f"{self.A.dtype} on {self.A.device}"
+            do = "start another state after net.to(…)"
+            raise ConfigError(complain(f"a state of {want}", got, do))
         return self.unroll(x, state)
 
     def start(self, batch: int = 1) -> State:
