@@ -38,21 +38,22 @@ def script() -> str:
     return MODULE.replace(EXPORT, "")
 
 
-def in_node(body: str, data) -> object:
+def in_node(body: str, data, code: str | None = None) -> object:
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
-    source = f"{script()}\nconst data = {json.dumps(data)};\nconsole.log(JSON.stringify({body}));"
+    start = f"{code or script()}\nconst data = {json.dumps(data)};"
+    source = f"{start}\nconsole.log(JSON.stringify({body}));"
     ran = subprocess.run([node, "-"], input=source, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 
 
-def in_chromium(body: str, data, folder, markup: str = "") -> object:
+def in_chromium(body: str, data, folder, markup: str = "", code: str | None = None) -> object:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     page = folder / "page.html"
-    (folder / "explorer.js").write_text(script(), encoding="utf-8")
+    (folder / "explorer.js").write_text(code or script(), encoding="utf-8")
     page.write_text(
         f"<!doctype html><meta charset=utf-8><script src=explorer.js></script>{markup}"
         f"<pre id=out></pre><script>const data = {json.dumps(data)}; let answer;"

@@ -3,19 +3,19 @@
 import math
 from pathlib import Path
 
-import anywidget
 import ipywidgets
 import numpy as np
 import traitlets
 
 from unfolded import figures, sheet
 from unfolded.errors import ConfigError, complain
+from unfolded.explorers.element import Explorer
 from unfolded.prox import prox_l1_l1
 
 NAMES = ("lambda1", "lambda2", "g", "hbar", "c")
 
 
-class ActivationExplorer(anywidget.AnyWidget):
+class ActivationExplorer(Explorer):
     r"""Sliders for λ1, λ2, g, ħ and c, and the curve of Φ that follows them.
 
     .. math:: \Phi(u) = \arg\min_v\; \tau_1|v| + \tau_2|v-\hbar| + \tfrac12 (v-u)^2,
@@ -30,8 +30,12 @@ class ActivationExplorer(anywidget.AnyWidget):
     >>> explorer = ActivationExplorer(lambda1=1.0, lambda2=0.5, g=2.0, hbar=-2.0)
     >>> explorer.thresholds()
     (2.0, 1.0)
+    >>> explorer.element().split(">")[0]
+    '<activation-explorer lambda1="1.0" lambda2="0.5" g="2.0" hbar="-2.0" c="1.0"'
     """
 
+    TAG = "activation-explorer"
+    NAMES = NAMES
     _esm = Path(__file__).with_name("activation.js")
     lambda1 = traitlets.Float(1.0).tag(sync=True)
     lambda2 = traitlets.Float(0.5).tag(sync=True)
@@ -39,39 +43,19 @@ class ActivationExplorer(anywidget.AnyWidget):
     hbar = traitlets.Float(2.0).tag(sync=True)
     c = traitlets.Float(1.0).tag(sync=True)
 
-    def __init__(self, **values):
-        # Traitlets accepts unknown names with a warning only, and so would hide a misspelt one.
-        unknown = sorted(set(values) - set(NAMES))
-        if unknown:
-            raise ConfigError(complain(f"names among {NAMES}", unknown, "correct the spelling"))
-        for name, value in values.items():
-            _check(name, value)
-        super().__init__(**values)
-
     @traitlets.validate(*NAMES)
     def _valid(self, proposal):
-        _check(proposal["trait"].name, proposal["value"])
+        self.check(proposal["trait"].name, proposal["value"])
         return proposal["value"]
+
+    @staticmethod
+    def check(name: str, value) -> None:
+        """Raise ConfigError for a value without a proximal operator."""
+        _check(name, value)
 
     def thresholds(self) -> tuple[float, float]:
         """Return (τ1, τ2) = (λ1 g / c, λ2 g / c)."""
         return self.lambda1 * self.g / self.c, self.lambda2 * self.g / self.c
-
-    def element(self) -> str:
-        """Return the HTML element that a page without a kernel shows.
-
-        >>> ActivationExplorer(g=2).element().split(">")[0]
-        '<activation-explorer lambda1="1.0" lambda2="0.5" g="2.0" hbar="2.0" c="1.0"'
-        """
-        values = " ".join(f'{name}="{getattr(self, name)!r}"' for name in NAMES)
-        hint = "<noscript>This figure moves only where JavaScript is allowed.</noscript>"
-        return f"<activation-explorer {values}>{hint}</activation-explorer>"
-
-    def _repr_mimebundle_(self, **keywords):
-        bundle = super()._repr_mimebundle_(**keywords)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        # A front end with a kernel prefers the widget; a page without one takes the element.
-        return {**data, "text/html": self.element()}, metadata
 
 
 def kinks(hbar: float, tau1: float, tau2: float) -> list[float]:

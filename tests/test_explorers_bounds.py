@@ -1,0 +1,252 @@
+"""The bounds explorer: the library's own formulas, in JavaScript, under labelled controls."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.linalg import hadamard
+from test_explorers import EXPORT, in_chromium, in_node
+
+from unfolded import bounds as library
+from unfolded import figures, networks
+from unfolded.errors import ConfigError
+from unfolded.explorers import BoundsExplorer, bounds, compared
+from unfolded.explorers.bounds import LIMITS, REAL, STATE
+
+MODULE = Path(bounds.__file__).with_name("bounds.js").read_text(encoding="utf-8")
+SCRIPT = MODULE.replace(EXPORT, "")
+USUAL = {name: getattr(BoundsExplorer(), name) for name in STATE}
+
+
+def states() -> list[dict]:
+    """Every control at its ends, one at a time and mixed; norms at one; and random states."""
+    rng = np.random.default_rng(0)
+    found = [USUAL | {name: end} for name in STATE for end in LIMITS[name]]
+    for _ in range(600):
+        exponents = {name: rng.uniform(*np.log(LIMITS[name])) for name in STATE}
+        found.append({name: _value(name, math.exp(e)) for name, e in exponents.items()})
+    for _ in range(200):
+        ends = {name: _value(name, LIMITS[name][rng.integers(2)]) for name in STATE}
+        found.append(ends | {"d": int(rng.integers(1, 9)), "T": int(rng.integers(1, 99))})
+    near = (1.0, 1 + 2**-52, 1 - 2**-53, 0.5, 1.0000001)
+    return found + [
+        USUAL | {"alpha": alpha, "k": USUAL["h"], "d": d} for alpha in near for d in (1, 9)
+    ]
+
+
+def _value(name, value):
+    low, high = LIMITS[name]
+    return (
+        float(np.clip(value, low, high)) if name in REAL else int(np.clip(round(value), low, high))
+    )
+
+
+@pytest.mark.parametrize("engine", ["node", pytest.param("chromium", marks=pytest.mark.browser)])
+def test_the_script_computes_the_library_bounds(engine, tmp_path):
+    data, body = states(), "data.map(logBounds)"
+    if engine == "node":
+        ours = in_node(body, data, SCRIPT)
+    else:
+        ours = in_chromium(body, data, tmp_path, code=SCRIPT)
+    for state, found in zip(data, ours, strict=True):
+        expected = compared.log_bounds(**state)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            assert math.isfinite(value)
+            assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9), (name, state)
+
+
+def test_the_script_names_the_lowest_bound():
+    data = states()
+    for state, keys in zip(
+        data, in_node("data.map(logBounds).map(lowest)", data, SCRIPT), strict=True
+    ):
+        found = compared.log_bounds(**state)
+        del found["spectralrnn"]  # the constant of (54) is unknown
+        least = min(found.values())
+        assert {name for name, value in found.items() if value <= least + 1e-12} <= set(keys)
+        assert all(found[name] <= least + 1e-7 * max(1, abs(least)) for name in keys)
+
+
+@pytest.mark.parametrize("name", STATE)
+def test_curves_are_drawn_at_values_that_are_allowed_and_rise(name):
+    low, high = LIMITS[name]
+    for value in (low, USUAL[name], high):
+        for drawn in (in_node(f"axis('{name}', data)", value, SCRIPT), bounds.axis(name, value)):
+            assert len(drawn) > 1 and drawn == sorted(set(drawn))
+            assert name in REAL or all(point == int(point) for point in drawn)
+            assert drawn[0] <= value * (1 + 1e-12) and value <= drawn[-1] * (1 + 1e-12)
+
+
+# --- what the curves mean ---
+
+
+@given(
+    st.floats(0.1, 10),
+    st.floats(0.1, 10),
+    st.floats(0.1, 10),
+    st.integers(1, 8),
+    st.integers(1, 40),
+)
+def test_sista_through_time_is_the_layer_unrolled(alpha, beta, gamma, d, T):
+    inputs, link = 0.0, 0.01 * gamma
+    for _ in range(T):
+        new, past = 0.0, 1.0
+        for l in range(d):
+            new, past = alpha * new + beta, alpha * past + (link if l else 0.0)
+        inputs = past * inputs + new
+    state = USUAL | {"alpha": alpha, "beta": beta, "gamma": gamma, "d": d, "T": T}
+    roots = 2 * (4 * d * T * math.log(2) + math.log(state["n"]) + math.log(state["h"])) / state["m"]
+    found = compared.log_bounds(**state)["sista-rnn"]
+    assert found == pytest.approx(math.log(inputs) + math.log(roots) / 2, abs=1e-9)
+    # At T = 1 it is (17) itself, for a first frame without a past.
+    rest = {"d": d, "m": state["m"], "n": state["n"], "h": state["h"], "B_x": 1.0, "B_h": 0.0}
+    one = library.log_rademacher_step_sista(alpha, alpha, beta, link, **rest)
+    assert compared.log_bounds(**state | {"T": 1})["sista-rnn"] == pytest.approx(one, abs=1e-9)
+
+
+@given(st.floats(0.1, 10), st.integers(1, 200))
+def test_with_one_layer_the_unfolded_networks_have_one_bound(alpha, T):
+    found = compared.log_bounds(**USUAL | {"d": 1, "alpha": alpha, "T": T})
+    rest = {"m": 8000, "n": 51, "h": 1024, "T": T, "B_x": 1.0}
+    printed = library.log_rademacher_reweighted_one_layer(alpha, 1.0, **rest)
+    for name in compared.NETWORKS[:3]:
+        assert found[name] == pytest.approx(printed, abs=1e-9)
+
+
+@given(st.floats(0.01, 3), st.floats(0.01, 3))
+def test_which_of_51_and_55_is_lower_in_the_long_run(alpha, twice_frobenius):
+    """The proposition of the page: growth decides, and where nothing grows, the root of time."""
+    assume(all(abs(math.log(size)) > 0.02 for size in (alpha, twice_frobenius)))
+    assume(abs(math.log(alpha / twice_frobenius)) > 0.02)
+    rest = {"m": 100, "T": 10**7}
+    ours = library.log_rademacher_reweighted_one_layer(alpha, 1.0, n=9, h=9, B_x=1.0, **rest)
+    theirs = library.log_rademacher_fastrnn(twice_frobenius / 2, 1.0, a=1.0, B=3.0, **rest)
+    if max(alpha, 1) < twice_frobenius:
+        assert ours < theirs
+    else:
+        assert ours > theirs
+
+
+@pytest.mark.parametrize("k", [1, 4, 16, 64])
+def test_norms_of_spread_matrices_are_those_of_a_matrix(k):
+    blocks = torch.block_diag(*[torch.tensor(hadamard(k), dtype=torch.float64)] * (64 // k))
+    for columns in (64, 32):
+        # Two identities stand on one another where there are twice as many rows as columns.
+        matrix = 1.7 / min(k, columns) * blocks[:, :64]
+        if columns == 32:
+            half = torch.block_diag(*[torch.tensor(hadamard(min(k, 32)), dtype=torch.float64)]
+                                    * (32 // min(k, 32)))  # fmt: skip
+            matrix = 1.7 / min(k, 32) * torch.cat([half, half])
+        found = compared.spread(1.7, rows=64, columns=columns, k=k)
+        assert found == pytest.approx(compared.rulers(matrix), rel=1e-12)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_rulers_keep_their_order(rows, columns, seed):
+    matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+    row, frobenius, spectral = compared.rulers(matrix.double()).values()
+    slack = 1 + 1e-9
+    assert spectral <= frobenius * slack <= math.sqrt(min(rows, columns)) * spectral * slack**2
+    assert frobenius <= math.sqrt(rows) * row * slack
+    assert row <= math.sqrt(columns) * min(frobenius, math.sqrt(columns) * spectral) * slack
+
+
+# --- Python's side ---
+
+
+def test_a_page_without_scripts_shows_a_picture_with_its_description():
+    data, _ = BoundsExplorer(T=7)._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["text/html"].startswith('<bounds-explorer against="alpha" d="3" T="7"')
+    assert 'src="data:image/png;base64,' in data["text/html"] and "<noscript>" in data["text/html"]
+    alt = re.search('alt="([^"]+)"', data["text/html"])[1]
+    line = compared.against(
+        "alpha", [0.1, 10.0], **{k: v for k, v in USUAL.items() if k != "alpha"} | {"T": 7}
+    )
+    first, last = line["fastrnn"]
+    assert f"fastrnn from {first:.1f} to {last:.1f}" in alt
+
+
+@pytest.mark.parametrize("name", STATE)
+def test_the_static_picture_draws_the_library_bounds(name):
+    (ax,) = bounds.picture(name, **USUAL)[0].axes
+    rest = {key: value for key, value in USUAL.items() if key != name}
+    at = bounds.axis(name, USUAL[name])
+    lines = compared.against(name, at, **rest).values()
+    for line, values in zip(ax.lines, lines, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), values)
+
+
+def test_a_network_has_the_colour_of_all_figures():
+    (ax,) = bounds.picture("T", **USUAL)[0].axes
+    colours = {name: figures.LOOKS[name]["color"].lower() for name in compared.NETWORKS}
+    for number, (name, colour) in enumerate({**colours, "repaired": "#222222"}.items(), start=1):
+        line = next(line for line in ax.lines if line.get_label() == name)
+        assert line.get_color().lower() == colour
+        assert f'[data-line="{name}"] {{ --be-colour: var(--be-{number});' in MODULE
+        assert re.search(rf"--be-{number}: (#\w+);", MODULE)[1] == colour
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"alpha": 0}, {"beta": -1}, {"gamma": math.nan}, {"T": 0}, {"d": 2.5}, {"h": 1}, {"m": "8"},
+     {"a": 1.1}, {"n": True}, {"against": "c"}, {"lambda1": 1.0}],
+)  # fmt: skip
+def test_values_without_a_bound_are_refused(bad):
+    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
+        BoundsExplorer(**bad)
+
+
+def test_a_widget_keeps_its_values_when_a_bad_one_comes():
+    explorer = BoundsExplorer(T=9)
+    with pytest.raises(ConfigError):
+        explorer.T = 0
+    assert explorer.T == 9
+
+
+# --- bounds of given networks ---
+
+
+@pytest.mark.parametrize("name", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
+def test_the_bound_of_an_unfolded_network_comes_from_its_norms(name):
+    net = networks.build(name, n0=16, n=5, hidden=9, depth=3, seed=0)
+    (alpha, beta), data = net.norms().values(), {"m": 100, "T": 7, "B_x": 2.0}
+    if name == "sista-rnn":
+        one = library.log_rademacher_step_sista(
+            alpha[0], alpha[1], *beta, d=3, m=100, n=5, h=9, B_x=2.0, B_h=0.0
+        )
+        first = compared.log_bound_of(net, **data | {"T": 1}, B=5.0)
+        assert first == pytest.approx(one, rel=1e-12)
+    else:
+        expected = library.log_rademacher_reweighted(alpha, beta, **data, n=5, h=9)
+        assert compared.log_bound_of(net, **data, B=5.0) == expected
+
+
+def test_the_bounds_of_fastrnn_and_spectralrnn_come_from_their_matrices():
+    data = {"m": 100, "T": 7, "B_x": 2.0, "B": 5.0}
+    net = networks.build("fastrnn", n0=16, n=5, hidden=9, depth=1, seed=0)
+    (layer,) = net.cells
+    a, norms = torch.sigmoid(layer.alpha).item(), (layer.W.norm().item(), layer.U.norm().item())
+    expected = library.log_rademacher_fastrnn(*norms, a=a, m=100, T=7, B=5.0)
+    assert compared.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-6)
+    net = networks.build("spectralrnn", n0=16, n=5, hidden=9, depth=1, seed=0)
+    U, Y = net.cells[0].U.detach(), net.readout.weight.detach()
+    # Its W starts orthogonal: norm one, of Frobenius norm √h.
+    widest = [torch.linalg.svdvals(matrix)[0].item() for matrix in (U, Y)]
+    norms = (3.0, U.norm().item(), Y.norm().item(), 1.0, *widest)
+    rest = {"m": 100, "n": 5, "n_y": 16, "h": 9, "T": 7, "B": 5.0, "gamma": 1.0, "delta": 0.05}
+    expected = library.log_gap_spectralrnn(*norms, **rest)
+    assert compared.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "depth"), [("lstm", 1), ("fastrnn", 2), ("spectralrnn", 3)])
+def test_networks_without_a_bound_are_refused(name, depth):
+    net = networks.build(name, n0=16, n=5, hidden=9, depth=depth)
+    with pytest.raises(ConfigError, match=f"with {depth} layers; the paper quotes"):
+        compared.log_bound_of(net, m=100, T=7, B_x=2.0, B=5.0)

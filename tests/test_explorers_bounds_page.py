@@ -1,0 +1,159 @@
+"""The bounds explorer on a page: its controls, its words, a phone, the dark, a live notebook."""
+
+import itertools
+import re
+
+import pytest
+from test_explorers import EXPORT, in_chromium
+from test_explorers_bounds import MODULE, SCRIPT, USUAL
+
+from unfolded.explorers import BoundsExplorer
+
+SEE = """
+  const [explorer] = document.getElementsByTagName("bounds-explorer");
+  const all = (selector) => [...explorer.querySelectorAll(selector)];
+  const see = () => ({
+    lines: all(".be-figure polyline").map((line) => line.getAttribute("points")),
+    values: all("[data-value]").map((cell) => cell.textContent),
+    said: Object.fromEntries(all("output").map((output) => [output.dataset.for, output.value])),
+    verdict: explorer.querySelector('[data-part="verdict"]').textContent,
+    least: all(".be-least").map((row) => row.dataset.row),
+    against: explorer.querySelector("select").value,
+  });
+"""
+
+
+def test_the_script_stands_alone():
+    assert MODULE.rstrip().endswith("\n" + EXPORT)
+    assert MODULE.count("export") == 1
+    assert not re.search(r"^\s*import\b|https?:|require\(", MODULE, re.M)
+
+
+def test_motion_is_only_for_readers_who_have_nothing_against_it():
+    moving = [line for line in MODULE.splitlines() if re.search("transition|animation", line)]
+    assert moving and all("prefers-reduced-motion: no-preference" in line for line in moving)
+
+
+@pytest.mark.browser
+def test_controls_move_the_curves_and_the_words(tmp_path):
+    body = f"""(() => {{ {SEE}
+      const pull = (name, value) => {{
+        const input = explorer.querySelector(`[name=${{name}}]`);
+        input.value = value;
+        input.dispatchEvent(new Event("input", {{ bubbles: true }}));
+        return see();
+      }};
+      const steps = {{ start: see() }};
+      for (const [name, value] of data) steps[name] = pull(name, value);
+      explorer.querySelector("[data-reset]").click();
+      steps.reset = see();
+      all("[data-preset]")[3].click();
+      steps.preset = see();
+      return steps;
+    }})()"""
+    moves = {"d": 2, "T": 5, "alpha": 0.5, "beta": -0.5, "gamma": 1, "m": 0, "n": 20, "h": 5,
+             "k": 7, "a": -2, "against": "T"}  # fmt: skip
+    markup = BoundsExplorer(alpha=1.1, T=25).element()
+    seen = in_chromium(body, list(moves.items()), tmp_path, markup, SCRIPT)
+    order = list(seen)
+    for before, after in itertools.pairwise(order):
+        # The axis alone moves no value, and a factor common to all moves no curve.
+        what = "lines" if after == "against" else "values"
+        assert seen[before][what] != seen[after][what], after
+    assert not any("NaN" in str(step) or "Infinity" in str(step) for step in seen.values())
+    started = seen["start"]["said"]
+    assert (started["alpha"], started["T"], seen["start"]["against"]) == ("1.1", "25", "alpha")
+    assert seen["a"]["said"] == {
+        "d": "2", "T": "6", "alpha": "3.16", "beta": "0.316", "gamma": "10", "m": "100",
+        "n": "20", "h": "4096", "k": "128", "a": "0.01",
+    }  # fmt: skip
+    assert seen["reset"] == seen["start"]
+    assert seen["preset"]["least"] == ["fastrnn"]
+    assert seen["preset"]["verdict"].startswith("Lowest at T = 25: FastRNN. Along the axis: ")
+
+
+@pytest.mark.browser
+def test_the_picture_can_be_dragged(tmp_path):
+    body = f"""(() => {{ {SEE}
+      const svg = explorer.querySelector("svg"), box = svg.getBoundingClientRect();
+      let held = false;
+      svg.setPointerCapture = () => {{ held = true; }};
+      svg.hasPointerCapture = () => held;
+      const point = (kind, share) => {{
+        const clientX = box.left + share * box.width;
+        svg.dispatchEvent(new PointerEvent(kind, {{ clientX, bubbles: true, pointerId: 1 }}));
+        return see().said.alpha;
+      }};
+      const values = data.map((share, i) => point(i ? "pointermove" : "pointerdown", share));
+      held = false;
+      return [...values, point("pointermove", 0.3)];
+    }})()"""
+    values = in_chromium(body, [0.0, 0.5, 1.0], tmp_path, BoundsExplorer().element(), SCRIPT)
+    assert values[0] == "0.1" and values[2] == values[3] == "10"
+    assert 0.1 < float(values[1]) < 10
+
+
+@pytest.mark.browser
+def test_every_control_has_a_name_and_the_figure_a_description(tmp_path):
+    body = f"""(() => {{ {SEE}
+      const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+      const [buttons, fields] = [all("button"), all("input, select")];
+      return {{
+        repeated: ids.length - new Set(ids).size,
+        unnamed: fields.filter((field) => !field.labels.length).length,
+        buttons: buttons.every((button) => button.type === "button" && button.textContent),
+        untold: all("input:not([aria-valuetext])").length,
+        live: all("[aria-live]").map((node) => [node.getAttribute("role"), node.ariaLive]),
+        image: explorer.querySelector("svg").getAttribute("role"),
+        described: explorer.querySelector("desc").textContent.includes("Lowest"),
+        left: all(":scope > :not(.be-root)").filter((e) => getComputedStyle(e).display !== "none").length,
+        kept: document.getElementsByTagName("bounds-explorer")[1].state,
+      }};
+    }})()"""  # noqa: E501
+    odd = '<bounds-explorer alpha="-1" T="2.5" d="x" k="0" m="77" a="2" against="z">'
+    markup = f"{BoundsExplorer().element()}{odd}</bounds-explorer>"
+    seen = in_chromium(body, None, tmp_path, markup, SCRIPT)
+    assert seen.pop("kept") == USUAL | {"m": 77, "against": "alpha"}
+    expected = {"repeated": 0, "unnamed": 0, "buttons": True, "untold": 0, "left": 0}
+    assert seen == expected | {"live": [["status", "polite"]], "image": "img", "described": True}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [320, 390, 800])
+def test_it_fits_a_phone_and_has_colours_of_its_own_in_the_dark(width, tmp_path):
+    body = f"""(() => {{ {SEE}
+      const colour = () => getComputedStyle(explorer.querySelector(".be-line")).stroke;
+      const [wide, light] = [explorer.parentElement.scrollWidth, colour()];
+      const low = all("input, button, select").filter((e) => e.getBoundingClientRect().height < 24);
+      document.documentElement.dataset.theme = "dark";
+      return {{ wide, light, dark: colour(), low: low.length }};
+    }})()"""
+    element = BoundsExplorer(against="T", T=99_999).element()
+    markup = f'<div style="width: {width}px">{element}</div>'
+    seen = in_chromium(body, None, tmp_path, markup, SCRIPT)
+    assert seen["wide"] <= width and seen["low"] == 0
+    assert seen["light"] != seen["dark"]
+
+
+@pytest.mark.browser
+def test_the_widget_and_python_follow_each_other(tmp_path):
+    body = """(() => {
+      const values = { ...data }, heard = {}, el = document.createElement("div");
+      let saved = 0;
+      const model = { get: (name) => values[name], set: (name, value) => { values[name] = value; },
+        save_changes: () => { saved += 1; }, on: (name, f) => { heard[name] = f; },
+        off: (name) => { delete heard[name]; } };
+      document.body.append(el);
+      const stop = render({ model, el });
+      const input = el.querySelector("input[name=T]");
+      input.value = 0;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      values.h = 2048;
+      heard["change:h"]();
+      const shown = el.querySelector('output[data-for="h"]').value;
+      stop();
+      return { T: values.T, saved, shown, left: Object.keys(heard).length };
+    })()"""
+    start = USUAL | {"against": "alpha"}
+    seen = in_chromium(body, start, tmp_path, code=SCRIPT)
+    assert seen == {"T": 1, "saved": 1, "shown": "2048", "left": 0}
