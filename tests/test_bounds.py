@@ -24,6 +24,14 @@ CALLS = {
     "rademacher_fastrnn": ((1.0, 1.0), {"a": 0.01, "m": 8000, "T": 20, "B": 1.0}),
     "rademacher_fastrnn_small_a": ((1.0, 1.0), {"a": 0.01, "m": 8000, "T": 20, "B": 1.0}),
     "rademacher_fastrnn_printed": ((1.0, 1.0), {"a": 0.0245, "m": 8000, "T": 20, "B": 1.0}),
+    "rademacher_repaired": (
+        ([0.9, 1.2], [1.0, 0.5]),
+        {"gamma": 0.5, "m": 8000, "n": 51, "T": 20, "B_x": 1.0, "h0_inf": 1.0, "width": 0.1},
+    ),
+    "largest_code": (
+        ([0.9, 1.2], [1.0, 0.5]),
+        {"gamma": 0.5, "T": 20, "x_inf": 1.0, "h0_inf": 1.0},
+    ),
     "gap_spectralrnn": (
         (9.0, 2.0, 2.0, 1.1, 1.5, 1.5),
         {**SIZES, "n_y": 10, "T": 20, "B": 1.0, "gamma": 0.1, "delta": 0.05},
@@ -177,7 +185,9 @@ BAD = {
     "h0_inf": (-1.0, torch.ones(2)),
     "eta": (-1.0,),
     "delta": (0.0, 1.0, -0.1, 2, math.nan),
-    "gamma": (0.0, -1.0),
+    "gamma": (-1.0, math.nan),
+    "width": (-1.0, math.inf, "1"),
+    "x_inf": (-1.0, math.inf),
     "a": (0.0, -0.1, 1.1),
 }
 
@@ -209,5 +219,7 @@ def test_what_does_not_fit_together_is_refused():
         call("rademacher_fastrnn_printed", a=0.03)
     with pytest.raises(ConfigError, match=r"alpha_F above 1/2; got 0\.5"):
         call("rademacher_fastrnn_printed", 0.5, 1.0)
+    with pytest.raises(ConfigError, match="gamma above 0"):
+        call("gap_spectralrnn", gamma=0.0)
     with pytest.raises(ConfigError, match="W_2 at most W_F"):
         call("gap_spectralrnn", 1.0, 2.0, 2.0, 1.1, 1.5, 1.5)

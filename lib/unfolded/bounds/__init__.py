@@ -1,4 +1,4 @@
-"""The generalisation bounds of §3 and App. D as numbers, each also as a logarithm.
+"""The generalisation bounds of §3 and App. D, and one of our own, as numbers and as logarithms.
 
 Bounds grow like a norm to the power of d T, far beyond what a float holds: the plain forms then
 return inf, the log_… forms stay finite. Each docstring says when its bound holds.
@@ -12,6 +12,8 @@ from unfolded.bounds.fastrnn import (
     rademacher_fastrnn_printed,
     rademacher_fastrnn_small_a,
 )
+from unfolded.bounds.largest import largest_code, log_largest_code
+from unfolded.bounds.repaired import log_rademacher_repaired, rademacher_repaired
 from unfolded.bounds.spectralrnn import gap_spectralrnn, log_gap_spectralrnn
 from unfolded.bounds.step import (
     log_rademacher_step_l1_l1,
@@ -33,11 +35,14 @@ from unfolded.bounds.theorem import (
 __all__ = [
     "gap_spectralrnn",
     "generalization_gap",
+    "largest_code",
     "log_gap_spectralrnn",
     "log_generalization_gap",
+    "log_largest_code",
     "log_rademacher_fastrnn",
     "log_rademacher_fastrnn_printed",
     "log_rademacher_fastrnn_small_a",
+    "log_rademacher_repaired",
     "log_rademacher_reweighted",
     "log_rademacher_reweighted_one_layer",
     "log_rademacher_step_l1_l1",
@@ -46,6 +51,7 @@ __all__ = [
     "rademacher_fastrnn",
     "rademacher_fastrnn_printed",
     "rademacher_fastrnn_small_a",
+    "rademacher_repaired",
     "rademacher_reweighted",
     "rademacher_reweighted_one_layer",
     "rademacher_step_l1_l1",

@@ -77,8 +77,8 @@ def rademacher_reweighted(
     not whole numbers of at least one, and on a negative B_x or h0_inf.
     Holds for one unit of the code when Φ is odd and 1-Lipschitz, the same at all units of a layer,
     and fixed before the data are seen. The network's Φ is not: it depends on ħ = G h_{t−1}, so on
-    weights and data, and its thresholds are learned unit by unit. With λ2 > λ1 the complexity can
-    exceed this value.
+    weights and data, and its thresholds are learned unit by unit. For any λ1, λ2 > 0 the
+    complexity can exceed this value once m is large.
     Source: (14), (49).
 
     >>> round(rademacher_reweighted([0.9, 0.8], [1, 1], m=8000, n=51, h=1024, T=20, B_x=1.0), 6)

@@ -1,0 +1,92 @@
+"""Networks within the norm balls of Theorem 3.1 whose outputs follow any signs.
+
+Both have one layer, T = 2, A = D = I and c = 1. Then W_1 vanishes and U_1 = Z_1, but ħ = G h_1
+carries what the first frame left behind, and the theorem has no bound on G.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from unfolded import networks
+from unfolded.errors import ConfigError, complain
+
+
+def sign_memory(
+    signs: Tensor, beta: float, *, lambda1: float = 0.1, lambda2: float = 1.0
+) -> tuple[networks.ReweightedRNN, Tensor]:
+    r"""Return a network and m samples on which its first unit ends at :math:`\epsilon_i s`.
+
+    Here :math:`s = \lambda_2 - \lambda_1 > 0`. Samples: :math:`x_{1,i} = e_i`, :math:`x_{2,i} = 0`.
+    A row of U_1 holds :math:`\beta\epsilon_i/m`, so that h_1 differs between units 1 and 2 by
+    that little; G makes it large; and :math:`\Phi_\hbar(0) = \operatorname{sign}(\hbar)\,
+    \min(|\hbar|, s)` keeps its sign. So :math:`\Re_S \ge s` for every β, small as it may be.
+    ``signs`` (m,), m ≥ 2. Returns the network, in float64, and x (m, 2, m), for which
+    :math:`B_x = 1/\sqrt m`.
+    Raises ConfigError unless λ1 < λ2 and 0 < β ≤ m (λ2 − λ1).
+
+    >>> net, x = sign_memory(torch.tensor([1.0, -1.0, -1.0]), beta=1e-3)
+    >>> net.codes(x)[:, -1, 0].detach().numpy().round(6)
+    array([ 0.9, -0.9, -0.9])
+    """
+    signs = _signs(signs)
+    m, s = len(signs), lambda2 - lambda1
+    if not (0 < beta <= m * s):
+        want = "lambda1 < lambda2 and 0 < beta <= m (lambda2 - lambda1)"
+        raise ConfigError(complain(want, f"{lambda1}, {lambda2}, {beta}", "make beta smaller"))
+    Z = torch.zeros(m, m, dtype=torch.float64)
+    Z[0] = beta * signs / m
+    size = 2 * s * (1 + m / beta)
+    G = torch.zeros(m, m, dtype=torch.float64)
+    G[:, 0], G[0, 1] = size, -size
+    net = _network(Z, G, lambda1, lambda2)
+    net.h0[0] = 1.0
+    return net, torch.stack([torch.eye(m), torch.zeros(m, m)], 1).double()
+
+
+def sign_gate(
+    signs: Tensor, *, lambda1: float = 1.0, lambda2: float = 1.0
+) -> tuple[networks.ReweightedRNN, Tensor]:
+    r"""Return a network and m samples on which its first unit ends at 2 λ2 if ε_i = 1, else at 0.
+
+    Samples: :math:`x_{1,i} = \sqrt m\,e_{i+1}`, :math:`x_{2,i} = e_1`, for which :math:`B_x = 1`.
+    U_1 is β times the identity, β = λ1 + λ2, so h_1 has one active unit for each sample, and a row
+    of G spells the signs into ħ. At the second frame u = β for all samples, and the sign of ħ
+    decides which plateau or line of Φ it meets. So :math:`\Re_S \ge \lambda_2` for every m, where
+    (14) falls like :math:`\sqrt{\log m/m}`. It takes no more than a G of norm
+    :math:`\gamma = 2\lambda_2 m/(\beta(\sqrt m - 1))`, and h_0 = 0.
+    ``signs`` (m,), m ≥ 2. Returns the network, in float64, and x (m, 2, m + 1).
+    Raises ConfigError unless λ1 > 0 and λ2 > 0.
+
+    >>> net, x = sign_gate(torch.tensor([1.0, -1.0, -1.0, 1.0]))
+    >>> net.codes(x)[:, -1, 0].detach().numpy().round(6)
+    array([2., 0., 0., 2.])
+    """
+    signs = _signs(signs)
+    if not (lambda1 > 0 and lambda2 > 0):
+        raise ConfigError(complain("lambda1, lambda2 > 0", f"{lambda1}, {lambda2}", "raise them"))
+    m, beta = len(signs), lambda1 + lambda2
+    G = torch.zeros(m + 1, m + 1, dtype=torch.float64)
+    G[0, 1:] = 2 * lambda2 / (beta * (math.sqrt(m) - 1)) * signs
+    net = _network(beta * torch.eye(m + 1), G, lambda1, lambda2)
+    eye = torch.eye(m + 1, dtype=torch.float64)
+    return net, torch.stack([math.sqrt(m) * eye[1:], eye[0].expand(m, -1)], 1)
+
+
+def _signs(signs: Tensor) -> Tensor:
+    if signs.ndim != 1 or len(signs) < 2 or not bool((signs.abs() == 1).all()):
+        raise ConfigError(complain("at least two signs (m,)", signs, "pass 1 and -1"))
+    return signs.double()
+
+
+def _network(Z: Tensor, G: Tensor, lambda1: float, lambda2: float) -> networks.ReweightedRNN:
+    """Return the network with A = D = I, c = 1, g = 1 and h_0 = 0."""
+    k = len(Z)
+    sizes = {"n0": k, "n": k, "hidden": k, "depth": 1}
+    net = networks.build("reweighted-rnn", **sizes, lambda1=lambda1, lambda2=lambda2).double()
+    net.requires_grad_(False)
+    for parameter, value in ((net.A, torch.eye(k)), (net.D, torch.eye(k)), (net.G, G)):
+        parameter.copy_(value)
+    net.Z[0] = Z
+    return net
