@@ -114,6 +114,6 @@ def gains(found: pd.DataFrame) -> Figure:
         ax.plot(gap.mean, place, "o", color=color, ms=6)
         labels.append(f"{gap.model}, {gap.answer}" if several else gap.model)
     ax.axvline(0, color="#444444", lw=1)
-    ax.set(xlabel="gain (dB)", ylim=(len(found) - 0.5, -0.5))
+    ax.set(xlabel="gain (dB)", ylim=(max(len(found), 1) - 0.5, -0.5))
     ax.set_yticks(range(len(found)), labels)
     return fig
