@@ -2,9 +2,11 @@
 #
 # PYTHON    the interpreter that makes .venv (3.11, 3.12 or 3.13)
 # PIP_ARGS  options for pip, for instance the address of PyTorch's wheels without CUDA
+# EXTRAS    what is installed beside the library: add ,workflow for Snakemake
 
 PYTHON   ?= python3
 PIP_ARGS ?=
+EXTRAS   ?= book,test
 VENV     := .venv
 BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.installed
@@ -16,7 +18,7 @@ HTML     := _build/html/index.html
 help: ## list the targets
 	@echo "Unfolded: the paper that runs.  Targets:"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
-	@echo "Variables: PYTHON (makes .venv), PIP_ARGS (options for pip).  See README.md."
+	@echo "Variables: PYTHON (makes .venv), PIP_ARGS (options for pip), EXTRAS (more packages).  See README.md."
 
 env: $(STAMP) ## make .venv and install the library, the book's tools and the tests' tools
 
@@ -27,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): minutes the first time ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) \
-	  -c constraints.txt -e '.[book,test]'
+	  -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 notebooks: env ## execute the notebooks whose results are stale

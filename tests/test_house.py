@@ -50,7 +50,7 @@ def test_constraints_pin_every_requirement_within_its_bounds():
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     assert not any("+" in version for version in pins.values())
     normal = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins.items()}
-    for requirement in requirements("book", "test"):
+    for requirement in requirements("book", "test", "workflow"):
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
         assert normal[name] in requirement.specifier, name
 

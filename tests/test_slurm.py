@@ -1,0 +1,58 @@
+"""The smoke grid on a real cluster of one node: killed in the middle, gone on with, all there."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import slurm_cluster
+import workflow_runs as w
+
+from unfolded import training
+
+WHY_NOT = "Snakemake is not installed" if w.NO_SNAKEMAKE else slurm_cluster.missing()
+pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with slurm_cluster.cluster() as environment:
+        yield environment
+
+
+def test_a_workflow_on_a_cluster_that_was_killed_goes_on(tmp_path, cluster):
+    store = tmp_path / "a store"
+    quick = ["--slurm-init-seconds-before-status-checks", "8"]
+    quick += ["--seconds-between-status-checks", "1", "--default-resources", "mem_mb=500"]
+    command = w.snakemake(store, *quick, profile="slurm")
+    done = w.killed(w.start(command, tmp_path, cluster), store, "*/record.json")
+    # The jobs of the first call live on; what it has not seen done shares one job of the second.
+    shared = ["--groups", "run=runs", "--group-components", "runs=3", "--cores", "1"]
+    command = w.snakemake(store, *quick, *shared, profile="slurm")
+    status, said = w.run(command, tmp_path, cluster)
+    assert status == 0, said
+    assert f"3 of 3 done, 0 failed, 0 left in {store}" in said
+    assert "has been submitted with SLURM jobid" in said
+    assert all(path.read_bytes() == content for path, content in done.items())
+    assert set(w.trained(store).values()) == {1}
+    assert w.table(store) == sorted((run.hash, "done") for run in w.RUNS)
+    for run in w.RUNS:
+        training.run(run, store=tmp_path / "here", progress=False)
+    assert w.results(store) == w.results(tmp_path / "here")
+
+
+def test_nothing_is_left_of_a_cluster_with_a_job_that_runs(tmp_path):
+    with slurm_cluster.cluster() as environment:
+        folder = Path(environment["SLURM_CONF"]).parent
+        job = ["sbatch", "--output=/dev/null", f"--wrap=touch '{tmp_path}/runs'; srun sleep 600"]
+        subprocess.run(job, env=environment, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+        for _ in range(300):
+            if (tmp_path / "runs").exists():
+                break
+            time.sleep(0.1)
+        assert (tmp_path / "runs").exists()
+        ours = [each for each in psutil.process_iter() if slurm_cluster.belongs(each, folder)]
+        assert len(ours) >= 5  # three daemons, the job and its keeper
+    assert not folder.exists()
+    assert psutil.wait_procs(ours, 5)[1] == []

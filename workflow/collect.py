@@ -1,0 +1,28 @@
+"""The table of some runs of a store, one row a run, as a CSV file.
+
+python workflow/collect.py TABLE RECORD...
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from unfolded import files, records
+from unfolded.errors import UnfoldedError
+
+
+def main(table: Path, paths: list[Path]) -> int:
+    """Write the table; return 1, with one line said, if a record or the table cannot be used."""
+    try:
+        rows = [records.load(path.parent).row() for path in paths]
+        content = pd.DataFrame(rows, columns=records.COLUMNS).to_csv(index=False)
+        files.write(table, content)
+    except UnfoldedError as error:
+        print(f"unfolded: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(Path(sys.argv[1]), [Path(each) for each in sys.argv[2:]])))
