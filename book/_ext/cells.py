@@ -78,5 +78,5 @@ def claims() -> tuple[str, list[list[str]]]:
     every = claims.claims()
     count = {word: sum(claim.verdict == word for claim in every) for word in claims.WORDS}
     told = ", ".join(f"{count[word]} {words}" for word, words in claims.WORDS.items())
-    rows = [[claim.says, claim.where, claims.WORDS[claim.verdict]] for claim in every]
+    rows = [[claims.WORDS[claim.verdict], claim.says, claim.where] for claim in every]
     return f"Of {len(every)} claims: {told}.", rows

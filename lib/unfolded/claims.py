@@ -64,10 +64,17 @@ def summary() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def shown(judged: pd.DataFrame):
-    """Return claims of :func:`summary` as a page shows them, with links to their pages."""
-    links = [f'<a href="../{page}.html">page</a>' for page in judged["page"]]
-    table = judged[["claim", "where", "shown by", "verdict", "because"]].assign(see=links)
+def shown(judged: pd.DataFrame, *, brief: bool = False):
+    """Return claims of :func:`summary` as a page shows them, the verdict first.
+
+    ``brief`` leaves out what would show each claim and where it is treated.
+    """
+    table = judged[["verdict", "claim", "where", "because"]].replace({"verdict": WORDS})
+    if not brief:
+        links = [f'<a href="../{page}.html">page</a>' for page in judged["page"]]
+        named = [f'{says} <small id="{name}">{name}</small>'
+                 for says, name in zip(judged["claim"], judged["id"], strict=True)]  # fmt: skip
+        table = table.assign(claim=named, **{"shown by": judged["shown by"]}, see=links)
     classes = judged[["verdict"]].map(lambda word: f"is-{word.replace(' ', '-')}")
-    styled = table.replace({"verdict": WORDS}).style.set_td_classes(classes).hide()
+    styled = table.style.set_td_classes(classes).hide()
     return styled.set_table_attributes('class="dataframe claims"')

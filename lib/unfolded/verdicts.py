@@ -33,13 +33,16 @@ def _from_pairs(gaps: pd.DataFrame, what: str, pairs: int) -> Judgement:
     if known.empty:
         return Judgement("open", f"None of the {pairs} {what} has been run at the paper's scale.")
     behind, unsure = (known[known["verdict"] == word] for word in ("behind", "undecided"))
-    said = f"{len(known)} of {pairs} {what} ran"
-    if behind.empty and unsure.empty:
-        said += f"; ours leads in all of them, by {known['mean'].min():.2f} dB or more."
-        return Judgement("holds" if len(known) == pairs else "in part", said)
+    rows = gaps.groupby("value")["verdict"].agg(lambda own: (own != "not run").all())
+    said = f"{len(known)} of {pairs} {what} ran, {rows.sum()} of {len(rows)} rows in whole"
+    said += f" ({known['seeds'].max():.0f} seed at the most)"
     worst = known.sort_values("mean").iloc[0]
-    said += f"; ours is behind in {len(behind)} and undecided in {len(unsure)}; the least lead "
-    said += f"is {worst['mean']:+.2f} dB, over {worst['other']} at {worst['value']:g}."
+    if behind.empty and unsure.empty:
+        said += f"; reweighted-RNN leads in all of them, by {worst['mean']:.2f} dB or more."
+        word = "holds" if rows.all() else "in part" if rows.any() else "open"
+        return Judgement(word, said)
+    said += f"; reweighted-RNN is behind in {len(behind)} and undecided in {len(unsure)}; the "
+    said += f"least lead is {worst['mean']:+.2f} dB, over {worst['other']} at {worst['value']:g}."
     none = len(behind) + len(unsure) == len(known)
     return Judgement("does not hold" if none else "in part", said)
 
@@ -56,7 +59,7 @@ def indrnn_when_shallow() -> Judgement:
     gaps = evidence.against_all(_committed(), 3, model="indrnn")
     gaps = gaps[gaps["value"].isin([1, 2]) & gaps["other"].eq("reweighted-rnn")]
     judged = _from_pairs(gaps, "pairs of cells at d = 1, 2", len(gaps))
-    return Judgement(judged.word, judged.because.replace("ours", "IndRNN"))
+    return Judgement(judged.word, judged.because.replace("reweighted-RNN", "IndRNN"))
 
 
 def grows(number: int) -> Judgement:
@@ -69,7 +72,7 @@ def grows(number: int) -> Judgement:
     listed = ", ".join(f"{psnr:.2f} dB at {value:g}" for value, psnr in means.items())
     word = "does not hold" if (steps <= 0).all() else "in part"
     whole = (steps > 0).all() and len(means) == len(values)
-    return Judgement("holds" if whole else word, f"Ours reaches {listed}.")
+    return Judgement("holds" if whole else word, f"reweighted-RNN reaches {listed}.")
 
 
 def gap_by_depth() -> Judgement:
@@ -123,8 +126,10 @@ def _from_gaps(gaps: dict, what: str) -> Judgement:
     if len(known) < len(gaps):
         missing = ", ".join(name for name in gaps if name not in known)
         return Judgement("open", f"{what}: not yet run {missing}.")
-    told = [f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] {name} ({gap.seeds} seeds)"
-            for name, gap in known.items()]  # fmt: skip
+    told = []
+    for name, gap in known.items():
+        interval = f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}]"
+        told.append(f"{interval} {name} ({gap.seeds} seed{'s' * (gap.seeds > 1)})")
     ahead = [gap.verdict == "ahead" for gap in known.values()]
     word = "in part" if any(ahead) else "does not hold"
     return Judgement("holds" if all(ahead) else word, f"{what}: {'; '.join(told)}.")
@@ -138,7 +143,7 @@ def _over(number: int, value_of: Callable[[pd.DataFrame], float]) -> dict[float,
 
 
 def _too_few(found: dict, number: int) -> Judgement:
-    said = f"{len(found)} of the {len(VARIED[number][1])} cells have been run"
+    said = f"Cells run: {len(found)} of {len(VARIED[number][1])}"
     return Judgement("open", f"{said}; a trend needs {_TREND}.")
 
 
