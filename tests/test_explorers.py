@@ -1,24 +1,26 @@
 """The explorer draws the library's Φ: same numbers, live element, one script without imports."""
 
-import html
+import atexit
+import functools
 import itertools
 import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
+from selenium import webdriver
 
 from unfolded.errors import ConfigError
-from unfolded.explorers import ActivationExplorer, activation, kinks, sliders
+from unfolded.explorers import ActivationExplorer, activation, element, kinks, sliders
 from unfolded.explorers.activation import NAMES
 from unfolded.prox import prox_l1_l1
 
-MODULE = Path(activation.__file__).with_name("activation.js").read_text(encoding="utf-8")
+MODULE = element.script("activation.js")
 EXPORT = "export default { render };"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+DRIVER = shutil.which("chromedriver")
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -28,13 +30,32 @@ FLAGS = [
     "--disable-sync",
     "--disable-background-networking",
     "--disable-component-update",
-    "--virtual-time-budget=5000",
 ]
+
+
+@functools.cache
+def chromium() -> webdriver.Chrome:
+    """One browser for all tests of explorers; it ends with the run."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("Chromium or its driver is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    atexit.register(driver.quit)
+    return driver
+
+
+def complaints(browser) -> list[str]:
+    """The errors on the console since the last call."""
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def script() -> str:
     """The module as the book serves it: a classic script."""
-    assert MODULE.count("export") == 1
+    assert len(re.findall(r"^\s*export\b", MODULE, re.M)) == 1
     return MODULE.replace(EXPORT, "")
 
 
@@ -50,22 +71,21 @@ def in_node(body: str, data, code: str | None = None) -> object:
 
 
 def in_chromium(body: str, data, folder, markup: str = "", code: str | None = None) -> object:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    page = folder / "page.html"
+    browser, page = chromium(), folder / "page.html"
     (folder / "explorer.js").write_text(code or script(), encoding="utf-8")
     page.write_text(
-        f"<!doctype html><meta charset=utf-8><script src=explorer.js></script>{markup}"
-        f"<pre id=out></pre><script>const data = {json.dumps(data)}; let answer;"
-        f"try {{ answer = {body}; }} catch (error) {{ answer = String(error); }}"
-        "document.getElementById('out').textContent = JSON.stringify(answer);</script>",
+        "<!doctype html><meta charset=utf-8><link rel=icon href=data:,>"
+        f"<script defer src=explorer.js></script>{markup}"
+        f"<script>const data = {json.dumps(data)}; let answer;"
+        "document.addEventListener('DOMContentLoaded', () => {"
+        f"try {{ answer = {body}; }} catch (error) {{ answer = error.stack; }} }});</script>",
         encoding="utf-8",
     )
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder}/profile", "--dump-dom", page.as_uri()]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    answer = re.search(r'<pre id="out">(.*?)</pre>', ran.stdout, re.S)
-    assert answer, ran.stderr
-    return json.loads(html.unescape(answer[1]))
+    complaints(browser)
+    browser.get(page.as_uri())
+    answer = browser.execute_script("return JSON.stringify(answer)")
+    assert complaints(browser) == []
+    return json.loads(answer)
 
 
 def cases() -> list[list[float]]:
@@ -114,6 +134,24 @@ def test_the_script_stands_alone():
     assert not re.search(r"^\s*import\b|https?:|require\(", MODULE, re.M)
 
 
+def test_the_minimiser_is_where_the_slope_changes_its_sign():
+    data = [case for case in cases() if max(map(abs, case)) < 100]
+    body = """data.map(([u, ...rest]) => {
+      const v = prox(u, ...rest), grid = Array.from({ length: 41 }, (_, i) => v + (i - 20) / 10);
+      const least = objective(v, u, ...rest);
+      const others = grid.map((w) => objective(w, u, ...rest));
+      return [...slopes(v, u, ...rest), Math.min(...others) - least];
+    })"""
+    left, right, gap = np.array(in_node(body, data)).T
+    assert (left <= 1e-12).all() and (right >= -1e-12).all()
+    assert gap.min() >= -1e-9
+    # On a plateau, and only there, the slope jumps.
+    u, hbar, tau1, tau2 = np.array(data).T
+    phi = prox_l1_l1(u, hbar, tau1, tau2).numpy()
+    jump = 2 * tau1 * (phi == 0) + 2 * tau2 * (phi == hbar)
+    np.testing.assert_allclose(right - left, jump, rtol=0, atol=1e-12)
+
+
 @pytest.mark.browser
 def test_sliders_move_the_curve_and_the_words(tmp_path):
     body = """(() => {
@@ -138,15 +176,15 @@ def test_sliders_move_the_curve_and_the_words(tmp_path):
       steps.reset = see();
       return steps;
     })()"""
-    moves = [["u", 3], ["lambda1", 2], ["lambda2", 0.25], ["g", 2], ["hbar", -1], ["c", 2]]
+    moves = [["u", 4], ["lambda1", 2], ["lambda2", 0.25], ["g", 2], ["hbar", -1], ["c", 2]]
     markup = ActivationExplorer(hbar=2.5).element()
     seen = in_chromium(body, moves, tmp_path, markup)
     curves = [step["d"] for name, step in seen.items() if name not in ("u", "reset")]
     assert len(set(curves)) == len(curves), "each slider changes the curve"
     assert all(step["rows"] == 5 and 2 <= step["kinks"] <= 4 for step in seen.values())
     # The library says what the page has to show.
-    value = prox_l1_l1(3.0, 2.5, 1.0, 0.5).item()
-    assert seen["u"]["said"]["u"] == f"Φ(3) = {value:g}"
+    value = prox_l1_l1(4.0, 2.5, 1.0, 0.5).item()
+    assert seen["u"]["said"]["u"] == f"Φ(4) = {value:g}"
     assert seen["c"]["said"]["hbar"] == "−1"
     assert "= 2" in seen["c"]["taus"] and "= 0.25" in seen["c"]["taus"]
     assert seen["reset"]["d"] == seen["start"]["d"]
@@ -170,7 +208,7 @@ def test_every_control_has_a_name_and_the_figure_a_description(tmp_path):
     seen = in_chromium(body, None, tmp_path, ActivationExplorer().element() + odd)
     kept = seen.pop("kept")
     assert seen == dict(repeated=0, unnamed=0, deaf=0, image="img", described=True)
-    assert kept == dict(lambda1=1, lambda2=0.5, g=1, hbar=7, c=1)
+    assert kept == dict(lambda1=1, lambda2=0.5, g=1, hbar=7, c=1, u=3)
 
 
 @pytest.mark.browser

@@ -43,32 +43,43 @@ def install_mathjax(static: Path) -> None:
         )
 
 
-def classic(module: str, name: str) -> str:
-    """Return an ES module as a classic script with a scope of its own.
+def classic(module: str, name: str, *, common: str = "") -> str:
+    """Return an ES module, after what all modules share, as a classic script of its own scope.
 
     Browsers refuse module scripts on pages opened from disk.
 
     >>> classic("export const a = 1;\\nexport default { a };", "a.js")
     '(() => {\\nconst a = 1;\\nvoid { a };\\n})();\\n'
     """
-    if re.search(r"^\s*import\s[^(]", module, flags=re.MULTILINE):
+    text = f"{common}{module}"
+    if re.search(r"^\s*import\s[^(]", text, flags=re.MULTILINE):
         raise ExtensionError(f"expected {name} without imports; got one; write it as a single file")
-    text = re.sub(r"^export\s+default\s+", "void ", module, flags=re.MULTILINE)
+    text = re.sub(r"^export\s+default\s+", "void ", text, flags=re.MULTILINE)
     text = re.sub(r"^export\s*\{[^}]*\}\s*;?", "", text, flags=re.MULTILINE)
     text = re.sub(r"^export\s+", "", text, flags=re.MULTILINE)
     return f"(() => {{\n{text.rstrip()}\n}})();\n"
 
 
 def install_explorers(app, static: Path) -> None:
-    """Write each explorer as a classic deferred script, and copy each style sheet."""
+    """Write each explorer as a classic script; let each page load those that stand on it."""
     folder = Path(app.srcdir, "lib", "unfolded", "explorers")
+    common = (folder / "common.js").read_text(encoding="utf-8")
+    tags = {}
     for path in sorted(folder.glob("*.js")):
-        script = classic(path.read_text(encoding="utf-8"), path.name)
+        if path.name == "common.js":
+            continue
+        module = path.read_text(encoding="utf-8")
+        tags[path.name] = re.findall(r"\bcommon\.define\(\s*\"([\w-]+)\"", module)
+        script = classic(module, path.name, common=common)
         (static / path.name).write_text(script, encoding="utf-8")
-        app.add_js_file(path.name, loading_method="defer")
-    for path in sorted(folder.glob("*.css")):
-        copy_if_new(path, static / path.name)
-        app.add_css_file(path.name)
+
+    def load(app, page, template, context, doctree):
+        body = context.get("body", "")
+        for name, elements in tags.items():
+            if any(f"<{tag}" in body for tag in elements):
+                app.add_js_file(name, loading_method="defer")
+
+    app.connect("html-page-context", load)
 
 
 def install(app) -> None:

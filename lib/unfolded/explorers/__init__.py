@@ -2,5 +2,16 @@
 
 from unfolded.explorers.activation import ActivationExplorer, kinks, sliders
 from unfolded.explorers.bounds import BoundsExplorer
+from unfolded.explorers.player import PlayerExplorer
+from unfolded.explorers.stepper import StepperExplorer
+from unfolded.explorers.units import UnitsExplorer
 
-__all__ = ["ActivationExplorer", "BoundsExplorer", "kinks", "sliders"]
+__all__ = [
+    "ActivationExplorer",
+    "BoundsExplorer",
+    "PlayerExplorer",
+    "StepperExplorer",
+    "UnitsExplorer",
+    "kinks",
+    "sliders",
+]

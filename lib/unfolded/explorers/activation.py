@@ -1,15 +1,15 @@
 """The activation Φ under the reader's hand, with and without a Python kernel."""
 
 import math
-from pathlib import Path
 
 import ipywidgets
 import numpy as np
 import traitlets
+from matplotlib.figure import Figure
 
 from unfolded import figures, sheet
 from unfolded.errors import ConfigError, complain
-from unfolded.explorers.element import Explorer
+from unfolded.explorers.element import Explorer, script
 from unfolded.prox import prox_l1_l1
 
 NAMES = ("lambda1", "lambda2", "g", "hbar", "c")
@@ -36,7 +36,7 @@ class ActivationExplorer(Explorer):
 
     TAG = "activation-explorer"
     NAMES = NAMES
-    _esm = Path(__file__).with_name("activation.js")
+    _esm = script("activation.js")
     lambda1 = traitlets.Float(1.0).tag(sync=True)
     lambda2 = traitlets.Float(0.5).tag(sync=True)
     g = traitlets.Float(1.0).tag(sync=True)
@@ -56,6 +56,23 @@ class ActivationExplorer(Explorer):
     def thresholds(self) -> tuple[float, float]:
         """Return (τ1, τ2) = (λ1 g / c, λ2 g / c)."""
         return self.lambda1 * self.g / self.c, self.lambda2 * self.g / self.c
+
+    def picture(self) -> tuple[Figure, str]:
+        """Return Φ, and beside it the objective at one u on the upper plateau, with words."""
+        (tau1, tau2), hbar = self.thresholds(), self.hbar
+        fig, (left, right) = figures.panels(1, 2)
+        _draw(hbar, tau1, tau2, ax=left)
+        u = sum(kinks(hbar, tau1, tau2)[2:]) / 2
+        least = prox_l1_l1(u, hbar, tau1, tau2).item()
+        v = np.linspace(least - 3.0, least + 3.0, 481)
+        right.plot(v, tau1 * abs(v) + tau2 * abs(v - hbar) + (v - u) ** 2 / 2)
+        right.axvline(least, color=figures.FAINT, lw=1, ls=":")
+        right.set(xlabel="$v$", title=rf"$\varphi(v)$ for $u$ = {u:.3g}")
+        ends = ", ".join(f"{kink:.3g}" for kink in kinks(hbar, tau1, tau2))
+        return fig, (
+            f"Left: the activation rises, with flat pieces at 0 and at {hbar:.3g}; it bends at u = "
+            f"{ends}. Right: its objective for u = {u:.3g} is least at v = {least:.3g}."
+        )
 
 
 def kinks(hbar: float, tau1: float, tau2: float) -> list[float]:
@@ -112,7 +129,10 @@ def sliders(*, lambda1=1.0, lambda2=0.5, g=1.0, hbar=2.0, c=1.0) -> ipywidgets.V
 
 
 def _figure(lambda1, lambda2, g, hbar, c):
-    tau1, tau2 = lambda1 * g / c, lambda2 * g / c
+    return _draw(hbar, lambda1 * g / c, lambda2 * g / c)
+
+
+def _draw(hbar, tau1, tau2, ax=None):
     u = np.linspace(-6.0, 6.0, 481)
     return figures.activation(
         u,
@@ -120,6 +140,7 @@ def _figure(lambda1, lambda2, g, hbar, c):
         kinks=[x for x in kinks(hbar, tau1, tau2) if abs(x) <= u[-1]],
         plateaus={"0": 0.0, r"$\hbar$": hbar},
         title=rf"$\tau_1$ = {tau1:.3g}, $\tau_2$ = {tau2:.3g}",
+        ax=ax,
     )
 
 

@@ -1,9 +1,6 @@
 """The bounds of five networks under the reader's hand, with and without a Python kernel."""
 
-import base64
-import html
 import math
-from pathlib import Path
 
 import numpy as np
 import traitlets
@@ -12,7 +9,7 @@ from matplotlib.figure import Figure
 from unfolded import figures, sheet
 from unfolded.errors import ConfigError, complain
 from unfolded.explorers.compared import against
-from unfolded.explorers.element import Explorer
+from unfolded.explorers.element import Explorer, script
 
 WHOLE = {
     "d": (1, 50),
@@ -53,7 +50,7 @@ class BoundsExplorer(Explorer):
 
     TAG = "bounds-explorer"
     NAMES = ("against", *STATE)
-    _esm = Path(__file__).with_name("bounds.js")
+    _esm = script("bounds.js")
     against = traitlets.Unicode("alpha").tag(sync=True)
     d = traitlets.Int(3).tag(sync=True)
     T = traitlets.Int(20).tag(sync=True)
@@ -86,15 +83,9 @@ class BoundsExplorer(Explorer):
             want = f"{name} to be {kind} between {low:g} and {high:g}"
             raise ConfigError(complain(want, repr(value), "choose another value"))
 
-    def fallback(self) -> str:
-        """Return a picture of the same curves, with its description."""
-        fig, alt = picture(self.against, **{name: getattr(self, name) for name in STATE})
-        data = base64.b64encode(sheet.png(fig)).decode("ascii")
-        # A table would say more, but the page around already has one for each of its pictures.
-        return (
-            f'<img alt="{html.escape(alt)}" width="672" style="max-width: 100%; height: auto" '
-            f'src="data:image/png;base64,{data}">{super().fallback()}'
-        )
+    def picture(self) -> tuple[Figure, str]:
+        """Return a picture of the same curves, and its description."""
+        return picture(self.against, **{name: getattr(self, name) for name in STATE})
 
 
 def picture(name: str, **state) -> tuple[Figure, str]:

@@ -1,0 +1,166 @@
+// The units explorer: Φ as single units of a trained network have learned it, over the ħ and the
+// u that test data gave. common.js stands before it; the data come as JSON inside the element
+// <units-explorer network="reweighted-rnn" layer="1" unit="4">, or by a trait of the widget.
+
+const { curves, shape, render } = (() => {
+  const { clamp, number, prox } = common;
+  const NAMES = ["network", "layer", "unit", "suppose"];
+  const SUPPOSE = { learned: "as it was learned", start: "at its ratio to λ1 before training", equal: "as large as λ1" };
+  const WRITTEN = { "reweighted-rnn": "reweighted-RNN", "l1-l1-rnn": "ℓ1-ℓ1-RNN" };
+
+  // ---- the mathematics: pure functions ----------------------------------------------------
+  // The thresholds of a unit, with λ2 as learned, at its ratio to λ1 before training, or equal.
+  const shape = ({ tau1, tau2 }, start, suppose) => [tau1, { learned: tau2, start: start * tau1, equal: tau1 }[suppose]];
+
+  // Φ at each u for each ħ: a list for each ħ.
+  const curves = (u, past, tau1, tau2) => past.map((hbar) => u.map((x) => prox(x, hbar, tau1, tau2)));
+
+  // ---- words --------------------------------------------------------------------------------
+  function percent(share) {
+    if (share === 0 || share === 1) return `${100 * share} %`;
+    return share < 0.001 ? "less than 0.1 %" : `${number(100 * share, share > 0.99 ? 4 : 3)} %`;
+  }
+
+  const agreement = (gap, tau2) => (gap > 0.005
+    ? `The five curves differ by up to ${number(gap)}: here the past bends the activation.`
+    : `The five curves lie on one another: they differ by at most ${number(gap)}, for the plateau at ħ is only 2τ₂ = ${number(2 * tau2)} wide.`);
+
+  const census = ([zero, past, between, rest], count) =>
+    `Of ${number(count)} frames of test data it gave exactly 0 in ${percent(zero)}, exactly ħ in ${percent(past)}, a value between 0 and ħ in ${percent(between)} and any other in ${percent(rest)}.`;
+
+  // ---- the picture --------------------------------------------------------------------------
+  const BOX = { width: 520, height: 500, left: 62, right: 424, top: 100, bottom: 456 };
+  const ABOVE = { low: 92, high: 32 };
+  const BESIDE = { low: 432, high: 512 };
+
+  const bars = ([low, high, ...shares], draw) => {
+    const [most, wide] = [Math.max(...shares), (high - low) / shares.length];
+    return shares.map((share, i) => (share ? draw(low + i * wide, low + (i + 1) * wide, share / most) : "")).join("");
+  };
+
+  const rect = (x, y, right, bottom) => `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${Math.max(right - x, 0.5).toFixed(1)}" height="${Math.max(bottom - y, 0.5).toFixed(1)}"/>`;
+
+  const row = (name, value, note) => `<tr><th scope="row">${name}</th><td>${value}</td><td>${note}</td></tr>`;
+
+  const STYLE = `
+units-explorer.ue svg path { vector-effect: non-scaling-stroke; }
+units-explorer.ue .un-band { fill: var(--ue-colour); opacity: .16; }
+units-explorer.ue .un-curve { stroke-width: 1.4; stroke-dasharray: none; }
+units-explorer.ue .un-curve.un-middle { stroke-width: 3.2; }
+units-explorer.ue .un-identity { fill: none; stroke: var(--ue-soft); stroke-width: 1.2; stroke-dasharray: 7 5; }
+units-explorer.ue .un-u { fill: var(--ue-soft); opacity: .75; }
+units-explorer.ue .un-past { fill: var(--ue-mark); opacity: .75; }
+units-explorer.ue .un-level { stroke: var(--ue-mark); stroke-width: 1; stroke-dasharray: 2 4; }
+units-explorer.ue .ue-words { min-height: 4.4em; }
+units-explorer.ue .ue-key span::before { content: ""; display: inline-block; width: 1.3em; height: .7em; margin-right: .4em; background: var(--ue-key); }
+units-explorer.ue .un-key-u { --ue-key: var(--ue-soft); }
+units-explorer.ue .un-key-past { --ue-key: var(--ue-mark); }
+units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weight: 600; white-space: nowrap; }`;
+
+  // ---- the element --------------------------------------------------------------------------
+  common.define("units-explorer", (Base) => class extends Base {
+    static css = STYLE;
+    static fields = {
+      network: { value: "reweighted-rnn" },
+      layer: { value: 1, valid: Number.isInteger },
+      unit: { value: 4, valid: Number.isInteger },
+      suppose: { value: "learned", valid: (value) => value in SUPPOSE },
+    };
+
+    get chosen() {
+      const { network, layer, unit } = this.state;
+      return this.data.networks[network].layers[layer - 1][unit];
+    }
+
+    skeleton(id) {
+      const networks = Object.keys(this.data.networks);
+      const { layers } = this.data.networks[networks[0]];
+      return `
+    <div class="ue-body">
+      <div>
+        <svg viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-labelledby="${id}-title ${id}-desc">
+          <title id="${id}-title">The learned activation of one unit, with histograms of u and ħ</title><desc id="${id}-desc" data-part="desc"></desc>
+          <g data-part="frame"></g><g class="un-u" data-part="inputs"></g><g class="un-past" data-part="past"></g>
+          <g data-part="levels"></g><path class="un-identity"/><g data-part="curves"></g>
+        </svg>
+        <p class="ue-key"><span class="un-key-u">where u fell, above</span> <span class="un-key-past">where ħ fell, on the right</span></p>
+      </div>
+      <div>
+        ${common.choice({ name: "network", label: "Network", options: networks.map((name) => [name, WRITTEN[name]]) }, id)}
+        ${common.slider({ name: "layer", label: "layer", min: 1, max: layers.length, step: 1 }, id)}
+        ${common.slider({ name: "unit", label: "unit", hint: "by rising g", min: 0, max: layers[0].length - 1, step: 1 }, id)}
+        ${common.choice({ name: "suppose", label: "Draw Φ with λ2", options: Object.entries(SUPPOSE) }, id)}
+        <p class="ue-words" data-part="census"></p>
+        <p class="ue-words" data-part="agreement" role="status"></p>
+      </div>
+    </div>
+    <table class="ue-table"><caption>This unit, in grey levels</caption>
+      <thead><tr><th scope="col">what</th><th scope="col">value</th><th scope="col">it is</th></tr></thead>
+      <tbody data-part="rows"></tbody></table>`;
+    }
+
+    words(name, value) {
+      if (name !== "unit") return number(value);
+      return `no. ${this.chosen.index}, g = ${number(this.chosen.g)}`;
+    }
+
+    draw() {
+      const { networks } = this.data;
+      const state = this.state;
+      if (!networks[state.network]) [state.network] = Object.keys(networks);
+      const { layers, start } = networks[state.network];
+      state.layer = clamp(state.layer, 1, layers.length);
+      state.unit = clamp(state.unit, 0, layers[0].length - 1);
+      const unit = this.chosen;
+      const [tau1, tau2] = shape(unit, start, state.suppose);
+      const [low, high] = unit.u;
+      const grid = Array.from({ length: 321 }, (_, i) => low + (i / 320) * (high - low));
+      const found = curves(grid, unit.quantiles, tau1, tau2);
+      const gap = Math.max(...grid.map((_, i) => Math.max(...found.map((line) => line[i])) - Math.min(...found.map((line) => line[i]))));
+      this.drawCurves(unit, grid, found);
+      this.tell(unit, tau1, tau2, gap);
+    }
+
+    drawCurves(unit, grid, found) {
+      const past = unit.hbar.slice(0, 2);
+      const [least, most] = [Math.min(...found.flat(), ...past), Math.max(...found.flat(), ...past)];
+      const room = 0.04 * (most - least);
+      const x = common.scale(unit.u.slice(0, 2), [BOX.left, BOX.right]);
+      const y = common.scale([least - room, most + room], [BOX.bottom, BOX.top]);
+      const line = (points) => common.path(points, { x, y });
+      const levels = this.data.levels;
+      this.fill("frame", common.axes(BOX, {
+        x, y, xTicks: common.ticks(...unit.u.slice(0, 2), 5), yTicks: common.ticks(least - room, most + room, 5), xName: "u", yName: "Φ(u)",
+      }));
+      const above = (share) => ABOVE.low - share * (ABOVE.low - ABOVE.high);
+      const beside = (share) => BESIDE.low + share * (BESIDE.high - BESIDE.low);
+      this.fill("inputs", bars(unit.u, (from, to, share) => rect(x(from), above(share), x(to) - 0.6, ABOVE.low)));
+      this.fill("past", bars(unit.hbar, (from, to, share) => rect(BESIDE.low, y(to), beside(share), y(from) - 0.6)));
+      this.fill("levels", unit.quantiles.map((hbar) => `<line class="un-level" x1="${BOX.left}" x2="${BOX.right}" y1="${y(hbar)}" y2="${y(hbar)}"/>`).join(""));
+      const [from, to] = [Math.max(unit.u[0], least - room), Math.min(unit.u[1], most + room)];
+      this.querySelector(".un-identity").setAttribute("d", from < to ? line([[from, from], [to, to]]) : "");
+      const band = (i, j) => `<path class="un-band" d="${line([...grid.map((u, k) => [u, found[j][k]]), ...grid.map((u, k) => [u, found[i][k]]).reverse()])}Z"/>`;
+      const middle = levels.indexOf(0.5);
+      this.fill("curves", `<g data-network="${this.state.network}">${band(0, levels.length - 1)}${band(1, levels.length - 2)}${
+        found.map((values, i) => `<path class="ue-line un-curve${i === middle ? " un-middle" : ""}" d="${line(grid.map((u, k) => [u, values[k]]))}"/>`).join("")}</g>`);
+    }
+
+    tell(unit, tau1, tau2, gap) {
+      const { network, layer, suppose } = this.state;
+      const said = census(unit.shares, this.data.count);
+      const [first, , middle, , last] = unit.quantiles;
+      this.fill("census", said);
+      this.fill("agreement", (suppose === "learned" ? "" : "Supposed, not learned. ") + agreement(gap, tau2));
+      this.fill("desc", `Unit ${unit.index} of layer ${layer} of ${WRITTEN[network]}, threshold ${number(tau1)}. ${said} The table below gives its values.`);
+      this.fill("rows",
+        row("τ<sub>1</sub>", number(tau1), "λ<sub>1</sub>g/c, the reach of 0") +
+        row("τ<sub>2</sub>", number(tau2), `λ<sub>2</sub>g/c, the reach of ħ, ${suppose === "learned" ? "as learned" : "as supposed"}`) +
+        row("ħ", number(middle), `median; nine in ten between ${number(first)} and ${number(last)}`) +
+        row("u", number(unit.middle), `median; 99 in 100 between ${number(unit.u[0])} and ${number(unit.u[1])}, the range drawn`));
+    }
+  });
+
+  return { curves, shape, render: common.render("units-explorer", NAMES) };
+})();
+
+export default { render };

@@ -1,0 +1,114 @@
+"""A real Chromium that can reach no other host, and the built site served on loopback."""
+
+import contextlib
+import functools
+import json
+import shutil
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from test_site import SITE, WHOLE
+
+NAMES = ("chromium", "google-chrome", "chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+DRIVER = shutil.which("chromedriver")
+
+# What every test of the built site in a browser is marked with.
+NEEDED = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not WHOLE.is_file(), reason="the book is not built: run `make book`"),
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER),
+        reason="Chromium or its driver is missing: install chromium and chromedriver",
+    ),
+]
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--window-size=1280,900",
+)
+SENT = "Network.requestWillBeSent"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving(folder=SITE):
+    """Serve a folder on loopback; give its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def driving(profile):
+    """Start Chromium with a fresh profile; give its driver."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    try:
+        driver.set_page_load_timeout(60)
+        driver.set_script_timeout(60)
+        driver.get("about:blank")  # away from the browser's own start page and its requests
+        yield driver
+    finally:
+        driver.quit()
+
+
+@contextlib.contextmanager
+def screen(browser, width, media=""):
+    """Make the browser's window that many CSS pixels wide, as a phone's or as a sheet's."""
+    size = {"width": width, "height": 780, "deviceScaleFactor": 2, "mobile": not media}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def severe(browser):
+    """Return the errors on the console since the last look."""
+    return [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+
+
+def open_page(browser, site, name):
+    """Open a page, wait for its maths, and return (requested addresses, console errors)."""
+    with contextlib.suppress(Exception):
+        browser.get_log("performance"), browser.get_log("browser")
+    path, _, query = name.partition("?")
+    browser.get(f"{site}/{path}.html" + (f"?{query}" if query else ""))
+    if browser.execute_script("return document.querySelectorAll('.math').length"):
+        browser.execute_async_script(
+            "const done = arguments[0];"
+            "const wait = () => window.MathJax?.startup?.promise"
+            " ? MathJax.startup.promise.then(() => done()) : setTimeout(wait, 20); wait();"
+        )
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == SENT]
+    return asked, severe(browser)

@@ -1,0 +1,238 @@
+"""Explorers under a reader's hand, in a real browser: keys, pointer, phone, dark, no script."""
+
+import re
+
+import pytest
+import torch
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+from test_explorers import EXPORT, chromium, complaints
+
+from unfolded.explorers import ActivationExplorer, BoundsExplorer, UnitsExplorer, units
+from unfolded.prox import prox_l1_l1
+
+DARK = "--pst-color-background: #14181e; background: #14181e"
+STYLE = f":root {{ --pst-color-background: #fff }} [data-theme=dark] {{ {DARK} }}"
+HEAD = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>x</title>"
+    f"<meta name=viewport content='width=device-width'><style>{STYLE}</style>"
+)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def browser():
+    driver = chromium()
+    yield driver
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page with one explorer of each kind, each script in a scope of its own."""
+    folder, frames = tmp_path_factory.mktemp("page"), 40 * torch.rand(3, 5, 256)
+    elements = [ActivationExplorer(), BoundsExplorer(), UnitsExplorer(data=units.learned(frames))]
+    scripts = ""
+    for explorer in elements:
+        name = f"{explorer.TAG}.js"
+        (folder / name).write_text(f"(() => {{{explorer._esm}}})()".replace(EXPORT, ""), "utf-8")
+        scripts += f"<script defer src={name}></script>"
+    body = "".join(f"<section>{explorer.element()}</section>" for explorer in elements)
+    (folder / "page.html").write_text(f"{HEAD}{scripts}<body style='margin: 8px'>{body}", "utf-8")
+    return (folder / "page.html").as_uri()
+
+
+@pytest.fixture
+def opened(browser, page):
+    size = {"width": 900, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    complaints(browser)
+    browser.get(page)
+    yield browser
+    assert complaints(browser) == []
+
+
+def inside(browser, tag, selector):
+    return browser.find_element(By.CSS_SELECTOR, f"{tag} {selector}")
+
+
+def said(browser, tag, name):
+    return inside(browser, tag, f'output[data-for="{name}"]').text
+
+
+def state(browser, tag):
+    return browser.execute_script(f"return document.querySelector('{tag}').state")
+
+
+def test_keys_move_every_slider(opened):
+    for tag in ("activation-explorer", "bounds-explorer", "units-explorer"):
+        for slider in opened.find_elements(By.CSS_SELECTOR, f"{tag} input[type=range]"):
+            name = slider.get_attribute("name")
+            up = float(slider.get_attribute("value")) < float(slider.get_attribute("max"))
+            before = state(opened, tag)[name]
+            slider.send_keys(Keys.ARROW_RIGHT if up else Keys.ARROW_LEFT)
+            after = state(opened, tag)[name]
+            assert (after > before) if up else (after < before), (tag, name)
+            assert said(opened, tag, name) == slider.get_attribute("aria-valuetext")
+
+
+def test_the_tab_key_visits_every_control_in_order_and_shows_where_it_is(opened):
+    for tag in ("activation-explorer", "bounds-explorer", "units-explorer"):
+        controls = opened.find_elements(By.CSS_SELECTOR, f"{tag} :is(button, select, input)")
+        opened.execute_script("arguments[0].focus()", controls[0])
+        for control in controls[1:]:
+            ActionChains(opened).send_keys(Keys.TAB).perform()
+            assert opened.switch_to.active_element == control
+            assert control.value_of_css_property("outline-style") == "solid"
+
+
+def drag(browser, node, across, down):
+    actions = ActionChains(browser, duration=20).click_and_hold(node)
+    actions.move_by_offset(across // 2, down // 2).move_by_offset(across // 2, down // 2)
+    actions.release().perform()
+
+
+def test_hbar_is_dragged_on_the_plot_and_u_beside_it(opened):
+    tag = "activation-explorer"
+    start, handle = state(opened, tag), inside(opened, tag, ".ae-knob")
+    drag(opened, handle, 0, 60)
+    lower = state(opened, tag)
+    assert lower["hbar"] < start["hbar"] and lower["u"] == start["u"]
+    value = prox_l1_l1(lower["u"], lower["hbar"], 1.0, 0.5).item()
+    spoken = said(opened, tag, "u").replace("−", "-")
+    assert float(spoken.split(" = ")[1]) == pytest.approx(value, abs=0.01)
+    assert inside(opened, tag, "input[name=hbar]").get_attribute("value") == f"{lower['hbar']:g}"
+    # Down through zero to a negative ħ: the plateaus change places.
+    drag(opened, handle, 0, 60)
+    assert state(opened, tag)["hbar"] < 0
+    rows = [row.text.split()[0] for row in opened.find_elements(By.CSS_SELECTOR, f"{tag} tbody tr")]
+    assert (rows[1], rows[3]) == ("ħ", "0")
+    drag(opened, inside(opened, tag, ".ae-marker"), -80, 0)
+    after = state(opened, tag)
+    assert after["u"] < lower["u"] and after["hbar"] < 0
+
+
+def test_a_finger_drags_hbar_and_the_page_stays(opened):
+    tag = "activation-explorer"
+    box, start = inside(opened, tag, ".ae-knob").rect, state(opened, tag)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    # A finger that starts here does not scroll; anywhere else on the plot it may.
+    touched = "return getComputedStyle(document.elementFromPoint(...arguments)).touchAction"
+    assert opened.execute_script(touched, x, y) == "none"
+    events = [("touchStart", [(x, y)])]
+    events += [("touchMove", [(x, y + step)]) for step in range(10, 61, 10)] + [("touchEnd", [])]
+    for kind, points in events:
+        touches = [{"x": across, "y": down} for across, down in points]
+        given = {"type": kind, "touchPoints": touches}
+        opened.execute_cdp_cmd("Input.dispatchTouchEvent", given)
+    after = state(opened, tag)
+    assert after["hbar"] < start["hbar"] - 0.5 and after["u"] == start["u"]
+    assert opened.execute_script("return scrollY") == 0
+
+
+def test_pieces_are_shaded_and_named_and_the_minimiser_is_marked(opened):
+    tag = "activation-explorer"
+    for preset in opened.find_elements(By.CSS_SELECTOR, f"{tag} [data-preset]"):
+        preset.click()
+        assert preset.get_attribute("aria-pressed") == "true"
+        now = state(opened, tag)
+        tau = [now[name] * now["g"] / now["c"] for name in ("lambda1", "lambda2")]
+        named = {node.text for node in opened.find_elements(By.CSS_SELECTOR, f"{tag} .ae-piece")}
+        shaded = opened.find_elements(By.CSS_SELECTOR, f"{tag} rect")
+        plateaus = 2 if tau[1] else 1
+        assert len(shaded) == 3 + plateaus
+        assert {"0"} <= named and ("ħ" in named) == (plateaus == 2)
+        # The dot of the objective stands at Φ(u) on the axis of v.
+        dot = inside(opened, tag, '[data-part="minimum"]').get_attribute("cx")
+        phi = prox_l1_l1(now["u"], now["hbar"], *tau).item()
+        zero, one = opened.execute_script(
+            f"return [...document.querySelectorAll('{tag} [data-part=side-frame] .ue-tick')]"
+            ".filter(t => ['0', '2'].includes(t.textContent) && t.getAttribute('text-anchor') == 'middle')"  # noqa: E501
+            ".map(t => Number(t.getAttribute('x')))"
+        )
+        assert float(dot) == pytest.approx(zero + phi * (one - zero) / 2, abs=0.1)
+
+
+def test_a_kink_holds_the_minimum_only_on_a_plateau(opened):
+    tag, slider = "activation-explorer", inside(opened, "activation-explorer", "input[name=u]")
+    assert "kink at v = ħ" in inside(opened, tag, '[data-part="reason"]').text
+    for _ in range(12):
+        slider.send_keys(Keys.ARROW_RIGHT)
+    assert state(opened, tag)["u"] == pytest.approx(3.6)
+    assert inside(opened, tag, '[data-part="reason"]').text.startswith("No kink")
+
+
+def test_a_unit_is_chosen_and_λ2_supposed(opened):
+    tag = "units-explorer"
+    Select(inside(opened, tag, "select[name=network]")).select_by_value("l1-l1-rnn")
+    inside(opened, tag, "input[name=layer]").send_keys(Keys.END)
+    inside(opened, tag, "input[name=unit]").send_keys(Keys.HOME)
+    now = state(opened, tag)
+    assert (now["network"], now["layer"], now["unit"]) == ("l1-l1-rnn", 3, 0)
+    assert said(opened, tag, "unit").endswith("g = 1")
+    curves = "return [...document.querySelectorAll('units-explorer .un-curve')].map(p => p.getAttribute('d'))"  # noqa: E501
+    learned = opened.execute_script(curves)
+    assert "lie on one another" in inside(opened, tag, '[data-part="agreement"]').text
+    Select(inside(opened, tag, "select[name=suppose]")).select_by_value("equal")
+    assert opened.execute_script(curves) != learned
+    assert inside(opened, tag, '[data-part="agreement"]').text.startswith("Supposed, not learned.")
+
+
+@pytest.mark.parametrize("width", [320, 900])
+def test_a_phone_is_wide_enough(opened, width):
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+    small = opened.execute_script(
+        "return [...document.querySelectorAll('input, button, select')]"
+        ".filter(e => Math.min(e.getBoundingClientRect().height, e.getBoundingClientRect().width) < 24)"  # noqa: E501
+        ".map(e => e.name || e.textContent)"
+    )
+    assert small == []
+
+
+def luminance(colour):
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_can_be_read_and_lines_be_seen(opened, theme):
+    opened.execute_script(f"document.documentElement.dataset.theme = '{theme}'")
+    names = ["ink", "soft", "mark", "main", *(f"c{i}" for i in range(9))]
+    colours = opened.execute_script(
+        "const e = document.querySelector('units-explorer'), s = getComputedStyle(e), x = new Option().style;"  # noqa: E501
+        "const probe = document.createElement('i'); e.append(probe);"
+        "const rgb = (c) => { probe.style.color = c; return getComputedStyle(probe).color; };"
+        "const found = Object.fromEntries(arguments[0].map((n) => [n, rgb(`var(--ue-${n})`)]));"
+        "found.paper = s.backgroundColor; found.tint = rgb('var(--ue-tint)'); probe.remove(); return found;",  # noqa: E501
+        names,
+    )
+    for name in ("ink", "soft", "mark"):
+        assert contrast(colours[name], colours["paper"]) >= 4.5, name
+    assert contrast(colours["ink"], colours["tint"]) >= 7
+    # Two light colours of the book's figures are fainter than 3:1 on white: dashes help there.
+    faint = {"c3", "c6"} if theme == "light" else set()
+    for name in {"main", *names[4:]} - faint:
+        assert contrast(colours[name], colours["paper"]) >= 3, name
+
+
+def test_without_a_script_a_picture_stands_there(browser, page):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(page)
+        for tag in ("activation-explorer", "bounds-explorer", "units-explorer"):
+            image = inside(browser, tag, "img")
+            assert image.size["width"] > 200 and image.size["height"] > 100
+            assert len(image.get_attribute("alt")) > 60
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
