@@ -1,0 +1,170 @@
+// The reconstruction player: test sequences beside what networks and solvers recover of them,
+// frame by frame, with a slider and a play button. What it shows comes as JSON from Python.
+
+const { unpacked, quality, render } = (() => {
+  const NAMES = ["sequence", "frame", "marked"];
+  const BOX = { width: 520, height: 300, left: 40, right: 504, top: 34, bottom: 252 };
+  const whole = (value) => Number.isInteger(value) && value >= 1;
+  const decibel = (value) => `${value.toFixed(1)} dB`;
+
+  // What travels, as bytes: the truth and one row for each method, sequence by sequence.
+  function unpacked({ sequences, time, side, rows }) {
+    const [size, count] = [side ** 2, sequences * time * side ** 2];
+    return rows.map(({ name, group, frames }) => {
+      const bytes = common.unpack(frames, count);
+      const at = (sequence, frame) => bytes.subarray(((sequence - 1) * time + frame - 1) * size).subarray(0, size);
+      return { name, group, at };
+    });
+  }
+
+  // PSNR of each row, frame by frame, in each sequence: the first row is the truth.
+  function quality([truth, ...rows], { sequences, time }) {
+    const [each, frames] = [sequences, time].map((count) => Array.from({ length: count }, (_, i) => i + 1));
+    return Object.fromEntries(rows.map(({ name, at }) => [name, each.map((s) => frames.map((t) => common.psnr(truth.at(s, t), at(s, t))))]));
+  }
+
+  const swatch = (name, group) => `<svg class="ue-swatch" viewBox="0 0 34 8" aria-hidden="true"><polyline class="ue-line" data-network="${name}" data-group="${group}" points="0,4 34,4"/></svg>`;
+
+  const css = `
+player-explorer { max-width: 60rem; }
+player-explorer .pe-controls { background: var(--ue-paper); padding: .4rem 0 .1rem; border-bottom: 1px solid var(--ue-rule); display: grid; gap: 0 1rem; grid-template-columns: auto minmax(0, 1fr); align-items: end; }
+player-explorer .pe-controls .ue-choice { grid-column: 1 / -1; }
+player-explorer .pe-controls button { min-width: 5.5rem; margin: 0 0 .5rem; }
+player-explorer fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
+player-explorer legend { float: none; width: auto; font-size: .9rem; color: var(--ue-soft); padding: 0; margin: .6rem 0 0; }
+player-explorer p.pe-group { margin: .7rem 0 .3rem; font-weight: 600; font-size: .95rem; }
+player-explorer .pe-tiles { display: grid; gap: .6rem .7rem; grid-template-columns: repeat(auto-fill, minmax(5.2rem, 1fr)); }
+@container (min-width: 30rem) { player-explorer .pe-tiles { grid-template-columns: repeat(auto-fill, minmax(7.2rem, 1fr)); } }
+player-explorer .pe-tile { display: block; max-width: 10rem; font-size: .8rem; line-height: 1.3; border-radius: .3rem; }
+player-explorer label.pe-tile { cursor: pointer; }
+player-explorer .pe-tile canvas { border: 1px solid var(--ue-soft); margin-bottom: .35rem; }
+player-explorer .pe-tile span { display: block; overflow-wrap: anywhere; }
+player-explorer .pe-tile b { font-variant-numeric: tabular-nums; white-space: nowrap; }
+player-explorer .pe-tile input { accent-color: var(--ue-mark); margin: 0 .2rem 0 0; vertical-align: -2px; }
+player-explorer .pe-tile:has(:checked) canvas { outline: 4px solid var(--ue-mark); outline-offset: -4px; }
+player-explorer .pe-tile:has(:focus-visible) { outline: 3px solid var(--ue-mark); outline-offset: 2px; }
+player-explorer .pe-chart { margin-top: 1rem; max-width: 38rem; }
+@container (max-width: 26rem) { player-explorer .pe-chart svg :is(text.ue-tick, text.ue-name) { font-size: 22px; } }
+player-explorer svg .ue-line { --ue-colour: var(--ue-soft); --ue-dash: 7 4; stroke-width: 1.75; }
+player-explorer svg .ue-line[data-group="0"] { --ue-dash: 2 4; }
+player-explorer svg .ue-line[data-marked] { stroke-width: 5; }
+player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
+
+  common.define("player-explorer", (Base) => class extends Base {
+    static fields = { sequence: { value: 1, valid: whole }, frame: { value: 1, valid: whole }, marked: { value: "" } };
+    static css = css;
+
+    skeleton(id) {
+      if (!this.data) return "";
+      const { rows, sequences, time } = this.data;
+      const groups = [...new Set(rows.slice(1).map(({ group }) => group))];
+      const truth = '<div class="pe-tile"><canvas role="img" aria-label="the true frame" data-truth></canvas><span>truth</span></div>';
+      const tile = ({ name, group }) => `<label class="pe-tile"><canvas aria-hidden="true" data-row="${common.escaped(name)}"></canvas>
+        <span><input type="radio" name="${id}-mark" value="${common.escaped(name)}">${common.escaped(name)}</span>
+        ${swatch(common.escaped(name), groups.indexOf(group))} <b data-psnr="${common.escaped(name)}"></b></label>`;
+      return `
+        <div class="pe-controls">
+          ${common.choice({ name: "sequence", label: "Test sequence", options: Array.from({ length: sequences }, (_, i) => String(i + 1)) }, id)}
+          <button type="button" data-play>Play</button>
+          ${common.slider({ name: "frame", label: "t", hint: "frame", min: 1, max: time, step: 1 }, id)}
+        </div>
+        <fieldset><legend>Choose a picture to mark its curve below.</legend>
+          ${groups.map((group, k) => `<p class="pe-group" id="${id}-${k}">${common.escaped(group)}</p>
+            <div class="pe-tiles" role="group" aria-labelledby="${id}-${k}">${k ? "" : truth}${rows.filter((row) => row.group === group).map(tile).join("")}</div>`).join("")}
+        </fieldset>
+        <div class="pe-chart"><svg class="ue-drag" viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-labelledby="${id}-title ${id}-desc">
+          <title id="${id}-title">PSNR of each frame, one curve for each picture</title><desc id="${id}-desc"></desc>
+          <g data-part="axes"></g><g data-part="curves"></g><line class="ue-marker"/><g data-part="dot"></g></svg></div>
+        <p class="ue-words" data-part="words" aria-live="polite"></p>`;
+    }
+
+    start() {
+      if (!this.data) return;
+      this.rows = unpacked(this.data);
+      this.psnr = quality(this.rows, this.data);
+      const all = Object.values(this.psnr).flat(2).filter((value) => value < 100);
+      const { time } = this.data;
+      const [low, high] = [5 * Math.floor(Math.min(...all) / 5), 5 * Math.ceil(Math.max(...all) / 5)];
+      this.x = common.scale([1, time], [BOX.left, BOX.right]);
+      this.y = common.scale([low, high], [BOX.bottom, BOX.top]);
+      const xTicks = [1, ...common.ticks(1, time, 5).filter((tick) => tick > 1)];
+      this.fill("axes", common.axes(BOX, { x: this.x, y: this.y, xTicks, yTicks: common.ticks(low, high, 5), xName: "frame", yName: "PSNR (dB)" }));
+      this.querySelector("[data-play]").addEventListener("click", () => (this.timer ? this.pause() : this.play()));
+      for (const radio of this.querySelectorAll("[type=radio]")) radio.addEventListener("change", () => this.choose({ marked: radio.value }));
+      for (const control of this.querySelectorAll("select, [type=range]")) control.addEventListener("input", () => this.pause());
+      common.drag(this.querySelector(".pe-chart svg"), ({ x }) => { this.pause(); this.choose({ frame: Math.round(this.x.back(x)) }); });
+    }
+
+    disconnectedCallback() {
+      if (this.built) this.pause();
+    }
+
+    // Plays once to the end, and only when asked to; slowly for readers who want little motion.
+    play() {
+      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      if (this.state.frame >= this.data.time) this.choose({ frame: 1 });
+      this.timer = setInterval(() => {
+        if (this.state.frame >= this.data.time) this.pause();
+        else this.choose({ frame: this.state.frame + 1 });
+      }, calm ? 1200 : 300);
+      this.told();
+    }
+
+    pause() {
+      clearInterval(this.timer);
+      this.timer = null;
+      this.told();
+    }
+
+    // While it plays, nothing is read aloud.
+    told() {
+      for (const node of this.querySelectorAll("[aria-live]")) node.setAttribute("aria-live", this.timer ? "off" : "polite");
+      this.querySelector("[data-play]").textContent = this.timer ? "Pause" : "Play";
+    }
+
+    words(name, value) {
+      return `${value} of ${this.data.time}`;
+    }
+
+    draw() {
+      if (!this.data) return;
+      const [{ sequences, time }, [truth, ...rows]] = [this.data, this.rows];
+      this.state.sequence = common.clamp(this.state.sequence, 1, sequences);
+      this.state.frame = common.clamp(this.state.frame, 1, time);
+      const { sequence, frame } = this.state;
+      const marked = (rows.find(({ name }) => name === this.state.marked) ?? rows.find(({ name }) => common.NETWORKS.includes(name)) ?? rows[0]).name;
+      const now = Object.fromEntries(rows.map(({ name }) => [name, this.psnr[name][sequence - 1][frame - 1]]));
+      common.paint(this.querySelector("[data-truth]"), truth.at(sequence, frame));
+      rows.forEach(({ at }, i) => common.paint(this.querySelectorAll("[data-row]")[i], at(sequence, frame)));
+      for (const node of this.querySelectorAll("[data-psnr]")) node.textContent = decibel(now[node.dataset.psnr]);
+      for (const radio of this.querySelectorAll("[type=radio]")) radio.checked = radio.value === marked;
+      this.curves(rows, marked, now[marked]);
+      this.tell(now, rows, marked);
+    }
+
+    curves(rows, marked, value) {
+      const { sequence, frame } = this.state;
+      const groups = [...new Set(rows.map(({ group }) => group))];
+      const line = ({ name, group }) => `<path class="ue-line" data-network="${common.escaped(name)}" data-group="${groups.indexOf(group)}"${name === marked ? " data-marked" : ""} d="${common.path(this.psnr[name][sequence - 1].map((v, i) => [i + 1, v]), this)}"/>`;
+      // The marked curve lies on top of all others.
+      this.fill("curves", [...rows].sort((a, b) => (a.name === marked) - (b.name === marked)).map(line).join(""));
+      const place = this.x(frame);
+      for (const [name, at] of Object.entries({ x1: place, x2: place, y1: BOX.top, y2: BOX.bottom })) this.querySelector(".ue-marker").setAttribute(name, at);
+      this.fill("dot", `<circle class="ue-dot" data-network="${common.escaped(marked)}" r="6" cx="${place}" cy="${this.y(value)}"/>`);
+    }
+
+    tell(now, rows, marked) {
+      const { sequence, frame } = this.state;
+      const groups = [...new Set(rows.map(({ group }) => group))].map((name) => rows.filter(({ group }) => group === name));
+      const best = groups.map((members) => members.reduce((a, b) => (now[b.name] > now[a.name] ? b : a)));
+      const words = `Frame ${frame} of sequence ${sequence}. Best of each group: ${best.map(({ name, group }) => `${name} with ${decibel(now[name])} (${group})`).join("; ")}.`;
+      this.fill("words", common.escaped(words));
+      const [first, last] = [this.psnr[marked][sequence - 1][0], this.psnr[marked][sequence - 1].at(-1)];
+      this.querySelector(".pe-chart desc").textContent = `${marked} goes from ${decibel(first)} at the first frame to ${decibel(last)} at the last. ${words}`;
+    }
+  });
+
+  return { unpacked, quality, render: common.render("player-explorer", NAMES) };
+})();
+
+export default { render };

@@ -1,0 +1,335 @@
+"""The reconstruction player: whole grey levels travel, PSNR is the library's, a real browser."""
+
+import functools
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+from test_explorers import EXPORT, chromium, complaints, in_chromium, in_node
+
+from unfolded import loading, metrics, networks, pretrained
+from unfolded.config import RunConfig
+from unfolded.errors import ConfigError
+from unfolded.explorers import PlayerExplorer, element, player
+from unfolded.explorers.pixels import levels, packed, unpacked
+from unfolded.networks.positive import encode
+
+MODULE = element.script("player.js")
+SCRIPT = MODULE.replace(EXPORT, "")
+
+
+@functools.cache
+def small() -> dict:
+    """Return two sequences of five frames and three rows of them, some values out of range."""
+    generator = torch.Generator().manual_seed(0)
+    truth = (torch.rand(2, 5, 256, generator=generator) * 400 - 150).clamp(0, 255)
+    noise = torch.randn(3, *truth.shape, generator=generator)
+    first, gru, ista = (truth + size * each for size, each in zip((90, 20, 60), noise, strict=True))
+    groups = {"networks": {"gru": gru, "reweighted-rnn": first}, "solvers": {"ISTA": ista}}
+    return {"truth": truth, "rows": {"gru": gru, "reweighted-rnn": first, "ISTA": ista},
+            "data": player.recorded(truth, groups)}  # fmt: skip
+
+
+# --- what travels ---
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(0, 5), st.just(16))))
+def test_bytes_come_back_as_they_went(grey):
+    np.testing.assert_array_equal(unpacked(packed(grey), grey.shape), grey)
+
+
+def test_the_script_reads_the_bytes_that_python_wrote():
+    rng = np.random.default_rng(0)
+    cases = [rng.integers(0, 256, 768) * (rng.random(768) < share) for share in (0, 0.3, 1)]
+    texts = [packed(case.astype(np.uint8)) for case in cases]
+    found = in_node("data.map((text) => [...common.unpack(text, 768)])", texts, SCRIPT)
+    np.testing.assert_array_equal(found, cases)
+
+
+def test_a_part_of_a_byte_is_refused():
+    with pytest.raises(ConfigError, match="a multiple of 8 bytes; got 12"):
+        packed(np.zeros(12, np.uint8))
+
+
+def test_the_script_computes_the_library_psnr():
+    truth, rows, data = small().values()
+    same = dict(data, rows=[*data["rows"], {**data["rows"][0], "name": "copy"}])
+    found = in_node("quality(unpacked(data), data)", same, SCRIPT)
+    for name, row in {**rows, "copy": truth}.items():
+        for s, t in np.ndindex(2, 5):
+            pair = (frames[s : s + 1, t : t + 1] for frames in (truth, row))
+            expected = metrics.psnr(*pair, peak=255, average="authors")
+            assert found[name][s][t] == pytest.approx(expected, rel=1e-12), (name, s, t)
+    assert found["copy"] == [[100] * 5] * 2
+
+
+def test_the_frames_are_those_of_the_library():
+    truth, rows, data = small().values()
+    explorer = PlayerExplorer(data=data, sequence=2)
+    for name, row in {"truth": truth, **rows}.items():
+        expected = row[1:].double().clamp(0, 255).trunc()
+        np.testing.assert_array_equal(explorer.frames(name).numpy(), expected)
+        if name != "truth":
+            whole = metrics.psnr(truth[1:], row[1:], peak=255, average="authors")
+            assert explorer.psnr(name) == pytest.approx(whole, rel=1e-12)
+
+
+def test_levels_follow_the_peak():
+    grey = torch.tensor([0.0, 40.3, 255.0])
+    assert levels(grey).tolist() == [0, 40, 255]
+    assert levels(grey / 255, peak=1).tolist() == [0, 40, 255]
+
+
+# --- what is recovered ---
+
+
+@functools.cache
+def recovered(iterations: int = 4):
+    frames = loading.unseen(RunConfig(source="digits", profile="smoke"))[:2, :6]
+    return frames, player.recoveries(frames, iterations=iterations)
+
+
+def test_least_norm_keeps_the_measurements_and_adds_nothing():
+    frames, groups = recovered()
+    net, setup = pretrained.pretrained("reweighted-rnn")
+    start = networks.build("reweighted-rnn", n=setup.n, hidden=setup.hidden, seed=setup.seed)
+    for name, A in {"random A": start.A.detach(), "learned A": net.A}.items():
+        row = groups["measurements alone"][name]
+        torch.testing.assert_close(row @ A.T, frames @ A.T, rtol=1e-3, atol=1e-2)
+        # Orthogonal to the kernel of A: what is left of the truth has no part along the frame.
+        along = (row * (frames - row)).sum(-1).abs()
+        assert (along <= 1e-3 * frames.square().sum(-1)).all()
+
+
+def test_networks_recover_what_they_recover_anywhere():
+    frames, groups = recovered()
+    rows = groups["trained networks"]
+    assert list(rows) == list(pretrained.kept()["model"])
+    for model, row in rows.items():
+        torch.testing.assert_close(row, pretrained.pretrained(model)[0](frames), rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("Algorithm 1", "reweighted-rnn"), ("SISTA", "sista-rnn")]
+)
+def test_a_solver_is_the_untrained_network_of_as_many_layers_with_the_longest_safe_step(
+    name, model
+):
+    frames, groups = recovered()
+    _, setup = pretrained.pretrained(model)
+    net = networks.build(model, n=setup.n, hidden=setup.hidden, depth=4, seed=setup.seed)
+    c = torch.linalg.matrix_norm(net.A @ net.D, 2) ** 2
+    if name == "SISTA":
+        c = c + net.value("lambda2") * torch.linalg.matrix_norm(net.D, 2) ** 2
+    net.raw["c"].data = encode(c.detach(), net.positivity, "c")
+    (solvers,) = (rows for group, rows in groups.items() if group.startswith("solvers, 4 "))
+    torch.testing.assert_close(solvers[name], net(frames).detach(), rtol=1e-4, atol=1e-2)
+
+
+def test_the_element_is_light_and_says_what_it_shows():
+    frames = loading.unseen(RunConfig(source="digits", profile="laptop"))[:3]
+    data = player.recorded(frames, player.recoveries(frames, iterations=2))
+    text = PlayerExplorer(data=data, frame=10).element()
+    inside = re.search('<script type="application/json">(.*?)</script>', text, re.S)[1]
+    assert json.loads(inside) == data
+    assert len(inside) < 200_000
+    assert 'src="data:image/png;base64,' in text and "<noscript>" in text
+    assert re.search('alt="Frame 10 of test sequence 1, .*: random A [0-9.]+ dB, .*gru', text)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"frame": 0}, {"frame": 6}, {"sequence": 3}, {"sequence": True}, {"frame": 1.5},
+     {"marked": 3}, {"speed": 2}],
+)  # fmt: skip
+def test_what_the_data_does_not_have_is_refused(bad):
+    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
+        PlayerExplorer(data=small()["data"], **bad)
+
+
+def test_rows_of_another_shape_are_refused():
+    truth = small()["truth"]
+    with pytest.raises(ConfigError, match=r"gru of shape \(2, 5, 256\); got \(2, 4, 256\)"):
+        player.recorded(truth, {"networks": {"gru": truth[:, 1:]}})
+
+
+# --- in a browser ---
+
+
+@pytest.fixture
+def browser():
+    driver = chromium()
+    yield driver
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def opened(browser, folder, tag_element: str, code: str, width: int = 1000):
+    """Open an element on a page of its own, as the book serves it, and return it."""
+    style = "body { font-family: sans-serif; margin: 16px }"
+    page = folder / "page.html"
+    (folder / "explorer.js").write_text(f"(() => {{ {code} }})();", encoding="utf-8")
+    page.write_text(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>x</title>"
+        f"<link rel=icon href=data:,><style>{style}</style>"
+        f"<script defer src=explorer.js></script>{tag_element}",
+        encoding="utf-8",
+    )
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    complaints(browser)
+    browser.get(page.as_uri())
+    return browser.find_element(By.CSS_SELECTOR, re.match("<([a-z-]+)", tag_element)[1])
+
+
+def shown(explorer) -> dict:
+    """What the player says: frame, PSNR by row, which is marked, where the marker stands."""
+    cells = explorer.find_elements(By.CSS_SELECTOR, "[data-psnr]")
+    marker = explorer.find_element(By.CSS_SELECTOR, ".ue-marker")
+    return {
+        "frame": explorer.find_element(By.TAG_NAME, "output").text,
+        "psnr": {cell.get_attribute("data-psnr"): cell.text for cell in cells},
+        "place": marker.get_attribute("x1"),
+        "words": explorer.find_element(By.CSS_SELECTOR, "[data-part=words]").text,
+    }
+
+
+@pytest.mark.browser
+class TestPlayer:
+    def test_slider_and_choice_move_everything_to_the_library_values(self, browser, tmp_path):
+        truth, rows, data = small().values()
+        explorer = opened(browser, tmp_path, PlayerExplorer(data=data).element(), SCRIPT)
+        slider = explorer.find_element(By.CSS_SELECTOR, "[type=range]")
+        places = set()
+        for sequence in (1, 2):
+            Select(explorer.find_element(By.TAG_NAME, "select")).select_by_value(str(sequence))
+            slider.send_keys(Keys.HOME)
+            for t in range(1, 6):
+                seen = shown(explorer)
+                assert seen["frame"] == f"{t} of 5"
+                for name, row in rows.items():
+                    pair = (f[sequence - 1 : sequence, t - 1 : t] for f in (truth, row))
+                    value = metrics.psnr(*pair, peak=255, average="authors")
+                    assert seen["psnr"][name] == f"{value:.1f} dB"
+                assert seen["words"].startswith(f"Frame {t} of sequence {sequence}. Best of each")
+                places.add(seen["place"])
+                slider.send_keys(Keys.ARROW_RIGHT)
+        assert len(places) == 5
+        assert complaints(browser) == []
+
+    def test_the_canvases_hold_the_frames(self, browser, tmp_path):
+        truth, rows, data = small().values()
+        marks = {"sequence": 2, "frame": 3}
+        opened(browser, tmp_path, PlayerExplorer(data=data, **marks).element(), SCRIPT)
+        read = """return [...document.querySelectorAll("canvas")].map((canvas) =>
+            [...canvas.getContext("2d").getImageData(0, 0, 16, 16).data])"""
+        found = np.array(browser.execute_script(read)).reshape(-1, 256, 4)
+        for pixels, row in zip(found, (truth, *rows.values()), strict=True):
+            assert (pixels[:, 3] == 255).all()
+            np.testing.assert_array_equal(pixels[:, :3], levels(row[1, 2])[:, None].repeat(3, 1))
+
+    def test_it_plays_only_when_asked_to_and_pauses(self, browser, tmp_path):
+        explorer = opened(
+            browser, tmp_path, PlayerExplorer(data=small()["data"], frame=4).element(), SCRIPT
+        )
+        button = explorer.find_element(By.CSS_SELECTOR, "[data-play]")
+        assert (button.text, browser.execute_script("return arguments[0].timer", explorer)) == (
+            "Play", None)  # fmt: skip
+        wait = WebDriverWait(browser, 30, poll_frequency=0.05)
+        button.send_keys(Keys.SPACE)
+        assert button.text == "Pause"
+        live = "return [...document.querySelectorAll('[aria-live]')].map((n) => n.ariaLive)"
+        assert set(browser.execute_script(live)) == {"off"}
+        wait.until(lambda _: shown(explorer)["frame"] == "5 of 5")
+        wait.until(lambda _: button.text == "Play")  # at the end it stops by itself
+        assert set(browser.execute_script(live)) == {"polite"}
+        button.send_keys(Keys.ENTER)  # and begins again at the first frame
+        wait.until(lambda _: shown(explorer)["frame"] in ("1 of 5", "2 of 5", "3 of 5"))
+        button.click()
+        assert button.text == "Play"
+        stood = shown(explorer)["frame"]
+        assert browser.execute_script("return arguments[0].timer", explorer) is None
+        assert shown(explorer)["frame"] == stood
+        assert complaints(browser) == []
+
+    def test_the_keyboard_reaches_every_control_and_a_row_can_be_marked(self, browser, tmp_path):
+        explorer = opened(browser, tmp_path, PlayerExplorer(data=small()["data"]).element(), SCRIPT)
+        order = []
+        for _ in range(4):
+            browser.switch_to.active_element.send_keys(Keys.TAB)
+            now = browser.switch_to.active_element
+            order.append(now.get_attribute("type") or now.tag_name)
+            style = "return getComputedStyle(arguments[0]).outlineStyle"
+            assert browser.execute_script(style, now) == "solid"
+        assert order == ["select-one", "button", "range", "radio"]
+        marked = "return document.querySelector('path[data-marked]').dataset.network"
+        assert browser.execute_script(marked) == "gru"  # the first network
+        browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+        assert browser.execute_script(marked) == "reweighted-rnn"
+        svg = explorer.find_element(By.CSS_SELECTOR, ".pe-chart desc").get_attribute("textContent")
+        assert svg.startswith("reweighted-rnn goes from ")
+
+    def test_less_motion_for_those_who_ask(self, browser, tmp_path):
+        explorer = opened(browser, tmp_path, PlayerExplorer(data=small()["data"]).element(), SCRIPT)
+        script = """const [element, calm] = arguments, asked = [];
+            window.matchMedia = (query) => ({ matches: calm && query.includes("reduce") });
+            const before = window.setInterval;
+            window.setInterval = (f, pause) => { asked.push(pause); return before(f, 1e6); };
+            element.play(); element.pause(); window.setInterval = before;
+            return asked[0];"""
+        usual, calm = (browser.execute_script(script, explorer, calm) for calm in (False, True))
+        assert calm > 2 * usual
+
+    @pytest.mark.parametrize("width", [320, 390, 800])
+    def test_it_fits_a_phone(self, browser, tmp_path, width):
+        explorer = opened(
+            browser, tmp_path, PlayerExplorer(data=small()["data"]).element(), SCRIPT, width
+        )
+        wide = "return document.documentElement.scrollWidth"
+        assert browser.execute_script(wide) <= width
+        low = "return [...document.querySelectorAll('button, select, [type=range]')]"
+        low += ".filter((e) => e.getBoundingClientRect().height < 24).length"
+        assert browser.execute_script(low) == 0
+        light = "return getComputedStyle(document.querySelector('path.ue-line')).stroke"
+        before = browser.execute_script(light)
+        browser.execute_script("document.documentElement.dataset.theme = 'dark'")
+        assert browser.execute_script(light) != before
+        assert explorer.find_elements(By.CSS_SELECTOR, ":scope > img") == []
+
+
+@pytest.mark.browser
+def test_the_widget_and_python_follow_each_other(tmp_path):
+    body = """(() => {
+      const values = { ...data }, heard = {}, el = document.createElement("div");
+      let saved = 0;
+      const model = { get: (name) => values[name], set: (name, value) => { values[name] = value; },
+        save_changes: () => { saved += 1; }, on: (name, f) => { heard[name] = f; },
+        off: (name) => { delete heard[name]; } };
+      document.body.append(el);
+      const stop = render({ model, el });
+      const input = el.querySelector("input[name=frame]");
+      input.value = 4;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      values.sequence = 2;
+      heard["change:sequence"]();
+      const shown = el.querySelector("select").value;
+      stop();
+      return { frame: values.frame, saved, shown, left: Object.keys(heard).length };
+    })()"""
+    start = {"data": small()["data"], "sequence": 1, "frame": 1, "marked": ""}
+    seen = in_chromium(body, start, tmp_path, code=SCRIPT)
+    assert seen == {"frame": 4, "saved": 1, "shown": "2", "left": 0}
+
+
+def test_the_script_stands_alone():
+    assert MODULE.rstrip().endswith("\n" + EXPORT)
+    assert not re.search(r"^\s*import\b|https?:|require\(|fetch\(", MODULE, re.M)
+    assert shutil.which("node") is None or in_node("typeof render", None, SCRIPT) == "function"

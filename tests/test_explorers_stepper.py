@@ -1,0 +1,322 @@
+"""The algorithm stepper: codes of the solvers and of the network, under shared objectives."""
+
+import functools
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+from test_explorers import EXPORT, complaints, in_chromium, in_node
+from test_explorers_player import browser, opened  # noqa: F401
+
+from unfolded import loading, metrics, networks, pretrained, solvers
+from unfolded.config import RunConfig
+from unfolded.errors import ConfigError
+from unfolded.explorers import StepperExplorer, element, stepper
+from unfolded.explorers.pixels import levels, unpacked
+from unfolded.explorers.stepper import METHODS
+
+MODULE = element.script("stepper.js")
+SCRIPT = MODULE.replace(EXPORT, "")
+T = 3
+
+
+@functools.cache
+def frames() -> torch.Tensor:
+    return loading.unseen(RunConfig(source="digits", profile="smoke"))[:1, :4].double()
+
+
+@functools.cache
+def nets() -> dict:
+    """Return two networks away from their start, so that Z, g and λ2 say something."""
+    generator, found = torch.Generator().manual_seed(0), {}
+    for name in ("reweighted-rnn", "l1-l1-rnn"):
+        net = networks.build(name, n=20, hidden=64, depth=2, lambda2=0.4).double()
+        for parameter in net.requires_grad_(False).parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter += 0.01 * noise
+        found[name] = net
+    return found
+
+
+@functools.cache
+def data() -> dict:
+    return stepper.recorded(nets(), frames(), T, iterations=40)
+
+
+def problems():
+    """Yield each network, the symbols that it poses, its past code, and what was recorded."""
+    for (name, net), posed in zip(nets().items(), data()["problems"], strict=True):
+        assert posed["name"] == name
+        x = net.measure(frames())
+        yield net, net.symbols(), x, net.codes(x)[0], posed
+
+
+def method(posed: dict, name: str) -> dict:
+    return next(each for each in posed["methods"] if each["name"] == name)
+
+
+# --- what is recorded ---
+
+
+def test_the_layers_are_those_of_the_network():
+    for net, own, _, codes, posed in problems():
+        layers = method(posed, "layers")
+        assert layers["steps"] == [0, 1, 2]
+        shown = unpacked(layers["frames"], (3, 256))
+        start = own["G"] @ codes[T - 2]
+        np.testing.assert_array_equal(shown[0], levels(own["D"] @ start))
+        np.testing.assert_array_equal(shown[2], levels(net(frames())[0, T - 1]))
+        assert layers["active"][2] == int((codes[T - 1] != 0).sum())
+
+
+def test_objectives_are_those_of_the_solvers():
+    """(1) along ISTA and FISTA, (3) along Algorithm 1: what the solvers themselves return."""
+    for _, own, x, codes, posed in problems():
+        one = {"x": x[:, T - 1 : T], "A": own["A"], "D": own["D"], "lambda1": own["lambda1"]}
+        past = {"G": own["G"], "lambda2": own["lambda2"], "h0": codes[T - 2]}
+        start = own["G"] @ codes[T - 2]
+        whole = {
+            "ISTA": solvers.ista(**one, h0=start, iterations=40),
+            "FISTA": solvers.fista(**one, h0=start, iterations=40),
+            "Algorithm 1": solvers.reweighted_l1_l1(**one, **past, g=own["g"][-1], iterations=40),
+        }
+        for name, run in whole.items():
+            found = method(posed, name)
+            key = "(3)" if name == "Algorithm 1" else "(1)"
+            expected = run.objective[0, 0, found["steps"]]
+            np.testing.assert_allclose(found["objective"][key], expected, rtol=1e-12)
+            assert found["active"][-1] == int((run.codes != 0).sum())
+
+
+def test_both_objectives_measure_every_code_of_a_problem_alike():
+    for net, own, x, _, posed in problems():
+        start = {each["objective"]["(3)"][0] for each in posed["methods"]}
+        assert max(start) - min(start) <= 1e-9 * max(start), "all methods start at ħ"
+        h = net.codes(x)[0, T - 1]
+        fidelity = (x[0, T - 1] - own["A"] @ own["D"] @ h).square().sum() / 2
+        g, before = own["g"][-1], own["G"] @ net.codes(x)[0, T - 2]
+        pull = own["lambda1"] * h.abs() + own["lambda2"] * (h - before).abs()
+        found = method(posed, "layers")["objective"]
+        assert found["(1)"][-1] == pytest.approx(float(fidelity + own["lambda1"] * h.abs().sum()))
+        assert found["(3)"][-1] == pytest.approx(float(fidelity + (g * pull).sum()))
+
+
+def test_each_solver_descends_its_own_objective_towards_the_least_value():
+    for *_, posed in problems():
+        for name, key in (("ISTA", "(1)"), ("FISTA", "(1)"), ("Algorithm 1", "(3)")):
+            path = np.array(method(posed, name)["objective"][key]) - posed["least"][key]
+            if name != "FISTA":
+                assert (np.diff(path) <= 0).all()
+            assert path[-1] < 0.2 * path[0]
+        for each in posed["methods"]:
+            for key, least in posed["least"].items():
+                assert min(each["objective"][key]) >= least - 1e-6 * abs(least)
+
+
+def test_the_least_value_belongs_to_a_minimiser():
+    _, own, x, codes, _ = next(problems())
+    g, hbar = own["g"][-1], own["G"] @ codes[T - 2]
+    a, b = own["lambda1"] * g, own["lambda2"] * g
+    form = stepper.Objective(x[0, T - 1], own["A"] @ own["D"], hbar, a, b)
+    h = form.minimiser()
+    options = {"G": own["G"], "lambda1": own["lambda1"], "lambda2": own["lambda2"], "g": g}
+    ran = solvers.reweighted_l1_l1(
+        x[:, T - 1 : T], own["A"], own["D"], h0=codes[T - 2], iterations=20_000, **options
+    )
+    assert float(form(h)) <= float(ran.objective[0, 0, -1]) * (1 + 1e-9)
+    assert float(ran.certificate) < 1e-3
+
+
+@pytest.mark.parametrize("most", [1, 3, 10, 11, 300, 1000])
+def test_the_schedule_rises_to_its_end(most):
+    counts = stepper.schedule(most)
+    assert counts == sorted(set(counts)) and counts[-1] == most
+    assert counts[:10] == [*range(1, min(most, 10) + 1)]
+
+
+def test_psnr_is_the_library_one_of_frame_and_code():
+    explorer = StepperExplorer(data=data())
+    for net, *_, posed in problems():
+        pair = (part[:, T - 1 : T] for part in (frames(), net(frames())))
+        expected = metrics.psnr(*pair, peak=255, average="authors")
+        assert explorer.psnr(posed["name"], "layers")[-1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_page_says_what_the_trained_networks_do():
+    """Fewer steps give a better frame than any iteration; the minimum is far and worse."""
+    whole = loading.unseen(RunConfig(source="digits", profile="smoke"))[:1].double()
+    trained = {name: pretrained.pretrained(name)[0].double() for name in nets()}
+    explorer = StepperExplorer(data=stepper.recorded(trained, whole, 10, iterations=60))
+    for posed in explorer.data["problems"]:
+        *solved, layers = (explorer.psnr(posed["name"], name) for name in METHODS)
+        assert layers[-1] > max(map(max, solved))
+        assert max(map(max, solved)) > max(path[-1] for path in solved)
+        for key, name in (("(1)", "FISTA"), ("(3)", "Algorithm 1")):
+            reached = method(posed, name)["objective"][key][-1] - posed["least"][key]
+            assert method(posed, "layers")["objective"][key][-1] - posed["least"][key] > reached
+
+
+# --- Python's side ---
+
+
+def test_the_element_is_light_and_says_what_it_shows():
+    text = StepperExplorer(data=data(), problem="l1-l1-rnn", step=2).element()
+    inside = re.search('<script type="application/json">(.*?)</script>', text, re.S)[1]
+    assert json.loads(inside) == data()
+    assert text.startswith('<stepper-explorer problem="l1-l1-rnn" step="2" method="layers"')
+    reached = StepperExplorer(data=data()).psnr("l1-l1-rnn", "ISTA")[-1]
+    assert f"ISTA, 40 steps {reached:.1f} dB (l1-l1-rnn)" in text
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"step": -1}, {"step": 1.5}, {"step": True}, {"problem": "gru"}, {"method": "SISTA"},
+     {"objective": "(2)"}, {"speed": 1}],
+)  # fmt: skip
+def test_what_the_data_does_not_have_is_refused(bad):
+    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
+        StepperExplorer(data=data(), **bad)
+
+
+@pytest.mark.parametrize(("t", "iterations"), [(1, 5), (5, 5), (2, 0)])
+def test_a_frame_without_a_past_and_no_iterations_are_refused(t, iterations):
+    with pytest.raises(ConfigError, match=r"expected (t from 2 to 4|iterations >= 1); got "):
+        stepper.recorded(nets(), frames(), t, iterations=iterations)
+
+
+# --- the script ---
+
+
+def test_the_script_decodes_the_library_frames_and_psnr():
+    body = "decoded(data).problems.map(({ methods }) => methods.map(({ psnr }) => psnr))"
+    explorer = StepperExplorer(data=data())
+    for name, found in zip(nets(), in_node(body, data(), SCRIPT), strict=True):
+        for which, path in zip(METHODS, found, strict=True):
+            assert path == pytest.approx(explorer.psnr(name, which), rel=1e-12)
+
+
+@pytest.mark.parametrize("key", ["(1)", "(3)"])
+def test_the_verdict_is_drawn_from_the_numbers(key):
+    body = f"decoded(data).problems.map((problem) => verdict(problem, '{key}'))"
+    explorer = StepperExplorer(data=data())
+    for posed, words in zip(data()["problems"], in_node(body, data(), SCRIPT), strict=True):
+        *solved, layers = (explorer.psnr(posed["name"], name) for name in METHODS)
+        best = max(zip(METHODS, solved, strict=False), key=lambda pair: max(pair[1]))
+        at = method(posed, best[0])["steps"][int(np.argmax(best[1]))]
+        assert f"The 2 layers end at {layers[-1]:.1f} dB." in words
+        assert f"has {max(best[1]):.1f} dB ({best[0]} at step {at})" in words
+        assert f"stand at {max(path[-1] for path in solved):.1f} dB or less" in words
+        rival = method(posed, "ISTA" if key == "(1)" else "Algorithm 1")
+        ours = method(posed, "layers")["objective"][key][-1]
+        side = "below" if ours < rival["objective"][key][2] else "above"
+        assert f"{side} that of {rival['name']} after as many steps" in words
+
+
+def test_a_value_at_the_minimum_leaves_a_gap_on_the_logarithmic_axis():
+    body = "above({ objective: { '(1)': [3, 2, 1.5] } }, '(1)', { '(1)': 2 })"
+    assert in_node(body, None, SCRIPT) == [1, None, None]
+
+
+def test_the_script_stands_alone():
+    assert MODULE.rstrip().endswith("\n" + EXPORT)
+    assert not re.search(r"^\s*import\b|https?:|require\(|fetch\(", MODULE, re.M)
+
+
+def texts(explorer, name: str) -> dict:
+    nodes = explorer.find_elements(By.CSS_SELECTOR, f"[{name}]")
+    return {node.get_attribute(name): node.text for node in nodes}
+
+
+@pytest.mark.browser
+class TestStepper:
+    def test_steps_move_frames_codes_and_marks(self, browser, tmp_path):  # noqa: F811
+        explorer = opened(browser, tmp_path, StepperExplorer(data=data()).element(), SCRIPT)
+        known = StepperExplorer(data=data())
+        back, forward = explorer.find_elements(By.CSS_SELECTOR, "[data-by]")
+        output = explorer.find_element(By.TAG_NAME, "output")
+        steps = method(data()["problems"][0], "ISTA")["steps"]
+        for i, step in enumerate(steps[:12]):
+            assert output.text == f"{step} of 40"
+            for name in METHODS:
+                path = known.psnr("reweighted-rnn", name)
+                value = path[min(i, len(path) - 1)]
+                assert texts(explorer, "data-psnr")[name] == f"{value:.1f} dB"
+            forward.click()
+        said = texts(explorer, "data-active")
+        active = method(data()["problems"][0], "ISTA")["active"][12]
+        assert said["ISTA"] == f"iteration {steps[12]}, {active} of 64 active"
+        assert said["layers"].startswith("layer 2, ")
+        back.click()
+        assert output.text == f"{steps[11]} of 40"
+        slider = explorer.find_element(By.CSS_SELECTOR, "[type=range]")
+        slider.send_keys(Keys.HOME)
+        back.click()
+        assert output.text == "0 of 40"
+        slider.send_keys(Keys.END)
+        forward.click()
+        assert output.text == slider.get_attribute("aria-valuetext") == "40 of 40"
+        assert complaints(browser) == []
+
+    def test_problem_method_and_objective_can_be_chosen(self, browser, tmp_path):  # noqa: F811
+        start = StepperExplorer(data=data(), problem="l1-l1-rnn", step=3, objective="(1)")
+        explorer = opened(browser, tmp_path, start.element(), SCRIPT)
+        see = """const [e] = arguments, part = (name) => e.querySelector(`[data-part="${name}"]`);
+            return { code: part("code").innerHTML, psnr: part("psnr").innerHTML,
+                     gap: part("gap").innerHTML, words: part("words").textContent,
+                     stems: e.querySelectorAll(".se-stem").length,
+                     state: { ...e.state } };"""
+        before = browser.execute_script(see, explorer)
+        state = {"problem": "l1-l1-rnn", "step": 3, "method": "layers", "objective": "(1)"}
+        assert before["state"] == state
+        shown = method(data()["problems"][1], "layers")["codes"][2]
+        assert before["stems"] == sum(value != 0 for value in shown)
+        explorer.find_element(By.CSS_SELECTOR, "[value=layers]").send_keys(Keys.ARROW_LEFT)
+        chosen = browser.execute_script(see, explorer)
+        assert chosen["state"]["method"] == "Algorithm 1"
+        assert chosen["code"] != before["code"] and chosen["gap"] == before["gap"]
+        problem, objective = map(Select, explorer.find_elements(By.TAG_NAME, "select"))
+        objective.select_by_value("(3)")
+        other = browser.execute_script(see, explorer)
+        assert other["gap"] != chosen["gap"] and other["psnr"] == chosen["psnr"]
+        assert "objective (3) above its minimum" in other["gap"]
+        problem.select_by_value("reweighted-rnn")
+        assert browser.execute_script(see, explorer)["psnr"] != other["psnr"]
+        assert not any("NaN" in str(each) for each in (before, chosen, other))
+        assert complaints(browser) == []
+
+    @pytest.mark.parametrize("width", [320, 390, 800])
+    def test_it_fits_a_phone_and_every_control_has_a_name(self, browser, tmp_path, width):  # noqa: F811
+        opened(browser, tmp_path, StepperExplorer(data=data()).element(), SCRIPT, width)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        controls = "[...document.querySelectorAll('input, select')]"
+        unnamed = f"return {controls}.filter((e) => !e.labels.length).length"
+        assert browser.execute_script(unnamed) == 0
+        colour = "return getComputedStyle(document.querySelector('path[data-method=ISTA]')).stroke"
+        light = browser.execute_script(colour)
+        browser.execute_script("document.documentElement.dataset.theme = 'dark'")
+        assert browser.execute_script(colour) != light
+
+    def test_the_widget_and_python_follow_each_other(self, tmp_path):
+        body = """(() => {
+          const values = { ...data }, heard = {}, el = document.createElement("div");
+          const model = { get: (name) => values[name], set: (name, v) => { values[name] = v; },
+            save_changes: () => {}, on: (name, f) => { heard[name] = f; },
+            off: (name) => { delete heard[name]; } };
+          document.body.append(el);
+          const stop = render({ model, el });
+          el.querySelector('[data-by="1"]').click();
+          values.problem = "l1-l1-rnn";
+          heard["change:problem"]();
+          const shown = el.querySelector("select").value;
+          stop();
+          return { step: values.step, shown, left: Object.keys(heard).length };
+        })()"""
+        start = {name: getattr(StepperExplorer(data=data()), name) for name in
+                 ("problem", "step", "method", "objective", "data")}  # fmt: skip
+        seen = in_chromium(body, start, tmp_path, code=SCRIPT)
+        assert seen == {"step": 1, "shown": "l1-l1-rnn", "left": 0}
