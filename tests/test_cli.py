@@ -83,7 +83,7 @@ def test_every_option_reaches_the_run(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "run", run)
     given = {
         **{"model": "reweighted-rnn", "cs_rate": 0.3, "hidden": 7, "depth": 2, "seed": 5},
-        **{"source": "mnist", "reweighting": "g"},
+        **{"source": "mnist", "reweighting": "g", "norm_penalty": 0.5},
         **{"reduction": "area", "protocol": "normalised", "profile": "smoke", "lambda1": 2.0},
         **{"lambda2": 0.5, "positivity": "free", "device": "cpu", "store": str(tmp_path)},
     }

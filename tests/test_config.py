@@ -27,6 +27,7 @@ WRONG = [
     *(("source", value) for value in ("cifar", None)),
     *(("reduction", value) for value in ("bicubic", None)),
     *(("positivity", value) for value in ("relu", None)),
+    *(("norm_penalty", value) for value in (-1e-3, float("nan"), float("inf"), None, "1", True)),
 ]
 
 
@@ -95,6 +96,7 @@ VALUES = {
     "lambda1": 2.0,
     "lambda2": 0.5,
     "reweighting": "g",
+    "norm_penalty": 0.5,
 }
 
 

@@ -52,7 +52,9 @@ class RunConfig:
     ``hidden`` and ``depth`` default to the profile's width and to the paper's depth: three
     layers, two for LSTM. ``lambda1`` and ``lambda2`` are start values in units of a grey level of
     255; under the protocol "normalised" they are divided by 255 along with the frames; λ2 = 0
-    is held there. ``reweighting`` says what reweighted-RNN trains of Z and g.
+    is held there. ``reweighting`` says what reweighted-RNN trains of Z and g. ``norm_penalty``, of
+    unfolded networks, weighs a sum of row norms (see `unfolded.steps.row_norms`) against the
+    training error of a pixel, in squared grey levels of 255 under either protocol.
     Raises ConfigError on a value that no run can have. Numbers are kept as plain int and float,
     so that 1 and 1.0, or NumPy's kinds of them, name the same run.
 
@@ -73,6 +75,7 @@ class RunConfig:
     lambda1: float = 1.0
     lambda2: float = 0.01
     reweighting: str = "Z+g"
+    norm_penalty: float = 0.0
 
     def __post_init__(self):
         for name, known in _CHOICES.items():
@@ -87,6 +90,11 @@ class RunConfig:
             got = f"reweighting {self.reweighting!r} for {self.model}"
             want = "a reweighting for reweighted-rnn only"
             raise ConfigError(complain(want, got, "leave it out"))
+        do = "choose one from 0 to 1e30; 0 is none"
+        self._settle("norm_penalty", _number, "of 0 or more", do, lambda v: 0 <= v <= 1e30)
+        if self.norm_penalty and not networks.unfolded(self.model):
+            want = "a norm_penalty for an unfolded network only"
+            raise ConfigError(complain(want, f"one for {self.model}", "leave it out"))
         do = f"pass n/n0, at least 1/{FRAME}, for example 0.2"
         self._settle("cs_rate", _number, "between 0 and 1", do, lambda v: 1 / FRAME <= v < 1)
         for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):

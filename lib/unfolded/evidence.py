@@ -1,5 +1,6 @@
 """What runs say of each other: paired differences on the same test sequences, with intervals."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from unfolded.config import RunConfig
 from unfolded.errors import ConfigError, complain
 from unfolded.grid import VARIED, row
 from unfolded.records import COLUMNS, Record
+from unfolded.sources import Source, mark, of
 from unfolded.tables import interval
 
 DRAWS = 2_000
@@ -57,7 +59,7 @@ class Evidence:
         return cls(
             pd.DataFrame([record.row() for record in done.values()], columns=COLUMNS),
             {name: np.array(record.sequence_mse) for name, record in done.items()},
-            {name: pd.DataFrame(record.curves) for name, record in done.items()},
+            {name: mark(pd.DataFrame(record.curves), record) for name, record in done.items()},
         )
 
     @classmethod
@@ -68,13 +70,19 @@ class Evidence:
         names = list(runs["config_hash"])
         tested = {name: results.sequences(name) for name in names}
         errors = {name: t["test_mse"].to_numpy() for name, t in tested.items() if t is not None}
-        return cls(runs, errors, {name: results.curves(name) for name in names})
+        source = of(runs)
+        curves = {name: mark(results.curves(name), source.only([name])) for name in names}
+        return cls(runs, errors, curves)
 
     def at(self, run: RunConfig) -> pd.DataFrame:
         """Return the runs of a configuration, a row a seed, whatever its own seed."""
         want = {name: value for name, value in run.as_dict().items() if name != "seed"}
         fits = np.logical_and.reduce([self.runs[name] == value for name, value in want.items()])
         return self.runs[fits].sort_values("seed")
+
+    def source(self, runs: Iterable[RunConfig]) -> Source:
+        """Return where the runs of these configurations come from."""
+        return of(*(self.at(run) for run in runs))
 
     def difference(self, run: RunConfig, other: RunConfig) -> Difference | None:
         """Return by how much a configuration leads another, or None where one has not been run.
@@ -130,14 +138,16 @@ def against_all(
     mean, low, high, seeds, sequences, verdict; pairs without a run are "not run".
     """
     name, values = VARIED[number]
-    rows = []
+    rows, used = [], []
     for value in values:
         runs = {run.model: replace(run, **{name: value}) for run in row(base)}
+        used += runs.values()
         for other in (each for each in runs if each != model):
             gap = found.difference(runs[model], runs[other])
             known = gap._asdict() | {"verdict": gap.verdict} if gap else {"verdict": "not run"}
             rows.append({"value": value, "other": other, **known})
-    return pd.DataFrame(rows, columns=["value", "other", *Difference._fields, "verdict"])
+    table = pd.DataFrame(rows, columns=["value", "other", *Difference._fields, "verdict"])
+    return mark(table, found.source(used))
 
 
 def epochs_to(curves: pd.DataFrame, level: float, name: str = "validation_mse") -> float:
@@ -157,13 +167,13 @@ def leads(
 
     Columns: other, mean, low, high, seeds, sequences, verdict.
     """
-    by_model = {run.model: run for run in runs}
-    ours, rows = by_model.pop(model), []
-    for other, run in by_model.items():
-        gap = found.difference(ours, run)
+    by_model, rows = {run.model: run for run in runs}, []
+    for other in (name for name in by_model if name != model):
+        gap = found.difference(by_model[model], by_model[other])
         if gap is not None:
             rows.append({"other": other, **gap._asdict(), "verdict": gap.verdict})
-    return pd.DataFrame(rows, columns=["other", *Difference._fields, "verdict"])
+    table = pd.DataFrame(rows, columns=["other", *Difference._fields, "verdict"])
+    return mark(table, found.source(by_model.values()))
 
 
 def answers(
@@ -175,7 +185,7 @@ def answers(
     """
     table = {name: {run.model: _told(found.at(run)[metric]) for run in each}
              for name, each in runs.items()}  # fmt: skip
-    return pd.DataFrame(table).T
+    return mark(pd.DataFrame(table).T, found.source(itertools.chain(*runs.values())))
 
 
 def _told(values: pd.Series) -> str:
@@ -199,4 +209,5 @@ def gains(found: Evidence, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFr
             if gap is not None:
                 row = {"answer": name, "model": run.model, **gap._asdict()}
                 rows.append(row | {"verdict": gap.verdict})
-    return pd.DataFrame(rows, columns=["answer", "model", *Difference._fields, "verdict"])
+    table = pd.DataFrame(rows, columns=["answer", "model", *Difference._fields, "verdict"])
+    return mark(table, found.source(itertools.chain(*runs.values())))

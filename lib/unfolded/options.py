@@ -91,6 +91,8 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         command.add_argument(
             "--reweighting", choices=REWEIGHTING, default=default.reweighting, help=what
         )
+        what = "weight of the row norms of W_l in the loss; default 0, none"
+        command.add_argument("--norm-penalty", type=float, default=0.0, help=what)
     for command in (train, sweep):
         command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, auto (default)")
         command.add_argument("--again", action="store_true", help="train even if a record exists")

@@ -15,7 +15,8 @@ RECORD = "record.json"
 METRICS = ("psnr_authors", "psnr_frame", "psnr_sequence", "psnr_global", "test_mse")
 COLUMNS = [
     *("model", "cs_rate", "hidden", "depth", "protocol", "profile", "source", "reduction"),
-    *("positivity", "lambda1", "lambda2", "reweighting", "seed", "status", "epochs"),
+    *("positivity", "lambda1", "lambda2", "reweighting", "norm_penalty", "seed"),
+    *("status", "epochs"),
     *METRICS,
     *("learned_c", "learned_lambda1", "learned_lambda2"),
     *("parameters", "seconds", "device", "processor", "threads", "commit", "torch", "started"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from unfolded import files
+from unfolded import files, sources
 from unfolded.config import LATER
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import ROOT
@@ -105,9 +105,13 @@ def note(path: Path) -> Path:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return a committed table, and tell the gate. Raises RecordError if there is none."""
+    """Return a committed table that carries its source, and tell the gate.
+
+    Raises RecordError if there is none.
+    """
     note(path)
     if not path.exists():
         do = "run `python -m unfolded tables --commit` or check the file out again"
         raise RecordError(complain(f"the table {path.name}", "no such file", do))
-    return pd.read_csv(path, dtype=dict.fromkeys(_NAMES, str))
+    table = pd.read_csv(path, dtype=dict.fromkeys(_NAMES, str))
+    return sources.mark(table, sources.mark(table, path))

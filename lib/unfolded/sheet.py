@@ -12,6 +12,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from unfolded import sources
 from unfolded.errors import ConfigError, complain
 
 WIDTH = 6.0
@@ -67,13 +68,15 @@ def png(fig: Figure) -> bytes:
     return sheet.getvalue()
 
 
-def show(fig: Figure, alt: str) -> None:
+def show(fig: Figure, alt: str, source=None) -> None:
     """Show `fig` in the notebook with `alt` as its description, then close it.
 
     `alt` says in a sentence what is to be seen: it is read aloud by screen readers, and stands in
     for the picture where there is none. It is stored as `{"image/png": {"alt": alt}}` beside the
     picture, where the book finds it. Outside a notebook only the description is printed.
-    Raises `ConfigError` for an empty `alt`.
+    `source` is what the numbers were read from, where the figure does not carry it: see
+    `unfolded.sources.of`. It is stored beside `alt`, and the book shows it as a stamp below.
+    Raises `ConfigError` for an empty `alt` and for a `source` that says nothing.
 
     >>> show(panels()[0], "Two axes and nothing between them.")
     Two axes and nothing between them.
@@ -83,6 +86,7 @@ def show(fig: Figure, alt: str) -> None:
     """
     if not isinstance(alt, str) or not alt.strip():
         raise ConfigError(complain("a description of the figure", repr(alt), "pass alt=..."))
+    stamp = sources.shown_with(fig, source).stamp()
     if get_ipython() is None:
         print(alt.strip())
     else:
@@ -91,7 +95,7 @@ def show(fig: Figure, alt: str) -> None:
         picture = base64.b64encode(png(fig)).decode("ascii")
         display(
             {"image/png": picture, "text/plain": alt.strip()},
-            metadata={"image/png": {"alt": alt.strip(), "width": width}},
+            metadata={"image/png": {"alt": alt.strip(), "width": width, "source": stamp}},
             raw=True,
         )
     plt.close(fig)

@@ -23,14 +23,22 @@ class Steps:
     is not finite, this step and all later ones of its run change nothing.
 
     ``frames`` (sequences, time, n0) serve all runs. ``runs`` is ``Alone`` or ``Stacked`` of
-    together.py, whose dimension of runs leads everywhere.
+    together.py, whose dimension of runs leads everywhere. With a ``penalty`` μ the gradient is that
+    of ℓ + μ Σ_l ‖W_l‖_{1,∞}, see :func:`row_norms`; the loss in the log stays ℓ.
     """
 
     def __init__(
-        self, runs, optimisers: Sequence[Adam], frames: Tensor, *, batch: int, clip: float
+        self,
+        runs,
+        optimisers: Sequence[Adam],
+        frames: Tensor,
+        *,
+        batch: int,
+        clip: float,
+        penalty: float = 0.0,
     ):
         self.runs, self.optimisers, self.frames = runs, list(optimisers), frames
-        self.batch, self.clip = batch, clip
+        self.batch, self.clip, self.penalty = batch, clip, penalty
         leaf = runs.leaves[0].detach()
         # Adam must not read a rate that is a plain number into a graph, for it changes later.
         self.rates = [leaf.new_zeros((), dtype=torch.float32) for _ in optimisers]
@@ -97,6 +105,8 @@ class Steps:
             optimiser.zero_grad()
         frames = self.frames[rows]
         losses = descend(self.runs.recover(frames), frames)
+        if self.penalty:
+            (self.penalty * self.runs.row_norms()).sum().backward()
         self.runs.share()
         totals = self._noted(losses)
         for optimiser, rate, total in zip(
@@ -148,6 +158,16 @@ def descend(recovered: Tensor, frames: Tensor) -> Tensor:
     losses = error.square().sum((-3, -2, -1)) / frames.shape[-3]
     recovered.backward(error.mul_(2 / frames.shape[-3]))
     return losses
+
+
+def row_norms(network: nn.Module) -> Tensor:
+    r"""Return :math:`\sum_l \|W_l\|_{1,\infty}`, the norms α_l of Theorem 3.1, to be penalised.
+
+    Where rows tie for the largest, the gradient is shared between them. Source: Joukovsky et al.
+    (2021), who penalise the norm of the one layer that they train.
+    """
+    W, _ = network.layer_weights()
+    return torch.stack([w.abs().sum(1).amax() for w in W]).sum()
 
 
 def beside(stream: torch.cuda.Stream, step: Callable[[], None]) -> None:

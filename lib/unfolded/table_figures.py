@@ -1,4 +1,7 @@
-"""The figures of the table pages: printed and measured PSNR, leads, learning curves."""
+"""The figures of the table pages: printed and measured PSNR, leads, learning curves.
+
+Each figure carries the source of the table that it draws.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,6 +11,7 @@ from matplotlib.figure import Figure
 
 from unfolded.figures import FAINT, LOOKS, panels
 from unfolded.records import Record
+from unfolded.sources import mark
 
 _LABELS = {"cs_rate": "CS rate", "hidden": "width $h$", "depth": "layers $d$"}
 
@@ -36,7 +40,7 @@ def beside_print(cells: pd.DataFrame) -> Figure:
         ax.set_xticks(range(len(values)), ticks, rotation=60 if len(ticks[-1]) > 3 else 0)
     fig.supxlabel(_LABELS[str(cells["varies"].iloc[0])], fontsize=12)
     fig.supylabel("PSNR (dB)", fontsize=12)
-    return fig
+    return mark(fig, cells)
 
 
 def leads(gaps: pd.DataFrame, *, ours: str) -> Figure:
@@ -60,13 +64,15 @@ def leads(gaps: pd.DataFrame, *, ours: str) -> Figure:
         ax.locator_params(axis="x", nbins=3)
     axes[0, 0].set_yticks(range(len(others)), others)
     fig.supxlabel(f"lead of {ours} (dB)", fontsize=12)
-    return fig
+    return mark(fig, gaps)
 
 
 def curves_by(field: str, found: Iterable[Record]) -> dict[str, pd.DataFrame]:
     """Return the learning curves of records, named by what a table varies."""
     names = {"cs_rate": "rate", "hidden": "h", "depth": "d"}
-    return {f"{names[field]} = {r.config[field]:g}": pd.DataFrame(r.curves) for r in found}
+    return {
+        f"{names[field]} = {r.config[field]:g}": mark(pd.DataFrame(r.curves), r) for r in found
+    }
 
 
 def ends(curves: Mapping[str, pd.DataFrame]) -> str:
@@ -96,7 +102,7 @@ def learning(curves: Mapping[str, pd.DataFrame], *, title: str = "") -> Figure:
     axes[0].set_ylabel("mean squared error")
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=3, title=title or None)
-    return fig
+    return mark(fig, curves)
 
 
 def gains(found: pd.DataFrame) -> Figure:
@@ -116,4 +122,4 @@ def gains(found: pd.DataFrame) -> Figure:
     ax.axvline(0, color="#444444", lw=1)
     ax.set(xlabel="gain (dB)", ylim=(max(len(found), 1) - 0.5, -0.5))
     ax.set_yticks(range(len(found)), labels)
-    return fig
+    return mark(fig, found)

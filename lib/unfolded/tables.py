@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from unfolded import results
+from unfolded import results, sources
 from unfolded.config import PROFILES, RunConfig, usual_depth
 
 AGREES = 0.5
@@ -15,6 +15,9 @@ AGREES = 0.5
 
 NAMES = {"cs_rate": "rate", "hidden": "h =", "depth": "d ="}
 """What a table varies, as it heads a column."""
+
+APART = ("model", "cs_rate", "hidden", "depth", "seed", "protocol", "profile", "source")
+"""Fields in which runs of one table may differ, or of the same table at another scale."""
 
 SYMBOLS = {
     "agrees": "≈ agrees",
@@ -28,18 +31,23 @@ SYMBOLS = {
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the runs that may stand beside print: its scale and protocol, nothing else changed.
 
-    Moving MNIST by either source, the default reduction, positivity, start values and reweighting.
+    Moving MNIST by either source, the default reduction, positivity, start values and the rest.
     """
-    usual = RunConfig()
     same = runs["profile"].eq("paper") & runs["protocol"].eq("authors")
-    same &= runs["source"].isin(["mnist", "moving-mnist"])
-    for name in ("reduction", "positivity", "lambda1", "lambda2", "reweighting"):
-        same &= runs[name].eq(getattr(usual, name))
-    return runs[same]
+    return as_usual(runs[same & runs["source"].isin(["mnist", "moving-mnist"])])
+
+
+def as_usual(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the runs with the default of every field but those of :data:`APART`."""
+    usual = {name: value for name, value in RunConfig().as_dict().items() if name not in APART}
+    same = [runs[name].eq(value) for name, value in usual.items()]
+    kept = runs[np.logical_and.reduce(same)]
+    return sources.mark(kept, kept)
 
 
 def beside_print(runs: pd.DataFrame, *, hidden: int | None = None, average: str = "authors"):
-    """Return every printed cell with our runs of it: ours, low, high, runs, difference, verdict.
+    """Return every printed cell with our runs of it: ours, low, high, runs, difference, verdict,
+    config_hash (of each run, with spaces between).
 
     ``runs`` has the columns of data/results/runs.csv and should hold one profile and protocol
     only; ``hidden`` replaces the paper's default width where the table does not vary it, for
@@ -48,10 +56,8 @@ def beside_print(runs: pd.DataFrame, *, hidden: int | None = None, average: str 
     """
     done = runs[runs["status"] == "done"]
     cells = results.printed()
-    return pd.concat(
-        [cells, pd.DataFrame([_ours(cell, done, hidden, average) for cell in cells.itertuples()])],
-        axis=1,
-    )
+    ours = pd.DataFrame([_ours(cell, done, hidden, average) for cell in cells.itertuples()])
+    return sources.mark(pd.concat([cells, ours], axis=1), cells, done)
 
 
 def _ours(cell, done: pd.DataFrame, hidden: int | None, average: str) -> dict:
@@ -69,6 +75,7 @@ def _ours(cell, done: pd.DataFrame, hidden: int | None, average: str) -> dict:
         "runs": len(psnr),
         "difference": ours - cell.psnr_db,
         "verdict": verdict(cell.psnr_db, ours, low, high),
+        "config_hash": " ".join(fits["config_hash"]),
     }
 
 
@@ -132,7 +139,8 @@ def coloured(cells: pd.DataFrame):
     texts.index.name = texts.columns.name = None
     classes = verdicts.set_axis(texts.columns, axis=1).map(lambda word: f"is-{word.split()[0]}")
     styled = texts.style.set_td_classes(classes)
-    return styled.set_table_attributes('class="dataframe beside-print"')
+    carried = sources.attribute(sources.of(cells).stamp())
+    return styled.set_table_attributes(f'class="dataframe beside-print"{carried}')
 
 
 def download(table: pd.DataFrame, name: str) -> str:
@@ -146,11 +154,14 @@ def download(table: pd.DataFrame, name: str) -> str:
     return f'<a download="{name}" href="{address}">Download {name}</a>'
 
 
-def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False):
+def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=None):
     """Return a table as a page shows it: numbers in one format, verdicts as symbols, "–" for NaN.
 
+    ``source``: what the numbers were read from, if the table has lost it on the way: tables,
+    records or files, see :func:`unfolded.sources.of`. The book shows it as a stamp below.
     The class of a plain data frame tells the theme that it has colours of its own in the dark.
     """
+    carried = sources.attribute(sources.shown_with(table, source).stamp())
     out = table.copy()
     if "verdict" in out:
         out["verdict"] = out["verdict"].map(SYMBOLS)
@@ -159,5 +170,5 @@ def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False):
         return format(value, digits) if isinstance(value, float) else str(value)
 
     styled = out.style.format(text, na_rep="–")
-    styled = styled.set_table_attributes('class="dataframe"')
+    styled = styled.set_table_attributes(f'class="dataframe"{carried}')
     return styled if index else styled.hide()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unfolded.config import RunConfig
 from unfolded.errors import TrainingError
 from unfolded.records import Record
-from unfolded.steps import Steps
+from unfolded.steps import Steps, row_norms
 
 if TYPE_CHECKING:
     from unfolded.job import Job
@@ -45,6 +45,7 @@ class Alone:
     def __init__(self, network: nn.Module):
         self.leaves = list(network.parameters())
         self.recover = functools.partial(recover, network)
+        self.row_norms = functools.partial(row_norms, network)
 
     def share(self) -> None:
         """Hand each run its gradients: they lie where its optimiser looks."""
@@ -57,18 +58,23 @@ class Stacked:
         self.shape = (len(networks),)
         self.parameters = list(zip(*(network.parameters() for network in networks), strict=True))
         self.leaves = [_stacked(alike) for alike in self.parameters]
-        self.template = _Recovery(networks[0])
+        self.template = _Network(networks[0])
         self.names = [name for name, _ in self.template.named_parameters()]
 
     def recover(self, frames: Tensor) -> Tensor:
         """Recover frames (runs, batch, time, n0), or (batch, time, n0) with every network."""
-        own = frames.ndim == 4
+        return self._each(recover, frames, in_dims=(0 if frames.ndim == 4 else None,))
 
-        def one(leaves: dict[str, Tensor], frames: Tensor) -> Tensor:
-            return torch.func.functional_call(self.template, leaves, (frames,))
+    def row_norms(self) -> Tensor:
+        """Return what a penalty weighs: (runs,)."""
+        return self._each(row_norms)
+
+    def _each(self, function: Callable[..., Tensor], *given: Tensor, in_dims=()) -> Tensor:
+        def one(leaves: dict[str, Tensor], *given: Tensor) -> Tensor:
+            return torch.func.functional_call(self.template, leaves, (function, *given))
 
         leaves = dict(zip(self.names, self.leaves, strict=True))
-        return torch.func.vmap(one, in_dims=(0, 0 if own else None))(leaves, frames)
+        return torch.func.vmap(one, in_dims=(0, *in_dims))(leaves, *given)
 
     def share(self) -> None:
         """Hand each run its gradients."""
@@ -91,15 +97,15 @@ def _stacked(alike: Sequence[nn.Parameter]) -> Tensor:
     return whole.requires_grad_()
 
 
-class _Recovery(nn.Module):
-    """Recovery as a module's forward pass, which functional_call needs."""
+class _Network(nn.Module):
+    """A function of a network as a module's forward pass, which functional_call needs."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, frames: Tensor) -> Tensor:
-        return recover(self.network, frames)
+    def forward(self, function: Callable[..., Tensor], *given: Tensor) -> Tensor:
+        return function(self.network, *given)
 
 
 @torch.no_grad()
@@ -123,7 +129,10 @@ class Group:
         self.runs = Stacked(networks) if len(networks) > 1 else Alone(networks[0])
         first, optimisers = jobs[0], [job.optimiser for job in jobs]
         scale = first.config.scale
-        options = {"batch": scale.batch, "clip": scale.clip}
+        # ℓ sums what the penalty is weighed against: the error of a pixel, in grey levels of 255.
+        unit = first.train[0].numel() * (scale.peak / 255) ** 2
+        penalty = first.config.norm_penalty * unit
+        options = {"batch": scale.batch, "clip": scale.clip, "penalty": penalty}
         self.steps = Steps(self.runs, optimisers, first.train, **options)
 
     def epoch(self, epochs: Sequence[int]) -> list[tuple[Tensor, float, float]]:

@@ -32,6 +32,15 @@ def names() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
+def unfolded(name: str) -> bool:
+    """Return whether this name is that of an unfolded network.
+
+    >>> [name for name in names() if unfolded(name)]
+    ['reweighted-rnn', 'l1-l1-rnn', 'sista-rnn']
+    """
+    return issubclass(_REGISTRY[name], UnfoldedNetwork)
+
+
 def build(
     name: str,
     *,
@@ -59,7 +68,7 @@ def build(
         known = ", ".join(_REGISTRY)
         raise ConfigError(complain(f"a model from {known}", repr(name), "choose one of them"))
     sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
-    if not issubclass(_REGISTRY[name], UnfoldedNetwork):
+    if not unfolded(name):
         return _REGISTRY[name](**sizes)
     own = {"reweighting": reweighting} if name == "reweighted-rnn" else {}
     scalars = {"positivity": positivity, "lambda1": lambda1, "lambda2": lambda2}

@@ -1,0 +1,141 @@
+"""A penalty on the row norms: its gradient, its unit, that zero is none, what it shrinks."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from small_runs import small
+from test_steps import Questions
+
+from unfolded import checkpoints, loading, records, training
+from unfolded.config import RunConfig
+from unfolded.errors import ConfigError
+from unfolded.job import Job
+from unfolded.steps import row_norms
+from unfolded.together import Group, recover
+
+UNFOLDED = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
+ROWS = torch.arange(32)
+
+
+def job(config, **changes):
+    frames = loading.on_device(config, "cpu", {})
+    made = Job(config, "cpu", records.folder_of(config, "unused"), False, frames)
+    for name, value in changes.items():
+        setattr(made.network, name, value)
+    return made
+
+
+def gradients(config, **changes):
+    """Return the gradients of a first step, before they are clipped."""
+    made = job(config, **changes)
+    steps = Group([made]).steps
+    steps.clip = float("inf")
+    steps(ROWS)
+    return [p.grad for p in made.network.parameters()]
+
+
+@pytest.mark.parametrize("model", UNFOLDED)
+def test_what_is_penalised_is_the_sum_of_the_alphas_of_the_bounds(model):
+    net = checkpoints.build_network(small(model, depth=2))
+    with torch.no_grad():
+        for p in net.parameters():
+            p.add_(0.1 * torch.rand(p.shape, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(row_norms(net), net.norms()["alpha"].sum())
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("protocol", ["authors", "normalised"])
+@pytest.mark.parametrize("model", UNFOLDED)
+def test_the_step_descends_the_error_of_a_pixel_in_grey_levels_and_the_norms(model, protocol, fast):
+    config = small(model, protocol=protocol, norm_penalty=3.0)
+    net = checkpoints.build_network(config)
+    batch = loading.on_device(config, "cpu", {}).train[ROWS]
+    unit = 255 / config.scale.peak
+    error = (recover(net, batch) - batch) * unit
+    (error.square().mean() + 3.0 * row_norms(net)).backward()
+    count = batch[0].numel() / unit**2
+    for found, p in zip(gradients(config, fast=fast), net.parameters(), strict=True):
+        want = torch.zeros_like(p) if p.grad is None else count * p.grad
+        torch.testing.assert_close(found, want, rtol=1e-3, atol=1e-4 * want.abs().max().item())
+
+
+def test_rows_that_tie_share_the_gradient():
+    net = checkpoints.build_network(small("l1-l1-rnn", depth=1, hidden=4))
+    with torch.no_grad():
+        net.A.zero_()  # W_1 = G = I: every row is a largest one
+    row_norms(net).backward()
+    torch.testing.assert_close(net.G.grad, torch.eye(4) / 4)
+
+
+@pytest.mark.parametrize("model", UNFOLDED)
+def test_no_penalty_is_no_step_of_its_own(model, monkeypatch):
+    """The word for word fast path: nothing of the penalty is computed, not even a zero."""
+
+    def never(network):
+        raise AssertionError
+
+    monkeypatch.setattr("unfolded.together.row_norms", never)
+    plain, written = (gradients(config) for config in (small(model), small(model, norm_penalty=0)))
+    for p, q in zip(plain, written, strict=True):
+        assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("model", UNFOLDED)
+def test_side_by_side_each_is_the_run_alone(model):
+    configs = [small(model, seed=seed, norm_penalty=20.0) for seed in (0, 1)]
+    assert [len(group) for group in training.groups(configs)] == [2]
+    beside, alone = ([job(config) for config in configs] for _ in range(2))
+    for made in (*beside, *alone):
+        made.network.double()
+        made.train, made.validation = made.train.double(), made.validation.double()
+    Group(beside).epoch([0, 0])
+    for one, other in zip(beside, alone, strict=True):
+        Group([other]).epoch([0])
+        for p, q in zip(one.network.parameters(), other.network.parameters(), strict=True):
+            torch.testing.assert_close(p, q, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("model", UNFOLDED)
+def test_a_penalised_step_asks_the_device_for_no_value(model):
+    """So a GPU can replay it like all others."""
+    jobs = [job(small(model, seed=seed, norm_penalty=20.0)) for seed in (0, 1)]
+    steps = Group(jobs).steps
+    with Questions() as seen:
+        steps(torch.arange(64).view(2, 32) % 40)
+        assert seen.asked == []
+
+
+def test_runs_with_different_penalties_are_not_trained_as_one():
+    assert len(training.groups([small(), small(norm_penalty=1.0)])) == 2
+
+
+def test_a_penalty_shrinks_the_norms_and_the_curves_keep_the_plain_error(tmp_path):
+    ended = {}
+    for weight in (0.0, 1e6):
+        record = training.run(small(norm_penalty=weight), store=tmp_path, progress=False)
+        net, config = checkpoints.load_network(tmp_path / record.config_hash)
+        assert config.norm_penalty == record.row()["norm_penalty"] == weight
+        ended[weight] = row_norms(net).item(), record.curves["train_mse"][0]
+    start = row_norms(checkpoints.build_network(small())).item()
+    assert ended[1e6][0] < min(start, ended[0.0][0])
+    # The penalty alone would add 1e6 times a norm above one.
+    assert ended[1e6][1] < 2 * ended[0.0][1]
+
+
+def test_older_runs_keep_their_names_and_their_records():
+    old = {"model": "reweighted-rnn", "source": "mnist", "profile": "paper", "hidden": 256}
+    assert RunConfig(**old).hash == RunConfig(**old, norm_penalty=0).hash == "4fa43e7cbeba"
+    assert RunConfig(norm_penalty=1).hash == RunConfig(norm_penalty=1.0).hash
+    fields = RunConfig(**old).as_dict()
+    del fields["norm_penalty"]
+    record = records.Record(json.loads(json.dumps(fields)), RunConfig(**old).hash, "failed")
+    assert record.row()["norm_penalty"] == 0.0
+
+
+@pytest.mark.parametrize("model", ["srnn", "lstm", "fastrnn"])
+def test_a_generic_network_has_no_such_penalty(model):
+    with pytest.raises(ConfigError, match=f"an unfolded network only; got one for {model}; "):
+        RunConfig(model=model, norm_penalty=0.1)
+    assert dataclasses.replace(RunConfig(model=model), norm_penalty=0.0).norm_penalty == 0.0
