@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,86 @@ class TestNotebook:
                 tree = ast.parse("".join(cell["source"]))
                 assert all(isinstance(node, ast.Assign) for node in tree.body)
                 assert all(isinstance(node.targets[0], ast.Name) for node in tree.body)
+
+
+# Pages that are being written; their first screens and exercises join later.
+YOUNG = ("18", "19", "20", "21", "22")
+GROWN = [path for path in NOTEBOOKS if not path.stem.startswith(YOUNG)]
+LESSONS = [path for path in GROWN if not path.stem.startswith("23")]
+
+
+def source_of(cell):
+    return "".join(cell["source"])
+
+
+def cells_from(path, heading):
+    """Return the cells from the one that opens with a heading on."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    starts = [number for number, cell in enumerate(cells) if source_of(cell).startswith(heading)]
+    assert len(starts) == 1, f"{path.name}: {heading} once, as the opening of a cell"
+    return cells[starts[0] :]
+
+
+def first_screen(path):
+    """Return the bullets of the first cell by their bold label, and the text after them."""
+    first, *rest = source_of(cells_of(path, "markdown")[0]).split("\n\n", 2)[1:]
+    return dict(re.findall(r"^- \*\*([\w ]+?):?\*\*:? (.+)$", first, re.MULTILINE)), rest
+
+
+@pytest.mark.parametrize("path", GROWN, ids=lambda path: path.stem)
+class TestFirstScreen:
+    def test_says_what_with_which_verdict_for_whom_how_long_and_where(self, path):
+        bullets, rest = first_screen(path)
+        shows = [label for label in bullets if label in ("This page shows", "This page asks")]
+        told = ["The verdict"] if "The verdict" in bullets else []
+        assert list(bullets) == [*shows, *told, "You need", "It takes", "The numbers lie"]
+        assert len(shows) == 1
+        assert rest[0].startswith("**What differs from the paper.** ")
+        # A verdict that holds numbers is computed, by the cell that follows.
+        second = json.loads(path.read_text(encoding="utf-8"))["cells"][1]
+        assert bool(told) != ("**The verdict" in source_of(second))
+
+    def test_takes_its_time_from_the_record_and_names_the_gpu(self, path):
+        takes = first_screen(path)[0]["It takes"]
+        assert takes.startswith(f"{{seconds}}`{path.stem}` on a CPU")
+        assert "GPU" in takes
+
+    def test_links_to_the_notebook_the_library_and_files_that_are_there(self, path):
+        lie = first_screen(path)[0]["The numbers lie"]
+        links = re.findall(r"\]\((?:path:)?([^)]+)\)", lie)
+        assert links[0] == path.name
+        assert any(link.startswith("../lib/unfolded/") for link in links)
+        for link in links:
+            assert (path.parent / link).resolve().is_file(), link
+
+    def test_is_short_and_has_no_measured_number_typed_into_it(self, path):
+        text = re.sub(r"\]\([^)]*\)", "", source_of(cells_of(path, "markdown")[0]))
+        assert len(text) < 1300
+        assert not re.search(r"\d\s?(dB|%|s|seconds|minutes|hours|times)\b", text)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+class TestExercises:
+    def test_two_or_three_stand_before_the_last_section_each_with_a_folded_solution(self, path):
+        *work, last = cells_from(path, "## Exercises")
+        assert source_of(last).startswith("## Where to go on")
+        asked = [cell for cell in work if re.search(r"^\*\*\d\. ", source_of(cell), re.MULTILINE)]
+        assert len(asked) in (2, 3)
+        for number, cell in enumerate(asked, start=1):
+            place, text = work.index(cell), source_of(cell)
+            after = [c for c in work[place + 1 : place + 2] if c["cell_type"] == "code"]
+            assert f"**{number}. " in text
+            assert f":::{{dropdown}} Solution {number}\n" in text or after
+            for folded in re.findall(r"^:::\{dropdown\}.*?^:::$", text, re.MULTILINE | re.DOTALL):
+                assert len(folded.splitlines()) <= 12
+        for cell in work:
+            if cell["cell_type"] == "code":
+                assert cell["metadata"]["tags"] == ["hide-cell"]
+                assert "assert" in source_of(cell) or "print(" in source_of(cell)
+
+
+@pytest.mark.parametrize("path", GROWN, ids=lambda path: path.stem)
+def test_code_that_only_writes_a_sentence_is_folded(path):
+    for cell in cells_of(path, "code"):
+        if re.search(r"^Markdown\($", source_of(cell), re.MULTILINE):
+            assert {"hide-input", "hide-cell"} & set(cell["metadata"].get("tags", []))

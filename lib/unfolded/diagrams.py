@@ -10,7 +10,8 @@ from unfolded.errors import ConfigError, complain
 from unfolded.sheet import WIDTH, panels
 
 INK, OWN, PAST = "#222222", "#0072B2", "#D55E00"
-"""Shared things in ink, what each layer has of its own in blue, the prediction in orange."""
+"""Shared things in ink; what each layer has of its own blue and framed; the prediction orange and
+dashed. So colour is never the only cue."""
 
 PITCH, SIDE, HALF, RISE, FLOOR = 2.9, 0.85, 0.42, 1.0, 1.5
 """Between columns; from a column to its buses; half a box; between layers; the first layer."""
@@ -48,8 +49,9 @@ PLANS = {
 def unrolled(name: str, *, depth: int = 3) -> Figure:
     r"""Draw two time steps of a network: reweighted-rnn, l1-l1-rnn, sista-rnn or stacked.
 
-    Layers go up, time goes right. Blue labels are weights that each layer has for itself; what
-    is orange carries the prediction :math:`\hbar_t = G h_{t-1}` into every activation.
+    Layers go up, time goes right. Framed blue labels are weights that each layer has for itself,
+    and an activation of its own has a thick blue edge; what is orange and dashed carries the
+    prediction :math:`\hbar_t = G h_{t-1}` into every activation.
     What to see: x_t and ħ enter *each* layer of an unfolded network, but only the first one of
     a stack. Raises ConfigError for another name or a depth below 2. Source: Fig. 2, (8), (12).
 
@@ -122,27 +124,44 @@ def _stack(ax: Axes, plan: Plan, start: float, depth: int) -> None:
         _arrow(ax, *ends, plan.inject.format(l=l), OWN, above=True)
 
 
+def _dashes(colour: str):
+    return (0, (4, 1.6)) if colour == PAST else "-"
+
+
 def _text(ax: Axes, x: float, y: float, symbol: str, colour: str = INK, **place) -> None:
     place = {"ha": "center", "va": "center", "fontsize": 14} | place
     ax.text(x, y, f"${symbol}$", color=colour, clip_on=True, **place)
 
 
 def _line(ax: Axes, points: list[tuple[float, float]], colour: str = INK) -> None:
-    ax.plot(*zip(*points, strict=True), "-", color=colour, lw=1.6, solid_joinstyle="round")
+    ax.plot(*zip(*points, strict=True), color=colour, lw=1.6, ls=_dashes(colour))
 
 
 def _arrow(ax: Axes, start, end, symbol="", colour: str = INK, *, above=False) -> None:
     """Draw an arrow with its weight above it, or else to its right."""
     line = INK if colour == OWN else colour
     style = {"arrowstyle": "-|>", "color": line, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
+    style["ls"] = _dashes(colour)
     ax.annotate("", end, start, arrowprops=style, annotation_clip=False)
     if symbol:
         x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
         shift = {"va": "bottom"} if above else {"ha": "left"}
-        _text(ax, x + (0 if above else 0.08), y + (0.03 if above else 0), symbol, colour, **shift)
+        if colour == OWN:
+            shift["bbox"] = {"boxstyle": "round,pad=0.12", "fc": "white", "ec": OWN, "lw": 0.9}
+        away = 0.09 if colour == OWN else 0.03
+        _text(
+            ax,
+            x + (0 if above else 0.05 + away),
+            y + (away if above else 0),
+            symbol,
+            colour,
+            **shift,
+        )
 
 
 def _box(ax: Axes, x: float, y: float, symbol: str, colour: str, half: float = HALF) -> None:
     style = {"boxstyle": "round,pad=0.0,rounding_size=0.08", "fc": "white", "ec": INK, "lw": 1.4}
+    if colour == OWN:
+        style |= {"ec": OWN, "lw": 2.6}
     ax.add_patch(FancyBboxPatch((x - half, y - 0.23), 2 * half, 0.46, zorder=2, **style))
     _text(ax, x, y, symbol, colour, zorder=3)

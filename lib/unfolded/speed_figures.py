@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from unfolded.figures import FAINT, panels
+from unfolded.figures import LOOKS as NETWORKS
 from unfolded.sheet import show
 from unfolded.speed import NOT_RUN, record
 
@@ -17,6 +18,13 @@ _AXES = {
     "batch": "batch $B$",
     "runs": "runs together",
 }
+
+
+LOOKS = {
+    "stored": {"marker": "o", "ms": 4, "ls": "-"},
+    "recomputed": {"marker": "s", "ms": 7, "ls": ":", "mfc": "none"},
+}
+"""States kept for the backward pass, or computed again: told apart by more than colour."""
 
 
 def work(*, time: int, depth: int, hidden: int, batch: int, runs: int = 1, n: int = 51) -> float:
@@ -52,9 +60,9 @@ def growth(
     fig, axes = panels(2, 3, height=5.0, sharey=True)
     for ax, (axis, label) in zip(axes.flat, _AXES.items(), strict=False):
         rows = found[found["axis"] == axis]
-        for redo, name in ((False, "stored"), (True, "recomputed")):
+        for redo, (name, look) in zip((False, True), LOOKS.items(), strict=True):
             own = rows[rows["recompute"] == redo].sort_values(axis)
-            ax.plot(own[axis], own[column] * unit, "o-", ms=4, lw=1, label=name)
+            ax.plot(own[axis], own[column] * unit, **look, lw=1, label=name)
         own = rows[~rows["recompute"]].sort_values(axis)
         line = own[sizes].apply(lambda row: theory(**row.astype(int)), axis=1)
         scale = own[column].iloc[-1] * unit / line.iloc[-1]
@@ -110,8 +118,9 @@ def recovery(found: pd.DataFrame) -> tuple[Figure, str]:
         rows = found[found["batch"] == batch]
         solver = rows["what"].str.startswith("fista")
         ax.plot(*_place(rows[solver]), "o-", ms=4, color=FAINT, lw=1, label="FISTA")
-        for name, mark in zip(rows[~solver]["what"], "osD^", strict=False):
-            ax.plot(*_place(rows[rows["what"] == name]), mark, label=name)
+        for name, mark in zip(rows[~solver]["what"], "sD^v", strict=False):
+            colour = NETWORKS.get(name, {}).get("color")
+            ax.plot(*_place(rows[rows["what"] == name]), mark, color=colour, label=name)
         for row in rows.itertuples():
             at = (row.frames_per_second, row.psnr_frame)
             said.append(f"{row.what}, batch {batch}: {at[0]:.0f} frames a second, {at[1]:.1f} dB")
