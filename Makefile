@@ -13,7 +13,7 @@ STAMP    := $(VENV)/.installed
 HTML     := _build/html/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env notebooks book test lint clean
+.PHONY: help env notebooks book pdf lab test lint clean
 
 help: ## list the targets
 	@echo "Unfolded: the paper that runs.  Targets:"
@@ -37,6 +37,12 @@ notebooks: env ## execute the notebooks whose results are stale
 
 book: notebooks ## build the book and print the file to open
 	@$(BIN)/python book/build.py
+
+pdf: notebooks ## print the whole book into one PDF (needs Chromium or Chrome)
+	@$(BIN)/python book/pdf.py
+
+lab: env ## open the notebooks in JupyterLab, with live widgets
+	@$(BIN)/jupyter lab
 
 test: book ## check the style, then run every test (browser tests when Chromium is there)
 	@$(BIN)/ruff check .

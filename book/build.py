@@ -22,6 +22,7 @@ SOURCES = (
     "constraints.txt",
     "_config.yml",
     "_toc.yml",
+    "CITATION.cff",
     "book",
     "notebooks",
     "_executed",

@@ -155,7 +155,9 @@ def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
     usual = dataclasses.asdict(RunConfig(hidden=256, source="mnist", protocol="authors"))
     rows = [("paper", 0, 31.0), ("paper", 1, 32.0), ("laptop", 2, 99.0)]
     runs = [
-        usual | {"profile": profile, "seed": seed, "psnr_authors": psnr, "status": "done"}
+        usual
+        | {"profile": profile, "seed": seed, "psnr_authors": psnr, "status": "done"}
+        | {"config_hash": f"hash{seed}"}
         for profile, seed, psnr in rows
     ]
     runs.append(runs[0] | {"positivity": "free", "psnr_authors": 99.0})

@@ -53,7 +53,13 @@ def article(path):
 
 def test_every_page_of_the_contents_is_built():
     assert [name for name in toc() if not (SITE / f"{name}.html").is_file()] == []
-    assert len(toc()) == 26
+
+
+def test_every_page_that_was_written_is_in_the_contents():
+    kinds = {"book": "*.md", "notebooks": "*.ipynb"}
+    written = [path for name, kind in kinds.items() for path in (ROOT / name).glob(kind)]
+    assert {f"{path.parent.name}/{path.stem}" for path in written} == set(toc())
+    assert len(set(toc())) == len(toc())
 
 
 def test_the_first_page_leads_to_the_introduction():

@@ -1,101 +1,33 @@
 """The built site in a real browser that can reach no other host."""
 
-import contextlib
-import functools
-import json
-import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import re
+from urllib.parse import quote
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
+from browser import NEEDED, driving, open_page, screen, serving, severe
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
-from test_site import SITE, WHOLE, toc
+from test_site import ROOT, SITE, toc
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-DRIVER = shutil.which("chromedriver")
 ACTIVATION = "notebooks/03_activation_shapes"
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not WHOLE.is_file(), reason="the book is not built: run `make book`"),
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER),
-        reason="Chromium or its driver is missing: install chromium and chromedriver",
-    ),
-]
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--window-size=1280,900",
-)
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+pytestmark = NEEDED
 
 
 @pytest.fixture(scope="module")
 def served():
-    """Serve the site on loopback; yield its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    driver.set_page_load_timeout(60)
-    driver.set_script_timeout(60)
-    driver.get("about:blank")  # away from the browser's own start page and its requests
-    yield driver
-    driver.quit()
+    with driving(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture(params=["http", "file"])
 def site(request, served):
     return served if request.param == "http" else SITE.as_uri()
-
-
-def open_page(browser, site, name):
-    """Open a page, wait for its maths, and return (requested addresses, console errors)."""
-    with contextlib.suppress(Exception):
-        browser.get_log("performance"), browser.get_log("browser")
-    browser.get(f"{site}/{name}.html")
-    if browser.execute_script("return document.querySelectorAll('.math').length"):
-        browser.execute_async_script(
-            "const done = arguments[0];"
-            "const wait = () => window.MathJax?.startup?.promise"
-            " ? MathJax.startup.promise.then(() => done()) : setTimeout(wait, 20); wait();"
-        )
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [e["params"]["request"]["url"] for e in events if e["method"] == SENT]
-    errors = [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"]
-    return asked, errors
-
-
-SENT = "Network.requestWillBeSent"
 
 
 @pytest.mark.parametrize("name", toc())
@@ -142,19 +74,27 @@ def test_dragging_a_slider_moves_the_curve(browser, site):
         WebDriverWait(browser, 10).until(lambda b: b.execute_script(CURVES) != seen[-1])
         seen.append(browser.execute_script(CURVES))
     assert "NaN" not in "".join(seen)
-    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+    assert severe(browser) == []
+
+
+# Elements of the text that reach over the right edge, or hide a part of themselves.
+CUT = """
+const edge = document.documentElement.clientWidth + 1;
+const shown = [...document.querySelectorAll(".bd-article :is(p, pre, table, img, svg, figure)")]
+  .filter(e => e.checkVisibility() && !e.closest("mjx-container"));
+return shown.filter(e => e.getBoundingClientRect().right > edge
+    || (e.localName === "pre" && e.scrollWidth > e.clientWidth + 1))
+  .map(e => e.outerHTML.slice(0, 200));
+"""
 
 
 @pytest.mark.parametrize("name", toc())
-def test_a_page_fits_a_phone(browser, served, name):
-    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+def test_a_page_fits_a_small_phone_and_a_sheet_of_paper(browser, served, name):
+    with screen(browser, 360):
         open_page(browser, served, name)
-        wide = browser.execute_script("return document.documentElement.scrollWidth")
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert wide <= 390
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    with screen(browser, 672, media="print"):  # A4 less its margins
+        assert browser.execute_script(CUT) == []
 
 
 def test_dark_mode_keeps_figures_on_white(browser, served):
@@ -167,3 +107,75 @@ def test_dark_mode_keeps_figures_on_white(browser, served):
     assert set(grounds) <= {"rgb(255, 255, 255)"}
     page = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert page != "rgb(255, 255, 255)"
+
+
+# A custom element that a script has taken over, the controls inside, and the one in focus.
+EXPLORERS = """
+return [...document.querySelectorAll(".bd-article *")]
+  .filter(e => e.localName.includes("-") && customElements.get(e.localName))
+"""
+CONTROLS = """
+const root = arguments[0].shadowRoot || arguments[0];
+const all = "input, select, button, a[href], summary, [tabindex='0']";
+return [...root.querySelectorAll(all)].filter(e => !e.disabled && e.tabIndex >= 0
+  && e.checkVisibility({visibilityProperty: true})
+  && (e.type !== "radio" || e.checked));
+"""
+FOCUS = """
+const inside = document.activeElement.shadowRoot?.activeElement || document.activeElement;
+const look = getComputedStyle(inside);
+const ring = look.outlineStyle !== "none" && parseFloat(look.outlineWidth) > 0;
+return [inside, ring || look.boxShadow !== "none"];
+"""
+
+
+def pages_with_explorers():
+    scripts = (ROOT / "lib" / "unfolded" / "explorers").glob("*.py")
+    tags = re.findall(r'TAG = "([\w-]+)"', "".join(s.read_text(encoding="utf-8") for s in scripts))
+    built = [name for name in toc() if (SITE / f"{name}.html").is_file()]
+    text = {name: (SITE / f"{name}.html").read_text(encoding="utf-8") for name in built}
+    found = [name for name in built if any(f"<{tag} " in text[name] for tag in tags)]
+    return found or [ACTIVATION]
+
+
+@pytest.mark.parametrize("name", pages_with_explorers())
+def test_tab_walks_through_an_explorer_in_order_and_shows_where_it_is(browser, served, name):
+    open_page(browser, served, name)
+    explorers = browser.execute_script(EXPLORERS)
+    assert explorers, "no explorer was brought to life"
+    for explorer in explorers:
+        controls = browser.execute_script(CONTROLS, explorer)
+        assert controls, "an explorer without a control"
+        browser.execute_script("arguments[0].focus()", controls[0])
+        for here, following in zip(controls, [*controls[1:], None], strict=True):
+            inside, seen = browser.execute_script(FOCUS)
+            assert inside == here
+            # The first was not reached by the keyboard, so the browser may show no ring yet.
+            assert seen or here == controls[0], here.get_attribute("outerHTML")
+            if following is not None:
+                inside.send_keys(Keys.TAB)
+
+
+FOUND = """
+return [...document.querySelectorAll("#search-results li a")]
+  .map(a => a.getAttribute("href").split("/").pop().split(/[.#?]/)[0]);
+"""
+DONE = "return /found|did not match/.test(document.querySelector('#search-results')?.innerText)"
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("soft threshold", "02_proximal_operator"),
+        ("Moreau", "glossary"),
+        ("ℓ1-ℓ1", "glossary"),
+        ("prox_l1_l1", "02_proximal_operator"),
+        ("Rademacher", "15_theorem_3_1"),
+        ("(14)", "glossary"),
+    ],
+)
+def test_search_finds_a_formula_by_its_name(browser, site, words, page):
+    _, errors = open_page(browser, site, f"search?q={quote(words)}")
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script(DONE))
+    assert page in browser.execute_script(FOUND)
+    assert errors + severe(browser) == []

@@ -10,15 +10,30 @@ CLAIMS = Path("data/claims.toml")
 NAMES = {"cs_rate": "CS rate", "hidden": "h", "depth": "d"}
 
 
-def beside() -> list:
-    """Return every printed cell with what our full-scale runs of it measured."""
+def beside():
+    """Return the table of printed cells with what our full-scale runs of them measured."""
     import pandas as pd
 
     from unfolded import records, results, tables
 
     path = results.RESULTS / RUNS.name
     runs = results.committed() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
-    return list(tables.beside_print(tables.full_scale(runs)).itertuples())
+    return tables.beside_print(tables.full_scale(runs))
+
+
+def source(table: int = 0) -> dict[str, str]:
+    """Return the stamp of one printed table, or of all, beside our runs."""
+    from unfolded import sources
+
+    every = beside()
+    return sources.of(every[every["table"] == table] if table else every).stamp()
+
+
+def source_of_claims() -> dict[str, str]:
+    """Return the stamp of the claims, which are judged by the committed runs."""
+    from unfolded import results, sources
+
+    return sources.of(results.ROOT / CLAIMS, results.committed()).stamp()
 
 
 def printed(cell) -> str:
@@ -41,7 +56,7 @@ def verdict(cell) -> str:
 
 def reproduced() -> tuple[int, list[list[str]]]:
     """Return how many cells were printed, and a row for each of them that has a run."""
-    every = beside()
+    every = list(beside().itertuples())
     rows = [
         [
             cell.model,
@@ -60,7 +75,7 @@ def reproduced() -> tuple[int, list[list[str]]]:
 
 def matrix(table: int) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of one printed table, each cell as "paper · ours verdict"."""
-    own = [cell for cell in beside() if cell.table == table]
+    own = [cell for cell in beside().itertuples() if cell.table == table]
     models = list(dict.fromkeys(cell.model for cell in own))
     at = {(cell.value, cell.model): cell for cell in own}
     rows = []

@@ -8,6 +8,8 @@ from pathlib import Path
 import assets
 import numbers_from_files
 import outputs
+import run_records
+import stamps
 from sphinx.util.typing import ExtensionMetadata
 
 
@@ -23,4 +25,6 @@ def setup(app) -> ExtensionMetadata:
     app.connect("source-read", outputs.use_executed_copy)
     app.connect("builder-inited", assets.install)
     numbers_from_files.setup(app)
+    run_records.setup(app)
+    stamps.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -12,9 +12,12 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 
 def table_node(
-    header: list[str], rows: list[list[str]], caption: str = "", wordy: bool = False
+    header: list[str], rows: list[list], caption: str = "", wordy: bool = False, ids=()
 ) -> nodes.container:
-    """Return a table that scrolls by itself on a narrow screen; a wordy one may break its lines."""
+    """Return a table that scrolls by itself on a narrow screen; a wordy one may break its lines.
+
+    Cells are texts or nodes; ``ids`` are anchors, one a row.
+    """
     table = nodes.table(classes=["paper-table", *(["wordy"] if wordy else [])])
     if caption:
         table += nodes.title(text=caption)
@@ -24,15 +27,22 @@ def table_node(
     head, body = nodes.thead(), nodes.tbody()
     group += [head, body]
     for part, lines in ((head, [header]), (body, rows)):
-        for line in lines:
-            row = nodes.row()
+        for number, line in enumerate(lines):
+            named = [ids[number]] if ids and part is body else []
+            row = nodes.row(ids=named)
             part += row
-            for text in line:
-                muted = ["not-run"] if text.endswith("not run") else []
-                row += nodes.entry(
-                    "", nodes.paragraph("", "", nodes.inline(text=text, classes=muted))
-                )
+            for cell in line:
+                if isinstance(cell, str):
+                    muted = ["not-run"] if cell.endswith("not run") else []
+                    cell = nodes.inline(text=cell, classes=muted)
+                row += nodes.entry("", nodes.paragraph("", "", cell))
     return nodes.container("", table, classes=["table-wrapper"])
+
+
+def stamp_node(source: dict[str, str]) -> nodes.paragraph:
+    """Return the line under a table that leads to the page of records, from a page beside it."""
+    link = nodes.reference("", source["text"], refuri=f"records.html#{source['anchor']}")
+    return nodes.paragraph("", "Source: ", link, classes=["stamp"])
 
 
 def depend(env, root: Path, paths) -> None:
@@ -59,7 +69,7 @@ class Reproduced(FromFiles):
         parts: list[nodes.Node] = [nodes.paragraph(text=says)]
         if rows:
             header = ["Model", "Cell", "Paper, dB", "Ours, dB", "Verdict", "Runs"]
-            parts.append(table_node(header, rows))
+            parts += [table_node(header, rows), stamp_node(cells.source())]
         return parts
 
 
@@ -72,18 +82,19 @@ class PaperTable(FromFiles):
     def run(self) -> list[nodes.Node]:
         self.root(cells.PAPER, cells.RUNS)
         header, rows = cells.matrix(int(self.arguments[0]))
-        return [table_node(header, rows, self.options.get("caption", ""))]
+        table = table_node(header, rows, self.options.get("caption", ""))
+        return [table, stamp_node(cells.source(int(self.arguments[0])))]
 
 
 class Claims(FromFiles):
     """`{claims}`: how many claims of the paper hold, and each with its verdict and its page."""
 
     def run(self) -> list[nodes.Node]:
-        self.root(cells.CLAIMS)
+        self.root(cells.CLAIMS, cells.RUNS)
         count, rows = cells.claims()
         parts: list[nodes.Node] = [nodes.paragraph(text=count)]
         parts.append(table_node(["Verdict", "Claim", "Where"], rows, wordy=True))
-        return parts
+        return [*parts, stamp_node(cells.source_of_claims())]
 
 
 class ExecutionStatus(FromFiles):
@@ -108,7 +119,8 @@ class ExecutionStatus(FromFiles):
         header = ["Notebook", "Verdict", "Seconds", "SHA-256", "Library", "Read", "Finished, UTC"]
         packages = table_node(["Package", "Version"], [[k, v] for k, v in sorted(versions.items())])
         where = nodes.paragraph(text=f"Executed on: {'; '.join(sorted(machines))}.")
-        return [where, table_node(header, rows), packages]
+        ids = [f"made-{row[0]}" for row in rows]
+        return [where, table_node(header, rows, ids=ids), packages]
 
 
 class Seconds(SphinxRole):

@@ -1,4 +1,4 @@
-"""Put the executed copy in the place of each notebook, and give each of its images alt text."""
+"""Put the executed copy in the place of each notebook; images get alt text, figures stamps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import gate
+import stamps
 from sphinx.errors import ExtensionError
 
 
@@ -40,9 +41,11 @@ def use_executed_copy(app, docname: str, source: list[str]) -> None:
     executed = place.executed(".ipynb")
     app.env.note_dependency(str(executed))
     notebook = json.loads(executed.read_text(encoding="utf-8"))
+    default = stamps.computed_here(gate.read_record(place) or {})
     for number, cell in enumerate(notebook["cells"], start=1):
         if cell["cell_type"] == "code":
             move_alt(cell, f"notebooks/{place.name}.ipynb, cell {number}")
+            stamps.put_stamps(cell, default, f"../book/status.html#made-{place.name}")
     # Saved widget state would make every page ask for a widget manager.
     notebook["metadata"].pop("widgets", None)
     source[0] = json.dumps(notebook)

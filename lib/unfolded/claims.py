@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from unfolded import results
+from unfolded import results, sources
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import ROOT
 from unfolded.verdicts import RULES, Judgement
@@ -77,4 +77,6 @@ def shown(judged: pd.DataFrame, *, brief: bool = False):
         table = table.assign(claim=named, **{"shown by": judged["shown by"]}, see=links)
     classes = judged[["verdict"]].map(lambda word: f"is-{word.replace(' ', '-')}")
     styled = table.style.set_td_classes(classes).hide()
-    return styled.set_table_attributes('class="dataframe claims"')
+    found = sources.of(ROOT / "data" / "claims.toml", results.committed())
+    stamp = sources.attribute(found.stamp())
+    return styled.set_table_attributes(f'class="dataframe claims"{stamp}')

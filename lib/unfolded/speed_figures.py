@@ -95,7 +95,7 @@ def _show(name: str, *column, **options) -> None:
     if found is None:
         print(NOT_RUN)
     else:
-        show(*growth(found, *column, **options))
+        show(*growth(found, *column, **options), source=found)
 
 
 def show_recovery() -> None:
@@ -104,7 +104,7 @@ def show_recovery() -> None:
     if found is None:
         print(NOT_RUN)
     else:
-        show(*recovery(found))
+        show(*recovery(found), source=found)
 
 
 def recovery(found: pd.DataFrame) -> tuple[Figure, str]:

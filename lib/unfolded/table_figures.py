@@ -70,9 +70,7 @@ def leads(gaps: pd.DataFrame, *, ours: str) -> Figure:
 def curves_by(field: str, found: Iterable[Record]) -> dict[str, pd.DataFrame]:
     """Return the learning curves of records, named by what a table varies."""
     names = {"cs_rate": "rate", "hidden": "h", "depth": "d"}
-    return {
-        f"{names[field]} = {r.config[field]:g}": mark(pd.DataFrame(r.curves), r) for r in found
-    }
+    return {f"{names[field]} = {r.config[field]:g}": mark(pd.DataFrame(r.curves), r) for r in found}
 
 
 def ends(curves: Mapping[str, pd.DataFrame]) -> str:

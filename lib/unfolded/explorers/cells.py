@@ -1,8 +1,5 @@
 """The paper's tables as lines, printed values beside ours, each point with its runs."""
 
-import html
-import json
-
 import pandas as pd
 import traitlets
 from matplotlib.figure import Figure
@@ -81,8 +78,8 @@ class CellsExplorer(Explorer):
 
     def element(self) -> str:
         """Return the element with the source of its data, from which a page makes the stamp."""
-        stamp = html.escape(json.dumps(self.data["source"], ensure_ascii=False))
-        return super().element().replace(" ", f' data-source="{stamp}" ', 1)
+        stamp = sources.attribute(self.data["source"])
+        return super().element().replace(" ", f"{stamp} ", 1)
 
 
 def recorded(*found: pd.DataFrame) -> dict:

@@ -1,0 +1,190 @@
+"""Descending constraints: is every layer of an unfolded network a step towards the optimum?
+
+A network enters by the outputs of its layers, y_0 … y_L, and a merit: a number ≥ 0 for each
+sample that is to fall from layer to layer. Merits are stacked as (L + 1, batch).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unfolded.errors import ConfigError, TrainingError, complain
+
+
+def residual(y: Tensor, step: Callable[[Tensor], Tensor], c: Tensor | float) -> Tensor:
+    r"""Return the length of what a solver's step would still change, in units of a gradient.
+
+    .. math:: r(y) = c\,\|y - \mathrm{step}(y)\|_2
+
+    With a plain gradient step :math:`y - \nabla f(y)/c` this is :math:`\|\nabla f(y)\|_2`. With the
+    step of ISTA, :math:`\mathrm{prox}_{\lambda_1/c}(y - \nabla f(y)/c)`, or of another
+    proximal-gradient method it vanishes exactly at the minimisers, where the gradient of the
+    smooth part does not.
+    Shapes: y (…, h), result (…). Source: the gradient mapping of Nesterov (2013), (2.11).
+
+    >>> residual(torch.tensor([3.0, 4.0]), lambda y: 0.5 * y, c=2.0)
+    tensor(5.)
+    """
+    return c * (y - step(y)).norm(dim=-1)
+
+
+def slack(merits: Tensor, epsilon: float) -> Tensor:
+    r"""Return by how much each layer misses its descent in the mean; at most 0 where it holds.
+
+    .. math:: s_l = \mathbb E\,M(y_l) - (1 - \varepsilon)\,\mathbb E\,M(y_{l-1})
+
+    This is the constraint of the theory: a difference of expectations.
+    Shapes: merits (L + 1, batch), result (L,). Raises ConfigError unless 0 ≤ ε < 1.
+    Source: Hadou, NaderiAlizadeh and Ribeiro (2024), with :math:`M = \|\nabla f\|`.
+
+    >>> slack(torch.tensor([[4.0, 2.0], [1.0, 2.0]]), epsilon=0.5)
+    tensor([0.])
+    """
+    merits = _checked(merits, epsilon)
+    means = merits.mean(1)
+    return means[1:] - (1 - epsilon) * means[:-1]
+
+
+def mean_of_ratios(merits: Tensor, epsilon: float) -> Tensor:
+    r"""Return the constraint of the public code: ratios of each sample, averaged.
+
+    .. math:: \mathbb E\,\frac{M(y_l)}{M(y_{l-1})} - (1 - \varepsilon)
+
+    It is not :func:`slack`: neither sign tells that of the other, and it is infinite where a
+    sample has reached the optimum. Shapes and errors: as :func:`slack`.
+    Source: the public code beside Hadou et al. (2024).
+
+    >>> mean_of_ratios(torch.tensor([[4.0, 2.0], [1.0, 2.0]]), epsilon=0.5)
+    tensor([0.1250])
+    """
+    merits = _checked(merits, epsilon)
+    return (merits[1:] / merits[:-1]).mean(1) - (1 - epsilon)
+
+
+def descending(merits: Tensor, epsilon: float = 0.0) -> Tensor:
+    r"""Return the share of samples in which each layer descends, :math:`M(y_l) \le (1-\varepsilon)
+    M(y_{l-1})`.
+
+    Shapes and errors: as :func:`slack`.
+
+    >>> descending(torch.tensor([[4.0, 2.0], [1.0, 3.0]]))
+    tensor([0.5000])
+    """
+    merits = _checked(merits, epsilon)
+    return (merits[1:] <= (1 - epsilon) * merits[:-1]).to(merits.dtype).mean(1)
+
+
+def guarantee(first: float, slacks: Tensor, epsilon: float) -> Tensor:
+    r"""Bound the mean merit of every layer by that of the first and by what each layer misses.
+
+    .. math:: \mathbb E\,M(y_l) \le (1-\varepsilon)^l\,\mathbb E\,M(y_0)
+        + \sum_{k \le l} (1-\varepsilon)^{l-k} \max(\zeta_k, 0)
+
+    for any :math:`\zeta_k` no smaller than the slack of layer k. Shapes: slacks (L,), result
+    (L + 1,), which begins with ``first``.
+
+    >>> guarantee(1.0, torch.tensor([0.0, 0.25]), epsilon=0.5)
+    tensor([1.0000, 0.5000, 0.5000])
+    """
+    path = [torch.as_tensor(first, dtype=slacks.dtype)]
+    for missed in slacks.clamp(min=0):
+        path.append((1 - epsilon) * path[-1] + missed)
+    return torch.stack(path)
+
+
+def layer_noise(sigma: float, generator: torch.Generator, *, fading: bool = False) -> Callable:
+    r"""Return what disturbs y_l before the next layer reads it: :math:`y_l + \sigma_l n`, n normal.
+
+    :math:`\sigma_l` is ``sigma`` in all layers, or :math:`\sigma/l` if it fades towards the last
+    ones, the schedule of the authors' inpainting code. The result takes (y, l).
+
+    >>> disturb = layer_noise(0.1, torch.Generator().manual_seed(0), fading=True)
+    >>> disturb(torch.zeros(2, 3), 1).shape
+    torch.Size([2, 3])
+    """
+
+    def disturb(y: Tensor, l: int) -> Tensor:
+        scale = sigma / l if fading else sigma
+        return y + scale * torch.randn(y.shape, generator=generator, dtype=y.dtype)
+
+    return disturb
+
+
+class Duals:
+    r"""The multipliers ν_l ≥ 0 of the constraints, one a layer, which begin at 0.
+
+    >>> duals = Duals(2, rate=0.5)
+    >>> duals.ascend(torch.tensor([1.0, -1.0]))
+    tensor([0.5000, 0.0000])
+    """
+
+    def __init__(self, depth: int, rate: float):
+        self.values, self.rate = torch.zeros(depth), rate
+
+    def price(self, slack: Tensor) -> Tensor:
+        """Return Σ_l ν_l s_l, what the Lagrangian adds to the loss."""
+        return (self.values * slack).sum()
+
+    def ascend(self, slack: Tensor) -> Tensor:
+        r"""Take the step :math:`\nu \leftarrow [\nu + \eta s]_+` and return ν."""
+        self.values = (self.values + self.rate * slack.detach()).clamp(min=0)
+        return self.values
+
+
+@dataclass(frozen=True)
+class History:
+    """What training wrote down at each step: ``loss`` (steps,), ``duals``, ``slack`` (steps, L)."""
+
+    loss: Tensor
+    duals: Tensor
+    slack: Tensor
+
+
+def train(
+    parameters: Iterable[Tensor],
+    terms: Callable[[], tuple[Tensor, Tensor]],
+    steps: int,
+    *,
+    rate: float,
+    epsilon: float = 0.05,
+    dual_rate: float = 0.0,
+) -> History:
+    r"""Train by primal-dual steps: Adam down the Lagrangian, the duals up along the slack.
+
+    .. math:: \Theta \leftarrow \Theta - \eta_1 \nabla_\Theta \bigl(\ell + \textstyle\sum_l \nu_l
+        s_l\bigr), \qquad \nu \leftarrow [\nu + \eta_2 s]_+
+
+    ``terms()`` draws a batch and returns its loss and its merits (L + 1, batch). With a
+    ``dual_rate`` of 0 no constraint acts: plain training. ``rate`` falls linearly to 0.
+    Raises TrainingError if the loss is not finite.
+    Source: Hadou et al. (2024); their code for LISTA moves the duals once an epoch.
+    """
+    parameters = list(parameters)
+    optimiser = torch.optim.Adam(parameters, lr=rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: 1 - k / steps)
+    duals, rows = None, []
+    for k in range(steps):
+        loss, merits = terms()
+        missed = slack(merits, epsilon)
+        duals = duals or Duals(len(missed), dual_rate)
+        if not bool(torch.isfinite(loss)):
+            got = f"{loss.item()} in step {k + 1}"
+            raise TrainingError(complain("a finite loss", got, "choose a smaller rate"))
+        optimiser.zero_grad()
+        (loss + duals.price(missed) if dual_rate else loss).backward()
+        optimiser.step()
+        schedule.step()
+        rows.append((loss.detach(), duals.ascend(missed), missed.detach()))
+    return History(*(torch.stack(column) for column in zip(*rows, strict=True)))
+
+
+def _checked(merits: Tensor, epsilon: float) -> Tensor:
+    if merits.ndim != 2 or len(merits) < 2 or not merits.shape[1]:
+        got = f"shape {tuple(merits.shape)}"
+        want = "merits (layers + 1, batch) of at least one layer and sample"
+        raise ConfigError(complain(want, got, "stack what the merit gives for y_0 … y_L"))
+    if not 0 <= epsilon < 1:
+        raise ConfigError(complain("0 <= epsilon < 1", epsilon, "choose a share such as 0.05"))
+    return merits

@@ -1,0 +1,142 @@
+"""The pages of prose that a reader looks things up in: glossary, citation, changelog, address."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from test_house import ROOT, own_files
+
+sys.path.insert(0, str(ROOT / "book"))
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import address
+import pdf
+
+BOOK = ROOT / "book"
+GLOSSARY = (BOOK / "glossary.md").read_text(encoding="utf-8")
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def prose(path):
+    """Return what a page says, without the code of its cells."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    return text
+
+
+def equations():
+    """Return (number, page) for each link in the glossary's table of equations."""
+    for row in re.findall(r"^\| \{index\}`\((\d+)\)` .*$", GLOSSARY, flags=re.MULTILINE):
+        (line,) = re.findall(rf"^\| \{{index\}}`\({row}\)` .*$", GLOSSARY, flags=re.MULTILINE)
+        for page in re.findall(r"\[\]\(([^)]+)\)", line):
+            yield int(row), page
+
+
+def test_each_equation_is_met_on_the_pages_that_the_glossary_names():
+    found = list(equations())
+    numbers = [number for number, _ in found]
+    assert numbers == sorted(numbers) and set(numbers) >= {*range(1, 20), 35, 51, 54, 55}
+    for number, page in found:
+        # (n), its own display, or inside a range such as (8)–(11).
+        said = rf"(?<![\w\\])\({number}\)|\\tag\{{{number}\}}"
+        text = prose(BOOK / page)
+        ranges = re.findall(r"\((\d+)\)(?:–| to )\((\d+)\)", text)
+        inside = any(int(low) <= number <= int(high) for low, high in ranges)
+        assert inside or re.search(said, text), (number, page)
+
+
+def test_words_of_the_glossary_are_in_order_and_each_is_used():
+    block = GLOSSARY.partition(":::{glossary}\n")[2].partition("\n:::")[0]
+    words = re.findall(r"^(\S.*)$", block, flags=re.MULTILINE)
+    assert len(words) > 20
+    assert words == sorted(words, key=lambda word: word.replace("ℓ", "l").lower())
+    pages = [*BOOK.glob("*.md"), *BOOK.glob("*.bib"), *(ROOT / "notebooks").glob("*.ipynb")]
+    pages += [*(ROOT / "lib").rglob("*.py"), *(ROOT / "tests").glob("test_prox*.py")]
+    said = " ".join(prose(p) for p in pages if p.name not in {"glossary.md", "changelog.md"})
+    flat = re.sub(r"[-_\s]+", " ", said.replace("$", "").replace(r"\ell_1", "ℓ1")).lower()
+    assert [word for word in words if word.replace("-", " ").lower() not in flat] == []
+
+
+def test_the_address_of_the_repository_stands_in_one_file():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    owner, name = config["repository"]["url"].split("/")[-2:]
+    places = []
+    for path in own_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        places += [path.name] * text.count(f"{owner}/{name}")
+    assert places == ["_config.yml"]
+
+
+def test_the_companion_is_cited_from_its_citation_file():
+    entry = address.bibtex(CITATION, "https://example.org/book")
+    assert f"title   = {{{CITATION['title']}}}" in entry
+    assert f"version = {{{CITATION['version']}}}" in entry
+    assert "url     = {https://example.org/book}" in entry
+    people = [{"family-names": "Noether", "given-names": "Emmy"}, {"name": "The group"}]
+    entry = address.bibtex(CITATION | {"authors": people}, "")
+    assert "author  = {Noether, Emmy and {The group}}" in entry
+
+
+def test_citation_file_has_the_form_that_readers_of_it_expect():
+    assert CITATION["cff-version"] == "1.2.0"
+    for work in (CITATION, *CITATION["references"]):
+        assert work["title"] and work["type"] in {"software", "article", "conference-paper"}
+        for person in work["authors"]:
+            assert set(person) in ({"name"}, {"family-names", "given-names"})
+
+
+def test_the_changelog_has_the_version_that_is_installed():
+    text = (BOOK / "changelog.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert re.findall(r"^## (\S+)$", text, flags=re.MULTILINE)[:2] == [
+        "Unreleased",
+        project["version"],
+    ]
+    parts = set(re.findall(r"^### (.+)$", text, flags=re.MULTILINE))
+    assert parts <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_printing_says_what_is_missing_where_there_is_no_browser():
+    environment = os.environ | {"PATH": os.devnull}
+    call = [sys.executable, str(BOOK / "pdf.py")]
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1 and done.stdout == ""
+    assert re.fullmatch(
+        r"expected a browser .*; got none; install Chromium.*\n", done.stderr, flags=re.DOTALL
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            '<body id="a"><a href="../notebooks/02_x.html#y">',
+            '<body class="whole" id="a"><a href="#y">',
+        ),
+        ('<a href="../notebooks/02_x.html">', '<a href="#document-notebooks/02_x">'),
+        ('<a href="book/intro.html#id2">', '<a href="#id2">'),
+        ('<a href="https://a.org/book/a.html">', '<a href="https://a.org/book/a.html">'),
+        ('<a class="image" href="_images/a.png"><img>', '<a class="image"><img>'),
+        ('<link href="_static/a.css">', '<link href="_static/a.css">'),
+        ('<script defer src="_static/wave.js?v=1"></script>\n<p>', "<p>"),
+        ('<script src="_static/tools.js"></script>', '<script src="_static/tools.js"></script>'),
+    ],
+)
+def test_links_of_the_one_document_stay_inside_it(before, after):
+    assert pdf.mended(before, ["wave.js"]) == after
+
+
+def test_the_one_document_lists_its_pages():
+    page = '<div class="toctree-wrapper"><span id="document-book/a"></span><h2>A<a>#</a></h2></div>'
+    assert pdf.mended(page, []).startswith(
+        '<h2 class="contents">Contents</h2><ol><li><a href="#document-book/a">A</a></li></ol>'
+    )

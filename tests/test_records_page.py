@@ -1,0 +1,287 @@
+"""Provenance: what travels with tables and figures, its stamps, the page that they lead to."""
+
+import copy
+import dataclasses
+import json
+import re
+import sys
+from html import unescape
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from browser import NEEDED, driving, open_page, screen, severe
+from docutils import nodes
+from test_results import record
+from test_site import PAGES, ROOT, SITE, WHOLE, article, toc
+
+from unfolded import evidence, figures, results, sheet, sources, table_figures, tables
+from unfolded.config import RunConfig
+from unfolded.errors import ConfigError
+from unfolded.evidence import Evidence
+
+sys.path.append(str(ROOT / "book" / "_ext"))
+
+import gate
+import run_records
+import stamps
+
+RUNS = results.committed()
+
+
+# What travels ---------------------------------------------------------------------------------
+
+
+def test_a_committed_table_knows_its_file_and_its_runs():
+    found = sources.of(RUNS)
+    assert found.files == ("data/results/runs.csv",)
+    assert found.runs() == list(RUNS["config_hash"])
+    assert set(zip(*found.rows, strict=True).__next__()) == {"data/results/runs.csv"}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda runs: runs.query("profile == 'short'"),
+        lambda runs: runs[runs["profile"] == "short"].sort_values("model"),
+        lambda runs: runs[runs["profile"] == "short"][["model", "config_hash"]].reset_index(),
+    ],
+)
+def test_a_part_of_a_table_is_a_part_of_its_source(step):
+    expected = RUNS.loc[RUNS["profile"] == "short", "config_hash"]
+    found = sources.of(step(RUNS))
+    assert set(found.runs()) == set(expected) and found.files == ("data/results/runs.csv",)
+    assert {row.profile for row in found.rows} == {"short"}
+
+
+def test_a_cell_beside_print_is_made_of_the_runs_of_its_settings():
+    cells = tables.beside_print(tables.full_scale(RUNS))
+    cell = cells.query("table == 2 and value == 256 and model == 'reweighted-RNN'")
+    want = Evidence.committed().at(RunConfig(profile="paper", source="mnist", hidden=256))
+    assert set(sources.of(cell).runs()) == set(want["config_hash"]) != set()
+    assert sources.of(cell).files == ("data/paper/tables.csv", "data/results/runs.csv")
+    none = sources.of(cells.query("runs == 0"))
+    assert none.runs() == [] and none.text() == "tables.csv, runs.csv · 0 runs"
+
+
+def test_runs_of_this_build_are_told_from_committed_ones():
+    own = sources.of(record(), {"a": [record(seed=1)]})
+    assert own.text().startswith("2 runs made with this book · smoke · authors · digits · ")
+    assert own.anchor() == f"built-{RunConfig(profile='smoke').hash}"
+    both = own | sources.of(RUNS)
+    assert both.text().startswith(f"runs.csv · {len(RUNS)} runs · 2 runs made with this book · ")
+
+
+def test_comparisons_carry_the_runs_on_both_sides():
+    every = [record(model=name) for name in ("reweighted-rnn", "gru", "lstm")]
+    found = Evidence.of(dataclasses.replace(one, sequence_mse=[4.0, 5.0]) for one in every)
+    runs = [RunConfig(profile="smoke", model=name) for name in ("reweighted-rnn", "gru")]
+    expected = {run.hash for run in runs}
+    for table in (evidence.leads(found, runs), evidence.answers(found, {"usual": runs})):
+        assert set(sources.of(table).runs()) == expected
+    assert set(sources.of(evidence.gains(found, {"a": runs, "b": runs})).runs()) == expected
+    assert set(sources.of(found.curves[runs[0].hash]).runs()) == {runs[0].hash}
+
+
+def test_a_figure_carries_what_its_table_carries():
+    curves = table_figures.curves_by("seed", [])
+    curves |= {"gru": sources.mark(pd.DataFrame({"train_mse": [2.0], "validation_mse": [3.0]}),
+                                   record(model="gru"))}  # fmt: skip
+    found = sources.of(table_figures.learning(curves))
+    assert found.runs() == [RunConfig(profile="smoke", model="gru").hash]
+    assert sources.of(figures.dots({"a": 1.0}, xlabel="x")) == sources.Source()
+
+
+def test_a_source_is_no_burden_to_pandas():
+    found = sources.of(RUNS)
+    assert copy.deepcopy(found) is found
+    assert RUNS.attrs["source"] == RUNS.copy().attrs["source"]
+
+
+def test_a_given_source_wins_and_an_empty_one_is_refused():
+    table = pd.DataFrame({"a": [1.0]})
+    html = tables.shown(table, source=RUNS.head(1)).to_html()
+    stamp = json.loads(unescape(re.search(r'data-source="([^"]*)"', html)[1]))
+    assert stamp["anchor"] == f"run-{RUNS['config_hash'].iloc[0]}"
+    assert "data-source" not in tables.shown(table).to_html()
+    for wrong in (table, "runs.csv", []):
+        with pytest.raises(ConfigError, match="expected a table, record or file as source"):
+            tables.shown(table, source=wrong)
+        with pytest.raises(ConfigError, match="expected a table, record or file as source"):
+            sheet.show(sheet.panels()[0], "Axes.", source=wrong)
+
+
+# What the book makes of it --------------------------------------------------------------------
+
+
+def shown(source=None, html=None):
+    picture = {"data": {"image/png": "AA=="}, "metadata": {"image/png": {"source": source or {}}}}
+    return picture if html is None else {"data": {"text/html": html}, "metadata": {}}
+
+
+def test_each_figure_and_table_gets_one_stamp_and_nothing_else_does():
+    source = {"text": "runs.csv · 1 <run>", "anchor": "run-1"}
+    table = tables.shown(pd.DataFrame({"a": [1]}), source=RUNS.head(1)).to_html()
+    outputs = [shown(source), shown(), shown(html=table), shown(html="<b>no table</b>"),
+               shown(html='<cells-explorer table="1"></cells-explorer>')]  # fmt: skip
+    cell = {"outputs": [*outputs, {"output_type": "stream", "text": "<table>"}]}
+    stamps.put_stamps(cell, "computed here", "../book/status.html#made-x")
+    found = ["".join(o.get("data", {}).get("text/html", "")) for o in cell["outputs"]]
+    links = [re.search(r'href="(.*)">(.*)</a>', text) for text in found if "stamp" in text]
+    assert ["stamp" in text for text in found] == [0, 1, 0, 1, 0, 1, 0, 0, 1, 0]
+    assert [link[1] for link in links] == [
+        "../book/records.html#run-1",
+        "../book/status.html#made-x",
+        f"../book/records.html#run-{RUNS['config_hash'].iloc[0]}",
+        "../book/status.html#made-x",
+    ]
+    assert links[0][2] == "runs.csv · 1 &lt;run&gt;" and links[1][2] == "computed here"
+
+
+def test_the_page_of_records_has_every_run_with_its_numbers():
+    parts = run_records.tables_of(RUNS, "run", lambda row: "")
+    rows = {row["ids"][0]: row for part in parts for row in part.findall(nodes.row) if row["ids"]}
+    assert list(rows) == [f"run-{name}" for name in sources.of(RUNS).runs()]
+    shown = ("Model", "h", "Seed", "PSNR, global", "Commit")
+    for run in RUNS.itertuples():
+        cells = [entry.astext() for entry in rows[f"run-{run.config_hash}"].children]
+        told = dict(zip(run_records.HEADER, cells, strict=True))
+        expected = [run.model, str(run.hidden), str(run.seed), f"{run.psnr_global:.2f}", run.commit]
+        assert [told[name] for name in shown] == expected
+    odd = RUNS[RUNS["lambda2"] == 0].iloc[:1]
+    assert run_records.changed(next(odd.itertuples())) == "lambda2 0.0"
+
+
+def test_every_committed_table_has_a_place_on_the_page_of_records():
+    apart = {"curves", "sequences"}
+    kept = {path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*.csv")
+            if path.parent.name not in apart}  # fmt: skip
+    listed = run_records.committed_files(ROOT)
+    assert {*kept, "data/claims.toml"} == set(listed)
+    assert len({sources.Source((path,)).anchor() for path in listed}) == len(listed)
+    cells = run_records.rows_and_columns(ROOT / "data/paper/tables.csv")
+    assert cells == ["153", "table, varies, value, model, psnr_db, status"]
+
+
+# The built pages ------------------------------------------------------------------------------
+
+built = pytest.mark.skipif(not WHOLE.is_file(), reason="the book is not built: run `make book`")
+NOTEBOOKS = [name for name in toc() if name.startswith("notebooks/")]
+# A figure or a table of an output, and what stands between it and the next.
+SHOWN = re.compile(r'<img\b|<table\b[^>]*class="dataframe|<[a-z]+-explorer\b')
+
+
+def outputs(page):
+    """Return the outputs of a page, one text each."""
+    return re.split(r'<div class="output ', page)[1:]
+
+
+@built
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_figure_and_table_is_followed_by_its_stamp(name):
+    every = outputs(article(SITE / f"{name}.html"))
+    for number, text in enumerate(every):
+        if SHOWN.search(text):
+            assert '<p class="stamp">' in every[number + 1], text[:200]
+
+
+@built
+@pytest.mark.parametrize("name", toc())
+def test_stamps_lead_to_a_row_that_is_there(name):
+    path = SITE / f"{name}.html"
+    links = re.findall(r'<p class="stamp">Source: <a [^>]*href="([^"#]*)#([^"]+)"', article(path))
+    for file, anchor in links:
+        assert anchor in PAGES[(path.parent / file).resolve()].ids, anchor
+    if name in ("book/intro", "notebooks/14_fairness"):
+        assert any(anchor.startswith("run-") for _, anchor in links)
+
+
+@built
+@pytest.mark.parametrize("name", toc())
+def test_the_foot_of_a_page_says_how_it_was_made(name):
+    foot = re.findall(r'<p class="made">(.*?)</p>', article(SITE / f"{name}.html"))
+    assert len(foot) == 1
+    if name in NOTEBOOKS:
+        told = gate.read_record(gate.Place(ROOT, name.removeprefix("notebooks/")))
+        for fact in (told["finished"][:10], f"{told['seconds']:.1f} s", told["machine"],
+                     told["versions"]["torch"], told["notebook"][:8]):  # fmt: skip
+            assert fact in foot[0]
+    else:
+        assert foot[0].startswith("Built from commit ")
+
+
+@built
+def test_a_run_can_be_downloaded_with_its_curve():
+    page = (SITE / "book" / "records.html").read_text(encoding="utf-8")
+    links = re.findall(r'class="reference download[^>]*href="([^"]+)"', page)
+    names = {Path(link).name for link in links}
+    assert {f"{name}.csv" for name in RUNS["config_hash"]} <= names
+    assert all((SITE / "book" / link).is_file() for link in links)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with driving(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+def in_a_browser(test):
+    """Mark a test that needs the built site and Chromium."""
+    for mark in NEEDED:
+        test = mark(test)
+    return test
+
+
+@in_a_browser
+@pytest.mark.parametrize("name", ["notebooks/14_fairness", "book/intro"])
+def test_a_stamp_opens_the_record_of_its_run(browser, name):
+    open_page(browser, SITE.as_uri(), name)
+    stamp = browser.find_element("css selector", "p.stamp a[href*='#run-']")
+    anchor = stamp.get_attribute("href").partition("#")[2]
+    browser.execute_script("arguments[0].click()", stamp)
+    row = browser.find_element("css selector", "tr:target")
+    place = browser.execute_script("return arguments[0].getBoundingClientRect().top", row)
+    assert row.get_attribute("id") == anchor and 0 < place < 780
+    assert anchor.removeprefix("run-") in row.text
+
+
+TABS = """
+const labels = [...document.querySelectorAll(".sd-tab-set > label")];
+return labels.map(label => label.getBoundingClientRect().right);
+"""
+STICK = """
+const table = document.querySelector(arguments[0]);
+const cell = table.querySelector("tbody tr > :first-child");
+let box = table.parentElement;
+while (box.scrollWidth <= box.clientWidth) box = box.parentElement;
+box.scrollLeft = 150;
+return [cell.getBoundingClientRect().left - box.getBoundingClientRect().left, box.scrollLeft];
+"""
+
+
+@in_a_browser
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("book/intro", ".sd-tab-content:has(table) table"), ("notebooks/10_table_1", ".beside-print"),
+     ("book/records", ".paper-table")],
+)  # fmt: skip
+def test_the_first_column_stays_in_view_on_a_phone(browser, name, table):
+    with screen(browser, 390):
+        open_page(browser, SITE.as_uri(), name)
+        if name == "book/intro":
+            browser.execute_script("document.querySelector('.sd-tab-set > label').click()")
+        left, scrolled = browser.execute_script(STICK, table)
+        assert scrolled > 0 and abs(left) <= 1.5
+        assert all(right <= 390 for right in browser.execute_script(TABS))
+
+
+@in_a_browser
+def test_a_point_of_the_tables_leads_to_its_record(browser):
+    open_page(browser, SITE.as_uri(), "notebooks/13_learning_curves")
+    points = browser.find_elements("css selector", "cells-explorer .ce-hit")
+    assert len(points) >= 18
+    links = browser.find_elements("css selector", "cells-explorer [data-part] a")
+    known = PAGES[SITE / "book" / "records.html"].ids
+    anchors = [link.get_attribute("href").partition("#")[2] for link in links]
+    assert anchors and set(anchors) <= known
+    assert severe(browser) == []
