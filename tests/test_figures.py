@@ -2,6 +2,7 @@
 
 import base64
 from io import BytesIO
+from xml.etree import ElementTree
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -30,18 +31,34 @@ def test_a_figure_without_a_description_is_refused(alt, shown):
 
 
 def test_show_writes_the_description_beside_an_opaque_picture(shown):
-    figures.show(figures.curves({"a": [1, 2]}, xlabel="x", ylabel="y"), " A rising line. ")
+    figures.show(figures.matrix(np.eye(4)), " A diagonal. ")
     [(data, rest)] = shown
-    assert rest["raw"] and rest["metadata"]["image/png"]["alt"] == "A rising line."
-    assert data["text/plain"] == "A rising line."
+    assert rest["raw"] and rest["metadata"]["image/png"]["alt"] == "A diagonal."
+    assert data["text/plain"] == "A diagonal."
     picture = Image.open(BytesIO(base64.b64decode(data["image/png"]))).convert("RGBA")
     assert picture.getpixel((0, 0)) == (255, 255, 255, 255)
     assert picture.width > rest["metadata"]["image/png"]["width"], "sharp on fine screens"
 
 
-def test_the_same_figure_is_the_same_bytes(shown):
+def test_few_lines_are_drawn_as_lines_on_an_opaque_ground(shown):
+    figures.show(figures.curves({"a": [1, 2]}, xlabel="x", ylabel="y"), " A rising line. ")
+    [(data, rest)] = shown
+    assert list(rest["metadata"]) == ["image/svg+xml"] and "image/png" not in data
+    assert rest["metadata"]["image/svg+xml"]["alt"] == "A rising line."
+    tree = ElementTree.fromstring(data["image/svg+xml"])
+    first = next(tree.iter("{http://www.w3.org/2000/svg}path"))
+    assert "fill: #ffffff" in first.get("style"), "the ground"
+
+
+def test_many_points_are_drawn_as_pixels(shown):
+    figures.show(figures.curves({"a": np.zeros(4000)}, xlabel="x", ylabel="y"), "A long line.")
+    assert "image/png" in shown[0][0]
+
+
+@pytest.mark.parametrize("entries", [4, 4000])
+def test_the_same_figure_is_the_same_bytes(entries, shown):
     for _ in range(2):
-        figures.show(figures.matrix(np.eye(4)), "A diagonal.")
+        figures.show(figures.curves({"a": np.ones(entries)}, xlabel="x", ylabel="y"), "A line.")
     assert shown[0] == shown[1]
 
 

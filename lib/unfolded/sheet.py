@@ -2,14 +2,16 @@
 
 import base64
 from importlib.resources import files
-from io import BytesIO
+from io import BytesIO, StringIO
 
+import matplotlib
 import matplotlib.pyplot as plt
 import matplotlib.style
 import numpy as np
 from IPython import get_ipython
 from IPython.display import display
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from unfolded import sources
@@ -19,7 +21,10 @@ WIDTH = 6.0
 """Width of every figure in inches; at 12-point type it stays readable on a phone."""
 
 PIXELS_PER_INCH = 112
-"""Width on a wide page; the file holds more pixels than that for sharp screens."""
+"""Width on a wide page; a file of pixels holds more than that for sharp screens."""
+
+FEW = 3000
+"""Points up to which a figure is shown as lines, in SVG; with more, as pixels."""
 
 matplotlib.style.use(str(files("unfolded") / "unfolded.mplstyle"))
 
@@ -68,12 +73,43 @@ def png(fig: Figure) -> bytes:
     return sheet.getvalue()
 
 
+def svg(fig: Figure) -> str:
+    """Return `fig` as SVG text, its words drawn as paths; the same figure gives the same text.
+
+    >>> svg(panels()[0])[:5]
+    '<?xml'
+    """
+    sheet = StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "unfolded"}):
+        fig.savefig(sheet, format="svg", metadata={"Date": None, "Creator": None})
+    return sheet.getvalue()
+
+
+def drawn(fig: Figure) -> tuple[str, str]:
+    """Return the media type and the content in which `fig` is best shown.
+
+    SVG where lines are few, for it is sharp at any size and on paper; PNG for pictures, and where
+    there are more than FEW points.
+    """
+    points = 0
+    for ax in fig.axes:
+        if ax.images or any(isinstance(c, QuadMesh) for c in ax.collections):
+            points = FEW + 1
+        points += sum(line.get_xdata().size for line in ax.lines)
+        points += sum(max(len(c.get_offsets()), len(c.get_paths())) for c in ax.collections)
+        points += len(ax.patches)
+    if points > FEW:
+        return "image/png", base64.b64encode(png(fig)).decode("ascii")
+    return "image/svg+xml", svg(fig)
+
+
 def show(fig: Figure, alt: str, source=None) -> None:
     """Show `fig` in the notebook with `alt` as its description, then close it.
 
     `alt` says in a sentence what is to be seen: it is read aloud by screen readers, and stands in
-    for the picture where there is none. It is stored as `{"image/png": {"alt": alt}}` beside the
-    picture, where the book finds it. Outside a notebook only the description is printed.
+    for the picture where there is none. It is stored under the media type beside the picture, as
+    `{"image/svg+xml": {"alt": alt}}`, where the book finds it. Outside a notebook only the
+    description is printed.
     `source` is what the numbers were read from, where the figure does not carry it: see
     `unfolded.sources.of`. It is stored beside `alt`, and the book shows it as a stamp below.
     Raises `ConfigError` for an empty `alt` and for a `source` that says nothing.
@@ -92,10 +128,10 @@ def show(fig: Figure, alt: str, source=None) -> None:
     else:
         # The width only: with a height beside it, a narrow page would squeeze the picture.
         width = round(fig.get_figwidth() * PIXELS_PER_INCH)
-        picture = base64.b64encode(png(fig)).decode("ascii")
+        mime, picture = drawn(fig)
         display(
-            {"image/png": picture, "text/plain": alt.strip()},
-            metadata={"image/png": {"alt": alt.strip(), "width": width, "source": stamp}},
+            {mime: picture, "text/plain": alt.strip()},
+            metadata={mime: {"alt": alt.strip(), "width": width, "source": stamp}},
             raw=True,
         )
     plt.close(fig)
