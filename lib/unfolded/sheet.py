@@ -95,7 +95,7 @@ def drawn(fig: Figure) -> tuple[str, str]:
     for ax in fig.axes:
         if ax.images or any(isinstance(c, QuadMesh) for c in ax.collections):
             points = FEW + 1
-        points += sum(line.get_xdata().size for line in ax.lines)
+        points += sum(len(line.get_xdata()) for line in ax.lines)
         points += sum(max(len(c.get_offsets()), len(c.get_paths())) for c in ax.collections)
         points += len(ax.patches)
     if points > FEW:

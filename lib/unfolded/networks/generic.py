@@ -9,7 +9,8 @@ from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import SequenceNetwork, State
 from unfolded.seeds import derive
 
-ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "soft": nn.functional.softshrink}
+"""By name; "soft" is the soft threshold of 1/2."""
 
 
 class GenericRNN(SequenceNetwork):

@@ -14,7 +14,7 @@ class SRNN(LayeredRNN):
 
     The cell, its two biases and its start are those of PyTorch's ``RNN``, which the paper used:
     all uniform on :math:`\pm1/\sqrt h`. PyTorch's own cannot train runs side by side, so its
-    steps are taken here. Option: ``activation``, "tanh" (PyTorch's default) or "relu".
+    steps are taken here. Option: ``activation``, "tanh" (PyTorch's default), "relu" or "soft".
     """
 
     def __init__(self, *, activation: str = "tanh", **sizes):
