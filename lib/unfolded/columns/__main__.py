@@ -1,0 +1,96 @@
+"""The command line of SISTA-RNN's task: train what the page shows, and store it in data/results/.
+
+    python -m unfolded.columns --source caltech --epochs 40
+
+What is stored already is not trained again; of each training the longest is shown.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from unfolded import results
+from unfolded.columns import algorithms, keep
+from unfolded.columns.algorithms import Way
+from unfolded.columns.training import Training, Trial
+from unfolded.data.images import SOURCES
+from unfolded.errors import TrainingError, UnfoldedError
+
+PLAN = (
+    ("sista-rnn", 1e-4, {}),
+    ("lstm", 1e-3, {"deviation": 1.0}),
+    ("sista-rnn", 1e-4, {"estimated": True}),
+    ("reweighted-rnn", 3e-4, {}),
+    ("l1-l1-rnn", 3e-4, {}),
+    ("srnn", 1e-3, {}),
+    ("sista-rnn", 3e-4, {}),
+    ("sista-rnn", 3e-4, {"lambda2": 0.01}),
+    ("sista-rnn", 1e-3, {}),
+    ("lstm", 1e-3, {}),
+    ("reweighted-rnn", 1e-4, {}),
+    ("l1-l1-rnn", 1e-4, {}),
+    ("srnn", 1e-4, {}),
+    ("lstm", 1e-4, {"deviation": 1.0}),
+)
+"""Model, learning rate, and what else differs, the most telling first."""
+WAYS = [
+    Way(iterations, lambda2=lambda2)
+    for iterations in (3, None)
+    for lambda2 in (None, algorithms.LAMBDA2)
+] + [Way(iterations, estimated=True) for iterations in (3, None)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is not stored yet; errors are one line on standard error."""
+    look = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m unfolded.columns", description=__doc__, formatter_class=look
+    )
+    parser.add_argument("--source", choices=SOURCES, default="caltech", help="default caltech")
+    parser.add_argument("--epochs", type=int, default=40, help="default 40")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    try:
+        _solve(options.source, options.seed)
+        for model, rate, other in PLAN:
+            how = {"source": options.source, "epochs": options.epochs, "seed": options.seed}
+            _train(Trial(model=model, rate=rate, **how, **other))
+    except UnfoldedError as error:
+        print(f"unfolded: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _train(trial: Trial) -> None:
+    if keep.name_of(trial) in _stored(keep.RUNS, "trial"):
+        return
+    where, training, reason = keep.origin(), Training(trial), ""
+    try:
+        training.finish()
+    except TrainingError as error:
+        reason = str(error)
+    told = keep.keep(training, reason, where)
+    print(trial.name, reason or f"{told['psnr']:.2f} dB", flush=True)
+
+
+def _solve(source: str, seed: int) -> None:
+    on, where = Trial(source=source, seed=seed).task(), keep.origin()
+    facts = {"source": source, "seed": seed, "data_sha256": on.data_sha256} | where
+    for way in WAYS:
+        if keep.way_of(way.name, source, seed) in _stored(keep.ALGORITHMS, "way"):
+            continue
+        rows = [algorithms.row(way, on, on.test)]
+        if way.iterations is None:
+            best = algorithms.row(algorithms.searched(way, on), on, on.test)
+            rows.insert(0, best | {"name": f"{way.name}, λ searched"})
+        keep.keep_algorithms(rows, **facts)
+        print(*(f"{one['name']}: {one['psnr']:.2f} dB" for one in rows), sep="\n", flush=True)
+
+
+def _stored(name: str, column: str) -> set[str]:
+    there = (results.RESULTS / name).exists()
+    return set(results.committed(name)[column]) if there else set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
