@@ -1,0 +1,346 @@
+"""SISTA-RNN's own task: columns as time steps, and networks that start as the algorithm."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from unfolded import metrics, results, solvers
+from unfolded.columns import algorithms, keep, reading
+from unfolded.columns.__main__ import PLAN, main
+from unfolded.columns.algorithms import Way, transition
+from unfolded.columns.task import DEVIATION, LAMBDA1, LAMBDA2, Task, task
+from unfolded.columns.training import Training, Trial, network, train_all
+from unfolded.data.images import images
+from unfolded.errors import ConfigError, RecordError, TrainingError
+
+SMALL = {"count": 8, "epochs": 1, "batch": 4}
+
+
+@pytest.fixture(scope="module")
+def on():
+    return task(count=8)
+
+
+def test_a_time_step_is_a_column_of_the_picture(on):
+    train, validation, test = images("free")
+    assert [len(part) for part in (on.train, on.validation, on.test)] == [8, 2, 2]
+    for part, grey in ((on.train, train), (on.validation, validation), (on.test, test)):
+        column = torch.from_numpy(grey[1, :, 17].astype(np.float32))
+        assert torch.allclose(part[1, 17] * on.unit + on.mean, column, atol=1e-3)
+        assert torch.equal(on.pictures(part), torch.from_numpy(grey[: len(part)]).float())
+
+
+def test_units_are_those_of_the_public_code(on):
+    assert on.train.mean().abs() < 1e-3
+    assert on.train.std(-1, correction=0).mean().item() == pytest.approx(DEVIATION, rel=1e-4)
+    other = task(count=8, deviation=1.0)
+    assert torch.allclose(other.train * DEVIATION, on.train, atol=1e-3)
+    assert torch.equal(other.pictures(other.test), on.pictures(on.test))
+    assert on.data_sha256 == other.data_sha256 != task(count=4).data_sha256
+
+
+def test_measurements_are_noiseless_and_a_quarter_as_many(on):
+    x = on.measure(on.test)
+    assert x.shape == (2, 128, 32)
+    assert torch.allclose(x[1, 5], on.A @ on.test[1, 5], atol=1e-3)
+    assert torch.allclose(on.A.norm(dim=0), torch.tensor(1 / 3).expand(128))
+    assert torch.equal(on.A, task(count=4).A) and not torch.equal(on.A, task(count=4, seed=1).A)
+
+
+def test_scores_of_what_is_known(on):
+    exact = on.scores(on.test, on.test)
+    assert exact == {"mse": 0.0, "psnr": 100.0, "ssim": 1.0}
+    # Half a grey level is rounded away; far outside 0..255 is clipped before it is compared.
+    assert on.scores(on.test, on.test + 0.4 / on.unit)["mse"] == 0.0
+    white = on.scores(on.test, on.test + 1e4)["mse"]
+    assert white == pytest.approx((255 - on.pictures(on.test)).square().mean().item())
+
+
+def test_ssim_of_flat_pictures_is_the_luminance_term():
+    a, b, C1 = 100.0, 150.0, (0.01 * 255) ** 2
+    flat = torch.ones(1, 16, 16)
+    expected = (2 * a * b + C1) / (a**2 + b**2 + C1)
+    assert metrics.ssim(a * flat, b * flat, peak=255) == pytest.approx(expected)
+    both = metrics.ssim(torch.cat([a * flat] * 2), torch.cat([b * flat, a * flat]), peak=255)
+    assert both == pytest.approx((1 + expected) / 2)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (1, 10, 16), (1, 1, 16, 16), (0, 16, 16)])
+def test_ssim_refuses_what_it_cannot_compare(shape):
+    with pytest.raises(ConfigError, match="expected"):
+        metrics.ssim(torch.ones(shape), torch.ones(shape), peak=255)
+    with pytest.raises(ConfigError, match="peak above 0"):
+        metrics.ssim(torch.ones(1, 16, 16), torch.ones(1, 16, 16), peak=0)
+
+
+@pytest.mark.parametrize("estimated", [False, True])
+def test_an_untrained_sista_rnn_is_three_iterations_of_sista(on, estimated):
+    own = Training(Trial(estimated=estimated, **SMALL), on)
+    way = Way(3, estimated=estimated)
+    expected = algorithms.recovered(way, on, on.test)
+    error = own.recovered(on.test) - expected
+    assert error.abs().max() < 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("model", ["l1-l1-rnn", "reweighted-rnn"])
+def test_untrained_l1_l1_networks_are_their_algorithm(on, model):
+    net = network(Trial(model=model), on.A, on.D)
+    x = on.measure(on.test)
+    how = {"lambda1": LAMBDA1, "lambda2": LAMBDA2, "c": 1.0, "iterations": 3}
+    expected = solvers.l1_l1(x, on.A, on.D, torch.eye(128), **how).codes
+    assert torch.allclose(net.codes(x), expected, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("model", ["sista-rnn", "l1-l1-rnn", "reweighted-rnn"])
+def test_units_do_not_change_what_an_untrained_network_recovers(on, model):
+    other = task(count=8, deviation=1.0)
+    there = network(Trial(model=model, deviation=1.0), other.A, other.D)
+    here = network(Trial(model=model), on.A, on.D)
+    scaled = there.recover(other.measure(other.test)) * DEVIATION
+    assert torch.allclose(here.recover(on.measure(on.test)), scaled, rtol=1e-3, atol=1e-2)
+
+
+def test_generic_networks_are_given_the_measurements_and_do_not_train_A(on):
+    for model in ("srnn", "lstm"):
+        own = Training(Trial(model=model, **SMALL), on).finish()
+        assert torch.equal(own.network.A, on.A)
+        count = sum(p.numel() for p in own.network.parameters()) - on.A.numel()
+        assert sum(p.numel() for p in own.parameters) == count
+    own = Training(Trial(**SMALL), on).finish()
+    assert not torch.equal(own.network.A, on.A) and not torch.equal(own.network.F, torch.eye(128))
+
+
+def test_a_matrix_that_is_held_stays_as_it_starts(on):
+    trial = Trial(held="F", **SMALL)
+    own = Training(trial, on).finish()
+    assert torch.equal(own.network.F, torch.eye(128)) and not torch.equal(own.network.D, on.D)
+    free = Training(Trial(**SMALL), on)
+    assert (
+        sum(p.numel() for p in free.parameters) - sum(p.numel() for p in own.parameters) == 128**2
+    )
+    assert "F held" in trial.name
+
+
+def test_without_a_pull_the_two_algorithms_begin_as_one_and_part_as_soon_as_D_moves(on):
+    x = on.measure(on.test)
+    pair = [
+        Trial(model=m, lambda2=1e-6, held=h) for m, h in (("sista-rnn", "F"), ("l1-l1-rnn", "G"))
+    ]
+    nets = [network(trial, on.A, on.D) for trial in pair]
+    first = [net.recover(x) for net in nets]
+    assert torch.allclose(*first, rtol=1e-3, atol=1e-2)
+    for net in nets:
+        net.D.data *= 1.05
+    first = [net.recover(x) for net in nets]
+    assert (first[0] - first[1]).square().mean() > 0.01 * first[1].square().mean()
+
+
+def test_the_generic_stack_has_the_soft_threshold_of_the_algorithm_it_starts_beside(on):
+    net = network(Trial(model="srnn", depth=1), on.A, on.D)
+    (layer,), x = net.cells, on.measure(on.test)[:, :1]
+    u = x[:, 0] @ layer.U.T + layer.bias + layer.recurrent_bias
+    expected = u.sign() * (u.abs() - LAMBDA1).clamp(min=0)
+    assert torch.allclose(net.codes(x)[:, 0], expected, atol=1e-5)
+
+
+def test_the_least_squares_transition_is_found_again(on, normal):
+    F = torch.linalg.qr(normal(128, 128))[0]
+    states = [normal(6, 128)]
+    for _ in range(200):
+        states.append(states[-1] @ F.T + 1e-3 * normal(6, 128))
+    known = Task(**{**vars(on), "train": torch.stack(states, 1), "D": on.D.double()})
+    assert torch.allclose(transition(known), F, atol=1e-2)
+
+
+def test_it_predicts_training_columns_better_than_the_column_before(on):
+    before, after = on.train[:, :-1], on.train[:, 1:]
+    error = (after - before @ transition(on).T).square().mean()
+    assert error < (after - before).square().mean()
+
+
+@pytest.mark.parametrize("way", [Way(None), Way(None, estimated=True), Way(None, 2.0, None)])
+def test_to_tolerance_means_near_the_minimum_of_each_column(on, way):
+    x = on.measure(on.test[:1])
+    found = algorithms.solve(way, on, x)
+    level = algorithms.TOLERANCE * (x @ (on.A @ on.D)).norm(dim=-1).max()
+    assert found.certificate.max() <= level
+    assert algorithms.solve(Way(3, way.lambda1, way.lambda2), on, x).certificate.max() > level
+
+
+def test_the_search_returns_weights_that_recover_validation_pictures_no_worse(on):
+    start = Way(None, 0.5, None)
+    best = algorithms.searched(start, on)
+
+    def error(way):
+        found = algorithms.recovered(way, on, on.validation)
+        return (found - on.validation).square().mean()
+
+    assert error(best) <= 1.02 * min(error(Way(None, value, None)) for value in (0.1, 0.5, 2.0))
+
+
+def test_best_weights_are_those_of_the_lowest_validation_error(on):
+    # A rate this high makes the error rise after a while.
+    trial = Trial(model="srnn", count=8, batch=4, epochs=6, rate=0.03)
+    own = Training(trial, on).finish()
+    path = [one["validation_mse"] for one in own.curves]
+    assert min(path) < path[-1]
+    found = (own.recovered(on.validation) - on.validation).square().mean().item() * on.unit**2
+    assert found == pytest.approx(min(path), rel=1e-4)
+    assert keep.row(own)["best_epoch"] == int(np.argmin(path))
+
+
+def test_a_trial_names_its_numbers(on):
+    first, again = (Training(Trial(**SMALL), on).finish() for _ in range(2))
+    path = [one["validation_mse"] for one in first.curves]
+    assert path == [one["validation_mse"] for one in again.curves]
+    assert len(path) == 2 and math.isnan(first.curves[0]["train_mse"])
+    assert [one["updates"] for one in first.curves] == [0, 2]
+    together = train_all([Trial(**SMALL)])[0]
+    assert [one["validation_mse"] for one in together.curves] == path
+
+
+def test_rmsprop_starts_as_the_public_code_does(on):
+    trial = Trial(count=8, batch=8, epochs=1, rate=1e-3)
+    own = Training(trial, on)
+    order = next(own._batches(0))
+    before = own.network.h0.detach().clone()
+    columns = on.train[order]
+    (own.network.recover(on.measure(columns)) - columns).square().mean().backward()
+    gradient = own.network.h0.grad.clone()
+    step = trial.rate * gradient / (0.9 * 1e-3 + 0.1 * gradient.square()).sqrt()
+    own.optimiser.zero_grad()
+    own._epoch(0)
+    assert torch.allclose(own.network.h0.detach(), before - step, atol=1e-7)
+
+
+class TestKeep:
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(results, "RESULTS", tmp_path)
+        monkeypatch.setattr(results, "note", lambda path: path)
+        return tmp_path
+
+    def test_a_training_comes_back_as_it_was_and_replaces_its_elder(self, on, folder):
+        own = Training(Trial(**SMALL), on).finish()
+        for _ in range(2):
+            keep.keep(own)
+        (kept,) = keep.kept(keep.RUNS, "free").to_dict("records")
+        again = keep.row(own)
+        assert kept["psnr"] == pytest.approx(again["psnr"], rel=1e-5)
+        assert kept["trial"] == keep.name_of(own.trial) and kept["status"] == "done"
+        curves = keep.kept(keep.CURVES)
+        assert curves["validation_mse"].tolist() == pytest.approx(
+            [one["validation_mse"] for one in own.curves], rel=1e-5
+        )
+        errors = keep.kept(keep.PICTURES)["mse"]
+        assert errors.mean() == pytest.approx(again["mse"], rel=1e-4)
+
+    def test_the_best_sista_rnn_is_kept_in_half_precision(self, on):
+        good, bad = Training(Trial(**SMALL), on).finish(), Training(Trial(**SMALL, seed=1), on)
+        keep.keep(good)
+        with torch.no_grad():
+            bad.network.F.mul_(0.5)
+        bad.trial = Trial(model="sista-rnn", epochs=0)
+        bad.finish()
+        keep.keep(bad)
+        net, trial = keep.kept_sista()
+        assert trial == good.trial
+        assert torch.equal(net.F, good.network.F.half().float())
+
+    def test_a_training_that_fails_is_a_row_with_its_reason(self, on):
+        own = Training(Trial(**SMALL), on)
+        with torch.no_grad():
+            own.network.F.fill_(math.inf)
+        with pytest.raises(TrainingError) as caught:
+            own.finish()
+        keep.keep(own, str(caught.value))
+        (kept,) = keep.kept(keep.RUNS, "free").to_dict("records")
+        assert kept["status"] == "failed" and "parameter F" in kept["reason"]
+
+    def test_of_a_training_that_was_repeated_longer_only_the_longer_is_shown(self, on):
+        short = Training(Trial(**SMALL), on).finish()
+        longer = Training(Trial(**SMALL | {"epochs": 2}), on).finish()
+        other = Training(Trial(model="srnn", **SMALL), on).finish()
+        for each in (longer, short, other):
+            keep.keep(each)
+        table = reading.stored("free")
+        assert table["name"].tolist() != [] and set(table["epochs"]) == {1, 2}
+        assert len(table) == 2 and table["psnr"].is_monotonic_decreasing
+        assert table.set_index("name").at[longer.trial.name, "updates"] == longer.updates
+        paths = reading.curves(table)
+        assert len(paths[longer.trial.name]) == 3
+        gap = reading.lead(table, longer.trial.name, other.trial.name)
+        errors = [np.array(keep.each(own)) for own in (longer, other)]
+        assert gap.mean == pytest.approx((10 * np.log10(errors[1] / errors[0])).mean(), rel=1e-3)
+
+    def test_a_row_of_an_algorithm_replaces_its_elder(self, on):
+        rows = [algorithms.row(Way(3), on, on.test)]
+        for _ in range(2):
+            keep.keep_algorithms(rows, source="free", seed=0)
+        (kept,) = keep.kept(keep.ALGORITHMS, "free").to_dict("records")
+        assert kept["psnr"] == pytest.approx(rows[0]["psnr"], rel=1e-5)
+
+    def test_damaged_weights_are_refused(self, folder):
+        (folder / keep.WEIGHTS).write_bytes(b"not weights")
+        with pytest.raises(RecordError, match="git checkout"):
+            keep.kept_sista()
+
+
+@pytest.mark.parametrize("pull", [1.0, 0.01])
+def test_a_quadratic_pull_as_heavy_as_the_step_leaves_nothing_of_where_a_layer_starts(on, pull):
+    # u = h − Mᵀ(Mh − x) − λ2 (h − P h_{t−1}) at α = 1: with λ2 = 1 only M forgets nothing of h.
+    net = network(Trial(lambda2=pull), on.A, on.D)
+    S, M = net.layer_weights()[0][1], net.A @ net.D
+    assert torch.allclose(S, (1 - pull) * torch.eye(128) - M.T @ M, atol=1e-5)
+
+
+class TestReading:
+    def test_the_readings_of_a_known_network(self, on):
+        symbols = network(Trial(), on.A, on.D).symbols()
+        told = reading.readings(symbols, on)
+        # D is orthonormal, so L = ‖A‖² + λ2.
+        assert told["L"] == pytest.approx(
+            torch.linalg.matrix_norm(on.A, 2).item() ** 2 + 1, rel=1e-4
+        )
+        assert told["ν1/ν2"] == pytest.approx(LAMBDA1 / LAMBDA2)
+        assert told["‖F − I‖"] == 0 and told["‖DᵀD − I‖"] < 1e-4
+        steps = (on.test[:, 1:] - on.test[:, :-1]).square().mean() * on.unit**2
+        assert told["error of F"] == pytest.approx(steps.item(), rel=1e-4)
+
+    def test_moments_find_the_prior_that_columns_were_drawn_from(self, on, normal):
+        # White columns: codes with mean |h| = sqrt(2/π) σ, and v = s_t − 0 with variance σ².
+        white = 3 * normal(40, 128, 128).float()
+        known = Task(**{**vars(on), "train": white, "test": white})
+        told = reading.moments(known, torch.zeros(128, 128))
+        assert told["ν1/ν2"] == pytest.approx(9 / (3 * (2 / math.pi) ** 0.5), rel=0.01)
+
+    def test_diagonals_count_from_below_the_main_one(self):
+        F = torch.diag(torch.ones(5), 1) + 2 * torch.diag(torch.ones(6))
+        assert reading.diagonals(F, 2) == {-2: 0.0, -1: 0.0, 0: 2.0, 1: 1.0, 2: 0.0}
+
+    def test_a_level_that_is_never_reached_takes_for_ever(self):
+        curve = {
+            "updates": [0, 4, 8],
+            "seconds": [0.0, 1.0, 2.0],
+            "validation_mse": [9.0, 2.0, 4.0],
+        }
+        found = reading.times({"a": pd.DataFrame(curve)}, {"low": 1.0, "some": 3.0, "start": 9.0})
+        row = found.loc["a"]
+        assert row["updates"].to_dict() == {"low": math.inf, "some": 4.0, "start": 0.0}
+        assert row["seconds"].to_dict() == {"low": math.inf, "some": 1.0, "start": 0.0}
+
+
+def test_the_plan_names_each_trial_once():
+    trials = [Trial(model=model, rate=rate, **other) for model, rate, other in PLAN]
+    assert len({keep.name_of(trial) for trial in trials}) == len(trials)
+    assert len({trial.name for trial in trials}) == len(trials)
+
+
+def test_the_command_line_complains_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("UNFOLDED_DATA", str(tmp_path))
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    assert main(["--epochs", "1"]) == 1
+    assert capsys.readouterr().err.startswith("unfolded: expected pictures at")

@@ -1,0 +1,280 @@
+"""LISTA: untrained it is ISTA; its targets are optima; its thresholds stay positive."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Lasso
+
+from unfolded import descent, lista_tables, lista_training, networks, solvers, sparse_coding
+from unfolded.errors import ConfigError, DataError
+from unfolded.lista_training import METHODS, Method, Trained
+from unfolded.networks.lista import LISTA, lista_step
+
+n, h = 6, 9
+
+
+@pytest.fixture
+def M(normal):
+    return normal(n, h)
+
+
+@given(st.integers(1, 12), st.floats(1e-3, 2.0), st.floats(0.5, 4.0), st.booleans())
+@settings(max_examples=30)
+def test_untrained_it_is_ista(depth, lambda1, c, tied):
+    draw = torch.Generator().manual_seed(depth)
+    M = torch.randn(n, h, generator=draw, dtype=torch.float64)
+    x = torch.randn(5, n, generator=draw, dtype=torch.float64)
+    c = c * torch.linalg.matrix_norm(M, 2).item() ** 2
+    net = LISTA(M, lambda1=lambda1, depth=depth, c=c, tied=tied)
+    identity = torch.eye(n, dtype=torch.float64)
+    for l, y in enumerate(net.layers(x)):
+        ista = solvers.ista(x[:, None], identity, M, lambda1=lambda1, c=c, iterations=l)
+        torch.testing.assert_close(y, ista.codes[:, 0], rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(net(x), net.layers(x)[-1], rtol=0, atol=0)
+
+
+def test_without_c_it_takes_the_lipschitz_constant(M, normal):
+    c = torch.linalg.matrix_norm(M, 2).item() ** 2
+    with_c, without = (LISTA(M, lambda1=0.1, depth=3, c=given) for given in (c, None))
+    x = normal(4, n)
+    assert torch.equal(with_c(x), without(x))
+
+
+def test_a_layer_is_the_printed_one(normal):
+    W, U, y, x = normal(h, h), normal(h, n), normal(4, h), normal(4, n)
+    gamma = normal(h).abs()
+    u = torch.einsum("ij,bj->bi", W, y) + torch.einsum("ij,bj->bi", U, x)
+    expected = u.sign() * (u.abs() - gamma).clamp(min=0)
+    torch.testing.assert_close(lista_step(y, x, W=W, U=U, gamma=gamma), expected)
+
+
+def test_tied_layers_share_their_weights_and_untied_ones_do_not(M):
+    tied, untied = (LISTA(M, lambda1=0.1, depth=4, tied=tied) for tied in (True, False))
+    counts = [sum(p.numel() for p in net.parameters()) for net in (tied, untied)]
+    assert counts == [h * h + h * n + h, 4 * (h * h + h * n + h)]
+
+
+def test_a_random_start_follows_its_seed_and_is_small(M):
+    one, same, other = (LISTA(M, lambda1=0.1, depth=2, start="random", seed=s) for s in (0, 0, 1))
+    assert torch.equal(one.W, same.W) and not torch.equal(one.W, other.W)
+    assert one.W.std().item() == pytest.approx(0.01, rel=0.2)
+    assert bool((one.gamma > 0).all())
+
+
+def test_noise_is_read_by_the_next_layer_and_never_enters_the_last_output(M, normal):
+    net, x, seen = LISTA(M, lambda1=0.1, depth=4), normal(3, n), []
+
+    def disturb(y, l):
+        seen.append(l)
+        return torch.zeros_like(y)
+
+    outputs = net.layers(x, disturb)
+    assert seen == [1, 2, 3]
+    # Each layer forgot the one before, so all of them repeat the first.
+    for y in outputs[2:]:
+        torch.testing.assert_close(y, outputs[1])
+
+
+def test_thresholds_stay_positive_in_training(M, normal):
+    net, x = LISTA(M, lambda1=0.01, depth=2), normal(16, n)
+    optimiser = torch.optim.SGD(net.parameters(), lr=10.0)
+    for _ in range(20):
+        optimiser.zero_grad()
+        net.gamma.sum().backward()
+        optimiser.step()
+    assert bool((net.gamma > 0).all()) and net.gamma.max() < 0.01 / net.depth
+    assert bool(net(x).isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "bad", [{"depth": 0}, {"depth": True}, {"start": "zero"}, {"c": -1.0}, {"lambda1": 0.0}]
+)
+def test_what_makes_no_network_is_refused(M, bad):
+    with pytest.raises(ConfigError, match="expected"):
+        LISTA(M, **{"lambda1": 0.1, "depth": 2, **bad})
+
+
+def test_what_does_not_fit_is_refused(M, normal):
+    net = LISTA(M, lambda1=0.1, depth=2)
+    for bad in (normal(3, n + 1), normal(n), normal(3, n).float()):
+        with pytest.raises(ConfigError, match="signals"):
+            net(bad)
+
+
+def test_it_is_no_network_for_sequences():
+    assert "lista" not in networks.names()
+
+
+# --- the targets ---
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return sparse_coding.usual(200, "test")
+
+
+def test_targets_are_those_of_coordinate_descent(problem):
+    lasso = Lasso(alpha=problem.lambda1 / 64, fit_intercept=False, tol=1e-12, max_iter=100_000)
+    for x, y in zip(problem.x[:20].numpy(), problem.codes[:20].numpy(), strict=True):
+        np.testing.assert_allclose(lasso.fit(problem.D.numpy(), x).coef_, y, atol=1e-4)
+
+
+def test_targets_have_their_certificate_and_are_the_only_ones(problem):
+    assert problem.certificate.max() <= 1e-6
+    assert bool(problem.unique().all())
+
+
+def test_twin_atoms_leave_no_proof_of_uniqueness():
+    D = torch.tensor([[1.0, 1.0]], dtype=torch.float64)
+    twins = sparse_coding.solve(torch.tensor([[2.0]], dtype=torch.float64), D, 0.5)
+    assert not bool(twins.unique().any())
+
+
+def test_what_cannot_be_solved_is_refused(monkeypatch):
+    monkeypatch.setattr(sparse_coding, "_ITERATIONS", (1,))
+    with pytest.raises(DataError, match="certificate"):
+        sparse_coding.usual(5, "test")
+
+
+def test_the_truncated_target_is_no_optimum():
+    draw = torch.Generator().manual_seed(0)
+    D = torch.rand(64, 76, generator=draw, dtype=torch.float64)
+    problem = sparse_coding.solve(sparse_coding.draw(8, "test"), D, 0.5)
+    y = sparse_coding.truncated(problem, 300)
+    assert lista_tables.relative(problem, y) > 0.05
+    assert bool((problem.merit("objective", y) > 0).all())
+
+
+def test_patches_of_the_parts_are_of_other_pictures_and_always_the_same():
+    train, test = sparse_coding.draw(50, "train"), sparse_coding.draw(50, "test")
+    assert 0 <= float(train.min()) < float(train.max()) <= 1
+    assert torch.equal(test, sparse_coding.draw(50, "test")) and not torch.equal(train, test)
+    for bad in ((0, "test"), (10**7, "test"), (3, "all")):
+        with pytest.raises(ConfigError):
+            sparse_coding.draw(*bad)
+
+
+@pytest.mark.parametrize("name", ["distance", "residual", "objective"])
+def test_three_merits_vanish_at_the_optimum_and_nowhere_near(problem, name):
+    assert problem.merit(name, problem.codes).abs().max() < 1e-5
+    assert problem.merit(name, problem.codes + 0.01).min() > 1e-4
+
+
+def test_the_smooth_gradient_does_not_vanish_at_the_optimum(problem):
+    active = (problem.codes != 0).sum(-1).double()
+    least = problem.lambda1 * active.sqrt()
+    assert bool((problem.merit("gradient", problem.codes) >= least - 1e-5).all())
+
+
+def test_the_residual_stays_small_wherever_the_data_fit(problem):
+    """Along the null space of D a code goes as far as it likes; the residual is λ1 √h at most."""
+    null = torch.linalg.svd(problem.D).Vh[-1]
+    fit = problem.x @ torch.linalg.pinv(problem.D).T
+    far = fit + 1e3 * null
+    assert problem.merit("distance", far).min() > 900
+    assert problem.merit("residual", far).max() <= problem.lambda1 * 10 + 1e-9
+
+
+def test_an_unknown_merit_is_refused(problem):
+    with pytest.raises(ConfigError, match="merit"):
+        problem.merit("sparsity", problem.codes)
+
+
+# --- training ---
+
+
+@pytest.fixture(scope="module")
+def small():
+    return sparse_coding.usual(300, "train").to(torch.float32)
+
+
+def test_methods_are_paired_and_repeatable(small):
+    one, same = (lista_training.train(Method(), small, seed=0, steps=3) for _ in range(2))
+    other = lista_training.train(Method(), small, seed=1, steps=3)
+    cut = lista_training.train(Method(constraint="distance"), small, seed=0, steps=3)
+    assert torch.equal(one.net.W, same.net.W)
+    assert torch.equal(one.history.loss[:1], cut.history.loss[:1])
+    assert not torch.equal(one.history.loss[:1], other.history.loss[:1])
+
+
+def test_layerwise_training_passes_no_gradient_between_layers(small):
+    """The first layer learns the same whether or not there are others."""
+    deep = lista_training.train(Method(layerwise=True), small, seed=0, steps=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lista_training, "DEPTH", 2)
+        shallow = lista_training.train(Method(layerwise=True), small, seed=0, steps=4)
+    for one, other in ((deep.net.U, shallow.net.U), (deep.net.gamma, shallow.net.gamma)):
+        torch.testing.assert_close(one[0], other[0], rtol=0, atol=0)
+    assert not torch.equal(deep.net.U[0], lista_training.untrained(small).net.U[0])
+
+
+def test_under_the_constraint_layers_descend_that_do_not_without(small):
+    """From a random start only the last layer has a reason to come near the optimum."""
+    test = sparse_coding.usual(200, "test").to(torch.float32)
+    worst = {}
+    for name in ("random: plain", "random: distance"):
+        one = lista_training.train(METHODS[name], small, seed=0, steps=200)
+        merits = test.merit("distance", one.layers(test))
+        worst[name] = descent.slack(merits, 0.05).max().item()
+        assert bool((one.history.duals[-1] > 0).any()) == (name == "random: distance")
+    assert worst["random: plain"] > 1 and worst["random: distance"] < worst["random: plain"] / 2
+
+
+def test_summary_of_ista_is_what_theory_says(problem):
+    """ISTA with 1/c never moves away from a minimiser, for no sample and in no layer."""
+    ista = {"ISTA": [lista_training.untrained(problem)]}
+    row = lista_tables.summary(ista, problem).iloc[0]
+    assert row["per sample"] == 1.0 and 0 < row["distance"] < 1 and np.isnan(row["±"])
+
+
+def test_the_right_side_is_above_the_left_one(problem):
+    table = lista_tables.both_sides(lista_training.untrained(problem), problem, "distance")
+    assert list(table["layer"]) == list(range(11))
+    assert (table["left"] <= table["right"] + 1e-12).all()
+
+
+def test_more_noise_ends_farther_away_and_is_the_same_for_all(problem):
+    one = lista_training.untrained(problem)
+    both = lista_tables.under_noise({"a": [one], "b": [one]}, problem, [0.0, 1.0, 10.0])
+    assert np.array_equal(both["a"], both["b"])
+    assert (np.diff(both["a"][0]) > 0).all()
+    assert both["a"][0, 0] == pytest.approx(lista_tables.relative(problem, one.net(problem.x)))
+
+
+def test_three_counts_of_descents(problem):
+    """Without noise the first two agree; a step that doubles the distance still passes the last."""
+    one = lista_training.untrained(problem)
+    still = lista_tables.counted(one, problem, 0.0)
+    assert still["than the layer before"] == still["than what it read"] == 1.0
+    wild = LISTA(problem.D, lambda1=problem.lambda1, c=problem.c, depth=4)
+    with torch.no_grad():
+        wild.W *= 1.5
+    counts = lista_tables.counted(Trained(wild), problem, 0.0)
+    far = problem.merit("distance", Trained(wild).layers(problem))
+    ratios = far[1:] / far[:-1]
+    assert counts["than what it read"] == pytest.approx((ratios <= 1).double().mean().item())
+    assert counts["public count"] == pytest.approx((ratios < 1.9).double().mean().item())
+    assert counts["public count"] > counts["than what it read"]
+    noisy = lista_tables.counted(one, problem, 1.0)
+    assert noisy["than the layer before"] < 0.5 < noisy["than what it read"]
+
+
+def test_changed_inputs_are_judged_by_their_own_optimum(problem):
+    moved = sparse_coding.solve(problem.x + 0.5, problem.D, problem.lambda1)
+    one = lista_training.untrained(problem)
+    table = lista_tables.under_inputs({"ISTA": [one]}, {"same": problem, "moved": moved})
+    near = lista_tables.relative(moved, one.layers(moved)[-1])
+    assert table["moved"][0] == f"{near:.2f}" != table["same"][0]
+
+
+def test_train_all_trains_each_method_once_a_seed(small):
+    methods = {"plain": Method(), "distance": Method(constraint="distance")}
+    found = lista_training.train_all(small, seeds=(0, 1), steps=2, methods=methods)
+    assert {name: len(ones) for name, ones in found.items()} == {
+        "ISTA": 1, "plain": 2, "distance": 2
+    }  # fmt: skip
+    alone = lista_training.train(methods["distance"], small, seed=1, steps=2)
+    torch.testing.assert_close(found["distance"][1].net.W, alone.net.W)
+    assert isinstance(found["ISTA"][0], Trained) and found["ISTA"][0].history is None
