@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from unfolded import descent, guards, results
-from unfolded.columns.keep import _merge as merge
-from unfolded.columns.keep import origin
 from unfolded.glow import GlowProx, hole, small_digits
+from unfolded.merging import merge, origin
 from unfolded.seeds import derive
 
 HOLE, BATCH, RATE, DUAL_RATE = 6, 64, 2e-3, 0.1

@@ -15,6 +15,7 @@ from unfolded.columns.algorithms import Way
 from unfolded.columns.training import Training, Trial
 from unfolded.data.images import SOURCES
 from unfolded.errors import TrainingError, UnfoldedError
+from unfolded.merging import origin
 
 PLAN = (
     ("sista-rnn", 1e-4, {}),
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(trial: Trial) -> None:
     if keep.name_of(trial) in _stored(keep.RUNS, "trial"):
         return
-    where, training, reason = keep.origin(), Training(trial), ""
+    where, training, reason = origin(), Training(trial), ""
     try:
         training.finish()
     except TrainingError as error:
@@ -74,7 +75,7 @@ def _train(trial: Trial) -> None:
 
 
 def _solve(source: str, seed: int) -> None:
-    on, where = Trial(source=source, seed=seed).task(), keep.origin()
+    on, where = Trial(source=source, seed=seed).task(), origin()
     facts = {"source": source, "seed": seed, "data_sha256": on.data_sha256} | where
     for way in WAYS:
         if keep.way_of(way.name, source, seed) in _stored(keep.ALGORITHMS, "way"):

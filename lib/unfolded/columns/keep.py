@@ -1,7 +1,6 @@
 """The stored results of the task: one row a training, its curves, its pictures; and algorithms."""
 
 import hashlib
-import io
 import json
 from dataclasses import asdict
 
@@ -12,18 +11,11 @@ from safetensors.torch import load, save
 from unfolded import files, results
 from unfolded.columns.training import Training, Trial, network
 from unfolded.errors import RecordError, complain
+from unfolded.merging import merge, origin
 from unfolded.networks import UnfoldedNetwork
-from unfolded.provenance import stamp
 
 RUNS, CURVES, PICTURES = "columns.csv", "columns_curves.csv", "columns_pictures.csv"
 ALGORITHMS, WEIGHTS = "columns_algorithms.csv", "columns.safetensors"
-_ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
-
-
-def origin() -> dict[str, object]:
-    """Return where numbers come from, for a row of a table."""
-    facts = stamp()
-    return {name: facts[name] for name in _ORIGIN} | {"threads": 1}
 
 
 def name_of(trial: Trial) -> str:
@@ -60,11 +52,11 @@ def keep(training: Training, reason: str = "", where: dict | None = None) -> dic
     """
     facts = row(training, reason) | (where or origin())
     trial = {"trial": facts["trial"]}
-    _merge(RUNS, [facts])
+    merge(RUNS, [facts])
     if reason:
         return facts
-    _merge(CURVES, [trial | one for one in training.curves])
-    _merge(PICTURES, [trial | {"picture": k, "mse": mse} for k, mse in enumerate(each(training))])
+    merge(CURVES, [trial | one for one in training.curves])
+    merge(PICTURES, [trial | {"picture": k, "mse": mse} for k, mse in enumerate(each(training))])
     trials = kept(RUNS, training.trial.source).query("status == 'done'")
     rivals = trials[trials["trial"].isin(_public(trials))]
     least = rivals["validation_mse"].min() * (1 + 1e-5)
@@ -100,7 +92,7 @@ def keep_algorithms(rows: list[dict], **where: object) -> None:
     """Merge rows of :func:`unfolded.columns.algorithms.row` into data/results/."""
     source, seed = where["source"], where["seed"]
     named = [{"way": way_of(one["name"], source, seed)} | one | where for one in rows]
-    _merge(ALGORITHMS, named)
+    merge(ALGORITHMS, named)
 
 
 def way_of(name: str, source: str, seed: int) -> str:
@@ -131,25 +123,3 @@ def kept_sista():
         do = "restore it with git checkout"
         raise RecordError(complain(f"the weights at {path}", repr(error), do)) from error
     return net.requires_grad_(False), trial
-
-
-def _merge(name: str, rows: list[dict]) -> None:
-    """Put rows in the place of those that have the same entry in the first column."""
-    key = next(iter(rows[0]))
-    path, new = results.RESULTS / name, pd.DataFrame(rows)
-    if path.exists():
-        # Kept as text, so that what does not change keeps its every digit.
-        old = pd.read_csv(path, dtype=str, keep_default_na=False)
-        new = pd.concat([old[~old[key].isin(new[key])], _text(new)])
-    content = io.StringIO()
-    _text(new).fillna("").to_csv(content, index=False, lineterminator="\n")
-    files.write(path, content.getvalue())
-
-
-def _text(table: pd.DataFrame) -> pd.DataFrame:
-    def text(value: object) -> str:
-        if isinstance(value, float):
-            return "" if np.isnan(value) else f"{value:.6g}"
-        return "" if value is None else str(value)
-
-    return table.map(text)

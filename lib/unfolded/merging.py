@@ -1,0 +1,42 @@
+"""Small committed tables that several trainings fill: rows merged in place, and their origin."""
+
+import io
+
+import numpy as np
+import pandas as pd
+
+from unfolded import files, results
+from unfolded.provenance import stamp
+
+_ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
+
+
+def origin() -> dict[str, object]:
+    """Return where the numbers of a training on one thread come from, for a row of a table."""
+    facts = stamp()
+    return {name: facts[name] for name in _ORIGIN} | {"threads": 1}
+
+
+def merge(name: str, rows: list[dict]) -> None:
+    """Put rows in the place of those of data/results/ that have the same first entry.
+
+    Raises RecordError if the table cannot be written; the old one stays.
+    """
+    key = next(iter(rows[0]))
+    path, new = results.RESULTS / name, pd.DataFrame(rows)
+    if path.exists():
+        # Kept as text, so that what does not change keeps its every digit.
+        old = pd.read_csv(path, dtype=str, keep_default_na=False)
+        new = pd.concat([old[~old[key].isin(new[key])], _text(new)])
+    content = io.StringIO()
+    _text(new).fillna("").to_csv(content, index=False, lineterminator="\n")
+    files.write(path, content.getvalue())
+
+
+def _text(table: pd.DataFrame) -> pd.DataFrame:
+    def text(value: object) -> str:
+        if isinstance(value, float):
+            return "" if np.isnan(value) else f"{value:.6g}"
+        return "" if value is None else str(value)
+
+    return table.map(text)
