@@ -112,7 +112,8 @@ class ExecutionStatus(FromFiles):
             rows.append(
                 [name, verdict, f"{record.get('seconds', 0):.1f}",
                  record.get("notebook", "")[:8], str(len(record.get("library", {}))),
-                 str(len(record.get("reads", {}))), record.get("finished", "")[:16]]
+                 str(sum(found != "missing" for found in record.get("reads", {}).values())),
+                 record.get("finished", "")[:16]]
             )  # fmt: skip
         total = sum(float(row[2]) for row in rows)
         rows.append(["all", "", f"{total:.1f}", "", "", "", ""])

@@ -64,13 +64,15 @@ def computed_here(record: dict) -> str:
     """Say what a page was computed from, where nothing more is known of a figure.
 
     >>> computed_here({"machine": "Linux, AMD, 2 cores", "reads": {"data/results/runs.csv": ""}})
-    'computed on this page · with runs.csv · Linux, AMD, 2 cores · 99ba38e'
+    'computed on this page, which reads runs.csv · Linux, AMD, 2 cores · 99ba38e'
     """
-    names = [PurePosixPath(name) for name in record.get("reads", {})]
+    reads = record.get("reads", {})
+    names = [PurePosixPath(name) for name, digest in reads.items() if digest != "missing"]
     # One file a run: the table of runs stands for them.
     read = [name.name for name in names if name.parent.name not in ("curves", "sequences")]
-    with_them = f"with {', '.join(read)}" if read else ""
-    parts = ["computed on this page", with_them, record.get("machine", ""), built_from()[0][:7]]
+    with_them = f"which reads {', '.join(read)}" if read else ""
+    here = ", ".join(filter(None, ["computed on this page", with_them]))
+    parts = [here, record.get("machine", ""), built_from()[0][:7]]
     return " · ".join(filter(None, parts))
 
 

@@ -16,11 +16,14 @@ def _bare(ax) -> None:
         spine.set(visible=True, color="#999999", linewidth=0.5)
 
 
-def frames(rows: Mapping, *, columns: int = 6, peak: float = 255.0, first: int = 1) -> Figure:
+def frames(
+    rows: Mapping, *, columns: int = 6, peak: float = 255.0, first: int = 1, label: str = "$t$ = "
+) -> Figure:
     """Draw sequences under each other, one named row each, at the same instants.
 
     rows: name -> (time, height, width), grey values 0..peak; `columns` instants are shown, spread
-    evenly from the first to the last; `first` is the number of the first frame.
+    evenly from the first to the last; `first` is the number of the first frame,
+    `label` what stands before it.
     What to see: whether a row looks like the truth above it, and from which frame on.
     Raises `ConfigError` for no row, or rows of different lengths.
 
@@ -43,10 +46,10 @@ def frames(rows: Mapping, *, columns: int = 6, peak: float = 255.0, first: int =
             ax.imshow(stack[t], vmin=0.0, vmax=peak)
             _bare(ax)
             ax.set_title(" ")
-        label = line[0].annotate(name, (0, 1), (0, 4), "axes fraction", "offset points")
-        label.set_in_layout(False)
+        title = line[0].annotate(name, (0, 1), (0, 4), "axes fraction", "offset points")
+        title.set_in_layout(False)
     for ax, t in zip(axes[-1], times, strict=True):
-        ax.set_xlabel(f"$t$ = {t + first}" if t == times[0] else str(t + first), fontsize=11)
+        ax.set_xlabel(f"{label}{t + first}" if t == times[0] else str(t + first), fontsize=11)
     return fig
 
 
