@@ -1,4 +1,4 @@
-"""What all tests share: one thread, one hypothesis profile, random float64 tensors."""
+"""What all tests share: one thread, one hypothesis profile, random float64 tensors, a browser."""
 
 import pytest
 import torch
@@ -26,3 +26,21 @@ def normal():
         return torch.randn(shape, generator=generator, dtype=torch.float64)
 
     return draw
+
+
+@pytest.fixture(scope="module")
+def served():
+    """The address of the built site on loopback."""
+    from browser import serving
+
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A Chromium that can reach no other host."""
+    from browser import driving
+
+    with driving(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver

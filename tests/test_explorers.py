@@ -31,6 +31,16 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
+# Stands in for anywidget: a model that holds `data`, tells of changes and counts what is saved.
+WIDGET = """
+      const values = { ...data }, heard = {}, el = document.createElement("div");
+      let saved = 0;
+      const model = { get: (name) => values[name], set: (name, value) => { values[name] = value; },
+        save_changes: () => { saved += 1; }, on: (name, f) => { heard[name] = f; },
+        off: (name) => { delete heard[name]; } };
+      document.body.append(el);
+      const stop = render({ model, el });
+"""
 
 
 @functools.cache
@@ -213,14 +223,10 @@ def test_every_control_has_a_name_and_the_figure_a_description(tmp_path):
 
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path):
-    body = """(() => {
-      const values = { ...data }, heard = {}, el = document.createElement("div");
-      let saved = 0;
-      const model = { get: (name) => values[name], set: (name, value) => { values[name] = value; },
-        save_changes: () => { saved += 1; }, on: (name, f) => { heard[name] = f; },
-        off: (name) => { delete heard[name]; } };
-      document.body.append(el);
-      const stop = render({ model, el });
+    body = (
+        "(() => {"
+        + WIDGET
+        + """
       const input = el.querySelector("input[name=g]");
       input.value = 2.5;
       input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -230,6 +236,7 @@ def test_the_widget_and_python_follow_each_other(tmp_path):
       stop();
       return { g: values.g, saved, shown, left: Object.keys(heard).length };
     })()"""
+    )
     start = {name: getattr(ActivationExplorer(), name) for name in NAMES}
     assert in_chromium(body, start, tmp_path) == dict(g=2.5, saved=1, shown="-3", left=0)
 

@@ -4,7 +4,7 @@ import itertools
 import re
 
 import pytest
-from test_explorers import EXPORT, in_chromium
+from test_explorers import EXPORT, WIDGET, in_chromium
 from test_explorers_bounds import MODULE, SCRIPT, USUAL
 
 from unfolded.explorers import BoundsExplorer
@@ -137,14 +137,10 @@ def test_it_fits_a_phone_and_has_colours_of_its_own_in_the_dark(width, tmp_path)
 
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path):
-    body = """(() => {
-      const values = { ...data }, heard = {}, el = document.createElement("div");
-      let saved = 0;
-      const model = { get: (name) => values[name], set: (name, value) => { values[name] = value; },
-        save_changes: () => { saved += 1; }, on: (name, f) => { heard[name] = f; },
-        off: (name) => { delete heard[name]; } };
-      document.body.append(el);
-      const stop = render({ model, el });
+    body = (
+        "(() => {"
+        + WIDGET
+        + """
       const input = el.querySelector("input[name=T]");
       input.value = 0;
       input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -154,6 +150,7 @@ def test_the_widget_and_python_follow_each_other(tmp_path):
       stop();
       return { T: values.T, saved, shown, left: Object.keys(heard).length };
     })()"""
+    )
     start = USUAL | {"against": "alpha"}
     seen = in_chromium(body, start, tmp_path, code=SCRIPT)
     assert seen == {"T": 1, "saved": 1, "shown": "2048", "left": 0}

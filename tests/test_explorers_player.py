@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_explorers import EXPORT, chromium, complaints, in_chromium, in_node
+from test_explorers import EXPORT, WIDGET, chromium, complaints, in_chromium, in_node
 
 from unfolded import loading, metrics, networks, pretrained
 from unfolded.config import RunConfig
@@ -307,14 +307,10 @@ class TestPlayer:
 
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path):
-    body = """(() => {
-      const values = { ...data }, heard = {}, el = document.createElement("div");
-      let saved = 0;
-      const model = { get: (name) => values[name], set: (name, value) => { values[name] = value; },
-        save_changes: () => { saved += 1; }, on: (name, f) => { heard[name] = f; },
-        off: (name) => { delete heard[name]; } };
-      document.body.append(el);
-      const stop = render({ model, el });
+    body = (
+        "(() => {"
+        + WIDGET
+        + """
       const input = el.querySelector("input[name=frame]");
       input.value = 4;
       input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -324,6 +320,7 @@ def test_the_widget_and_python_follow_each_other(tmp_path):
       stop();
       return { frame: values.frame, saved, shown, left: Object.keys(heard).length };
     })()"""
+    )
     start = {"data": small()["data"], "sequence": 1, "frame": 1, "marked": ""}
     seen = in_chromium(body, start, tmp_path, code=SCRIPT)
     assert seen == {"frame": 4, "saved": 1, "shown": "2", "left": 0}

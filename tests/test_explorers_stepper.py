@@ -10,7 +10,7 @@ import torch
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from test_explorers import EXPORT, complaints, in_chromium, in_node
+from test_explorers import EXPORT, WIDGET, complaints, in_chromium, in_node
 from test_explorers_player import browser, opened  # noqa: F401
 
 from unfolded import loading, metrics, networks, pretrained, solvers
@@ -302,13 +302,10 @@ class TestStepper:
         assert browser.execute_script(colour) != light
 
     def test_the_widget_and_python_follow_each_other(self, tmp_path):
-        body = """(() => {
-          const values = { ...data }, heard = {}, el = document.createElement("div");
-          const model = { get: (name) => values[name], set: (name, v) => { values[name] = v; },
-            save_changes: () => {}, on: (name, f) => { heard[name] = f; },
-            off: (name) => { delete heard[name]; } };
-          document.body.append(el);
-          const stop = render({ model, el });
+        body = (
+            "(() => {"
+            + WIDGET
+            + """
           el.querySelector('[data-by="1"]').click();
           values.problem = "l1-l1-rnn";
           heard["change:problem"]();
@@ -316,6 +313,7 @@ class TestStepper:
           stop();
           return { step: values.step, shown, left: Object.keys(heard).length };
         })()"""
+        )
         start = {name: getattr(StepperExplorer(data=data()), name) for name in
                  ("problem", "step", "method", "objective", "data")}  # fmt: skip
         seen = in_chromium(body, start, tmp_path, code=SCRIPT)

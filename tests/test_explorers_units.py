@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from test_explorers import EXPORT, in_chromium, in_node
+from test_explorers import EXPORT, WIDGET, in_chromium, in_node
 
 from unfolded import loading, networks
 from unfolded.config import RunConfig
@@ -142,12 +142,10 @@ def test_a_supposed_weight_changes_only_the_pull_to_the_past(data):
 
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path, data):
-    body = """(() => {
-      const values = { ...data }, heard = {}, el = document.createElement("div");
-      const model = { get: (name) => values[name], set: (name, value) => { values[name] = value; },
-        save_changes: () => {}, on: (name, f) => { heard[name] = f; }, off: () => {} };
-      document.body.append(el);
-      render({ model, el });
+    body = (
+        "(() => {"
+        + WIDGET
+        + """
       const input = el.querySelector("input[name=layer]");
       input.value = 3;
       input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -160,6 +158,7 @@ def test_the_widget_and_python_follow_each_other(tmp_path, data):
       heard["change:data"]();
       return { layer: values.layer, first, second: said() };
     })()"""
+    )
     given = {name: getattr(UnitsExplorer(), name) for name in UnitsExplorer.NAMES} | {"data": data}
     seen = in_chromium(body, given, tmp_path, code=SCRIPT)
     assert seen["layer"] == 3

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from browser import NEEDED, driving, open_page, serving
+from browser import NEEDED, open_page
 from test_site import toc
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -28,18 +28,6 @@ axe.run(document, options).then(
     .map(v => `${v.id}: ${v.nodes.slice(0, 3).map(place).join("; ")}`)),
   error => done([`axe stopped: ${error}`]));
 """
-
-
-@pytest.fixture(scope="module")
-def served():
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with driving(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
 
 
 def violations(browser, theme, rules=None):

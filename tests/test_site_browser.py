@@ -4,25 +4,13 @@ import re
 from urllib.parse import quote
 
 import pytest
-from browser import NEEDED, driving, open_page, screen, serving, severe
+from browser import NEEDED, open_page, screen, severe
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from test_site import ROOT, SITE, toc
 
 ACTIVATION = "notebooks/03_activation_shapes"
 pytestmark = NEEDED
-
-
-@pytest.fixture(scope="module")
-def served():
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with driving(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
 
 
 @pytest.fixture(params=["http", "file"])
