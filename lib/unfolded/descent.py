@@ -144,7 +144,7 @@ class History:
 
 def train(
     parameters: Iterable[Tensor],
-    terms: Callable[[], tuple[Tensor, Tensor]],
+    terms: Callable[[], tuple[Tensor, Tensor | None]],
     steps: int,
     *,
     rate: float,
@@ -156,9 +156,9 @@ def train(
     .. math:: \Theta \leftarrow \Theta - \eta_1 \nabla_\Theta \bigl(\ell + \textstyle\sum_l \nu_l
         s_l\bigr), \qquad \nu \leftarrow [\nu + \eta_2 s]_+
 
-    ``terms()`` draws a batch and returns its loss and its merits (L + 1, batch). With a
-    ``dual_rate`` of 0 no constraint acts: plain training. ``rate`` falls linearly to 0.
-    Raises TrainingError if the loss is not finite.
+    ``terms()`` draws a batch and returns its loss and its merits (L + 1, batch), or None where
+    there are none. With a ``dual_rate`` of 0 no constraint acts: plain training. ``rate`` falls
+    linearly to 0. Raises TrainingError if the loss is not finite.
     Source: Hadou et al. (2024); their code for LISTA moves the duals once an epoch.
     """
     parameters = list(parameters)
@@ -167,7 +167,7 @@ def train(
     duals, rows = None, []
     for k in range(steps):
         loss, merits = terms()
-        missed = slack(merits, epsilon)
+        missed = loss.new_zeros(0) if merits is None else slack(merits, epsilon)
         duals = duals or Duals(len(missed), dual_rate)
         if not bool(torch.isfinite(loss)):
             got = f"{loss.item()} in step {k + 1}"

@@ -1,7 +1,5 @@
 """Inpainting with GLOW-Prox, plain or under descending constraints: train, disturb, compare."""
 
-import hashlib
-import json
 import os
 import sys
 import time
@@ -12,9 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from unfolded import descent, guards, results
+from unfolded import descent, guards, merging, results
 from unfolded.glow import GlowProx, hole, small_digits
-from unfolded.merging import merge, origin
 from unfolded.seeds import derive
 
 HOLE, BATCH, RATE, DUAL_RATE = 6, 64, 2e-3, 0.1
@@ -53,8 +50,7 @@ class Trial:
     @property
     def key(self) -> str:
         """Return twelve hexadecimal digits that name the trial."""
-        told = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:12]
+        return merging.key(self)
 
 
 @dataclass(frozen=True)
@@ -198,11 +194,11 @@ def main() -> int:
             known = set(results.committed(STORED)["trial"]) if path.exists() else set()
             if trial.key in known:
                 continue
-            where, start = origin(), time.perf_counter()
+            where, start = merging.origin(), time.perf_counter()
             table = judged(train(trial))
             facts = where | {"seconds": round(time.perf_counter() - start, 1)}
             rows = table.assign(trial=trial.key, **facts)
-            merge(STORED, rows[["trial", *rows.columns.drop("trial")]].to_dict("records"))
+            merging.merge(STORED, rows[["trial", *rows.columns.drop("trial")]].to_dict("records"))
             last = table.query("what == 'nothing'").iloc[-1]
             print(trial.name, f"seed {seed}: {last['psnr']:.2f} dB", flush=True)
     return 0

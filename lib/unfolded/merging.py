@@ -1,6 +1,9 @@
 """Small committed tables that several trainings fill: rows merged in place, and their origin."""
 
+import hashlib
 import io
+import json
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -15,6 +18,11 @@ def origin() -> dict[str, object]:
     """Return where the numbers of a training on one thread come from, for a row of a table."""
     facts = stamp()
     return {name: facts[name] for name in _ORIGIN} | {"threads": 1}
+
+
+def key(trial: object) -> str:
+    """Return twelve hexadecimal digits that name a training, from the fields of its dataclass."""
+    return hashlib.sha256(json.dumps(asdict(trial), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def merge(name: str, rows: list[dict]) -> None:

@@ -1,0 +1,1 @@
+"""Networks for sequences held to descend: their layers, trials, disturbances, what is kept."""

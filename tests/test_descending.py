@@ -1,0 +1,198 @@
+"""What each layer of a network makes of its frame's problem, and what holding it to that does."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unfolded import descent, solvers
+from unfolded.descending import disturbed, trials
+from unfolded.descending import layers as sd
+from unfolded.errors import ConfigError
+from unfolded.networks import build
+
+SIZES = {"n0": 16, "n": 7, "hidden": 12}
+
+
+def network(name="reweighted-rnn", depth=3, **options):
+    return build(name, **SIZES, depth=depth, **options).double().requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", ["reweighted-rnn", "l1-l1-rnn"])
+def test_the_last_layer_is_the_network(name, normal):
+    net, x = network(name), normal(2, 5, 7)
+    if net.Z is not None:
+        net.Z += 0.1 * normal(*net.Z.shape)
+    h, hbar = sd.layers(net, x)
+    torch.testing.assert_close(h[-1], net.codes(x))
+    torch.testing.assert_close(h[0], hbar)
+    torch.testing.assert_close(hbar[:, 1:], h[-1][:, :-1] @ net.G.T)
+
+
+def test_untrained_layers_bring_the_objective_down_frame_by_frame(normal):
+    """With Z = I, g = 1 and c a Lipschitz constant a layer is a proximal-gradient step on (3)."""
+    net, x = network(depth=6, lambda1=0.1, lambda2=0.05), normal(2, 4, 7)
+    assert torch.linalg.matrix_norm(net.A @ net.D, 2) ** 2 <= net.value("c")
+    h, hbar = sd.layers(net, x)
+    values = sd.objective(net, h, hbar, x)
+    assert bool((values[1:] <= values[:-1] + 1e-12).all())
+    residuals = sd.residual(net, h, hbar, x)
+    assert bool((residuals[1:] <= residuals[:-1] + 1e-12).all())
+
+
+def test_the_residual_vanishes_where_the_solver_ends(normal):
+    net, x = network(lambda1=0.1, lambda2=0.05), normal(2, 3, 7)
+    A, D, G = net.A, net.D, net.G
+    options = {"lambda1": 0.1, "lambda2": 0.05, "c": 1.0, "iterations": 5000}
+    solved = solvers.l1_l1(x, A, D, G, **options)
+    before = torch.cat([torch.zeros(2, 1, 12).double(), solved.codes[:, :-1]], 1)
+    hbar = before @ G.T
+    assert sd.residual(net, solved.codes, hbar, x).max() < 1e-5
+    value = sd.objective(net, solved.codes, hbar, x)
+    torch.testing.assert_close(value, solved.objective[..., -1])
+    assert sd.residual(net, solved.codes + 0.1, hbar, x).min() > 1e-3
+
+
+def test_noise_moves_what_follows_it(normal):
+    net, x = network(), normal(2, 3, 7)
+    still, _ = sd.layers(net, x)
+    noisy, _ = sd.layers(net, x, lambda h, l: h + 1.0 if l == 2 else h)
+    assert torch.equal(still[:3, :, 0], noisy[:3, :, 0])
+    assert not torch.equal(still[3, :, 0], noisy[3, :, 0])
+
+
+def test_a_demanding_constraint_is_kept_better_than_without():
+    """Half of the residual in each layer is more than plain training gives."""
+    ends = {}
+    frames = torch.rand(8, 4, 16, generator=torch.Generator().manual_seed(1)).double()
+    for rate in (0.0, 1.0):
+        net = build("reweighted-rnn", **SIZES, depth=3, lambda1=0.1).double()
+
+        def terms(net=net):
+            x = net.measure(frames)
+            h, hbar = sd.layers(net, x)
+            merits = sd.residual(net, h, hbar, x).flatten(1)
+            return (net.decode(h[-1]) - frames).square().sum((1, 2)).mean(), merits
+
+        rates = {"rate": 0.01, "dual_rate": rate}
+        history = descent.train(net.parameters(), terms, 60, epsilon=0.5, **rates)
+        assert history.loss[-1] < history.loss[0]
+        ends[rate] = history.slack[-1].max().item()
+    assert ends[0.0] > 0 and ends[1.0] < ends[0.0] / 2
+
+
+def test_by_layer_untrained_networks_descend_and_a_layer_that_turns_back_does_not(normal):
+    frames = normal(3, 4, 16).abs()
+    table = sd.by_layer(network(depth=4, lambda1=0.01), frames, peak=1.0)
+    assert list(table["layer"]) == [0, 1, 2, 3, 4] and table["objective"][0] == 1
+    assert (table["objective descends"][1:] == 1).all()
+    assert (table["objective"].diff()[1:] < 0).all()
+    net = network(depth=2, lambda1=0.01)
+    net.Z[1] *= -1
+    away = sd.by_layer(net, frames, peak=1.0)
+    assert away["objective"][2] > away["objective"][1]
+    assert away["objective descends"][2] < 0.1 < away["objective descends"][1]
+
+
+def test_the_problem_of_sista_rnn_is_the_solvers(normal):
+    net, x = network("sista-rnn", depth=4, lambda1=0.1, lambda2=0.05), normal(2, 3, 7)
+    solved = solvers.sista(
+        x, net.A, net.D, net.F, lambda1=0.1, lambda2=0.05, c=net.value("c"), iterations=4
+    )
+    h, link = sd.layers(net, x)
+    torch.testing.assert_close(h[-1], solved.codes)
+    values = sd.objective(net, h, link, x)
+    torch.testing.assert_close(values.movedim(0, -1), solved.objective)
+    ends = solvers.sista(
+        x, net.A, net.D, net.F, lambda1=0.1, lambda2=0.05, c=net.value("c"), iterations=5000
+    )
+    before = torch.cat([torch.zeros(2, 1, 12).double(), ends.codes[:, :-1]], 1)
+    link = before @ (net.F @ net.D).T
+    assert sd.residual(net, ends.codes, link, x).max() < 1e-5
+
+
+@pytest.fixture(scope="module")
+def briefly():
+    """Three trainings of three steps on the embedded digits."""
+    ways = ({}, {"merit": "objective"}, {"merit": "distance", "noise": 0.1})
+    return [trials.train(trials.Trial(steps=3, source="digits", **way)) for way in ways]
+
+
+def test_trials_share_start_and_batches(briefly):
+    free, held, _ = briefly
+    assert free.history.loss[0] == held.history.loss[0]
+    torch.testing.assert_close(free.history.slack[0], held.history.slack[0])
+    assert free.history.duals.abs().max() == 0 < held.history.duals.max()
+    assert not torch.equal(free.network.D, held.network.D)
+
+
+def test_a_trial_is_the_same_twice(briefly):
+    again = trials.train(briefly[2].trial)
+    for a, b in zip(again.network.parameters(), briefly[2].network.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_no_steps_leave_the_network_as_it_was():
+    from unfolded.pretrained import pretrained
+
+    for name in ("sista-rnn", "lstm"):
+        trained = trials.train(trials.Trial(name, steps=0, source="digits"))
+        as_it_was, _ = pretrained(name)
+        assert trained.history is None
+        for a, b in zip(trained.network.parameters(), as_it_was.parameters(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_each_disturbance_changes_what_it_says(briefly):
+    few = replace(briefly[0], test=briefly[0].test[:8])
+    clean, x, net = disturbed.met(few, "nothing", 0)
+    assert net is few.network and torch.equal(x, net.measure(clean))
+    frames, noisy, _ = disturbed.met(few, "noise on the measurements", 0.1)
+    assert torch.equal(frames, clean)
+    assert (noisy - x).std() == pytest.approx(0.1 * trials.rms(x).item(), rel=0.03)
+    _, other, same = disturbed.met(few, "another matrix", 0.1)
+    assert same is net and not torch.equal(other, x)
+    _, known, told = disturbed.met(few, "another matrix, known", 0.1)
+    torch.testing.assert_close(known, told.measure(clean))
+    assert told.A is not net.A and torch.equal(told.D, net.D)
+    bright, seen, _ = disturbed.met(few, "brighter, grey levels", 30)
+    assert bright.max() <= 255 and torch.equal(bright[clean <= 225], clean[clean <= 225] + 30)
+    torch.testing.assert_close(seen, net.measure(bright))
+    longer, _, _ = disturbed.met(few, "frames, to and fro", 39)
+    assert torch.equal(longer[:, :20], clean) and torch.equal(longer[:, 19:], clean.flip(1))
+
+
+def test_the_table_counts_what_it_says(briefly):
+    few = replace(briefly[1], test=briefly[1].test[:40])
+    table = disturbed.judged(few)
+    assert len(table) == 3 + sum(map(len, disturbed.DISTURBED.values()))
+    by_hand = sd.by_layer(few.network, few.test, peak=255.0, merits=sd.MERITS)
+    rows = table.query("what == 'nothing'").set_index("layer")
+    for l in range(4):
+        assert rows.loc[l, "psnr_global"] == pytest.approx(by_hand["PSNR"][l], rel=1e-6)
+    for name in sd.MERITS:
+        assert rows.loc[2, f"{name}_descends"] == pytest.approx(by_hand[f"{name} descends"][2])
+        ratio = rows.loc[3, name] / rows.loc[0, name]
+        assert ratio == pytest.approx(by_hand[name][3], rel=1e-4)
+    path = disturbed.by_frame(few)
+    assert path.query("layer == 3")["objective"].mean() == pytest.approx(
+        rows.loc[3, "objective"], rel=1e-4
+    )
+
+
+def test_a_network_without_such_layers_is_judged_by_its_pictures():
+    trained = trials.train(trials.Trial("lstm", steps=0, source="digits"))
+    few = replace(trained, test=trained.test[:40])
+    table = disturbed.judged(few)
+    assert "objective" not in table and "noise between layers" not in set(table["what"])
+    alike = table.query("what.str.startswith('another')").groupby("level")["psnr_frame"]
+    assert (alike.max() - alike.min() < 1).all()  # it cannot be told of a new matrix
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"merit": "length"}, {"model": "lstm", "merit": "objective"}, {"model": "lstm", "noise": 0.1}],
+)
+def test_what_cannot_be_held_is_refused(wrong):
+    with pytest.raises(ConfigError, match="expected for"):
+        trials.Trial(**wrong)
