@@ -58,18 +58,24 @@ def keep(store: str | Path | None = None) -> pd.DataFrame:
     """Write the finished runs of the default row at h = 256 to data/weights/; return the table.
 
     Measures each on the test sequences with its rounded weights, so the data must be at hand.
-    Runs that the store does not hold keep what was there.
+    Runs that the store does not hold, or that are kept already, keep what was there.
     """
     path = WEIGHTS / "weights.csv"
     rows = {} if not path.exists() else {row["model"]: row for row in kept().to_dict("records")}
     for config in row(RunConfig(**(PRINTED.as_dict() | {"hidden": HIDDEN}))):
         folder = records.folder_of(config, store)
         record = records.load(folder, config)
-        if record is not None and record.status == "done":
-            rows[config.model] = _keep(config, folder, record)
+        if record is None or record.status != "done" or _is_kept(rows.get(config.model), record):
+            continue
+        rows[config.model] = _keep(config, folder, record)
     table = pd.DataFrame(rows.values())
     files.write(path, table.to_csv(index=False, lineterminator="\n"))
     return table
+
+
+def _is_kept(row: dict | None, record: records.Record) -> bool:
+    origin = record.config_hash, record.provenance["commit"]
+    return row is not None and (row["config_hash"], row["commit"]) == origin
 
 
 def _keep(config: RunConfig, folder: Path, record: records.Record) -> dict:
