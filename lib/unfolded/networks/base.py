@@ -218,8 +218,8 @@ class UnfoldedNetwork(SequenceNetwork):
 
         ``alpha`` (d,) and ``beta`` (d,):
         :math:`\alpha_l = \|W_l\|_{1,\infty} = \max_i \sum_j |W_{l,ij}|`, and
-        :math:`\beta_l = \|U_l\|_{1,\infty}`. Source: Theorem 3.1. SISTA-RNN has instead the
-        two betas of (17), those of its input weights and of the link to the frame before.
+        :math:`\beta_l = \|U_l\|_{1,\infty}`. Source: Theorem 3.1. SISTA-RNN has ``beta`` (2,) at
+        any depth, the two of (17): of its input weights and of the link to the frame before.
         """
         W, U = self.layer_weights()
         return {
