@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from unfolded import files, results
+from unfolded.errors import RecordError, complain
 from unfolded.provenance import stamp
 
 _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
@@ -28,14 +29,19 @@ def key(trial: object) -> str:
 def merge(name: str, rows: list[dict]) -> None:
     """Put rows in the place of those of data/results/ that have the same first entry.
 
-    Raises RecordError if the table cannot be written; the old one stays.
+    Raises RecordError if the table is damaged or cannot be written; the old one stays.
     """
     key = next(iter(rows[0]))
     path, new = results.RESULTS / name, pd.DataFrame(rows)
     if path.exists():
-        # Kept as text, so that what does not change keeps its every digit.
-        old = pd.read_csv(path, dtype=str, keep_default_na=False)
-        new = pd.concat([old[~old[key].isin(new[key])], _text(new)])
+        try:
+            # Kept as text, so that what does not change keeps its every digit.
+            old = pd.read_csv(path, dtype=str, keep_default_na=False)
+            old = old[~old[key].isin(new[key])]
+        except (OSError, KeyError, ValueError) as error:
+            do = "restore it with git checkout"
+            raise RecordError(complain(f"a table at {path}", repr(error), do)) from error
+        new = pd.concat([old, _text(new)])
     content = io.StringIO()
     _text(new).fillna("").to_csv(content, index=False, lineterminator="\n")
     files.write(path, content.getvalue())
