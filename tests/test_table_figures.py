@@ -40,20 +40,24 @@ def test_a_panel_a_network_with_print_and_ours():
 
 
 def test_leads_are_right_of_the_line():
-    gaps = pd.DataFrame([gap(3.0, value=0.1, other="gru"), gap(-2.0, value=0.2, other="lstm")])
-    fig = table_figures.leads(gaps, ours="reweighted-rnn")
+    gaps = pd.DataFrame([gap(3.0, value=128, other="gru"), gap(-2.0, value=256, other="lstm")])
+    fig = table_figures.leads(gaps, ours="l1-l1-rnn", varies="hidden")
     dots = [
         line.get_xdata() for ax in fig.axes for line in ax.get_lines() if len(line.get_xdata()) == 1
     ]
     assert sorted(float(x[0]) for x in dots if np.isfinite(x[0])) == [-2.0, 3.0]
-    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["gru", "lstm"]
+    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["GRU", "LSTM"]
+    assert fig.axes[0].get_title(loc="left") == "h = 128"
+    assert fig.get_supxlabel() == "lead of ℓ1-ℓ1-RNN (dB)"
 
 
 @pytest.mark.parametrize("answers", [["a"], ["a", "b"]])
 def test_gains_name_what_was_changed_where_there_are_several(answers):
     found = pd.DataFrame([gap(1.0, answer=answer, model="gru") for answer in answers])
-    labels = [label.get_text() for label in table_figures.gains(found).axes[0].get_yticklabels()]
-    assert labels == (["gru"] if len(answers) == 1 else ["gru, a", "gru, b"])
+    (ax,) = table_figures.gains(found, change="more epochs").axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == (["GRU"] if len(answers) == 1 else ["GRU, a", "GRU, b"])
+    assert ax.get_xlabel() == "gain by more epochs (dB)"
 
 
 def test_learning_curves_stand_side_by_side_on_one_scale():

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from unfolded.figures import FAINT, LOOKS, panels
 from unfolded.records import Record
 from unfolded.sources import mark
+from unfolded.tables import NAMES, title
 
 _LABELS = {"cs_rate": "CS rate", "hidden": "width $h$", "depth": "layers $d$"}
 
@@ -33,7 +34,7 @@ def beside_print(cells: pd.DataFrame) -> Figure:
         color = LOOKS[model.lower()]["color"]
         ax.plot(at, own["ours"], "o-", color=color, lw=1.4, ms=5, label="ours")
         ax.vlines(at, own["low"], own["high"], color=color, lw=3, alpha=0.4)
-        ax.set_title(model, fontsize=11)
+        ax.set_title(title(model), fontsize=11)
     axes.flat[0].legend(fontsize=9)
     for ax in axes[-1]:
         ticks = [f"{value:g}" for value in values]
@@ -43,10 +44,11 @@ def beside_print(cells: pd.DataFrame) -> Figure:
     return mark(fig, cells)
 
 
-def leads(gaps: pd.DataFrame, *, ours: str) -> Figure:
+def leads(gaps: pd.DataFrame, *, ours: str, varies: str) -> Figure:
     """Draw by how much a network leads each other one, with intervals; a panel a value.
 
-    ``gaps``: rows of :func:`unfolded.evidence.against_all` that have a run.
+    ``gaps``: rows of :func:`unfolded.evidence.against_all` that have a run; ``varies``: what the
+    table varies, a field of RunConfig.
     What to see: a bar right of the line is a lead; one that touches the line decides nothing.
     """
     values = list(dict.fromkeys(gaps["value"]))
@@ -60,10 +62,10 @@ def leads(gaps: pd.DataFrame, *, ours: str) -> Figure:
             ax.plot([gap["low"], gap["high"]], [place] * 2, "-", color=color, lw=4, alpha=0.5)
             ax.plot(gap["mean"], place, "o", color=color, ms=5)
         ax.axvline(0, color="#444444", lw=1)
-        ax.set(title=f"{value:g}", ylim=(len(others) - 0.5, -0.5))
+        ax.set(title=f"{NAMES[varies]} {value:g}", ylim=(len(others) - 0.5, -0.5))
         ax.locator_params(axis="x", nbins=3)
-    axes[0, 0].set_yticks(range(len(others)), others)
-    fig.supxlabel(f"lead of {ours} (dB)", fontsize=12)
+    axes[0, 0].set_yticks(range(len(others)), map(title, others))
+    fig.supxlabel(f"lead of {title(ours)} (dB)", fontsize=12)
     return mark(fig, gaps)
 
 
@@ -103,10 +105,11 @@ def learning(curves: Mapping[str, pd.DataFrame], *, title: str = "") -> Figure:
     return mark(fig, curves)
 
 
-def gains(found: pd.DataFrame) -> Figure:
+def gains(found: pd.DataFrame, *, change: str) -> Figure:
     """Draw what a change brings to each network, with its interval.
 
     ``found``: :func:`unfolded.evidence.gains`; rows of several answers are drawn one by one.
+    ``change`` says what was changed, in a few words.
     What to see: right of the line the change helps; a bar that touches the line decides nothing.
     """
     several = found["answer"].nunique() > 1
@@ -116,8 +119,10 @@ def gains(found: pd.DataFrame) -> Figure:
         color = LOOKS[gap.model]["color"]
         ax.plot([gap.low, gap.high], [place] * 2, "-", color=color, lw=4, alpha=0.5)
         ax.plot(gap.mean, place, "o", color=color, ms=6)
-        labels.append(f"{gap.model}, {gap.answer}" if several else gap.model)
+        name = title(gap.model)
+        labels.append(f"{name}, {gap.answer}" if several else name)
     ax.axvline(0, color="#444444", lw=1)
-    ax.set(xlabel="gain (dB)", ylim=(max(len(found), 1) - 0.5, -0.5))
+    ax.locator_params(axis="x", nbins=6)
+    ax.set(xlabel=f"gain by {change} (dB)", ylim=(max(len(found), 1) - 0.5, -0.5))
     ax.set_yticks(range(len(found)), labels)
     return mark(fig, found)

@@ -19,6 +19,9 @@ NAMES = {"cs_rate": "rate", "hidden": "h =", "depth": "d ="}
 APART = ("model", "cs_rate", "hidden", "depth", "seed", "protocol", "profile", "source")
 """Fields in which runs of one table may differ, or of the same table at another scale."""
 
+FROM_TABLE_1 = "*"
+"""Marks a printed value that Table 1 repeats, where the source has lost it in its own table."""
+
 SYMBOLS = {
     "agrees": "≈ agrees",
     "higher": "▲ higher",
@@ -26,6 +29,21 @@ SYMBOLS = {
     "not run": "– not run",
     "lost": "? lost in the source",
 }
+
+
+def title(model: str) -> str:
+    """Return a network's name as the book writes it; other words are kept.
+
+    >>> title("l1-l1-rnn"), title("gru"), title("mean frame")
+    ('ℓ1-ℓ1-RNN', 'GRU', 'mean frame')
+    """
+    names = {name.lower(): name for name in results.printed()["model"]}
+    return names.get(model.lower(), model).replace("l1-l1", "ℓ1-ℓ1")
+
+
+def garbled(cells: pd.DataFrame) -> pd.Series:
+    """Return which printed values are not lost in the source but stand there in several forms."""
+    return cells["status"].str.startswith("unreadable")
 
 
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +134,8 @@ def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     printed value over ours with half its 95 % interval and a verdict's symbol; the second the
     verdicts, the keys of SYMBOLS.
     """
-    texts = cells.assign(text=[_text(cell) for cell in cells.itertuples()])
+    texts = cells.assign(garbled=garbled(cells))
+    texts = texts.assign(text=[_text(cell) for cell in texts.itertuples()])
     order = {"index": list(dict.fromkeys(cells["model"])), "columns": sorted(set(cells["value"]))}
     place = {"index": "model", "columns": "value"}
     text, verdicts = (texts.pivot(**place, values=what) for what in ("text", "verdict"))
@@ -124,7 +143,10 @@ def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _text(cell) -> str:
-    printed = "lost" if math.isnan(cell.psnr_db) else f"{cell.psnr_db:.2f}"
+    printed = "garbled" if cell.garbled else "lost"
+    if not math.isnan(cell.psnr_db):
+        mark = FROM_TABLE_1 * cell.status.startswith("default row")
+        printed = f"{cell.psnr_db:.2f}{mark}"
     if not cell.runs:
         return f"{printed}\nnot run"
     spread = f" ± {(cell.high - cell.low) / 2:.2f}" if cell.runs > 1 else ""
@@ -136,6 +158,7 @@ def coloured(cells: pd.DataFrame):
     texts, verdicts = matrix(cells)
     varied = str(cells["varies"].iloc[0])
     texts = texts.rename(columns=lambda value: f"{NAMES[varied]} {value:g}")
+    texts, verdicts = texts.rename(index=title), verdicts.rename(index=title)
     texts.index.name = texts.columns.name = None
     classes = verdicts.set_axis(texts.columns, axis=1).map(lambda word: f"is-{word.split()[0]}")
     styled = texts.style.set_td_classes(classes)

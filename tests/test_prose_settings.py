@@ -1,0 +1,46 @@
+"""Settings and numbers that the pages of prose state: they are those of the library."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from unfolded import config, dictionaries, grid, networks
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def page(name):
+    return (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_differences_has_the_size_of_every_profile():
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| (\d+) \| (\d+) \|$", page("differences"), re.M)
+    told = {name: tuple(int(v.replace(",", "")) for v in sizes) for name, *sizes in rows}
+    assert told == {
+        name: (size.count, size.epochs, size.hidden) for name, size in config.PROFILES.items()
+    }
+
+
+@pytest.mark.parametrize("h", grid.VARIED[2][1])
+def test_the_page_of_differences_says_where_the_dictionary_hardly_has_full_rank(h):
+    text = page("differences")
+    assert (
+        "hardly so at $h = 512$ and $2048$, where the smallest singular value is below 0.01" in text
+    )
+    D = dictionaries.overcomplete_dct(config.FRAME, h, dtype=torch.float64)
+    least = torch.linalg.svdvals(D).min()
+    assert 1e-4 < least < 0.01 if h in (512, 2048) else abs(least - 1) < 1e-9
+
+
+def test_the_page_of_the_protocol_says_how_fast_fastrnn_grows():
+    cell = networks.build("fastrnn", hidden=400, depth=1).cells[0]
+    with torch.no_grad():
+        W, a, b = cell.weights()
+        assert abs(a + b - 1) < 1e-6
+        radius = torch.linalg.eigvals(W).abs().max() / 0.1 / 400**0.5
+    assert abs(radius - 1) < 0.1
+    largest = 0.1 * 4096**0.5
+    grown = f"a frame multiplies by {a * largest + b:.2f} at the most, not by {largest:.1f}"
+    assert grown in page("protocol")
