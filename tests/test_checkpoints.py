@@ -7,6 +7,7 @@ import torch
 from small_runs import small
 
 from unfolded import checkpoints, records, training
+from unfolded.config import RunConfig
 from unfolded.errors import RecordError
 from unfolded.job import Job
 
@@ -130,3 +131,14 @@ def test_damaged_weights_are_refused(tmp_path, damage):
         path.write_bytes(path.read_bytes()[:-9] if damage == "cut" else b"no weights at all")
     with pytest.raises(RecordError, match=r"expected weights of a run at .* with --again"):
         checkpoints.load_network(folder)
+
+
+@pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
+def test_untrained_networks_recover_the_same_under_both_protocols(model):
+    """All with a unit is divided by 255; the weight of a square has none."""
+    frames = 255 * torch.rand(2, 5, 256, generator=torch.Generator().manual_seed(0))
+    found = []
+    for protocol, unit in (("authors", 1), ("normalised", 255)):
+        config = RunConfig(model=model, protocol=protocol, hidden=300, lambda1=30.0, lambda2=0.9)
+        found.append(checkpoints.build_network(config)(frames / unit) * unit)
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-2)

@@ -33,6 +33,16 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     assert 0.9 <= held <= 0.99
 
 
+def test_with_three_seeds_that_differ_the_truth_is_held_as_well():
+    random, held = np.random.default_rng(3), 0
+    for seed in range(200):
+        ours, theirs = noisy(0.1, seed=seed)
+        luck = 10 ** (random.normal(0, 0.3, (3, 1)) / 10)
+        gap = paired(ours / luck, theirs, draws=400)
+        held += gap.low <= 0.1 <= gap.high
+    assert 0.9 <= held / 200 <= 0.99
+
+
 def test_pairing_sees_what_the_spread_of_sequences_would_hide():
     # Sequences differ by 3 dB, the networks by a tenth.
     ours, theirs = noisy(0.1)

@@ -37,7 +37,9 @@ def source_of_claims() -> dict[str, str]:
 
 
 def printed(cell) -> str:
-    return "lost" if cell.psnr_db != cell.psnr_db else f"{cell.psnr_db:.2f}"
+    if cell.psnr_db == cell.psnr_db:
+        return f"{cell.psnr_db:.2f}"
+    return "garbled" if cell.status.startswith("unreadable") else "lost"
 
 
 def ours(cell) -> str:
@@ -87,10 +89,10 @@ def matrix(table: int) -> tuple[list[str], list[list[str]]]:
 
 
 def claims() -> tuple[str, list[list[str]]]:
-    """Return how many claims have which verdict, and a row for each; a test holds them true."""
+    """Return how many claims of the paper have which verdict, and a row each; tests hold them."""
     from unfolded import claims
 
-    every = claims.claims()
+    every = [claim for claim in claims.claims() if not claim.neighbour]
     count = {word: sum(claim.verdict == word for claim in every) for word in claims.WORDS}
     told = ", ".join(f"{count[word]} {words}" for word, words in claims.WORDS.items())
     rows = [[claims.WORDS[claim.verdict], claim.says, claim.where] for claim in every]

@@ -107,8 +107,12 @@ def _first_line(error: Exception) -> str:
 
 
 def build_network(config: RunConfig) -> nn.Module:
-    """Build the untrained network of a configuration, its thresholds in the protocol's units."""
+    """Build the untrained network of a configuration, its thresholds in the protocol's units.
+
+    λ1 and λ2 of an ℓ1 norm scale with the pixels; λ2 of SISTA-RNN weighs a square and does not.
+    """
     unit = config.scale.peak / 255
+    pull = 1 if config.model == "sista-rnn" else unit
     return networks.build(
         config.model,
         n=config.n,
@@ -117,6 +121,6 @@ def build_network(config: RunConfig) -> nn.Module:
         seed=config.seed,
         positivity=config.positivity,
         lambda1=config.lambda1 * unit,
-        lambda2=config.lambda2 * unit,
+        lambda2=config.lambda2 * pull,
         reweighting=config.reweighting,
     )

@@ -51,10 +51,11 @@ class RunConfig:
 
     ``hidden`` and ``depth`` default to the profile's width and to the paper's depth: three
     layers, two for LSTM. ``lambda1`` and ``lambda2`` are start values in units of a grey level of
-    255; under the protocol "normalised" they are divided by 255 along with the frames; λ2 = 0
-    is held there. ``reweighting`` says what reweighted-RNN trains of Z and g. ``norm_penalty``, of
-    unfolded networks, weighs a sum of row norms (see `unfolded.steps.row_norms`) against the
-    training error of a pixel, in squared grey levels of 255 under either protocol.
+    255; under the protocol "normalised" they are divided by 255 along with the frames, but for
+    the λ2 of SISTA-RNN, which weighs a square and has no unit; λ2 = 0 is held there.
+    ``reweighting`` says what reweighted-RNN trains of Z and g. ``norm_penalty``, of unfolded
+    networks, weighs a sum of row norms (see `unfolded.steps.row_norms`) against the training error
+    of a pixel, in squared grey levels of 255 under either protocol.
     Raises ConfigError on a value that no run can have. Numbers are kept as plain int and float,
     so that 1 and 1.0, or NumPy's kinds of them, name the same run.
 

@@ -104,11 +104,13 @@ def decibel(mse: np.ndarray) -> np.ndarray:
 
 
 def paired(ours, theirs, *, draws: int = DRAWS) -> Difference:
-    """Return the mean difference of PSNR and its bootstrap interval.
+    """Return the mean difference of PSNR and its 95 % interval.
 
     Both arguments: (seeds, sequences) test errors in squared grey levels, paired in both axes.
-    Each draw takes seeds and sequences anew, with replacement; with one seed the interval tells of
-    the sequences alone. Positive means that the first has the smaller error. Always the same draws.
+    A bootstrap draws sequences anew, with replacement. With several seeds it draws those as well,
+    and as so few cannot be drawn from, the interval reaches as far as Student's t over their means
+    at the least; with one it tells of the sequences alone. Positive means that the first has the
+    smaller error. Always the same draws.
     Raises ConfigError if the shapes differ.
 
     >>> low = np.full((1, 50), 10.0)
@@ -125,7 +127,8 @@ def paired(ours, theirs, *, draws: int = DRAWS) -> Difference:
     count = gap.shape[1]
     sequences = random.multinomial(count, np.full(count, 1 / count), draws)
     means = np.einsum("bs,sq,bq->b", seeds / len(gap), gap, sequences / count, optimize=True)
-    low, high = np.quantile(means, [0.025, 0.975])
+    ends = np.array([np.quantile(means, [0.025, 0.975]), interval(gap.mean(axis=1))])
+    low, high = np.nanmin(ends[:, 0]), np.nanmax(ends[:, 1])
     return Difference(float(gap.mean()), float(low), float(high), *gap.shape)
 
 

@@ -34,7 +34,7 @@ def _from_pairs(gaps: pd.DataFrame, what: str, pairs: int) -> Judgement:
         return Judgement("open", f"None of the {pairs} {what} has been run at the paper's scale.")
     behind, unsure = (known[known["verdict"] == word] for word in ("behind", "undecided"))
     rows = gaps.groupby("value")["verdict"].agg(lambda own: (own != "not run").all())
-    said = f"{len(known)} of {pairs} {what} ran, {rows.sum()} of {len(rows)} rows in whole"
+    said = f"{len(known)} of {pairs} {what} ran, {rows.sum()} of {len(rows)} values in whole"
     said += f" ({known['seeds'].max():.0f} seed at the most)"
     worst = known.sort_values("mean").iloc[0]
     if behind.empty and unsure.empty:
