@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from unfolded import claims, networks, results, verdicts
+from unfolded import claims, neighbours, networks, results, verdicts
 from unfolded.errors import RecordError
 from unfolded.evidence import PRINTED, Evidence
 from unfolded.records import METRICS, Record
@@ -21,14 +21,15 @@ CLAIMS = claims.claims()
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 class TestClaim:
     def test_the_written_verdict_follows(self, claim):
-        found = claim.judged()
+        found = claim.judged(neighbours.NEIGHBOURS if claim.neighbour else verdicts.RULES)
         assert found.word == claim.verdict, found.because
         assert found.word in claims.WORDS
         assert found.because.endswith(".") and "nan" not in found.because
 
     def test_it_has_a_rule_or_reasons_with_checks_that_exist(self, claim):
         if claim.rule:
-            assert claim.rule in verdicts.RULES and not claim.because
+            known = neighbours.NEIGHBOURS if claim.neighbour else verdicts.RULES
+            assert claim.rule in known and not claim.because
             return
         assert claim.because
         assert claim.checks or claim.verdict == "open"
@@ -50,7 +51,10 @@ class TestClaim:
 def test_names_are_used_once_and_every_rule_judges_something():
     names = [claim.id for claim in CLAIMS]
     assert len(set(names)) == len(names)
-    assert {claim.rule for claim in CLAIMS} - {""} == set(verdicts.RULES)
+    used = {claim.rule for claim in CLAIMS} - {""}
+    assert used == set(verdicts.RULES) | set(neighbours.NEIGHBOURS)
+    told = [claim.neighbour for claim in CLAIMS]
+    assert told == sorted(told, key=bool) and {"SISTA-RNN", "descending"} == set(told) - {""}
 
 
 @pytest.mark.parametrize("content", ["", "[[claim]]\nid = 'x'\n", "[[claim]]\nmore = 1\n", "}"])

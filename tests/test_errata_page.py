@@ -18,7 +18,7 @@ ENTRIES = {
     for section, text in SECTIONS.items()
     for label, body in re.findall(r"^\((errata-[\w-]+)\)=\n### (.+?)(?=^\(|\Z)", text, re.M | re.S)
 }
-THEORY = {claim.id: claim for claim in claims.claims() if not claim.rule}
+THEORY = {claim.id: claim for claim in claims.claims() if not claim.rule and not claim.neighbour}
 
 
 def named(entry):

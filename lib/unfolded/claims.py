@@ -1,6 +1,7 @@
 """The paper's claims, each with a verdict that follows from the records or from named tests."""
 
 import tomllib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -18,13 +19,17 @@ WORDS = {
 }
 """Verdicts, and how a page shows them."""
 
+STORED = ("columns.csv", "descending.csv", "inpainting.csv")
+"""What the claims of neighbours are judged from, in data/results/."""
+
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper: ``says`` in our words, ``shown_by`` what would show it.
+    """A claim: ``says`` in our words, ``shown_by`` what would show it.
 
-    Either a ``rule`` of :data:`RULES` judges it from the committed runs, or ``checks``, tests by
-    their names, support a verdict that is reasoned in ``because``.
+    It is the paper's, or that of a ``neighbour``, a paper before or after it. Either a ``rule``, of
+    :data:`RULES` or of :mod:`unfolded.neighbours`, judges it from what is stored, or ``checks``,
+    tests by their names, support a verdict that is reasoned in ``because``.
     """
 
     id: str
@@ -36,10 +41,11 @@ class Claim:
     rule: str = ""
     checks: tuple[str, ...] = ()
     because: str = ""
+    neighbour: str = ""
 
-    def judged(self) -> Judgement:
+    def judged(self, rules: Mapping[str, Callable[[], Judgement]] = RULES) -> Judgement:
         """Return the verdict as it follows from the records, or as it was reasoned."""
-        return RULES[self.rule]() if self.rule else Judgement(self.verdict, self.because)
+        return rules[self.rule]() if self.rule else Judgement(self.verdict, self.because)
 
 
 def claims() -> list[Claim]:
@@ -53,15 +59,30 @@ def claims() -> list[Claim]:
         raise RecordError(complain(f"claims at {path}", error, do)) from error
 
 
-def summary() -> pd.DataFrame:
-    """Return every claim with its verdict and reason, a row a claim."""
+def summary(page: str = "") -> pd.DataFrame:
+    """Return the paper's claims, or those of a page, with verdict and reason, a row a claim."""
+    own = [claim for claim in claims() if not claim.neighbour and page in ("", claim.page)]
+    return table(own)
+
+
+def table(
+    chosen: Iterable[Claim], rules: Mapping[str, Callable[[], Judgement]] = RULES
+) -> pd.DataFrame:
+    """Return claims with their verdicts and reasons, a row a claim."""
     rows = []
-    for claim in claims():
-        found = claim.judged()
+    for claim in chosen:
+        found = claim.judged(rules)
         rows.append({"claim": claim.says, "where": claim.where, "verdict": found.word,
                      "because": found.because, "shown by": claim.shown_by, "page": claim.page,
-                     "kind": "experiment" if claim.rule else "theory", "id": claim.id})  # fmt: skip
+                     "kind": "experiment" if claim.rule else "theory", "id": claim.id,
+                     "neighbour": claim.neighbour})  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def told(judged: pd.DataFrame) -> str:
+    """Return claims of :func:`summary` with their verdicts as a list in Markdown."""
+    each = (f"- {row.claim} **{WORDS[row.verdict]}**" for row in judged.itertuples())
+    return "\n".join(each)
 
 
 def shown(judged: pd.DataFrame, *, brief: bool = False):
@@ -77,6 +98,8 @@ def shown(judged: pd.DataFrame, *, brief: bool = False):
         table = table.assign(claim=named, **{"shown by": judged["shown by"]}, see=links)
     classes = judged[["verdict"]].map(lambda word: f"is-{word.replace(' ', '-')}")
     styled = table.style.set_td_classes(classes).hide()
-    found = sources.of(ROOT / "data" / "claims.toml", results.committed())
+    ours = judged["neighbour"].eq("").all()
+    read = [results.committed()] if ours else [results.committed(name) for name in STORED]
+    found = sources.of(ROOT / "data" / "claims.toml", *read)
     stamp = sources.attribute(found.stamp())
     return styled.set_table_attributes(f'class="dataframe claims"{stamp}')

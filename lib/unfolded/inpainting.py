@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from unfolded import descent, guards, merging, results
+from unfolded.descending.keep import against
 from unfolded.glow import GlowProx, hole, small_digits
 from unfolded.seeds import derive
 
@@ -183,6 +184,14 @@ def kept() -> pd.DataFrame:
     )
     table["network"] = [Trial(*each).name for each in trials.itertuples(index=False)]
     return table
+
+
+def against_plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how far descending networks (ε = 0.2) are ahead of plain ones, as `against` does."""
+    last = table.query("layer == layer.max()")
+    reached = last.pivot_table(index=["what", "level", "seed"], columns="network", values="psnr")
+    reached = pd.concat({"glow-prox": reached}, names=["model"])
+    return against(reached, Trial(0.2).name, Trial().name)
 
 
 def main() -> int:

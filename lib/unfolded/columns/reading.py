@@ -67,6 +67,19 @@ def times(paths: Mapping[str, pd.DataFrame], levels: Mapping[str, float]) -> pd.
     return pd.DataFrame(found).T.sort_index(axis=1)
 
 
+def levels(paths: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """Return 1/2 to 1/5 of the error of an untrained LSTM, which knows the mean of all pixels."""
+    untrained = max(path["validation_mse"].iloc[0] for path in paths.values())
+    return {f"1/{k}": untrained / k for k in (2, 3, 4, 5)}
+
+
+def rivals(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the best finished SISTA-RNN with the public start, and the best LSTM."""
+    done = table[table["status"].eq("done")]
+    public = done["model"].eq("sista-rnn") & ~done["estimated"] & done["lambda2"].eq(1)
+    return done[public].iloc[0], done[done["model"].eq("lstm")].iloc[0]
+
+
 def lead(table: pd.DataFrame, ours: str, theirs: str) -> Difference:
     """Return how many dB a stored training is ahead of another, paired over the test pictures."""
     trials = table.set_index("name")["trial"]

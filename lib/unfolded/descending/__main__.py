@@ -38,13 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m unfolded.descending", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--source", choices=SOURCES, default="mnist", help="default mnist")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; default one a core")
     options = parser.parse_args(arguments)
     there = (results.RESULTS / TRIALS).exists()
     known = set(results.committed(TRIALS)["trial"]) if there else set()
     plan = [replace(t, seed=seed, source=options.source) for seed in SEEDS for t in PLAN]
     left = [trial for trial in plan if merging.key(trial) not in known]
-    work = joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered")
+    work = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
     try:
         for row, tests, frames in work(joblib.delayed(_stored)(trial) for trial in left):
             # The trial itself comes last: one whose tests are not written is done again.

@@ -1,15 +1,59 @@
-"""The stored trials, their tests, and their objective frame by frame."""
+"""The stored trials, their tests, and how those that were held stand to those left free."""
 
+import numpy as np
 import pandas as pd
 
-from unfolded import results
+from unfolded import results, sources, tables
 
 TRIALS, TESTS, BY_FRAME = "descending.csv", "descending_tests.csv", "descending_frames.csv"
+HELD = ("objective", "distance", "residual")
+"""The ways of training on that hold a merit, by its name."""
+ALIKE = 0.05
+"""Decibels that make no difference."""
 
 
 def kept(name: str = TESTS) -> pd.DataFrame:
-    """Return a stored table; rows of the tests carry what their trial says of itself."""
+    """Return a stored table; rows of tests and frames carry what their trial says of itself."""
     table, trials = results.committed(name), results.committed(TRIALS)
     if name == TRIALS:
         return table
-    return table.merge(trials[["trial", "model", "way", "seed"]], on="trial", validate="m:1")
+    told = table.merge(trials[["trial", "model", "way", "seed"]], on="trial", validate="m:1")
+    return sources.mark(told, table, trials)
+
+
+def outcomes(tests: pd.DataFrame, score: str = "psnr_authors") -> pd.DataFrame:
+    """Return the score of the last layer: a row a model, test, level and seed; a column a way."""
+    last = tests[tests["layer"] == tests.groupby("model")["layer"].transform("max")]
+    return last.pivot_table(index=["model", "what", "level", "seed"], columns="way", values=score)
+
+
+def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFrame:
+    """Return how far one way is ahead of another, over seeds that both have: a row a case.
+
+    ``low`` and ``high`` bound the mean of the paired differences with 95 % by Student's t. The
+    verdict is "alike" where both lie within ALIKE dB, else "better" or "worse" where they exclude
+    zero, else "undecided".
+
+    >>> index = pd.MultiIndex.from_product([["net"], ["noise"], [0.1], [0, 1, 2]])
+    >>> table = pd.DataFrame({"held": [2.0, 2.1, 2.2], "free": [1.0, 1.1, 1.1]}, index)
+    >>> against(table.rename_axis(["model", "what", "level", "seed"]), "held")["verdict"].item()
+    'better'
+    """
+    lead = (reached[way] - reached[rival]).dropna().groupby(["model", "what", "level"], sort=False)
+    rows = lead.agg(["mean", "size"]).rename(columns={"size": "seeds"})
+    ends = np.array([tables.interval(each) for _, each in lead]).reshape(-1, 2)
+    rows["low"], rows["high"] = ends.T
+    alike = (rows["low"] >= -ALIKE) & (rows["high"] <= ALIKE)
+    cases = [alike, rows["low"] > 0, rows["high"] < 0]
+    words = np.select(cases, ["alike", "better", "worse"], "undecided")
+    return rows.assign(verdict=words).reset_index()
+
+
+def in_the_mean(tests: pd.DataFrame, merit: str) -> pd.DataFrame:
+    """Return the mean of a merit in each layer over that in the layer before, undisturbed.
+
+    A row a model, way and seed, a column a layer. Below 1 a layer descends in the mean.
+    """
+    clean = tests[tests["what"] == "nothing"].dropna(subset=[merit])
+    path = clean.pivot(index=["model", "way", "seed"], columns="layer", values=merit)
+    return (path / path.shift(axis=1)).iloc[:, 1:]

@@ -9,12 +9,15 @@ from torch import Tensor
 
 from unfolded import descent, guards, loading, networks, pretrained
 from unfolded.config import RunConfig
+from unfolded.data import SOURCES
 from unfolded.descending.layers import layers
 from unfolded.descending.layers import merit as merit_of
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import SequenceNetwork
 from unfolded.seeds import derive
 
+PROFILES = dict.fromkeys(SOURCES, "short") | {"digits": "laptop"}
+"""How many sequences there are to train on: of the embedded digits a thousand will do."""
 RATE, DUAL_RATE, BATCH, TEST, PEAK = 1e-4, 10.0, 32, 320, 255.0
 EPSILON = {"objective": 0.1, "residual": 0.1, "distance": 0.25}
 """By what share each layer is to bring a merit down, in the mean."""
@@ -53,7 +56,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, how its training went (None without), and TEST sequences that it never saw."""
+    """A network, how its training went (None without), and sequences that it never saw."""
 
     trial: Trial
     network: SequenceNetwork
@@ -72,7 +75,7 @@ def train(trial: Trial) -> Trained:
     Raises TrainingError if the loss is not finite.
     """
     with guards.threads_for(1), guards.flushed_denormals():
-        run = RunConfig(source=trial.source, profile="short")
+        run = RunConfig(source=trial.source, profile=PROFILES[trial.source])
         (sequences, _, test), sha256 = loading.load(run)
         network = pretrained.pretrained(trial.model)[0].requires_grad_(trial.steps > 0)
         order = torch.Generator().manual_seed(derive(trial.seed, "descending", "order"))

@@ -1,0 +1,84 @@
+"""The claims of the papers before and after: each verdict turns when the numbers do."""
+
+import pandas as pd
+import pytest
+
+from unfolded import inpainting, neighbours
+from unfolded.columns import reading
+from unfolded.descending import keep
+from unfolded.evidence import Difference
+
+
+def made_of(climbs=1.2, held=0.9, lead=0.5):
+    """Return tests of one network, three seeds, and the trials that made them."""
+    rows, trials = [], []
+    for seed in range(3):
+        for way in ("as it was", "free", *keep.HELD):
+            ratio = held if way in keep.HELD else climbs
+            trials.append({"way": way, "epsilon": 0.1 if way in keep.HELD else None})
+            for what in ("nothing", "noise"):
+                score = 20 + seed + (lead + 0.01 * seed) * (way in keep.HELD and what != "nothing")
+                for layer in (0, 1):
+                    one = {"model": "net", "way": way, "seed": seed, "what": what, "level": 0.1}
+                    merits = dict.fromkeys(keep.HELD, ratio**layer)
+                    rows.append(one | {"layer": layer, "psnr_authors": score} | merits)
+    return {keep.TESTS: pd.DataFrame(rows), keep.TRIALS: pd.DataFrame(trials)}
+
+
+def flow_of(lead):
+    """Return tests of GLOW-Prox, plain and held."""
+    names = {"plain": 0.0, inpainting.Trial(0.2).name: lead}
+    rows = [
+        {"network": name, "seed": seed, "what": "noise", "level": 1.0, "layer": 4,
+         "psnr": 20 + seed + more * (1 + 0.01 * seed)}
+        for name, more in names.items() for seed in range(3)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    def put(flow=0.5, **numbers):
+        tables = made_of(**numbers)
+        monkeypatch.setattr(keep, "kept", lambda name=keep.TESTS: tables[name])
+        monkeypatch.setattr(inpainting, "kept", lambda: flow_of(flow))
+
+    return put
+
+
+@pytest.mark.parametrize(("climbs", "word"), [(1.2, "holds"), (0.9, "does not hold")])
+def test_layers_climb_where_a_mean_rises(stored, climbs, word):
+    stored(climbs=climbs)
+    judged = neighbours.plain_layers_climb()
+    assert judged.word == word and f"net {climbs:.2f}" in judged.because
+
+
+@pytest.mark.parametrize(
+    ("held", "word"), [(0.9, "holds"), (0.91, "holds"), (0.95, "does not hold")]
+)
+def test_held_layers_descend_as_far_as_asked(stored, held, word):
+    stored(held=held)
+    assert neighbours.held_layers_descend().word == word
+
+
+@pytest.mark.parametrize(("flow", "word"), [(0.5, "holds"), (-0.5, "does not hold"), (0.0, "open")])
+def test_robust_is_who_is_better_where_the_authors_tried_it(stored, flow, word):
+    stored(flow=flow, lead=0.5)
+    judged = neighbours.held_networks_are_robust()
+    assert judged.word == word and "better in 3" in judged.because.partition("sequences")[2]
+
+
+@pytest.mark.parametrize(("low", "word"), [(0.1, "in part"), (-1.0, "open")])
+def test_short_trainings_can_show_a_lead_and_not_refute_it(monkeypatch, low, word):
+    gap = Difference(mean=low + 0.1, low=low, high=low + 0.2, seeds=1, sequences=9)
+    monkeypatch.setattr(reading, "lead", lambda *_: gap)
+    assert neighbours.sista_is_better().word == word
+
+
+@pytest.mark.parametrize(("share", "word"), [(0.5, "in part"), (2.0, "open")])
+def test_faster_is_sooner_at_some_level(monkeypatch, share, word):
+    sista, lstm = reading.rivals(reading.stored())
+    seconds = {("seconds", f"1/{k}"): [share * k, k] for k in (2, 3, 4, 5)}
+    times = pd.DataFrame(seconds, index=[sista["name"], lstm["name"]])
+    monkeypatch.setattr(reading, "times", lambda *_: times)
+    assert neighbours.sista_trains_faster().word == word
