@@ -145,3 +145,13 @@ def test_tensors_are_taken_as_they_are():
     assert len(figures.atoms(D, count=4).axes) == 4
     groups = {"g": torch.ones(2, 3), "h": [0.0, 2.0]}
     assert figures.histogram(groups, xlabel="g").axes[0].get_ylabel() == "count"
+
+
+def test_variants_of_a_network_share_its_colour_and_differ_in_form():
+    names = ("lstm", "gru, held", "gru", "gru, free", "something, else")
+    lines = figures.curves(dict.fromkeys(names, (1.0, 2.0)), xlabel="x", ylabel="y").axes[0].lines
+    look = {line.get_label(): line for line in lines}
+    own = [look[name] for name in names[1:4]]
+    assert {line.get_color() for line in own} == {figures.LOOKS["gru"]["color"]}
+    assert len({(line.get_linestyle(), line.get_marker()) for line in own}) == 3
+    assert look["something, else"].get_color() != look["lstm"].get_color()

@@ -46,6 +46,7 @@ LOOKS = {
     "spectralrnn": {"color": "#7A4FBF", "ls": "-.", "marker": "^", **_DOTS},
 }
 """Each network looks the same in every figure: colour, and dashes or dots beside it."""
+_VARIANTS = ({"ls": "-", "marker": "v", **_DOTS}, {"ls": ":", "marker": "x", **_DOTS})
 
 
 def activation(
@@ -94,7 +95,7 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
     """Draw named curves; several runs of one thing become their mean and the band they span.
 
     series: name -> (points,) or (runs, points); x: (points,), default 1, 2, ...; NaN leaves a gap.
-    A network, named as in the registry, is drawn in its colour.
+    A network, named as in the registry, is drawn in its colour, and so is "network, variant".
     What to see: which curve is higher, and whether the bands overlap.
 
     >>> fig = curves({"loss": [3.0, 2.0, 1.5]}, xlabel="epoch", ylabel="loss", log=True)
@@ -108,7 +109,7 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
         at = np.arange(1, runs.shape[1] + 1) if x is None else array(x, "x", 1)
         # Once colours and dashes have all been used, dots tell the next ones from the first.
         marks = {"marker": "o", **_DOTS} if number >= cycle else {}
-        look = LOOKS.get(str(name).lower(), marks)
+        look = _look(str(name), list(series)[:number]) or marks
         (line,) = ax.plot(at, runs.mean(axis=0), label=name, **look)
         if len(runs) > 1:
             band = runs.min(axis=0), runs.max(axis=0)
@@ -119,6 +120,14 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
     elif len(series) > 1:
         ax.legend()
     return fig
+
+
+def _look(name: str, before: list) -> dict:
+    """Return how a network or its variant is drawn, after others; nothing for another name."""
+    network, _, variant = name.lower().partition(", ")
+    look = LOOKS.get(network, {})
+    number = sum(str(other).lower().startswith(f"{network}, ") for other in before)
+    return look | _VARIANTS[number % len(_VARIANTS)] if look and variant else look
 
 
 def objective_paths(paths: Mapping, *, optimum=None, ax: Axes | None = None) -> Figure:
