@@ -1,6 +1,6 @@
 """Networks trained on, held or free: paired, disturbed as told, stored once."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -118,7 +118,7 @@ def test_what_is_stored_is_not_done_again_and_what_was_cut_off_is(tmp_path, monk
 
 
 def test_stored_trials_are_whole_and_paired():
-    plan = {merging.key(replace(one, seed=seed)) for seed in SEEDS for one in PLAN}
+    plan = {merging.key(asdict(replace(one, seed=seed))) for seed in SEEDS for one in PLAN}
     table, tests = keep.kept(keep.TRIALS), keep.kept()
     assert set(table["trial"]) == plan == set(tests["trial"])
     assert not table["commit"].str.contains("changes").any()

@@ -1,12 +1,12 @@
 """Inpainting: paired trials, honest disturbances, a table that says what it counted."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
 
-from unfolded import inpainting
+from unfolded import inpainting, merging
 from unfolded.glow import hole
 from unfolded.inpainting import BATCH, DISTURBED, HOLE, TEST, TRAIN, Trial
 
@@ -81,6 +81,6 @@ def test_the_stored_trials_are_paired_and_whole():
 
 def test_names_tell_trials_apart():
     names = [trial.name for trial in inpainting.PLAN]
-    keys = [trial.key for trial in inpainting.PLAN]
+    keys = [merging.key(asdict(trial)) for trial in inpainting.PLAN]
     assert len(set(names)) == len(set(keys)) == len(inpainting.PLAN)
     assert names[0] == "plain" and BATCH <= TRAIN

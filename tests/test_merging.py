@@ -1,5 +1,7 @@
 """Small tables that trainings fill: rows in the place of their trials, nothing else touched."""
 
+from dataclasses import asdict
+
 import pytest
 
 from unfolded import merging, results
@@ -30,5 +32,5 @@ def test_a_damaged_table_is_left_and_told(folder, content):
 
 def test_a_trial_is_named_by_its_fields():
     trials = [Trial(), Trial(seed=1), Trial(merit="objective"), Trial(noise=0.1)]
-    assert len({merging.key(trial) for trial in trials}) == 4
-    assert merging.key(Trial()) == merging.key(Trial(seed=0))
+    assert len({merging.key(asdict(trial)) for trial in trials}) == 4
+    assert merging.key(asdict(Trial())) == merging.key(asdict(Trial(seed=0)))

@@ -6,6 +6,7 @@ import pytest
 from unfolded import inpainting, neighbours
 from unfolded.columns import reading
 from unfolded.descending import keep
+from unfolded.descending.layers import MERITS
 from unfolded.evidence import Difference
 
 
@@ -13,14 +14,14 @@ def made_of(climbs=1.2, held=0.9, lead=0.5):
     """Return tests of one network, three seeds, and the trials that made them."""
     rows, trials = [], []
     for seed in range(3):
-        for way in ("as it was", "free", *keep.HELD):
-            ratio = held if way in keep.HELD else climbs
-            trials.append({"way": way, "epsilon": 0.1 if way in keep.HELD else None})
+        for way in ("as it was", "free", *MERITS):
+            ratio = held if way in MERITS else climbs
+            trials.append({"way": way, "epsilon": 0.1 if way in MERITS else None})
             for what in ("nothing", "noise"):
-                score = 20 + seed + (lead + 0.01 * seed) * (way in keep.HELD and what != "nothing")
+                score = 20 + seed + (lead + 0.01 * seed) * (way in MERITS and what != "nothing")
                 for layer in (0, 1):
                     one = {"model": "net", "way": way, "seed": seed, "what": what, "level": 0.1}
-                    merits = dict.fromkeys(keep.HELD, ratio**layer)
+                    merits = dict.fromkeys(MERITS, ratio**layer)
                     rows.append(one | {"layer": layer, "psnr_authors": score} | merits)
     return {keep.TESTS: pd.DataFrame(rows), keep.TRIALS: pd.DataFrame(trials)}
 

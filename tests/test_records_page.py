@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import NEEDED, driving, open_page, screen, severe
+from browser import NEEDED, open_page, screen, severe
 from docutils import nodes
 from test_results import record
 from test_site import PAGES, ROOT, SITE, WHOLE, article, toc
@@ -217,12 +217,6 @@ def test_a_run_can_be_downloaded_with_its_curve():
     names = {Path(link).name for link in links}
     assert {f"{name}.csv" for name in RUNS["config_hash"]} <= names
     assert all((SITE / "book" / link).is_file() for link in links)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with driving(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
 
 
 def in_a_browser(test):

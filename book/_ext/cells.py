@@ -36,28 +36,10 @@ def source_of_claims() -> dict[str, str]:
     return sources.of(results.ROOT / CLAIMS, results.committed()).stamp()
 
 
-def printed(cell) -> str:
-    if cell.psnr_db == cell.psnr_db:
-        return f"{cell.psnr_db:.2f}"
-    return "garbled" if cell.status.startswith("unreadable") else "lost"
-
-
-def ours(cell) -> str:
-    """Return "not run", one value, or mean ± half the 95 % interval over seeds."""
-    if not cell.runs:
-        return "not run"
-    spread = f" ± {(cell.high - cell.low) / 2:.2f}" if cell.runs > 1 else ""
-    return f"{cell.ours:.2f}{spread}"
-
-
-def verdict(cell) -> str:
-    from unfolded.tables import SYMBOLS
-
-    return SYMBOLS[cell.verdict]
-
-
 def reproduced() -> tuple[int, list[list[str]]]:
     """Return how many cells were printed, and a row for each of them that has a run."""
+    from unfolded.tables import SYMBOLS, ours, printed
+
     every = list(beside().itertuples())
     rows = [
         [
@@ -65,7 +47,7 @@ def reproduced() -> tuple[int, list[list[str]]]:
             f"Table {cell.table}: {NAMES[cell.varies]} {cell.value:g}",
             printed(cell),
             ours(cell),
-            verdict(cell)
+            SYMBOLS[cell.verdict]
             + ("" if cell.difference != cell.difference else f" ({cell.difference:+.2f})"),
             str(cell.runs),
         ]
@@ -77,13 +59,17 @@ def reproduced() -> tuple[int, list[list[str]]]:
 
 def matrix(table: int) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of one printed table, each cell as "paper · ours verdict"."""
+    from unfolded.tables import SYMBOLS, ours, printed
+
     own = [cell for cell in beside().itertuples() if cell.table == table]
     models = list(dict.fromkeys(cell.model for cell in own))
     at = {(cell.value, cell.model): cell for cell in own}
     rows = []
     for value in dict.fromkeys(cell.value for cell in own):
         line = [at[value, model] for model in models]
-        texts = [f"{printed(c)} · {ours(c)}" + (f" {verdict(c)[0]}" * bool(c.runs)) for c in line]
+        texts = [
+            f"{printed(c)} · {ours(c)}" + f" {SYMBOLS[c.verdict][0]}" * bool(c.runs) for c in line
+        ]
         rows.append([f"{value:g}", *texts])
     return [NAMES[own[0].varies], *models], rows
 

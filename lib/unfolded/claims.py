@@ -19,9 +19,6 @@ WORDS = {
 }
 """Verdicts, and how a page shows them."""
 
-STORED = ("columns.csv", "descending.csv", "inpainting.csv")
-"""What the claims of neighbours are judged from, in data/results/."""
-
 
 @dataclass(frozen=True)
 class Claim:
@@ -62,21 +59,22 @@ def claims() -> list[Claim]:
 def summary(page: str = "") -> pd.DataFrame:
     """Return the paper's claims, or those of a page, with verdict and reason, a row a claim."""
     own = [claim for claim in claims() if not claim.neighbour and page in ("", claim.page)]
-    return table(own)
+    return table(own, results.committed())
 
 
 def table(
-    chosen: Iterable[Claim], rules: Mapping[str, Callable[[], Judgement]] = RULES
+    chosen: Iterable[Claim],
+    *read: pd.DataFrame,
+    rules: Mapping[str, Callable[[], Judgement]] = RULES,
 ) -> pd.DataFrame:
-    """Return claims with their verdicts and reasons, a row a claim."""
+    """Return claims with their verdicts and reasons, a row a claim, judged from what was read."""
     rows = []
     for claim in chosen:
         found = claim.judged(rules)
         rows.append({"claim": claim.says, "where": claim.where, "verdict": found.word,
                      "because": found.because, "shown by": claim.shown_by, "page": claim.page,
-                     "kind": "experiment" if claim.rule else "theory", "id": claim.id,
-                     "neighbour": claim.neighbour})  # fmt: skip
-    return pd.DataFrame(rows)
+                     "kind": "experiment" if claim.rule else "theory", "id": claim.id})  # fmt: skip
+    return sources.mark(pd.DataFrame(rows), ROOT / "data" / "claims.toml", *read)
 
 
 def told(judged: pd.DataFrame) -> str:
@@ -98,8 +96,5 @@ def shown(judged: pd.DataFrame, *, brief: bool = False):
         table = table.assign(claim=named, **{"shown by": judged["shown by"]}, see=links)
     classes = judged[["verdict"]].map(lambda word: f"is-{word.replace(' ', '-')}")
     styled = table.style.set_td_classes(classes).hide()
-    ours = judged["neighbour"].eq("").all()
-    read = [results.committed()] if ours else [results.committed(name) for name in STORED]
-    found = sources.of(ROOT / "data" / "claims.toml", *read)
-    stamp = sources.attribute(found.stamp())
+    stamp = sources.attribute(sources.of(judged).stamp())
     return styled.set_table_attributes(f'class="dataframe claims"{stamp}')

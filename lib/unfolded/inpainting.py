@@ -48,11 +48,6 @@ class Trial:
         kind = "plain" if self.epsilon is None else f"descending, ε = {self.epsilon:g}"
         return kind + (f", noise {self.noise:g}" if self.noise else "")
 
-    @property
-    def key(self) -> str:
-        """Return twelve hexadecimal digits that name the trial."""
-        return merging.key(self)
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -196,17 +191,16 @@ def against_plain(table: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> int:
     """Train what is not stored yet: python -m unfolded.inpainting."""
-    path = results.RESULTS / STORED
     for each in PLAN:
         for seed in SEEDS:
             trial = replace(each, steps=STEPS, seed=seed)
-            known = set(results.committed(STORED)["trial"]) if path.exists() else set()
-            if trial.key in known:
+            name = merging.key(asdict(trial))
+            if name in merging.stored(STORED):
                 continue
             where, start = merging.origin(), time.perf_counter()
             table = judged(train(trial))
             facts = where | {"seconds": round(time.perf_counter() - start, 1)}
-            rows = table.assign(trial=trial.key, **facts)
+            rows = table.assign(trial=name, **facts)
             merging.merge(STORED, rows[["trial", *rows.columns.drop("trial")]].to_dict("records"))
             last = table.query("what == 'nothing'").iloc[-1]
             print(trial.name, f"seed {seed}: {last['psnr']:.2f} dB", flush=True)

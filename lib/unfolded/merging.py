@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -21,9 +20,15 @@ def origin() -> dict[str, object]:
     return {name: facts[name] for name in _ORIGIN} | {"threads": 1}
 
 
-def key(trial: object) -> str:
-    """Return twelve hexadecimal digits that name a training, from the fields of its dataclass."""
-    return hashlib.sha256(json.dumps(asdict(trial), sort_keys=True).encode()).hexdigest()[:12]
+def key(fields: dict) -> str:
+    """Return twelve hexadecimal digits that name a training, from what decides its numbers."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def stored(name: str) -> set[str]:
+    """Return the first entries of the rows of a table of data/results/; none if there is none."""
+    there = (results.RESULTS / name).exists()
+    return set(results.committed(name).iloc[:, 0]) if there else set()
 
 
 def merge(name: str, rows: list[dict]) -> None:

@@ -8,6 +8,7 @@ from unfolded import claims, inpainting
 from unfolded.columns import keep as columns
 from unfolded.columns import reading
 from unfolded.descending import keep as descending
+from unfolded.descending.layers import MERITS
 from unfolded.verdicts import Judgement
 
 _SHORT = "the public code: 49,000"
@@ -67,7 +68,7 @@ def held_layers_descend() -> Judgement:
     asked = 1 - trials.groupby("way")["epsilon"].first()
     excess = {
         merit: descending.in_the_mean(tests, merit).xs(merit, level="way") - asked[merit]
-        for merit in descending.HELD
+        for merit in MERITS
     }
     worst = {merit: rows.max(axis=None) for merit, rows in excess.items()}
     kept = [value <= _SLACK for value in worst.values()]
@@ -81,7 +82,7 @@ def held_networks_are_robust() -> Judgement:
     """Judge "constrained networks bear disturbances better" by GLOW-Prox, over paired seeds."""
     flow = _counted(inpainting.against_plain(inpainting.kept()))
     reached = descending.outcomes(descending.kept())
-    ours = _counted(pd.concat([descending.against(reached, way) for way in descending.HELD]))
+    ours = _counted(pd.concat([descending.against(reached, way) for way in MERITS]))
     word = {(1, 0): "holds", (1, 1): "in part", (0, 1): "does not hold", (0, 0): "open"}
     said = f"GLOW-Prox, constrained against plain: {_told(flow)}. Networks for sequences, which "
     said += f"the authors did not try: {_told(ours)}."
@@ -113,4 +114,6 @@ NEIGHBOURS: dict[str, Callable[[], Judgement]] = {
 
 def summary() -> pd.DataFrame:
     """Return the claims of the papers before and after, with their verdicts, a row a claim."""
-    return claims.table([claim for claim in claims.claims() if claim.neighbour], NEIGHBOURS)
+    chosen = [claim for claim in claims.claims() if claim.neighbour]
+    read = columns.kept(columns.RUNS), inpainting.kept(), descending.kept(descending.TRIALS)
+    return claims.table(chosen, *read, rules=NEIGHBOURS)

@@ -134,23 +134,31 @@ def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     printed value over ours with half its 95 % interval and a verdict's symbol; the second the
     verdicts, the keys of SYMBOLS.
     """
-    texts = cells.assign(garbled=garbled(cells))
-    texts = texts.assign(text=[_text(cell) for cell in texts.itertuples()])
+    texts = cells.assign(text=[_text(cell) for cell in cells.itertuples()])
     order = {"index": list(dict.fromkeys(cells["model"])), "columns": sorted(set(cells["value"]))}
     place = {"index": "model", "columns": "value"}
     text, verdicts = (texts.pivot(**place, values=what) for what in ("text", "verdict"))
     return text.reindex(**order), verdicts.reindex(**order)
 
 
-def _text(cell) -> str:
-    printed = "garbled" if cell.garbled else "lost"
+def printed(cell) -> str:
+    """Return the printed value of a cell as text, or "lost" or "garbled" in its place."""
     if not math.isnan(cell.psnr_db):
-        mark = FROM_TABLE_1 * cell.status.startswith("default row")
-        printed = f"{cell.psnr_db:.2f}{mark}"
+        return f"{cell.psnr_db:.2f}"
+    return "garbled" if cell.status.startswith("unreadable") else "lost"
+
+
+def ours(cell) -> str:
+    """Return "not run", one value, or mean ± half the 95 % interval over seeds."""
     if not cell.runs:
-        return f"{printed}\nnot run"
+        return "not run"
     spread = f" ± {(cell.high - cell.low) / 2:.2f}" if cell.runs > 1 else ""
-    return f"{printed}\n{cell.ours:.2f}{spread} {SYMBOLS[cell.verdict][0]}"
+    return f"{cell.ours:.2f}{spread}"
+
+
+def _text(cell) -> str:
+    marked = printed(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
+    return f"{marked}\n{ours(cell)}" + f" {SYMBOLS[cell.verdict][0]}" * bool(cell.runs)
 
 
 def coloured(cells: pd.DataFrame):
@@ -187,7 +195,7 @@ def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=
     carried = sources.attribute(sources.shown_with(table, source).stamp())
     out = table.copy()
     if "verdict" in out:
-        out["verdict"] = out["verdict"].map(SYMBOLS)
+        out["verdict"] = out["verdict"].map(lambda word: SYMBOLS.get(word, word))
 
     def text(value) -> str:
         return format(value, digits) if isinstance(value, float) else str(value)

@@ -9,13 +9,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from unfolded import results
 from unfolded.columns import algorithms, keep
 from unfolded.columns.algorithms import Way
 from unfolded.columns.training import Training, Trial
 from unfolded.data.images import SOURCES
 from unfolded.errors import TrainingError, UnfoldedError
-from unfolded.merging import origin
+from unfolded.merging import origin, stored
 
 PLAN = (
     ("sista-rnn", 1e-4, {}),
@@ -63,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(trial: Trial) -> None:
-    if keep.name_of(trial) in _stored(keep.RUNS, "trial"):
+    if keep.name_of(trial) in stored(keep.RUNS):
         return
     where, training, reason = origin(), Training(trial), ""
     try:
@@ -78,7 +77,7 @@ def _solve(source: str, seed: int) -> None:
     on, where = Trial(source=source, seed=seed).task(), origin()
     facts = {"source": source, "seed": seed, "data_sha256": on.data_sha256} | where
     for way in WAYS:
-        if keep.way_of(way.name, source, seed) in _stored(keep.ALGORITHMS, "way"):
+        if keep.way_of(way.name, source, seed) in stored(keep.ALGORITHMS):
             continue
         rows = [algorithms.row(way, on, on.test)]
         if way.iterations is None:
@@ -86,11 +85,6 @@ def _solve(source: str, seed: int) -> None:
             rows.insert(0, best | {"name": f"{way.name}, λ searched"})
         keep.keep_algorithms(rows, **facts)
         print(*(f"{one['name']}: {one['psnr']:.2f} dB" for one in rows), sep="\n", flush=True)
-
-
-def _stored(name: str, column: str) -> set[str]:
-    there = (results.RESULTS / name).exists()
-    return set(results.committed(name)[column]) if there else set()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The stored results of the task: one row a training, its curves, its pictures; and algorithms."""
 
-import hashlib
 import json
 from dataclasses import asdict
 
@@ -11,7 +10,7 @@ from safetensors.torch import load, save
 from unfolded import files, results
 from unfolded.columns.training import Training, Trial, network
 from unfolded.errors import RecordError, complain
-from unfolded.merging import merge, origin
+from unfolded.merging import key, merge, origin
 from unfolded.networks import UnfoldedNetwork
 
 RUNS, CURVES, PICTURES = "columns.csv", "columns_curves.csv", "columns_pictures.csv"
@@ -22,7 +21,7 @@ def name_of(trial: Trial) -> str:
     """Return twelve hexadecimal digits that name a trial; a field at its default has no say."""
     usual = asdict(Trial())
     what = {name: value for name, value in asdict(trial).items() if value != usual[name]}
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+    return key(what)
 
 
 def row(training: Training, reason: str = "") -> dict[str, object]:

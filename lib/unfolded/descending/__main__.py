@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 
 import joblib
 
-from unfolded import merging, networks, results
+from unfolded import merging, networks
 from unfolded.data import SOURCES
 from unfolded.descending.disturbed import by_frame, judged
 from unfolded.descending.keep import BY_FRAME, TESTS, TRIALS
@@ -39,10 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--source", choices=SOURCES, default="mnist", help="default mnist")
     options = parser.parse_args(arguments)
-    there = (results.RESULTS / TRIALS).exists()
-    known = set(results.committed(TRIALS)["trial"]) if there else set()
+    known = merging.stored(TRIALS)
     plan = [replace(t, seed=seed, source=options.source) for seed in SEEDS for t in PLAN]
-    left = [trial for trial in plan if merging.key(trial) not in known]
+    left = [trial for trial in plan if merging.key(asdict(trial)) not in known]
     work = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
     try:
         for row, tests, frames in work(joblib.delayed(_stored)(trial) for trial in left):
@@ -61,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _stored(trial: Trial) -> tuple[dict, list[dict], list[dict]]:
     """Return a trial's row, those of its tests, and of the first seed those by frame."""
-    where, start, name = merging.origin(), time.perf_counter(), {"trial": merging.key(trial)}
+    where, start = merging.origin(), time.perf_counter()
+    name = {"trial": merging.key(asdict(trial))}
     trained = train(trial)
     row = name | {"way": trial.way} | asdict(trial) | {"epsilon": EPSILON.get(trial.merit)}
     if trained.history:

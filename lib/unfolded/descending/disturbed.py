@@ -81,17 +81,19 @@ def judged(trained: Trained) -> pd.DataFrame:
         else:
             outputs = net.recover(x)[None]
         new = slice(trained.test.shape[1] if "to and fro" in what else 0, None)
+        merits = {}
+        for name in MERITS if unfolded else ():
+            merits[name] = merit(name, net, h, link, x, frames).flatten(1)
         first = 0 if what == "nothing" else len(outputs) - 1
         for l in range(first, len(outputs)):
             row = {"what": what, "level": level, "layer": l if unfolded else net.depth}
             for average in ("authors", "frame", "global"):
                 pair = frames[:, new], outputs[l][:, new]
                 row[f"psnr_{average}"] = metrics.psnr(*pair, peak=PEAK, average=average)
-            for name in MERITS if unfolded else ():
-                values = merit(name, net, h, link, x, frames).flatten(1)
+            for name, values in merits.items():
                 row[name] = values[l].mean().item()
                 if l:
-                    row[f"{name}_descends"] = descent.descending(values)[l - 1].item()
+                    row[f"{name}_descends"] = descent.descending(values[l - 1 : l + 1]).item()
             rows.append(row)
     return pd.DataFrame(rows)
 

@@ -6,8 +6,6 @@ import pandas as pd
 from unfolded import results, sources, tables
 
 TRIALS, TESTS, BY_FRAME = "descending.csv", "descending_tests.csv", "descending_frames.csv"
-HELD = ("objective", "distance", "residual")
-"""The ways of training on that hold a merit, by its name."""
 ALIKE = 0.05
 """Decibels that make no difference."""
 

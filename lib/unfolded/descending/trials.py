@@ -92,15 +92,11 @@ def train(trial: Trial) -> Trained:
             h, merits = _merits(network, frames, merit, disturb)
             return (network.decode(h[-1]) - frames).square().mean(), merits / unit
 
-        history = trial.steps and descent.train(
-            network.parameters(),
-            terms,
-            steps=trial.steps,
-            rate=RATE,
-            epsilon=EPSILON[merit],
-            dual_rate=DUAL_RATE if trial.merit else 0.0,
-        )
-    return Trained(trial, network.requires_grad_(False), history or None, test[:TEST], sha256)
+        history, dual_rate = None, DUAL_RATE if trial.merit else 0.0
+        if trial.steps:
+            how = {"rate": RATE, "epsilon": EPSILON[merit], "dual_rate": dual_rate}
+            history = descent.train(network.parameters(), terms, trial.steps, **how)
+    return Trained(trial, network.requires_grad_(False), history, test[:TEST], sha256)
 
 
 def side_by_side(trials: Sequence[Trial]) -> list[Trained]:
