@@ -4,11 +4,16 @@ import contextlib
 from collections.abc import Callable, Iterator
 from unittest import mock
 
-from unfolded.kernels import native, products
+from unfolded.kernels import native, products, shares
+
+
+def without_loops_in_c() -> contextlib.AbstractContextManager:
+    """Run the loops in Python: each product of a frame and layer is a call of PyTorch's."""
+    return mock.patch.object(shares, "serves", return_value=False)
 
 
 def without_compiled_kernels() -> contextlib.AbstractContextManager:
-    """Let PyTorch do the element-wise work, as on a machine that has no compiler."""
+    """Let PyTorch do all work, as on a machine that has no compiler."""
     return mock.patch.object(native, "library", return_value=None)
 
 

@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unfolded.kernels import native, portable, products
+from unfolded.kernels import native, portable, products, shares
 from unfolded.prox import prox_l1_l1
+from unfolded.recurrence import unroll
 
 F64 = torch.float64
 needs_c = pytest.mark.skipif(native.library() is None, reason="no C compiler here")
@@ -137,3 +138,52 @@ def test_products_without_onednn(monkeypatch, normal):
     monkeypatch.setattr(products, "_FOUND", None)
     assert torch.allclose(products.product(x, W), fast, rtol=1e-4, atol=1e-3)
     assert torch.allclose(products.multiplier(W, 40, 100)(x), fast, rtol=1e-4, atol=1e-3)
+
+
+@needs_c
+@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+@pytest.mark.parametrize("sizes", [(1, 1), (16, 16), (5, 40), (40, 5), (33, 50)], ids=str)
+def test_a_transpose_is_a_transpose(sizes, dtype, normal):
+    x = normal(*sizes).to(dtype)
+    found = native.transposed(x)
+    assert found.is_contiguous() and torch.equal(found, x.T)
+
+
+@pytest.fixture
+def threads():
+    """Set the number of threads; it is set back afterwards."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@needs_c
+@pytest.mark.skipif(native.team() is None, reason="PyTorch has no OpenMP here")
+def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeypatch, normal):
+    monkeypatch.setattr(shares, "SAMPLES", 0)
+    x, h0, G, W = normal(21, 9, 4), normal(6), 0.3 * normal(6, 6), 0.3 * normal(2, 6, 6)
+    U, a, b = normal(2, 6, 4), normal(2, 6).abs(), normal(2, 6).abs()
+    found = []
+    for number in (1, 2, 3, 40):
+        threads(number)
+        assert shares.serves(x.transpose(0, 1))
+        leaves = [each.clone().requires_grad_() for each in (x, h0, G, *W, U, a, b)]
+        codes = unroll(*leaves[:3], leaves[3:5], *leaves[5:])
+        codes.square().sum().backward()
+        found.append([codes.detach(), *(leaf.grad for leaf in leaves)])
+    for other in found[1:]:
+        for one, same in zip(found[0], other, strict=True):
+            assert torch.allclose(one, same, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("lacks", ["a team", "C", "samples", "frames"])
+def test_loops_in_c_leave_it_to_pytorch_where_they_would_not_pay(lacks, threads, monkeypatch):
+    threads(2)
+    xs = torch.zeros(
+        shares.FRAMES - (lacks == "frames"), 2 * shares.SAMPLES - (lacks == "samples"), 3
+    )
+    if lacks == "a team":
+        monkeypatch.setattr(native, "team", lambda: None)
+    if lacks == "C":
+        monkeypatch.setattr(native, "library", lambda: None)
+    assert not shares.serves(xs)

@@ -6,24 +6,31 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from unfolded.kernels import native, sweep
+from unfolded.kernels import native, shares, sweep
 from unfolded.prox import phi
 from unfolded.recurrence import Factors, unroll
 
 F64 = torch.float64
 # batch, time, n, h, depth
 SHAPES = [(1, 1, 1, 1, 1), (2, 3, 4, 6, 1), (3, 1, 5, 4, 2), (1, 4, 2, 7, 3), (4, 5, 3, 5, 4)]
+MANY = (19, 3, 4, 45, 2)
+"""More rows and columns than a tile of the products in C, and neither a multiple of it."""
 TIES = ("own", "shared", "factors", "soft")
 """Layers with their own W and U; all with one W and U; those of low rank; and SISTA-RNN's."""
 
 
-@pytest.fixture(params=["native", "portable"], autouse=True)
+@pytest.fixture(params=["loops", "layers", "portable"], autouse=True)
 def kernels(request, monkeypatch):
-    """Everything here holds for the kernels in C and for those in PyTorch."""
+    """Everything here holds with the loops in C, with the layers alone in C, and without C."""
     if request.param == "portable":
         monkeypatch.setattr(native, "library", lambda: None)
     elif native.library() is None:
         pytest.skip("no C compiler here")
+    elif request.param == "layers":
+        monkeypatch.setattr(shares, "serves", lambda xs: False)
+    else:
+        monkeypatch.setattr(shares, "SAMPLES", 0)
+        monkeypatch.setattr(shares, "FRAMES", 0)
 
 
 def engine(x, h0, a, b=None, pull=None, *, recompute=False, **weights):
@@ -111,11 +118,24 @@ def close(found, expected, tolerance=1e-10):
 
 @pytest.mark.parametrize("zeros", [False, True], ids=["", "hbar-zero"])
 @pytest.mark.parametrize("tie", TIES)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", [*SHAPES, MANY], ids=str)
 def test_engine_equals_the_plain_loop(shape, tie, zeros, normal):
     values = inputs(normal, shape, tie, zeros)
     weight = normal(*shape[:2], shape[3])
     close(run(engine, values, weight), run(plain, values, weight))
+
+
+@pytest.mark.parametrize("tie", TIES)
+def test_single_precision_rounds_and_nothing_else(tie, normal):
+    values, weight = inputs(normal, MANY, tie), normal(*MANY[:2], MANY[3])
+    exact = run(plain, values, weight)
+    single = {name: None if t is None else t.float() for name, t in values.items()}
+    codes, gradients = run(engine, single, weight.float())
+    # A unit near a kink may take its other side: hence the norm, and more room for gradients.
+    pairs = {"codes": (codes, exact[0], 1e-5)}
+    pairs |= {name: (gradients[name], each, 1e-4) for name, each in exact[1].items()}
+    for name, (rounded, true, tolerance) in pairs.items():
+        assert (rounded.double() - true).norm() <= tolerance * true.norm(), name
 
 
 @pytest.mark.parametrize("rows", [1, 4, 9])

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from unfolded.errors import ConfigError, complain
-from unfolded.kernels.linear import Linear
-from unfolded.kernels.runs import runs_first
+from unfolded.kernels.linear import linear
+from unfolded.kernels.runs import runs_first, transformed
 from unfolded.kernels.sweep import Sweep
 from unfolded.kernels.transformed import Transformed
 
@@ -26,14 +26,14 @@ class Factors(NamedTuple):
 
     def product(self) -> "Tensor | Factors":
         """Return the matrix (h, h), or these factors where to multiply with both is cheaper."""
-        return self if self._is_cheaper() else self.left.T @ self.right
+        return self if self._is_cheaper() else linear(self.left.T, self.right.T)
 
     def add_identity(self) -> "tuple[Tensor] | Factors":
         """Return I + leftᵀ right for all layers, or these factors where that is cheaper."""
         if self._is_cheaper():
             return self
         identity = torch.eye(self.left.shape[-1], dtype=self.left.dtype, device=self.left.device)
-        return (identity + self.left.T @ self.right,)
+        return (identity + linear(self.left.T, self.right.T),)
 
     def _is_cheaper(self) -> bool:
         k, h = self.left.shape
@@ -74,7 +74,7 @@ def unroll(
     layers = (W.left, W.right) if isinstance(W, Factors) else (None, *W)
     tensors = (x, h0, *link, U, a, b, pull, *layers)
     asked = _asks_for_gradients(*tensors)
-    if asked or _transformed():
+    if asked or transformed():
         return _Unroll.apply(not recompute, *tensors)[0]
     # For a frame at a time, autograd's way to call a function would be a fifth of the work.
     return _codes(Sweep(*tensors).forward(keep=False)[0])
@@ -92,10 +92,13 @@ def transform(Z: Tensor, M: Tensor, c: Tensor) -> tuple[tuple[Tensor, ...], Tens
 
 def decode(codes: Tensor, D: Tensor) -> Tensor:
     """Return D h_t for every frame: codes (batch, time, h) as the engine leaves them, D (n0, h)."""
-    recorded = _asks_for_gradients(codes, D) or _transformed()
-    linear = Linear.apply if recorded else Linear.forward
     # Time first: so they lie in memory, and the product copies nothing.
     return linear(codes.transpose(0, 1), D).transpose(0, 1)
+
+
+def measure(frames: Tensor, A: Tensor) -> Tensor:
+    """Return A s_t for every frame: frames (batch, time, n0), A (n, n0)."""
+    return linear(frames, A)
 
 
 class _Unroll(torch.autograd.Function):
@@ -139,11 +142,6 @@ def differentiated_by_func() -> bool:
 
 def _asks_for_gradients(*tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-
-
-def _transformed() -> bool:
-    """Return whether torch.func has the call: only a function of autograd can answer to it."""
-    return torch._C._are_functorch_transforms_active()
 
 
 def _codes(states: Tensor) -> Tensor:

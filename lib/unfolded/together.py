@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from unfolded import recurrence
 from unfolded.config import RunConfig
 from unfolded.errors import TrainingError
 from unfolded.records import Record
@@ -33,7 +34,7 @@ def recover(network: nn.Module, frames: Tensor) -> Tensor:
 
     Measurements are not checked: if A blows up, that is no bad input but shows in the loss.
     """
-    return network.decode(network.unroll(frames @ network.A.T)[0])
+    return network.decode(network.unroll(recurrence.measure(frames, network.A))[0])
 
 
 class Alone:

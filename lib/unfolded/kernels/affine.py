@@ -19,16 +19,24 @@ class Affine:
         self.right, self.left, self._many = right, left, {"rows": rows, "uses": uses}
 
     @functools.cached_property
+    def factors(self) -> list[Tensor]:
+        """Those W₁, or W₁ and W₂, with which the product is p W₁ᵀ, or (p W₁ᵀ) W₂ᵀ."""
+        return [self.right] if self.left is None else [self.right, self.left.mT]
+
+    @functools.cached_property
+    def factors_back(self) -> list[Tensor]:
+        """The same of the gradient in p, for the product's gradient."""
+        return [self.right.mT] if self.left is None else [self.left, self.right.mT]
+
+    @functools.cached_property
     def forward(self) -> Callable[[Tensor], Tensor]:
         """The product as a function of p."""
-        factors = [self.right] if self.left is None else [self.right, self.left.mT]
-        return self._chain(factors)
+        return self._chain(self.factors)
 
     @functools.cached_property
     def backward(self) -> Callable[[Tensor], Tensor]:
         """The gradient in p as a function of the product's gradient."""
-        factors = [self.right.mT] if self.left is None else [self.left, self.right.mT]
-        return self._chain(factors)
+        return self._chain(self.factors_back)
 
     def _chain(self, factors: list[Tensor]) -> Callable[[Tensor], Tensor]:
         first, *second = (multiplier(each, **self._many) for each in factors)

@@ -22,8 +22,11 @@ class Collected:
         else:
             self.totals[name] = part
 
-    def add(self, piece: slice, before: Tensor, values, du: Tensor, dhbar: Tensor) -> None:
-        """Add what a piece sends: h_{t−1}, the values p_0 … p_d and the gradients in u_l and ħ."""
+    def add(self, piece: slice, before: Tensor, values, du, dhbar: Tensor, slopes) -> None:
+        """Add what a piece sends: h_{t−1}, the values p_0 … p_d and the gradients in u_l and ħ.
+
+        ``slopes``: the gradients in a and b from the loops in C, which added to dx too; else None.
+        """
         values, du = [_rows(each) for each in values], [_rows(each) for each in du]
         sweep, needed = self.sweep, self.needed
         if needed["link"] or needed["link_left"]:
@@ -37,26 +40,28 @@ class Collected:
                 self._add(own, W)
                 self._add("W_left", left)
         if needed["a"] or needed["b"]:
-            centre = None if sweep.soft else values[0]
-            slopes = [
-                sweep.kernels.slopes(*both, centre) for both in zip(du, values[1:], strict=True)
-            ]
-            for name, each in zip("ab", zip(*slopes, strict=True), strict=True):
+            for name, each in zip("ab", slopes or self._slopes(values, du), strict=True):
                 if needed[name]:
-                    self._add(name, torch.stack(each, -2))
+                    self._add(name, each)
+        one = sweep.U.shape[-3] == 1
+        whole = sum(du[1:], du[0]) if one or needed["pull"] else None
         if needed["pull"]:
-            self._add("pull", (sum(du) * values[0]).sum((-2, -1)))
-        self._add_inputs(piece, du)
-
-    def _add_inputs(self, piece: slice, du: list[Tensor]) -> None:
-        U, xs = self.sweep.U.unbind(-3), self.sweep.xs[..., piece, :, :]
-        du = du if len(U) > 1 else [sum(du)]
-        if self.needed["U"]:
+            self._add("pull", torch.linalg.vecdot(whole.flatten(-2), values[0].flatten(-2)))
+        du = [whole] if one else du
+        if needed["U"]:
             # The first operand of a product is copied if it lies in columns: let it be the smaller.
-            self._add("U", torch.stack([product(_rows(xs).mT, each.mT) for each in du], -3).mT)
-        if self.dx is not None:
-            for U_l, each in zip(U, du, strict=True):
-                self.dx[..., piece, :, :].add_(product(each, U_l.mT).view(xs.shape))
+            x = _rows(sweep.xs[..., piece, :, :])
+            self._add("U", torch.stack([product(x.mT, each.mT) for each in du], -3).mT)
+        if self.dx is not None and slopes is None:
+            for U_l, each in zip(sweep.U.unbind(-3), du, strict=True):
+                part = product(each, U_l.mT)
+                self.dx[..., piece, :, :].add_(part.view(*dhbar.shape[:-1], -1))
+
+    def _slopes(self, values: list[Tensor], du: list[Tensor]) -> list[Tensor | None]:
+        centre = None if self.sweep.soft else values[0]
+        layers = zip(du, values[1:], strict=True)
+        found = zip(*(self.sweep.kernels.slopes(*both, centre) for both in layers), strict=True)
+        return [None if each[0] is None else torch.stack(each, -2) for each in found]
 
     def gradients(self, carry: Tensor) -> list[Tensor | None]:
         """Return them all in order, given the gradient in h_0 sample by sample."""

@@ -1,10 +1,19 @@
 """The product x Wᵀ as one node of the graph, by the fastest routine there is for it."""
 
 import torch
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from unfolded.kernels.products import product
-from unfolded.kernels.runs import runs_first
+from unfolded.kernels.runs import runs_first, transformed
+
+
+def linear(x: Tensor, W: Tensor) -> Tensor:
+    """Return x Wᵀ: x (…, k), W (o, k). Only what asks for a gradient costs a node."""
+    if x.ndim == 2:
+        return linear(x[None], W).squeeze(0)
+    asks = torch.is_grad_enabled() and (x.requires_grad or W.requires_grad)
+    return (Linear.apply if asks or transformed() else Linear.forward)(x, W)
 
 
 class Linear(torch.autograd.Function):

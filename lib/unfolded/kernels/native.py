@@ -1,4 +1,4 @@
-"""The element-wise work of one layer in C: compiled at first use, for the CPU."""
+"""What the engine has in C, layer.c and sweep.c: compiled at first use, for the CPU."""
 
 import contextlib
 import ctypes
@@ -14,13 +14,15 @@ import tempfile
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from unfolded import files
 from unfolded.errors import RecordError
 
-_SOURCE = Path(__file__).with_name("layer.c")
-# No contraction of products and sums: the result must be that of portable.py to the last bit.
-_FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+# Products and sums are contracted in matrix products alone: element-wise work must give the result
+# of portable.py to the last bit.
+_SOURCES = {"layer.c": "-ffp-contract=off", "sweep.c": "-ffp-contract=fast"}
+_FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC"]
 SUFFIX = {torch.float32: "float", torch.float64: "double"}
 _UNAVAILABLE = (ImportError, OSError, AttributeError, ValueError, RecordError)
 _LONG, _REAL, _AT = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
@@ -28,6 +30,10 @@ _ARGUMENTS = {
     "forward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
     "backward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
     "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
+    "pack": [_AT, _AT, _LONG],
+    "sweep_forward": [_AT, _AT, _LONG],
+    "sweep_backward": [_AT, _AT, _LONG],
+    "transpose": [_AT, _AT, _LONG],
 }
 
 
@@ -49,10 +55,15 @@ def library() -> ctypes.CDLL | None:
 
 def _place(compiler: str) -> Path:
     """Return where the library for this source, compiler and processor lies."""
-    what = (_SOURCE.read_text(), compiler, *_FLAGS, platform.machine(), _processor())
+    sources = (_source(name).read_text() for name in _SOURCES)
+    what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), _processor())
     name = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
     suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
-    return _cache() / f"layer-{name}{suffix}"
+    return _cache() / f"kernels-{name}{suffix}"
+
+
+def _source(name: str) -> Path:
+    return Path(__file__).with_name(name)
 
 
 def _cache() -> Path:
@@ -64,13 +75,20 @@ def _cache() -> Path:
 def _compile(compiler: list[str], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / path.name
-        command = [*compiler, *_FLAGS, "-shared", "-fPIC", "-o", str(target), str(_SOURCE)]
-        if not (_succeeds([*command, "-march=native"]) or _succeeds(command)):
+        target = str(Path(folder) / path.name)
+        if not any(_builds(compiler, target, more) for more in (["-march=native"], [])):
             raise OSError("no compiler that works")
-        content = target.read_bytes()
+        content = Path(target).read_bytes()
     # A library that was cut short would kill the process that reads it.
     files.write(path, content + hashlib.sha256(content).digest())
+
+
+def _builds(compiler: list[str], target: str, more: list[str]) -> bool:
+    objects = {f"{target}.{name}.o": name for name in _SOURCES}
+    return all(
+        _succeeds([*compiler, *_FLAGS, *more, _SOURCES[name], "-c", str(_source(name)), "-o", made])
+        for made, name in objects.items()
+    ) and _succeeds([*compiler, "-shared", *objects, "-o", target])
 
 
 def _succeeds(command: list[str]) -> bool:
@@ -95,7 +113,45 @@ def _load(path: Path) -> ctypes.CDLL:
         for suffix in SUFFIX.values():
             function = getattr(loaded, f"{name}_{suffix}")
             function.argtypes, function.restype = arguments, None
+    for suffix in SUFFIX.values():
+        packed = getattr(loaded, f"packed_{suffix}")
+        packed.argtypes, packed.restype = [_LONG, _LONG], _LONG
     return loaded
+
+
+@functools.cache
+def team():
+    """Return the function that starts PyTorch's own threads: a second team would stand in its way.
+
+    It has the name that GNU's and LLVM's OpenMP share; None where PyTorch runs on something else.
+    """
+    try:
+        return ctypes.CDLL(None).GOMP_parallel
+    except (AttributeError, OSError, TypeError):
+        return None
+
+
+def together(name: str, dtype: torch.dtype, job: ctypes.Structure) -> None:
+    """Call a function of the library that shares its job among the threads."""
+    function = getattr(library(), f"{name}_{SUFFIX[dtype]}")
+    function(ctypes.addressof(job), team(), torch.get_num_threads())
+
+
+class _Transposition(ctypes.Structure):
+    _fields_ = [
+        ("rows", _LONG),
+        ("columns", _LONG),
+        ("source", _AT),
+        ("target", _AT),
+        ("at", _LONG),
+    ]
+
+
+def transposed(x: Tensor) -> Tensor:
+    """Return the transpose of a contiguous x (rows, columns), contiguous too."""
+    y = x.new_empty(x.shape[::-1])
+    together("transpose", x.dtype, _Transposition(*x.shape, x.data_ptr(), y.data_ptr(), 0))
+    return y
 
 
 class Native:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from unfolded.kernels import native
+
 # From so many multiply-adds oneDNN wins over the general routine; from so many entries, and so
 # many products with one matrix, its own layout of that matrix pays. Measured on x86.
 _LARGE, _WIDE, _OFTEN = 2**20, 2**19, 8
@@ -32,6 +34,8 @@ def product(x: Tensor, W: Tensor) -> Tensor:
     oneDNN is up to four times as fast as the default where x has few rows.
     """
     if _serves(x) and x.shape[0] * W.numel() >= _LARGE:
+        if not x.is_contiguous() and x.mT.is_contiguous() and native.library() is not None:
+            x = native.transposed(x.mT)  # oneDNN would copy it too, and slower
         return _FOUND[0](x, W, None, "none", [], "")
     return x @ W.mT
 

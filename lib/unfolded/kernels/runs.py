@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
+
+
+def transformed() -> bool:
+    """Return whether torch.func has the call: only a function of autograd can answer to it."""
+    return torch._C._are_functorch_transforms_active()
 
 
 def runs_first(

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from unfolded.kernels import shares
 from unfolded.kernels.affine import Affine
 from unfolded.kernels.choice import choose
 from unfolded.kernels.collected import Collected
@@ -34,9 +35,12 @@ class Sweep:
         b = torch.zeros_like(a) if b is None else b
         self.a, self.b = (each.contiguous().unsqueeze(-2).unbind(-3) for each in (a, b))
         self.kernels = choose(xs.select(-3, 0), pull)
+        self.in_c = shares.serves(xs)
+        self.pull_number = 0.0 if pull is None or not self.in_c else pull.item()
         # A number of a run multiplies all its rows.
         self.rho = None if pull is None else pull[..., None, None]
         self.sizes = depth, T, B, h
+        self._made: dict[bool, shares.Shares] = {}
         step = max(1, _ROWS // max(1, B))
         self.pieces = [slice(t, min(t + step, T)) for t in range(0, T, step)]
 
@@ -62,10 +66,13 @@ class Sweep:
 
     def _run(self, piece: slice, codes: Tensor, hidden: Tensor) -> None:
         """Run the layers over a piece of time, from the codes before it."""
-        before, after = _frames(codes[..., piece, :, :]), codes[..., 1:, :, :][..., piece, :, :]
-        layers = [_frames(each) for each in (*hidden, after)]
-        rows = self.xs[..., piece, :, :].flatten(-3, -2)
-        sent = [_frames(product(rows, U).view(hidden.shape[1:])) for U in self.U.unbind(-3)]
+        x, after = self.xs[..., piece, :, :], codes[..., 1:, :, :][..., piece, :, :]
+        if self.in_c:
+            self._loops(back=False).forward(x, (*hidden, after))
+            return
+        before, layers = _frames(codes[..., piece, :, :]), [_frames(p) for p in (*hidden, after)]
+        sent = [product(x.flatten(-3, -2), U) for U in self.U.unbind(-3)]
+        sent = [_frames(each.view(after.shape)) for each in sent]
         for t, h_before in enumerate(before):
             hbar = layers[0][t].copy_(self.link.forward(h_before))
             centre = None if self.soft else hbar
@@ -87,15 +94,31 @@ class Sweep:
             if hidden is None:
                 self._run(piece, codes, values)
             after = codes[..., 1:, :, :][..., piece, :, :]
-            du, dhbar = torch.empty_like(values), torch.zeros_like(after)
-            carry = self._descend(grads[..., piece, :, :], carry, (*values, after), du, dhbar)
-            collected.add(piece, codes[..., piece, :, :], (*values, after), du, dhbar)
+            du, dhbar = torch.empty_like(values), torch.empty_like(after)
+            part = grads[..., piece, :, :].contiguous()
+            dx = None if collected.dx is None else collected.dx[..., piece, :, :]
+            carry, slopes = self._descend(part, carry, (*values, after), du, dhbar, dx)
+            collected.add(piece, codes[..., piece, :, :], (*values, after), du, dhbar, slopes)
             del values, du, dhbar  # before the next piece makes its own
         return collected.gradients(carry)
 
-    def _descend(self, grads, carry, values, du, dhbar) -> Tensor:
-        """Fill ∂/∂u_l and ∂/∂ħ of a piece from its end, and return what its first frame sends."""
-        grads, dhbar = _frames(grads.contiguous()), _frames(dhbar)
+    def _loops(self, back: bool) -> shares.Shares:
+        if back not in self._made:
+            name = "factors_back" if back else "factors"
+            link, layers = getattr(self.link, name), [getattr(each, name) for each in self.layers]
+            inputs = (self.U.mT if back else self.U).unbind()
+            self._made[back] = shares.Shares(self, link, layers, inputs)
+        return self._made[back]
+
+    def _descend(self, grads, carry, values, du, dhbar, dx) -> tuple[Tensor, list[Tensor] | None]:
+        """Fill ∂/∂u_l and ∂/∂ħ of a piece from its end, and return what its first frame sends.
+
+        The loops in C have more on the way: they add to dx and return the gradients in a and b.
+        """
+        if self.in_c:
+            carry = torch.zeros_like(dhbar[0]) if carry is None else carry
+            return carry, self._loops(back=True).backward(values, grads, du, dhbar, carry, dx)
+        grads, dhbar = _frames(grads), _frames(dhbar.zero_())
         values, du = [_frames(each) for each in values], [_frames(each) for each in du]
         for t in reversed(range(len(grads))):
             hbar = values[0][t]
@@ -112,7 +135,7 @@ class Sweep:
             if extra is not None:
                 dhbar[t].add_(extra)
             carry = self.link.backward(dhbar[t])
-        return carry
+        return carry, None
 
 
 def _frames(tensor: Tensor) -> tuple[Tensor, ...]:

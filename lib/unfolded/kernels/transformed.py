@@ -29,11 +29,12 @@ class Transformed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, dV, *dW):
         Z, K, V = ctx.saved_tensors
-        dZ, dK = torch.empty_like(Z), torch.zeros_like(K)
-        for dW_l, dV_l, dZ_l, Z_l, V_l in zip(dW, *map(_layers, (dV, dZ, Z, V)), strict=True):
-            dV_l = dV_l - product(dW_l, K)
-            torch.add(dW_l, product(dV_l, K.mT), out=dZ_l)
-            dK.add_(product(dV_l.mT, Z_l.mT)).sub_(product(V_l.mT, dW_l.mT))
+        dZ = torch.stack(dW, -3)
+        dV = dV - product(_rows(dZ), K).view(V.shape)
+        # All layers together: what is summed over their rows is one product.
+        dK = product(_rows(dV).mT, _rows(Z).mT).sub_(product(_rows(V).mT, _rows(dZ).mT))
+        for dZ_l, dV_l in zip(*map(_layers, (dZ, dV)), strict=True):
+            dZ_l.add_(product(dV_l, K.mT))
         return dZ, dK
 
     @staticmethod
@@ -44,3 +45,7 @@ class Transformed(torch.autograd.Function):
 
 def _layers(tensor):
     return tensor.unbind(-3)
+
+
+def _rows(tensor):
+    return tensor.flatten(-3, -2)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from unfolded.kernels.linear import linear
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.recurrence import Factors
 from unfolded.solvers import sista_step
@@ -46,7 +47,7 @@ class SistaRNN(UnfoldedNetwork):
         linked = [pull.sqrt() * self.D] if "lambda2" in self.raw else []
         K = torch.cat([M / c.sqrt(), *linked])
         return {
-            "G": Factors(self.D, self.F @ self.D).product(),
+            "G": Factors(self.D, linear(self.F, self.D.T)).product(),
             "W": Factors(-K, K).add_identity(),
             "U": (M.T / c)[None],
             "a": (lambda1 / c).expand(self.depth, self.hidden),

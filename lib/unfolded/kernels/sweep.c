@@ -1,0 +1,330 @@
+/* The two loops of the engine in C: what sweep.py does frame by frame, for a share of the batch.
+ *
+ * Samples do not meet in the recurrence, so that a thread takes its rows of the batch through all
+ * frames and layers and waits for nobody.  Compiled twice, for float and double; element-wise work
+ * is that of layer.c.  Products may be contracted (-ffp-contract=fast), element-wise work not.
+ */
+
+#ifndef REAL
+
+#include <fenv.h>
+#include <string.h>
+
+#define JOIN_(name, suffix) name##_##suffix
+#define JOIN(name, suffix) JOIN_(name, suffix)
+#define NAME(name) JOIN(name, SUFFIX)
+
+/* A tile of the result stays in registers: ROWS rows of VECTORS vectors, of 32 or 16 registers. */
+#if defined(__AVX512F__)
+enum { BYTES = 64, ROWS = 8, VECTORS = 2 };
+#elif defined(__AVX__)
+enum { BYTES = 32, ROWS = 6, VECTORS = 2 };
+#elif defined(__aarch64__)
+enum { BYTES = 16, ROWS = 8, VECTORS = 2 };
+#else
+enum { BYTES = 16, ROWS = 6, VECTORS = 2 };
+#endif
+
+/* p B, or (p B) B₂ with a second factor, both packed: inner is the width of p B there, else 0. */
+struct matrix {
+    const void *first, *second;
+    long inner;
+};
+
+/* values: p_0 … p_d, the last one with a frame more before it; x, forward; du and all after it,
+ * backward.  Each lies (frames, batch, width), or features in place of width. */
+struct sweep {
+    long frames, batch, width, depth, features, share, soft, residual;
+    double pull;
+    struct matrix link;
+    const struct matrix *layers, *inputs; /* inputs: U_l, one a layer or one and null for all */
+    const void *a, *b, *x, *const *values, *const *du, *grads;
+    void *dhbar, *carry, *dx, *scratch; /* dx may be null */
+    double *slopes;
+    long scratch_size, next;
+    fenv_t environment;
+};
+
+struct packing {
+    long inner, columns, inner_step, column_step;
+    const void *from;
+    void *to;
+    long next;
+};
+
+struct transposition {
+    long rows, columns;
+    const void *from;
+    void *to;
+    long next;
+};
+
+/* Start a team of threads, each of which calls work(job): OpenMP's GOMP_parallel, or null. */
+typedef void (*team)(void (*work)(void *), void *job, unsigned threads, unsigned flags);
+
+static void begin(team start, void (*work)(void *), void *job, long threads)
+{
+    if (start && threads > 1)
+        start(work, job, (unsigned)threads, 0);
+    else
+        work(job);
+}
+
+static long take(long *next) { return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED); }
+
+#define REAL float
+#define SUFFIX float
+#include __FILE__
+#undef REAL
+#undef SUFFIX
+
+#define REAL double
+#define SUFFIX double
+#include __FILE__
+
+#else
+
+/* From layer.c */
+void NAME(forward)(long, long, const REAL *, const REAL *, const REAL *, const REAL *, double,
+                   const REAL *, const REAL *, const REAL *, REAL *);
+void NAME(backward)(long, long, const REAL *, const REAL *, const REAL *, const REAL *, double,
+                    const REAL *, const REAL *, REAL *, REAL *);
+void NAME(slopes)(long, long, const REAL *, const REAL *, const REAL *, double *, double *);
+
+typedef REAL NAME(vector) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
+enum { NAME(LANES) = BYTES / sizeof(REAL), NAME(PANEL) = VECTORS * NAME(LANES) };
+enum { NAME(LINE) = 64 / sizeof(REAL) }; /* of cache */
+
+/* How many numbers a matrix (inner, columns) takes when it is packed. */
+long NAME(packed)(long inner, long columns)
+{
+    return (columns + NAME(PANEL) - 1) / NAME(PANEL) * NAME(PANEL) * inner;
+}
+
+static void NAME(pack_panels)(void *job)
+{
+    struct packing *p = job;
+    const REAL *from = p->from;
+    REAL *to = p->to;
+    for (long c; (c = take(&p->next) * NAME(PANEL)) < p->columns;) {
+        const REAL *first = from + c * p->column_step;
+        REAL *panel = to + c * p->inner;
+        long columns = p->columns - c < NAME(PANEL) ? p->columns - c : NAME(PANEL);
+        if (columns < NAME(PANEL))
+            memset(panel, 0, NAME(PANEL) * p->inner * sizeof(REAL));
+        if (p->column_step == 1)
+            for (long k = 0; k < p->inner; k++)
+                memcpy(panel + k * NAME(PANEL), first + k * p->inner_step, columns * sizeof(REAL));
+        else
+            for (long k0 = 0; k0 < p->inner; k0 += NAME(LINE)) /* what shares a line of cache */
+                for (long j = 0; j < columns; j++)
+                    for (long k = k0; k < k0 + NAME(LINE) && k < p->inner; k++)
+                        panel[k * NAME(PANEL) + j] = first[k * p->inner_step + j * p->column_step];
+    }
+}
+
+/* Lay a matrix (inner, columns) down panel after panel, each with its columns side by side. */
+void NAME(pack)(struct packing *packing, team start, long threads)
+{
+    packing->next = 0;
+    begin(start, NAME(pack_panels), packing, threads);
+}
+
+/* By way of a block that lies together; inlined, for where the sizes are constant it is faster. */
+static inline void NAME(transpose_block)(long rows, long columns, const REAL *from, long from_step,
+                                         REAL *to, long to_step)
+{
+    REAL block[NAME(LINE)][NAME(LINE)];
+    for (long i = 0; i < rows; i++)
+        memcpy(block[i], from + i * from_step, columns * sizeof(REAL));
+    for (long j = 0; j < columns; j++)
+        for (long i = 0; i < rows; i++)
+            to[j * to_step + i] = block[i][j];
+}
+
+static void NAME(transpose_lines)(void *job)
+{
+    enum { LINE = NAME(LINE) };
+    struct transposition *t = job;
+    long rows = t->rows, columns = t->columns;
+    for (long i; (i = take(&t->next) * LINE) < rows;)
+        for (long j = 0; j < columns; j += LINE) {
+            const REAL *from = (const REAL *)t->from + i * columns + j;
+            REAL *to = (REAL *)t->to + j * rows + i;
+            if (rows - i >= LINE && columns - j >= LINE)
+                NAME(transpose_block)(LINE, LINE, from, columns, to, rows);
+            else
+                NAME(transpose_block)(rows - i < LINE ? rows - i : LINE,
+                                      columns - j < LINE ? columns - j : LINE, from, columns, to,
+                                      rows);
+        }
+}
+
+/* to (columns, rows) = the transpose of from (rows, columns). */
+void NAME(transpose)(struct transposition *transposition, team start, long threads)
+{
+    transposition->next = 0;
+    begin(start, NAME(transpose_lines), transposition, threads);
+}
+
+/* Columns of p B for one panel of B and at most ROWS rows of p; rows that lack repeat the last. */
+static void NAME(tile)(long rows, const REAL *p, long inner, const REAL *panel, long columns,
+                       REAL *out, long width)
+{
+    const REAL *row[ROWS];
+    NAME(vector) sum[ROWS][VECTORS];
+    for (int i = 0; i < ROWS; i++) {
+        row[i] = p + (i < rows ? i : rows - 1) * inner;
+        for (int v = 0; v < VECTORS; v++)
+            sum[i][v] = (NAME(vector)){0};
+    }
+    for (long k = 0; k < inner; k++) {
+        const NAME(vector) *b = (const NAME(vector) *)(panel + k * NAME(PANEL));
+        for (int i = 0; i < ROWS; i++)
+            for (int v = 0; v < VECTORS; v++)
+                sum[i][v] += row[i][k] * b[v];
+    }
+    long bytes = (columns < NAME(PANEL) ? columns : NAME(PANEL)) * (long)sizeof(REAL);
+    for (int i = 0; i < ROWS && i < rows; i++)
+        if (columns < NAME(PANEL))
+            memcpy(out + i * width, sum[i], bytes);
+        else
+            memcpy(out + i * width, sum[i], sizeof(sum[i]));
+}
+
+/* out = p B: p (rows, inner), B (inner, columns) packed. */
+static void NAME(product)(long rows, const REAL *p, long inner, const REAL *B, long columns,
+                          REAL *out)
+{
+    for (long c = 0; c < columns; c += NAME(PANEL))
+        for (long i = 0; i < rows; i += ROWS)
+            NAME(tile)(rows - i, p + i * inner, inner, B + c * inner, columns - c,
+                       out + i * columns + c, columns);
+}
+
+static void NAME(apply)(const struct matrix *B, long rows, long width, const REAL *p, REAL *inside,
+                        REAL *out)
+{
+    if (!B->inner) {
+        NAME(product)(rows, p, width, B->first, width, out);
+        return;
+    }
+    NAME(product)(rows, p, width, B->first, B->inner, inside);
+    NAME(product)(rows, inside, B->inner, B->second, width, out);
+}
+
+static void NAME(forward_share)(struct sweep *s, long share, long rows, REAL *scratch)
+{
+    long width = s->width, frame = s->batch * width, from = share * s->share * width;
+    long depth = s->depth, features = s->features;
+    const REAL *a = s->a, *b = s->b;
+    REAL *u = scratch, *sent = u + rows * width, *inside = sent + rows * width;
+    for (long t = 0; t < s->frames; t++) {
+        long at = t * frame + from;
+        const REAL *x = (const REAL *)s->x + at / width * features;
+        REAL *hbar = (REAL *)s->values[0] + at;
+        const REAL *before = (const REAL *)s->values[depth] + at - frame;
+        NAME(apply)(&s->link, rows, width, before, inside, hbar);
+        for (long l = 0; l < depth; l++) {
+            const REAL *p = (const REAL *)s->values[l] + at;
+            if (s->inputs[l].first)
+                NAME(product)(rows, x, features, s->inputs[l].first, width, sent);
+            NAME(apply)(s->layers + l, rows, width, p, inside, u);
+            NAME(forward)(rows, width, u, sent, s->residual ? p : 0, hbar, s->pull,
+                          s->soft ? 0 : hbar, a + l * width, b + l * width,
+                          (REAL *)s->values[l + 1] + at);
+        }
+    }
+}
+
+static void NAME(add)(long many, const REAL *from, REAL *restrict to)
+{
+    for (long i = 0; i < many; i++)
+        to[i] += from[i];
+}
+
+/* dx += U_l^T du; where one U serves all layers, only after the last of them, for their sum. */
+static void NAME(send)(struct sweep *s, long l, long rows, long at, const REAL *du, REAL *whole,
+                       REAL *inside)
+{
+    long many = rows * s->width;
+    REAL *dx = (REAL *)s->dx + at / s->width * s->features;
+    if (s->depth > 1 && !s->inputs[1].first) {
+        NAME(add)(many, du, whole);
+        du = whole;
+    }
+    if (!s->inputs[l].first)
+        return;
+    NAME(product)(rows, du, s->width, s->inputs[l].first, s->features, inside);
+    NAME(add)(rows * s->features, inside, dx);
+}
+
+static void NAME(backward_share)(struct sweep *s, long share, long rows, REAL *scratch)
+{
+    long width = s->width, frame = s->batch * width, from = share * s->share * width;
+    long depth = s->depth, features = s->features;
+    double *da = s->slopes + share * 2 * depth * width, *db = da + depth * width;
+    const REAL *a = s->a, *b = s->b;
+    REAL *next = scratch, *whole = next + rows * width, *inside = whole + rows * width;
+    REAL *carry = (REAL *)s->carry + from;
+    for (long t = s->frames - 1; t >= 0; t--) {
+        long at = t * frame + from;
+        const REAL *hbar = (const REAL *)s->values[0] + at;
+        const REAL *dp = (const REAL *)s->grads + at, *extra = carry;
+        REAL *dhbar = (REAL *)s->dhbar + at;
+        memset(dhbar, 0, rows * width * sizeof(REAL));
+        memset(whole, 0, rows * width * sizeof(REAL));
+        for (long l = depth - 1; l >= 0; l--) {
+            const REAL *value = (const REAL *)s->values[l + 1] + at, *centre = s->soft ? 0 : hbar;
+            REAL *du = (REAL *)s->du[l] + at;
+            NAME(backward)(rows, width, dp, extra, value, centre, s->pull, a + l * width,
+                           b + l * width, du, dhbar);
+            NAME(slopes)(rows, width, du, value, centre ? centre : value, da + l * width,
+                         db + l * width);
+            if (s->dx)
+                NAME(send)(s, l, rows, at, du, whole, inside);
+            NAME(apply)(s->layers + l, rows, width, du, inside, next);
+            dp = next, extra = s->residual ? du : 0;
+        }
+        NAME(add)(rows * width, dp, dhbar);
+        if (extra)
+            NAME(add)(rows * width, extra, dhbar);
+        NAME(apply)(&s->link, rows, width, dhbar, inside, carry);
+    }
+}
+
+/* A thread that computes denormals differently from the caller would be slow, or wrong. */
+static void NAME(take_shares)(struct sweep *s, void (*run)(struct sweep *, long, long, REAL *))
+{
+    fenv_t own;
+    fegetenv(&own);
+    fesetenv(&s->environment);
+    for (long share; (share = take(&s->next)) * s->share < s->batch;) {
+        long rest = s->batch - share * s->share;
+        run(s, share, rest < s->share ? rest : s->share,
+            (REAL *)s->scratch + share * s->scratch_size);
+    }
+    fesetenv(&own);
+}
+
+static void NAME(take_forward)(void *s) { NAME(take_shares)(s, NAME(forward_share)); }
+static void NAME(take_backward)(void *s) { NAME(take_shares)(s, NAME(backward_share)); }
+
+/* Fill p_0 … p_d from the code before them and x. */
+void NAME(sweep_forward)(struct sweep *s, team start, long threads)
+{
+    s->next = 0;
+    fegetenv(&s->environment);
+    begin(start, NAME(take_forward), s, threads);
+}
+
+/* Fill du and dhbar, turn the gradient in the last code into that in the code before the first,
+ * and add to dx and, each share to its own, to the slopes (2, depth, width). */
+void NAME(sweep_backward)(struct sweep *s, team start, long threads)
+{
+    s->next = 0;
+    fegetenv(&s->environment);
+    begin(start, NAME(take_backward), s, threads);
+}
+
+#endif
