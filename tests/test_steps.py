@@ -9,6 +9,7 @@ from small_runs import small
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from unfolded import checkpoints, guards, steps
+from unfolded.networks import names
 from unfolded.steps import Steps
 from unfolded.together import Alone, Stacked, recover
 
@@ -40,7 +41,7 @@ def assert_same(ours, theirs):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("model", ["reweighted-rnn", "lstm"])
+@pytest.mark.parametrize("model", names())
 def test_an_epoch_is_the_plain_loop_bit_for_bit(model):
     (net,), (plain,) = networks(0, model=model), networks(0, model=model)
     taken, order = made(net), torch.randperm(14)

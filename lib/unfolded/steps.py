@@ -151,10 +151,10 @@ def descend(recovered: Tensor, frames: Tensor) -> Tensor:
     .. math:: \ell = \tfrac1B \sum_{b,t} \|\hat s_{b,t} - s_{b,t}\|^2, \qquad
         \partial\ell / \partial\hat s = \tfrac2B (\hat s - s)
 
-    Shapes: both (…, batch, time, n0), result (…). Written out, it needs one tensor of that size;
-    autograd would need three.
+    Shapes: both (…, batch, time, n0), result (…). The gradient takes the place of ``recovered``:
+    autograd would need three more tensors of that size.
     """
-    error = recovered.detach() - frames
+    error = recovered.data.sub_(frames)  # no network ends with a function that needs its result
     losses = error.square().sum((-3, -2, -1)) / frames.shape[-3]
     recovered.backward(error.mul_(2 / frames.shape[-3]))
     return losses

@@ -33,10 +33,10 @@ class Linear(torch.autograd.Function):
         x, W = ctx.saved_tensors
         dx = dW = None
         rows = dy.flatten(-3, -2)
+        if ctx.needs_input_grad[1]:  # first, for it copies the rows
+            dW = product(rows.mT, x.flatten(-3, -2).mT)
         if ctx.needs_input_grad[0]:
             dx = product(rows, W.mT).view(x.shape)
-        if ctx.needs_input_grad[1]:
-            dW = product(rows.mT, x.flatten(-3, -2).mT)
         return dx, dW
 
     @staticmethod
