@@ -27,6 +27,7 @@ WRONG = [
     *(("source", value) for value in ("cifar", None)),
     *(("reduction", value) for value in ("bicubic", None)),
     *(("positivity", value) for value in ("relu", None)),
+    *(("learning_rate", value) for value in (0, -1e-3, float("nan"), float("inf"), None, "1")),
     *(("norm_penalty", value) for value in (-1e-3, float("nan"), float("inf"), None, "1", True)),
 ]
 
@@ -97,6 +98,7 @@ VALUES = {
     "lambda2": 0.5,
     "reweighting": "g",
     "norm_penalty": 0.5,
+    "learning_rate": 1e-3,
 }
 
 

@@ -118,7 +118,7 @@ def test_the_page_of_differences_names_the_defaults_of_a_run():
         "a learning rate of 3e-4",
     ):
         assert words in text
-    assert usual.scale.learning_rate == 3e-4
+    assert usual.learning_rate == 3e-4
 
 
 def own_files():

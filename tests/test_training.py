@@ -140,11 +140,10 @@ def test_an_interrupted_repetition_is_no_finished_run(tmp_path, monkeypatch):
 def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
     model, tmp_path, monkeypatch
 ):
-    wild = Protocol(peak=255.0, learning_rate=1e30)
-    monkeypatch.setitem(config.PROTOCOLS, "authors", wild)
+    wild = small(model, learning_rate=1e30)
     with pytest.raises(TrainingError, match=r"in epoch 1, step [12].* with parameter (\S+) at "):
-        run(small(model), tmp_path)
-    folder = records.folder_of(small(model), tmp_path)
+        run(wild, tmp_path)
+    folder = records.folder_of(wild, tmp_path)
     record = records.load(folder)
     assert record.status == "failed"
     assert "\n" not in record.reason
@@ -154,7 +153,7 @@ def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
     adam = torch.optim.Adam
     calm = {"lr": 3e-4, "fused": True}
     monkeypatch.setattr(job, "Adam", lambda parameters, lr, fused: adam(parameters, **calm))
-    retried = run(small(model), tmp_path)
+    retried = run(wild, tmp_path)
     assert retried.status == "done"
     assert len(retried.curves["train_mse"]) == SMALL.epochs
 
@@ -342,8 +341,7 @@ def test_runs_side_by_side_are_the_runs_alone(tmp_path):
 
 def test_of_several_runs_one_that_fails_stops_no_other(tmp_path, monkeypatch):
     monkeypatch.setattr(training.os, "cpu_count", lambda: 1)  # in this process
-    monkeypatch.setitem(config.PROTOCOLS, "wild", Protocol(peak=255.0, learning_rate=1e30))
-    wild = small(protocol="wild")
+    wild = small(learning_rate=1e30)
     found = training.run_all([wild, small("gru"), wild], store=tmp_path, progress=False)
     assert [record.status for record in found] == ["failed", "done", "failed"]
     assert found[0].reason and found[0] == found[2]

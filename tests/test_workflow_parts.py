@@ -12,7 +12,7 @@ import pytest
 import workflow_runs as w
 from small_runs import small
 
-from unfolded import config, grid, records
+from unfolded import grid, records
 from unfolded.config import RunConfig
 from unfolded.errors import ConfigError, RecordError
 
@@ -141,10 +141,8 @@ def test_a_job_waits_for_the_process_that_an_earlier_workflow_left(tmp_path, cap
     assert not (tmp_path / run.hash / "log").exists()
 
 
-def test_a_run_that_diverges_is_a_failed_record_and_no_failed_job(tmp_path, monkeypatch, capsys):
-    wild = config.Protocol(peak=255.0, learning_rate=1e30)
-    monkeypatch.setitem(config.PROTOCOLS, "authors", wild)
-    run = small("lstm")
+def test_a_run_that_diverges_is_a_failed_record_and_no_failed_job(tmp_path, capsys):
+    run = small("lstm", learning_rate=1e30)
     assert job(run, tmp_path) == 0
     record = records.load(tmp_path / run.hash, run)
     assert record.status == "failed"

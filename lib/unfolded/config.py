@@ -55,7 +55,8 @@ class RunConfig:
     the λ2 of SISTA-RNN, which weighs a square and has no unit; λ2 = 0 is held there.
     ``reweighting`` says what reweighted-RNN trains of Z and g. ``norm_penalty``, of unfolded
     networks, weighs a sum of row norms (see `unfolded.steps.row_norms`) against the training error
-    of a pixel, in squared grey levels of 255 under either protocol.
+    of a pixel, in squared grey levels of 255 under either protocol. ``learning_rate`` is
+    that of the first epoch; the schedule lowers it.
     Raises ConfigError on a value that no run can have. Numbers are kept as plain int and float,
     so that 1 and 1.0, or NumPy's kinds of them, name the same run.
 
@@ -77,6 +78,7 @@ class RunConfig:
     lambda2: float = 0.01
     reweighting: str = "Z+g"
     norm_penalty: float = 0.0
+    learning_rate: float = Protocol.learning_rate
 
     def __post_init__(self):
         for name, known in _CHOICES.items():
@@ -102,7 +104,8 @@ class RunConfig:
             want = f"a whole number >= {least}"
             self._settle(name, _whole, want, "choose another", lambda v, least=least: v >= least)
         do = "choose a start value such as 0.01"
-        self._settle("lambda1", _number, "from 1e-30 to 1e30", do, _is_start)
+        for name in ("lambda1", "learning_rate"):
+            self._settle(name, _number, "from 1e-30 to 1e30", do, _is_start)
         want = "from 1e-30 to 1e30, or 0"
         self._settle("lambda2", _number, want, do, lambda v: v == 0 or _is_start(v))
 

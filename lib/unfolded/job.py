@@ -38,7 +38,7 @@ class Job:
         self.train, self.validation, self.test, self.data_sha256 = frames
         self.network = checkpoints.build_network(config).to(device)
         scale = config.scale
-        self.optimiser = Adam(self.network.parameters(), lr=scale.learning_rate, fused=True)
+        self.optimiser = Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
         # PyTorch counts the epochs it tolerates; the paper counts those after which it decays.
         self.schedule = ReduceLROnPlateau(
             self.optimiser, factor=scale.decay, patience=scale.patience - 1, threshold=0.0

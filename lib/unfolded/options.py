@@ -93,6 +93,8 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         )
         what = "weight of the row norms of W_l in the loss; default 0, none"
         command.add_argument("--norm-penalty", type=float, default=0.0, help=what)
+        rate = {"type": float, "default": default.learning_rate, "help": "of the first epoch"}
+        command.add_argument("--learning-rate", **rate)
     for command in (train, sweep):
         command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, auto (default)")
         command.add_argument("--again", action="store_true", help="train even if a record exists")

@@ -15,7 +15,7 @@ RECORD = "record.json"
 METRICS = ("psnr_authors", "psnr_frame", "psnr_sequence", "psnr_global", "test_mse")
 COLUMNS = [
     *("model", "cs_rate", "hidden", "depth", "protocol", "profile", "source", "reduction"),
-    *("positivity", "lambda1", "lambda2", "reweighting", "norm_penalty", "seed"),
+    *("positivity", "lambda1", "lambda2", "reweighting", "norm_penalty", "learning_rate", "seed"),
     *("status", "epochs"),
     *METRICS,
     *("learned_c", "learned_lambda1", "learned_lambda2"),

@@ -202,14 +202,16 @@ def _outcome(job: "Job", work: Callable[[], Record | None]) -> Record | Training
 def groups(configs: Iterable[RunConfig], most: int = TOGETHER) -> list[list[RunConfig]]:
     """Return each configuration once, together with those that can be trained beside it.
 
-    Side by side go unfolded networks that differ in their seed and in the starts of λ1 and λ2.
+    Side by side go runs, but of LSTM and GRU, that differ in seed, learning rate, or the starts
+    of λ1 and λ2.
 
     >>> [len(group) for group in groups([RunConfig(seed=seed) for seed in range(10)])]
     [8, 2]
     """
     alike = defaultdict(list)
     for config in dict.fromkeys(configs):
-        usual = replace(config, seed=0, lambda1=1.0, lambda2=float(config.lambda2 > 0))
+        starts = {"lambda1": 1.0, "lambda2": float(config.lambda2 > 0)}
+        usual = replace(config, seed=0, learning_rate=RunConfig.learning_rate, **starts)
         alike[config if config.model in _NEVER else usual].append(config)
     lists = alike.values()
     return [runs[first : first + most] for runs in lists for first in range(0, len(runs), most)]
