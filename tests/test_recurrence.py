@@ -4,6 +4,8 @@ import functools
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from unfolded.kernels import native, shares, sweep
@@ -122,6 +124,24 @@ def close(found, expected, tolerance=1e-10):
 def test_engine_equals_the_plain_loop(shape, tie, zeros, normal):
     values = inputs(normal, shape, tie, zeros)
     weight = normal(*shape[:2], shape[3])
+    close(run(engine, values, weight), run(plain, values, weight))
+
+
+# What the fixture sets holds for all examples.
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shape=st.tuples(*(st.integers(1, most) for most in (20, 9, 6, 40, 4))),
+    tie=st.sampled_from(TIES),
+    zeros=st.booleans(),
+    seed=st.integers(0, 2**30),
+)
+def test_engine_equals_the_plain_loop_for_any_shape(shape, tie, zeros, seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*sizes):
+        return torch.randn(sizes, generator=generator, dtype=F64)
+
+    values, weight = inputs(draw, shape, tie, zeros), draw(*shape[:2], shape[3])
     close(run(engine, values, weight), run(plain, values, weight))
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from unfolded import networks, results, solvers, speed, speed_figures
+from unfolded import grid, networks, results, solvers, speed, speed_figures
+from unfolded.config import RunConfig
 from unfolded.stopwatch import Timing, interleave
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -310,6 +311,20 @@ def test_states_are_what_the_engine_stores():
     )
     # Beside the states a frame more keeps its measurements and what is made of them.
     assert after - before == more + 4 * 8 * (51 + 256)
+
+
+def test_the_tables_take_as_long_as_their_runs_on_a_gpu_together():
+    base = RunConfig(profile="paper", source="mnist")
+    rows = [
+        {"status": "done", "device": "NVIDIA H200", "config_hash": run.hash, "seconds": 20.0}
+        for run in grid.named("tables", base)
+    ]
+    other = {"status": "done", "device": "NVIDIA H200", "config_hash": "another", "seconds": 1e9}
+    assert speed.minutes_of_the_tables(pd.DataFrame([*rows, other])) == 45.0
+    assert speed.minutes_of_the_tables(pd.DataFrame(rows[1:])) is None
+    assert (
+        speed.minutes_of_the_tables(pd.DataFrame([rows[0] | {"device": "cpu"}, *rows[1:]])) is None
+    )
 
 
 def test_a_look_at_this_machine_compares_two_ways(monkeypatch):

@@ -101,7 +101,7 @@ def test_a_matrix_holds_every_cell_with_print_over_ours():
     texts, verdicts = tables.matrix(cells)
     assert texts.shape == (9, 5)
     assert texts.at["reweighted-RNN", 0.2].startswith("34.19\n34.50 ± ")
-    assert texts.at["GRU", 0.1] == "25.18\n20.00 ▼" and verdicts.at["GRU", 0.1] == "lower"
+    assert texts.at["GRU", 0.1] == "25.18\n20.00\n▼ −5.18" and verdicts.at["GRU", 0.1] == "lower"
     assert texts.at["LSTM", 0.5] == "36.28\nnot run"
     assert (verdicts == "not run").sum().sum() == 43
 
@@ -120,7 +120,7 @@ def test_a_value_that_the_source_lost_is_named_lost():
 def test_colour_is_never_the_only_sign():
     cells = tables.beside_print(pd.DataFrame([run(50.0)])).query("table == 2")
     page = tables.coloured(cells).to_html()
-    assert 'class="data row8 col3 is-higher"' in page and "50.00 ▲" in page
+    assert 'class="data row8 col3 is-higher"' in page and "50.00\n▲ +15.81" in page
     assert page.count("is-not") == page.count("not run") == 53
     assert all(f"h = {h}" in page for h in (128, 4096))
 

@@ -131,8 +131,8 @@ def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one table of the paper, turned: a row a network, a column a value.
 
     ``cells``: rows of :func:`beside_print` of one table. The first result holds the texts, the
-    printed value over ours with half its 95 % interval and a verdict's symbol; the second the
-    verdicts, the keys of SYMBOLS.
+    printed value over ours with half its 95 % interval, over a verdict's symbol and ours less
+    print; the second the verdicts, the keys of SYMBOLS.
     """
     texts = cells.assign(text=[_text(cell) for cell in cells.itertuples()])
     order = {"index": list(dict.fromkeys(cells["model"])), "columns": sorted(set(cells["value"]))}
@@ -158,7 +158,9 @@ def ours(cell) -> str:
 
 def _text(cell) -> str:
     marked = printed(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
-    return f"{marked}\n{ours(cell)}" + f" {SYMBOLS[cell.verdict][0]}" * bool(cell.runs)
+    apart = "" if math.isnan(cell.difference) else f" {cell.difference:+.2f}".replace("-", "−")
+    said = f"\n{SYMBOLS[cell.verdict][0]}{apart}" if cell.runs else ""
+    return f"{marked}\n{ours(cell)}{said}"
 
 
 def coloured(cells: pd.DataFrame):
