@@ -87,12 +87,16 @@ class PaperTable(FromFiles):
 
 
 class Claims(FromFiles):
-    """`{claims}`: how many claims of the paper hold, and each with its verdict and its page."""
+    """`{claims}`: how many claims hold and, unless `:brief:`, each with its verdict."""
+
+    option_spec = {"brief": directives.flag}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
         self.root(cells.CLAIMS, cells.RUNS)
         count, rows = cells.claims()
         parts: list[nodes.Node] = [nodes.paragraph(text=count)]
+        if "brief" in self.options:
+            return parts
         parts.append(table_node(["Verdict", "Claim", "Where"], rows, wordy=True))
         return [*parts, stamp_node(cells.source_of_claims())]
 
