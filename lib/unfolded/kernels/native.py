@@ -1,4 +1,4 @@
-"""What the engine has in C, layer.c and sweep.c: compiled at first use, for the CPU."""
+"""What the engine has in C, layer.c, matrix.c and sweep.c: compiled at first use, for the CPU."""
 
 import contextlib
 import ctypes
@@ -21,7 +21,11 @@ from unfolded.errors import RecordError
 
 # Products and sums are contracted in matrix products alone: element-wise work must give the result
 # of portable.py to the last bit.
-_SOURCES = {"layer.c": "-ffp-contract=off", "sweep.c": "-ffp-contract=fast"}
+_SOURCES = {
+    "layer.c": "-ffp-contract=off",
+    "matrix.c": "-ffp-contract=fast",
+    "sweep.c": "-ffp-contract=off",
+}
 _FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC"]
 SUFFIX = {torch.float32: "float", torch.float64: "double"}
 _UNAVAILABLE = (ImportError, OSError, AttributeError, ValueError, RecordError)
@@ -55,7 +59,7 @@ def library() -> ctypes.CDLL | None:
 
 def _place(compiler: str) -> Path:
     """Return where the library for this source, compiler and processor lies."""
-    sources = (_source(name).read_text() for name in _SOURCES)
+    sources = (_source(name).read_text() for name in (*_SOURCES, "team.h"))
     what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), _processor())
     name = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
     suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
