@@ -1,5 +1,7 @@
 """What the engine computes with: C and PyTorch agree to the last bit, products are products."""
 
+import shutil
+
 import pytest
 import torch
 from hypothesis import given
@@ -77,6 +79,11 @@ def test_nan_reaches_the_code(kernels, soft):
         out, ones = torch.zeros(2, 3, dtype=F64), torch.ones(1, 3, dtype=F64)
         kernels.forward(u, zero, None, hbar, None, None if soft else hbar, ones, ones, out)
         assert out.isnan().all()
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
+def test_where_there_is_a_compiler_the_kernels_are_there():
+    assert native.library() is not None
 
 
 @pytest.mark.parametrize("breaks", ["no compiler", "compiler fails", "bad CC", "no cache"])
@@ -187,3 +194,22 @@ def test_loops_in_c_leave_it_to_pytorch_where_they_would_not_pay(lacks, threads,
     if lacks == "C":
         monkeypatch.setattr(native, "library", lambda: None)
     assert not shares.serves(xs)
+
+
+@needs_c
+@pytest.mark.skipif(native.team() is None, reason="PyTorch has no OpenMP here")
+def test_threads_flush_denormals_where_the_caller_does(threads, monkeypatch):
+    monkeypatch.setattr(shares, "SAMPLES", 0)
+    x, one, zero = torch.full((4000, 9, 1), 1e-30), torch.eye(1), torch.zeros(1, 1)
+
+    def left() -> int:
+        codes = unroll(x, torch.zeros(1), 0 * one, (0 * one,), 1e-10 * one[None], zero, zero)
+        return int((codes != 0).sum())
+
+    threads(4)
+    assert left() == 4000 * 9  # and now the threads are there: new ones would take it over
+    try:
+        assert torch.set_flush_denormal(True)
+        assert [left() for _ in range(5)] == [0] * 5
+    finally:
+        torch.set_flush_denormal(False)

@@ -8,22 +8,33 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
+from unfolded.errors import ConfigError
 from unfolded.kernels import native, shares, sweep
 from unfolded.prox import phi
 from unfolded.recurrence import Factors, unroll
 
 F64 = torch.float64
 # batch, time, n, h, depth
-SHAPES = [(1, 1, 1, 1, 1), (2, 3, 4, 6, 1), (3, 1, 5, 4, 2), (1, 4, 2, 7, 3), (4, 5, 3, 5, 4)]
+SHAPES = [
+    (1, 1, 1, 1, 1),
+    (2, 3, 4, 6, 1),
+    (3, 1, 5, 4, 2),
+    (1, 4, 2, 7, 3),
+    (4, 5, 3, 5, 4),
+]
 MANY = (19, 3, 4, 45, 2)
 """More rows and columns than a tile of the products in C, and neither a multiple of it."""
 TIES = ("own", "shared", "factors", "soft")
 """Layers with their own W and U; all with one W and U; those of low rank; and SISTA-RNN's."""
 
 
-@pytest.fixture(params=["loops", "layers", "portable"], autouse=True)
+@pytest.fixture(params=["loops", "shares", "layers", "portable"], autouse=True)
 def kernels(request, monkeypatch):
-    """Everything here holds with the loops in C, with the layers alone in C, and without C."""
+    """Everything here holds with the loops in C, by one thread and several, and without them.
+
+    Without them, with the layers alone in C and without C.
+    """
+    before = torch.get_num_threads()
     if request.param == "portable":
         monkeypatch.setattr(native, "library", lambda: None)
     elif native.library() is None:
@@ -33,6 +44,12 @@ def kernels(request, monkeypatch):
     else:
         monkeypatch.setattr(shares, "SAMPLES", 0)
         monkeypatch.setattr(shares, "FRAMES", 0)
+        if request.param == "shares":
+            if native.team() is None:
+                pytest.skip("PyTorch has no OpenMP here")
+            torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
 
 
 def engine(x, h0, a, b=None, pull=None, *, recompute=False, **weights):
@@ -287,3 +304,48 @@ def test_inputs_are_left_alone_and_may_lie_anyhow_in_memory(normal):
     before = {name: t.clone() for name, t in strided.items()}
     close(run(engine, strided, weight), expected, 1e-13)
     assert all(torch.equal(strided[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize("recompute", [False, True], ids=["stored", "recomputed"])
+def test_the_backward_pass_changes_no_codes(recompute, normal, monkeypatch):
+    values = inputs(normal, MANY)
+    leaves = {name: t.clone().requires_grad_() for name, t in values.items() if t is not None}
+    codes = engine(**leaves, recompute=recompute)
+    before = codes.detach().clone()
+    # Another routine rounds otherwise, and must keep it to itself.
+    monkeypatch.setattr(shares, "serves", lambda xs: False)
+    codes.square().sum().backward()
+    assert torch.equal(codes.detach(), before)
+
+
+WRONG = {
+    "x": lambda x: x.float(),
+    "h0": lambda h0: h0[:-1],
+    "G": lambda G: G[:, :-1],
+    "W": lambda W: W[:2],
+    "U": lambda U: U[..., :-1],
+    "a": lambda a: a[:, :-1],
+    "b": lambda b: b[:1],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_fit_is_refused_before_anything_is_read(name, normal):
+    values = inputs(normal, (4, 5, 3, 6, 3))
+    with pytest.raises(ConfigError, match=r"^expected .*; got .*; see the shapes"):
+        engine(**{**values, name: WRONG[name](values[name])})
+
+
+def test_without_measurements_there_is_nothing_to_run(normal):
+    values = inputs(normal, (4, 5, 3, 6, 3))
+    nothing = {"x": values["x"][..., :0], "U": values["U"][..., :0]}
+    with pytest.raises(ConfigError, match="at least 1"):
+        engine(**values | nothing)
+
+
+@pytest.mark.parametrize("tie", TIES)
+def test_a_batch_may_be_empty(tie, normal):
+    values = inputs(normal, (4, 5, 3, 6, 3), tie)
+    codes, gradients = run(engine, values | {"x": values["x"][:0]}, normal(0, 5, 6))
+    assert codes.shape == (0, 5, 6) and gradients["x"].shape == (0, 5, 3)
+    assert not any(gradient.any() for gradient in gradients.values())

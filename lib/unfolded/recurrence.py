@@ -64,11 +64,13 @@ def unroll(
     None, Φ is the soft threshold at a. ``recompute`` keeps nothing but the codes for the backward
     pass, which then runs the layers once more. Differentiable once in every tensor; the
     thresholds must not be negative, else the gradient with respect to them is wrong.
-    Raises ConfigError under autocast. Source: (8)–(11); (12); (35).
+    Raises ConfigError under autocast, on other shapes, and where precision or device differ.
+    Source: (8)–(11); (12); (35).
     """
     if torch.is_autocast_enabled(x.device.type):
         do = "leave autocast for the networks, or choose fast=False"
         raise ConfigError(complain("single or double precision", "autocast", do))
+    _check(x, h0, G, W, U, a, b, pull)
     x = x.transpose(0, 1).contiguous().transpose(0, 1)  # time first: so it is kept, and only once
     link = (G.right, G.left) if isinstance(G, Factors) else (G, None)
     layers = (W.left, W.right) if isinstance(W, Factors) else (None, *W)
@@ -99,6 +101,35 @@ def decode(codes: Tensor, D: Tensor) -> Tensor:
 def measure(frames: Tensor, A: Tensor) -> Tensor:
     """Return A s_t for every frame: frames (batch, time, n0), A (n, n0)."""
     return linear(frames, A)
+
+
+def _check(x, h0, G, W, U, a, b, pull) -> None:
+    """Refuse what the loops in C would read beyond its end, or in another precision."""
+    (batch, _, n), (d, h) = x.shape, a.shape
+    tied = isinstance(W, Factors)
+    if min(n, d, h) < 1 or not (tied or len(W) in (1, d)):
+        got = f"n = {n}, d = {d}, h = {h}" + ("" if tied else f" and {len(W)} matrices")
+        want = "n, d and h of at least 1, and one matrix W a layer or one for all"
+        raise ConfigError(complain(want, got, "see the shapes in unroll's docstring"))
+    expected = {"h0": (h0, [(h,), (batch, h)]), "U": (U, [(d, h, n), (1, h, n)])}
+    expected |= {"a": (a, [(d, h)]), "b": (b, [(d, h)]), "pull": (pull, [()])}
+    matrices = {"G": G} | ({"W": W} if tied else {f"W_{l}": W_l for l, W_l in enumerate(W, 1)})
+    for name, matrix in matrices.items():
+        if isinstance(matrix, Factors):
+            shape = [(max(each.shape[0] for each in matrix), h)]
+            expected |= {
+                f"{name}.{part}": (getattr(matrix, part), shape) for part in matrix._fields
+            }
+        else:
+            expected[name] = (matrix, [(h, h)])
+    for name, (tensor, shapes) in expected.items():
+        if tensor is None:
+            continue
+        same = (tensor.dtype, tensor.device) == (x.dtype, x.device)
+        if not same or tuple(tensor.shape) not in shapes:
+            want = f"{name} of shape {' or '.join(map(str, shapes))}, {x.dtype} on {x.device}"
+            got = f"{tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
+            raise ConfigError(complain(want, got, "see the shapes in unroll's docstring"))
 
 
 class _Unroll(torch.autograd.Function):

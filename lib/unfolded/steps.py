@@ -154,7 +154,7 @@ def descend(recovered: Tensor, frames: Tensor) -> Tensor:
     Shapes: both (…, batch, time, n0), result (…). The gradient takes the place of ``recovered``:
     autograd would need three more tensors of that size.
     """
-    error = recovered.data.sub_(frames)  # no network ends with a function that needs its result
+    error = recovered.data.sub_(frames)  # see SequenceNetwork.decode
     losses = error.square().sum((-3, -2, -1)) / frames.shape[-3]
     recovered.backward(error.mul_(2 / frames.shape[-3]))
     return losses

@@ -54,8 +54,8 @@ class Collected:
             self._add("U", torch.stack([product(x.mT, each.mT) for each in du], -3).mT)
         if self.dx is not None and slopes is None:
             for U_l, each in zip(sweep.U.unbind(-3), du, strict=True):
-                part = product(each, U_l.mT)
-                self.dx[..., piece, :, :].add_(part.view(*dhbar.shape[:-1], -1))
+                dx = self.dx[..., piece, :, :]
+                dx.add_(product(each, U_l.mT).view(dx.shape))
 
     def _slopes(self, values: list[Tensor], du: list[Tensor]) -> list[Tensor | None]:
         centre = None if self.sweep.soft else values[0]

@@ -110,8 +110,8 @@ static void NAME(transpose_lines)(void *job)
                 NAME(transpose_block)(LINE, LINE, from, columns, to, rows);
             else
                 NAME(transpose_block)(rows - i < LINE ? rows - i : LINE,
-                                      columns - j < LINE ? columns - j : LINE, from, columns, to,
-                                      rows);
+                                      columns - j < LINE ? columns - j : LINE,
+                                      from, columns, to, rows);
         }
 }
 

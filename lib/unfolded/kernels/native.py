@@ -92,7 +92,7 @@ def _builds(compiler: list[str], target: str, more: list[str]) -> bool:
     return all(
         _succeeds([*compiler, *_FLAGS, *more, _SOURCES[name], "-c", str(_source(name)), "-o", made])
         for made, name in objects.items()
-    ) and _succeeds([*compiler, "-shared", *objects, "-o", target])
+    ) and _succeeds([*compiler, "-shared", *objects, "-lm", "-o", target])
 
 
 def _succeeds(command: list[str]) -> bool:

@@ -28,7 +28,7 @@ class _Packing(ctypes.Structure):
 class _Sweep(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_long) for name in ("frames", "batch", "width", "depth", "features")),
-        *((name, ctypes.c_long) for name in ("share", "soft", "residual")),
+        *((name, ctypes.c_long) for name in ("rows", "soft", "residual")),
         ("pull", ctypes.c_double),
         ("link", _Matrix),
         *((name, ctypes.POINTER(_Matrix)) for name in ("layers", "inputs")),
@@ -36,7 +36,7 @@ class _Sweep(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("dhbar", "carry", "dx", "scratch", "slopes")),
         ("scratch_size", ctypes.c_long),
         ("next", ctypes.c_long),
-        ("environment", ctypes.c_byte * 256),
+        ("environment", ctypes.c_byte * 256),  # a fenv_t, which is shorter everywhere
     ]
 
 
@@ -55,13 +55,13 @@ def serves(xs: Tensor) -> bool:
 
 
 class Shares:
-    """The loops for one sweep; what they share with sweep.py is said there, and in sweep.c."""
+    """The loops for one `Sweep`, with the products that its direction needs; see sweep.c."""
 
-    def __init__(self, sweep, link: Sequence[Tensor], layers, inputs: Sequence[Tensor]):
+    def __init__(self, sweep, link: Sequence[Tensor], layers: Sequence, inputs: Sequence[Tensor]):
         """Lay down what each product multiplies with: x ↦ x W₁ᵀ, or (x W₁ᵀ) W₂ᵀ for two factors.
 
-        ``layers`` are such factors too; they may hold one and the same object several times.
-        ``inputs``: one matrix a layer, or one for all.
+        ``link`` and each of ``layers`` are such factors, (h, h), or (k, h) and (h, k); layers may
+        be one and the same object. ``inputs``: U_l, or U_lᵀ backward, one a layer or one for all.
         """
         depth, _, batch, width = sweep.sizes
         self._threads, features = torch.get_num_threads(), sweep.xs.shape[-1]
@@ -69,11 +69,11 @@ class Shares:
         inputs = (_Matrix * depth)(*(self._matrix([U]) for U in inputs))
         each = {id(factors): self._matrix(factors) for factors in layers}
         layers = (_Matrix * depth)(*(each[id(factors)] for factors in layers))
-        share, link = -(-batch // self._threads), self._matrix(link)
+        rows, link = -(-batch // self._threads), self._matrix(link)
         inside = max(features, *(matrix.inner for matrix in (link, *layers)))
-        room = share * (2 * width + inside)
+        room = rows * (2 * width + inside)
         self._sweep = _Sweep(
-            batch=batch, width=width, depth=depth, features=features, share=share,
+            batch=batch, width=width, depth=depth, features=features, rows=rows,
             soft=sweep.soft, residual=sweep.residual, pull=sweep.pull_number,
             link=link, layers=layers, inputs=inputs,
             a=sweep.a[0].data_ptr(), b=sweep.b[0].data_ptr(),
@@ -95,7 +95,7 @@ class Shares:
         self._sweep.du = ctypes.addressof(pointers)
         given = {"grads": grads, "dhbar": dhbar, "carry": carry, "dx": dx, "slopes": slopes}
         self._run("sweep_backward", values, **given)
-        return list(slopes.sum(0).to(grads.dtype))
+        return [each.clone() for each in slopes.sum(0).to(grads.dtype)]
 
     def _run(self, name: str, values: Sequence[Tensor], **given: Tensor | None) -> None:
         pointers = _pointers(values)

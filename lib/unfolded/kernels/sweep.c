@@ -21,7 +21,7 @@ struct matrix {
 /* values: p_0 … p_d, the last one with a frame more before it; x, forward; du and all after it,
  * backward.  Each lies (frames, batch, width), or features in place of width. */
 struct sweep {
-    long frames, batch, width, depth, features, share, soft, residual;
+    long frames, batch, width, depth, features, rows, soft, residual; /* rows of a share */
     double pull;
     struct matrix link;
     const struct matrix *layers, *inputs; /* inputs: U_l, one a layer or one and null for all */
@@ -67,7 +67,7 @@ static void NAME(apply)(const struct matrix *B, long rows, long width, const REA
 
 static void NAME(forward_share)(struct sweep *s, long share, long rows, REAL *scratch)
 {
-    long width = s->width, frame = s->batch * width, from = share * s->share * width;
+    long width = s->width, frame = s->batch * width, from = share * s->rows * width;
     long depth = s->depth, features = s->features;
     const REAL *a = s->a, *b = s->b;
     REAL *u = scratch, *sent = u + rows * width, *inside = sent + rows * width;
@@ -113,11 +113,11 @@ static void NAME(send)(struct sweep *s, long l, long rows, long at, const REAL *
 
 static void NAME(backward_share)(struct sweep *s, long share, long rows, REAL *scratch)
 {
-    long width = s->width, frame = s->batch * width, from = share * s->share * width;
+    long width = s->width, frame = s->batch * width, from = share * s->rows * width;
     long depth = s->depth;
     double *da = s->slopes + share * 2 * depth * width, *db = da + depth * width;
     const REAL *a = s->a, *b = s->b;
-    REAL *next = scratch, *whole = next + rows * width, *inside = whole + rows * width;
+    REAL *dnext = scratch, *whole = dnext + rows * width, *inside = whole + rows * width;
     REAL *carry = (REAL *)s->carry + from;
     for (long t = s->frames - 1; t >= 0; t--) {
         long at = t * frame + from;
@@ -135,8 +135,8 @@ static void NAME(backward_share)(struct sweep *s, long share, long rows, REAL *s
                          db + l * width);
             if (s->dx)
                 NAME(send)(s, l, rows, at, du, whole, inside);
-            NAME(apply)(s->layers + l, rows, width, du, inside, next);
-            dp = next, extra = s->residual ? du : 0;
+            NAME(apply)(s->layers + l, rows, width, du, inside, dnext);
+            dp = dnext, extra = s->residual ? du : 0;
         }
         NAME(add)(rows * width, dp, dhbar);
         if (extra)
@@ -151,9 +151,9 @@ static void NAME(take_shares)(struct sweep *s, void (*run)(struct sweep *, long,
     fenv_t own;
     fegetenv(&own);
     fesetenv(&s->environment);
-    for (long share; (share = take(&s->next)) * s->share < s->batch;) {
-        long rest = s->batch - share * s->share;
-        run(s, share, rest < s->share ? rest : s->share,
+    for (long share; (share = take(&s->next)) * s->rows < s->batch;) {
+        long rest = s->batch - share * s->rows;
+        run(s, share, rest < s->rows ? rest : s->rows,
             (REAL *)s->scratch + share * s->scratch_size);
     }
     fesetenv(&own);

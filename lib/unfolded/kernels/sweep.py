@@ -55,7 +55,7 @@ class Sweep:
         codes.select(-3, 0).copy_(self.h0 if has_batch else self.h0.unsqueeze(-2))
         hidden = codes.new_empty(depth, *self.lead, T, B, h) if keep else None
         for piece in self.pieces:
-            self._run(piece, codes, self._hidden(hidden, piece))
+            self._run(piece, _with_before(codes, piece), self._hidden(hidden, piece))
         return codes, hidden
 
     def _hidden(self, hidden: Tensor | None, piece: slice) -> Tensor:
@@ -65,12 +65,12 @@ class Sweep:
         return hidden[..., piece, :, :]
 
     def _run(self, piece: slice, codes: Tensor, hidden: Tensor) -> None:
-        """Run the layers over a piece of time, from the codes before it."""
-        x, after = self.xs[..., piece, :, :], codes[..., 1:, :, :][..., piece, :, :]
+        """Run the layers over a piece of time, whose codes begin with those before it."""
+        x, after = self.xs[..., piece, :, :], codes[..., 1:, :, :]
         if self.in_c:
             self._loops(back=False).forward(x, (*hidden, after))
             return
-        before, layers = _frames(codes[..., piece, :, :]), [_frames(p) for p in (*hidden, after)]
+        before, layers = _frames(codes)[:-1], [_frames(p) for p in (*hidden, after)]
         sent = [product(x.flatten(-3, -2), U) for U in self.U.unbind(-3)]
         sent = [_frames(each.view(after.shape)) for each in sent]
         for t, h_before in enumerate(before):
@@ -90,15 +90,16 @@ class Sweep:
         names = [*_ARGUMENTS, *(f"W_{l + 1}" for l in range(len(needed) - len(_ARGUMENTS)))]
         collected, carry = Collected(self, dict(zip(names, needed, strict=True))), None
         for piece in reversed(self.pieces):
-            values = self._hidden(hidden, piece)
+            values, own = self._hidden(hidden, piece), _with_before(codes, piece)
             if hidden is None:
-                self._run(piece, codes, values)
-            after = codes[..., 1:, :, :][..., piece, :, :]
+                own = own.clone()  # the caller has these codes
+                self._run(piece, own, values)
+            before, after = own[..., :-1, :, :], own[..., 1:, :, :]
             du, dhbar = torch.empty_like(values), torch.empty_like(after)
             part = grads[..., piece, :, :].contiguous()
             dx = None if collected.dx is None else collected.dx[..., piece, :, :]
             carry, slopes = self._descend(part, carry, (*values, after), du, dhbar, dx)
-            collected.add(piece, codes[..., piece, :, :], (*values, after), du, dhbar, slopes)
+            collected.add(piece, before, (*values, after), du, dhbar, slopes)
             del values, du, dhbar  # before the next piece makes its own
         return collected.gradients(carry)
 
@@ -136,6 +137,10 @@ class Sweep:
                 dhbar[t].add_(extra)
             carry = self.link.backward(dhbar[t])
         return carry, None
+
+
+def _with_before(codes: Tensor, piece: slice) -> Tensor:
+    return codes[..., piece.start : piece.stop + 1, :, :]
 
 
 def _frames(tensor: Tensor) -> tuple[Tensor, ...]:

@@ -97,7 +97,11 @@ class SequenceNetwork(nn.Module):
         raise NotImplementedError
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Turn codes into frames; each network has its own."""
+        """Turn codes into frames; each network has its own.
+
+        It must not end in a function whose gradient needs its result, as that of a sigmoid does:
+        training puts the gradient of the loss into its place.
+        """
         raise NotImplementedError
 
     def atoms(self) -> Tensor:
