@@ -52,9 +52,9 @@ def kernels(request, monkeypatch):
     torch.set_num_threads(before)
 
 
-def engine(x, h0, a, b=None, pull=None, *, recompute=False, **weights):
+def engine(x, h0, a, b=None, pull=None, D=None, *, recompute=False, **weights):
     """The engine, on the tensors that :func:`inputs` names."""
-    return unroll(x, h0, *matrices(weights), a, b, pull=pull, recompute=recompute)
+    return unroll(x, h0, *matrices(weights), a, b, pull=pull, D=D, recompute=recompute)
 
 
 def matrices(weights):
@@ -64,7 +64,7 @@ def matrices(weights):
     return G, Factors(weights["W_left"], weights["W_right"]) if W is None else tuple(W), U
 
 
-def plain(x, h0, a, b=None, pull=None, **weights):
+def plain(x, h0, a, b=None, pull=None, D=None, **weights):
     """The same recurrence in full matrices, one layer after the other."""
     G, W, U = matrices(weights)
     G = G.left.T @ G.right if isinstance(G, Factors) else G
@@ -78,7 +78,7 @@ def plain(x, h0, a, b=None, pull=None, **weights):
             u = h @ W[l % len(W)].T + x_t @ U[l % len(U)].T + (0 if pull is None else pull * hbar)
             centre, b_l = (torch.zeros_like(hbar), a.new_zeros(())) if b is None else (hbar, b[l])
             h = phi(u, centre, a[l], b_l)
-        codes.append(h)
+        codes.append(h if D is None else h @ D.T)
     return torch.stack(codes, 1)
 
 
@@ -184,6 +184,18 @@ def test_pieces_of_time_add_up(tie, recompute, rows, normal, monkeypatch):
     values, weight = inputs(normal, shape, tie), normal(4, 5, 5)
     found = run(functools.partial(engine, recompute=recompute), values, weight)
     close(found, run(plain, values, weight))
+
+
+@pytest.mark.parametrize("rows", [4, 640])
+@pytest.mark.parametrize("tie", TIES)
+def test_frames_in_place_of_codes(tie, rows, normal, monkeypatch):
+    monkeypatch.setattr(sweep, "_ROWS", rows)
+    values = inputs(normal, (4, 5, 3, 5, 3), tie) | {"D": normal(7, 5)}
+    weight = normal(4, 5, 7)
+    close(run(engine, values, weight), run(plain, values, weight))
+    for name in ("D", "G_left" if tie == "soft" else "G"):
+        found = run(engine, values, weight, {name})
+        close(found, run(plain, values, weight, {name}))
 
 
 @pytest.mark.parametrize("tie", TIES)

@@ -50,9 +50,10 @@ def unroll(
     b: Tensor | None,
     *,
     pull: Tensor | None = None,
+    D: Tensor | None = None,
     recompute: bool = False,
 ) -> Tensor:
-    r"""Run d layers over T frames and return the codes of the last layer.
+    r"""Run d layers over T frames and return the codes of the last layer, or D times these.
 
     For each frame :math:`\hbar = G h_{t-1}`, :math:`p_0 = \hbar` and, for l = 1 … d,
 
@@ -60,26 +61,28 @@ def unroll(
 
     Shapes: x (batch, time, n); h0 (h,) or (batch, h); G (h, h) or its :class:`Factors`; W one
     matrix (h, h) a layer or one for all, or the factors of W − I; U (d, h, n), or (1, h, n)
-    for all layers; a, b (d, h); pull: ρ (), none for 0; result (batch, time, h). With ``b``
-    None, Φ is the soft threshold at a. ``recompute`` keeps nothing but the codes for the backward
-    pass, which then runs the layers once more. Differentiable once in every tensor; the
-    thresholds must not be negative, else the gradient with respect to them is wrong.
+    for all layers; a, b (d, h); pull: ρ (), none for 0; D (n0, h); result (batch, time, h), or
+    with D (batch, time, n0). With ``b`` None, Φ is the soft threshold at a. ``recompute`` keeps
+    nothing but the codes for the backward pass, which then runs the layers once more.
+    Differentiable once in every tensor; the thresholds must not be negative, else the gradient
+    with respect to them is wrong.
     Raises ConfigError under autocast, on other shapes, and where precision or device differ.
     Source: (8)–(11); (12); (35).
     """
     if torch.is_autocast_enabled(x.device.type):
         do = "leave autocast for the networks, or choose fast=False"
         raise ConfigError(complain("single or double precision", "autocast", do))
-    _check(x, h0, G, W, U, a, b, pull)
+    _check(x, h0, G, W, U, a, b, pull, D)
     x = x.transpose(0, 1).contiguous().transpose(0, 1)  # time first: so it is kept, and only once
     link = (G.right, G.left) if isinstance(G, Factors) else (G, None)
     layers = (W.left, W.right) if isinstance(W, Factors) else (None, *W)
-    tensors = (x, h0, *link, U, a, b, pull, *layers)
+    tensors = (x, h0, *link, U, a, b, pull, D, *layers)
     asked = _asks_for_gradients(*tensors)
     if asked or transformed():
         return _Unroll.apply(not recompute, *tensors)[0]
     # For a frame at a time, autograd's way to call a function would be a fifth of the work.
-    return _codes(Sweep(*tensors).forward(keep=False)[0])
+    sweep = Sweep(*tensors)
+    return sweep.result(sweep.forward(keep=False)[0])
 
 
 def transform(Z: Tensor, M: Tensor, c: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
@@ -103,7 +106,7 @@ def measure(frames: Tensor, A: Tensor) -> Tensor:
     return linear(frames, A)
 
 
-def _check(x, h0, G, W, U, a, b, pull) -> None:
+def _check(x, h0, G, W, U, a, b, pull, D) -> None:
     """Refuse what the loops in C would read beyond its end, or in another precision."""
     (batch, _, n), (d, h) = x.shape, a.shape
     tied = isinstance(W, Factors)
@@ -113,6 +116,8 @@ def _check(x, h0, G, W, U, a, b, pull) -> None:
         raise ConfigError(complain(want, got, "see the shapes in unroll's docstring"))
     expected = {"h0": (h0, [(h,), (batch, h)]), "U": (U, [(d, h, n), (1, h, n)])}
     expected |= {"a": (a, [(d, h)]), "b": (b, [(d, h)]), "pull": (pull, [()])}
+    if D is not None:
+        expected["D"] = (D, [(len(D), h)])
     matrices = {"G": G} | ({"W": W} if tied else {f"W_{l}": W_l for l, W_l in enumerate(W, 1)})
     for name, matrix in matrices.items():
         if isinstance(matrix, Factors):
@@ -137,8 +142,9 @@ class _Unroll(torch.autograd.Function):
 
     @staticmethod
     def forward(keep, *arguments):
-        states, hidden = Sweep(*arguments).forward(keep)
-        return _codes(states), states, hidden
+        sweep = Sweep(*arguments)
+        states, hidden = sweep.forward(keep)
+        return sweep.result(states), states, hidden
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -173,8 +179,3 @@ def differentiated_by_func() -> bool:
 
 def _asks_for_gradients(*tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-
-
-def _codes(states: Tensor) -> Tensor:
-    """Return h_1 … h_T with the batch first, from h_0 … h_T with time first."""
-    return states[..., 1:, :, :].transpose(-3, -2)

@@ -34,7 +34,7 @@ def recover(network: nn.Module, frames: Tensor) -> Tensor:
 
     Measurements are not checked: if A blows up, that is no bad input but shows in the loss.
     """
-    return network.decode(network.unroll(recurrence.measure(frames, network.A))[0])
+    return network.run(recurrence.measure(frames, network.A))
 
 
 class Alone:

@@ -22,6 +22,13 @@ class Collected:
         else:
             self.totals[name] = part
 
+    def decoder(self, grad: Tensor, after: Tensor) -> Tensor:
+        """Add to the gradient in D, and return that in the codes: both (…, frames, batch, ·)."""
+        rows = _rows(grad)
+        if self.needed["D"]:
+            self._add("D", product(rows.mT, _rows(after).mT))
+        return product(rows, self.sweep.D.mT).view(after.shape)
+
     def add(self, piece: slice, before: Tensor, values, du, dhbar: Tensor, slopes) -> None:
         """Add what a piece sends: h_{t−1}, the values p_0 … p_d and the gradients in u_l and ħ.
 

@@ -12,7 +12,7 @@ from unfolded.kernels.products import product
 _ROWS = 640
 """Samples times frames whose weight gradients are collected together: fewer take less memory."""
 
-_ARGUMENTS = ("x", "h0", "link", "link_left", "U", "a", "b", "pull", "W_left")
+_ARGUMENTS = ("x", "h0", "link", "link_left", "U", "a", "b", "pull", "D", "W_left")
 
 
 class Sweep:
@@ -23,10 +23,10 @@ class Sweep:
     products.
     """
 
-    def __init__(self, x, h0, link, link_left, U, a, b, pull, W_left, *W):
+    def __init__(self, x, h0, link, link_left, U, a, b, pull, D, W_left, *W):
         xs = x.transpose(-3, -2).contiguous()
         (*self.lead, T, B, _), (depth, h) = xs.shape, a.shape[-2:]
-        self.xs, self.h0, self.U, self.pull, self.soft = xs, h0, U, pull, b is None
+        self.xs, self.h0, self.U, self.pull, self.soft, self.D = xs, h0, U, pull, b is None, D
         self.link = Affine(link, link_left, rows=B, uses=T)
         self.residual, self.shared = W_left is not None, len(W) == 1
         uses = T * depth if self.shared else T
@@ -57,6 +57,13 @@ class Sweep:
         for piece in self.pieces:
             self._run(piece, _with_before(codes, piece), self._hidden(hidden, piece))
         return codes, hidden
+
+    def result(self, codes: Tensor) -> Tensor:
+        """Return h_1 … h_T or, with D, D h_1 … D h_T, with the batch before time."""
+        codes = codes[..., 1:, :, :]
+        if self.D is not None:
+            codes = product(codes.flatten(-3, -2), self.D).unflatten(-2, codes.shape[-3:-1])
+        return codes.transpose(-3, -2)
 
     def _hidden(self, hidden: Tensor | None, piece: slice) -> Tensor:
         depth, _, B, h = self.sizes
@@ -97,6 +104,8 @@ class Sweep:
             before, after = own[..., :-1, :, :], own[..., 1:, :, :]
             du, dhbar = torch.empty_like(values), torch.empty_like(after)
             part = grads[..., piece, :, :].contiguous()
+            if self.D is not None:
+                part = collected.decoder(part, after)
             dx = None if collected.dx is None else collected.dx[..., piece, :, :]
             carry, slopes = self._descend(part, carry, (*values, after), du, dhbar, dx)
             collected.add(piece, before, (*values, after), du, dhbar, slopes)

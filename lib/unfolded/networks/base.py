@@ -62,7 +62,7 @@ class SequenceNetwork(nn.Module):
         ...     frames, state = net.recover(x, state)
         """
         if state is None:
-            return self.decode(self.codes(x))
+            return self.run(self._checked(x, self.n, "measurements"))
         codes, state = self.codes(x, state)
         return self.decode(codes), state
 
@@ -84,6 +84,10 @@ class SequenceNetwork(nn.Module):
             do = "start another state after net.to(…)"
             raise ConfigError(complain(f"a state of {want}", got, do))
         return self.unroll(x, state)
+
+    def run(self, x: Tensor) -> Tensor:
+        """Return the frames recovered from measurements that need no check."""
+        return self.decode(self.unroll(x)[0])
 
     def start(self, batch: int = 1) -> State:
         """Return the state before the first frame of so many sequences.
@@ -180,6 +184,13 @@ class UnfoldedNetwork(SequenceNetwork):
         else:
             codes = recurrence.unroll(x, state.codes, **state.weights, recompute=self.recompute)
         return codes, state._replace(codes=codes[:, -1])
+
+    def run(self, x: Tensor) -> Tensor:
+        """Recover at once, by the engine or step by step: nothing but frames is made."""
+        if not self.engine:
+            return super().run(x)
+        h0, how = self.h0.expand(len(x), -1), {"D": self.D, "recompute": self.recompute}
+        return recurrence.unroll(x, h0, **self.weights(), **how)
 
     @property
     def engine(self) -> bool:
