@@ -101,11 +101,6 @@ def decode(codes: Tensor, D: Tensor) -> Tensor:
     return linear(codes.transpose(0, 1), D).transpose(0, 1)
 
 
-def measure(frames: Tensor, A: Tensor) -> Tensor:
-    """Return A s_t for every frame: frames (batch, time, n0), A (n, n0)."""
-    return linear(frames, A)
-
-
 def _check(x, h0, G, W, U, a, b, pull, D) -> None:
     """Refuse what the loops in C would read beyond its end, or in another precision."""
     (batch, _, n), (d, h) = x.shape, a.shape

@@ -7,19 +7,8 @@
 
 #ifndef REAL
 
-#define JOIN_(name, suffix) name##_##suffix
-#define JOIN(name, suffix) JOIN_(name, suffix)
-#define NAME(name) JOIN(name, SUFFIX)
-
-#define REAL float
-#define SUFFIX float
-#include __FILE__
-#undef REAL
-#undef SUFFIX
-
-#define REAL double
-#define SUFFIX double
-#include __FILE__
+#define THIS "layer.c"
+#include "twice.h"
 
 #else
 

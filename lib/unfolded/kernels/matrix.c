@@ -34,15 +34,8 @@ struct transposition {
     long next;
 };
 
-#define REAL float
-#define SUFFIX float
-#include __FILE__
-#undef REAL
-#undef SUFFIX
-
-#define REAL double
-#define SUFFIX double
-#include __FILE__
+#define THIS "matrix.c"
+#include "twice.h"
 
 #else
 

@@ -59,7 +59,7 @@ def library() -> ctypes.CDLL | None:
 
 def _place(compiler: str) -> Path:
     """Return where the library for this source, compiler and processor lies."""
-    sources = (_source(name).read_text() for name in (*_SOURCES, "team.h"))
+    sources = (_source(name).read_text() for name in (*_SOURCES, "team.h", "twice.h"))
     what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), _processor())
     name = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
     suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"

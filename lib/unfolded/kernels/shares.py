@@ -74,7 +74,8 @@ class Shares:
         room = rows * (2 * width + inside)
         self._sweep = _Sweep(
             batch=batch, width=width, depth=depth, features=features, rows=rows,
-            soft=sweep.soft, residual=sweep.residual, pull=sweep.pull_number,
+            soft=sweep.soft, residual=sweep.residual,
+            pull=0.0 if sweep.rho is None else sweep.rho.item(),
             link=link, layers=layers, inputs=inputs,
             a=sweep.a[0].data_ptr(), b=sweep.b[0].data_ptr(),
             scratch=self._room(self._threads * room).data_ptr(), scratch_size=room,

@@ -32,15 +32,8 @@ struct sweep {
     fenv_t environment;
 };
 
-#define REAL float
-#define SUFFIX float
-#include __FILE__
-#undef REAL
-#undef SUFFIX
-
-#define REAL double
-#define SUFFIX double
-#include __FILE__
+#define THIS "sweep.c"
+#include "twice.h"
 
 #else
 

@@ -34,9 +34,8 @@ class Sweep:
         self.layers = layers * depth if self.shared else layers
         b = torch.zeros_like(a) if b is None else b
         self.a, self.b = (each.contiguous().unsqueeze(-2).unbind(-3) for each in (a, b))
-        self.kernels = choose(xs.select(-3, 0), pull)
         self.in_c = shares.serves(xs)
-        self.pull_number = 0.0 if pull is None or not self.in_c else pull.item()
+        self.kernels = None if self.in_c else choose(xs.select(-3, 0), pull)
         # A number of a run multiplies all its rows.
         self.rho = None if pull is None else pull[..., None, None]
         self.sizes = depth, T, B, h

@@ -1,8 +1,4 @@
-/* Names for float and double, and work that threads share. */
-
-#define JOIN_(name, suffix) name##_##suffix
-#define JOIN(name, suffix) JOIN_(name, suffix)
-#define NAME(name) JOIN(name, SUFFIX)
+/* Work that threads share. */
 
 /* Start a team of threads, each of which calls work(job): OpenMP's GOMP_parallel, or null. */
 typedef void (*team)(void (*work)(void *), void *job, unsigned threads, unsigned flags);
