@@ -120,8 +120,8 @@ def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatc
             ended(configs, tmp_path / "cut")
         with pytest.raises(KeyboardInterrupt):
             training.run(small(seed=1), store=tmp_path / "alone", progress=False)
-    # Each state holds its own run and not those beside it.
-    assert len(set(sizes)) == 1
+    # Each state holds its own run and not those beside it; only its curves grow.
+    assert max(sizes) - min(sizes) < 0.01 * min(sizes)
     states = [
         checkpoints.load_state(records.folder_of(config, tmp_path / "cut"), config)
         for config in configs

@@ -200,6 +200,23 @@ def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp
     assert len(record.sequence_mse) == len(frames)
     assert sum(record.sequence_mse) / len(frames) == pytest.approx(mse, rel=1e-6)
     assert training.learned(network) == record.learned
+    path = {name: values for name, values in record.curves.items() if name in record.learned}
+    assert {name: values[-1] for name, values in path.items()} == {
+        name: record.learned[name] for name in ("c", "lambda1", "lambda2") if record.learned
+    }
+    assert all(len(set(values)) == SMALL.epochs for values in path.values()), "they move"
+
+
+def test_a_state_without_the_path_of_the_scalars_goes_on_without(tmp_path):
+    folder = records.folder_of(small("sista-rnn"), tmp_path)
+    assert end(start({"model": "sista-rnn"}, tmp_path, ("state.pt", "moved"))) == -9
+    state = checkpoints.load_state(folder, small("sista-rnn"))
+    for name in ("c", "lambda1", "lambda2"):
+        del state["curves"][name]
+    checkpoints.save_state(folder, state)
+    record = run(small("sista-rnn"), tmp_path)
+    assert set(record.curves) == {"train_mse", "validation_mse", "learning_rate"}
+    assert {len(values) for values in record.curves.values()} == {SMALL.epochs}
 
 
 # The protocol ----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from unfolded.config import RunConfig
 from unfolded.errors import TrainingError
 from unfolded.guards import check, check_log
 from unfolded.loading import Frames
+from unfolded.networks.base import UnfoldedNetwork
 from unfolded.provenance import stamp
 from unfolded.records import Record
 from unfolded.seeds import derive
@@ -43,7 +44,8 @@ class Job:
         self.schedule = ReduceLROnPlateau(
             self.optimiser, factor=scale.decay, patience=scale.patience - 1, threshold=0.0
         )
-        self.curves = {"train_mse": [], "validation_mse": [], "learning_rate": []}
+        names = ("train_mse", "validation_mse", "learning_rate", *scalars(self.network))
+        self.curves = {name: [] for name in names}
         self.seconds, self.saved = 0.0, -math.inf
         self.group: Group | None = None
         self.record: Record | None = None
@@ -141,9 +143,15 @@ class Job:
         for loss, rows in zip(log[:, 0].tolist(), sizes, strict=True):
             total += loss * rows
         unit = (255 / scale.peak) ** 2
-        self.curves["train_mse"].append(total / self.train.numel() * unit)
-        self.curves["validation_mse"].append(validation)
-        self.curves["learning_rate"].append(self.optimiser.param_groups[0]["lr"])
+        now = {
+            "train_mse": total / self.train.numel() * unit,
+            "validation_mse": validation,
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            **scalars(self.network),
+        }
+        # A state that an older version left has no curve of c, λ1 and λ2, and goes on without.
+        for name, values in self.curves.items():
+            values.append(now[name])
         self.schedule.step(validation)
         self.seconds += seconds
 
@@ -200,12 +208,17 @@ def tested(network: nn.Module, frames: Tensor, peak: float) -> tuple[dict[str, f
     return values | {"test_mse": each.mean().item()}, each.tolist()
 
 
+def scalars(network: nn.Module) -> dict[str, float]:
+    """Return c, λ1 and λ2 as they are in an unfolded network, and nothing for another."""
+    if not isinstance(network, UnfoldedNetwork):
+        return {}
+    names = ("c", "lambda1", "lambda2")
+    values = torch.stack([network.value(name) for name in names]).tolist()
+    return dict(zip(names, values, strict=True))
+
+
 def learned(network: nn.Module) -> dict[str, float]:
     """Return the scalars that an unfolded network has learned: c, λ1, λ2, and the range of g."""
-    if not hasattr(network, "symbols"):
-        return {}
-    symbols = network.symbols()
-    scalars = {name: symbols[name].item() for name in ("c", "lambda1", "lambda2")}
-    if symbols.get("g") is not None:
-        scalars |= {"g_min": symbols["g"].min().item(), "g_max": symbols["g"].max().item()}
-    return scalars
+    found = scalars(network)
+    g = network.symbols().get("g") if found else None
+    return found if g is None else found | {"g_min": g.min().item(), "g_max": g.max().item()}

@@ -30,9 +30,11 @@ class Record:
 
     ``metrics``: psnr_* in dB and test_mse in squared grey levels of 255, on the test set.
     ``curves``: one value an epoch of train_mse, validation_mse (squared grey levels) and
-    learning_rate. ``sequence_mse``: the test error of each sequence, in their order, in squared
-    grey levels. ``reason``: why a failed run failed. ``seconds``: training time over all tries,
-    and of runs side by side, whose number is ``provenance["together"]``, each one's share.
+    learning_rate, and of what c, lambda1 and lambda2 of an unfolded network are after it (the
+    oldest runs kept none of these). ``sequence_mse``: the test error of each sequence, in their
+    order, in squared grey levels. ``reason``: why a failed run failed. ``seconds``: training time
+    over all tries, and of runs side by side, whose number is ``provenance["together"]``, each
+    one's share.
     """
 
     config: dict
