@@ -133,11 +133,32 @@ def test_depth_counts_from_three_layers_on(records):
         ((60, 50, 55, 30, 20, 10), "in part"),
         ((10, 20, 30), "does not hold"),
         ((60, 50), "open"),
+        ((60, 60, 60), "does not hold"),
     ],
 )
 def test_gains_with_depth(errors, verdict, records):
     records(*(run("reweighted-rnn", mse, depth=d) for d, mse in enumerate(errors, 1)))
     assert word("gains with depth") == verdict
+
+
+def test_a_gain_within_what_sequences_scatter_is_none(records):
+    found = [run("reweighted-rnn", mse, depth=d) for d, mse in enumerate((60, 59.9, 59.8), 1)]
+    random = np.random.default_rng(0)
+    for one in found:
+        one.sequence_mse[:] = one.sequence_mse * random.uniform(0.5, 1.5, 50)
+    records(*found)
+    assert word("gains with depth") == "does not hold"
+
+
+def test_short_runs_are_told_of_and_decide_nothing(records):
+    short = {"profile": "short", "hidden": 128}
+    records(*(run("reweighted-rnn", 70 - 10 * d, depth=d, **short) for d in (1, 2, 3)))
+    found = verdicts.RULES["gains with depth"]()
+    assert found.word == "open"
+    assert found.because.startswith("Cells run: 0 of 6")
+    assert "In short runs at h = 128, which decide nothing here: reweighted-RNN gains +0.79 dB" in (
+        found.because
+    )
 
 
 def test_two_layers_for_lstm(records):
@@ -146,6 +167,8 @@ def test_two_layers_for_lstm(records):
     assert word("two layers for LSTM") == "holds"
     records(run("lstm", 30.0, depth=2), three)
     assert word("two layers for LSTM") == "does not hold"
+    records(run("lstm", 20.0, depth=2), three)
+    assert word("two layers for LSTM") == "open"
     records(two)
     assert word("two layers for LSTM") == "open"
 
@@ -174,16 +197,40 @@ def test_who_learns_faster(unfolded, stacked, verdict, records):
     assert word("unfolded learn faster") == verdict
 
 
+def test_each_seed_is_a_race_of_its_own(records):
+    ours, found = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn"), [run("gru", 1.0, hidden=256)]
+    records(*found)
+    assert "sista-rnn, srnn, lstm, indrnn" in verdicts.RULES["unfolded learn faster"]().because
+    for seed, fast in enumerate((True, False, True)):
+        curve = {True: (4, 1, 1), False: (9, 5, 1)}
+        for where in ({"hidden": 256}, {"profile": "short", "hidden": 128}):
+            found += [
+                run(name, 1.0, curve=curve[fast == (name in ours)], seed=seed, **where)
+                for name in networks.names()
+            ]
+    records(*found)
+    judged = verdicts.RULES["unfolded learn faster"]()
+    assert judged.word == "in part"
+    assert judged.because.count("all unfolded ones are faster in 2 of 3 seeds") == 2
+
+
 def test_gap_by_depth(records):
     def gapped(depth, ratio):
-        one = run("reweighted-rnn", 1.0, depth=depth)
-        one.curves["validation_mse"] = [ratio * mse for mse in one.curves["train_mse"]]
-        return one
+        return run("reweighted-rnn", ratio * 4, curve=(9.0, 4.0), depth=depth)
 
     records(*(gapped(depth, 1.1) for depth in (1, 3, 6)))
     assert word("gap by depth") == "in part"
-    records(*(gapped(depth, 1 + 0.1 * depth) for depth in (1, 3, 6)))
+    assert (
+        "1.10 at d = 1, 1.10 at d = 3, 1.10 at d = 6." in verdicts.RULES["gap by depth"]().because
+    )
+    records(*(gapped(depth, 1.1) for depth in (1, 2, 3, 4, 5, 6)))
+    assert word("gap by depth") == "holds"
+    records(*(gapped(depth, 1 + 0.1 * depth) for depth in (1, 2, 3, 4, 5, 6)))
     assert word("gap by depth") == "does not hold"
+    records(*(gapped(depth, 1 + 0.01 * depth) for depth in (1, 2, 3, 4, 5, 6)))
+    assert word("gap by depth") == "holds", "grown by less than the training error lags"
+    records(gapped(1, 1.1), gapped(6, 1.1))
+    assert word("gap by depth") == "open"
 
 
 def test_reweighting_and_prior_by_taking_them_away(records):
