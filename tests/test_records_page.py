@@ -84,8 +84,7 @@ def test_comparisons_carry_the_runs_on_both_sides():
 
 
 def test_a_figure_carries_what_its_table_carries():
-    curves = table_figures.curves_by("seed", [])
-    curves |= {"gru": sources.mark(pd.DataFrame({"train_mse": [2.0], "validation_mse": [3.0]}),
+    curves = {"gru": sources.mark(pd.DataFrame({"train_mse": [2.0], "validation_mse": [3.0]}),
                                    record(model="gru"))}  # fmt: skip
     found = sources.of(table_figures.learning(curves))
     assert found.runs() == [RunConfig(profile="smoke", model="gru").hash]

@@ -1,11 +1,14 @@
 """The figures of the table pages: each network in its look, each number where it belongs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from unfolded import figures, networks, table_figures
-from unfolded.evidence import Difference
+from unfolded import figures, networks, sources, table_figures
+from unfolded.evidence import SHORT, Difference, Evidence
+from unfolded.records import METRICS, Record
 
 
 def printed(**columns):
@@ -67,3 +70,19 @@ def test_learning_curves_stand_side_by_side_on_one_scale():
     assert right.get_lines()[1].get_ydata().tolist() == [5.0, 3.0]
     assert left.get_ylim() == right.get_ylim()
     assert table_figures.ends({"gru": table}) == "Validation error at the end: gru: 3."
+
+
+def test_curves_along_a_table_are_those_of_the_first_seed_where_there_are_any():
+    def run(depth, seed, error, model="reweighted-rnn"):
+        one = replace(SHORT, model=model, depth=depth, seed=seed)
+        curves = {"train_mse": [error], "validation_mse": [error]}
+        return Record(one.as_dict(), one.hash, "done", dict.fromkeys(METRICS, 1.0), curves, [error])
+
+    found = Evidence.of([run(3, 1, 5.0), run(3, 0, 4.0), run(1, 0, 6.0), run(2, 0, 1.0, "gru")])
+    along = table_figures.curves_along(3, SHORT, found)
+    assert {name: own["train_mse"].item() for name, own in along.items()} == {
+        "d = 1": 6.0,
+        "d = 3": 4.0,
+    }
+    assert sources.of(along).runs() == [replace(SHORT, depth=d).hash for d in (1, 3)]
+    assert list(table_figures.curves_along(1, SHORT, found)) == ["rate = 0.2"]

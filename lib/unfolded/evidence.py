@@ -22,6 +22,9 @@ DRAWS = 2_000
 PRINTED = RunConfig(profile="paper", source="mnist")
 """The default row as printed, over the frames that stand in for the released ones."""
 
+SHORT = replace(PRINTED, profile="short", hidden=None)
+"""The same in short runs: all training sequences, a fifth of the epochs, a narrow network."""
+
 WORDS = {True: "ahead", False: "behind", None: "undecided"}
 
 

@@ -3,14 +3,16 @@
 Each figure carries the source of the table that it draws.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from unfolded import grid
+from unfolded.config import RunConfig
+from unfolded.evidence import Evidence
 from unfolded.figures import FAINT, LOOKS, panels
-from unfolded.records import Record
 from unfolded.sources import mark
 from unfolded.tables import NAMES, title
 
@@ -69,10 +71,15 @@ def leads(gaps: pd.DataFrame, *, ours: str, varies: str) -> Figure:
     return mark(fig, gaps)
 
 
-def curves_by(field: str, found: Iterable[Record]) -> dict[str, pd.DataFrame]:
-    """Return the learning curves of records, named by what a table varies."""
-    names = {"cs_rate": "rate", "hidden": "h", "depth": "d"}
-    return {f"{names[field]} = {r.config[field]:g}": mark(pd.DataFrame(r.curves), r) for r in found}
+def curves_along(number: int, base: RunConfig, found: Evidence) -> dict[str, pd.DataFrame]:
+    """Return learning curves of reweighted-RNN along what a table varies, where it has run.
+
+    Keys such as "d = 3"; of several seeds the first. ``base`` holds what the table does not vary.
+    """
+    field, symbol = grid.VARIED[number][0], {1: "rate", 2: "h", 3: "d"}[number]
+    runs = grid.table(number, base, ["reweighted-rnn"])
+    own = {f"{symbol} = {getattr(run, field):g}": found.at(run)["config_hash"] for run in runs}
+    return {name: found.curves[each.iloc[0]] for name, each in own.items() if len(each)}
 
 
 def ends(curves: Mapping[str, pd.DataFrame]) -> str:

@@ -11,11 +11,8 @@ import pandas as pd
 
 from unfolded import evidence
 from unfolded.config import RunConfig
-from unfolded.evidence import PRINTED, Difference, Evidence, paired
+from unfolded.evidence import PRINTED, SHORT, Difference, Evidence, paired
 from unfolded.grid import UNFOLDED, VARIED, row
-
-SHORT = RunConfig(profile="short", source="mnist")
-"""The default row in short runs: a fifth of the epochs, a narrow network."""
 
 _WIDTH = 256
 """The width at which the curves of all networks are compared: the widest that has them all."""
