@@ -40,7 +40,7 @@ class Difference(NamedTuple):
     @property
     def verdict(self) -> str:
         """ "ahead" or "behind" if the interval leaves out zero, else "undecided"."""
-        return WORDS[None if self.low <= 0 <= self.high else self.mean > 0]
+        return WORDS[self.mean > 0 if self.low > 0 or self.high < 0 else None]
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,17 @@ class Evidence:
 
         Seeds and test sequences are paired.
         """
-        ours, theirs = (self.at(each).set_index("seed")["config_hash"] for each in (run, other))
-        pairs = [(ours[seed], theirs[seed]) for seed in sorted(set(ours.index) & set(theirs.index))]
-        pairs = [pair for pair in pairs if all(name in self.errors for name in pair)]
+        pairs = self.pairs(run, other)
         if not pairs:
             return None
         sides = zip(*pairs, strict=True)
         return paired(*(np.stack([self.errors[name] for name in side]) for side in sides))
+
+    def pairs(self, run: RunConfig, other: RunConfig) -> list[tuple[str, str]]:
+        """Return the hashes of two configurations' tested runs, for each seed that both have."""
+        ours, theirs = (self.at(each).set_index("seed")["config_hash"] for each in (run, other))
+        pairs = [(ours[seed], theirs[seed]) for seed in sorted(set(ours.index) & set(theirs.index))]
+        return [pair for pair in pairs if all(name in self.errors for name in pair)]
 
 
 def decibel(mse: np.ndarray) -> np.ndarray:
@@ -106,10 +110,11 @@ def decibel(mse: np.ndarray) -> np.ndarray:
     return 10 * np.log10(255.0**2 / np.asarray(mse, dtype=float))
 
 
-def paired(ours, theirs, *, draws: int = DRAWS) -> Difference:
+def paired(ours, theirs, *, pooled: bool = False, draws: int = DRAWS) -> Difference:
     """Return the mean difference of PSNR and its 95 % interval.
 
     Both arguments: (seeds, sequences) test errors in squared grey levels, paired in both axes.
+    Each sequence has a PSNR of its own, unless errors are ``pooled``: then one of their mean.
     A bootstrap draws sequences anew, with replacement. With several seeds it draws those as well,
     and as so few cannot be drawn from, the interval reaches as far as Student's t over their means
     at the least; with one it tells of the sequences alone. Positive means that the first has the
@@ -120,19 +125,26 @@ def paired(ours, theirs, *, draws: int = DRAWS) -> Difference:
     >>> round(paired(low, 10 * low).mean, 6)
     10.0
     """
-    ours, theirs = decibel(ours), decibel(theirs)
+    ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
     if ours.shape != theirs.shape or ours.ndim != 2 or not ours.size:
         got = f"{ours.shape} and {theirs.shape}"
         raise ConfigError(complain("two arrays (seeds, sequences) of one shape", got, "pair them"))
-    gap = ours - theirs
-    random = np.random.default_rng(0)
-    seeds = random.multinomial(len(gap), np.full(len(gap), 1 / len(gap)), draws)
-    count = gap.shape[1]
+    if not pooled:
+        ours, theirs = decibel(ours), decibel(theirs)
+
+    def of_seeds(weights: np.ndarray) -> np.ndarray:
+        """Return each seed's difference for weights (sequences, …) that sum to one."""
+        sides = ours @ weights, theirs @ weights
+        return np.subtract(*map(decibel, sides) if pooled else sides)
+
+    random, (several, count) = np.random.default_rng(0), ours.shape
+    seeds = random.multinomial(several, np.full(several, 1 / several), draws)
     sequences = random.multinomial(count, np.full(count, 1 / count), draws)
-    means = np.einsum("bs,sq,bq->b", seeds / len(gap), gap, sequences / count, optimize=True)
-    ends = np.array([np.quantile(means, [0.025, 0.975]), interval(gap.mean(axis=1))])
+    means = np.einsum("bs,sb->b", seeds / several, of_seeds(sequences.T / count))
+    whole = of_seeds(np.full(count, 1 / count))
+    ends = np.array([np.quantile(means, [0.025, 0.975]), interval(whole)])
     low, high = np.nanmin(ends[:, 0]), np.nanmax(ends[:, 1])
-    return Difference(float(gap.mean()), float(low), float(high), *gap.shape)
+    return Difference(float(whole.mean()), float(low), float(high), several, count)
 
 
 def against_all(

@@ -9,7 +9,7 @@ from unfolded.columns import keep as columns
 from unfolded.columns import reading
 from unfolded.descending import keep as descending
 from unfolded.descending.layers import MERITS
-from unfolded.verdicts import Judgement
+from unfolded.judgement import Judgement
 
 _SHORT = "the public code: 49,000"
 _SLACK = 0.02
