@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unfolded import evidence
+from unfolded import evidence, tables
 from unfolded.config import RunConfig
 from unfolded.errors import ConfigError
-from unfolded.evidence import Evidence, decibel, epochs_to, paired
+from unfolded.evidence import Difference, Evidence, decibel, epochs_to, paired
 from unfolded.records import METRICS, Record
 
 
@@ -61,10 +61,30 @@ def test_swapping_turns_the_sign_and_repeating_changes_nothing():
 
 
 def test_one_seed_leaves_the_sequences_and_one_sequence_the_seeds():
-    ours, theirs = noisy(0.3, seeds=1)
-    assert paired(ours, theirs).low < paired(ours, theirs).high
-    gap = paired(ours[:, :1], theirs[:, :1])
+    ours, theirs = noisy(0.3)
+    gap = paired(ours[:1], theirs[:1])
+    assert gap.low < gap.mean < gap.high
+    gap = paired(ours[:1, :1], theirs[:1, :1])
     assert gap.low == gap.high == pytest.approx(gap.mean)
+    gap, each = paired(ours[:, :1], theirs[:, :1]), decibel(ours[:, 0]) - decibel(theirs[:, 0])
+    assert [gap.low, gap.high] == pytest.approx(tables.interval(each))
+
+
+def test_pooled_errors_have_one_psnr():
+    ours, theirs = np.array([[1.0, 3.0]] * 2), np.array([[1.0, 1.0], [1.0, 7.0]])
+    each = 10 * np.log10([1 / 2, 4 / 2])
+    gap = paired(ours, theirs, pooled=True)
+    assert gap.mean == pytest.approx(each.mean())
+    assert gap.low <= tables.interval(each)[0] and gap.high >= tables.interval(each)[1]
+    assert paired(ours, theirs).mean == pytest.approx(10 * np.log10([1, 1 / 3, 1, 7 / 3]).mean())
+    # What one sequence weighs most decides, not what most of them say.
+    ours, theirs = np.full((1, 9), 2.0), np.full((1, 9), 1.0)
+    theirs[0, 0] = 100.0
+    assert paired(ours, theirs).mean < 0 < paired(ours, theirs, pooled=True).mean
+
+
+def test_what_is_no_number_is_undecided():
+    assert Difference(np.nan, np.nan, np.nan, 1, 2).verdict == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +133,32 @@ def test_a_table_of_leads_has_every_pair_of_every_cell():
 def test_a_failed_run_is_no_evidence():
     failed = Record(RunConfig(profile="paper").as_dict(), "x", "failed")
     assert not Evidence.of([failed]).errors
+
+
+def test_answers_are_means_over_seeds_or_say_why_there_is_none():
+    failed = Record(run("lstm").as_dict(), run("lstm").hash, "failed")
+    found = Evidence.of([record("gru", 1.0), record("gru", 1.0, seed=1), record("srnn", 1.0),
+                         failed])  # fmt: skip
+    models = ("gru", "srnn", "lstm", "indrnn")
+    told = evidence.answers(found, {"usual": [run(model) for model in models]})
+    assert told.loc["usual"].to_dict() == {
+        "gru": "1.00 ± 0.00",
+        "srnn": "1.00",
+        "lstm": "failed",
+        "indrnn": "not run",
+    }
+
+
+def test_gains_and_leads_are_of_the_pairs_that_ran():
+    short = [record(model, 4.0) for model in ("gru", "srnn", "reweighted-rnn")]
+    found = Evidence.of([*short, record("gru", 2.0, cs_rate=0.3)])
+    usual = [run("gru"), run("srnn")]
+    more = [run("gru", cs_rate=0.3), run("srnn", cs_rate=0.3)]
+    gains = evidence.gains(found, {"usual": usual, "more": more})
+    assert gains[["answer", "model", "verdict"]].to_numpy().tolist() == [["more", "gru", "ahead"]]
+    assert gains["mean"].item() == pytest.approx(10 * np.log10(2))
+    leads = evidence.leads(found, [*usual, run("lstm"), run("reweighted-rnn")])
+    assert leads[["other", "mean"]].to_numpy().tolist() == [["gru", 0.0], ["srnn", 0.0]]
 
 
 def test_epochs_to_a_level():

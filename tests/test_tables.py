@@ -45,6 +45,21 @@ def test_seeds_become_a_mean_with_an_interval():
     assert found["high"] - 34 == pytest.approx(4.302653 / math.sqrt(3), rel=1e-5)
 
 
+def test_an_interval_agrees_with_print_from_three_seeds_on():
+    print_has = cell([run()], 1, 0.2, "reweighted-RNN")["psnr_db"]
+    seeds = [run(print_has - miss, seed=seed) for seed, miss in enumerate((0.2, 3.8, 2.0))]
+    assert cell(seeds, 1, 0.2, "reweighted-RNN")["verdict"] == "agrees"
+    two = cell(seeds[:2], 1, 0.2, "reweighted-RNN")
+    assert two["low"] < print_has < two["high"] and two["verdict"] == "lower"
+
+
+def test_a_cell_has_runs_of_one_source_the_released_file_first():
+    rows = [run(20.0), run(20.2, seed=1), run(30.0, source="moving-mnist")]
+    found = cell(rows, 1, 0.2, "reweighted-RNN")
+    assert (found["ours"], found["runs"]) == (30.0, 1)
+    assert cell(rows[:2], 1, 0.2, "reweighted-RNN")["runs"] == 2
+
+
 def test_a_smaller_profile_may_stand_at_another_width():
     rows = [run(24.0, hidden=256)]
     assert cell(rows, 1, 0.2, "reweighted-RNN", hidden=256)["ours"] == 24.0

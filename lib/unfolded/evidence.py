@@ -48,34 +48,39 @@ class Evidence:
     """Finished runs with their test errors and learning curves.
 
     ``runs``: a table with the columns of data/results/runs.csv; ``errors``: config hash ->
-    (sequences,) squared grey levels; ``curves``: config hash -> a table with a row an epoch.
+    (sequences,) squared grey levels; ``curves``: config hash -> a table with a row an epoch;
+    ``failed``: the config hashes of runs that ended without a result.
     """
 
     runs: pd.DataFrame
     errors: dict[str, np.ndarray]
     curves: dict[str, pd.DataFrame]
+    failed: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, found: Iterable[Record]) -> "Evidence":
         """Return the evidence in records that were just read or made."""
+        found = list(found)
         done = {record.config_hash: record for record in found if record.status == "done"}
         return cls(
             pd.DataFrame([record.row() for record in done.values()], columns=COLUMNS),
             {name: np.array(record.sequence_mse) for name, record in done.items()},
             {name: mark(pd.DataFrame(record.curves), record) for name, record in done.items()},
+            frozenset(record.config_hash for record in found) - set(done),
         )
 
     @classmethod
     def committed(cls) -> "Evidence":
         """Return what lies in data/results/."""
         runs = results.committed()
+        failed = frozenset(runs.loc[runs["status"] == "failed", "config_hash"])
         runs = runs[runs["status"] == "done"]
         names = list(runs["config_hash"])
         tested = {name: results.sequences(name) for name in names}
         errors = {name: t["test_mse"].to_numpy() for name, t in tested.items() if t is not None}
         source = of(runs)
         curves = {name: mark(results.curves(name), source.only([name])) for name in names}
-        return cls(runs, errors, curves)
+        return cls(runs, errors, curves, failed)
 
     def at(self, run: RunConfig) -> pd.DataFrame:
         """Return the runs of a configuration, a row a seed, whatever its own seed."""
@@ -199,16 +204,22 @@ def answers(
 ) -> pd.DataFrame:
     """Return a metric for each answer of :func:`unfolded.grid.ablations` and network, as text.
 
-    A row an answer, a column a network: mean over seeds and half the 95 % interval, or "not run".
+    A row an answer, a column a network: mean over seeds and half the 95 % interval, "not run", or
+    "failed" where the run of this very seed did.
     """
-    table = {name: {run.model: _told(found.at(run)[metric]) for run in each}
-             for name, each in runs.items()}  # fmt: skip
+    table = {
+        name: {
+            run.model: _told(found.at(run)[metric], "failed" if run.hash in found.failed else "")
+            for run in each
+        }
+        for name, each in runs.items()
+    }
     return mark(pd.DataFrame(table).T, found.source(itertools.chain(*runs.values())))
 
 
-def _told(values: pd.Series) -> str:
+def _told(values: pd.Series, otherwise: str) -> str:
     if values.empty:
-        return "not run"
+        return otherwise or "not run"
     low, high = interval(values)
     return f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
 

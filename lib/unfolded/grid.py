@@ -117,7 +117,7 @@ def matched(run: RunConfig) -> RunConfig:
 
 
 def parameters(run: RunConfig, hidden: int) -> int:
-    """Return how many parameters the network of a run has at another width."""
+    """Return how many parameters the network of a run has at another width, with Z and g."""
     return _parameters(run.model, run.n, hidden, run.depth)
 
 
