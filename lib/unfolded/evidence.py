@@ -14,7 +14,7 @@ from unfolded.errors import ConfigError, complain
 from unfolded.grid import VARIED, row
 from unfolded.records import COLUMNS, Record
 from unfolded.sources import Source, mark, of
-from unfolded.tables import interval
+from unfolded.tables import interval, title
 
 DRAWS = 2_000
 """Resamples of a bootstrap."""
@@ -197,6 +197,22 @@ def leads(
             rows.append({"other": other, **gap._asdict(), "verdict": gap.verdict})
     table = pd.DataFrame(rows, columns=["other", *Difference._fields, "verdict"])
     return mark(table, found.source(by_model.values()))
+
+
+def standing(gaps: pd.DataFrame) -> str:
+    """Return leads, as :func:`leads` gives them, in words: least, largest, and who is not behind.
+
+    >>> gaps = {"other": ["gru", "lstm"], "mean": [-1.0, 2.0], "verdict": ["behind", "ahead"]}
+    >>> standing(pd.DataFrame(gaps))
+    '-1.00 (GRU) to +2.00 (LSTM); behind: GRU'
+    """
+    ordered = gaps.sort_values("mean").assign(other=gaps["other"].map(title))
+    ends = ordered.iloc[[0, -1]]
+    told = [" to ".join(f"{gap.mean:+.2f} ({gap.other})" for gap in ends.itertuples())]
+    for word in ("behind", "undecided"):
+        names = ordered.loc[ordered["verdict"] == word, "other"]
+        told += [f"{word}: {', '.join(names)}"] if len(names) else []
+    return "; ".join(told if len(told) > 1 else [*told, "ahead of all"])
 
 
 def answers(
