@@ -8,8 +8,9 @@ import pandas as pd
 
 from unfolded import results, sources
 from unfolded.errors import RecordError, complain
+from unfolded.judgement import Judgement
 from unfolded.provenance import ROOT
-from unfolded.verdicts import RULES, Judgement
+from unfolded.verdicts import RULES
 
 WORDS = {
     "holds": "✓ holds",

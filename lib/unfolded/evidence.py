@@ -225,7 +225,9 @@ def answers(
     """
     table = {
         name: {
-            run.model: _told(found.at(run)[metric], "failed" if run.hash in found.failed else "")
+            run.model: _told(
+                found.at(run)[metric], "failed" if run.hash in found.failed else "not run"
+            )
             for run in each
         }
         for name, each in runs.items()
@@ -235,7 +237,7 @@ def answers(
 
 def _told(values: pd.Series, otherwise: str) -> str:
     if values.empty:
-        return otherwise or "not run"
+        return otherwise
     low, high = interval(values)
     return f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
 

@@ -4,7 +4,10 @@ import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import pandas as pd
+
 from unfolded.evidence import Difference, Evidence
+from unfolded.tables import title
 
 
 class Judgement(NamedTuple):
@@ -44,6 +47,12 @@ def interval(gap: Difference) -> str:
     """Return a difference as text: mean, interval, and from how many seeds."""
     seeds = "1 seed" if gap.seeds == 1 else f"{gap.seeds:.0f} seeds"
     return f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] ({seeds})"
+
+
+def least(gaps: pd.DataFrame) -> str:
+    """Return the least of some leads, a row each as in evidence.leads, and over whom it is."""
+    row = gaps.loc[gaps["mean"].idxmin()]
+    return f"{interval(Difference(*row[list(Difference._fields)]))}, over {title(row['other'])}"
 
 
 @functools.cache

@@ -11,7 +11,7 @@ import pandas as pd
 from unfolded import evidence, judgement
 from unfolded.config import RunConfig
 from unfolded.curve_verdicts import WIDE, lowest_error, unfolded_learn_faster
-from unfolded.evidence import PRINTED, SHORT, Difference, paired
+from unfolded.evidence import PRINTED, SHORT, paired
 from unfolded.grid import VARIED
 from unfolded.judgement import Judgement
 from unfolded.tables import NAMES, title
@@ -49,11 +49,10 @@ def _from_pairs(gaps: pd.DataFrame, number: int, model: str) -> Judgement:
     word = judgement.word(known["verdict"], whole=rows.all(), part=rows.any())
     whole = f", all at {', '.join(_each(rows.index[rows]))}" if rows.any() else ""
     said = f"Of the {pairs}, {len(known)} ran{whole} (seeds: {_seeds(known)}). "
-    least, count = known.sort_values("mean").iloc[0], known["verdict"].value_counts()
-    counted = (f"{word} in {count[word]}" for word in evidence.WORDS.values() if word in count)
-    said += f"{title(model)} is {', '.join(counted)}; its least lead is "
-    said += f"{judgement.interval(Difference(*least[list(Difference._fields)]))}, over "
-    return Judgement(word, said + f"{title(least['other'])} at {at} {least['value']:g}.")
+    count = known["verdict"].value_counts()
+    counted = (f"{each} in {count[each]}" for each in evidence.WORDS.values() if each in count)
+    said += f"{title(model)} is {', '.join(counted)}; its least lead is {judgement.least(known)} "
+    return Judgement(word, f"{said}at {at} {known.loc[known['mean'].idxmin(), 'value']:g}.")
 
 
 def _each(values: Iterable[float]) -> list[str]:
@@ -85,23 +84,22 @@ def gap_by_depth(base: RunConfig = PRINTED) -> Judgement:
     runs = _over(3, base)
     if len(runs) < _TREND:
         return _too_few(runs, 3)
-    pairs = judgement.committed().pairs(runs[max(runs)], runs[min(runs)])
+    found = judgement.committed()
+    pairs = found.pairs(runs[min(runs)], runs[max(runs)])
     sides = (np.stack([_test_by_train(name) for name in side]) for side in zip(*pairs, strict=True))
-    change = paired(*sides, pooled=True)
-    shares = {depth: judgement.committed().at(run)["config_hash"] for depth, run in runs.items()}
+    # The shallowest "leads" by what the gap grows to the deepest.
+    growth = paired(*sides, pooled=True)
     listed = ", ".join(
-        f"{np.mean([_test_by_train(name).mean() for name in names]):.2f} at d = {depth:g}"
-        for depth, names in shares.items()
+        f"{np.mean([_test_by_train(name).mean() for name in found.at(run)['config_hash']]):.2f} "
+        f"at d = {depth:g}"
+        for depth, run in runs.items()
     )
     said = f"Test error over training error at the last epoch: {listed}. From the first to the "
-    mean, low, high = -change.mean, -change.high, -change.low
-    said += (
-        f"last it grows by {judgement.interval(change._replace(mean=mean, low=low, high=high))}."
-    )
-    if change.high < -_GROWN:
+    said += f"last it grows by {judgement.interval(growth)}."
+    if growth.low > _GROWN:
         return Judgement("does not hold", said)
     word = "holds" if len(runs) == len(VARIED[3][1]) else "in part"
-    return Judgement(word if change.low > -_GROWN else "open", said)
+    return Judgement(word if growth.high < _GROWN else "open", said)
 
 
 def _test_by_train(config_hash: str) -> np.ndarray:
