@@ -161,6 +161,12 @@ def test_gains_and_leads_are_of_the_pairs_that_ran():
     assert leads[["other", "mean"]].to_numpy().tolist() == [["gru", 0.0], ["srnn", 0.0]]
 
 
+def test_the_curve_of_a_configuration_is_that_of_its_first_seed():
+    found = Evidence.of([record("gru", 1.0, seed=2), record("gru", 1.0, seed=1)])
+    assert found.curve(run("gru", seed=7)) is found.curves[run("gru", seed=1).hash]
+    assert found.curve(run("lstm")) is None
+
+
 def test_epochs_to_a_level():
     curve = pd.DataFrame({"validation_mse": [5.0, 3.0, 4.0, 1.0]})
     assert [epochs_to(curve, level) for level in (6, 3, 1, 0.5)] == [1, 2, 4, np.inf]

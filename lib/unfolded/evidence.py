@@ -88,6 +88,11 @@ class Evidence:
         fits = np.logical_and.reduce([self.runs[name] == value for name, value in want.items()])
         return self.runs[fits].sort_values("seed")
 
+    def curve(self, run: RunConfig) -> pd.DataFrame | None:
+        """Return the learning curve of a configuration's first seed, or None if it has not run."""
+        own = self.at(run)["config_hash"]
+        return self.curves[own.iloc[0]] if len(own) else None
+
     def source(self, runs: Iterable[RunConfig]) -> Source:
         """Return where the runs of these configurations come from."""
         return of(*(self.at(run) for run in runs))

@@ -78,8 +78,8 @@ def curves_along(number: int, base: RunConfig, found: Evidence) -> dict[str, pd.
     """
     field, symbol = grid.VARIED[number][0], {1: "rate", 2: "h", 3: "d"}[number]
     runs = grid.table(number, base, ["reweighted-rnn"])
-    own = {f"{symbol} = {getattr(run, field):g}": found.at(run)["config_hash"] for run in runs}
-    return {name: found.curves[each.iloc[0]] for name, each in own.items() if len(each)}
+    each = {f"{symbol} = {getattr(run, field):g}": found.curve(run) for run in runs}
+    return {name: curve for name, curve in each.items() if curve is not None}
 
 
 def ends(curves: Mapping[str, pd.DataFrame]) -> str:
