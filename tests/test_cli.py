@@ -85,7 +85,8 @@ def test_every_option_reaches_the_run(monkeypatch, tmp_path):
     given = {
         **{"model": "reweighted-rnn", "cs_rate": 0.3, "hidden": 7, "depth": 2, "seed": 5},
         **{"source": "mnist", "reweighting": "g", "norm_penalty": 0.5, "learning_rate": 1e-3},
-        **{"reduction": "area", "protocol": "normalised", "profile": "smoke", "lambda1": 2.0},
+        **{"reduction": "bilinear", "protocol": "normalised", "profile": "smoke", "lambda1": 2.0},
+        **{"schedule": "pytorch", "memory": "off", "variant": "default"},
         **{"lambda2": 0.5, "positivity": "free", "device": "cpu", "store": str(tmp_path)},
     }
     words = [word for name, value in given.items() for word in (_option(name), str(value))]
@@ -274,5 +275,6 @@ def test_tables_shows_a_failed_run_with_its_reason(capsys):
     assert cli.main(["train", *SMALL, *WILD, "--quiet"]) == 1
     reason = said(capsys)[1][0].removeprefix("unfolded: ")
     assert cli.main(["tables", "--commit"]) == 0
-    assert said(capsys)[0][0].endswith(f"small: failed: {reason}")
+    line = said(capsys)[0][0]
+    assert line.endswith(f": failed: {reason}") and "learning_rate=1e+30" in line
     assert results.committed()["reason"].tolist() == [reason]

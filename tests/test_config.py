@@ -27,6 +27,8 @@ WRONG = [
     *(("source", value) for value in ("cifar", None)),
     *(("reduction", value) for value in ("bicubic", None)),
     *(("positivity", value) for value in ("relu", None)),
+    *(("schedule", value) for value in ("cosine", None)),
+    *(("memory", value) for value in (True, None)),
     *(("learning_rate", value) for value in (0, -1e-3, float("nan"), float("inf"), None, "1")),
     *(("norm_penalty", value) for value in (-1e-3, float("nan"), float("inf"), None, "1", True)),
 ]
@@ -92,22 +94,27 @@ VALUES = {
     "source": "mnist",
     "protocol": "normalised",
     "profile": "smoke",
-    "reduction": "area",
+    "reduction": "bilinear",
     "positivity": "free",
     "lambda1": 2.0,
     "lambda2": 0.5,
     "reweighting": "g",
     "norm_penalty": 0.5,
     "learning_rate": 1e-3,
+    "schedule": "pytorch",
+    "memory": "off",
 }
 
 
 def test_every_field_is_part_of_the_name():
-    assert set(VALUES) == {field.name for field in dataclasses.fields(RunConfig)}
+    fields = {field.name for field in dataclasses.fields(RunConfig)}
+    assert set(VALUES) == fields - {"variant"}  # which only stacked networks have
     # Width and depth are given, so that no other field changes them on its way.
     base = RunConfig(model="reweighted-rnn", hidden=64, depth=3)
     hashes = {dataclasses.replace(base, **{name: value}).hash for name, value in VALUES.items()}
     assert len(hashes | {base.hash}) == len(VALUES) + 1
+    variants = {RunConfig(model="indrnn", variant=name).hash for name in ("default", "ones")}
+    assert len(variants) == 2
 
 
 def test_what_profile_and_protocol_stand_for_is_part_of_the_name(monkeypatch):
@@ -120,9 +127,19 @@ def test_what_profile_and_protocol_stand_for_is_part_of_the_name(monkeypatch):
 
 def test_names_never_change_from_process_to_process_nor_from_day_to_day():
     # These folders hold the committed 200-epoch runs: another hash would lose them.
-    paper = {"source": "mnist", "profile": "paper", "hidden": 256}
+    paper = {"source": "mnist", "profile": "paper", "hidden": 256, "reduction": "bilinear"}
     assert RunConfig(model="reweighted-rnn", **paper).hash == "4fa43e7cbeba"
     assert RunConfig(model="l1-l1-rnn", **paper).hash == "36adbfb1f463"
+    area = {"source": "mnist", "profile": "paper", "hidden": 128}
+    assert RunConfig(model="l1-l1-rnn", **area).hash == "0ca7278cd94f"
+
+
+def test_a_variant_belongs_to_its_network():
+    assert RunConfig(model="indrnn", variant="unbounded").variant == "unbounded"
+    with pytest.raises(ConfigError, match="expected a variant of gru from default; got 'ones'"):
+        RunConfig(model="gru", variant="ones")
+    with pytest.raises(ConfigError, match="memory off for an unfolded network only"):
+        RunConfig(model="gru", memory="off")
 
 
 @given(st.floats(min_value=1 / 256, max_value=1, exclude_max=True), st.integers(0, 2**70))

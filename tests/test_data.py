@@ -51,7 +51,7 @@ def test_first_canvases_are_the_reference_byte_for_byte():
 @needs_reference
 def test_all_reduced_frames_round_to_the_reference():
     reference = np.load(REFERENCE / "moving_mnist16_bilinear.npz")["frames"]
-    ours = data.sequences("mnist")
+    ours = data.sequences("mnist", reduction="bilinear")
     assert ours.shape == (10_000, 20, 16, 16)
     assert ours.dtype == np.float32
     assert np.array_equal(np.floor(ours + 0.5).astype(np.uint8), reference.swapaxes(0, 1))

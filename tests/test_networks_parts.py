@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unfolded.errors import ConfigError
-from unfolded.networks import build, names
+from unfolded.networks import VARIANTS, build, names
 from unfolded.networks.positive import decode, encode
 from unfolded.seeds import derive
 
@@ -212,3 +212,34 @@ def test_impossible_networks_end_in_one_clear_line(name, change):
 def test_more_impossible_networks_end_in_one_clear_line(change):
     with pytest.raises(ConfigError):
         build("reweighted-rnn", **{**SIZES, **change})
+
+
+@pytest.mark.parametrize("name", UNFOLDED)
+def test_without_memory_a_frame_does_not_depend_on_the_previous_ones(name):
+    network = build(name, n0=16, n=5, hidden=12, seed=3, memory=False)
+    frames = torch.randn(2, 6, 16)
+    whole = network(frames)
+    alone = network(frames.reshape(12, 1, 16)).reshape(whole.shape)
+    torch.testing.assert_close(whole, alone)
+    link = "F" if name == "sista-rnn" else "G"
+    assert link not in dict(network.named_parameters()) and not network.symbols()[link].any()
+    whole.square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("name", UNFOLDED)
+def test_without_memory_the_engine_and_the_steps_agree(name):
+    network = build(name, n0=16, n=5, hidden=12, seed=3, memory=False, lambda1=0.1).double()
+    frames = torch.randn(2, 6, 16, dtype=torch.double)
+    fast = network(frames)
+    network.fast = False
+    torch.testing.assert_close(fast, network(frames))
+
+
+def test_every_variant_builds_another_network():
+    for model, variants in VARIANTS.items():
+        usual = build(model, hidden=20, seed=3)
+        for variant in variants:
+            other = build(model, hidden=20, seed=3, variant=variant)
+            x = 100 * torch.rand(1, 4, 51)
+            assert not torch.equal(usual.recover(x), other.recover(x)), (model, variant)

@@ -72,7 +72,9 @@ def test_a_smaller_profile_may_stand_at_another_width():
         {"source": "digits"},
         {"profile": "laptop"},
         {"protocol": "normalised"},
-        {"reduction": "area"},
+        {"reduction": "bilinear"},
+        {"schedule": "pytorch"},
+        {"memory": "off"},
         {"positivity": "softplus"},
         {"lambda1": 2.0},
         {"lambda2": 0.5},
@@ -103,7 +105,7 @@ def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
 def test_the_committed_runs_stand_beside_print():
     found = tables.beside_print(tables.full_scale(results.committed()))
     filled = found[found["runs"] > 0]
-    assert {"l1-l1-RNN", "reweighted-RNN"} <= set(filled.query("value == 256")["model"])
+    assert {"l1-l1-RNN", "reweighted-RNN"} <= set(filled.query("value == 128")["model"])
     assert len(filled) < len(found) == 153
 
 

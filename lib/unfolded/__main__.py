@@ -15,6 +15,7 @@ from unfolded import grid, networks, pretrained, records, results, training
 from unfolded.config import RunConfig
 from unfolded.errors import RecordError, UnfoldedError, complain
 from unfolded.options import parser
+from unfolded.tables import APART
 
 _HOW = ("device", "store", "again")
 
@@ -117,6 +118,8 @@ def _how(options: argparse.Namespace) -> dict[str, object]:
 
 def _summary(row: dict) -> str:
     what = "{model} rate={cs_rate} h={hidden} d={depth} seed={seed} {source} {protocol} {profile}"
+    others = {name: value for name, value in RunConfig().as_dict().items() if name not in APART}
+    what += "".join(f" {name}={row[name]}" for name in others if row[name] != others[name])
     if row["status"] != "done":
         return f"{what.format(**row)}: {row['status']}: {row['reason']}"
     psnr = "PSNR authors {psnr_authors:.2f} frame {psnr_frame:.2f} global {psnr_global:.2f} dB"

@@ -123,4 +123,6 @@ def build_network(config: RunConfig) -> nn.Module:
         lambda1=config.lambda1 * unit,
         lambda2=config.lambda2 * pull,
         reweighting=config.reweighting,
+        memory=config.memory == "on",
+        variant=config.variant,
     )

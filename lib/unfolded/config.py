@@ -15,6 +15,15 @@ FRAME = 16 * 16
 """n0: pixels of a frame."""
 
 
+SCHEDULES = {"paper": (4, 0.0), "pytorch": (5, 1e-4)}
+"""By name, ``patience`` and relative ``threshold`` of PyTorch's ``ReduceLROnPlateau``: the rate
+falls after 5 epochs without a lower validation loss, as §4 says, or, by PyTorch's defaults, after
+more than 5 epochs that lower it by less than one part in 10,000."""
+
+MEMORY = ("on", "off")
+"""Whether the link G (F in SISTA-RNN) to the previous frame is trained, or fixed at zero."""
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How frames are scaled; everything else the two protocols share."""
@@ -56,7 +65,9 @@ class RunConfig:
     ``reweighting`` says what reweighted-RNN trains of Z and g. ``norm_penalty``, of unfolded
     networks, weighs a sum of row norms (see `unfolded.steps.row_norms`) against the training error
     of a pixel, in squared grey levels of 255 under either protocol. ``learning_rate`` is
-    that of the first epoch; the schedule lowers it.
+    that of the first epoch; ``schedule`` says when it is lowered (see :data:`SCHEDULES`).
+    ``memory`` "off" fixes the link of an unfolded network to the previous frame at zero.
+    ``variant`` names other options of a stacked network (see :data:`unfolded.networks.VARIANTS`).
     Raises ConfigError on a value that no run can have. Numbers are kept as plain int and float,
     so that 1 and 1.0, or NumPy's kinds of them, name the same run.
 
@@ -72,13 +83,16 @@ class RunConfig:
     source: str = "digits"
     protocol: str = "authors"
     profile: str = "laptop"
-    reduction: str = "bilinear"
+    reduction: str = "area"
     positivity: str = "exp"
     lambda1: float = 1.0
     lambda2: float = 0.01
     reweighting: str = "Z+g"
     norm_penalty: float = 0.0
     learning_rate: float = Protocol.learning_rate
+    schedule: str = "paper"
+    memory: str = "on"
+    variant: str = "default"
 
     def __post_init__(self):
         for name, known in _CHOICES.items():
@@ -93,6 +107,10 @@ class RunConfig:
             got = f"reweighting {self.reweighting!r} for {self.model}"
             want = "a reweighting for reweighted-rnn only"
             raise ConfigError(complain(want, got, "leave it out"))
+        if self.memory == "off" and not networks.unfolded(self.model):
+            want = "memory off for an unfolded network only"
+            raise ConfigError(complain(want, f"it for {self.model}", "leave it out"))
+        networks.variant_options(self.model, self.variant)
         do = "choose one from 0 to 1e30; 0 is none"
         self._settle("norm_penalty", _number, "of 0 or more", do, lambda v: 0 <= v <= 1e30)
         if self.norm_penalty and not networks.unfolded(self.model):
@@ -180,6 +198,8 @@ _CHOICES = {
     "profile": PROFILES,
     "positivity": POSITIVITY,
     "reweighting": REWEIGHTING,
+    "schedule": SCHEDULES,
+    "memory": MEMORY,
 }
 
 

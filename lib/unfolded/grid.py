@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from unfolded import networks
-from unfolded.config import RunConfig
+from unfolded.config import SCHEDULES, RunConfig
 from unfolded.errors import ConfigError, complain
 
 VARIED = {
@@ -98,6 +98,46 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
     }
 
 
+def search(base: RunConfig, draws: int = 8) -> list[RunConfig]:
+    """Return a random search over the initial λ1, λ2 of the unfolded networks, as §4 describes.
+
+    Both are drawn log-uniformly from [1e-5, 3], the range of the paper, and rounded to two digits;
+    the draws are the same for each network and do not depend on ``base``.
+
+    >>> len(search(RunConfig(profile="short")))
+    24
+    """
+    low, high = np.log10(1e-5), np.log10(3.0)
+    exponents = np.random.default_rng(2021).uniform(low, high, (draws, 2))
+    pairs = [[float(f"{10**each:.1e}") for each in pair] for pair in exponents]
+    return [
+        replace(run, lambda1=lambda1, lambda2=lambda2)
+        for lambda1, lambda2 in pairs
+        for run in row(base, UNFOLDED)
+    ]
+
+
+def identification(base: RunConfig) -> list[RunConfig]:
+    """Return the runs that tell hypotheses about the paper's protocol apart.
+
+    The unfolded networks from each pair of initial λ under both learning-rate schedules, the
+    variants of the stacked networks, and FastRNN with pixels in [0, 1].
+    """
+    starts = [
+        replace(run, lambda1=lambda1, lambda2=lambda2, schedule=schedule)
+        for schedule in SCHEDULES
+        for lambda1, lambda2 in STARTS.values()
+        for run in row(base, UNFOLDED)
+    ]
+    stacked = [
+        replace(base, model=model, depth=None, variant=variant)
+        for model, variants in networks.VARIANTS.items()
+        for variant in ("default", *variants)
+    ]
+    fast = replace(base, model="fastrnn", depth=None, protocol="normalised")
+    return [*starts, *stacked, fast]
+
+
 def matched(run: RunConfig) -> RunConfig:
     """Return this run at the width whose parameters come closest to those of reweighted-RNN.
 
@@ -167,6 +207,8 @@ GRIDS = {
     "tables": _tables,
     "ablations": _ablations,
     "everything": _everything,
+    "search": search,
+    "identification": identification,
     "smoke": lambda base: row(replace(base, profile="smoke", hidden=None)),
 }
 """What ``python -m unfolded sweep --grid`` knows."""

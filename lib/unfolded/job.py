@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm.auto import tqdm
 
 from unfolded import checkpoints, metrics, records
-from unfolded.config import RunConfig
+from unfolded.config import SCHEDULES, RunConfig
 from unfolded.errors import TrainingError
 from unfolded.guards import check, check_log
 from unfolded.loading import Frames
@@ -38,11 +38,10 @@ class Job:
         self.config, self.device, self.folder, self.progress = config, device, folder, progress
         self.train, self.validation, self.test, self.data_sha256 = frames
         self.network = checkpoints.build_network(config).to(device)
-        scale = config.scale
+        patience, threshold = SCHEDULES[config.schedule]
         self.optimiser = Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
-        # PyTorch counts the epochs it tolerates; the paper counts those after which it decays.
         self.schedule = ReduceLROnPlateau(
-            self.optimiser, factor=scale.decay, patience=scale.patience - 1, threshold=0.0
+            self.optimiser, factor=config.scale.decay, patience=patience, threshold=threshold
         )
         names = ("train_mse", "validation_mse", "learning_rate", *scalars(self.network))
         self.curves = {name: [] for name in names}

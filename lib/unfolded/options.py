@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 
 from unfolded import data, grid, networks
-from unfolded.config import PROFILES, PROTOCOLS, RunConfig
+from unfolded.config import MEMORY, PROFILES, PROTOCOLS, SCHEDULES, RunConfig
 from unfolded.networks.positive import POSITIVITY
 from unfolded.networks.reweighted import REWEIGHTING
 from unfolded.together import TOGETHER
@@ -93,6 +93,16 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         )
         what = "weight of the row norms of W_l in the loss; default 0, none"
         command.add_argument("--norm-penalty", type=float, default=0.0, help=what)
+        what = "when the learning rate falls: as the paper says, or by PyTorch's defaults"
+        command.add_argument(
+            "--schedule", choices=tuple(SCHEDULES), default=default.schedule, help=what
+        )
+        what = "the unfolded networks' link to the previous frame: trained, or fixed at zero"
+        command.add_argument("--memory", choices=MEMORY, default=default.memory, help=what)
+        what = "options of a stacked network: " + "; ".join(
+            f"{model}: {', '.join(variants)}" for model, variants in networks.VARIANTS.items()
+        )
+        command.add_argument("--variant", default=default.variant, help=what)
         rate = {"type": float, "default": default.learning_rate, "help": "of the first epoch"}
         command.add_argument("--learning-rate", **rate)
     for command in (train, sweep):

@@ -16,7 +16,7 @@ METRICS = ("psnr_authors", "psnr_frame", "psnr_sequence", "psnr_global", "test_m
 COLUMNS = [
     *("model", "cs_rate", "hidden", "depth", "protocol", "profile", "source", "reduction"),
     *("positivity", "lambda1", "lambda2", "reweighting", "norm_penalty", "learning_rate", "seed"),
-    *("status", "epochs"),
+    *("schedule", "memory", "variant", "status", "epochs"),
     *METRICS,
     *("learned_c", "learned_lambda1", "learned_lambda2"),
     *("parameters", "seconds", "device", "processor", "threads", "commit", "torch", "started"),

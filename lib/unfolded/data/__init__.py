@@ -31,7 +31,7 @@ __all__ = [
 
 
 def sequences(
-    source: str = "digits", *, count: int = SEQUENCES, reduction: str = "bilinear"
+    source: str = "digits", *, count: int = SEQUENCES, reduction: str = "area"
 ) -> np.ndarray:
     """Return moving-digit sequences of 16x16 frames s_t, unrounded, on the scale 0..255.
 

@@ -27,6 +27,20 @@ _REGISTRY: dict[str, type[nn.Module]] = {
 }
 
 
+VARIANTS: dict[str, dict[str, dict[str, object]]] = {
+    "indrnn": {
+        "ones": {"start": "ones", "bound": None},
+        "unbounded": {"bound": None},
+    },
+    "fastrnn": {"scaled": {"std": 0.01}},
+    "spectralrnn": {"few-reflectors": {"reflectors": 16}},
+}
+"""By network, options other than the defaults that a run can name. IndRNN "ones": w = 1 and no
+bound, the defaults of the code that the paper names; "unbounded": no bound, as its authors advise
+for 20 frames. FastRNN "scaled": W and U drawn with a tenth of the standard deviation of EdgeML.
+SpectralRNN "few-reflectors": 16 in each factor, a setting that comes with its authors' code."""
+
+
 def names() -> tuple[str, ...]:
     """Return the names that :func:`build` knows, the unfolded networks first."""
     return tuple(_REGISTRY)
@@ -41,6 +55,21 @@ def unfolded(name: str) -> bool:
     return issubclass(_REGISTRY[name], UnfoldedNetwork)
 
 
+def variant_options(model: str, variant: str) -> dict[str, object]:
+    """Return the constructor options of a variant of a stacked network; none for "default".
+
+    Raises ConfigError on a variant that this network does not have.
+
+    >>> variant_options("indrnn", "unbounded")
+    {'bound': None}
+    """
+    known = {"default": {}, **VARIANTS.get(model, {})}
+    if variant not in known:
+        want = f"a variant of {model} from {', '.join(known)}"
+        raise ConfigError(complain(want, repr(variant), "choose one of them"))
+    return known[variant]
+
+
 def build(
     name: str,
     *,
@@ -53,11 +82,15 @@ def build(
     lambda1: float = 1.0,
     lambda2: float = 0.01,
     reweighting: str = "Z+g",
+    memory: bool = True,
+    variant: str = "default",
 ) -> nn.Module:
     """Build a network by name with the paper's sizes as defaults.
 
     ``positivity``, ``lambda1`` and ``lambda2`` (units of a pixel; a λ2 of 0 is held) concern the
     unfolded networks, ``reweighting`` ("Z+g", "Z" or "g", what is trained) reweighted-rnn alone.
+    ``memory=False`` fixes the link to the previous frame of an unfolded network at zero;
+    ``variant`` names options of a stacked network from :data:`VARIANTS`.
     Raises ConfigError on an unknown name or an impossible size.
 
     >>> import torch
@@ -69,7 +102,7 @@ def build(
         raise ConfigError(complain(f"a model from {known}", repr(name), "choose one of them"))
     sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
     if not unfolded(name):
-        return _REGISTRY[name](**sizes)
+        return _REGISTRY[name](**sizes, **variant_options(name, variant))
     own = {"reweighting": reweighting} if name == "reweighted-rnn" else {}
     scalars = {"positivity": positivity, "lambda1": lambda1, "lambda2": lambda2}
-    return _REGISTRY[name](**sizes, **scalars, **own)
+    return _REGISTRY[name](**sizes, **scalars, **own, memory=memory)

@@ -135,7 +135,8 @@ class UnfoldedNetwork(SequenceNetwork):
     positive by ``positivity``: "exp" or "softplus" of a free tensor, or "free" as in the
     authors' code (then nothing keeps Φ a proximal operator). λ2 = 0 is held there, not trained.
     ``fast=False`` runs the solver's steps under autograd instead of the engine, as "free" always
-    does; ``recompute=True`` lets the engine run the layers once more in the backward pass instead
+    does; ``memory=False`` fixes the link to the previous frame (G, or F in SISTA-RNN) at zero;
+    ``recompute=True`` lets the engine run the layers once more in the backward pass instead
     of storing them.
     """
 
@@ -147,10 +148,12 @@ class UnfoldedNetwork(SequenceNetwork):
         lambda2: float,
         fast: bool = True,
         recompute: bool = False,
+        memory: bool = True,
         **sizes,
     ):
         super().__init__(**sizes)
         self.positivity, self.fast, self.recompute = positivity, fast, recompute
+        self.memory = memory
         self.D = nn.Parameter(overcomplete_dct(self.n0, self.hidden))
         self.h0 = nn.Parameter(torch.zeros(self.hidden))
         self.raw = nn.ParameterDict()
@@ -163,6 +166,13 @@ class UnfoldedNetwork(SequenceNetwork):
     def own(self, name: str, value: Tensor) -> None:
         """Add a positive parameter with this effective start value."""
         self.raw[name] = nn.Parameter(encode(value, self.positivity, name))
+
+    def add_transition(self, name: str, size: int) -> None:
+        """Add the link to the previous frame: the trained identity, or zero without memory."""
+        if self.memory:
+            setattr(self, name, nn.Parameter(torch.eye(size)))
+        else:
+            self.register_buffer(name, torch.zeros(size, size), persistent=False)
 
     def value(self, name: str) -> Tensor:
         """Return the effective value of a positive parameter, or the zero that is held."""

@@ -28,7 +28,7 @@ class ReweightedRNN(UnfoldedNetwork):
         if reweighting not in REWEIGHTING:
             want = f"reweighting from {', '.join(REWEIGHTING)}"
             raise ConfigError(complain(want, repr(reweighting), "choose one of them"))
-        self.G = nn.Parameter(torch.eye(self.hidden))
+        self.add_transition("G", self.hidden)
         self._add_weights(reweighting)
 
     def _add_weights(self, reweighting: str) -> None:

@@ -1,7 +1,7 @@
 """SISTA-RNN: sequential ISTA unrolled, with its own parametrisation, (35)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unfolded.kernels.linear import linear
 from unfolded.networks.base import UnfoldedNetwork
@@ -21,7 +21,7 @@ class SistaRNN(UnfoldedNetwork):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.F = nn.Parameter(torch.eye(self.n0))
+        self.add_transition("F", self.n0)
 
     def own_symbols(self) -> dict[str, Tensor]:
         """Return F (n0, n0)."""
