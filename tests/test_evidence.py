@@ -179,3 +179,18 @@ def test_committed_evidence_has_an_error_for_each_test_sequence_and_the_recorded
         assert len(errors) == {"paper": 1_000, "short": 1_000}[runs.at[name, "profile"]]
         assert errors.mean() == pytest.approx(runs.at[name, "test_mse"], rel=1e-5)
         assert len(found.curves[name]) == runs.at[name, "epochs"]
+
+
+def test_the_best_start_is_selected_on_validation_data_alone():
+    def trained(lambda1, lambda2, validation, mse):
+        config = run("l1-l1-rnn", lambda1=lambda1, lambda2=lambda2)
+        curves = {"train_mse": [9.0, 9.0], "validation_mse": [validation + 1, validation]}
+        return dataclasses.replace(record("l1-l1-rnn", mse), config=config.as_dict(),
+                                   config_hash=config.hash, curves=curves)  # fmt: skip
+
+    found = Evidence.of([trained(1.0, 0.01, 5.0, 1.0), trained(0.003, 0.02, 4.0, 50.0)])
+    best = found.best_start(run("l1-l1-rnn"))
+    assert (best.lambda1, best.lambda2) == (0.003, 0.02)
+    assert found.validation(best) == 4.0 and np.isinf(found.validation(run("gru")))
+    for other in (run("sista-rnn"), run("gru")):
+        assert found.best_start(other) == other

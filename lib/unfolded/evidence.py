@@ -11,7 +11,7 @@ import pandas as pd
 from unfolded import results
 from unfolded.config import RunConfig
 from unfolded.errors import ConfigError, complain
-from unfolded.grid import VARIED, row
+from unfolded.grid import VARIED, row, starts
 from unfolded.records import COLUMNS, Record
 from unfolded.sources import Source, mark, of
 from unfolded.tables import interval, title
@@ -92,6 +92,25 @@ class Evidence:
         """Return the learning curve of a configuration's first seed, or None if it has not run."""
         own = self.at(run)["config_hash"]
         return self.curves[own.iloc[0]] if len(own) else None
+
+    def validation(self, run: RunConfig) -> float:
+        """Return the least validation error of a configuration, in squared grey levels.
+
+        It is the mean over seeds, and infinity if the configuration has not run.
+        """
+        found = self.at(run)["config_hash"]
+        least = [self.curves[name]["validation_mse"].min() for name in found]
+        return float(np.mean(least)) if least else float("inf")
+
+    def best_start(self, run: RunConfig) -> RunConfig:
+        """Return this run from the initial λ1, λ2 with the least validation error.
+
+        The choice is among the pairs of :data:`unfolded.grid.STARTS` that have run; it uses no
+        test data. A network without λ, or one of which nothing has run, is returned as it is.
+        """
+        known = {start: self.validation(start) for start in starts(run).values()}
+        best = min(known, key=known.get)
+        return best if np.isfinite(known[best]) else run
 
     def source(self, runs: Iterable[RunConfig]) -> Source:
         """Return where the runs of these configurations come from."""

@@ -25,6 +25,21 @@ STARTS = {"earlier code": (1.0, 0.01), "successor": (0.003, 0.02), "earlier scri
 with the code of ℓ1-ℓ1-RNN, and the successor paper."""
 
 
+AS_REPORTED = STARTS["successor"]
+"""The initial λ1, λ2 of the reproduction "as reported": the only pair that the authors print."""
+
+
+def starts(run: RunConfig) -> dict[str, RunConfig]:
+    """Return a run from each pair of initial λ, by name; a stacked network has none: one run.
+
+    >>> list(starts(RunConfig(profile="smoke"))), list(starts(RunConfig(model="gru")))
+    (['earlier code', 'successor', 'earlier script'], ['default'])
+    """
+    if run.model not in UNFOLDED:
+        return {"default": run}
+    return {name: replace(run, lambda1=one, lambda2=two) for name, (one, two) in STARTS.items()}
+
+
 def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
     """Return one run a model at the paper's depths, everything else as in ``base``.
 
