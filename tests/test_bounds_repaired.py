@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf, workdps
 
-from unfolded import bounds, counterexample
+from unfolded import bounds, claims, counterexample
 from unfolded.balls import Balls
 from unfolded.errors import ConfigError
 from unfolded.prox import prox_l1_l1
@@ -16,6 +16,7 @@ from unfolded.rademacher import lower_estimate, signs
 
 DIGITS, SMALLEST = 1e-12, mpf("1e-305")
 SIZES = {"m": 8000, "n": 51, "T": 20, "B_x": 1.0}
+NAME = "test_sign_row_passes_the_theorem_with_g_fixed_for_either_order_of_thresholds"
 value = st.floats(-4, 4)
 threshold = st.floats(0, 3)
 norm = st.one_of(st.sampled_from([1.0, 1e-3, 10.0, 1e-300, 1e300]), st.floats(1e-2, 1e2))
@@ -194,6 +195,43 @@ def test_sign_gate_passes_the_theorem_as_m_grows_for_either_order_of_thresholds(
         assert found == pytest.approx(lambda2)
         assert found < bounds.rademacher_repaired([1e-300], beta, gamma=gamma, **options)
     assert above[1] > 1 and above[1] > 1.5 * above[0]
+
+
+def above_the_theorem(lambda1, lambda2, m):
+    """Return what `sign_row` reaches over (14) and over our bound, for m samples."""
+    half, found = signs(m, draws=2)[0], 0.0
+    for pattern in (half, -half):
+        net, x = counterexample.sign_row(pattern, lambda1=lambda1, lambda2=lambda2)
+        found += (pattern @ net.codes(x)[:, -1, 0]).item() / m / 2
+    assert found == pytest.approx(lambda2, rel=1e-4)
+    options, beta = {"m": m, "n": m + 1, "T": 2, "B_x": 1.0}, net.norms()["beta"]
+    ours = bounds.rademacher_repaired([1e-300], beta, gamma=net.G.abs().sum(1).max(), **options)
+    return found / bounds.rademacher_reweighted([1e-300], beta, h=m + 1, **options), found / ours
+
+
+@pytest.mark.parametrize(("lambda1", "lambda2"), [(1.0, 3.0), (0.5, 0.5), (2.0, 1.0)])
+def test_sign_row_passes_the_theorem_with_g_fixed_for_either_order_of_thresholds(lambda1, lambda2):
+    few, many = (above_the_theorem(lambda1, lambda2, m) for m in (250, 1000))
+    assert many[0] > 1.6 * few[0] and many[0] > 1
+    assert few[1] < 1 and many[1] < 1
+
+
+def test_sign_row_reaches_the_second_threshold_over_all_patterns():
+    m = 8
+    for lambda1, lambda2 in ((1.0, 2.0), (2.0, 1.0), (5.0, 50.0)):
+        found = 0.0
+        for pattern in signs(m):
+            net, x = counterexample.sign_row(pattern, lambda1=lambda1, lambda2=lambda2)
+            found += (pattern @ net.codes(x)[:, -1, 0]).item() / m / len(signs(m))
+        assert found == pytest.approx(lambda2, rel=1e-6)
+
+
+def test_the_verdict_on_the_theorem_follows_from_the_counter_example():
+    """Refuted if networks with G fixed pass (14) for thresholds in either order."""
+    passed = all(above_the_theorem(*pair, 1000)[0] > 1 for pair in ((1.0, 3.0), (2.0, 1.0)))
+    (claim,) = (claim for claim in claims.claims() if claim.id == "theorem-3-1")
+    assert claims.WORDS[claim.verdict].startswith("✗") == passed
+    assert any(check.endswith(NAME) for check in claim.checks)
 
 
 # --- digits ---

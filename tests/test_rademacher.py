@@ -166,6 +166,26 @@ def test_sign_memory_follows_any_signs(m, beta, seed):
 
 
 @settings(max_examples=20)
+@given(st.integers(2, 40), st.floats(0.01, 50), st.floats(0.01, 50), st.integers(0, 99))
+def test_sign_row_follows_any_signs_by_one_row_of_weights(m, lambda1, lambda2, seed):
+    made = []
+    for pattern in signs(m, draws=2, seed=seed):
+        net, x = counterexample.sign_row(pattern, lambda1=lambda1, lambda2=lambda2)
+        apart = (net.codes(x)[:, -1, 0] - lambda2 * (1 + pattern)).abs().max()
+        assert apart < 1e-6 * (lambda1 + lambda2)
+        norms = net.norms()
+        assert norms["alpha"] == 0 and norms["beta"] == pytest.approx(lambda1 + 3 * lambda2)
+        assert net.G.abs().sum(1).max() == pytest.approx(4 * math.sqrt(m))
+        assert x.square().sum(0).max() == pytest.approx(m)
+        made.append((x, net))
+    (x, one), (same, other) = made
+    assert torch.equal(x, same)
+    for name, left in one.named_parameters():
+        right = other.get_parameter(name)
+        assert torch.equal(left[0, 1:], right[0, 1:]) if name == "Z" else torch.equal(left, right)
+
+
+@settings(max_examples=20)
 @given(st.integers(2, 40), st.floats(0.01, 2), st.floats(0.01, 2), st.integers(0, 99))
 def test_sign_gate_follows_any_signs_for_all_thresholds(m, lambda1, lambda2, seed):
     pattern = signs(m, draws=2, seed=seed)[0]
@@ -220,3 +240,5 @@ def test_what_makes_no_counterexample_is_refused():
         counterexample.sign_memory(pattern, 3.0)
     with pytest.raises(ConfigError, match="lambda2 > 0"):
         counterexample.sign_gate(pattern, lambda2=0.0)
+    with pytest.raises(ConfigError, match="lambda2 > 0"):
+        counterexample.sign_row(pattern, lambda1=-1.0)

@@ -1,6 +1,6 @@
 """Networks within the norm balls of Theorem 3.1 whose outputs follow any signs.
 
-Both have one layer, T = 2, A = D = I and c = 1. Then W_1 vanishes and U_1 = Z_1, but ħ = G h_1
+All have one layer, T = 2, A = D = I and c = 1. Then W_1 vanishes and U_1 = Z_1, but ħ = G h_1
 carries what the first frame left behind, and the theorem has no bound on G.
 """
 
@@ -30,7 +30,7 @@ def sign_memory(
     >>> net.codes(x)[:, -1, 0].detach().numpy().round(6)
     array([ 0.9, -0.9, -0.9])
     """
-    signs = _signs(signs)
+    signs = _signs(signs, lambda1, lambda2)
     m, s = len(signs), lambda2 - lambda1
     if not (0 < beta <= m * s):
         want = "lambda1 < lambda2 and 0 < beta <= m (lambda2 - lambda1)"
@@ -43,6 +43,40 @@ def sign_memory(
     net = _network(Z, G, lambda1, lambda2)
     net.h0[0] = 1.0
     return net, torch.stack([torch.eye(m), torch.zeros(m, m)], 1).double()
+
+
+def sign_row(
+    signs: Tensor, *, lambda1: float = 1.0, lambda2: float = 1.0
+) -> tuple[networks.ReweightedRNN, Tensor]:
+    r"""Return a network and m samples on which its first unit ends at 2 λ2 if ε_i = 1, else at 0.
+
+    Only the first row of U_1 = Z_1 depends on the signs; G, h_0 = 0 and all else is fixed. Samples:
+    :math:`x_{1,i} = e_1 + \sqrt m\,e_{i+1}` and :math:`x_{2,i} = r\,e_1` with
+    :math:`r = (\lambda_1 + \lambda_2)/b`, :math:`b = \lambda_1 + 2\lambda_2`, so that :math:`B_x = 1`.
+    The first row is :math:`b\,e_1 + (\lambda_2/m) \sum_i \epsilon_i e_{i+1}`, of norm
+    :math:`\beta = \lambda_1 + 3\lambda_2`; the second is :math:`b\,e_1`. After the first frame units
+    1 and 2 differ by :math:`\lambda_2\epsilon_i/\sqrt m`, and the only row of G,
+    :math:`2\sqrt m\,(e_1 - e_2)`, makes this :math:`\hbar = 2\lambda_2\epsilon_i`. At the second frame
+    :math:`u = \lambda_1 + \lambda_2`, where Φ is 2 λ2 for one sign of ħ and 0 for the other. So
+    :math:`\Re_S \ge \lambda_2` for every m, where (14) falls like :math:`\sqrt{\log m/m}`.
+    ``signs`` (m,), m ≥ 2. Returns the network, in float64, and x (m, 2, m + 1).
+    Raises ConfigError unless λ1 > 0 and λ2 > 0.
+    Source: the proposition "Signs in one row" on the page of Theorem 3.1.
+
+    >>> net, x = sign_row(torch.tensor([1.0, -1.0, -1.0, 1.0]))
+    >>> net.codes(x)[:, -1, 0].detach().numpy().round(6) + 0.0
+    array([2., 0., 0., 2.])
+    """
+    signs = _signs(signs, lambda1, lambda2)
+    m, b = len(signs), lambda1 + 2 * lambda2
+    Z = torch.zeros(m + 1, m + 1, dtype=torch.float64)
+    Z[:2, 0], Z[0, 1:] = b, lambda2 / m * signs
+    G = torch.zeros(m + 1, m + 1, dtype=torch.float64)
+    G[0, 0], G[0, 1] = 2 * math.sqrt(m), -2 * math.sqrt(m)
+    eye = torch.eye(m + 1, dtype=torch.float64)
+    last = (lambda1 + lambda2) / b * eye[0]
+    x = torch.stack([eye[0] + math.sqrt(m) * eye[1:], last.expand(m, -1)], 1)
+    return _network(Z, G, lambda1, lambda2), x
 
 
 def sign_gate(
@@ -63,9 +97,7 @@ def sign_gate(
     >>> net.codes(x)[:, -1, 0].detach().numpy().round(6)
     array([2., 0., 0., 2.])
     """
-    signs = _signs(signs)
-    if not (lambda1 > 0 and lambda2 > 0):
-        raise ConfigError(complain("lambda1, lambda2 > 0", f"{lambda1}, {lambda2}", "raise them"))
+    signs = _signs(signs, lambda1, lambda2)
     m, beta = len(signs), lambda1 + lambda2
     G = torch.zeros(m + 1, m + 1, dtype=torch.float64)
     G[0, 1:] = 2 * lambda2 / (beta * (math.sqrt(m) - 1)) * signs
@@ -74,9 +106,11 @@ def sign_gate(
     return net, torch.stack([math.sqrt(m) * eye[1:], eye[0].expand(m, -1)], 1)
 
 
-def _signs(signs: Tensor) -> Tensor:
+def _signs(signs: Tensor, lambda1: float, lambda2: float) -> Tensor:
     if signs.ndim != 1 or len(signs) < 2 or not bool((signs.abs() == 1).all()):
         raise ConfigError(complain("at least two signs (m,)", signs, "pass 1 and -1"))
+    if not (lambda1 > 0 and lambda2 > 0):
+        raise ConfigError(complain("lambda1, lambda2 > 0", f"{lambda1}, {lambda2}", "raise them"))
     return signs.double()
 
 
