@@ -11,6 +11,7 @@ from unfolded.balls import Weights, outputs
 from unfolded.dictionaries import overcomplete_dct, sensing_matrix
 from unfolded.prox import phi, soft_threshold
 from unfolded.rademacher import signs
+from unfolded.reweighting import in_rounds
 
 F64 = torch.float64
 SIZES = {"m": 8000, "n": 51, "h": 1024, "T": 20, "B_x": 1.0}
@@ -30,23 +31,23 @@ def test_with_the_same_iterate_on_both_sides_4_is_no_step_but_the_minimum(normal
         assert torch.allclose(h, again, atol=1e-9) == solves == bool(run.certificate < 1e-8)
 
 
-def test_the_recursion_needs_the_weights_of_its_layer_and_the_layer_below(normal):
-    net = networks.build("reweighted-rnn", n0=16, n=6, hidden=9, depth=3, lambda1=0.05).double()
-    net.requires_grad_(False)
-    net.Z += 0.2 * normal(3, 9, 9)
-    (W, U), taus, x = net.layer_weights(), torch.stack(list(net.thresholds())), normal(5, 6)
-    hbar = net.h0.expand(5, -1) @ net.G.T
+def test_published_weights_depend_on_the_signal_and_learned_ones_do_not():
+    """Of two signals with exchanged entries, the rule of Candès et al. shrinks the larger less."""
+    x = torch.tensor([[[3.0, 1.0]], [[1.0, 3.0]]], dtype=F64)
+    eye, given = torch.eye(2, dtype=F64), {"lambda1": 0.5, "lambda2": 0.0}
+    published = in_rounds(x, eye, eye, eye, epsilon=1.0, **given).codes
+    shrunk = (x - published)[:, 0]
+    assert shrunk[0, 0] < shrunk[0, 1] - 0.1 and shrunk[1, 1] < shrunk[1, 0] - 0.1
+    g = torch.tensor([0.3, 0.8], dtype=F64)
+    fixed = solvers.reweighted_l1_l1(x, eye, eye, eye, g=g, iterations=50, **given).codes
+    assert torch.allclose((x - fixed)[:, 0], (0.5 * g).expand(2, 2))
 
-    def layer(h, l, W_l):
-        return phi(h @ W_l.T + x @ U[l].T, hbar, *taus[:, l])
 
-    right = printed = net.h0.expand(5, -1)
-    for l in range(3):
-        right, printed = layer(right, l, W[l]), layer(printed, l, W[0])
-    found = net.codes(x[:, None])[:, 0]
-    assert torch.allclose(found, right, atol=1e-12)
-    assert (found - printed).abs().max() > 0.01
-    assert (found - layer(found, 2, W[0])).abs().max() > 0.01  # nor does h^(d) solve the print
+def test_the_smallest_dictionary_of_the_paper_is_not_overcomplete():
+    for h, complete in ((128, False), (256, True), (512, True)):
+        D = overcomplete_dct(256, h, dtype=F64)
+        assert D.shape == (256, h)
+        assert (torch.linalg.matrix_rank(D).item() == 256) == complete
 
 
 def test_one_is_a_valid_c_for_a_tight_frame_and_not_for_atoms_of_length_one():
@@ -76,10 +77,13 @@ def test_with_a_negative_threshold_the_minimiser_jumps():
 # --- the proof of Theorem 3.1, and its corollaries ---
 
 
-def test_beside_a_factor_that_knows_the_signs_contraction_can_fail():
+@pytest.mark.parametrize("bars", [True, False])
+def test_beside_a_factor_that_knows_the_signs_contraction_can_fail(bars):
+    """With the factor exp(2 |Σ ε|), and with the linear one, exp(2 Σ ε), as after (46)."""
     three, t = signs(3), torch.tensor([0.2, 0.2, -0.4], dtype=F64)
     for factor, holds in ((0.0, True), (2.0, False)):
-        weight = (factor * three.sum(1)).abs().exp()
+        exponent = factor * three.sum(1)
+        weight = (exponent.abs() if bars else exponent).exp()
         before, after = (
             ((three @ v).abs().exp() * weight).mean() for v in (t, soft_threshold(t, 0.1))
         )
@@ -144,6 +148,52 @@ def test_the_bounds_of_one_step_fail_for_two_layers_even_with_g_fixed():
     assert reached > 0.1
     assert bounds.rademacher_step_reweighted([1e-9, 1.0], [1e-9] * 2, **given) < 1e-6
     assert bounds.rademacher_step_l1_l1(1e-9, 1.0, 1e-9, d=2, **given) < 1e-6
+
+
+@pytest.mark.parametrize("lambda2", [0.1, 1.0])
+def test_the_bounds_of_one_step_hold_for_one_layer_with_g_fixed(lambda2, normal):
+    """ħ is data then; the weights are searched on the corners and inside of their balls."""
+    m, n, h = 6, 2, 2
+    x, before, G = normal(m, n), 2 * normal(m, h), 3 * normal(h)
+    rows = torch.cat([torch.eye(n + h), -torch.eye(n + h), normal(4000, n + h)]).double()
+    W, U = rows.split([h, n], 1)
+    W, U = (z / z.abs().sum(1, keepdim=True).clamp(min=1) for z in (W, U))
+    u = W @ before.T + U @ x.T
+    values = phi(u, (before @ G).expand_as(u), *torch.tensor([0.1, lambda2]).double())
+    reached = (signs(m) @ values.T).amax(1).mean() / m
+    B_x, B_h = ((z.square().sum(0).max() / m).sqrt() for z in (x, before))
+    given = {"m": m, "n": n, "h": h, "B_x": B_x, "B_h": B_h}
+    assert 0.1 < reached < bounds.rademacher_step_reweighted([1.0], [1.0], **given)
+
+
+def test_where_the_measurements_are_learned_the_sample_is_not_fixed(normal):
+    """A row of A gives 200 independent frames any signs; with frames as the data (14) holds."""
+    frames, patterns = normal(200, 256), signs(200, draws=3)
+    B_s, printed = (frames.square().sum(0).max() / 200).sqrt(), []
+    for pattern in patterns:
+        A = torch.linalg.lstsq(frames, pattern[:, None], driver="gelsd").solution.T
+        x = frames @ A.T
+        assert torch.allclose(x[:, 0], pattern)
+        given = {"m": 200, "h": 1024, "T": 1}
+        printed.append(bounds.rademacher_reweighted([1e-9], [1.0], n=51, B_x=1.0, **given))
+        whole = A.abs().sum(1).max()
+        assert bounds.rademacher_reweighted([1e-9], [whole], n=256, B_x=B_s, **given) > 1
+    assert max(printed) < 0.5  # the first measurement reaches Σ ε x / m = 1
+
+
+def test_losses_see_earlier_frames_and_the_dictionary_and_the_last_code_does_not():
+    m = 6
+    eye, nothing = torch.eye(m, dtype=F64), torch.zeros(len(signs(m)), 1, m, m, dtype=F64)
+    U = signs(m)[:, None, None, :].expand(-1, 1, m, m) / m
+    rest = (nothing[:, 0], nothing[:, 0, 0], nothing[:, :, 0], nothing[:, :, 0])
+    x = torch.stack([eye, torch.zeros(m, m, dtype=F64)], 1)
+    first, last = (outputs(x[:, :t], Weights(nothing, U, *rest)) for t in (1, 2))
+    assert not last.any()  # the class of Theorem 3.1 is one function
+    followed = (signs(m) * first).sum(1).mean() / m
+    assert followed == pytest.approx(1 / m)
+    # One network with codes e_i: a row of D of norm one follows the signs as well.
+    pixels = eye @ (signs(m).T / m)
+    assert (signs(m) * pixels.T).sum(1).mean() / m == pytest.approx(1 / m)
 
 
 # --- what the bounds depend on ---

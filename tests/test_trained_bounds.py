@@ -1,6 +1,7 @@
 """Bounds of a network as it is: no code above them, the formulas they are made of, and the gap."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,15 @@ from unfolded import (
     records,
     training,
 )
+from unfolded.data import REDUCTIONS
 from unfolded.errors import ConfigError
+from unfolded.evidence import PRINTED, Evidence
 from unfolded.explorers.compared import log_rademacher_sista
 from unfolded.trained_bounds import (
     balls,
     errors,
     gap,
+    gaps_by_width,
     log10_bounds,
     log_promised_gap,
     log_rademacher_stacked,
@@ -189,6 +193,32 @@ def test_errors_and_records_agree(tmp_path):
     assert found.test == pytest.approx(record.metrics["test_mse"])
     assert found.gap == found.test - record.curves["train_mse"][-1]
     assert found.standard_error == pytest.approx(each.std(ddof=1) / math.sqrt(len(each)))
+
+
+def recorded(hidden, train, test, seed):
+    run = replace(PRINTED, hidden=hidden, seed=seed)
+    curves = {"train_mse": [9.0, train], "validation_mse": [9.0, test]}
+    done = dict.fromkeys(records.METRICS, 1.0)
+    return records.Record(run.as_dict(), run.hash, "done", done, curves, [test, test])
+
+
+def test_gaps_by_width_are_means_over_seeds_of_the_last_epoch():
+    found = [recorded(128, 4.0, 4.0, 0), recorded(512, 1.0, 2.0, 0), recorded(512, 1.0, 4.0, 1)]
+    table = gaps_by_width(Evidence.of(found), "reweighted-rnn")
+    assert table["hidden"].tolist() == [128, 512] and table["seeds"].tolist() == [1, 2]
+    assert table["ratio"].tolist() == [1.0, 3.0]
+    assert gaps_by_width(Evidence.of(found), "gru").empty
+
+
+def test_in_the_committed_runs_the_gap_of_the_wider_network_is_the_larger_one():
+    """The page of errata says so of reweighted-RNN, without numbers."""
+    found, compared = Evidence.committed(), 0
+    for reduction in REDUCTIONS:
+        base = replace(PRINTED, reduction=reduction)
+        ratio = gaps_by_width(found, "reweighted-rnn", base)["ratio"]
+        compared += len(ratio) > 1
+        assert len(ratio) < 2 or ratio.iloc[-1] > ratio.iloc[0]
+    assert compared
 
 
 @pytest.mark.parametrize("model", BOUNDED[:3])

@@ -51,14 +51,14 @@ def sign_row(
     r"""Return a network and m samples on which its first unit ends at 2 λ2 if ε_i = 1, else at 0.
 
     Only the first row of U_1 = Z_1 depends on the signs; G, h_0 = 0 and all else is fixed. Samples:
-    :math:`x_{1,i} = e_1 + \sqrt m\,e_{i+1}` and :math:`x_{2,i} = r\,e_1` with
-    :math:`r = (\lambda_1 + \lambda_2)/b`, :math:`b = \lambda_1 + 2\lambda_2`, so that :math:`B_x = 1`.
-    The first row is :math:`b\,e_1 + (\lambda_2/m) \sum_i \epsilon_i e_{i+1}`, of norm
-    :math:`\beta = \lambda_1 + 3\lambda_2`; the second is :math:`b\,e_1`. After the first frame units
-    1 and 2 differ by :math:`\lambda_2\epsilon_i/\sqrt m`, and the only row of G,
-    :math:`2\sqrt m\,(e_1 - e_2)`, makes this :math:`\hbar = 2\lambda_2\epsilon_i`. At the second frame
-    :math:`u = \lambda_1 + \lambda_2`, where Φ is 2 λ2 for one sign of ħ and 0 for the other. So
-    :math:`\Re_S \ge \lambda_2` for every m, where (14) falls like :math:`\sqrt{\log m/m}`.
+    :math:`x_{1,i} = e_1 + \sqrt m\,e_{i+1}` and :math:`x_{2,i} = (\lambda_1 + \lambda_2) e_1 / b`
+    with :math:`b = \lambda_1 + 2\lambda_2`, so that :math:`B_x = 1`. The first row is
+    :math:`b\,e_1 + (\lambda_2/m) \sum_i \epsilon_i e_{i+1}`, of norm β = λ1 + 3 λ2; the second is
+    :math:`b\,e_1`. After the first frame units 1 and 2 differ by
+    :math:`\lambda_2\epsilon_i/\sqrt m`, and the only row of G, :math:`2\sqrt m\,(e_1 - e_2)`, makes
+    this :math:`\hbar = 2\lambda_2\epsilon_i`. At the second frame u = λ1 + λ2, where Φ is 2 λ2 for
+    one sign of ħ and 0 for the other. So :math:`\Re_S \ge \lambda_2` for every m, where (14) falls
+    like :math:`\sqrt{\log m/m}`.
     ``signs`` (m,), m ≥ 2. Returns the network, in float64, and x (m, 2, m + 1).
     Raises ConfigError unless λ1 > 0 and λ2 > 0.
     Source: the proposition "Signs in one row" on the page of Theorem 3.1.

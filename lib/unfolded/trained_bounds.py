@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -12,11 +13,15 @@ from torch import Tensor
 
 from unfolded import bounds
 from unfolded.bounds.exact import log, not_negative, per_layer, whole
+from unfolded.config import RunConfig
 from unfolded.data import FRAMES
 from unfolded.errors import ConfigError, complain
+from unfolded.evidence import PRINTED, Evidence
+from unfolded.grid import VARIED
 from unfolded.networks.base import SequenceNetwork, UnfoldedNetwork
 from unfolded.networks.sista import SistaRNN
 from unfolded.networks.srnn import SRNN
+from unfolded.sources import mark, of
 from unfolded.together import Alone, recovered
 
 DELTA = 0.05
@@ -207,6 +212,26 @@ def recorded_gap(curves: pd.DataFrame, sequences: pd.DataFrame) -> Gap:
     seen, unseen = float(curves["train_mse"].iloc[-1]), sequences["test_mse"]
     error = float(unseen.std() / math.sqrt(len(unseen)))
     return Gap(seen, float(unseen.mean()), float(unseen.mean() - seen), error)
+
+
+def gaps_by_width(found: Evidence, model: str, base: RunConfig = PRINTED) -> pd.DataFrame:
+    r"""Return a network's training and test errors for each width that ran, mean over seeds.
+
+    Columns: hidden, seeds, train and test (squared grey levels of 255), ratio = test / train.
+    ``base`` holds all other settings. The training error is that of :func:`recorded_gap`, so the
+    ratio is too low rather than too high.
+    """
+    rows, used = [], []
+    for hidden in VARIED[2][1]:
+        runs = found.at(replace(base, model=model, hidden=hidden, depth=None))
+        runs = runs[[name in found.errors for name in runs["config_hash"]]]
+        if len(runs):
+            used.append(runs)
+            train = np.mean([found.curves[n]["train_mse"].iloc[-1] for n in runs["config_hash"]])
+            test = np.mean([found.errors[n].mean() for n in runs["config_hash"]])
+            rows.append([hidden, len(runs), float(train), float(test), float(test / train)])
+    table = pd.DataFrame(rows, columns=["hidden", "seeds", "train", "test", "ratio"])
+    return mark(table, of(*used))
 
 
 def row_norm(matrix: Tensor) -> float:
