@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from unfolded import results, sources
+from unfolded import labels, results, sources
 from unfolded.config import PROFILES, RunConfig, usual_depth
 
 AGREES = 0.5
@@ -203,12 +203,12 @@ def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=
     The class of a plain data frame tells the theme that it has colours of its own in the dark.
     """
     carried = sources.attribute(sources.shown_with(table, source).stamp())
-    out = table.copy()
+    out = labels.readable(table)
     if "verdict" in out:
         out["verdict"] = out["verdict"].map(lambda word: SYMBOLS.get(word, word))
 
     def text(value) -> str:
-        return format(value, digits) if isinstance(value, float) else str(value)
+        return labels.minus(format(value, digits) if isinstance(value, float) else str(value))
 
     styled = out.style.format(text, na_rep="–")
     styled = styled.set_table_attributes(f'class="dataframe"{carried}')

@@ -1,0 +1,119 @@
+"""Words for what a reader sees: names of networks, heads of columns, minus signs."""
+
+import re
+
+import pandas as pd
+
+NETWORKS = {
+    "reweighted-rnn": "reweighted-RNN",
+    "l1-l1-rnn": "ℓ1-ℓ1-RNN",
+    "sista-rnn": "SISTA-RNN",
+    "srnn": "sRNN",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "indrnn": "IndRNN",
+    "fastrnn": "FastRNN",
+    "spectralrnn": "SpectralRNN",
+}
+"""Each network by its name in the registry."""
+
+HEADS = {
+    "model": "network",
+    "cs_rate": "CS rate",
+    "hidden": "width h",
+    "depth": "layers d",
+    "psnr_authors": "PSNR, authors (dB)",
+    "psnr_frame": "PSNR, frame (dB)",
+    "psnr_sequence": "PSNR, sequence (dB)",
+    "psnr_global": "PSNR, global (dB)",
+    "psnr_authors_before_rounding": "PSNR before rounding (dB)",
+    "psnr": "PSNR (dB)",
+    "PSNR": "PSNR (dB)",
+    "ssim": "SSIM",
+    "mse": "MSE (squared grey levels)",
+    "test_mse": "test MSE (squared grey levels)",
+    "train_mse": "training MSE (squared grey levels)",
+    "validation_mse": "validation MSE (squared grey levels)",
+    "learned_c": "learned c",
+    "learned_lambda1": "learned λ1",
+    "learned_lambda2": "learned λ2",
+    "lambda1": "λ1",
+    "lambda2": "λ2",
+    "config_hash": "run",
+    "data_sha256": "SHA-256 of the data",
+    "frames_per_second": "frames per second",
+    "median_ms": "median (ms)",
+    "q1_ms": "first quartile (ms)",
+    "q3_ms": "third quartile (ms)",
+    "first_s": "first call (s)",
+    "output_difference": "difference of outputs",
+    "gradient_difference": "difference of gradients",
+    "seconds": "time (s)",
+    "s/epoch": "time per epoch (s)",
+    "mean": "mean difference (dB)",
+    "low": "95 % interval, from",
+    "high": "to",
+}
+"""What a column that is named by a variable holds, with its unit."""
+
+SYMBOLS = {"lambda1": "λ1", "lambda2": "λ2", "g_min": "smallest g", "g_max": "largest g"}
+"""Scalars of an unfolded network, as the rows of a table name them."""
+
+
+def title(name: str) -> str:
+    """Return a network's name, or that of its variant, as the book writes it.
+
+    Other words are kept.
+
+    >>> title("l1-l1-rnn"), title("sista-rnn, F estimated"), title("mean frame")
+    ('ℓ1-ℓ1-RNN', 'SISTA-RNN, F estimated', 'mean frame')
+    """
+    network, comma, variant = name.partition(",")
+    return NETWORKS.get(network.lower(), network.replace("l1-l1", "ℓ1-ℓ1")) + comma + variant
+
+
+def minus(text: str) -> str:
+    """Return a text with minus signs, not hyphens, before numbers.
+
+    >>> minus("-3.22 [-4, +1], 2e-06, l1-l1, 2026-11-22")
+    '−3.22 [−4, +1], 2e-06, l1-l1, 2026-11-22'
+    """
+    return re.sub(r"(?<![\w.)\]-])-(?=\.?\d)", "−", text)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Return a difference with its sign.
+
+    >>> signed(-0.5), signed(2, 1), signed(-0.001)
+    ('−0.50', '+2.0', '0.00')
+    """
+    text = f"{value:+.{digits}f}"
+    return minus(text) if float(text) else text[1:]
+
+
+def head(name: object) -> object:
+    """Return the words for a column, or for a row of a turned table; other names are kept.
+
+    >>> head("test_mse"), head("verdict"), head(1)
+    ('test MSE (squared grey levels)', 'verdict', 1)
+    """
+    if not isinstance(name, str):
+        return name
+    return HEADS.get(name) or SYMBOLS.get(name) or title(name)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as a reader expects it: heads in words, names of networks as in the paper.
+
+    >>> readable(pd.DataFrame({"model": ["gru"], "psnr_authors": [22.0]})).columns.tolist()
+    ['network', 'PSNR, authors (dB)']
+    """
+    out = table.copy()
+    for place, kind in enumerate(out.dtypes):
+        if pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind):
+            out.isetitem(place, out.iloc[:, place].map(_text))
+    return out.rename(index=head, columns=head)
+
+
+def _text(value: object) -> object:
+    return title(value) if isinstance(value, str) else value
