@@ -9,6 +9,7 @@ import numbers_from_files
 from docutils import nodes
 from numbers_from_files import FromFiles, table_node
 from sphinx import addnodes
+from stamps import RUN_FILES
 
 HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epochs",
           "PSNR, authors", "PSNR, frame", "PSNR, sequence", "PSNR, global",
@@ -18,7 +19,7 @@ HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epo
 def committed_files(root: Path) -> list[str]:
     """Return every table of data/ and the list of claims, without the files of single runs."""
     found = (path for kind in ("*.csv", "*.toml") for path in (root / "data").rglob(kind))
-    kept = (path for path in found if path.parent.name not in ("curves", "sequences"))
+    kept = (path for path in found if path.parent.name not in RUN_FILES)
     return sorted(path.relative_to(root).as_posix() for path in kept)
 
 

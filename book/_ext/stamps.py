@@ -17,6 +17,9 @@ STAMPED = re.compile(r"<table\b|<svg\b|<img\b|<[a-z]+-explorer\b")
 CARRIED = re.compile(r'\s*data-source="([^"]*)"')
 """Where unfolded.tables leaves the source of a table."""
 
+RUN_FILES = ("curves", "memory", "sequences")
+"""Folders of data/results/ with one file a run, for which a table of runs stands."""
+
 SOURCES = ("lib", "notebooks", "book", "data", "_config.yml", "_toc.yml", "constraints.txt")
 
 
@@ -69,7 +72,7 @@ def computed_here(record: dict) -> str:
     reads = record.get("reads", {})
     names = [PurePosixPath(name) for name, digest in reads.items() if digest != "missing"]
     # One file a run: the table of runs stands for them.
-    read = [name.name for name in names if name.parent.name not in ("curves", "sequences")]
+    read = [name.name for name in names if name.parent.name not in RUN_FILES]
     with_them = f"which reads {', '.join(read)}" if read else ""
     here = ", ".join(filter(None, ["computed on this page", with_them]))
     parts = [here, record.get("machine", ""), built_from()[0][:7]]

@@ -1,0 +1,195 @@
+"""What memory is worth: conditions that must agree, what is stored, and what is done again."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from small_runs import small
+
+from unfolded import checkpoints, linear_baseline, loading, memory_value, records, results, training
+from unfolded.errors import RecordError
+from unfolded.memory_value import CONDITIONS, Outcomes, conditions, evaluate, permuted
+
+PLAN = [
+    small(seed=0),
+    small(seed=1),
+    small(seed=0, memory="off"),
+    small("gru"),
+    small("l1-l1-rnn", lambda1=0.003, lambda2=0.02),
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A folder with a few finished runs of a second."""
+    folder = tmp_path_factory.mktemp("runs")
+    for run in PLAN:
+        training.run(run, store=folder, progress=False)
+    return folder
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """The path of a table that is not the repository's."""
+    linear_baseline.committed()  # read while it can be found
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    return tmp_path / memory_value.TABLE
+
+
+@pytest.fixture
+def tested(store, table):
+    list(memory_value.update(small(), store))
+    return Outcomes.committed(hidden=9)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return loading.unseen(small())
+
+
+def network(**fields):
+    run = small(**fields)
+    return checkpoints.build_network(run).requires_grad_(False)
+
+
+@pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
+def test_without_a_link_the_past_makes_no_difference(model, frames):
+    _, errors = evaluate(network(model=model, memory="off"), frames, 255.0)
+    for name in CONDITIONS[1:]:
+        assert np.allclose(errors[name], errors["as_trained"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("model", "peak"), [("reweighted-rnn", 255.0), ("gru", 1.0)])
+def test_with_a_link_it_does(model, peak, frames):
+    _, errors = evaluate(network(model=model), frames * (peak / 255), peak)
+    assert not np.allclose(errors["without_state"], errors["as_trained"], rtol=1e-5)
+    assert not np.allclose(errors["shuffled"], errors["as_trained"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["reweighted-rnn", "srnn"])
+def test_the_order_of_equal_frames_makes_no_difference(model, frames):
+    still = frames[:, :1].expand_as(frames).contiguous()
+    _, errors = evaluate(network(model=model), still, 255.0)
+    assert np.allclose(errors["shuffled"], errors["as_trained"], rtol=1e-6)
+
+
+def test_without_state_every_frame_is_treated_as_a_first_one(frames):
+    found = conditions(network(), frames)
+    whole, single = (found[name][0][1] for name in CONDITIONS[:2])
+    assert torch.allclose(single[:, 0], whole[:, 0], atol=1e-3)
+    turned = conditions(network(), frames.flip(1))["without_state"][0][1]
+    assert torch.allclose(turned.flip(1), single, atol=1e-3)
+
+
+def test_permutations_keep_the_frames_and_differ(frames):
+    one, two = permuted(frames, 0), permuted(frames, 1)
+    assert torch.equal(one, permuted(frames, 0)) and not torch.equal(one, two)
+    assert not torch.equal(one, frames)
+    for mixed in (one, two):
+        assert torch.equal(mixed.sum(2).sort(1).values, frames.sum(2).sort(1).values)
+
+
+def test_what_is_stored_is_what_the_record_says(store, tested):
+    assert set(tested.runs["config_hash"]) == {run.hash for run in PLAN}
+    for run in PLAN:
+        record = records.load(records.folder_of(run, store))
+        errors = tested.errors[run.hash]["as_trained"]
+        assert np.allclose(errors, record.sequence_mse, rtol=1e-3)
+        row = tested.runs.set_index("config_hash").loc[run.hash]
+        assert row["psnr_authors_as_trained"] == pytest.approx(
+            record.metrics["psnr_authors"], abs=1e-3
+        )
+        assert (row["model"], row["memory"]) == (run.model, run.memory)
+
+
+def test_a_run_is_tested_once_and_again_after_it_changed(store, tested, table):
+    before = table.read_bytes()
+    assert list(memory_value.update(small(), store)) == [] and table.read_bytes() == before
+    rows = pd.read_csv(io.BytesIO(before), dtype=str)
+    rows.loc[rows["config_hash"] == PLAN[0].hash, "weights_sha256"] = "of other weights"
+    rows.to_csv(table, index=False)
+    again = list(memory_value.update(small(), store))
+    assert [row["config_hash"] for row in again] == [PLAN[0].hash]
+    assert len(results.committed(memory_value.TABLE)) == len(PLAN)
+
+
+def test_only_runs_of_the_protocol_are_eligible(store):
+    found = records.collect(store)
+    assert len(memory_value.eligible(found, small())) == len(PLAN)
+    assert memory_value.eligible(found, small(reduction="bilinear")).empty
+    assert memory_value.eligible(found, small(hidden=8)).empty
+
+
+def test_frames_of_another_source_are_refused(store):
+    row = records.load(records.folder_of(PLAN[0], store)).row() | {"data_sha256": "0" * 64}
+    with pytest.raises(RecordError, match="frames 000000000000"):
+        memory_value.examine(records.folder_of(PLAN[0], store), row, {})
+
+
+def test_the_summary_has_a_row_a_network_and_initial_lambda(tested):
+    rows = memory_value.summary(tested).set_index("network")
+    assert list(rows["seeds"]) == [2, 1, 1, 1]
+    ours = rows.loc["reweighted-RNN, λ from (1, 0.01)"]
+    gap = ours["without_state"] - ours["as_trained"]
+    assert ours["past"] == pytest.approx(gap) and ours["past_low"] <= gap <= ours["past_high"]
+    without = rows.loc["reweighted-RNN, λ from (1, 0.01), trained without memory"]
+    assert without["past"] == pytest.approx(0, abs=0.01) == without["order"]
+
+
+def test_networks_trained_without_the_link_are_paired_by_seed(tested):
+    (row,) = memory_value.against_no_link(tested).to_dict("records")
+    errors = [tested.errors[run.hash]["as_trained"] for run in (PLAN[0], PLAN[2])]
+    gap = np.mean(10 * np.log10(errors[1] / errors[0]))
+    assert row["mean"] == pytest.approx(gap) and row["seeds"] == 1
+
+
+def test_what_has_not_run_is_named(tested):
+    left = memory_value.missing(tested)
+    assert "reweighted-RNN, λ from (1, 0.01)" not in left and "GRU" not in left
+    assert {"LSTM", "SISTA-RNN, λ from (0.003, 0.02), trained without memory"} <= set(left)
+    assert len(left) == 3 * 4 + 6 - 4
+
+
+def test_runs_at_the_mean_frame_are_set_apart(tested, monkeypatch):
+    level = tested.runs["psnr_authors_as_trained"].min()
+    monkeypatch.setattr(memory_value, "did_not_train", lambda runs: runs["psnr_authors"] <= level)
+    apart, kept = tested.untrained().runs, tested.trained().runs
+    assert len(apart) == 1 and len(kept) == len(PLAN) - 1
+
+
+def test_with_nothing_stored_the_tables_are_empty(table):
+    nothing = Outcomes.committed()
+    assert memory_value.summary(nothing.trained()).empty and nothing.untrained().runs.empty
+    assert memory_value.against_no_link(nothing).empty
+    assert len(memory_value.missing(nothing)) == 18
+
+
+def test_the_figure_has_a_line_a_row_and_the_command_names_each_run(store, table, capsys):
+    arguments = ["--store", str(store), "--profile", "small", "--source", "digits", "--hidden", "9"]
+    assert memory_value.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(run.hash in said for run in PLAN)
+    rows = memory_value.summary(Outcomes.committed(hidden=9))
+    (ax,) = memory_value.drawn(rows).axes
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [
+        name.replace(", λ", ",\nλ") for name in rows.loc[rows["memory"] == "on", "network"]
+    ]
+    assert replace(PLAN[0], seed=1).hash in rows["config_hash"].iloc[0]
+
+
+def test_the_page_says_what_is_stored(tested, table):
+    rows = memory_value.summary(tested)
+    shown = memory_value.told(rows)
+    assert list(shown.columns) == [
+        *("network", "as trained (dB)", "change without state (dB)", "change, shuffled (dB)"),
+        "seeds",
+    ]
+    assert len(memory_value.sentences(rows)) == len(rows) - 1
+    assert "of 3 rows" in memory_value.verdict(rows)
+    assert memory_value.verdict(rows.iloc[:0]) == "Not run."
+    linked = memory_value.told(memory_value.against_no_link(tested))
+    assert linked["network"].tolist() == ["reweighted-RNN, λ from (1, 0.01)"]
+    assert memory_value.listed(tested).startswith("reweighted-RNN, λ from (1, 0.01) (seeds: 0, 1);")
