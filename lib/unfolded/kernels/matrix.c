@@ -34,6 +34,19 @@ struct transposition {
     long next;
 };
 
+/* p (rows, inner) with so many numbers from row to row, B (rows, columns) packed. */
+struct correlation {
+    long rows, inner, columns, step;
+    const void *p, *B;
+    void *out;
+    double *sums;
+    long next;
+};
+
+/* A correlation takes so many strips of p and rows at a time: a panel of B and a strip of p then
+ * stay in the nearest cache, and all that are taken in the next one. */
+enum { LONGEST = 256, STRIPS = 12 };
+
 #define THIS "matrix.c"
 #include "twice.h"
 
@@ -49,8 +62,21 @@ long NAME(packed)(long inner, long columns)
     return (columns + NAME(PANEL) - 1) / NAME(PANEL) * NAME(PANEL) * inner;
 }
 
+/* By way of a block that lies together; inlined, for where the sizes are constant it is faster. */
+static inline void NAME(transpose_block)(long rows, long columns, const REAL *from, long from_step,
+                                         REAL *to, long to_step)
+{
+    REAL block[NAME(LINE)][NAME(LINE)];
+    for (long i = 0; i < rows; i++)
+        memcpy(block[i], from + i * from_step, columns * sizeof(REAL));
+    for (long j = 0; j < columns; j++)
+        for (long i = 0; i < rows; i++)
+            to[j * to_step + i] = block[i][j];
+}
+
 static void NAME(pack_panels)(void *job)
 {
+    enum { LINE = NAME(LINE) };
     struct packing *p = job;
     const REAL *from = p->from;
     REAL *to = p->to;
@@ -64,10 +90,19 @@ static void NAME(pack_panels)(void *job)
             for (long k = 0; k < p->inner; k++)
                 memcpy(panel + k * NAME(PANEL), first + k * p->inner_step, columns * sizeof(REAL));
         else
-            for (long k0 = 0; k0 < p->inner; k0 += NAME(LINE)) /* what shares a line of cache */
-                for (long j = 0; j < columns; j++)
-                    for (long k = k0; k < k0 + NAME(LINE) && k < p->inner; k++)
-                        panel[k * NAME(PANEL) + j] = first[k * p->inner_step + j * p->column_step];
+            for (long k = 0; k < p->inner; k += LINE)
+                for (long j = 0; j < columns; j += LINE) {
+                    const REAL *block = first + k * p->inner_step + j * p->column_step;
+                    REAL *target = panel + k * NAME(PANEL) + j;
+                    if (p->inner_step == 1 && p->inner - k >= LINE && columns - j >= LINE)
+                        NAME(transpose_block)(LINE, LINE, block, p->column_step, target,
+                                              NAME(PANEL));
+                    else
+                        for (long i = 0; i < LINE && i < columns - j; i++)
+                            for (long l = 0; l < LINE && l < p->inner - k; l++)
+                                target[l * NAME(PANEL) + i] =
+                                    block[l * p->inner_step + i * p->column_step];
+                }
     }
 }
 
@@ -76,18 +111,6 @@ void NAME(pack)(struct packing *packing, team start, long threads)
 {
     packing->next = 0;
     begin(start, NAME(pack_panels), packing, threads);
-}
-
-/* By way of a block that lies together; inlined, for where the sizes are constant it is faster. */
-static inline void NAME(transpose_block)(long rows, long columns, const REAL *from, long from_step,
-                                         REAL *to, long to_step)
-{
-    REAL block[NAME(LINE)][NAME(LINE)];
-    for (long i = 0; i < rows; i++)
-        memcpy(block[i], from + i * from_step, columns * sizeof(REAL));
-    for (long j = 0; j < columns; j++)
-        for (long i = 0; i < rows; i++)
-            to[j * to_step + i] = block[i][j];
 }
 
 static void NAME(transpose_lines)(void *job)
@@ -115,14 +138,15 @@ void NAME(transpose)(struct transposition *transposition, team start, long threa
     begin(start, NAME(transpose_lines), transposition, threads);
 }
 
-/* Columns of p B for one panel of B and at most ROWS rows of p; rows that lack repeat the last. */
-static void NAME(tile)(long rows, const REAL *p, long inner, const REAL *panel, long columns,
-                       REAL *out, long width)
+/* Columns of p B for one panel of B and at most ROWS rows of p; rows that lack repeat the last.
+ * Inlined, for with a constant p_next it is faster. */
+static inline void NAME(tile)(long rows, const REAL *p, long p_step, long p_next, long inner,
+                              const REAL *panel, long columns, REAL *out, long width, int add)
 {
     const REAL *row[ROWS];
     NAME(vector) sum[ROWS][VECTORS];
     for (int i = 0; i < ROWS; i++) {
-        row[i] = p + (i < rows ? i : rows - 1) * inner;
+        row[i] = p + (i < rows ? i : rows - 1) * p_step;
         for (int v = 0; v < VECTORS; v++)
             sum[i][v] = (NAME(vector)){0};
     }
@@ -130,24 +154,83 @@ static void NAME(tile)(long rows, const REAL *p, long inner, const REAL *panel, 
         const NAME(vector) *b = (const NAME(vector) *)(panel + k * NAME(PANEL));
         for (int i = 0; i < ROWS; i++)
             for (int v = 0; v < VECTORS; v++)
-                sum[i][v] += row[i][k] * b[v];
+                sum[i][v] += row[i][k * p_next] * b[v];
     }
     long bytes = (columns < NAME(PANEL) ? columns : NAME(PANEL)) * (long)sizeof(REAL);
-    for (int i = 0; i < ROWS && i < rows; i++)
+    for (int i = 0; i < ROWS && i < rows; i++) {
+        if (add) {
+            NAME(vector) before[VECTORS];
+            memcpy(before, out + i * width, columns < NAME(PANEL) ? bytes : (long)sizeof(before));
+            for (int v = 0; v < VECTORS; v++)
+                sum[i][v] += before[v];
+        }
         if (columns < NAME(PANEL))
             memcpy(out + i * width, sum[i], bytes);
         else
             memcpy(out + i * width, sum[i], sizeof(sum[i]));
+    }
+}
+
+/* out = p B, or out += p B: p (rows, inner) and out (rows, columns) with so many numbers from row
+ * to row, B (inner, columns) packed. */
+void NAME(multiply)(long rows, const REAL *p, long step, long inner, const REAL *B, long columns,
+                    REAL *out, long width, int add)
+{
+    for (long c = 0; c < columns; c += NAME(PANEL))
+        for (long i = 0; i < rows; i += ROWS)
+            NAME(tile)(rows - i, p + i * step, step, 1, inner, B + c * inner, columns - c,
+                       out + i * width + c, width, add);
 }
 
 /* out = p B: p (rows, inner), B (inner, columns) packed. */
 void NAME(product)(long rows, const REAL *p, long inner, const REAL *B, long columns,
                           REAL *out)
 {
-    for (long c = 0; c < columns; c += NAME(PANEL))
-        for (long i = 0; i < rows; i += ROWS)
-            NAME(tile)(rows - i, p + i * inner, inner, B + c * inner, columns - c,
-                       out + i * columns + c, columns);
+    NAME(multiply)(rows, p, inner, inner, B, columns, out, columns, 0);
+}
+
+/* Lay down some columns of p strip after strip of ROWS of them, and add to their sums. */
+static void NAME(pack_strips)(long rows, long columns, const REAL *p, long step, REAL *strips,
+                              double *sums)
+{
+    REAL sum[STRIPS * ROWS] = {0}; /* of a few rows, so that single precision will do */
+    for (long k = 0; k < rows; k++, p += step, strips += ROWS) {
+        for (long i = 0; i < columns; i++)
+            sum[i] += p[i];
+        for (long i = 0; i < columns; i += ROWS)
+            if (columns - i >= ROWS)
+                memcpy(strips + i * rows, p + i, ROWS * sizeof(REAL));
+            else
+                memcpy(strips + i * rows, p + i, (columns - i) * sizeof(REAL));
+    }
+    for (long i = 0; i < columns; i++)
+        sums[i] += sum[i];
+}
+
+static void NAME(take_correlations)(void *job)
+{
+    struct correlation *s = job;
+    REAL strips[STRIPS * ROWS * LONGEST] = {0};
+    for (long i0; (i0 = take(&s->next) * STRIPS * ROWS) < s->inner;) {
+        long columns = s->inner - i0 < STRIPS * ROWS ? s->inner - i0 : STRIPS * ROWS;
+        for (long k = 0; k < s->rows; k += LONGEST) {
+            long some = s->rows - k < LONGEST ? s->rows - k : LONGEST;
+            NAME(pack_strips)(some, columns, (const REAL *)s->p + k * s->step + i0, s->step, strips,
+                              s->sums + i0);
+            for (long c = 0; c < s->columns; c += NAME(PANEL))
+                for (long i = 0; i < columns; i += ROWS)
+                    NAME(tile)(columns - i, strips + i * some, 1, ROWS, some,
+                               (const REAL *)s->B + c * s->rows + k * NAME(PANEL), s->columns - c,
+                               (REAL *)s->out + (i0 + i) * s->columns + c, s->columns, k > 0);
+        }
+    }
+}
+
+/* out (inner, columns) = p^T B, and add the rows of p to sums: what weights and biases get. */
+void NAME(correlate)(struct correlation *correlation, team start, long threads)
+{
+    correlation->next = 0;
+    begin(start, NAME(take_correlations), correlation, threads);
 }
 
 #endif

@@ -19,12 +19,13 @@ from torch import Tensor
 from unfolded import files
 from unfolded.errors import RecordError
 
-# Products and sums are contracted in matrix products alone: element-wise work must give the result
-# of portable.py to the last bit.
+# Products and sums are contracted in matrix products and scans: the element-wise work of layer.c
+# must give the result of portable.py to the last bit.
 _SOURCES = {
     "layer.c": "-ffp-contract=off",
     "matrix.c": "-ffp-contract=fast",
     "sweep.c": "-ffp-contract=off",
+    "scan.c": "-ffp-contract=fast",
 }
 _FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC"]
 SUFFIX = {torch.float32: "float", torch.float64: "double"}
@@ -34,7 +35,10 @@ _ARGUMENTS = {
     "forward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
     "backward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
     "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
+    "activate": [_LONG, _LONG, _AT],
+    "correlate": [_AT, _AT, _LONG],
     "pack": [_AT, _AT, _LONG],
+    "scan": [_AT, _AT, _LONG],
     "sweep_forward": [_AT, _AT, _LONG],
     "sweep_backward": [_AT, _AT, _LONG],
     "transpose": [_AT, _AT, _LONG],
@@ -156,6 +160,41 @@ def transposed(x: Tensor) -> Tensor:
     y = x.new_empty(x.shape[::-1])
     together("transpose", x.dtype, _Transposition(*x.shape, x.data_ptr(), y.data_ptr(), 0))
     return y
+
+
+class _Packing(ctypes.Structure):
+    _fields_ = [
+        *((name, _LONG) for name in ("inner", "columns", "inner_step", "column_step")),
+        *((name, _AT) for name in ("source", "target")),
+        ("next", _LONG),
+    ]
+
+
+def packed(W: Tensor) -> Tensor:
+    """Return Wᵀ laid down as products x Wᵀ read it: W (columns, inner) of any strides."""
+    columns, inner = W.shape
+    target = W.new_empty(getattr(library(), f"packed_{SUFFIX[W.dtype]}")(inner, columns))
+    steps = reversed(W.stride())
+    job = _Packing(inner, columns, *steps, W.data_ptr(), target.data_ptr(), 0)
+    together("pack", W.dtype, job)
+    return target
+
+
+class _Correlation(ctypes.Structure):
+    _fields_ = [
+        *((name, _LONG) for name in ("rows", "inner", "columns", "step")),
+        *((name, _AT) for name in ("p", "B", "out", "sums")),
+        ("next", _LONG),
+    ]
+
+
+def correlate(p: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return pᵀ x and the sum of the rows of p: p (rows, o) and x (rows, k), whose rows lie whole."""
+    (rows, o), k = p.shape, x.shape[1]
+    B, out, sums = packed(x.T), x.new_empty(o, k), x.new_zeros(o, dtype=torch.float64)
+    pointers = (each.data_ptr() for each in (p, B, out, sums))
+    together("correlate", p.dtype, _Correlation(rows, o, k, p.stride(0), *pointers, 0))
+    return out, sums.to(p.dtype)
 
 
 class Native:

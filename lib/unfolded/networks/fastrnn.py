@@ -20,6 +20,8 @@ class FastRNN(LayeredRNN):
     spectral radius near 0.1 √h, far above 1 in wide layers.
     """
 
+    draws = "FastRNN"
+
     def __init__(
         self,
         *,
@@ -39,6 +41,8 @@ class FastRNN(LayeredRNN):
 
 class FastLayer(Layer):
     """One layer of FastRNN; ``W`` (h, h), ``alpha`` and ``beta`` ()."""
+
+    kind = "fast"
 
     def __init__(self, width: int, hidden: int, *, phi: str, alpha: float, beta: float, std: float):
         super().__init__(width, hidden)

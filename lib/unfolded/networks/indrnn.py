@@ -27,6 +27,8 @@ class IndRNN(LayeredRNN):
     it counts as the bound and gets no gradient. (The authors' code clips after each update.)
     """
 
+    draws = "IndRNN"
+
     def __init__(
         self,
         *,
@@ -47,6 +49,8 @@ class IndRNN(LayeredRNN):
 
 class IndependentLayer(Layer):
     """One layer of IndRNN; ``w`` (h,), before it is clipped."""
+
+    kind = "independent"
 
     def __init__(
         self, width: int, hidden: int, *, phi: str, bound: float | None, start: str, std: float

@@ -22,6 +22,8 @@ class SpectralRNN(LayeredRNN):
     p and b at 0, so s at 1.
     """
 
+    draws = "SpectralRNN"
+
     def __init__(
         self,
         *,

@@ -17,6 +17,8 @@ class SRNN(LayeredRNN):
     steps are taken here. Option: ``activation``, "tanh" (PyTorch's default), "relu" or "soft".
     """
 
+    draws = "SRNN"
+
     def __init__(self, *, activation: str = "tanh", **sizes):
         super().__init__(layer=functools.partial(ElmanLayer, phi=activation), **sizes)
 
@@ -32,9 +34,9 @@ class ElmanLayer(Layer):
         for parameter in (self.U, self.W, self.bias, self.recurrent_bias):
             nn.init.uniform_(parameter, -1 / math.sqrt(hidden), 1 / math.sqrt(hidden))
 
-    def drive(self, x: Tensor) -> Tensor:
-        """Return U x_t and both biases."""
-        return nn.functional.linear(x, self.U, self.bias + self.recurrent_bias)
+    def offset(self) -> Tensor:
+        """Return the sum of both biases."""
+        return self.bias + self.recurrent_bias
 
     def weights(self) -> tuple[Tensor]:
         """Return W."""

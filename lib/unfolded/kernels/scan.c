@@ -1,0 +1,324 @@
+/* One recurrent layer in C: a scan through all frames, for a share of the batch.
+ *
+ * Samples do not meet in the recurrence, so that a thread takes its rows of the batch through all
+ * frames and waits for nobody.  Input products are made for a few frames at a time, so that what
+ * passes between products and cells stays in the cache.  Compiled twice, for float and double.
+ */
+
+#ifndef REAL
+
+#include <fenv.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "team.h"
+
+enum { PLAIN, LSTM, GRU };            /* cells */
+enum { TANH, RELU, SOFT, SIGMOID };   /* activations */
+
+/* x (frames, batch, features); codes and, of LSTM, cells (frames + 1, batch, width) begin with the
+ * state before.  gates and dgates (frames, batch, gates width): i f g o of LSTM, r z n of GRU and
+ * its W_n h + b_n, φ of PLAIN.  Matrices are packed; of GRU `second` is W_n and `recurrent` W_r, W_z. */
+struct scan {
+    long frames, batch, width, features, gates, rows, chunk, cell, phi, leaky;
+    double a, b; /* h_t = a φ + b h_{t-1} if leaky */
+    const void *x, *input, *recurrent, *second, *bias, *w;
+    void *codes, *cells, *kept, *scratch; /* kept: gates, or null */
+    const void *grads;
+    void *carry, *carry_cell, *dgates, *dx; /* dx may be null */
+    double *sums; /* (shares, 2, width): gradients in a and b, or in w */
+    long next;
+    fenv_t environment;
+};
+
+/* exp(y) = s + s p for |y| <= 87: s a power of two, p = exp(r) - 1 by its series to r^7. */
+static inline void parts_float(float y, float *s, float *p)
+{
+    const float shift = 12582912.0f; /* 1.5 2^23: what is added to it is rounded to a whole number */
+    float k = y * 1.44269504f + shift, r;
+    int32_t bits;
+    memcpy(&bits, &k, 4);
+    bits = (int32_t)(((uint32_t)bits << 23) + 0x3f800000u);
+    memcpy(s, &bits, 4);
+    k -= shift;
+    r = (y - k * 0.693145752f) - k * 1.42860677e-6f;
+    float q = 1.98412698e-4f;
+    q = q * r + 1.38888889e-3f;
+    q = q * r + 8.33333333e-3f;
+    q = q * r + 4.16666667e-2f;
+    q = q * r + 1.66666667e-1f;
+    q = q * r + 0.5f;
+    *p = q * (r * r) + r;
+}
+
+static inline float sigmoid_float(float x)
+{
+    float s, p, y = -x;
+    y = y > 87 ? 87 : y < -87 ? -87 : y; /* NaN passes */
+    parts_float(y, &s, &p);
+    return 1 / (s < 8388608 ? (1 + s) + s * p : s + (1 + s * p));
+}
+
+/* With e = exp(-2 |x|): (1 - e) / (1 + e), or 1 - 2 e / (1 + e) where that loses less. */
+static inline float tanh_float(float x)
+{
+    float s, p, y = -2 * fabsf(x);
+    y = y < -40 ? -40 : y;
+    parts_float(y, &s, &p);
+    float t = (1 - s) - s * p, e = s + s * p, ratio = (t < 0.75f ? t : 2 * e) / ((1 + s) + s * p);
+    return copysignf(t < 0.75f ? ratio : 1 - ratio, x);
+}
+
+static inline double sigmoid_double(double x) { return 1 / (1 + exp(-x)); }
+static inline double tanh_double(double x) { return tanh(x); }
+
+#define THIS "scan.c"
+#include "twice.h"
+
+#else
+
+/* From matrix.c */
+void NAME(multiply)(long, const REAL *, long, long, const REAL *, long, REAL *, long, int);
+
+/* v = φ(v).  A condition that is false for NaN must never choose a number. */
+void NAME(activate)(long phi, long many, REAL *v)
+{
+    if (phi == TANH)
+        for (long j = 0; j < many; j++)
+            v[j] = NAME(tanh)(v[j]);
+    else if (phi == RELU)
+        for (long j = 0; j < many; j++)
+            v[j] = v[j] < 0 ? 0 : v[j];
+    else if (phi == SOFT)
+        for (long j = 0; j < many; j++)
+            v[j] -= v[j] > (REAL)0.5 ? (REAL)0.5 : v[j] < (REAL)-0.5 ? (REAL)-0.5 : v[j];
+    else
+        for (long j = 0; j < many; j++)
+            v[j] = NAME(sigmoid)(v[j]);
+}
+
+/* d = φ' d, by the value v that φ took. */
+static void NAME(slope)(long phi, long many, const REAL *v, REAL *restrict d)
+{
+    if (phi == TANH)
+        for (long j = 0; j < many; j++)
+            d[j] *= 1 - v[j] * v[j];
+    else if (phi == RELU)
+        for (long j = 0; j < many; j++)
+            d[j] = v[j] <= 0 ? 0 : d[j];
+    else
+        for (long j = 0; j < many; j++)
+            d[j] = v[j] == 0 ? 0 : d[j];
+}
+
+static void NAME(plain_forward)(const struct scan *s, REAL *restrict g, const REAL *restrict before,
+                                REAL *restrict h)
+{
+    long many = s->width;
+    const REAL *bias = s->bias, *w = s->w;
+    REAL a = (REAL)s->a, b = (REAL)s->b;
+    for (long j = 0; j < many; j++)
+        g[j] += bias[j];
+    if (w)
+        for (long j = 0; j < many; j++)
+            g[j] += w[j] * before[j];
+    NAME(activate)(s->phi, many, g);
+    if (s->leaky)
+        for (long j = 0; j < many; j++)
+            h[j] = a * g[j] + b * before[j];
+    else
+        memcpy(h, g, many * sizeof(REAL));
+}
+
+static void NAME(plain_backward)(const struct scan *s, const REAL *restrict g,
+                                 const REAL *restrict before, const REAL *restrict grad,
+                                 REAL *restrict carry, REAL *restrict d, double *restrict sums)
+{
+    long many = s->width;
+    const REAL *w = s->w;
+    REAL a = (REAL)s->a, b = (REAL)s->b;
+    for (long j = 0; j < many; j++)
+        d[j] = grad[j] + carry[j];
+    if (s->leaky)
+        for (long j = 0; j < many; j++) {
+            sums[j] += d[j] * g[j];
+            sums[many + j] += d[j] * before[j];
+            carry[j] = b * d[j];
+            d[j] *= a;
+        }
+    NAME(slope)(s->phi, many, g, d);
+    if (w)
+        for (long j = 0; j < many; j++) {
+            sums[j] += d[j] * before[j];
+            carry[j] = w[j] * d[j];
+        }
+}
+
+static void NAME(lstm_forward)(long many, const REAL *bias, REAL *restrict i,
+                               const REAL *restrict c_before, REAL *restrict c, REAL *restrict h)
+{
+    REAL *restrict f = i + many, *restrict g = f + many, *restrict o = g + many;
+    const REAL *bi = bias, *bf = bi + many, *bg = bf + many, *bo = bg + many;
+    for (long j = 0; j < many; j++) {
+        REAL ij = NAME(sigmoid)(i[j] + bi[j]), fj = NAME(sigmoid)(f[j] + bf[j]);
+        REAL gj = NAME(tanh)(g[j] + bg[j]), oj = NAME(sigmoid)(o[j] + bo[j]);
+        REAL cj = fj * c_before[j] + ij * gj;
+        i[j] = ij, f[j] = fj, g[j] = gj, o[j] = oj, c[j] = cj;
+        h[j] = oj * NAME(tanh)(cj);
+    }
+}
+
+static void NAME(lstm_backward)(long many, const REAL *restrict i, const REAL *restrict c_before,
+                                const REAL *restrict c, const REAL *restrict grad,
+                                const REAL *restrict carry, REAL *restrict carry_cell,
+                                REAL *restrict di)
+{
+    const REAL *f = i + many, *g = f + many, *o = g + many;
+    REAL *restrict df = di + many, *restrict dg = df + many, *restrict dout = dg + many;
+    for (long j = 0; j < many; j++) {
+        REAL dh = grad[j] + carry[j], tc = NAME(tanh)(c[j]);
+        REAL dc = carry_cell[j] + dh * o[j] * (1 - tc * tc);
+        dout[j] = dh * tc * o[j] * (1 - o[j]);
+        di[j] = dc * g[j] * i[j] * (1 - i[j]);
+        df[j] = dc * c_before[j] * f[j] * (1 - f[j]);
+        dg[j] = dc * i[j] * (1 - g[j] * g[j]);
+        carry_cell[j] = dc * f[j];
+    }
+}
+
+static void NAME(gru_forward)(long many, const REAL *bias, REAL *restrict r,
+                              const REAL *restrict before, REAL *restrict h)
+{
+    REAL *restrict z = r + many, *restrict n = z + many, *restrict m = n + many;
+    const REAL *br = bias, *bz = br + many, *bn = bz + many, *bm = bn + many;
+    for (long j = 0; j < many; j++) {
+        REAL rj = NAME(sigmoid)(r[j] + br[j]), zj = NAME(sigmoid)(z[j] + bz[j]);
+        REAL mj = m[j] + bm[j], nj = NAME(tanh)(n[j] + bn[j] + rj * mj);
+        r[j] = rj, z[j] = zj, n[j] = nj, m[j] = mj;
+        h[j] = nj + zj * (before[j] - nj);
+    }
+}
+
+static void NAME(gru_backward)(long many, const REAL *restrict r, const REAL *restrict before,
+                               const REAL *restrict grad, REAL *restrict carry, REAL *restrict dr)
+{
+    const REAL *z = r + many, *n = z + many, *m = n + many;
+    REAL *restrict dz = dr + many, *restrict dn = dz + many, *restrict dm = dn + many;
+    for (long j = 0; j < many; j++) {
+        REAL dh = grad[j] + carry[j];
+        REAL dnj = dh * (1 - z[j]) * (1 - n[j] * n[j]);
+        dr[j] = dnj * m[j] * r[j] * (1 - r[j]);
+        dz[j] = dh * (before[j] - n[j]) * z[j] * (1 - z[j]);
+        dn[j] = dnj, dm[j] = dnj * r[j];
+        carry[j] = dh * z[j];
+    }
+}
+
+/* For a few frames: multiply their rows, which lie together where the share is the whole batch. */
+static void NAME(project)(const struct scan *s, long frames, long rows, const REAL *p, long step,
+                          long inner, const REAL *B, long columns, REAL *out, long width,
+                          long out_frame)
+{
+    if (rows == s->batch)
+        rows *= frames, frames = 1;
+    for (long f = 0; f < frames; f++)
+        NAME(multiply)(rows, p + f * s->batch * step, step, inner, B, columns, out + f * out_frame,
+                       width, 0);
+}
+
+static void NAME(forward_scan)(struct scan *s, long share, long rows)
+{
+    long h = s->width, wide = s->gates * h, first = share * s->rows, features = s->features;
+    long sent = s->cell == GRU ? 3 * h : wide, both = s->cell == GRU ? 2 * h : wide;
+    for (long t0 = 0; t0 < s->frames; t0 += s->chunk) {
+        long some = s->frames - t0 < s->chunk ? s->frames - t0 : s->chunk;
+        long at = t0 * s->batch + first, frame = (s->kept ? s->batch : rows) * wide;
+        REAL *g = s->kept ? (REAL *)s->kept + at * wide : (REAL *)s->scratch + share * s->chunk * s->rows * wide;
+        NAME(project)(s, some, rows, (const REAL *)s->x + at * features, features, features,
+                      s->input, sent, g, wide, frame);
+        for (; some--; at += s->batch, g += frame) {
+            const REAL *before = (const REAL *)s->codes + at * h;
+            REAL *after = (REAL *)s->codes + (at + s->batch) * h, *c = s->cells;
+            if (s->recurrent)
+                NAME(multiply)(rows, before, h, h, s->recurrent, both, g, wide, 1);
+            if (s->cell == GRU)
+                NAME(multiply)(rows, before, h, h, s->second, h, g + 3 * h, wide, 0);
+            for (long i = 0; i < rows; i++)
+                if (s->cell == GRU)
+                    NAME(gru_forward)(h, s->bias, g + i * wide, before + i * h, after + i * h);
+                else if (s->cell == LSTM)
+                    NAME(lstm_forward)(h, s->bias, g + i * wide, c + (at + i) * h,
+                                       c + (at + s->batch + i) * h, after + i * h);
+                else
+                    NAME(plain_forward)(s, g + i * wide, before + i * h, after + i * h);
+        }
+    }
+}
+
+static void NAME(backward_scan)(struct scan *s, long share, long rows)
+{
+    long h = s->width, wide = s->gates * h, first = share * s->rows, features = s->features;
+    long sent = s->cell == GRU ? 3 * h : wide, both = s->cell == GRU ? 2 * h : wide;
+    REAL *carry = (REAL *)s->carry + first * h, *carry_cell = s->carry_cell;
+    for (long end = s->frames; end > 0; end -= s->chunk) {
+        long t0 = end < s->chunk ? 0 : end - s->chunk;
+        for (long t = end - 1; t >= t0; t--) {
+            long at = t * s->batch + first;
+            const REAL *before = (const REAL *)s->codes + at * h;
+            const REAL *g = s->kept ? (const REAL *)s->kept + at * wide : before + s->batch * h;
+            const REAL *grad = (const REAL *)s->grads + at * h, *c = s->cells;
+            REAL *d = (REAL *)s->dgates + at * wide;
+            for (long i = 0; i < rows; i++)
+                if (s->cell == GRU)
+                    NAME(gru_backward)(h, g + i * wide, before + i * h, grad + i * h, carry + i * h,
+                                       d + i * wide);
+                else if (s->cell == LSTM)
+                    NAME(lstm_backward)(h, g + i * wide, c + (at + i) * h,
+                                        c + (at + s->batch + i) * h, grad + i * h, carry + i * h,
+                                        carry_cell + (first + i) * h, d + i * wide);
+                else
+                    NAME(plain_backward)(s, g + i * wide, before + i * h, grad + i * h,
+                                         carry + i * h, d + i * wide, s->sums + 2 * h * share);
+            if (s->recurrent)
+                NAME(multiply)(rows, d, wide, both, s->recurrent, h, carry, h,
+                               s->cell == GRU || s->leaky);
+            if (s->cell == GRU)
+                NAME(multiply)(rows, d + 3 * h, wide, h, s->second, h, carry, h, 1);
+        }
+        if (s->dx) {
+            long at = t0 * s->batch + first;
+            NAME(project)(s, end - t0, rows, (const REAL *)s->dgates + at * wide, wide, sent,
+                          s->input, features, (REAL *)s->dx + at * features, features,
+                          s->batch * features);
+        }
+    }
+}
+
+/* A thread that computes denormals differently from the caller would be slow, or wrong. */
+static void NAME(take_scans)(void *job)
+{
+    struct scan *s = job;
+    fenv_t own;
+    fegetenv(&own);
+    fesetenv(&s->environment);
+    for (long share; (share = take(&s->next)) * s->rows < s->batch;) {
+        long rest = s->batch - share * s->rows, rows = rest < s->rows ? rest : s->rows;
+        if (s->grads)
+            NAME(backward_scan)(s, share, rows);
+        else
+            NAME(forward_scan)(s, share, rows);
+    }
+    fesetenv(&own);
+}
+
+/* Forward, fill codes, cells and gates after the state before.  Backward, with grads, fill dgates
+ * and dx, and turn the gradient in the last state into that in the state before. */
+void NAME(scan)(struct scan *s, team start, long threads)
+{
+    s->next = 0;
+    fegetenv(&s->environment);
+    begin(start, NAME(take_scans), s, threads);
+}
+
+#endif
