@@ -316,15 +316,17 @@ def verdict(rows: pd.DataFrame) -> str:
         said.append(
             f"{name}, PSNR changes by {signed(least[what])} dB ({least.network}) to "
             f"{signed(most[what])} dB ({most.network}); it is lower for {worse} and higher for "
-            f"{better} of {len(trained)} rows, judged by the intervals."
+            f"{better} of {len(trained)} rows of the table, by the intervals."
         )
     best = trained.loc[trained["as_trained"].idxmax()]
     others = trained[trained["model"] != best.model]
     if len(others):
         rival = others.loc[others["as_trained"].idxmax()]
+        gap = best.without_state - rival.as_trained
         said.append(
-            f"Without any state, {best.network} is {signed(best.without_state - rival.as_trained)} "
-            f"dB against the best other network with its state ({rival.network})."
+            f"Without state, the best network as trained ({best.network}) is {abs(gap):.2f} dB "
+            f"{'above' if gap > 0 else 'below'} the best other network with its state "
+            f"({rival.network})."
         )
     return " ".join(said)
 
@@ -353,7 +355,7 @@ def drawn(rows: pd.DataFrame) -> Figure:
     ax.set(xlabel="change of PSNR (dB)", ylim=(len(rows) - 0.5, -0.5))
     ax.set_yticks(range(len(rows)), rows["network"].str.replace(", λ", ",\nλ"))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    return fig
+    return mark(fig, rows)
 
 
 def _groups(runs: pd.DataFrame):
