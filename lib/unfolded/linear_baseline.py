@@ -26,6 +26,9 @@ DID_NOT_TRAIN = 0.05
 RATES = VARIED[1][1]
 """The CS rates of Table 1."""
 
+EARLIER = (1 / 4, 1 / 3)
+"""The CS rates n = 64 and n = 85, at which the authors' earlier trainings may have measured."""
+
 
 def principal_components(train: Tensor, n: int | None = None) -> tuple[Tensor, Tensor]:
     r"""Return the mean frame (n0,) and the n leading principal directions (n, n0) of frames.
@@ -158,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for reduction in data.REDUCTIONS:
         config = RunConfig(source=options.source, reduction=reduction, profile="paper")
-        rows = levels(config)
+        rows = levels(config, (*RATES, *EARLIER))
         merging.merge(LEVELS, rows)
         for row in rows:
             print(f"{row['level']}: {row['psnr_authors']:.2f} dB")
