@@ -230,23 +230,24 @@ def _evaluated(network: nn.Module, validation: Tensor) -> dict[str, float]:
 
 
 SEEDS, AT, LATER = (0, 1, 2), (10, 50), (10, 50, 100)
-"""Of what is stored: seeds, the iterations that are kept, and those with `area` at n = 85."""
+"""Of what is stored: seeds, the iterations that are kept, and those of the first seed with `area`
+frames at n = 85."""
 
 
 def plan() -> list[Trial]:
     """Return the replays that are stored, the most telling first.
 
-    At n = 85 three seeds of each network and filter, but one of the slow GRU; at other n one seed
-    of the unfolded networks, which measure with the A that is known.
+    At n = 85 three seeds of the unfolded networks, and one of the stacked ones, which are slow; at
+    other n one seed of ℓ1-ℓ1-RNN.
     """
 
     def of(network: str, **fields) -> list[Trial]:
         return [Trial(network, how, **fields) for how in data.REDUCTIONS]
 
     unfolded = ("l1-l1-rnn", "sista-rnn")
-    groups = [of(name) for name in (*unfolded, "srnn", "gru")]
-    groups += [of(name, seed=seed) for seed in SEEDS[1:] for name in (*unfolded, "srnn")]
-    groups += [of(name, n=n) for name in unfolded for n in MEASUREMENTS if n != Trial.n]
+    groups = [of(name, seed=seed) for seed in SEEDS for name in unfolded]
+    groups += [of("l1-l1-rnn", n=n) for n in MEASUREMENTS if n != Trial.n]
+    groups += [of(name) for name in ("srnn", "gru")]
     return [trial for group in groups for trial in group]
 
 
@@ -281,7 +282,7 @@ def _name(trial: Trial) -> str:
 def _stored(trial: Trial, train: Tensor, validation: Tensor) -> list[dict[str, object]]:
     """Return the rows of a replay on one thread, with the trial, their origin and the seconds."""
     where, start = merging.origin(), time.perf_counter()
-    at = LATER if (trial.reduction, trial.n) == (Trial.reduction, Trial.n) else AT
+    at = LATER if trial == Trial(trial.network) else AT
     with guards.threads_for(1), guards.flushed_denormals():
         rows = replay(trial, train, validation, at)
     where |= {"seconds": round(time.perf_counter() - start, 1)}
