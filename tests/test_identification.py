@@ -1,0 +1,164 @@
+"""The page that identifies the published experiment: its tables, sentences, figures and facts."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from unfolded import identification, identification_figures, results, sources
+from unfolded.data import REDUCTIONS
+from unfolded.evidence import Evidence
+from unfolded.identification import AT, against_log, hypotheses, runs_by_filter, unexplained
+from unfolded.protocol_replay import RATE
+from unfolded.records import COLUMNS
+
+SUCCESSOR = {"lambda1": 0.003, "lambda2": 0.02}
+
+
+def run(psnr, model="gru", **fields):
+    depth = fields.pop("depth", None)
+    config = replace(AT, **{"model": model, "depth": depth, "reduction": "area"} | fields)
+    levels = {f"psnr_{how}": psnr for how in ("authors", "sequence", "global")}
+    row = {"status": "done", "psnr_frame": psnr + 1, "learned_lambda1": 2.0, "learned_lambda2": 0.5}
+    return dict.fromkeys(COLUMNS) | asdict(config) | levels | row | {"config_hash": config.hash}
+
+
+def evidence(*rows):
+    return Evidence(pd.DataFrame(rows, columns=COLUMNS), {}, {})
+
+
+SOME = evidence(
+    run(20.5, reduction="bilinear"),
+    run(23.5),
+    run(23.7, seed=1),
+    run(27.0, "l1-l1-rnn"),
+    run(24.0, "l1-l1-rnn", **SUCCESSOR),
+    run(20.0, "sista-rnn", profile="short", reduction="bilinear"),
+    run(20.5, "sista-rnn", profile="short", reduction="bilinear", **SUCCESSOR),
+    run(30.0, "reweighted-rnn"),
+    run(20.0, "srnn", profile="short"),
+    run(25.0, "srnn", profile="short", protocol="normalised"),
+)
+
+
+def test_each_filter_and_start_that_has_run_has_a_row_beside_print():
+    cells = runs_by_filter(SOME).set_index(["model", "reduction", "start"])
+    assert len(cells) == 5
+    gru = cells.loc["gru", "area", ""]
+    assert (gru["ours"], gru["low"], gru["high"], gru["seeds"]) == (23.6, 23.5, 23.7, 2)
+    assert gru["printed"] == 23.55 and gru["difference"] == pytest.approx(0.05)
+    assert set(cells.loc["l1-l1-rnn"].index.get_level_values("start")) == {
+        "earlier code",
+        "successor",
+    }
+    assert cells["learned_lambda1"].eq(2).all()
+
+
+def test_an_effect_is_a_difference_of_runs_and_says_which_runs_it_is_from():
+    table = hypotheses(SOME)
+    filters = table.loc["frames: block means, not bilinear"]
+    assert filters["gru"] == "+3.10" and filters["l1-l1-rnn"] == "not run"
+    start = table.loc["initial λ (0.003, 0.02), not (1, 0.01)"]
+    assert start["l1-l1-rnn"] == "−3.00" and start["sista-rnn"] == "+0.50°*"
+    assert start["gru"] == "–" and start["reweighted-rnn"] == "not run"
+    assert table.loc["pixels in [0, 1], not [0, 255]", "srnn"] == "+5.00*"
+    assert table.loc["PSNR averaged by frame", "gru"] == "+1.00"
+    assert set(table.loc["loss averaged, not summed"]) == {"not run"}
+    assert table.loc["IndRNN: variant ones", "gru"] == "–"
+    assert table.loc["the paper − ours, bilinear frames", "gru"] == "+3.05"
+    assert table.loc["the paper − ours, area frames, λ (0.003, 0.02)", "l1-l1-rnn"] == "−0.10"
+
+
+def test_what_is_left_is_sorted_by_how_close_the_paper_is():
+    found = unexplained(runs_by_filter(SOME))
+    assert found["matched"] == ["ℓ1-ℓ1-RNN (+0.10 dB)", "GRU (+0.05 dB)"]
+    assert found["apart"] == ["reweighted-RNN (+1.91 dB)"]
+    assert found["only from"] == ["ℓ1-ℓ1-RNN from (0.003, 0.02) (otherwise +3.10 dB)"]
+    assert found["not run"] == ["SISTA-RNN", "sRNN", "LSTM", "IndRNN", "FastRNN", "SpectralRNN"]
+    told = identification.told_left(runs_by_filter(SOME))
+    assert "**h = 128, `area` frames.**" in told and "none" not in told
+    assert "Within 0.5 dB of the paper: none." in identification.told_left(
+        runs_by_filter(evidence())
+    )
+
+
+def test_the_verdict_names_the_distances_in_order():
+    levels = pd.Series({"bilinear": 20.0, "area": 23.5})
+    cells = runs_by_filter(SOME)
+    far = identification.distances(cells, levels)
+    assert far["area"] == pytest.approx(0.4) and far["bilinear"] == pytest.approx(3.9)
+    told = identification.told_runs(cells, levels)
+    assert "0.40 dB with area frames, 3.90 dB with bilinear frames" in told
+    assert "2 of 3 with area frames, 0 of 1 with bilinear frames" in told
+
+
+def test_what_a_start_decides_is_told_of_each_network():
+    cells = runs_by_filter(SOME).query("start != ''")
+    told = identification.told_starts(cells)
+    assert "27.00 dB from (1, 0.01), which became (2.0e+00, 5.0e-01)" in told
+    assert "that is 3.00 dB apart" in told and "GRU" not in told
+
+
+def test_the_linear_level_grows_with_the_rate_and_with_the_filter():
+    by_rate, by_n = identification.linear_levels(), identification.levels_by_n()
+    for table in (by_rate, by_n):
+        assert (table.diff(axis=1).iloc[:, 1:] > 0).all(axis=None)
+        assert (table.diff().iloc[1:] > 0).all(axis=None)
+    assert list(by_rate.columns) == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert list(by_n.columns) == [51, 64, 85, 102, 128]
+    assert identification.variances().is_monotonic_decreasing
+
+
+def test_the_logs_agree_with_themselves():
+    logs = identification.logged()
+    assert logs.groupby("network")["iteration"].agg(list).map(lambda own: own[-1]).eq(3000).all()
+    assert (logs["iteration"] % 50 == 0).all() and len(logs) == 180
+    # The mean over batches of a logarithm, of clipped whole grey levels.
+    decibel = 10 * np.log10(255**2 / logs["eval_mse"])
+    assert (logs["psnr"] - decibel).between(-0.05, 1.2).all()
+    assert logs["zeros"].dropna().between(0, 1).all()
+    assert logs.loc[logs["network"] == "stacked", ["zeros", "lambda1"]].isna().all(axis=None)
+
+
+def test_stored_replays_start_where_they_should_and_have_an_origin():
+    table = results.committed("log_replay.csv")
+    own = table.dropna(subset=["lambda1"])
+    # A step of Adam is about as long as the learning rate.
+    reach = 1.05 * RATE * own["iteration"]
+    assert ((own["lambda1"] - 1).abs() <= reach).all()
+    assert ((own["lambda2"] - 0.01).abs() <= reach).all()
+    assert not table.duplicated(["network", "reduction", "n", "seed", "iteration"]).any()
+    assert table["commit"].str.fullmatch(r"[0-9a-f]{12}").all() and table["seconds"].gt(0).all()
+
+
+@pytest.mark.parametrize("network", ["l1-l1-rnn", "sista-rnn"])
+def test_beside_a_log_stand_its_replays(network):
+    table = against_log(network, 50)
+    log, *others = table.to_dict("records")
+    assert log["frames"] == "the log" and np.isnan(log["apart"]) and np.isnan(log["n"])
+    assert {row["frames"] for row in others if row["n"] == 85} == set(REDUCTIONS)
+    for row in others:
+        assert row["apart"] == pytest.approx(row["psnr"] - log["psnr"])
+    told = identification.told_logs({network: table}, 85)
+    best = identification.nearest(table, 85)
+    assert f"closest with {best['frames']} frames" in told and f"{log['psnr']:.2f} dB" in told
+    assert "linear levels" in identification.told_plateau(1000).lower()
+
+
+def test_figures_carry_their_source():
+    cells, levels = runs_by_filter(SOME), identification.linear_levels()
+    logs = {name: against_log(name, 50) for name in ("l1-l1-rnn", "sista-rnn")}
+    unfolded = cells.query("start != ''")
+    figures = [
+        identification_figures.by_filter(cells, levels[0.2]),
+        identification_figures.by_rate(levels, results.printed().query("table == 1")),
+        identification_figures.replays(logs),
+        identification_figures.plateaus(identification.logged(), {51: 23.0, 128: 40.0}),
+        identification_figures.solutions({128: unfolded, 256: unfolded.iloc[:1]}),
+    ]
+    for figure in figures:
+        assert isinstance(figure, Figure) and sources.of(figure).files
+    assert len(figures[0].axes[0].get_yticks()) == cells["model"].nunique()
+    assert len(figures[3].axes[0].texts) == 1
