@@ -56,6 +56,12 @@ def test_each_filter_and_start_that_has_run_has_a_row_beside_print():
     assert cells["learned_lambda1"].eq(2).all()
 
 
+def test_stored_runs_are_those_that_finished():
+    runs = results.committed()
+    found = identification.stored_runs()
+    assert len(found.runs) == runs["status"].eq("done").sum() and not found.errors
+
+
 def test_an_effect_is_a_difference_of_runs_and_says_which_runs_it_is_from():
     table = hypotheses(SOME)
     filters = table.loc["frames: block means, not bilinear"]

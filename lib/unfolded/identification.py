@@ -43,6 +43,13 @@ _SHORT, _BILINEAR = "*", "°"
 """Mark an effect that is known from short runs only, or from bilinear frames only."""
 
 
+def stored_runs() -> Evidence:
+    """Return the finished runs of data/results/ without curves and errors by sequence."""
+    runs = results.committed()
+    done = runs["status"] == "done"
+    return Evidence(runs[done], {}, {}, frozenset(runs.loc[~done, "config_hash"]))
+
+
 def runs_by_filter(found: Evidence, base: RunConfig = AT) -> pd.DataFrame:
     """Return the printed value and our runs of each network with the frames of each filter.
 
