@@ -1,9 +1,15 @@
 """What a reader sees: one name for each network, no variable names, minus signs."""
 
+import sys
+
 import pandas as pd
 import pytest
+from test_house import ROOT
 
-from unfolded import labels, networks, tables
+from unfolded import figures, labels, networks, speed, tables
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import outputs
 
 
 @pytest.mark.parametrize("name", networks.names())
@@ -30,3 +36,43 @@ def test_numbers_and_other_names_are_kept():
     same = labels.readable(table)
     pd.testing.assert_frame_equal(same, table)
     assert same is not table
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-3.22 dB [-4.0, -2.5]", "−3.22 dB [−4.0, −2.5]"),
+        ("(-0.5) to 1e-05, l2-1, 3-4", "(−0.5) to 1e-05, l2-1, 3-4"),
+        ("srnn, l1-l1-RNN and SISTA-RNN", "sRNN, ℓ1-ℓ1-RNN and SISTA-RNN"),
+        ("pre-gru, lstms", "pre-gru, lstms"),
+        ("15% or 15 %", "15\N{NO-BREAK SPACE}% or 15\N{NO-BREAK SPACE}%"),
+        ("`--seed -1` $-1$ [gru](gru-1.html)", "`--seed -1` $-1$ [GRU](gru-1.html)"),
+    ],
+)
+def test_generated_text_is_set_in_one_way(text, shown):
+    assert labels.typeset(text) == shown == labels.typeset(shown)
+
+
+def test_the_book_sets_computed_sentences():
+    output = {"data": {"text/markdown": ["gru: ", "-1.0 dB"], "text/plain": "x -1"}}
+    cell = {"outputs": [output, {"output_type": "stream", "text": "gru -1"}]}
+    outputs.typeset(cell)
+    assert output["data"] == {"text/markdown": "GRU: −1.0 dB", "text/plain": "x -1"}
+    assert cell["outputs"][1]["text"] == "gru -1"
+
+
+def test_a_figure_names_networks_and_has_whole_ticks():
+    fig = figures.curves({"gru": [1.0, 2.0, 3.0]}, x=range(3), xlabel="layer", ylabel="y")
+    fig.canvas.draw()
+    (ax,) = fig.axes
+    assert all(float(tick).is_integer() for tick in ax.get_xticks())
+    assert ax.lines[0].get_label() == "GRU"
+
+
+@pytest.mark.parametrize("ratio", [1.1, 3.5])
+def test_a_time_far_from_its_record_is_explained(ratio):
+    kept = speed.record("step").query("what == 'engine' and model == 'reweighted-rnn'")
+    before = float(kept.loc[kept["hidden"].eq(256), "median_ms"].iloc[0])
+    told = speed.beside_record(pd.DataFrame({"median_ms": [before * ratio, 1.0]}))
+    assert ("due to the machine" in told) == (ratio > speed.FAR)
+    assert f"{before:.1f} ms in the record" in told

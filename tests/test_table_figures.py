@@ -31,7 +31,7 @@ def test_every_network_has_a_look_and_no_two_the_same():
 def test_a_network_is_drawn_in_its_look_wherever_it_is_drawn():
     fig = figures.curves({"lstm": [1, 2], "gru": [2, 1]}, xlabel="x", ylabel="y")
     colours = {line.get_label(): line.get_color() for line in fig.axes[0].get_lines()}
-    assert colours == {name: figures.LOOKS[name]["color"] for name in ("lstm", "gru")}
+    assert colours == {name.upper(): figures.LOOKS[name]["color"] for name in ("lstm", "gru")}
 
 
 def test_a_panel_a_network_with_print_and_ours():

@@ -45,10 +45,21 @@ def use_executed_copy(app, docname: str, source: list[str]) -> None:
     for number, cell in enumerate(notebook["cells"], start=1):
         if cell["cell_type"] == "code":
             move_alt(cell, f"notebooks/{place.name}.ipynb, cell {number}")
+            typeset(cell)
             stamps.put_stamps(cell, default, f"../book/status.html#made-{place.name}")
     # Saved widget state would make every page ask for a widget manager.
     notebook["metadata"].pop("widgets", None)
     source[0] = json.dumps(notebook)
+
+
+def typeset(cell: dict) -> None:
+    """Set the sentences that a cell has computed as :func:`unfolded.labels.typeset` does."""
+    from unfolded import labels
+
+    for output in cell.get("outputs", []):
+        data = output.get("data", {})
+        if "text/markdown" in data:
+            data["text/markdown"] = labels.typeset("".join(data["text/markdown"]))
 
 
 def alts_of(cell: dict, where: str) -> list[str]:

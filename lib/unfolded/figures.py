@@ -9,7 +9,9 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from unfolded.labels import title as named
 from unfolded.pictures import atoms, frames, gallery, matrix, measured, tracks
 from unfolded.sheet import array, on, panels, show
 
@@ -95,7 +97,8 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
     """Draw named curves; several runs of one thing become their mean and the band they span.
 
     series: name -> (points,) or (runs, points); x: (points,), default 1, 2, ...; NaN leaves a gap.
-    A network, named as in the registry, is drawn in its colour, and so is "network, variant".
+    A network, named as in the registry, is drawn in its colour, and so is "network, variant"; the
+    legend has the name of the paper. Whole numbers on the horizontal axis get whole ticks.
     What to see: which curve is higher, and whether the bands overlap.
 
     >>> fig = curves({"loss": [3.0, 2.0, 1.5]}, xlabel="epoch", ylabel="loss", log=True)
@@ -110,10 +113,12 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
         # Once colours and dashes have all been used, dots tell the next ones from the first.
         marks = {"marker": "o", **_DOTS} if number >= cycle else {}
         look = _look(str(name), list(series)[:number]) or marks
-        (line,) = ax.plot(at, runs.mean(axis=0), label=name, **look)
+        (line,) = ax.plot(at, runs.mean(axis=0), label=named(str(name)), **look)
         if len(runs) > 1:
             band = runs.min(axis=0), runs.max(axis=0)
             ax.fill_between(at, *band, color=line.get_color(), alpha=0.18, lw=0)
+        if np.array_equal(at, np.round(at)):  # layers, epochs and frames are whole numbers
+            ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
     if len(series) > cycle:
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
@@ -163,7 +168,7 @@ def dots(rows: Mapping, *, xlabel: str, printed: Mapping | None = None, ax=None)
 
     >>> fig = dots({"gru": (22, 21, 23), "lstm": 21}, xlabel="PSNR (dB)", printed={"gru": 25})
     >>> [label.get_text() for label in fig.axes[0].get_yticklabels()]
-    ['gru', 'lstm']
+    ['GRU', 'LSTM']
     """
     fig, ax = on(ax, height=1.1 + 0.45 * len(rows))
     for place, row in enumerate(rows.values()):
@@ -177,7 +182,7 @@ def dots(rows: Mapping, *, xlabel: str, printed: Mapping | None = None, ax=None)
         ax.plot([], [], "D", mfc="none", mec="#D55E00", mew=1.8, label="printed")
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
-    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_yticks(range(len(rows)), [named(str(name)) for name in rows])
     return fig
 
 

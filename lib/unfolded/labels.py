@@ -81,6 +81,30 @@ def minus(text: str) -> str:
     return re.sub(r"(?<![\w.)\]-])-(?=\.?\d)", "−", text)
 
 
+_KEPT = re.compile(r"(`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>)")
+"""Code, mathematics, addresses and tags: nothing in them is set anew."""
+
+_NAMED = re.compile(rf"(?<![\w-])({'|'.join(NETWORKS)})(?![\w-])", re.IGNORECASE)
+
+
+def typeset(text: str) -> str:
+    """Return generated text as the book prints it: names of networks, minus signs, "15 %".
+
+    Code, mathematics, addresses and tags are kept.
+
+    >>> typeset("gru -0.5 dB, l1-l1-RNN 15%, `gru -1`")
+    'GRU −0.5 dB, ℓ1-ℓ1-RNN 15\xa0%, `gru -1`'
+    """
+    parts = _KEPT.split(text)
+    parts[::2] = [_set(part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _set(part: str) -> str:
+    named = _NAMED.sub(lambda found: title(found[0]), part)
+    return re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", minus(named))
+
+
 def signed(value: float, digits: int = 2) -> str:
     """Return a difference with its sign.
 

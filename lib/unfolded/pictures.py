@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from unfolded.errors import ConfigError, complain
+from unfolded.labels import title as named
 from unfolded.sheet import WIDTH, array, panels
 
 
@@ -46,7 +47,7 @@ def frames(
             ax.imshow(stack[t], vmin=0.0, vmax=peak)
             _bare(ax)
             ax.set_title(" ")
-        title = line[0].annotate(name, (0, 1), (0, 4), "axes fraction", "offset points")
+        title = line[0].annotate(named(str(name)), (0, 1), (0, 4), "axes fraction", "offset points")
         title.set_in_layout(False)
     for ax, t in zip(axes[-1], times, strict=True):
         ax.set_xlabel(f"{label}{t + first}" if t == times[0] else str(t + first), fontsize=11)
@@ -121,7 +122,7 @@ def gallery(pictures: Mapping, *, columns: int = 3, peak: float = 255.0) -> Figu
         ax.remove()
     for ax, (name, picture) in zip(axes.flat, pictures.items(), strict=False):
         ax.imshow(array(picture, f"picture {name!r}", 2), vmin=0.0, vmax=peak)
-        ax.set_title(name)
+        ax.set_title(named(str(name)))
         _bare(ax)
     return fig
 

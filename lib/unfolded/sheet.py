@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from unfolded import sources
+from unfolded import labels, sources
 from unfolded.errors import ConfigError, complain
 
 WIDTH = 6.0
@@ -122,16 +122,16 @@ def show(fig: Figure, alt: str, source=None) -> None:
     """
     if not isinstance(alt, str) or not alt.strip():
         raise ConfigError(complain("a description of the figure", repr(alt), "pass alt=..."))
-    stamp = sources.shown_with(fig, source).stamp()
+    stamp, alt = sources.shown_with(fig, source).stamp(), labels.typeset(alt.strip())
     if get_ipython() is None:
-        print(alt.strip())
+        print(alt)
     else:
         # The width only: with a height beside it, a narrow page would squeeze the picture.
         width = round(fig.get_figwidth() * PIXELS_PER_INCH)
         mime, picture = drawn(fig)
         display(
-            {mime: picture, "text/plain": alt.strip()},
-            metadata={mime: {"alt": alt.strip(), "width": width, "source": stamp}},
+            {mime: picture, "text/plain": alt},
+            metadata={mime: {"alt": alt, "width": width, "source": stamp}},
             raw=True,
         )
     plt.close(fig)

@@ -20,6 +20,9 @@ TARGETS = {
 }
 """What a training step on two cores is held against, by width."""
 
+FAR = 3.0
+"""A time that differs from the record by more than this factor needs an explanation."""
+
 GPU_TARGETS = {
     "plain / ours": (">=", 10.0),
     "torch.compile / ours": (">=", 3.0),
@@ -132,13 +135,14 @@ def memory() -> pd.DataFrame:
 
     Both at the usual sizes and where activations outweigh the gradients.
     """
-    columns = ["batch", "recompute", "kept", "peak", "gradients", "peak / kept"]
+    sizes = {"kept": "kept (MB)", "peak": "peak (MB)", "left": "gradients (MB)"}
+    columns = ["batch", "recompute", *sizes.values(), "peak / kept"]
     found = record("growth")
     if found is None:
         return pd.DataFrame([dict.fromkeys(columns, NOT_RUN)])
     rows = found.query("axis == 'batch' and batch in [32, 256]")
-    rows = rows.rename(columns={"peak_to_kept": "peak / kept", "left": "gradients"})[columns]
-    return rows.assign(**{name: rows[name] / 1e6 for name in ("kept", "peak", "gradients")})
+    rows = rows.rename(columns={"peak_to_kept": "peak / kept"} | sizes)[columns]
+    return rows.assign(**{name: rows[name] / 1e6 for name in sizes.values()})
 
 
 def memory_target() -> pd.DataFrame:
@@ -206,6 +210,29 @@ def minutes_of_the_tables(runs: pd.DataFrame) -> float | None:
     done = runs["status"].eq("done") & runs["device"].ne("cpu")
     found = runs[done & runs["config_hash"].isin(wanted)]
     return found["seconds"].sum() / 60 if len(found) == len(wanted) else None
+
+
+def beside_record(found: pd.DataFrame, hidden: int = 256) -> str:
+    """Say how the engine's time of :func:`here` compares with the record at that width.
+
+    What is far from it tells of the machine: of other work on it, or of slower cores.
+    """
+    kept = record("step")
+    if kept is None:
+        return f"The record: {NOT_RUN}."
+    same = kept["what"].eq("engine") & kept["model"].eq("reweighted-rnn")
+    known = kept.loc[same & kept["hidden"].eq(hidden), "median_ms"]
+    if known.empty:
+        return f"The record at this width: {NOT_RUN}."
+    now, before = float(found["median_ms"].iloc[0]), float(known.iloc[0])
+    told = f"The engine takes {now:.1f} ms here and {before:.1f} ms in the record above"
+    if max(now / before, before / now) <= FAR:
+        return f"{told}."
+    return (
+        f"{told}, a factor of {max(now / before, before / now):.0f}. So large a difference is due "
+        "to the machine, most likely to other work on it while this page was executed, and the "
+        "ratio of the two rows is not reliable either: use the record."
+    )
 
 
 def here(hidden: int = 256, rounds: int = 7) -> pd.DataFrame:

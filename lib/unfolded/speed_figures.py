@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from unfolded.figures import FAINT, panels
 from unfolded.figures import LOOKS as NETWORKS
+from unfolded.labels import title
 from unfolded.sheet import show
 from unfolded.speed import NOT_RUN, record
 
@@ -82,12 +83,12 @@ def growth(
 
 def show_times() -> None:
     """Show how the time of a step grows."""
-    _show("growth", "median_ms", work, ylabel="step, ms")
+    _show("growth", "median_ms", work, ylabel="step (ms)")
 
 
 def show_memory() -> None:
     """Show how the peak of a step's memory grows."""
-    _show("growth", "peak", states, unit=1e-6, ylabel="peak, MB")
+    _show("growth", "peak", states, unit=1e-6, ylabel="peak (MB)")
 
 
 def _show(name: str, *column, **options) -> None:
@@ -120,16 +121,16 @@ def recovery(found: pd.DataFrame) -> tuple[Figure, str]:
         ax.plot(*_place(rows[solver]), "o-", ms=4, color=FAINT, lw=1, label="FISTA")
         for name, mark in zip(rows[~solver]["what"], "sD^v", strict=False):
             colour = NETWORKS.get(name, {}).get("color")
-            ax.plot(*_place(rows[rows["what"] == name]), mark, color=colour, label=name)
+            ax.plot(*_place(rows[rows["what"] == name]), mark, color=colour, label=title(name))
         for row in rows.itertuples():
             at = (row.frames_per_second, row.psnr_frame)
             said.append(f"{row.what}, batch {batch}: {at[0]:.0f} frames a second, {at[1]:.1f} dB")
             if row.what.startswith("fista"):
                 count = re.search(r"\d+", row.what)[0]
                 ax.annotate(count, at, (0, 6), textcoords="offset points", ha="center", size=8)
-        ax.set(xscale="log", xlabel="frames a second", title=f"batch {batch}")
+        ax.set(xscale="log", xlabel="frames per second", title=f"batch {batch}")
         ax.margins(0.12, 0.12)
-    axes.flat[0].set_ylabel("PSNR a frame (dB)")
+    axes.flat[0].set_ylabel("PSNR, frame (dB)")
     keys = axes.flat[0].get_legend_handles_labels()
     fig.legend(*keys, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return fig, f"PSNR against frames a second. {'; '.join(said)}."

@@ -208,7 +208,7 @@ def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=
         out["verdict"] = out["verdict"].map(lambda word: SYMBOLS.get(word, word))
 
     def text(value) -> str:
-        return labels.minus(format(value, digits) if isinstance(value, float) else str(value))
+        return labels.typeset(format(value, digits) if isinstance(value, float) else str(value))
 
     styled = out.style.format(text, na_rep="–")
     styled = styled.set_table_attributes(f'class="dataframe"{carried}')
