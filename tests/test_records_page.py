@@ -67,8 +67,10 @@ def test_a_cell_beside_print_is_made_of_the_runs_of_its_settings():
 def test_runs_of_this_build_are_told_from_committed_ones():
     own = sources.of(record(), {"a": [record(seed=1)]})
     assert own.text().startswith("2 runs made with this book · smoke · authors · digits · ")
-    assert own.anchor() == f"built-{RunConfig(profile='smoke').hash}"
+    assert own.anchor() == "runs-made-with-this-book"
+    assert sources.of(record()).anchor() == f"built-{RunConfig(profile='smoke').hash}"
     both = own | sources.of(RUNS)
+    assert both.anchor() == "committed-runs"
     assert both.text().startswith(f"runs.csv · {len(RUNS)} runs · 2 runs made with this book · ")
 
 
@@ -153,8 +155,8 @@ def test_the_page_of_records_has_every_run_with_its_numbers():
 
 def test_every_committed_table_has_a_place_on_the_page_of_records():
     apart = {"curves", "memory", "sequences"}
-    kept = {path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*.csv")
-            if path.parent.name not in apart}  # fmt: skip
+    kept = {path.relative_to(ROOT).as_posix() for kind in ("*.csv", "*.safetensors")
+            for path in (ROOT / "data").rglob(kind) if path.parent.name not in apart}  # fmt: skip
     listed = run_records.committed_files(ROOT)
     assert {*kept, "data/claims.toml"} == set(listed)
     assert len({sources.Source((path,)).anchor() for path in listed}) == len(listed)
@@ -192,7 +194,7 @@ def test_stamps_lead_to_a_row_that_is_there(name):
     for file, anchor in links:
         assert anchor in PAGES[(path.parent / file).resolve()].ids, anchor
     if name in ("book/intro", "notebooks/14_fairness"):
-        assert any(anchor.startswith("run-") for _, anchor in links)
+        assert any(anchor.startswith(("run-", "committed-runs")) for _, anchor in links)
 
 
 @built

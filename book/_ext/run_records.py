@@ -9,7 +9,9 @@ import numbers_from_files
 from docutils import nodes
 from numbers_from_files import FromFiles, table_node
 from sphinx import addnodes
-from stamps import RUN_FILES
+
+RUN_FILES = ("curves", "memory", "sequences")
+"""Folders of data/results/ with one file a run, for which a table of runs stands."""
 
 HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epochs",
           "PSNR, authors", "PSNR, frame", "PSNR, sequence", "PSNR, global",
@@ -17,14 +19,17 @@ HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epo
 
 
 def committed_files(root: Path) -> list[str]:
-    """Return every table of data/ and the list of claims, without the files of single runs."""
-    found = (path for kind in ("*.csv", "*.toml") for path in (root / "data").rglob(kind))
+    """Return every table, list of claims and weights in data/, without the files of single runs."""
+    kinds = ("*.csv", "*.toml", "*.safetensors")
+    found = (path for kind in kinds for path in (root / "data").rglob(kind))
     kept = (path for path in found if path.parent.name not in RUN_FILES)
     return sorted(path.relative_to(root).as_posix() for path in kept)
 
 
 def rows_and_columns(path: Path) -> list[str]:
-    """Return how many rows a table has and what its first columns are; nothing for others."""
+    """Return how many rows a table has and what its first columns are; of weights the size."""
+    if path.suffix == ".safetensors":
+        return ["", f"weights, {path.stat().st_size / 1000:.0f} kB"]
     if path.suffix != ".csv":
         return ["", ""]
     with path.open(encoding="utf-8", newline="") as file:
@@ -117,15 +122,38 @@ class CommittedFiles(FromFiles):
     """`{committed-files}`: every file that numbers come from, each to be downloaded."""
 
     def run(self) -> list[nodes.Node]:
+        from unfolded import sources
+
         root = Path(self.env.srcdir)
         paths = committed_files(root)
         self.root(*map(Path, paths))
         rows = [[download(path, path), *rows_and_columns(root / path)] for path in paths]
-        ids = [f"file-{Path(path).stem}" for path in paths]
+        ids = [sources.Source((path,)).anchor() for path in paths]
         return [table_node(["File", "Rows", "Columns"], rows, ids=ids, wordy=True)]
 
 
+class CommittedWeights(FromFiles):
+    """`{committed-weights}`: the trained networks of data/weights/, each to be downloaded."""
+
+    def run(self) -> list[nodes.Node]:
+        from unfolded import pretrained
+        from unfolded.labels import title
+
+        where = Path("data/weights")
+        root = self.root(where / "weights.csv")
+        rows = []
+        for row in pretrained.kept().itertuples():
+            path = where / f"{row.model}.safetensors"
+            self.env.note_dependency(str(root / path))
+            size, psnr = f"{row.bytes / 1000:.0f} kB", f"{row.psnr_authors:.2f}"
+            link = download(path.as_posix(), path.name)
+            rows.append([title(row.model), psnr, size, nodes.literal(text=row.config_hash), link])
+        header = ["Network", "PSNR, authors (dB)", "Size", "Run", "File"]
+        return [table_node(header, rows)]
+
+
 def setup(app) -> None:
+    app.add_directive("committed-weights", CommittedWeights)
     app.add_directive("committed-runs", CommittedRuns)
     app.add_directive("built-runs", BuiltRuns)
     app.add_directive("committed-files", CommittedFiles)

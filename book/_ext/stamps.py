@@ -7,7 +7,7 @@ import html
 import json
 import re
 import subprocess
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import gate
 
@@ -16,9 +16,6 @@ STAMPED = re.compile(r"<table\b|<svg\b|<img\b|<[a-z]+-explorer\b")
 
 CARRIED = re.compile(r'\s*data-source="([^"]*)"')
 """Where unfolded.tables leaves the source of a table."""
-
-RUN_FILES = ("curves", "memory", "sequences")
-"""Folders of data/results/ with one file a run, for which a table of runs stands."""
 
 SOURCES = ("lib", "notebooks", "book", "data", "_config.yml", "_toc.yml", "constraints.txt")
 
@@ -64,18 +61,14 @@ def put_stamps(cell: dict, default: str, here: str) -> None:
 
 
 def computed_here(record: dict) -> str:
-    """Say what a page was computed from, where nothing more is known of a figure.
+    """Say where a figure was computed that names no source of its own.
+
+    The files that its page reads belong to other figures, which name them: they are not listed.
 
     >>> computed_here({"machine": "Linux, AMD, 2 cores", "reads": {"data/results/runs.csv": ""}})
-    'computed on this page, which reads runs.csv · Linux, AMD, 2 cores · 99ba38e'
+    'computed on this page · Linux, AMD, 2 cores · 99ba38e'
     """
-    reads = record.get("reads", {})
-    names = [PurePosixPath(name) for name, digest in reads.items() if digest != "missing"]
-    # One file a run: the table of runs stands for them.
-    read = [name.name for name in names if name.parent.name not in RUN_FILES]
-    with_them = f"which reads {', '.join(read)}" if read else ""
-    here = ", ".join(filter(None, ["computed on this page", with_them]))
-    parts = [here, record.get("machine", ""), built_from()[0][:7]]
+    parts = ["computed on this page", record.get("machine", ""), built_from()[0][:7]]
     return " · ".join(filter(None, parts))
 
 

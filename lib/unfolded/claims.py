@@ -60,12 +60,14 @@ def claims() -> list[Claim]:
 def summary(page: str = "") -> pd.DataFrame:
     """Return the paper's claims, or those of a page, with verdict and reason, a row a claim."""
     own = [claim for claim in claims() if not claim.neighbour and page in ("", claim.page)]
-    return table(own, results.committed())
+    # A verdict does not say which runs it rests on; a proof rests on none.
+    runs = [sources.Source((sources.RUNS,), counted=False)]
+    return table(own, *(runs if any(claim.rule for claim in own) else []))
 
 
 def table(
     chosen: Iterable[Claim],
-    *read: pd.DataFrame,
+    *read: pd.DataFrame | sources.Source,
     rules: Mapping[str, Callable[[], Judgement]] = RULES,
 ) -> pd.DataFrame:
     """Return claims with their verdicts and reasons, a row a claim, judged from what was read."""

@@ -39,10 +39,13 @@ class Source:
 
     files: tuple[str, ...] = ()
     rows: tuple[Made, ...] = ()
+    counted: bool = True
+    """Whether ``rows`` are known: without rows, the runs are then none, else they are not told."""
 
     def __or__(self, other: "Source") -> "Source":
         files = dict.fromkeys((*self.files, *other.files))
-        return Source(tuple(files), tuple(dict.fromkeys((*self.rows, *other.rows))))
+        rows = dict.fromkeys((*self.rows, *other.rows))
+        return Source(tuple(files), tuple(rows), self.counted and other.counted)
 
     def __deepcopy__(self, memo) -> "Source":
         # Pandas copies what a table carries at every step; nothing here can change.
@@ -51,7 +54,8 @@ class Source:
     def only(self, hashes: Iterable[str]) -> "Source":
         """Return the source with these runs alone."""
         kept = set(" ".join(map(str, hashes)).split())
-        return Source(self.files, tuple(row for row in self.rows if row.config_hash in kept))
+        rows = tuple(row for row in self.rows if row.config_hash in kept)
+        return Source(self.files, rows, self.counted)
 
     def runs(self) -> list[str]:
         """Return the config hash of each run, once."""
@@ -68,7 +72,8 @@ class Source:
         """
         built = len({row.config_hash for row in self.rows if row.config_hash and not row.file})
         kept = len(self.runs()) - built
-        ran = _count(kept) if kept or (RUNS in self.files and not built) else ""
+        none = RUNS in self.files and not built and self.counted
+        ran = _count(kept) if kept or none else ""
         made = f"{_count(built)} made with this book" if built else ""
         names = ", ".join(Path(file).name for file in self.files)
         columns = list(zip(*self.rows, strict=True)) or [()] * len(Made._fields)
@@ -77,15 +82,21 @@ class Source:
         return " · ".join(filter(None, [names, ran, made, *facts, _few(commits, "commits")]))
 
     def anchor(self) -> str:
-        """Return the place on the page of records: the first run, else the first file.
+        """Return the place on the page of records: the run, the table of several, else a file.
 
         >>> Source(("data/paper/tables.csv",)).anchor()
         'file-tables'
         """
-        for row in self.rows:
-            if row.config_hash and row.file in ("", RUNS):
-                return f"{'run' if row.file else 'built'}-{row.config_hash}"
-        return f"file-{Path(self.files[0]).stem}" if self.files else ""
+        runs = [row for row in self.rows if row.config_hash and row.file in ("", RUNS)]
+        if len({row.config_hash for row in runs}) > 1:
+            return "committed-runs" if any(row.file for row in runs) else "runs-made-with-this-book"
+        for row in runs:
+            return f"{'run' if row.file else 'built'}-{row.config_hash}"
+        if not self.files:
+            return ""
+        file = Path(self.files[0])
+        weights = file.suffix == ".safetensors"
+        return f"file-{file.name.replace('.', '-') if weights else file.stem}"
 
     def stamp(self) -> dict[str, str]:
         """Return what the book needs to draw the stamp; nothing if nothing is known."""

@@ -76,11 +76,6 @@ class CellsExplorer(Explorer):
         alt += f"values beside ours ({chosen['label']}): {count} of {len(cells)} cells were run."
         return table_figures.beside_print(cells), alt
 
-    def element(self) -> str:
-        """Return the element with the source of its data, from which a page makes the stamp."""
-        stamp = sources.attribute(self.data["source"])
-        return super().element().replace(" ", f"{stamp} ", 1)
-
 
 def recorded(*found: pd.DataFrame) -> dict:
     """Return printed cells and ours as plain lists, a set for each scale and protocol that ran.

@@ -8,7 +8,7 @@ from pathlib import Path
 import anywidget
 from matplotlib.figure import Figure
 
-from unfolded import sheet
+from unfolded import sheet, sources
 from unfolded.errors import ConfigError, complain
 
 FOLDER = Path(__file__).parent
@@ -69,11 +69,12 @@ class Explorer(anywidget.AnyWidget):
         )
 
     def element(self) -> str:
-        """Return the HTML element that a page without a kernel shows."""
+        """Return the HTML element that a page without a kernel shows, with its data's source."""
         values = " ".join(
             f'{name}="{html.escape(str(getattr(self, name)))}"' for name in self.NAMES
         )
-        return f"<{self.TAG} {values}>{self._json()}{self.fallback()}</{self.TAG}>"
+        stamp = sources.attribute(self.data.get("source", {})) if self.has_trait("data") else ""
+        return f"<{self.TAG}{stamp} {values}>{self._json()}{self.fallback()}</{self.TAG}>"
 
     def _json(self) -> str:
         if not self.has_trait("data"):

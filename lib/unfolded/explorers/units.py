@@ -6,11 +6,11 @@ import traitlets
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from unfolded import figures
+from unfolded import figures, sources
 from unfolded.errors import ConfigError, complain
 from unfolded.explorers.element import Explorer, script
 from unfolded.networks.reweighted import ReweightedRNN
-from unfolded.pretrained import pretrained
+from unfolded.pretrained import kept, pretrained
 from unfolded.prox import prox_l1_l1
 
 NETWORKS = ("reweighted-rnn", "l1-l1-rnn")
@@ -123,7 +123,8 @@ def learned(frames: Tensor) -> dict:
             for l in range(network.depth)
         ]
         found[name] = {"start": config.lambda2 / config.lambda1, "layers": layers}
-    return {"count": hbar.shape[0], "levels": list(LEVELS), "networks": found}
+    source = sources.of(kept()).stamp()
+    return {"count": hbar.shape[0], "levels": list(LEVELS), "networks": found, "source": source}
 
 
 def inside(network: ReweightedRNN, frames: Tensor) -> tuple[Tensor, Tensor]:
