@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from sphinx.errors import ExtensionError
 
-from unfolded import records, results
+from unfolded import linear_baseline, records, results, tables
 from unfolded.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,6 +154,7 @@ def test_a_module_becomes_a_classic_script():
 
 def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
     usual = dataclasses.asdict(RunConfig(hidden=256, source="mnist", protocol="authors"))
+    usual |= {"lambda1": 0.003, "lambda2": 0.02}
     rows = [("paper", 0, 31.0), ("paper", 1, 32.0), ("laptop", 2, 99.0)]
     runs = [
         usual
@@ -160,6 +162,10 @@ def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
         | {"config_hash": f"hash{seed}"}
         for profile, seed, psnr in rows
     ]
+    (tmp_path / "curves").mkdir()
+    for seed in (0, 1):
+        (tmp_path / "curves" / f"hash{seed}.csv").write_text("epoch,validation_mse\n1,100\n")
+    shutil.copy(results.RESULTS / linear_baseline.LEVELS, tmp_path)
     runs.append(runs[0] | {"positivity": "free", "psnr_authors": 99.0})
     runs.append(runs[0] | {"status": "failed", "psnr_authors": float("nan")})
     pd.DataFrame(runs, columns=records.COLUMNS).to_csv(tmp_path / "runs.csv", index=False)
@@ -171,10 +177,13 @@ def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
         "2,hidden,256,reweighted-RNN,31.46,printed\n2,hidden,512,reweighted-RNN,,lost\n"
     )
     header, table = cells.matrix(2)
-    assert header == ["h", "reweighted-RNN"]
-    assert table == [["256", "31.46 · 31.50 ± 6.35 ≈"], ["512", "lost · not run"]]
-    agrees = ["31.46", "31.50 ± 6.35", "≈ agrees (+0.04)", "2"]
-    assert cells.reproduced() == (2, [["reweighted-RNN", "Table 2: h 256", *agrees]])
+    assert header == ["Network", "h 256", "h 512"]
+    names = [f"reweighted-RNN, {start}" for start in (tables.REPORTED, tables.BEST)]
+    ours = ["31.46 · 31.50 ± 6.35 ≈", "lost · not run"]
+    assert table[:2] == [[name, *ours] for name in names]
+    assert [row[0] for row in table[2:]] == [tables.LINEAR.format(51), tables.MEAN]
+    agrees = ["31.46", "31.50 ± 6.35", "≈ agrees (+0.04)", "2 seeds"]
+    assert cells.reproduced() == (2, 1, [[name, "Table 2: h 256", *agrees] for name in names])
 
 
 @pytest.mark.parametrize("name", [".used.py.swp", "README~", "notes.txt"])

@@ -81,3 +81,22 @@ def test_a_run_at_the_mean_frame_did_not_train():
         }
     )
     assert linear_baseline.did_not_train(runs).tolist() == [True, False, True, False]
+
+
+def test_the_mean_frame_is_the_best_constant_answer(frames):
+    train, test = frames
+    config = RunConfig(profile="smoke", protocol="normalised")
+    mse = ((test - train.mean((0, 1))) / 255).square().mean().item()
+    found = linear_baseline.mean_frame_psnr(config, "global")
+    assert found == pytest.approx(-10 * math.log10(mse), abs=1e-4)
+    usual = linear_baseline.mean_frame_psnr(RunConfig(profile="smoke"), "global")
+    assert found == pytest.approx(usual, abs=1e-3), "it does not depend on the protocol"
+
+
+def test_baselines_of_the_full_number_of_sequences_are_read_and_others_computed(monkeypatch):
+    monkeypatch.setattr(linear_baseline, "levels", lambda *what: pytest.fail("it computed"))
+    full = RunConfig(profile="paper", source="mnist")
+    known = linear_baseline.known(full, (0.2,)).set_index("cs_rate")["psnr_authors"]
+    assert known[0.2] == linear_baseline.level(cs_rate=0.2) > known[0.0]
+    with pytest.raises(pytest.fail.Exception, match="it computed"):
+        linear_baseline.known(RunConfig(profile="smoke"), (0.2,))

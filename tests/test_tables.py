@@ -1,69 +1,165 @@
-"""Each printed cell beside our runs of it: which runs count, what is averaged, what is said."""
+"""Each cell of the paper with our runs of it: which runs count, what is averaged, what is said."""
 
 import base64
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from unfolded import results, tables
+from unfolded import grid, linear_baseline, results, tables
 from unfolded.config import RunConfig
-from unfolded.records import METRICS, Record
+from unfolded.evidence import Evidence
+from unfolded.records import COLUMNS, METRICS, Record
+
+REPORTED = dict(zip(("lambda1", "lambda2"), grid.AS_REPORTED, strict=True))
+
+
+def record(psnr=30.0, status="done", validation=100.0, **fields):
+    config = RunConfig(**{"profile": "paper", "source": "mnist", **fields})
+    curves = {"train_mse": [90.0], "validation_mse": [validation]}
+    scores = dict.fromkeys(METRICS, psnr)
+    return Record(config.as_dict(), config.hash, status, scores, curves, [50.0, 60.0])
 
 
 def run(psnr=30.0, status="done", **fields):
-    config = RunConfig(**{"profile": "paper", "source": "mnist", **fields})
-    scores = dict.fromkeys(METRICS, psnr)
-    return Record(config.as_dict(), config.hash, status, scores).row()
+    return record(psnr, status, **fields).row()
 
 
-def cell(rows, number, value, model, **options):
-    found = tables.beside_print(pd.DataFrame(rows), **options)
-    return found.query("table == @number and value == @value and model == @model").iloc[0]
+def cells_of(rows, **options):
+    return tables.beside_print(Evidence.of(rows), **options)
+
+
+def cell(rows, number, value, model, start="", **options):
+    found = cells_of(rows, **options)
+    where = "table == @number and value == @value and model == @model and start == @start"
+    return found.query(where).iloc[0]
+
+
+def gru(psnr=30.0, **fields):
+    return record(psnr, model="gru", **fields)
 
 
 def test_a_cell_is_filled_by_runs_of_exactly_its_settings():
-    rows = [run(31.0, hidden=256), run(99.0, hidden=256, depth=2), run(98.0, hidden=512)]
-    rows.append(run(97.0, hidden=256, status="failed"))
-    found = cell(rows, 2, 256, "reweighted-RNN")
-    assert (found["ours"], found["runs"], found["verdict"]) == (31.0, 1, "agrees")
-    assert found["difference"] == pytest.approx(31.0 - found["psnr_db"])
-    assert cell(rows, 2, 1024, "reweighted-RNN")["verdict"] == "not run"
+    rows = [gru(27.0, hidden=256), gru(99.0, hidden=256, depth=2), gru(98.0, hidden=512)]
+    rows += [gru(97.0, hidden=256, seed=1, status="failed")]
+    found = cell(rows, 2, 256, "GRU")
+    assert (found["ours"], found["runs"], found["verdict"]) == (27.0, 1, "agrees")
+    assert found["difference"] == pytest.approx(27.0 - found["psnr_db"])
+    assert cell(rows, 2, 1024, "GRU")["verdict"] == "not run"
 
 
-def test_lstm_stands_with_two_layers_where_depth_is_not_varied():
-    rows = [run(20.0, model="lstm"), run(21.0, model="lstm", depth=3)]
+def test_lstm_has_two_layers_where_depth_is_not_varied():
+    rows = [record(20.0, model="lstm"), record(21.0, model="lstm", depth=3)]
     assert cell(rows, 1, 0.2, "LSTM")["ours"] == 20.0
     assert cell(rows, 3, 3, "LSTM")["ours"] == 21.0
 
 
 def test_seeds_become_a_mean_with_an_interval():
-    found = cell([run(psnr, seed=seed) for seed, psnr in enumerate((33.0, 34.0, 35.0))],
-                 1, 0.2, "reweighted-RNN")  # fmt: skip
+    found = cell([gru(psnr, seed=seed) for seed, psnr in enumerate((33.0, 34.0, 35.0))],
+                 1, 0.2, "GRU")  # fmt: skip
     assert (found["ours"], found["runs"]) == (34.0, 3)
     assert found["low"] < 33 < 35 < found["high"]
     assert found["high"] - 34 == pytest.approx(4.302653 / math.sqrt(3), rel=1e-5)
 
 
-def test_an_interval_agrees_with_print_from_three_seeds_on():
-    print_has = cell([run()], 1, 0.2, "reweighted-RNN")["psnr_db"]
-    seeds = [run(print_has - miss, seed=seed) for seed, miss in enumerate((0.2, 3.8, 2.0))]
-    assert cell(seeds, 1, 0.2, "reweighted-RNN")["verdict"] == "agrees"
-    two = cell(seeds[:2], 1, 0.2, "reweighted-RNN")
+def test_an_interval_agrees_with_the_paper_from_three_seeds_on():
+    print_has = cell([gru()], 1, 0.2, "GRU")["psnr_db"]
+    seeds = [gru(print_has - miss, seed=seed) for seed, miss in enumerate((0.2, 3.8, 2.0))]
+    assert cell(seeds, 1, 0.2, "GRU")["verdict"] == "agrees"
+    two = cell(seeds[:2], 1, 0.2, "GRU")
     assert two["low"] < print_has < two["high"] and two["verdict"] == "lower"
 
 
 def test_a_cell_has_runs_of_one_source_the_released_file_first():
-    rows = [run(20.0), run(20.2, seed=1), run(30.0, source="moving-mnist")]
-    found = cell(rows, 1, 0.2, "reweighted-RNN")
+    rows = [gru(20.0), gru(20.2, seed=1), gru(30.0, source="moving-mnist")]
+    found = cell(rows, 1, 0.2, "GRU")
     assert (found["ours"], found["runs"]) == (30.0, 1)
-    assert cell(rows[:2], 1, 0.2, "reweighted-RNN")["runs"] == 2
+    assert cell(rows[:2], 1, 0.2, "GRU")["runs"] == 2
 
 
-def test_a_smaller_profile_may_stand_at_another_width():
-    rows = [run(24.0, hidden=256)]
-    assert cell(rows, 1, 0.2, "reweighted-RNN", hidden=256)["ours"] == 24.0
-    assert cell(rows, 1, 0.2, "reweighted-RNN")["runs"] == 0
+# The initial λ -----------------------------------------------------------------------------------
+
+
+def test_an_unfolded_network_has_two_values_and_a_stacked_one_has_one():
+    found = cells_of([record(27.0, **REPORTED), record(28.0, validation=50.0), gru(25.0)])
+    count = found.groupby(["table", "model", "value"]).size().groupby("model").unique()
+    assert {model: list(sizes) for model, sizes in count.items()} == {
+        model: [2 if model.lower() in grid.UNFOLDED else 1] for model in set(found["model"])
+    }
+    here = found.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
+    here = here.set_index("start")
+    assert here.loc[tables.REPORTED, ["ours", "lambda1"]].tolist() == [27.0, 0.003]
+    assert here.loc[tables.BEST, ["ours", "lambda1", "pairs"]].tolist() == [28.0, 1.0, 2]
+
+
+def test_the_initial_lambda_is_selected_on_validation_data_whatever_the_test_says():
+    rows = [record(27.0, validation=50.0, **REPORTED), record(28.0, validation=60.0)]
+    assert cell(rows, 1, 0.2, "reweighted-RNN", tables.BEST)["ours"] == 27.0
+
+
+def test_without_a_run_of_the_reported_pair_that_value_is_not_run():
+    rows = [record(28.0)]
+    assert cell(rows, 1, 0.2, "reweighted-RNN", tables.REPORTED)["verdict"] == "not run"
+    assert cell(rows, 1, 0.2, "reweighted-RNN", tables.BEST)["ours"] == 28.0
+
+
+# Baselines ---------------------------------------------------------------------------------------
+
+
+def mean_frame():
+    return linear_baseline.level(cs_rate=0)
+
+
+def test_a_run_at_the_mean_frame_did_not_train_and_counts_in_no_mean():
+    still, trained = mean_frame() + 0.04, mean_frame() + 5
+    alone = cell([gru(still)], 1, 0.2, "GRU")
+    assert alone["verdict"] == "did not train" and math.isnan(alone["ours"])
+    assert (alone["runs"], alone["untrained"]) == (0, 1)
+    both = cell([gru(still), gru(trained, seed=1)], 1, 0.2, "GRU")
+    assert (both["ours"], both["runs"], both["untrained"]) == (trained, 1, 1)
+
+
+def test_small_runs_are_told_from_their_own_mean_frame():
+    base = RunConfig(profile="smoke", source="digits")
+    floor = linear_baseline.mean_frame_psnr(base)
+    rows = [replace_psnr(base, "gru", floor), replace_psnr(base, "lstm", floor + 1)]
+    rows.append(replace_psnr(base, "reweighted-rnn", floor + 2))
+    found = tables.small(Evidence.of(rows), 1, base).query("value == 0.2").set_index("model")
+    assert found["verdict"].to_dict() == {
+        "reweighted-rnn": "run", "lstm": "run", "gru": "did not train",
+    }  # fmt: skip
+    assert set(found["start"]) == {""}
+
+
+def replace_psnr(base, model, psnr):
+    config = replace(base, model=model, depth=None)
+    curves = {"train_mse": [9.0], "validation_mse": [9.0]}
+    return Record(config.as_dict(), config.hash, "done", dict.fromkeys(METRICS, psnr), curves)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_both_baselines_are_there_for_each_value_of_a_table(number):
+    levels = tables.baselines(number)
+    values = grid.VARIED[number][1]
+    assert list(levels["value"]) == [value for value in values for _ in range(2)]
+    linear = levels[levels["level"] == "PCA"]
+    assert list(linear["n"]) == [RunConfig(cs_rate=v if number == 1 else 0.2).n for v in values]
+    assert levels[levels["level"] == tables.MEAN]["psnr"].nunique() == 1
+    rows = tables.baseline_rows(levels)
+    components = "n" if number == 1 else 51
+    assert list(rows.index) == [tables.LINEAR.format(components), tables.MEAN]
+
+
+# Which runs count --------------------------------------------------------------------------------
+
+
+def test_a_smaller_width_is_a_table_of_its_own():
+    found = Evidence.of([gru(24.0, hidden=256), gru(31.0)])
+    base = replace(tables.FULL, hidden=256)
+    own = tables.measured(found, 1, base).query("model == 'gru' and value == 0.2").iloc[0]
+    assert own["ours"] == 24.0 and "psnr_db" not in own
+    assert cell([gru(24.0, hidden=256)], 1, 0.2, "GRU")["runs"] == 0
 
 
 @pytest.mark.parametrize(
@@ -73,6 +169,7 @@ def test_a_smaller_profile_may_stand_at_another_width():
         {"profile": "laptop"},
         {"protocol": "normalised"},
         {"reduction": "bilinear"},
+        {"reduction": "antialiased"},
         {"schedule": "pytorch"},
         {"memory": "off"},
         {"positivity": "softplus"},
@@ -81,9 +178,19 @@ def test_a_smaller_profile_may_stand_at_another_width():
     ],
     ids=str,
 )
-def test_a_run_with_anything_else_changed_does_not_stand_beside_print(change):
-    rows = pd.DataFrame([run(seed=1), run(hidden=256, **change)])
-    assert list(tables.full_scale(rows)["seed"]) == [1]
+def test_a_run_with_anything_else_changed_is_not_compared_with_the_paper(change):
+    rows = [record(seed=1), record(hidden=256, **change)]
+    assert list(tables.full_scale(pd.DataFrame([each.row() for each in rows]))["seed"]) == [1]
+    found = cells_of([record(33.0, hidden=256, **change)])
+    assert (found["runs"] == 0).all()
+
+
+def test_each_pair_of_the_authors_counts_for_unfolded_networks_alone():
+    for one, two in grid.STARTS.values():
+        rows = [run(lambda1=one, lambda2=two), run(model="gru", lambda1=one, lambda2=two)]
+        kept = tables.full_scale(pd.DataFrame(rows))["model"]
+        assert ("gru" in set(kept)) == ((one, two) == (RunConfig.lambda1, RunConfig.lambda2))
+        assert "reweighted-rnn" in set(kept)
 
 
 def test_verdicts():
@@ -92,7 +199,8 @@ def test_verdicts():
     assert tables.verdict(30.0, 29.49) == "lower"
     assert tables.verdict(30.0, 31.0, 29.9, 32.1) == "agrees"
     assert tables.verdict(math.nan, 31.0) == "lost"
-    assert set(tables.SYMBOLS) == {"agrees", "higher", "lower", "not run", "lost"}
+    words = {"agrees", "higher", "lower", "not run", "lost", "did not train"}
+    assert set(tables.SYMBOLS) == words
 
 
 def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
@@ -102,44 +210,76 @@ def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
     assert "≈ agrees" in html and 'class="dataframe"' in html
 
 
-def test_the_committed_runs_stand_beside_print():
-    found = tables.beside_print(tables.full_scale(results.committed()))
-    filled = found[found["runs"] > 0]
-    assert {"l1-l1-RNN", "reweighted-RNN"} <= set(filled.query("value == 128")["model"])
-    assert len(filled) < len(found) == 153
+def test_the_committed_runs_are_compared_with_the_paper():
+    found = tables.beside_print(Evidence.committed())
+    assert len(found.drop_duplicates(["table", "model", "value"])) == 153
+    runs = results.committed().set_index("config_hash")
+    for row in found[found["runs"] > 0].itertuples():
+        for name in row.config_hash.split():
+            made = runs.loc[name]
+            assert made["reduction"] == "area" and made[row.varies] == row.value
+            assert made["model"] == row.model.lower() and made["profile"] == "paper"
+
+
+def test_without_any_run_every_cell_says_so():
+    found = tables.beside_print(Evidence(pd.DataFrame(columns=COLUMNS), {}, {}))
+    assert set(found["verdict"]) == {"not run"}
+    texts, _ = tables.matrix(found.query("table == 2"))
+    assert texts.map(lambda text: text.endswith("not run")).all(axis=None)
 
 
 # As a page shows it ------------------------------------------------------------------------------
 
 
-def test_a_matrix_holds_every_cell_with_print_over_ours():
-    rows = [run(34.0), run(35.0, seed=1), run(20.0, model="gru", cs_rate=0.1)]
-    cells = tables.beside_print(pd.DataFrame(rows)).query("table == 1")
-    texts, verdicts = tables.matrix(cells)
-    assert texts.shape == (9, 5)
-    assert texts.at["reweighted-RNN", 0.2].startswith("34.19\n34.50 ± ")
-    assert texts.at["GRU", 0.1] == "25.18\n20.00\n▼ −5.18" and verdicts.at["GRU", 0.1] == "lower"
-    assert texts.at["LSTM", 0.5] == "36.28\nnot run"
-    assert (verdicts == "not run").sum().sum() == 43
+def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
+    rows = [gru(34.0), gru(35.0, seed=1), record(33.0, **REPORTED), gru(20.0, cs_rate=0.1)]
+    texts, verdicts = tables.matrix(cells_of(rows).query("table == 1"))
+    assert texts.shape == (12, 5)
+    first, second, third, fourth = texts.at["GRU", 0.2].split("\n")
+    assert first.startswith("paper 3") and second.startswith("ours 34.50 ± ")
+    assert third == "2 seeds" and fourth.startswith("▲ +")
+    assert texts.at["GRU", 0.1] == "paper 25.18\nours 20.00\n1 seed\n▼ −5.18"
+    assert verdicts.at["GRU", 0.1] == "lower"
+    assert texts.at["LSTM", 0.5] == "paper 36.28\nnot run"
+    reported = texts.at[f"reweighted-RNN, {tables.REPORTED}", 0.2]
+    assert texts.at[f"reweighted-RNN, {tables.BEST}", 0.2] == f"{reported}\nλ 0.003, 0.02"
+    assert (verdicts == "not run").sum().sum() == 60 - 4
+
+
+def test_what_did_not_train_says_so_and_has_no_difference():
+    texts, _ = tables.matrix(cells_of([gru(mean_frame())]).query("table == 1"))
+    assert texts.at["GRU", 0.2].split("\n")[1:] == ["did not train"]
 
 
 def test_a_value_that_the_source_lost_is_named_lost():
-    cells = tables.beside_print(pd.DataFrame([run()])).query("table == 3")
+    cells = cells_of([record()]).query("table == 3")
     texts, _ = tables.matrix(cells)
-    assert texts.shape == (9, 6)
+    assert texts.shape == (12, 6)
     lost = cells["psnr_db"].isna() & ~tables.garbled(cells)
-    for cell in cells[lost].itertuples():
-        assert texts.at[cell.model, cell.value].startswith("lost\n")
-    assert texts.at["reweighted-RNN", 1].startswith("garbled\n")
-    assert texts.at["GRU", 3].startswith("31.19*\n") and "*" not in texts.at["l1-l1-RNN", 3]
+    for row in cells[lost].itertuples():
+        assert texts.at[tables.label(row.model, row.start), row.value].startswith("paper lost\n")
+    garbled = texts.at[f"reweighted-RNN, {tables.REPORTED}", 1]
+    assert garbled.startswith("paper garbled\n")
+    assert texts.at["GRU", 3].startswith("paper 31.19*\n")
+    assert "*" not in texts.at[f"ℓ1-ℓ1-RNN, {tables.BEST}", 3]
 
 
-def test_colour_is_never_the_only_sign():
-    cells = tables.beside_print(pd.DataFrame([run(50.0)])).query("table == 2")
-    page = tables.coloured(cells).to_html()
-    assert 'class="data row8 col3 is-higher"' in page and "50.00\n▲ +15.81" in page
-    assert page.count("is-not") == page.count("not run") == 53
+def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
+    cells = cells_of([gru(50.0)]).query("table == 2")
+    page = tables.coloured(cells, tables.baselines(2)).to_html()
+    assert "is-higher" in page and "ours 50.00\n1 seed\n▲ +18.81" in page
+    assert page.count("is-not") == page.count("not run") == 71
     assert all(f"h = {h}" in page for h in (128, 4096))
+    assert page.index("SpectralRNN") < page.index("PCA, 51 components") < page.index("mean frame")
+    assert page.count("is-baseline") == 12
+
+
+def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_the_paper():
+    found = Evidence.of([gru(24.0, hidden=256), record(25.0, model="srnn", hidden=256)])
+    own = tables.measured(found, 1, replace(tables.FULL, hidden=256))
+    page = tables.coloured(own, tables.baselines(1)).to_html()
+    assert page.count("is-best") == 1 and ">paper" not in page
+    assert "25.00\n1 seed" in page
 
 
 def test_a_download_holds_the_table():

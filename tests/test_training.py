@@ -362,11 +362,3 @@ def test_of_several_runs_one_that_fails_stops_no_other(tmp_path, monkeypatch):
     found = training.run_all([wild, small("gru"), wild], store=tmp_path, progress=False)
     assert [record.status for record in found] == ["failed", "done", "failed"]
     assert found[0].reason and found[0] == found[2]
-
-
-def test_the_mean_frame_is_the_best_constant_answer():
-    one = small(protocol="normalised")
-    (train, _, test), _ = loading.load(one)
-    frame = train.mean((0, 1))
-    mse = (test - frame).square().mean().item()
-    assert loading.mean_frame_psnr(one, "global") == pytest.approx(-10 * math.log10(mse), abs=1e-4)

@@ -1,4 +1,4 @@
-"""The paper's printed cells beside our full-scale runs, as rows of text for the pages."""
+"""The cells of the paper's tables with our full-scale runs, as rows of text for the pages."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ from pathlib import Path
 
 PAPER = Path("data/paper/tables.csv")
 RUNS = Path("data/results/runs.csv")
+LEVELS = Path("data/results/linear_levels.csv")
 CLAIMS = Path("data/claims.toml")
 NAMES = {"cs_rate": "CS rate", "hidden": "h", "depth": "d"}
 
 
 def beside():
-    """Return the table of printed cells with what our full-scale runs of them measured."""
+    """Return the table of the paper's cells with what our full-scale runs of them measured."""
     import pandas as pd
 
     from unfolded import records, results, tables
+    from unfolded.evidence import Evidence
 
     path = results.RESULTS / RUNS.name
     runs = results.committed() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
-    return tables.beside_print(tables.full_scale(runs))
+    runs = tables.full_scale(runs[runs["status"] == "done"])
+    # Of the learning curves only the unfolded networks' are read: they choose the initial λ.
+    names = runs.loc[runs["model"].isin(tables.grid.UNFOLDED), "config_hash"]
+    curves = {name: results.curves(name) for name in names}
+    return tables.beside_print(Evidence(runs, {}, curves))
 
 
 def source(table: int = 0) -> dict[str, str]:
-    """Return the stamp of one printed table, or of all, beside our runs."""
+    """Return the stamp of one table of the paper, or of all, with our runs."""
     from unfolded import sources
 
     every = beside()
@@ -37,42 +43,49 @@ def source_of_claims() -> dict[str, str]:
     return sources.of(results.ROOT / CLAIMS, runs).stamp()
 
 
-def reproduced() -> tuple[int, list[list[str]]]:
-    """Return how many cells were printed, and a row for each of them that has a run."""
-    from unfolded.tables import SYMBOLS, ours, printed
+def reproduced() -> tuple[int, int, list[list[str]]]:
+    """Return how many cells the paper has, how many were run, and a row for each value of ours."""
+    from unfolded.tables import SYMBOLS, label, ours, printed, seeds, signed
 
-    every = list(beside().itertuples())
+    every = beside()
+    ran = every[(every["runs"] > 0) | (every["untrained"] > 0)]
     rows = [
         [
-            cell.model,
+            label(cell.model, cell.start),
             f"Table {cell.table}: {NAMES[cell.varies]} {cell.value:g}",
             printed(cell),
             ours(cell),
             SYMBOLS[cell.verdict]
-            + ("" if cell.difference != cell.difference else f" ({cell.difference:+.2f})"),
-            str(cell.runs),
+            + ("" if cell.difference != cell.difference else f" ({signed(cell.difference)})"),
+            seeds(cell),
         ]
-        for cell in every
-        if cell.runs
+        for cell in ran.itertuples()
     ]
-    return len(every), rows
+    place = ["table", "model", "value"]
+    return len(every.drop_duplicates(place)), len(ran.drop_duplicates(place)), rows
 
 
 def matrix(table: int) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of one printed table, each cell as "paper · ours verdict"."""
-    from unfolded.tables import SYMBOLS, ours, printed
+    """Return header and rows of one table of the paper, each cell as "paper · ours verdict".
 
-    own = [cell for cell in beside().itertuples() if cell.table == table]
-    models = list(dict.fromkeys(cell.model for cell in own))
-    at = {(cell.value, cell.model): cell for cell in own}
-    rows = []
-    for value in dict.fromkeys(cell.value for cell in own):
-        line = [at[value, model] for model in models]
-        texts = [
-            f"{printed(c)} · {ours(c)}" + f" {SYMBOLS[c.verdict][0]}" * bool(c.runs) for c in line
-        ]
-        rows.append([f"{value:g}", *texts])
-    return [NAMES[own[0].varies], *models], rows
+    A row a network and initialisation, then one a baseline.
+    """
+    from unfolded import tables
+
+    every = beside()
+    own = every[every["table"] == table]
+    values = sorted(set(own["value"]))
+    lines: dict[str, dict] = {}
+    for cell in own.itertuples():
+        symbol = f" {tables.SYMBOLS[cell.verdict][0]}" * bool(cell.runs)
+        text = f"{tables.printed(cell)} · {tables.ours(cell)}{symbol}"
+        lines.setdefault(tables.label(cell.model, cell.start), {})[cell.value] = text
+    rows = [[name, *(line.get(value, "") for value in values)] for name, line in lines.items()]
+    levels = tables.baselines(table)
+    below = tables.baseline_rows(levels[levels["value"].isin(values)])
+    rows += [[name, *line] for name, line in zip(below.index, below.to_numpy(), strict=True)]
+    name = NAMES[own["varies"].iloc[0]]
+    return ["Network", *(f"{name} {value:g}" for value in values)], rows
 
 
 def claims() -> tuple[str, list[list[str]]]:

@@ -60,27 +60,27 @@ class FromFiles(SphinxDirective):
 
 
 class Reproduced(FromFiles):
-    """`{reproduced}`: every printed cell that has a full-scale run, paper beside ours."""
+    """`{reproduced}`: every cell of the paper that has a full-scale run, with both values."""
 
     def run(self) -> list[nodes.Node]:
-        self.root(cells.PAPER, cells.RUNS)
-        count, rows = cells.reproduced()
-        says = f"{len(rows)} of the paper's {count} table cells have a full-scale run."
+        self.root(cells.PAPER, cells.RUNS, cells.LEVELS)
+        count, ran, rows = cells.reproduced()
+        says = f"{ran} of the paper's {count} table cells have a full-scale run."
         parts: list[nodes.Node] = [nodes.paragraph(text=says)]
         if rows:
-            header = ["Model", "Cell", "Paper, dB", "Ours, dB", "Verdict", "Runs"]
+            header = ["Model", "Cell", "Paper, dB", "Ours, dB", "Verdict", "Seeds"]
             parts += [table_node(header, rows), stamp_node(cells.source())]
         return parts
 
 
 class PaperTable(FromFiles):
-    """`{paper-table} 1`: one table of the paper, each cell as printed · ours."""
+    """`{paper-table} 1`: one table of the paper, each cell as paper · ours, over the baselines."""
 
     required_arguments = 1
     option_spec = {"caption": directives.unchanged}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
-        self.root(cells.PAPER, cells.RUNS)
+        self.root(cells.PAPER, cells.RUNS, cells.LEVELS)
         header, rows = cells.matrix(int(self.arguments[0]))
         table = table_node(header, rows, self.options.get("caption", ""))
         return [table, stamp_node(cells.source(int(self.arguments[0])))]

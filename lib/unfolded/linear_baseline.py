@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unfolded import data, loading, merging, metrics, results
-from unfolded.config import RunConfig
+from unfolded.config import PROFILES, RunConfig
 from unfolded.errors import ConfigError, complain
 from unfolded.grid import VARIED
 
@@ -116,6 +116,25 @@ def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, 
 def committed() -> pd.DataFrame:
     """Return the baselines of data/results/, read once."""
     return results.committed(LEVELS)
+
+
+def known(config: RunConfig, rates: Iterable[float] = RATES) -> pd.DataFrame:
+    """Return the baselines for the frames of a configuration: the committed ones, or new ones.
+
+    Committed are those of the full number of sequences, for each source and filter of the table;
+    the others are computed here. Columns as in :func:`levels`; a rate that is not in the table of
+    rates is computed as well.
+    """
+    rows = committed()
+    own = rows[rows["source"].eq(config.source) & rows["reduction"].eq(config.reduction)]
+    if config.size.count == PROFILES["paper"].count and set(rates) <= set(own["cs_rate"]):
+        return own
+    return pd.DataFrame(levels(config, rates))
+
+
+def mean_frame_psnr(config: RunConfig, average: str = "authors") -> float:
+    """Return the test PSNR in dB of the mean frame on the frames of a configuration."""
+    return float(known(config, ()).query("cs_rate == 0")[f"psnr_{average}"].iloc[0])
 
 
 def level(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unfolded import data, metrics
+from unfolded import data
 from unfolded.config import FRAME, RunConfig
 from unfolded.errors import DataError, complain
 
@@ -47,10 +47,3 @@ def on_device(config: RunConfig, device: str, shelf: dict) -> Frames:
 def unseen(config: RunConfig) -> Tensor:
     """Return the test sequences of a configuration in the protocol's units: (count, 20, n0)."""
     return load(config)[0][2]
-
-
-def mean_frame_psnr(config: RunConfig, average: str = "authors") -> float:
-    """Return the test PSNR in dB of no network at all: of the mean of all training frames."""
-    (train, _, test), _ = load(config)
-    mean = train.mean((0, 1)).expand_as(test)
-    return metrics.psnr(test, mean, peak=config.scale.peak, average=average)
