@@ -9,12 +9,20 @@ import pytest
 from unfolded import figures, networks, sources, table_figures
 from unfolded.evidence import SHORT, Difference, Evidence
 from unfolded.records import METRICS, Record
+from unfolded.tables import BEST, MEAN, REPORTED
 
 
 def printed(**columns):
-    cells = pd.DataFrame({"varies": "depth", "value": [1.0, 2.0], "psnr_db": [20.0, np.nan]})
-    cells = pd.concat([cells.assign(model=model) for model in ("GRU", "SISTA-RNN")])
-    return cells.assign(ours=[22.0, 23.0, np.nan, 25.0], low=[21.0] * 4, high=[24.0] * 4)
+    cells = pd.DataFrame({"table": 3, "value": [1, 2], "psnr_db": [20.0, np.nan]})
+    starts = (("GRU", ""), ("SISTA-RNN", REPORTED), ("SISTA-RNN", BEST))
+    cells = pd.concat([cells.assign(model=model, start=start) for model, start in starts])
+    cells = cells.assign(ours=[22.0, 23.0, np.nan, 25.0, 24.0, 26.0], verdict="agrees")
+    return cells.assign(low=21.0, high=24.0, runs=[1, 1, 0, 1, 1, 1])
+
+
+LEVELS = pd.DataFrame(
+    {"level": ["PCA", MEAN] * 2, "value": [1, 1, 2, 2], "n": [51, 0] * 2, "psnr": [19.0, 15.0] * 2}
+)
 
 
 def gap(mean, **columns):
@@ -34,24 +42,64 @@ def test_a_network_is_drawn_in_its_look_wherever_it_is_drawn():
     assert colours == {name.upper(): figures.LOOKS[name]["color"] for name in ("lstm", "gru")}
 
 
-def test_a_panel_a_network_with_print_and_ours():
-    axes = table_figures.beside_print(printed()).axes
+def data_of(ax):
+    return [np.asarray(line.get_ydata(), dtype=float).tolist() for line in ax.get_lines()]
+
+
+def test_a_panel_a_network_with_both_values_of_an_unfolded_one():
+    axes = table_figures.by_network(printed(), LEVELS).axes
     assert [ax.get_title(loc="left") for ax in axes[:2]] == ["GRU", "SISTA-RNN"]
-    behind, ours = axes[0].get_lines()[:2]
-    assert behind.get_ydata()[0] == 20.0 and ours.get_ydata().tolist() == [22.0, 23.0]
-    assert ours.get_color() == figures.LOOKS["gru"]["color"]
+    paper, linear, mean, ours = data_of(axes[0])
+    assert paper[0] == 20.0 and ours == [22.0, 23.0]
+    assert (linear, mean) == ([19.0, 19.0], [15.0, 15.0])
+    assert [24.0, 26.0] in data_of(axes[1]) and len(data_of(axes[1])) == 5
+    assert axes[0].get_lines()[-1].get_color() == figures.LOOKS["gru"]["color"]
+
+
+def test_a_network_that_did_not_train_has_crosses_on_the_mean_frame():
+    cells = printed().query("model == 'GRU'").assign(verdict="did not train", ours=np.nan)
+    (ax, *_) = table_figures.by_network(cells, LEVELS).axes
+    (crosses,) = (line for line in ax.get_lines() if line.get_marker() == "x")
+    assert list(crosses.get_ydata()) == [15.0, 15.0] and list(crosses.get_xdata()) == [0, 1]
+
+
+def test_small_runs_are_drawn_without_the_values_of_the_paper():
+    (alone,) = data_of(table_figures.by_network(printed().drop(columns="psnr_db")).axes[0])
+    assert alone == [22.0, 23.0]
+
+
+def test_the_paper_and_ours_have_panels_of_their_own_over_the_same_baselines():
+    own = printed().drop(columns="psnr_db")
+    own = own.assign(model=own["model"].str.lower().to_list())
+    left, right = table_figures.overview(printed(), own, LEVELS, ["the paper", "ours"]).axes
+    assert [line[0] for line in data_of(left) if line[0] > 19][:1] == [20.0]
+    assert not any(20.0 in line for line in data_of(right))
+    for ax in (left, right):
+        assert [19.0, 19.0] in data_of(ax) and [15.0, 15.0] in data_of(ax)
+    labels = [line.get_label() for line in left.get_lines()]
+    assert {"GRU", "SISTA-RNN", "best linear (PCA)", MEAN} <= set(labels)
+
+
+def test_what_did_not_train_is_a_cross_on_the_mean_frame():
+    cells = printed()
+    cells.iloc[0, cells.columns.get_loc("verdict")] = "did not train"
+    (ax,) = table_figures.levels_at(cells, LEVELS, [1]).axes
+    crosses = [line.get_xdata() for line in ax.get_lines() if line.get_marker() == "x"]
+    assert [float(x[0]) for x in crosses] == [15.0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["GRU", "SISTA-RNN"]
 
 
 def test_leads_are_right_of_the_line():
-    gaps = pd.DataFrame([gap(3.0, value=128, other="gru"), gap(-2.0, value=256, other="lstm")])
-    fig = table_figures.leads(gaps, ours="l1-l1-rnn", varies="hidden")
+    rows = [gap(3.0, value=128, other="gru", start=REPORTED)]
+    rows += [gap(-2.0, value=256, other="lstm", start=BEST)]
+    fig = table_figures.leads(pd.DataFrame(rows), varies="hidden")
     dots = [
         line.get_xdata() for ax in fig.axes for line in ax.get_lines() if len(line.get_xdata()) == 1
     ]
     assert sorted(float(x[0]) for x in dots if np.isfinite(x[0])) == [-2.0, 3.0]
-    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["GRU", "LSTM"]
+    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["LSTM", "GRU"]
     assert fig.axes[0].get_title(loc="left") == "h = 128"
-    assert fig.get_supxlabel() == "lead of ℓ1-ℓ1-RNN (dB)"
+    assert fig.get_supxlabel() == "lead of reweighted-RNN (dB, averaged by sequence)"
 
 
 @pytest.mark.parametrize("answers", [["a"], ["a", "b"]])
@@ -65,11 +113,13 @@ def test_gains_name_what_was_changed_where_there_are_several(answers):
 
 def test_learning_curves_stand_side_by_side_on_one_scale():
     table = pd.DataFrame({"train_mse": [4.0, 2.0], "validation_mse": [5.0, 3.0]})
-    left, right = table_figures.learning({"gru": table, "d = 2": table}).axes
+    levels = {"best linear (PCA)": 6.0, MEAN: 9.0}
+    left, right = table_figures.learning({"gru": table, "d = 2": table}, levels=levels).axes
     assert left.get_lines()[0].get_ydata().tolist() == [4.0, 2.0]
     assert right.get_lines()[1].get_ydata().tolist() == [5.0, 3.0]
     assert left.get_ylim() == right.get_ylim()
-    assert table_figures.ends({"gru": table}) == "Validation error at the end: gru: 3."
+    assert table_figures.ends({"gru": table}) == "Validation error at the end: GRU: 3."
+    assert [line.get_ydata()[0] for line in left.get_lines()[2:]] == [6.0, 9.0]
 
 
 def test_curves_along_a_table_are_those_of_the_first_seed_where_there_are_any():
@@ -86,3 +136,12 @@ def test_curves_along_a_table_are_those_of_the_first_seed_where_there_are_any():
     }
     assert sources.of(along).runs() == [replace(SHORT, depth=d).hash for d in (1, 3)]
     assert list(table_figures.curves_along(1, SHORT, found)) == ["rate = 0.2"]
+    assert table_figures.curves_along(3, SHORT, found, REPORTED) == {}
+    row = table_figures.curves_of(replace(SHORT, depth=2), found)
+    assert list(row) == ["reweighted-rnn"], "the other run is of another depth"
+
+
+def test_the_error_levels_are_those_of_the_baselines():
+    levels = table_figures.error_levels(SHORT)
+    assert levels["best linear (PCA)"] < levels[MEAN]
+    assert 10 * np.log10(255**2 / levels[MEAN]) == pytest.approx(16.6086, abs=1e-3)
