@@ -2,35 +2,43 @@
 
 import json
 import math
+from dataclasses import replace
 
-import pandas as pd
 import pytest
 from test_explorers import EXPORT, in_chromium, in_node
-from test_tables import run
+from test_tables import REPORTED, mean_frame, record
 
 from unfolded import results, tables
 from unfolded.errors import ConfigError
+from unfolded.evidence import Evidence
 from unfolded.explorers import element
 from unfolded.explorers.cells import CellsExplorer, recorded
 from unfolded.grid import VARIED
 
 MODULE = element.script("cells.js")
 SCRIPT = MODULE.replace(EXPORT, "")
-FACTS = {"epochs": 200, "seconds": 9.5, "device": "cpu", "processor": "X", "commit": "0123456789ab"}
+FACTS = {"device": "cpu", "processor": "X", "commit": "0123456789ab"}
 
 
 def some():
-    """Two seeds of one cell, one run of another, a small run, and one with something changed."""
-    rows = [run(33.0), run(34.0, seed=1), run(20.0, model="gru", cs_rate=0.1)]
-    rows += [run(25.0, profile="short", protocol="normalised"), run(99.0, lambda2=0.5)]
-    return pd.DataFrame([row | FACTS for row in rows])
+    """Two seeds of one cell as reported, another initial λ, a network that did not train, a run at
+    h = 256, a small run, and two runs with something else changed.
+    """
+    rows = [record(33.0, **REPORTED), record(34.0, seed=1, **REPORTED)]
+    rows += [record(33.3151, validation=50.0), record(20.0, model="gru", cs_rate=0.1)]
+    rows += [record(mean_frame(), model="fastrnn"), record(25.0, model="gru", hidden=256)]
+    rows += [record(25.0, profile="short", protocol="normalised")]
+    rows += [record(99.0, lambda2=0.5), record(98.0, model="gru", reduction="bilinear")]
+    made = FACTS | {"epochs": 200, "seconds": 9.5}
+    found = Evidence.of(rows)
+    return replace(found, runs=found.runs.assign(**made))
 
 
 def explorer(**state):
     return CellsExplorer(data=recorded(some()), **state)
 
 
-def test_every_printed_cell_is_there_and_what_was_lost_is_lost():
+def test_every_cell_of_the_paper_is_there_and_what_was_lost_is_lost():
     printed = results.printed()
     held = recorded(some())["printed"]
     for cell in printed.itertuples():
@@ -41,25 +49,53 @@ def test_every_printed_cell_is_there_and_what_was_lost_is_lost():
     assert count == len(printed)
 
 
-def test_a_cell_holds_what_the_tables_say_of_it():
+def test_a_cell_holds_what_the_tables_say_of_it_unrounded():
     sets = recorded(some())["sets"]
-    assert [each["key"] for each in sets] == ["paper/authors/mnist", "short/normalised/mnist"]
+    keys = ["paper/authors/mnist/paper", "paper/authors/mnist/256", "short/normalised/mnist/128"]
+    assert [each["key"] for each in sets] == keys
     ours = sets[0]["cells"][1]["reweighted-rnn"]
-    expected = tables.beside_print(tables.full_scale(some()))
-    expected = expected.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'").iloc[0]
-    for name in ("ours", "low", "high"):
-        assert ours[1][name] == pytest.approx(expected[name], abs=1e-3)
-    assert ours[1]["verdict"] == expected["verdict"] and len(ours[1]["records"]) == 2
+    expected = tables.beside_print(some())
+    expected = expected.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
+    for row in expected.itertuples():
+        cell = ours[1][row.start]
+        for name in ("ours", "low", "high"):
+            assert cell[name] == getattr(row, name) or math.isnan(getattr(row, name))
+        assert cell["verdict"] == row.verdict and len(cell["records"]) == row.runs
+        assert cell["lambda"] == [row.lambda1, row.lambda2]
+    assert ours[1][tables.BEST]["ours"] == 33.3151
     assert ours[0] is None, "no run, no number"
-    small = sets[1]["cells"]
-    assert small[1]["reweighted-rnn"][1]["verdict"] is None, "another scale gets no verdict"
-    assert small[2]["reweighted-rnn"][0]["ours"] == 25.0
+
+
+def test_only_the_papers_width_gets_verdicts():
+    _, wide, small = recorded(some())["sets"]
+    assert not wide["full"] and not small["full"]
+    assert wide["cells"][1]["gru"][1][""] | {"records": []} == {
+        "ours": 25.0, "low": None, "high": None, "seeds": 1, "untrained": 0, "lambda": None,
+        "verdict": None, "records": [],
+    }  # fmt: skip
+    assert small["cells"][2]["reweighted-rnn"][0][tables.BEST]["verdict"] is None
+
+
+def test_what_did_not_train_has_no_number():
+    cell = recorded(some())["sets"][0]["cells"][1]["fastrnn"][1][""]
+    assert (cell["ours"], cell["verdict"], cell["untrained"]) == (None, "did not train", 1)
+    assert len(cell["records"]) == 1
+
+
+def test_both_baselines_go_along_every_table():
+    for each in recorded(some())["sets"]:
+        for number, (_, values) in VARIED.items():
+            levels = tables.baselines(number)
+            assert set(each["levels"][number]) == {"PCA", tables.MEAN}
+            for name, line in each["levels"][number].items():
+                assert line == list(levels.loc[levels["level"] == name, "psnr"])
+                assert len(line) == len(values)
 
 
 def test_the_record_of_a_point_is_the_record_of_its_run():
     data = recorded(some())
-    anchors = data["sets"][0]["cells"][1]["gru"][0]["records"]
-    row = some()[2:3].iloc[0]
+    anchors = data["sets"][0]["cells"][1]["gru"][0][""]["records"]
+    row = some().runs.query("model == 'gru' and cs_rate == 0.1").iloc[0]
     assert anchors == [f"built-{row['config_hash']}"]
     assert data["records"][anchors[0]] == {
         "hash": row["config_hash"], "seed": 0, "epochs": 200, "seconds": 10,
@@ -68,7 +104,7 @@ def test_the_record_of_a_point_is_the_record_of_its_run():
 
 
 def test_committed_runs_lead_to_the_page_of_records():
-    data = recorded(results.committed())
+    data = recorded(Evidence.committed())
     known = {f"run-{name}" for name in results.committed()["config_hash"]}
     assert set(data["records"]) <= known
     assert data["source"]["anchor"] in known
@@ -79,8 +115,8 @@ def test_the_picture_draws_the_chosen_table():
     fig, alt = explorer(table=3).picture()
     assert alt.startswith("Table 3: PSNR against layers d") and "1 of 54 cells" in alt
     panel = next(ax for ax in fig.axes if ax.get_title(loc="left") == "reweighted-RNN")
-    ours = panel.get_lines()[1].get_ydata()
-    assert ours[2] == 33.5 and math.isnan(ours[0])
+    lines = [list(map(float, line.get_ydata())) for line in panel.get_lines()]
+    assert sorted((line[2] for line in lines[3:]), reverse=True) == [33.5, 33.3151]
 
 
 @pytest.mark.parametrize(
@@ -95,35 +131,51 @@ def test_what_no_table_has_is_refused(bad):
 
 def test_without_a_run_there_is_nothing_to_explore():
     with pytest.raises(ConfigError, match="at least one finished run; got none"):
-        recorded(some().iloc[:0])
+        recorded(replace(some(), runs=some().runs.iloc[:0]))
 
 
 def test_the_element_carries_its_source():
     page = explorer().element()
-    assert page.startswith('<cells-explorer data-source="{&quot;text&quot;: &quot;tables.csv · 4 ')
+    text = page.split("&quot;")[3]
+    assert text.startswith("tables.csv, linear_levels.csv · 7 runs made with this book")
 
 
 # In the script --------------------------------------------------------------------------------
 
 
-def test_words_name_gaps_as_what_they_are():
-    cell = {"ours": 30.2, "low": None, "high": None, "verdict": "lower", "records": ["a"]}
+def test_words_name_both_values_and_what_is_missing():
+    one = {"ours": 30.2, "low": None, "high": None, "verdict": "lower", "seeds": 1,
+           "untrained": 0, "lambda": None}  # fmt: skip
     about = {"name": "GRU", "label": "width h", "value": "256", "number": 2, "printed": 31.46}
-    body = "data.map(describe)"
-    several = cell | {"low": 29.0, "high": 31.4, "verdict": None, "records": ["a", "b"]}
+    about |= {"full": True}
+    several = one | {"low": 29.0, "high": 31.4, "verdict": None, "seeds": 3, "untrained": 1}
+    still = one | {"ours": None, "verdict": "did not train"}
+    both = {"as reported": one | {"lambda": [0.003, 0.02]},
+            "as well as we can": one | {"ours": 33.3151, "verdict": "higher"}}  # fmt: skip
     lost = about | {"printed": None}
-    data = [about | {"cell": cell}, about | {"cell": None}, lost | {"cell": several},
-            about | {"cell": several}]  # fmt: skip
-    head = "GRU, width h 256 (Table 2): "
-    assert in_node(body, data, SCRIPT) == [
-        f"{head}printed 31.46 dB; ours 30.20 dB from 1 run, no interval from one seed; "
-        "▼ lower (−1.26 dB).",
-        f"{head}printed 31.46 dB; not run with these settings.",
-        f"{head}the printed value is lost in the source; ours 30.20 dB from 2 runs, "
-        "95 % interval 29.00 to 31.40.",
-        f"{head}printed 31.46 dB; ours 30.20 dB from 2 runs, 95 % interval 29.00 to 31.40; "
-        "runs of another scale, so no verdict.",
+    data = [about | {"cell": {"": one}}, about | {"cell": None}, lost | {"cell": {"": several}},
+            about | {"cell": {"": several}, "full": False}, about | {"cell": {"": still}},
+            about | {"cell": both}]  # fmt: skip
+    head, paper = "GRU, width h 256 (Table 2): ", "the paper 31.46 dB; "
+    assert in_node("data.map(describe)", data, SCRIPT) == [
+        f"{head}{paper}ours 30.20 dB (1 seed), ▼ lower (−1.26 dB).",
+        f"{head}{paper}not run with these settings.",
+        f"{head}the paper's value is lost in the source; ours 30.20 dB (3 seeds, 95 % interval "
+        "29.00 to 31.40, 1 seed did not train).",
+        f"{head}ours 30.20 dB (3 seeds, 95 % interval 29.00 to 31.40, 1 seed did not train).",
+        f"{head}{paper}ours did not train: it is within 0.05 dB of the mean frame.",
+        f"{head}{paper}as reported 30.20 dB (1 seed, initial λ 0.003 and 0.02), ▼ lower "
+        "(−1.26 dB); as well as we can 33.32 dB (1 seed), ▲ higher (+1.86 dB).",
     ]
+
+
+def test_a_point_is_at_our_best_value_or_at_the_mean_frame_or_at_the_papers():
+    one, two = {"": {"ours": 30.0}}, {"as reported": {"ours": 28.0}, "best": {"ours": 29.0}}
+    still = {"": {"ours": None}}
+    data = [[one, 31.0, 16.0], [two, 31.0, 16.0], [still, 31.0, 16.0], [None, 31.0, 16.0],
+            [None, None, 16.0]]  # fmt: skip
+    found = in_node("data.map((arguments_) => place(...arguments_))", data, SCRIPT)
+    assert found == [30.0, 29.0, 16.0, 31.0, None]
 
 
 SEE = """
@@ -156,18 +208,20 @@ def test_points_are_reached_by_keyboard_and_tell_their_runs(tmp_path):
     keys = ["ArrowRight", "End", "ArrowLeft", "Home", "ArrowDown", "ArrowUp", "ArrowUp"]
     shown = "reweighted-rnn,gru,lstm"
     seen = in_chromium(body, keys, tmp_path, explorer(at=0, shown=shown).element(), SCRIPT)
-    assert seen["start"]["words"].startswith("reweighted-RNN, CS rate 0.1 (Table 1): printed 26.25")
+    assert seen["start"]["words"].startswith(
+        "reweighted-RNN, CS rate 0.1 (Table 1): the paper 26.25"
+    )
     assert (seen["start"]["printed"], seen["start"]["points"]) == (15, 15)
-    assert seen["start"]["dots"] == 2 and seen["start"]["links"] == []
+    assert seen["start"]["dots"] == 3 and seen["start"]["links"] == []
     ends = [label.split(" (")[0] for label in seen["keys"]]
     rates = ["0.2", "0.5", "0.4", "0.1"]
     assert ends[:4] == [f"reweighted-RNN, CS rate {rate}" for rate in rates]
     assert ends[4:] == [f"{name}, CS rate 0.1" for name in ("LSTM", "reweighted-RNN")] * 1 + [
         "reweighted-RNN, CS rate 0.1"
     ]
-    assert seen["keys"][0].startswith("reweighted-RNN, CS rate 0.2 (Table 1): printed 34.19 dB; ")
+    assert seen["keys"][0].startswith("reweighted-RNN, CS rate 0.2 (Table 1): the paper 34.19 dB; ")
     assert seen["moved"]["reached"] == 1
-    assert seen["start"]["count"].startswith("Of 45 cells of Table 1, 2 were run with these")
+    assert seen["start"]["count"].startswith("Of 45 cells of Table 1, 3 were run with these")
 
 
 @pytest.mark.browser
@@ -180,7 +234,8 @@ def test_choices_change_the_picture_and_links_lead_to_records(tmp_path):
         return see();
       }};
       const steps = {{ start: see() }};
-      steps.small = pick("runs", "short/normalised/mnist");
+      steps.small = pick("runs", "short/normalised/mnist/128");
+      pick("runs", "paper/authors/mnist/paper");
       steps.widths = pick("table", "2");
       explorer.querySelector('[data-group="all nine"]').click();
       steps.nine = see();
@@ -191,14 +246,15 @@ def test_choices_change_the_picture_and_links_lead_to_records(tmp_path):
       return steps;
     }})()"""
     seen = in_chromium(body, None, tmp_path, explorer(at=1).element(), SCRIPT)
-    hashes = list(some()["config_hash"])
+    hashes = list(some().runs["config_hash"])
     page = "../book/records.html#built-"
-    assert seen["start"]["links"] == [page + name for name in hashes[:2]]
-    assert seen["small"]["links"] == [page + hashes[3]]
-    assert "no verdict" in seen["small"]["words"]
+    assert seen["start"]["links"] == [page + name for name in hashes[:3]]
+    assert seen["small"]["links"] == [page + hashes[6]]
+    assert "the paper" not in seen["small"]["words"] and seen["small"]["printed"] == 0
     assert seen["widths"]["printed"] == 18 and seen["widths"]["words"].endswith("settings.")
-    assert (seen["nine"]["printed"], seen["eight"]["printed"], seen["table"]) == (54, 48, 54)
-    assert seen["lost"] == results.printed().query("table == 3")["psnr_db"].isna().sum() > 0
+    assert (seen["nine"]["printed"], seen["eight"]["printed"], seen["table"]) == (54, 48, 84)
+    cells = tables.beside_print(some()).query("table == 3")
+    assert seen["lost"] == cells["psnr_db"].isna().sum() > 0, "one a row of an unfolded network"
 
 
 @pytest.mark.browser

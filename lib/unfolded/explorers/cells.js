@@ -1,53 +1,75 @@
-// The explorer of the paper's tables: printed values as hollow diamonds, ours as dots with their
-// intervals. Data, inside the element or by a trait: { tables, printed, sets, records }, see cells.py.
+// The explorer of the paper's tables: the paper's values as hollow diamonds, ours as dots with their
+// intervals, two of them for an unfolded network, over two baselines in grey. Data, inside the
+// element or by a trait: { tables, printed, starts, sets, records }, see cells.py.
 
 const { describe, place, render } = (() => {
   const NAMES = ["table", "runs", "shown", "model", "at"];
   const GROUPS = {
     "unfolded networks": common.NETWORKS.slice(0, 3).join(),
-    "generic networks": common.NETWORKS.slice(3).join(),
+    "stacked networks": common.NETWORKS.slice(3).join(),
     "all nine": common.NETWORKS.join(),
   };
   const SIGNS = { agrees: "≈ agrees", higher: "▲ higher", lower: "▼ lower" };
+  const LEVELS = { PCA: "best linear reconstruction (PCA)", "mean frame": "mean frame" };
+  const REPORTED = "as reported";
   const BOX = { width: 560, height: 400, left: 52, right: 546, top: 30, bottom: 354 };
+  // Values come as they were measured; they are rounded here, once.
   const decibel = (x) => `${x < 0 ? "−" : ""}${Math.abs(x).toFixed(2)}`;
+  const seedsOf = (count) => `${count} seed${count === 1 ? "" : "s"}`;
 
   // ---- words --------------------------------------------------------------------------------
-  const printedWords = (value) => (value === null ? "the printed value is lost in the source" : `printed ${decibel(value)} dB`);
-
-  function oursWords(cell) {
-    if (!cell) return "not run with these settings";
-    const many = cell.records.length;
-    const spread = cell.low === null ? "no interval from one seed" : `95 % interval ${decibel(cell.low)} to ${decibel(cell.high)}`;
-    return `ours ${decibel(cell.ours)} dB from ${many} run${many > 1 ? "s" : ""}, ${spread}`;
+  // What is known of one value of a cell: PSNR, seeds, interval, initial λ, difference.
+  function oneWords(start, own, printed) {
+    const named = start ? `${start} ` : "ours ";
+    if (own.ours === null) return `${named}did not train: it is within 0.05 dB of the mean frame`;
+    const spread = own.low === null ? "" : `, 95 % interval ${decibel(own.low)} to ${decibel(own.high)}`;
+    const left = own.untrained ? `, ${seedsOf(own.untrained)} did not train` : "";
+    const lambda = own.lambda ? `, initial λ ${own.lambda.map((x) => common.number(x)).join(" and ")}` : "";
+    const gap = own.verdict && printed !== null ? `, ${SIGNS[own.verdict]} (${own.ours > printed ? "+" : ""}${decibel(own.ours - printed)} dB)` : "";
+    return `${named}${decibel(own.ours)} dB (${seedsOf(own.seeds)}${spread}${left}${lambda})${gap}`;
   }
 
-  // What is known of one cell, in a sentence; only runs at the paper's scale get a verdict.
-  function describe({ name, label, value, number, printed, cell }) {
-    const gap = cell && printed !== null ? cell.ours - printed : null;
-    const against = gap === null ? "" : cell.verdict
-      ? `; ${SIGNS[cell.verdict]} (${gap > 0 ? "+" : ""}${decibel(gap)} dB)`
-      : "; runs of another scale, so no verdict";
-    return `${name}, ${label} ${value} (Table ${number}): ${printedWords(printed)}; ${oursWords(cell)}${against}.`;
+  // What is known of one cell, in a sentence; `full`: whether the paper's values belong to this set.
+  function describe({ name, label, value, number, printed, cell, full }) {
+    const paper = !full ? [] : [printed === null ? "the paper's value is lost in the source" : `the paper ${decibel(printed)} dB`];
+    const ours = cell ? Object.entries(cell).map(([start, own]) => oneWords(start, own, full ? printed : null)) : ["not run with these settings"];
+    return `${name}, ${label} ${value} (Table ${number}): ${[...paper, ...ours].join("; ")}.`;
   }
 
-  // Where a cell stands in the picture: at our value, else at the printed one, else nowhere.
-  const place = (cell, printed) => cell?.ours ?? printed;
+  // Where a cell is in the picture: at our value, at the mean frame if nothing trained, else at the
+  // paper's value, else nowhere.
+  function place(cell, printed, floor = null) {
+    const values = Object.values(cell ?? {}).map(({ ours }) => ours).filter((ours) => ours !== null);
+    return values.at(-1) ?? (cell ? floor : null) ?? printed;
+  }
 
   // ---- the picture --------------------------------------------------------------------------
   const diamond = (x, y) => `M${x},${y - 6}L${x + 6},${y}L${x},${y + 6}L${x - 6},${y}Z`;
   const round = (x) => Number(x.toFixed(1));
 
-  function drawn(model, i, { x, y }, printed, cells) {
-    const pairs = (read) => printed.map((_, at) => [at, read(at)]);
-    const inside = (value) => value !== null && value !== undefined;
+  const cross = (x, y) => `M${x - 5},${y - 5}L${x + 5},${y + 5}M${x - 5},${y + 5}L${x + 5},${y - 5}`;
+  const inside = (value) => value !== null && value !== undefined;
+
+  function drawn(model, { x, y }, printed, cells, floor) {
+    const along = (read) => printed.map((_, at) => [at, read(at)]);
     const marks = printed.map((value, at) => (inside(value) ? `<path class="ce-printed" d="${diamond(round(x(at)), round(y(value)))}"/>` : "")).join("");
-    const bars = cells.map((cell, at) => (inside(cell?.low) ? `<line class="ce-bar" x1="${round(x(at))}" x2="${round(x(at))}" y1="${round(y(cell.low))}" y2="${round(y(cell.high))}"/>` : "")).join("");
-    const dots = cells.map((cell, at) => (cell ? `<circle class="ue-dot" data-network="${model}" r="6" cx="${round(x(at))}" cy="${round(y(cell.ours))}"/>` : "")).join("");
+    const starts = [...new Set(cells.flatMap((cell) => Object.keys(cell ?? {})))];
+    const series = starts.map((start) => {
+      const own = cells.map((cell) => cell?.[start]);
+      const hollow = start === REPORTED ? " ce-reported" : "";
+      const bars = own.map((one, at) => (inside(one?.low) ? `<line class="ce-bar" x1="${round(x(at))}" x2="${round(x(at))}" y1="${round(y(one.low))}" y2="${round(y(one.high))}"/>` : "")).join("");
+      const dots = own.map((one, at) => (inside(one?.ours) ? `<circle class="ue-dot${hollow}" data-network="${model}" r="6" cx="${round(x(at))}" cy="${round(y(one.ours))}"/>` : "")).join("");
+      const lost = own.map((one, at) => (one && one.ours === null && inside(floor) ? `<path class="ce-untrained" d="${cross(round(x(at)), round(y(floor)))}"/>` : "")).join("");
+      return `<path class="ue-line${hollow}" data-network="${model}" d="${common.path(along((at) => own[at]?.ours ?? null), { x, y })}"/>${bars}${dots}${lost}`;
+    });
     return `<g data-network="${model}" aria-hidden="true">
-      <path class="ue-line ce-faint" data-network="${model}" d="${common.path(pairs((at) => printed[at]), { x, y })}"/>${marks}
-      <path class="ue-line" data-network="${model}" d="${common.path(pairs((at) => cells[at]?.ours ?? null), { x, y })}"/>${bars}${dots}</g>`;
+      <path class="ue-line ce-faint" data-network="${model}" d="${common.path(along((at) => printed[at]), { x, y })}"/>${marks}${series.join("")}</g>`;
   }
+
+  // The two baselines, each with its name at its left end.
+  const baselines = (levels, { x, y }) => Object.entries(levels).map(([name, line]) =>
+    `<g class="ce-level" data-level="${name}" aria-hidden="true"><path d="${common.path(line.map((value, at) => [at, value]), { x, y })}"/>
+      <text x="${round(x(line.length - 1))}" y="${round(y(line.at(-1)) - 6)}" text-anchor="end">${LEVELS[name]}</text></g>`).join("");
 
   const swatch = (model) => `<svg class="ue-swatch" viewBox="0 0 34 8" aria-hidden="true"><path class="ue-line" data-network="${model}" d="M0,4L34,4"/></svg>`;
 
@@ -55,6 +77,12 @@ const { describe, place, render } = (() => {
 cells-explorer.ue svg[role="group"] { max-width: 44rem; }
 cells-explorer.ue .ce-faint { stroke-width: 1.2; opacity: .55; }
 cells-explorer.ue .ce-printed { fill: var(--ue-paper); stroke: var(--ue-colour); stroke-width: 1.8; vector-effect: non-scaling-stroke; }
+cells-explorer.ue circle.ce-reported { fill: var(--ue-paper); stroke: var(--ue-colour); stroke-width: 2; }
+cells-explorer.ue path.ce-reported { stroke-dasharray: 5 4; stroke-width: 1.6; }
+cells-explorer.ue .ce-untrained { fill: none; stroke: var(--ue-colour); stroke-width: 2.5; }
+cells-explorer.ue .ce-level path { fill: none; stroke: var(--ue-soft); stroke-width: 3; opacity: .5; vector-effect: non-scaling-stroke; }
+cells-explorer.ue .ce-level[data-level="mean frame"] path { stroke-dasharray: 2 4; }
+cells-explorer.ue .ce-level text { fill: var(--ue-soft); font-size: 12px; }
 cells-explorer.ue .ce-bar { stroke: var(--ue-colour); stroke-width: 5; opacity: .4; }
 cells-explorer.ue .ce-hit { fill: none; stroke: none; outline: none; }
 cells-explorer.ue .ce-hit:focus-visible { stroke: var(--ue-mark); stroke-width: 4; }
@@ -94,7 +122,7 @@ cells-explorer.ue table.ue-table :is(th:first-child) { position: sticky; left: 0
           <title id="${id}-title"></title><desc id="${id}-desc">One point a cell: the arrow keys go from value to value and from network to network.</desc>
           <g data-part="frame" aria-hidden="true"></g><g data-part="lines"></g><circle class="ce-chosen" r="11" aria-hidden="true"/><g data-part="points"></g>
         </svg></div>
-        <p class="ue-key"><span>◇ printed</span><span>● ours</span><span>bar: 95 % interval over seeds</span></p>
+        <p class="ue-key"><span>◇ the paper</span><span>○ ours, as reported</span><span>● ours, as well as we can</span><span>× did not train</span><span>bar: 95 % interval over seeds</span></p>
         <p class="ue-words" data-part="words" role="status" aria-live="polite"></p>
         <div data-part="records"></div>
         <p class="ue-note" data-part="count"></p>
@@ -149,32 +177,35 @@ cells-explorer.ue table.ue-table :is(th:first-child) { position: sticky; left: 0
       const { table, runs, shown, model } = this.state;
       const { values, label } = tables.find(({ number }) => number === table);
       const set = sets.find(({ key }) => key === runs) ?? sets[0];
-      const [print, cells] = [printed[table], set.cells[table]];
+      const print = set.full ? printed[table] : Object.fromEntries(common.NETWORKS.map((name) => [name, values.map(() => null)]));
+      const [cells, levels] = [set.cells[table], set.levels[table]];
+      const floor = levels["mean frame"]?.[0] ?? null;
       const models = shown.split(",");
       this.state.at = Math.min(this.state.at, values.length - 1);
       const { at } = this.state;
-      const scale = this.scale(models, print, cells, values.length);
+      const scale = this.scale(models, print, cells, levels, values.length);
       this.fill("frame", common.axes(BOX, {
         x: scale.across, y: scale.y, xTicks: values.map((_, i) => i + 1), yTicks: common.ticks(...scale.range, 6),
         xText: (tick) => common.number(values[tick - 1]), xName: label, yName: "PSNR (dB)",
       }));
-      this.fill("lines", models.map((name, i) => drawn(name, i, scale, print[name], cells[name])).join(""));
-      const about = (name, i) => describe({ name: names[name], label, value: common.number(values[i]), number: table, printed: print[name][i], cell: cells[name][i] });
-      const points = models.flatMap((name) => values.map((_, i) => ({ name, i, y: place(cells[name][i], print[name][i]) })).filter(({ y }) => y !== null));
+      this.fill("lines", baselines(levels, scale) + models.map((name) => drawn(name, scale, print[name], cells[name], floor)).join(""));
+      const about = (name, i) => describe({ name: names[name], label, value: common.number(values[i]), number: table, printed: print[name][i], cell: cells[name][i], full: set.full });
+      const points = models.flatMap((name) => values.map((_, i) => ({ name, i, y: place(cells[name][i], print[name][i], floor) })).filter(({ y }) => y !== null));
       this.fill("points", points.map(({ name, i, y }) =>
         `<circle class="ce-hit" role="button" tabindex="-1" data-model="${name}" data-at="${i}" r="11" cx="${round(scale.x(i))}" cy="${round(scale.y(y))}" aria-label="${about(name, i)}"/>`).join(""));
       this.choosePoint(points, scale);
       this.fill("words", about(model, at));
       this.fill("records", this.records(cells[model][at]));
-      this.fill("count", this.count(table, print, cells));
-      this.fill("alternative", this.alternative(table, label, values, print, cells));
-      this.querySelector("svg title").textContent = `Table ${table}: PSNR against ${label}, printed and ours`;
+      this.fill("count", this.count(table, print, cells, set.full));
+      this.fill("alternative", this.alternative(table, label, values, print, cells, levels, set.full));
+      this.querySelector("svg title").textContent = `Table ${table}: PSNR against ${label}, ${set.full ? "the paper's values and ours" : "our values"}`;
       for (const button of this.querySelectorAll("[data-group]")) button.setAttribute("aria-pressed", String(shown === GROUPS[button.dataset.group]));
       for (const button of this.querySelectorAll("[data-toggle]")) button.setAttribute("aria-pressed", String(models.includes(button.dataset.toggle)));
     }
 
-    scale(models, print, cells, count) {
-      const all = models.flatMap((name) => [...print[name], ...cells[name].flatMap((cell) => (cell ? [cell.ours, cell.low, cell.high] : []))]).filter((y) => y !== null);
+    scale(models, print, cells, levels, count) {
+      const ours = (cell) => Object.values(cell ?? {}).flatMap(({ ours, low, high }) => [ours, low, high]);
+      const all = [...Object.values(levels).flat(), ...models.flatMap((name) => [...print[name], ...cells[name].flatMap(ours)])].filter(inside);
       const range = all.length ? [Math.min(...all) - 1, Math.max(...all) + 1] : [0, 1];
       // Values stand one step apart, however far they are from each other.
       const across = common.scale([1, count], [BOX.left + 18, BOX.right - 18]);
@@ -201,30 +232,38 @@ cells-explorer.ue table.ue-table :is(th:first-child) { position: sticky; left: 0
     }
 
     records(cell) {
-      if (!cell) return "";
-      const lines = cell.records.map((anchor) => {
+      const lines = Object.entries(cell ?? {}).flatMap(([start, own]) => own.records.map((anchor) => {
         const { hash, seed, epochs, seconds, hardware, commit } = this.data.records[anchor];
-        return `<li>run ${this.link(anchor, `<code>${hash}</code>`)}, seed ${seed}: ${epochs} epochs in ${common.number(seconds)} s on ${common.escaped(hardware)}, commit <code>${commit}</code></li>`;
-      });
-      return `<ul class="ce-records">${lines.join("")}</ul>`;
+        const named = start ? `${start}: ` : "";
+        return `<li>${named}run ${this.link(anchor, `<code>${hash}</code>`)}, seed ${seed}: ${epochs} epochs in ${common.number(seconds)} s on ${common.escaped(hardware)}, commit <code>${commit}</code></li>`;
+      }));
+      return lines.length ? `<ul class="ce-records">${lines.join("")}</ul>` : "";
     }
 
-    count(table, print, cells) {
+    count(table, print, cells, full) {
       const every = common.NETWORKS.flatMap((name) => print[name].map((value, i) => ({ lost: value === null, run: Boolean(cells[name][i]) })));
       const ran = every.filter(({ run }) => run).length;
       const lost = every.filter((cell) => cell.lost).length;
-      return `Of ${every.length} cells of Table ${table}, ${ran} were run with these settings and ${every.length - ran} were not run; ${lost} printed value${lost === 1 ? " is" : "s are"} lost in the source.`;
+      const said = `Of ${every.length} cells of Table ${table}, ${ran} were run with these settings and ${every.length - ran} were not run`;
+      return full ? `${said}; ${lost} of the paper's values ${lost === 1 ? "is" : "are"} lost in the source.` : `${said}. The paper's values are of another scale, so they are not shown.`;
     }
 
-    alternative(table, label, values, print, cells) {
-      const text = (name, i) => {
-        const cell = cells[name][i];
-        const ours = cell ? this.link(cell.records[0], decibel(cell.ours)) + (cell.low === null ? "" : ` ± ${decibel((cell.high - cell.low) / 2)}`) : "not run";
-        return `<td>${print[name][i] === null ? "lost" : decibel(print[name][i])} · ${ours}</td>`;
+    // A row a network and initialisation, and one a baseline.
+    alternative(table, label, values, print, cells, levels, full) {
+      const text = (name, start, i) => {
+        const own = cells[name][i]?.[start];
+        const spread = own && own.low !== null ? ` ± ${decibel((own.high - own.low) / 2)}` : "";
+        const ours = !own ? "not run" : this.link(own.records[0], own.ours === null ? "did not train" : decibel(own.ours)) + spread;
+        const paper = !full ? "" : `${print[name][i] === null ? "lost" : decibel(print[name][i])} · `;
+        return `<td>${paper}${ours}</td>`;
       };
-      return `<table class="ue-table"><caption>Table ${table}, PSNR in dB: printed · ours; ${label} in the head</caption>
+      const unfolded = GROUPS["unfolded networks"].split(",");
+      const rows = common.NETWORKS.flatMap((name) => (unfolded.includes(name) ? this.data.starts : [""]).map((start) =>
+        `<tr><th scope="row">${this.data.names[name]}${start ? `, ${start}` : ""}</th>${values.map((_, i) => text(name, start, i)).join("")}</tr>`));
+      const grey = Object.entries(levels).map(([name, line]) => `<tr><th scope="row">${LEVELS[name]}</th>${line.map((value) => `<td>${decibel(value)}</td>`).join("")}</tr>`);
+      return `<table class="ue-table"><caption>Table ${table}, PSNR in dB${full ? ": the paper · ours" : ""}; ${label} in the head</caption>
         <thead><tr><th scope="col">network</th>${values.map((value) => `<th scope="col">${common.number(value)}</th>`).join("")}</tr></thead>
-        <tbody>${common.NETWORKS.map((name) => `<tr><th scope="row">${this.data.names[name]}</th>${values.map((_, i) => text(name, i)).join("")}</tr>`).join("")}</tbody></table>`;
+        <tbody>${rows.join("")}${grey.join("")}</tbody></table>`;
     }
   });
 
