@@ -5,7 +5,6 @@ Unfolded networks have two values in every cell: from the initial λ1, λ2 that 
 """
 
 import base64
-import functools
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -58,7 +57,6 @@ LINEAR, MEAN = "best linear reconstruction (PCA, {} components)", "mean frame"
 """The two baselines of every table, as its rows name them."""
 
 
-@functools.cache
 def _names() -> tuple[str, ...]:
     """Return the networks in the order of the paper's tables."""
     return tuple(dict.fromkeys(results.printed()["model"].str.lower()))
