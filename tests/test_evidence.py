@@ -5,11 +5,13 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from unfolded import evidence, tables
 from unfolded.config import RunConfig
 from unfolded.errors import ConfigError
 from unfolded.evidence import Difference, Evidence, decibel, epochs_to, paired
+from unfolded.multiple_tests import holm
 from unfolded.records import METRICS, Record
 
 
@@ -83,6 +85,26 @@ def test_pooled_errors_have_one_psnr():
     assert paired(ours, theirs).mean < 0 < paired(ours, theirs, pooled=True).mean
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_p_value_is_below_5_percent_where_the_interval_leaves_out_the_null(seeds):
+    agree = []
+    for seed in range(40):
+        gap = paired(*noisy(0.1, seeds=seeds, seed=seed), null=0.05)
+        agree.append((gap.p < 0.05) == (not gap.low <= 0.05 <= gap.high))
+    assert np.mean(agree) > 0.95, "up to the granularity of the draws"
+
+
+def test_the_p_value_is_that_of_the_seeds_where_these_decide():
+    luck = 10 ** (np.array([[0.1], [-0.2], [0.4]]) / 10)
+    _, theirs = noisy(0.0, sequences=1000)
+    gap = paired(theirs / luck, theirs)
+    expected = stats.ttest_1samp(10 * np.log10(luck[:, 0]), 0).pvalue
+    assert gap.p == pytest.approx(expected) and gap.p > 0.05
+    assert paired(theirs, theirs).p == 1.0
+    # A constant lead of all seeds and sequences is limited by the number of draws alone.
+    assert paired(theirs / 2, theirs).p == pytest.approx(2 / 5001)
+
+
 def test_what_is_no_number_is_undecided():
     assert Difference(np.nan, np.nan, np.nan, 1, 2).verdict == "undecided"
 
@@ -93,6 +115,25 @@ def test_what_is_no_number_is_undecided():
 def test_what_is_not_paired_is_refused(shapes):
     with pytest.raises(ConfigError, match="two arrays"):
         paired(*(np.ones(shape) for shape in shapes))
+
+
+def test_holm_rejects_step_by_step():
+    # The example of Holm (1979) in its usual form: four tests at 5 %.
+    assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]).tolist() == [1.0, 1.0]
+    assert holm([]).tolist() == []
+    adjusted = holm([0.02, np.nan, 0.01])
+    assert adjusted[[0, 2]].tolist() == [0.02, 0.02] and np.isnan(adjusted[1])
+
+
+def test_holm_keeps_the_family_wise_error_and_is_between_single_tests_and_bonferroni():
+    random = np.random.default_rng(0)
+    families = random.uniform(size=(4000, 10))
+    assert np.mean([(holm(family) <= 0.05).any() for family in families]) <= 0.056
+    for family in families[:20] ** 3:
+        adjusted, order = holm(family), np.argsort(family)
+        assert (adjusted >= family).all() and (adjusted <= np.minimum(1, 10 * family)).all()
+        assert (np.diff(adjusted[order]) >= 0).all()
 
 
 BASE = RunConfig(profile="paper", source="mnist", hidden=64)
@@ -194,3 +235,15 @@ def test_the_best_start_is_selected_on_validation_data_alone():
     assert found.validation(best) == 4.0 and np.isinf(found.validation(run("gru")))
     for other in (run("sista-rnn"), run("gru")):
         assert found.best_start(other) == other
+    without = Evidence.of([trained(0.003, 0.0, 4.0, 1.0)])
+    best = without.best_start(run("l1-l1-rnn", lambda2=0.0))
+    assert (best.lambda1, best.lambda2) == (0.003, 0.0)
+
+
+def test_runs_that_return_the_mean_frame_did_not_train():
+    failed = dataclasses.replace(record("fastrnn", 1424.0), metrics=dict.fromkeys(METRICS, 16.65))
+    good = dataclasses.replace(record("gru", 10.0), metrics=dict.fromkeys(METRICS, 16.75))
+    found = Evidence.of([failed, good])
+    assert found.trained.runs["model"].tolist() == ["gru"]
+    assert found.difference(run("gru"), run("fastrnn"))
+    assert found.trained.difference(run("gru"), run("fastrnn")) is None

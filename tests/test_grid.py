@@ -108,3 +108,19 @@ def test_a_listed_grid_can_be_pasted(capsys):
     assert main(["grid", "--grid", "row", "--profile", "smoke", "--models", "gru"]) == 0
     run = RunConfig(model="gru", profile="smoke")
     assert capsys.readouterr().out == f"{run.hash} --model gru --profile smoke\n"
+
+
+def test_ablations_hold_memory_schedule_and_a_control_of_equal_size():
+    questions = grid.ablations(SMOKE)
+    assert {run.memory for run in questions["memory"]["off"]} == {"off"}
+    assert {run.schedule for run in questions["learning-rate schedule"]["pytorch"]} == {"pytorch"}
+    (control,) = questions["what is reweighted"]["neither, equal size"]
+    assert control == grid.matched(dataclasses.replace(SMOKE, model="l1-l1-rnn"))
+
+
+def test_ablations_as_reported_change_the_unfolded_networks_alone():
+    usual, reported = (grid.named(name, SMOKE) for name in ("ablations", "ablations-as-reported"))
+    pairs = {(run.lambda1, run.lambda2) for run in reported if run.model in grid.UNFOLDED}
+    assert pairs == {grid.AS_REPORTED, (grid.AS_REPORTED[0], 0.0)}
+    stacked = {run for run in usual if run.model not in grid.UNFOLDED}
+    assert {run for run in reported if run.model not in grid.UNFOLDED} == stacked

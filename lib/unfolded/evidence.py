@@ -1,26 +1,33 @@
 """What runs say of each other: paired differences on the same test sequences, with intervals."""
 
+import functools
 import itertools
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from unfolded import results
 from unfolded.config import RunConfig
 from unfolded.errors import ConfigError, complain
 from unfolded.grid import VARIED, row, starts
+from unfolded.linear_baseline import did_not_train
 from unfolded.records import COLUMNS, Record
 from unfolded.sources import Source, mark, of
 from unfolded.tables import interval, title
 
-DRAWS = 2_000
-"""Resamples of a bootstrap."""
+DRAWS = 5_000
+"""Resamples of a bootstrap: enough for a p-value that survives a correction for 100 tests."""
 
 PRINTED = RunConfig(profile="paper", source="mnist")
 """The default row as printed, over the frames that stand in for the released ones."""
+
+WIDE = replace(PRINTED, hidden=256)
+"""The default row at the width at which every table, network and ablation is to run."""
 
 SHORT = replace(PRINTED, profile="short", hidden=None)
 """The same in short runs: all training sequences, a fifth of the epochs, a narrow network."""
@@ -29,13 +36,18 @@ WORDS = {True: "ahead", False: "behind", None: "undecided"}
 
 
 class Difference(NamedTuple):
-    """A mean difference in dB with its 95 % interval; from so many seeds and test sequences."""
+    """A mean difference in dB with its 95 % interval; from so many seeds and test sequences.
+
+    ``p`` is the two-sided p-value of "no difference" that belongs to the interval: see
+    :func:`paired`.
+    """
 
     mean: float
     low: float
     high: float
     seeds: int
     sequences: int
+    p: float = math.nan
 
     @property
     def verdict(self) -> str:
@@ -84,29 +96,46 @@ class Evidence:
 
     def at(self, run: RunConfig) -> pd.DataFrame:
         """Return the runs of a configuration, a row a seed, whatever its own seed."""
-        want = {name: value for name, value in run.as_dict().items() if name != "seed"}
-        fits = np.logical_and.reduce([self.runs[name] == value for name, value in want.items()])
-        return self.runs[fits].sort_values("seed")
+        return self.runs.iloc[self._places.get(_without_seed(run.as_dict()), [])]
+
+    @functools.cached_property
+    def _places(self) -> dict[tuple, list[int]]:
+        """Configuration without its seed -> the rows of its runs, in the order of their seeds."""
+        names = [field.name for field in fields(RunConfig)]
+        configs = list(enumerate(self.runs[names].to_dict("records")))
+        places: dict[tuple, list[int]] = {}
+        for place, config in sorted(configs, key=lambda each: each[1]["seed"]):
+            places.setdefault(_without_seed(config), []).append(place)
+        return places
+
+    @functools.cached_property
+    def trained(self) -> "Evidence":
+        """The evidence without the runs that did not train, which no comparison may use.
+
+        Such a run returns about the mean frame: see :func:`unfolded.linear_baseline.did_not_train`.
+        """
+        kept = self.runs[~did_not_train(self.runs)]
+        return Evidence(mark(kept, self.runs), self.errors, self.curves, self.failed)
 
     def curve(self, run: RunConfig) -> pd.DataFrame | None:
         """Return the learning curve of a configuration's first seed, or None if it has not run."""
-        own = self.at(run)["config_hash"]
-        return self.curves[own.iloc[0]] if len(own) else None
+        own = list(self.seeds(run).values())
+        return self.curves[own[0]] if own else None
 
     def validation(self, run: RunConfig) -> float:
         """Return the least validation error of a configuration, in squared grey levels.
 
         It is the mean over seeds, and infinity if the configuration has not run.
         """
-        found = self.at(run)["config_hash"]
-        least = [self.curves[name]["validation_mse"].min() for name in found]
+        least = [self.curves[name]["validation_mse"].min() for name in self.seeds(run).values()]
         return float(np.mean(least)) if least else float("inf")
 
     def best_start(self, run: RunConfig) -> RunConfig:
         """Return this run from the initial λ1, λ2 with the least validation error.
 
         The choice is among the pairs of :data:`unfolded.grid.STARTS` that have run; it uses no
-        test data. A network without λ, or one of which nothing has run, is returned as it is.
+        test data. λ2 = 0 stays at zero. A network without λ, or one of which nothing has run, is
+        returned as it is.
         """
         known = {start: self.validation(start) for start in starts(run).values()}
         best = min(known, key=known.get)
@@ -129,9 +158,25 @@ class Evidence:
 
     def pairs(self, run: RunConfig, other: RunConfig) -> list[tuple[str, str]]:
         """Return the hashes of two configurations' tested runs, for each seed that both have."""
-        ours, theirs = (self.at(each).set_index("seed")["config_hash"] for each in (run, other))
-        pairs = [(ours[seed], theirs[seed]) for seed in sorted(set(ours.index) & set(theirs.index))]
+        ours, theirs = self.seeds(run), self.seeds(other)
+        pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
         return [pair for pair in pairs if all(name in self.errors for name in pair)]
+
+    def seeds(self, run: RunConfig) -> dict[int, str]:
+        """Return the seeds with which a configuration has run, in order, and the runs' hashes."""
+        return self._seeds.get(_without_seed(run.as_dict()), {})
+
+    @functools.cached_property
+    def _seeds(self) -> dict[tuple, dict[int, str]]:
+        names, seeds = self.runs["config_hash"].to_list(), self.runs["seed"].to_list()
+        return {
+            config: {seeds[place]: names[place] for place in places}
+            for config, places in self._places.items()
+        }
+
+
+def _without_seed(config: Mapping[str, object]) -> tuple:
+    return tuple(value for name, value in sorted(config.items()) if name != "seed")
 
 
 def decibel(mse: np.ndarray) -> np.ndarray:
@@ -139,8 +184,10 @@ def decibel(mse: np.ndarray) -> np.ndarray:
     return 10 * np.log10(255.0**2 / np.asarray(mse, dtype=float))
 
 
-def paired(ours, theirs, *, pooled: bool = False, draws: int = DRAWS) -> Difference:
-    """Return the mean difference of PSNR and its 95 % interval.
+def paired(
+    ours, theirs, *, pooled: bool = False, null: float = 0.0, draws: int = DRAWS
+) -> Difference:
+    """Return the mean difference of PSNR, its 95 % interval and its p-value.
 
     Both arguments: (seeds, sequences) test errors in squared grey levels, paired in both axes.
     Each sequence has a PSNR of its own, unless errors are ``pooled``: then one of their mean.
@@ -148,6 +195,12 @@ def paired(ours, theirs, *, pooled: bool = False, draws: int = DRAWS) -> Differe
     and as so few cannot be drawn from, the interval reaches as far as Student's t over their means
     at the least; with one it tells of the sequences alone. Positive means that the first has the
     smaller error. Always the same draws.
+
+    The p-value of "the mean is ``null``", two-sided, is the larger of two: the achieved
+    significance level of the bootstrap, 2 (k + 1)/(draws + 1) with k the draws on the rarer side
+    of ``null``, and that of Student's t over the means of the seeds. Since the interval is the
+    union of both intervals, it leaves out ``null`` where p is below 0.05, and only there (up to
+    the granularity of the draws).
     Raises ConfigError if the shapes differ.
 
     >>> low = np.full((1, 50), 10.0)
@@ -158,22 +211,39 @@ def paired(ours, theirs, *, pooled: bool = False, draws: int = DRAWS) -> Differe
     if ours.shape != theirs.shape or ours.ndim != 2 or not ours.size:
         got = f"{ours.shape} and {theirs.shape}"
         raise ConfigError(complain("two arrays (seeds, sequences) of one shape", got, "pair them"))
-    if not pooled:
-        ours, theirs = decibel(ours), decibel(theirs)
-
-    def of_seeds(weights: np.ndarray) -> np.ndarray:
-        """Return each seed's difference for weights (sequences, …) that sum to one."""
-        sides = ours @ weights, theirs @ weights
-        return np.subtract(*map(decibel, sides) if pooled else sides)
-
-    random, (several, count) = np.random.default_rng(0), ours.shape
-    seeds = random.multinomial(several, np.full(several, 1 / several), draws)
-    sequences = random.multinomial(count, np.full(count, 1 / count), draws)
-    means = np.einsum("bs,sb->b", seeds / several, of_seeds(sequences.T / count))
-    whole = of_seeds(np.full(count, 1 / count))
+    several, count = ours.shape
+    seeds, sequences = _resamples(several, count, draws)
+    if pooled:
+        whole = decibel(ours.mean(1)) - decibel(theirs.mean(1))
+        resampled = decibel(ours @ sequences) - decibel(theirs @ sequences)
+    else:
+        apart = decibel(ours) - decibel(theirs)
+        whole, resampled = apart.mean(1), apart @ sequences
+    means = np.einsum("sb,sb->b", seeds, resampled)
     ends = np.array([np.quantile(means, [0.025, 0.975]), interval(whole)])
     low, high = np.nanmin(ends[:, 0]), np.nanmax(ends[:, 1])
-    return Difference(float(whole.mean()), float(low), float(high), several, count)
+    rarer = min(np.sum(means <= null), np.sum(means >= null))
+    p = max(min(1.0, 2 * (rarer + 1) / (draws + 1)), _student(whole - null))
+    return Difference(float(whole.mean()), float(low), float(high), several, count, float(p))
+
+
+@functools.lru_cache(maxsize=4)
+def _resamples(several: int, count: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights that sum to one: (seeds, draws) and (sequences, draws), always the same."""
+    random = np.random.default_rng(0)
+    sizes = (several, count)
+    drawn = [random.multinomial(k, np.full(k, 1 / k), draws).T / k for k in sizes]
+    return drawn[0], drawn[1]
+
+
+def _student(means: np.ndarray) -> float:
+    """Return the two-sided p-value of "the mean is zero" by Student's t, 0 for a single value."""
+    if len(means) < 2:
+        return 0.0
+    error = means.std(ddof=1) / math.sqrt(len(means))
+    if error == 0:
+        return 0.0 if means.any() else 1.0
+    return float(2 * stats.t.sf(abs(means.mean()) / error, len(means) - 1))
 
 
 def against_all(
@@ -182,7 +252,7 @@ def against_all(
     """Return how a network stands to each other one in every cell of a table, a row a pair.
 
     ``base`` holds what the table does not vary. Columns: value (what the table varies), other,
-    mean, low, high, seeds, sequences, verdict; pairs without a run are "not run".
+    mean, low, high, seeds, sequences, p, verdict; pairs without a run are "not run".
     """
     name, values = VARIED[number]
     rows, used = [], []
@@ -212,7 +282,7 @@ def leads(
 ) -> pd.DataFrame:
     """Return by how much a network leads each other one of these runs, a row each that ran.
 
-    Columns: other, mean, low, high, seeds, sequences, verdict.
+    Columns: other, mean, low, high, seeds, sequences, p, verdict.
     """
     by_model, rows = {run.model: run for run in runs}, []
     for other in (name for name in by_model if name != model):
@@ -269,7 +339,7 @@ def _told(values: pd.Series, otherwise: str) -> str:
 def gains(found: Evidence, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFrame:
     """Return what each answer after the first gains over the first, a row a network and answer.
 
-    Columns: answer, model, mean, low, high, seeds, sequences, verdict; pairs without a run are
+    Columns: answer, model, mean, low, high, seeds, sequences, p, verdict; pairs without a run are
     left out. Test sequences have to be the same in both.
     """
     usual, *others = runs

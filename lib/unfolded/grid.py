@@ -29,6 +29,21 @@ AS_REPORTED = STARTS["successor"]
 """The initial λ1, λ2 of the reproduction "as reported": the only pair that the authors print."""
 
 
+def initialised(run: RunConfig, pair: tuple[float, float] = AS_REPORTED) -> RunConfig:
+    """Return a run from a pair of initial λ1, λ2; a stacked network has none and stays as it is.
+
+    λ2 = 0 is no initial value but a term left out: it stays at zero.
+
+    >>> ours = initialised(RunConfig(profile="smoke", lambda2=0.0))
+    >>> ours.lambda1, ours.lambda2, initialised(RunConfig(model="gru")).lambda1
+    (0.003, 0.0, 1.0)
+    """
+    if run.model not in UNFOLDED:
+        return run
+    one, two = pair
+    return replace(run, lambda1=one, lambda2=two if run.lambda2 else 0.0)
+
+
 def starts(run: RunConfig) -> dict[str, RunConfig]:
     """Return a run from each pair of initial λ, by name; a stacked network has none: one run.
 
@@ -37,7 +52,7 @@ def starts(run: RunConfig) -> dict[str, RunConfig]:
     """
     if run.model not in UNFOLDED:
         return {"default": run}
-    return {name: replace(run, lambda1=one, lambda2=two) for name, (one, two) in STARTS.items()}
+    return {name: initialised(run, pair) for name, pair in STARTS.items()}
 
 
 def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
@@ -70,34 +85,12 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
     Each answer is a list of runs that differ from ``row(base)`` in what its name says.
 
     >>> list(ablations(RunConfig(profile="smoke"))["what is reweighted"])
-    ['Z and g', 'Z alone', 'g alone', 'neither']
+    ['Z and g', 'Z alone', 'g alone', 'neither', 'neither, equal size']
     """
     ours = replace(base, model="reweighted-rnn", depth=None)
     some = row(base, UNFOLDED)
     l1_l1 = replace(base, model="l1-l1-rnn", depth=None)
     return {
-        "positive parameters": {
-            form: [replace(run, positivity=form) for run in some]
-            for form in ("exp", "softplus", "free")
-        },
-        "what is reweighted": {
-            "Z and g": [ours],
-            "Z alone": [replace(ours, reweighting="Z")],
-            "g alone": [replace(ours, reweighting="g")],
-            "neither": [l1_l1],
-        },
-        "the pull towards the frame before": {
-            "λ2 trained": some,
-            "λ2 = 0": [replace(run, lambda2=0.0) for run in some],
-        },
-        "start values": {
-            name: [replace(run, lambda1=lambda1, lambda2=lambda2) for run in some]
-            for name, (lambda1, lambda2) in STARTS.items()
-        },
-        "from 64 to 16 pixels": {
-            how: [replace(run, reduction=how) for run in row(base)]
-            for how in ("bilinear", "area", "antialiased")
-        },
         "scale of the pixels": {
             protocol: [replace(run, protocol=protocol) for run in row(base)]
             for protocol in ("authors", "normalised")
@@ -109,6 +102,35 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
         | {
             f"matched, {protocol}": [matched(replace(run, protocol=protocol)) for run in row(base)]
             for protocol in ("authors", "normalised")
+        },
+        "what is reweighted": {
+            "Z and g": [ours],
+            "Z alone": [replace(ours, reweighting="Z")],
+            "g alone": [replace(ours, reweighting="g")],
+            "neither": [l1_l1],
+            "neither, equal size": [matched(l1_l1)],
+        },
+        "temporal prior": {
+            "λ2 trained": some,
+            "λ2 = 0": [replace(run, lambda2=0.0) for run in some],
+        },
+        "memory": {
+            memory: [replace(run, memory=memory) for run in some] for memory in ("on", "off")
+        },
+        "initial λ": {
+            name: [replace(run, lambda1=lambda1, lambda2=lambda2) for run in some]
+            for name, (lambda1, lambda2) in STARTS.items()
+        },
+        "learning-rate schedule": {
+            schedule: [replace(run, schedule=schedule) for run in some] for schedule in SCHEDULES
+        },
+        "positive parameters": {
+            form: [replace(run, positivity=form) for run in some]
+            for form in ("exp", "softplus", "free")
+        },
+        "downsampling filter": {
+            how: [replace(run, reduction=how) for run in row(base)]
+            for how in ("area", "bilinear", "antialiased")
         },
     }
 
@@ -201,6 +223,13 @@ def _ablations(base: RunConfig) -> list[RunConfig]:
     return [run for answer in answers for run in answer]
 
 
+def _ablations_as_reported(base: RunConfig) -> list[RunConfig]:
+    """Return the ablations from the initial λ "as reported", without those of λ itself."""
+    questions = [answers for name, answers in ablations(base).items() if name != "initial λ"]
+    runs = [run for answers in questions for answer in answers.values() for run in answer]
+    return [initialised(run) for run in runs]
+
+
 def _tables(base: RunConfig) -> list[RunConfig]:
     return [run for number in VARIED for run in table(number, base)]
 
@@ -221,6 +250,7 @@ GRIDS = {
     "table-3": lambda base: table(3, base),
     "tables": _tables,
     "ablations": _ablations,
+    "ablations-as-reported": _ablations_as_reported,
     "everything": _everything,
     "search": search,
     "identification": identification,
