@@ -1,7 +1,9 @@
 """The claims of the papers before and after: each verdict turns when the numbers do."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from unfolded import inpainting, neighbours
 from unfolded.columns import reading
@@ -47,7 +49,7 @@ def stored(monkeypatch):
     return put
 
 
-@pytest.mark.parametrize(("climbs", "word"), [(1.2, "holds"), (0.9, "does not hold")])
+@pytest.mark.parametrize(("climbs", "word"), [(1.2, "confirmed"), (0.9, "refuted")])
 def test_layers_climb_where_a_mean_rises(stored, climbs, word):
     stored(climbs=climbs)
     judged = neighbours.plain_layers_climb()
@@ -55,28 +57,53 @@ def test_layers_climb_where_a_mean_rises(stored, climbs, word):
 
 
 @pytest.mark.parametrize(
-    ("held", "word"), [(0.9, "holds"), (0.91, "holds"), (0.95, "does not hold")]
+    ("held", "word"), [(0.9, "confirmed"), (0.91, "confirmed"), (0.95, "refuted")]
 )
 def test_held_layers_descend_as_far_as_asked(stored, held, word):
     stored(held=held)
     assert neighbours.held_layers_descend().word == word
 
 
-@pytest.mark.parametrize(("flow", "word"), [(0.5, "holds"), (-0.5, "does not hold"), (0.0, "open")])
+@pytest.mark.parametrize(
+    ("flow", "word"), [(0.5, "confirmed"), (-0.5, "refuted"), (0.0, "not tested")]
+)
 def test_robust_is_who_is_better_where_the_authors_tried_it(stored, flow, word):
     stored(flow=flow, lead=0.5)
     judged = neighbours.held_networks_are_robust()
     assert judged.word == word and "better in 3" in judged.because.partition("sequences")[2]
 
 
-@pytest.mark.parametrize(("low", "word"), [(0.1, "in part"), (-1.0, "open")])
+def test_a_family_of_disturbances_is_corrected_for_their_number():
+    """Of many cases that one by one would be significant, few survive."""
+    index = pd.MultiIndex.from_product([["net"], [f"{k}" for k in range(20)], [1.0], range(3)])
+    index = index.set_names(["model", "what", "level", "seed"])
+    lead = np.tile([0.3, 0.5, 0.4], 20)
+    reached = pd.DataFrame({"held": lead, "free": np.zeros(60)}, index)
+    assert set(keep.against(reached, "held")["verdict"]) == {"undecided"}
+    alone = keep.against(reached.loc[(slice(None), "0"), :], "held")
+    assert alone["verdict"].item() == "better"
+    assert alone["p"].item() == pytest.approx(stats.ttest_1samp([0.3, 0.5, 0.4], 0).pvalue)
+
+
+def test_rivals_are_selected_on_validation_data():
+    rows = [
+        {"name": name, "model": model, "status": "done", "estimated": False, "lambda2": 1,
+         "psnr": psnr, "validation_mse": validation}
+        for name, model, psnr, validation in [
+            ("a", "sista-rnn", 30.0, 9.0), ("b", "sista-rnn", 20.0, 8.0),
+            ("c", "lstm", 30.0, 9.0), ("d", "lstm", 20.0, 8.0)]
+    ]  # fmt: skip
+    assert [each["name"] for each in reading.rivals(pd.DataFrame(rows))] == ["b", "d"]
+
+
+@pytest.mark.parametrize(("low", "word"), [(0.1, "confirmed so far"), (-1.0, "not tested")])
 def test_short_trainings_can_show_a_lead_and_not_refute_it(monkeypatch, low, word):
     gap = Difference(mean=low + 0.1, low=low, high=low + 0.2, seeds=1, sequences=9)
     monkeypatch.setattr(reading, "lead", lambda *_: gap)
     assert neighbours.sista_is_better().word == word
 
 
-@pytest.mark.parametrize(("share", "word"), [(0.5, "in part"), (2.0, "open")])
+@pytest.mark.parametrize(("share", "word"), [(0.5, "confirmed so far"), (2.0, "not tested")])
 def test_faster_is_sooner_at_some_level(monkeypatch, share, word):
     sista, lstm = reading.rivals(reading.stored())
     seconds = {("seconds", f"1/{k}"): [share * k, k] for k in (2, 3, 4, 5)}

@@ -87,16 +87,22 @@ class PaperTable(FromFiles):
 
 
 class Claims(FromFiles):
-    """`{claims}`: how many claims hold and, unless `:brief:`, each with its verdict."""
+    """`{claims}`: how many claims have which verdict and, unless `:brief:`, each of them."""
 
     option_spec = {"brief": directives.flag}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
+        from unfolded import claims
+
         self.root(cells.CLAIMS, cells.RUNS)
-        count, rows = cells.claims()
-        parts: list[nodes.Node] = [nodes.paragraph(text=count)]
+        judged = claims.summary()
+        parts: list[nodes.Node] = [nodes.paragraph(text=claims.counts(judged))]
         if "brief" in self.options:
             return parts
+        rows = [
+            [claims.label(row.verdict, row.share), row.claim, row.where]
+            for row in judged.itertuples()
+        ]
         parts.append(table_node(["Verdict", "Claim", "Where"], rows, wordy=True))
         return [*parts, stamp_node(cells.source_of_claims())]
 

@@ -1,5 +1,6 @@
 """The paper's claims, each with a verdict that follows from the records or from named tests."""
 
+import functools
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from unfolded.provenance import ROOT
 from unfolded.verdicts import RULES
 
 WORDS = {
-    "holds": "✓ holds",
-    "in part": "◐ holds in part",
-    "does not hold": "✗ does not hold",
-    "open": "? open",
+    "confirmed": "✓ confirmed",
+    "confirmed so far": "✓ confirmed so far",
+    "conditional": "◐ conditional",
+    "refuted": "✗ refuted",
+    "not tested": "– not tested",
 }
-"""Verdicts, and how a page shows them."""
+"""Verdicts, and how a page shows them; "confirmed so far" is followed by how much of a claim is."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Claim:
 
     It is the paper's, or that of a ``neighbour``, a paper before or after it. Either a ``rule``, of
     :data:`RULES` or of :mod:`unfolded.neighbours`, judges it from what is stored, or ``checks``,
-    tests by their names, support a verdict that is reasoned in ``because``.
+    tests by their names, support the ``reasoned`` verdict, which ``because`` explains.
     """
 
     id: str
@@ -35,7 +37,7 @@ class Claim:
     says: str
     shown_by: str
     page: str
-    verdict: str
+    reasoned: str = ""
     rule: str = ""
     checks: tuple[str, ...] = ()
     because: str = ""
@@ -43,18 +45,35 @@ class Claim:
 
     def judged(self, rules: Mapping[str, Callable[[], Judgement]] = RULES) -> Judgement:
         """Return the verdict as it follows from the records, or as it was reasoned."""
-        return rules[self.rule]() if self.rule else Judgement(self.verdict, self.because)
+        return rules[self.rule]() if self.rule else Judgement(self.reasoned, self.because)
+
+    @functools.cached_property
+    def verdict(self) -> str:
+        """The verdict on a claim of the paper or of theory, a key of :data:`WORDS`."""
+        return self.judged().word
 
 
 def claims() -> list[Claim]:
-    """Return the claims of data/claims.toml. Raises RecordError if an entry cannot be read."""
+    """Return the claims of data/claims.toml.
+
+    Raises RecordError if an entry cannot be read, or has a rule and a verdict, or neither.
+    """
     path = results.note(ROOT / "data" / "claims.toml")
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
-        return [Claim(**{**entry, "checks": tuple(entry.get("checks", ()))}) for entry in entries]
-    except (OSError, KeyError, TypeError, tomllib.TOMLDecodeError) as error:
+        return [_claim(**entry) for entry in entries]
+    except (OSError, KeyError, TypeError, ValueError, tomllib.TOMLDecodeError) as error:
         do = "restore it with git checkout"
         raise RecordError(complain(f"claims at {path}", error, do)) from error
+
+
+def _claim(verdict: str = "", checks: Iterable[str] = (), **entry: str) -> Claim:
+    claim = Claim(reasoned=verdict, checks=tuple(checks), **entry)
+    if bool(claim.rule) == bool(verdict) or verdict not in (*WORDS, ""):
+        raise ValueError(
+            f"{claim.id}: a rule or a verdict from {', '.join(WORDS)}, got {verdict!r}"
+        )
+    return claim
 
 
 def summary(page: str = "") -> pd.DataFrame:
@@ -75,29 +94,85 @@ def table(
     for claim in chosen:
         found = claim.judged(rules)
         rows.append({"claim": claim.says, "where": claim.where, "verdict": found.word,
-                     "because": found.because, "shown by": claim.shown_by, "page": claim.page,
-                     "kind": "experiment" if claim.rule else "theory", "id": claim.id})  # fmt: skip
+                     "share": found.share, "because": found.because, "shown by": claim.shown_by,
+                     "page": claim.page, "kind": "experiment" if claim.rule else "theory",
+                     "id": claim.id})  # fmt: skip
     return sources.mark(pd.DataFrame(rows), ROOT / "data" / "claims.toml", *read)
+
+
+def label(verdict: str, share: str = "") -> str:
+    """Return a verdict as a page shows it.
+
+    >>> label("confirmed so far", "2 of 6 widths"), label("refuted")
+    ('✓ confirmed so far (2 of 6 widths)', '✗ refuted')
+    """
+    return WORDS[verdict] + (f" ({share})" if share else "")
 
 
 def told(judged: pd.DataFrame) -> str:
     """Return claims of :func:`summary` with their verdicts as a list in Markdown."""
-    each = (f"- {row.claim} **{WORDS[row.verdict]}**" for row in judged.itertuples())
+    each = (f"- {row.claim} **{label(row.verdict, row.share)}**" for row in judged.itertuples())
     return "\n".join(each)
+
+
+def counts(judged: pd.DataFrame) -> str:
+    """Return how many claims have which verdict, as a sentence for each kind of claim.
+
+    >>> table = {"kind": ["theory"] * 3, "verdict": ["refuted", "confirmed", "refuted"]}
+    >>> counts(pd.DataFrame(table))
+    'Of the 3 theoretical claims, 1 is confirmed and 2 are refuted.'
+    """
+    kinds = {"experiment": "experimental", "theory": "theoretical"}
+    return " ".join(
+        _counted(judged.loc[judged["kind"] == kind, "verdict"], name)
+        for kind, name in kinds.items()
+        if (judged["kind"] == kind).any()
+    )
+
+
+def _counted(verdicts: pd.Series, name: str) -> str:
+    count = verdicts.value_counts()
+    told = [
+        f"{count[word]} {'is' if count[word] == 1 else 'are'} {words.split(' ', 1)[1]}"
+        for word, words in WORDS.items()
+        if word in count
+    ]
+    said = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    return f"Of the {len(verdicts)} {name} claims, {said}."
 
 
 def shown(judged: pd.DataFrame, *, brief: bool = False):
     """Return claims of :func:`summary` as a page shows them, the verdict first.
 
-    ``brief`` leaves out what would show each claim and where it is treated.
+    ``brief`` leaves out what would show each claim and the link to its page.
     """
-    table = judged[["verdict", "claim", "where", "because"]].replace({"verdict": WORDS})
+    labels = map(label, judged["verdict"], judged["share"])
+    hidden = [_glyph_hidden(text) for text in labels]
+    table = judged[["claim", "where", "because"]].assign(verdict=hidden)
     if not brief:
-        links = [f'<a href="../{page}.html">page</a>' for page in judged["page"]]
-        named = [f'{says} <small id="{name}">{name}</small>'
-                 for says, name in zip(judged["claim"], judged["id"], strict=True)]  # fmt: skip
-        table = table.assign(claim=named, **{"shown by": judged["shown by"]}, see=links)
+        named = [
+            f'{row.claim} <small id="{row.id}">{row.id} · <a href="../{row.page}.html">'
+            f"evidence: {_page(row.page)}</a></small>"
+            for row in judged.itertuples()
+        ]
+        table = table.assign(claim=named, **{"shown by": judged["shown by"]})
+    table = table[["verdict", *table.columns.drop("verdict")]]
     classes = judged[["verdict"]].map(lambda word: f"is-{word.replace(' ', '-')}")
     styled = table.style.set_td_classes(classes).hide()
     stamp = sources.attribute(sources.of(judged).stamp())
     return styled.set_table_attributes(f'class="dataframe claims"{stamp}')
+
+
+def _glyph_hidden(text: str) -> str:
+    """Return a label whose symbol a screen reader leaves out."""
+    symbol, _, words = text.partition(" ")
+    return f'<span aria-hidden="true">{symbol}</span> {words}'
+
+
+def _page(path: str) -> str:
+    """Return the words of a page's file name.
+
+    >>> _page("notebooks/10_table_1"), _page("book/errata")
+    ('table 1', 'errata')
+    """
+    return path.rpartition("/")[2].lstrip("0123456789_").replace("_", " ")

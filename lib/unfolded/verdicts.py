@@ -1,20 +1,28 @@
-"""What the committed runs say of the paper's claims: a rule a claim, from records to a verdict."""
+"""The paper's claims on experiments: one rule each, from the committed runs to a verdict."""
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
-from unfolded import evidence, judgement
+from unfolded import judgement
 from unfolded.config import RunConfig
-from unfolded.curve_verdicts import WIDE, lowest_error, unfolded_learn_faster
-from unfolded.evidence import PRINTED, SHORT, paired
-from unfolded.grid import VARIED
-from unfolded.judgement import Judgement
-from unfolded.tables import NAMES, title
+from unfolded.curve_verdicts import lowest_error, unfolded_learn_faster
+from unfolded.evidence import PRINTED, WIDE, Difference, paired
+from unfolded.grid import STARTS, VARIED, initialised, matched, row
+from unfolded.judgement import (
+    Compared,
+    Judgement,
+    compare,
+    decide,
+    initialisations,
+    interval,
+    title,
+)
+from unfolded.linear_baseline import level
+from unfolded.tables import NAMES
 
 _TREND = 3
 """So many values make a trend."""
@@ -22,174 +30,253 @@ _TREND = 3
 _GROWN = 10 * np.log10(1.1)
 """Decibels by which a gap has to grow to be said to: training errors lag by a part of an epoch."""
 
+PLATEAU = 0.5
+"""Within so many dB of the best linear reconstruction a network is on its plateau."""
+
+_UNITS = {1: "rates", 2: "widths", 3: "depths"}
+
 # The tables ---------------------------------------------------------------------------------------
 
 
-def best_in_table(number: int, least: float = 0, base: RunConfig = PRINTED) -> Judgement:
-    """Judge "ours is best at every value", pair by pair on the same test sequences."""
-    gaps = evidence.against_all(judgement.committed(), number, base)
-    return _from_pairs(gaps[gaps["value"] >= least], number, "reweighted-rnn")
+def best_in_table(
+    number: int, least: float = 0, most: float = np.inf, model: str = "reweighted-rnn",
+    others: tuple[str, ...] = (),
+) -> Judgement:  # fmt: skip
+    """Judge "this network is the best at every value" of a table, pair by pair.
+
+    ``least`` and ``most`` bound the values; ``others`` are the networks compared with, if not all.
+    """
+
+    def pairs(base: RunConfig, start: Callable) -> list[Compared]:
+        name, values = VARIED[number]
+        each = []
+        for value in (value for value in values if least <= value <= most):
+            runs = {run.model: start(replace(run, **{name: value})) for run in row(base)}
+            at = f"{NAMES[name]} {value:g}"
+            for other in others or (each for each in runs if each != model):
+                named = f"{title(other)} at {at}"
+                each.append(compare(named, runs[model], runs[other], at))
+        return each
+
+    return _of_table(number, pairs)
 
 
-def indrnn_when_shallow(base: RunConfig = PRINTED) -> Judgement:
-    """Judge "with one or two layers IndRNN is better than ours"."""
-    gaps = evidence.against_all(judgement.committed(), 3, base, model="indrnn")
-    gaps = gaps[gaps["value"].isin([1, 2]) & gaps["other"].eq("reweighted-rnn")]
-    return _from_pairs(gaps, 3, "indrnn")
-
-
-def _from_pairs(gaps: pd.DataFrame, number: int, model: str) -> Judgement:
-    """Judge "this network is ahead of every other": what is known of the pairs, of how many."""
-    at = NAMES[VARIED[number][0]]
-    pairs = f"{len(gaps)} pairs of networks at {at} {', '.join(_each(gaps['value']))}"
-    known = gaps[gaps["verdict"] != "not run"]
-    if known.empty:
-        return Judgement("open", f"None of the {pairs} has been run at this scale.", ran=False)
-    rows = gaps.groupby("value")["verdict"].agg(lambda own: (own != "not run").all())
-    word = judgement.word(known["verdict"], whole=rows.all(), part=rows.any())
-    whole = f", all at {', '.join(_each(rows.index[rows]))}" if rows.any() else ""
-    said = f"Of the {pairs}, {len(known)} ran{whole} (seeds: {_seeds(known)}). "
-    count = known["verdict"].value_counts()
-    counted = (f"{each} in {count[each]}" for each in evidence.WORDS.values() if each in count)
-    said += f"{title(model)} is {', '.join(counted)}; its least lead is {judgement.least(known)} "
-    return Judgement(word, f"{said}at {at} {known.loc[known['mean'].idxmin(), 'value']:g}.")
-
-
-def _each(values: Iterable[float]) -> list[str]:
-    return [f"{value:g}" for value in dict.fromkeys(values)]
-
-
-def _seeds(known: pd.DataFrame) -> str:
-    low, high = known["seeds"].min(), known["seeds"].max()
-    return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
-
-
-def grows(number: int, base: RunConfig = PRINTED) -> Judgement:
+def grows(number: int) -> Judgement:
     """Judge "ours gains with every step of what the table varies", each step on its own."""
-    runs = _over(number, base)
-    if len(runs) < _TREND:
-        return _too_few(runs, number)
-    at = NAMES[VARIED[number][0]]
-    steps = {
-        f"from {at} {low:g} to {high:g}": judgement.committed().difference(runs[high], runs[low])
-        for low, high in itertools.pairwise(runs)
-    }
-    words = [step.verdict for step in steps.values()]
-    word = judgement.word(words, whole=len(runs) == len(VARIED[number][1]), part=True)
-    return Judgement(word, f"reweighted-RNN gains {judgement.listed(steps)}.")
+
+    def steps(base: RunConfig, start: Callable) -> list[Compared]:
+        runs, at = _along(number, base, start), NAMES[VARIED[number][0]]
+        enough = sum(bool(judgement.committed().seeds(run)) for run in runs.values()) >= _TREND
+        return [
+            compare(f"from {at} {low:g} to {high:g}", runs[high], runs[low])
+            if enough
+            else Compared(f"from {at} {low:g} to {high:g}", (runs[high], runs[low]))
+            for low, high in itertools.pairwise(runs)
+        ]
+
+    return _of_table(number, steps, "steps")
 
 
-def gap_by_depth(base: RunConfig = PRINTED) -> Judgement:
+def two_layers_for_lstm() -> Judgement:
+    """Judge "an LSTM of two layers is better than one of three"."""
+
+    def depths(base: RunConfig, _: Callable) -> list[Compared]:
+        two, three = (replace(base, model="lstm", depth=depth) for depth in (2, 3))
+        return [compare("of two layers over three", two, three)]
+
+    return _of_table(3, depths, "comparisons")
+
+
+def _of_table(number: int, compared: Callable, unit: str = "") -> Judgement:
+    """Judge comparisons of a table at the paper's width and, where it does not vary it, at 256.
+
+    The two are never mixed. What has run at h = 256 alone is confirmed so far, at most.
+    """
+    bases = [PRINTED] if number == 2 else [PRINTED, WIDE]
+    judged = {}
+    for base in bases:
+        ways = {name: compared(base, start) for name, start in initialisations().items()}
+        judged[base.hidden] = decide(ways, unit or _UNITS[number])
+    if number == 2:
+        return judged[PRINTED.hidden]
+    return _over_widths(judged[PRINTED.hidden], judged[WIDE.hidden])
+
+
+def _over_widths(printed: Judgement, wide: Judgement) -> Judgement:
+    """Return one verdict from that at the paper's width and that at h = 256."""
+    paper, other = f"h = {PRINTED.hidden}, the paper's width", f"h = {WIDE.hidden}"
+    if not printed.ran and not wide.ran:
+        said = f"Nothing has run at {paper}, or at {other}."
+        return Judgement("not tested", said, ran=False)
+    if not printed.ran:
+        said = f"At {other}: {wide.because}"
+        limit = f"Nothing has run at {paper}."
+        return judgement.at_most_so_far(wide._replace(because=said), limit)
+    if not wide.ran:
+        return printed._replace(because=f"At {paper}: {printed.because}")
+    both = judgement.combined({f"At {paper}": printed, f"At {other}": wide}, "the width")
+    if printed.word == "confirmed" and wide.word in (*judgement.POSITIVE, "not tested"):
+        return both._replace(word="confirmed")
+    return both
+
+
+def _along(number: int, base: RunConfig, start: Callable) -> dict[float, RunConfig]:
+    """Return what a table varies -> reweighted-RNN there."""
+    name, values = VARIED[number]
+    return {value: start(replace(base, **{name: value})) for value in values}
+
+
+# The generalisation gap ---------------------------------------------------------------------------
+
+
+def gap_by_depth() -> Judgement:
     """Judge "the gap between test and training error does not grow with depth"."""
-    runs = _over(3, base)
-    if len(runs) < _TREND:
-        return _too_few(runs, 3)
-    found = judgement.committed()
-    pairs = found.pairs(runs[min(runs)], runs[max(runs)])
-    sides = (np.stack([_test_by_train(name) for name in side]) for side in zip(*pairs, strict=True))
-    # The shallowest "leads" by what the gap grows to the deepest.
-    growth = paired(*sides, pooled=True)
-    listed = ", ".join(
-        f"{np.mean([_test_by_train(name).mean() for name in found.at(run)['config_hash']]):.2f} "
-        f"at d = {depth:g}"
-        for depth, run in runs.items()
-    )
-    said = f"Test error over training error at the last epoch: {listed}. From the first to the "
-    said += f"last it grows by {judgement.interval(growth)}."
-    if growth.low > _GROWN:
-        return Judgement("does not hold", said)
-    word = "holds" if len(runs) == len(VARIED[3][1]) else "in part"
-    return Judgement(word if growth.high < _GROWN else "open", said)
+    judged = {base: _gap_along(3, base) for base in (PRINTED, WIDE)}
+    return _over_widths(judged[PRINTED], judged[WIDE])
 
 
-def _test_by_train(config_hash: str) -> np.ndarray:
+def gap_by_width() -> Judgement:
+    """Judge "the gap between test and training error does not grow with width"."""
+    return _gap_along(2, PRINTED)
+
+
+def _gap_along(number: int, base: RunConfig) -> Judgement:
+    """Compare the least of what the table varies with the largest, of those that ran."""
+    ways, told = {}, {}
+    for label, start in initialisations().items():
+        found, runs = judgement.committed(), _along(number, base, start)
+        ran = {value: run for value, run in runs.items() if found.pairs(run, run)}
+        told[label] = ", ".join(
+            f"{np.mean([_ratio(name).mean() for name in found.seeds(run).values()]):.2f} "
+            f"at {NAMES[VARIED[number][0]]} {value:g}"
+            for value, run in ran.items()
+        )
+        ways[label] = _steps_of_gap(number, runs, ran)
+    judged = decide(ways, _UNITS[number])
+    if not judged.ran:
+        few = max(map(len, (each for each in told.values())), default=0)
+        said = f"Test error over training error: {next(iter(told.values()))}. " if few else ""
+        said += f"A trend needs {_TREND} of the {len(VARIED[number][1])} {_UNITS[number]}."
+        return judged._replace(because=said)
+    ratios = "; ".join(f"{each} ({label})" for label, each in told.items() if each)
+    said = f"Test error over training error at the last epoch: {ratios}. A growth of up to "
+    said += f"{_GROWN:.2f} dB (a tenth) counts as none, as training errors lag by a part of an "
+    known = [len(each.split(", ")) for each in told.values() if each]
+    share = {"done": min(known), "all": len(VARIED[number][1]), "unit": _UNITS[number]}
+    return judged._replace(because=f"{said}epoch. {judged.because}", **share)
+
+
+def _steps_of_gap(number: int, runs: dict, ran: dict) -> list[Compared]:
+    """Return the comparison of the ends, then what has not run, so that the whole is counted."""
+    at = NAMES[VARIED[number][0]]
+    low, high = (min(ran), max(ran)) if len(ran) >= _TREND else (min(runs), max(runs))
+    gap = _growth(runs[low], runs[high]) if len(ran) >= _TREND else None
+    name = f"of the ratio at {at} {low:g} over that at {at} {high:g}"
+    ends = Compared(name, (runs[high], runs[low]), gap, group=f"{high:g}", null=-_GROWN)
+    missing = [value for value in runs if value not in ran]
+    return [ends, *(Compared(f"{at} {value:g}", (runs[value],) * 2) for value in missing)]
+
+
+def _growth(run: RunConfig, other: RunConfig) -> Difference | None:
+    """Return by how many dB the ratio of errors is lower in the second configuration."""
+    pairs = judgement.committed().trained.pairs(run, other)
+    if not pairs:
+        return None
+    first, second = (np.stack([_ratio(name) for name in side]) for side in zip(*pairs, strict=True))
+    return paired(second, first, pooled=True, null=-_GROWN)
+
+
+def _ratio(config_hash: str) -> np.ndarray:
     """Return the error of each test sequence over the training error of the last epoch."""
     found = judgement.committed()
     return found.errors[config_hash] / found.curves[config_hash]["train_mse"].iloc[-1]
-
-
-def two_layers_for_lstm(base: RunConfig = PRINTED) -> Judgement:
-    """Judge "an LSTM of two layers is better than one of three"."""
-    two, three = (replace(base, model="lstm", depth=depth) for depth in (2, 3))
-    gap = judgement.committed().difference(two, three)
-    if gap is None:
-        said = "The LSTM has not been run at both depths at this scale."
-        return Judgement("open", said, ran=False)
-    word = judgement.word([gap.verdict], whole=True, part=True)
-    return Judgement(word, f"Lead of two layers over three: {judgement.interval(gap)}.")
-
-
-def _over(number: int, base: RunConfig) -> dict[float, RunConfig]:
-    """Return what a table varies -> our run there, where it has been made."""
-    name, values = VARIED[number]
-    runs = {value: replace(base, **{name: value}) for value in values}
-    return {value: run for value, run in runs.items() if judgement.committed().pairs(run, run)}
-
-
-def _too_few(found: dict, number: int) -> Judgement:
-    said = f"Values run: {len(found)} of {len(VARIED[number][1])}; a trend needs {_TREND}."
-    return Judgement("open", said, ran=False)
-
-
-def _also_short(rule: Callable[..., Judgement]) -> Callable[[], Judgement]:
-    """Return the rule for the paper's scale, with what short runs say, where they can, added."""
-
-    def judge() -> Judgement:
-        found, short = rule(), rule(base=SHORT)
-        if not short.ran:
-            return found
-        aside = f"In short runs at h = {SHORT.hidden}, which decide nothing here:"
-        return found._replace(because=f"{found.because} {aside} {short.because}")
-
-    return judge
 
 
 # What is taken away -------------------------------------------------------------------------------
 
 
 def reweighting_helps() -> Judgement:
-    """Judge "Z and g are what ours gains over ℓ1-ℓ1-RNN", by taking away one or both."""
+    """Judge "Z and g are what ours gains over ℓ1-ℓ1-RNN", by removing one or both.
+
+    ℓ1-ℓ1-RNN, which has neither, also runs with as many parameters. Networks on the plateau of
+    linear reconstruction say nothing of the reweighting and are excluded.
+    """
+    l1_l1 = replace(WIDE, model="l1-l1-rnn")
     less = {
-        "without g": replace(SHORT, reweighting="Z"),
-        "without Z": replace(SHORT, reweighting="g"),
-        "without both": replace(SHORT, model="l1-l1-rnn"),
+        "over Z alone": replace(WIDE, reweighting="Z"),
+        "over g alone": replace(WIDE, reweighting="g"),
+        "over neither": l1_l1,
+        "over neither at equal size": matched(l1_l1),
     }
-    found = judgement.committed()
-    gaps = {f"{name} in short runs": found.difference(SHORT, run) for name, run in less.items()}
-    without = found.difference(WIDE, replace(WIDE, model="l1-l1-rnn"))
-    gaps[f"without both at the paper's scale and h = {WIDE.hidden}"] = without
-    return _from_gaps(gaps, "Lead of reweighted-RNN over the same network")
+    ways = {
+        label: [_off_plateau(compare(name, start(WIDE), start(run))) for name, run in less.items()]
+        for label, start in initialisations().items()
+    }
+    judged = decide(ways, "comparisons")
+    said = f"At h = {WIDE.hidden}, leads of reweighted-RNN. {judged.because}"
+    return judged._replace(because=said)
+
+
+def _off_plateau(one: Compared) -> Compared:
+    """Exclude a comparison if one of its networks ends on the plateau of linear reconstruction."""
+    stuck = [run for run in one.runs if one.gap and _on_plateau(run)]
+    if not stuck:
+        return one
+    names = " and ".join(title(run.model) for run in stuck)
+    why = f"{names} within {PLATEAU:g} dB of the best linear reconstruction"
+    return replace(one, gap=None, excluded=why)
+
+
+def _on_plateau(run: RunConfig) -> bool:
+    psnr = judgement.committed().at(run)["psnr_authors"].mean()
+    linear = level(source=run.source, reduction=run.reduction, cs_rate=run.cs_rate)
+    return bool(abs(psnr - linear) <= PLATEAU)
 
 
 def temporal_prior() -> Judgement:
-    """Judge "the ℓ1-ℓ1 term is part of the gain", by networks with λ2 held at zero."""
-    both = {"in short runs": SHORT, f"at the paper's scale and h = {WIDE.hidden}": WIDE}
-    gaps = {name: judgement.committed().difference(run, replace(run, lambda2=0.0))
-            for name, run in both.items()}  # fmt: skip
-    return _from_gaps(gaps, "Lead of reweighted-RNN over the same network with λ2 = 0")
+    """Judge "the ℓ1-ℓ1 term is part of the gain", by networks with λ2 held at zero.
+
+    The reason adds what λ2 is worth from each pair of initial λ, what memory is worth, and which
+    pair is better; these numbers are not part of the tests.
+    """
+    without = replace(WIDE, lambda2=0.0)
+    ways = {
+        label: [compare("with λ2 trained over λ2 = 0", start(WIDE), start(without))]
+        for label, start in initialisations().items()
+    }
+    judged = decide(ways, "comparisons")
+    said = f"reweighted-RNN at h = {WIDE.hidden}. {judged.because}"
+    aside = [*_worth_of("λ2", {"lambda2": 0.0}), *_worth_of("memory (G)", {"memory": "off"})]
+    if aside:
+        said += f" By initial λ1, λ2: {'; '.join(aside)}."
+    return judged._replace(because=said)
 
 
-def _from_gaps(gaps: dict, what: str) -> Judgement:
-    known = {name: gap for name, gap in gaps.items() if gap is not None}
-    if len(known) < len(gaps):
-        missing = ", ".join(name for name in gaps if name not in known)
-        return Judgement("open", f"{what}: not yet run {missing}.")
-    word = judgement.word([gap.verdict for gap in known.values()], whole=True, part=True)
-    return Judgement(word, f"{what}: {judgement.listed(known)}.")
+def _worth_of(what: str, change: dict) -> list[str]:
+    told = []
+    for pair in STARTS.values():
+        run = initialised(WIDE, pair)
+        gap = judgement.committed().trained.difference(run, replace(run, **change))
+        if gap:
+            told.append(f"from {pair[0]:g}, {pair[1]:g} {what} is worth {interval(gap)}")
+    return told
 
 
 RULES: dict[str, Callable[[], Judgement]] = {
-    "best at every rate": _also_short(functools.partial(best_in_table, 1)),
+    "best at every rate": functools.partial(best_in_table, 1),
     "best at every width": functools.partial(best_in_table, 2),
-    "best when deep": _also_short(functools.partial(best_in_table, 3, 3)),
-    "IndRNN when shallow": _also_short(indrnn_when_shallow),
-    "gains with depth": _also_short(functools.partial(grows, 3)),
-    "gap by depth": _also_short(gap_by_depth),
+    "best when deep": functools.partial(best_in_table, 3, least=3),
+    "IndRNN when shallow": functools.partial(
+        best_in_table, 3, most=2, model="indrnn", others=("reweighted-rnn",)
+    ),
+    "gains with depth": functools.partial(grows, 3),
+    "gap by depth": gap_by_depth,
+    "gap by width": gap_by_width,
     "reweighting helps": reweighting_helps,
     "temporal prior": temporal_prior,
     "gains with width": functools.partial(grows, 2),
-    "two layers for LSTM": _also_short(two_layers_for_lstm),
+    "two layers for LSTM": two_layers_for_lstm,
     "lowest error": lowest_error,
-    "unfolded learn faster": _also_short(unfolded_learn_faster),
+    "unfolded learn faster": unfolded_learn_faster,
 }
 """What judges a claim from the committed runs."""

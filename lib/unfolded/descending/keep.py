@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from unfolded import results, sources, tables
+from unfolded.multiple_tests import LEVEL, holm
 
 TRIALS, TESTS, BY_FRAME = "descending.csv", "descending_tests.csv", "descending_frames.csv"
 ALIKE = 0.05
@@ -28,9 +30,8 @@ def outcomes(tests: pd.DataFrame, score: str = "psnr_authors") -> pd.DataFrame:
 def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFrame:
     """Return how far one way is ahead of another, over seeds that both have: a row a case.
 
-    ``low`` and ``high`` bound the mean of the paired differences with 95 % by Student's t. The
-    verdict is "alike" where both lie within ALIKE dB, else "better" or "worse" where they exclude
-    zero, else "undecided".
+    ``low`` and ``high`` bound the mean of the paired differences with 95 % by Student's t, of which
+    ``p`` is the two-sided p-value; the verdict is that of :func:`decided` over these cases.
 
     >>> index = pd.MultiIndex.from_product([["net"], ["noise"], [0.1], [0, 1, 2]])
     >>> table = pd.DataFrame({"held": [2.0, 2.1, 2.2], "free": [1.0, 1.1, 1.1]}, index)
@@ -38,13 +39,25 @@ def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFram
     'better'
     """
     lead = (reached[way] - reached[rival]).dropna().groupby(["model", "what", "level"], sort=False)
-    rows = lead.agg(["mean", "size"]).rename(columns={"size": "seeds"})
+    rows = lead.agg(["mean", "size", "sem"]).rename(columns={"size": "seeds"})
     ends = np.array([tables.interval(each) for _, each in lead]).reshape(-1, 2)
     rows["low"], rows["high"] = ends.T
-    alike = (rows["low"] >= -ALIKE) & (rows["high"] <= ALIKE)
-    cases = [alike, rows["low"] > 0, rows["high"] < 0]
-    words = np.select(cases, ["alike", "better", "worse"], "undecided")
-    return rows.assign(verdict=words).reset_index()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rows["p"] = 2 * stats.t.sf((rows["mean"] / rows["sem"]).abs(), rows["seeds"] - 1)
+    return decided(rows.drop(columns="sem").reset_index())
+
+
+def decided(cases: pd.DataFrame) -> pd.DataFrame:
+    """Return cases of :func:`against` as one family of tests, with a verdict each.
+
+    The verdict is "alike" where the 95 % interval lies within ALIKE dB of zero, else "better" or
+    "worse" where the p-value, corrected by Holm's method for the number of cases, is at most 5 %,
+    else "undecided".
+    """
+    alike = (cases["low"] >= -ALIKE) & (cases["high"] <= ALIKE)
+    apart = holm(cases["p"]) <= LEVEL
+    choices = [alike, apart & (cases["mean"] > 0), apart & (cases["mean"] < 0)]
+    return cases.assign(verdict=np.select(choices, ["alike", "better", "worse"], "undecided"))
 
 
 def in_the_mean(tests: pd.DataFrame, merit: str) -> pd.DataFrame:
