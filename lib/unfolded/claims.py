@@ -115,6 +115,12 @@ def told(judged: pd.DataFrame) -> str:
     return "\n".join(each)
 
 
+def reason(judged: pd.DataFrame, name: str) -> str:
+    """Return the verdict on one claim of :func:`summary`, by its id, and why, in Markdown."""
+    row = judged.set_index("id").loc[name]
+    return f"**{label(row['verdict'], row['share'])}.** {row['because']}"
+
+
 def counts(judged: pd.DataFrame) -> str:
     """Return how many claims have which verdict, as a sentence for each kind of claim.
 

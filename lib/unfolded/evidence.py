@@ -114,7 +114,7 @@ class Evidence:
 
         Such a run returns about the mean frame: see :func:`unfolded.linear_baseline.did_not_train`.
         """
-        kept = self.runs[~did_not_train(self.runs)]
+        kept = self.runs.loc[~did_not_train(self.runs).astype(bool)]
         return Evidence(mark(kept, self.runs), self.errors, self.curves, self.failed)
 
     def curve(self, run: RunConfig) -> pd.DataFrame | None:
