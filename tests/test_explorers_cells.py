@@ -178,6 +178,52 @@ def test_a_point_is_at_our_best_value_or_at_the_mean_frame_or_at_the_papers():
     assert found == [30.0, 29.0, 16.0, 31.0, None]
 
 
+STUB = """
+let made;
+globalThis.customElements = { get: () => undefined, define: (_, kind) => { made = kind; } };
+globalThis.HTMLElement = class {
+  querySelector() { return { style: {}, setAttribute() {}, textContent: "" }; }
+  querySelectorAll() { return []; }
+};
+"""
+DRAW = """(() => {
+  const count = (text, what) => text.split(what).length - 1;
+  return data.states.map((state) => {
+    const [explorer, parts] = [new made(), {}];
+    explorer.data = data.data;
+    Object.assign(explorer.state, state);
+    explorer.fill = (part, html) => { parts[part] = html; };
+    explorer.draw();
+    return {
+      dots: count(parts.lines, "<circle"), hollow: count(parts.lines, "ue-dot ce-reported"),
+      paper: count(parts.lines, "ce-printed"), crosses: count(parts.lines, "ce-untrained"),
+      levels: count(parts.lines, "data-level"), points: count(parts.points, "ce-hit"),
+      rows: count(parts.alternative, "<tr>"), words: parts.words, count: parts.count,
+      bad: ["NaN", "undefined"].map((word) => count(Object.values(parts).join(), word)).join(),
+    };
+  });
+})()"""
+
+
+def test_the_chart_draws_both_values_the_baselines_and_what_did_not_train():
+    nine = ",".join(recorded(some())["names"])
+    full, wide, small = (each["key"] for each in recorded(some())["sets"])
+    states = [{"runs": key, "shown": nine, "table": 1, "at": 1} for key in (full, wide, small)]
+    data = {"data": recorded(some()), "states": states}
+    first, second, third = in_node(DRAW, data, STUB + SCRIPT)
+    assert {each["bad"] for each in (first, second, third)} == {"0,0"}
+    assert (first["dots"], first["hollow"], first["crosses"]) == (3, 1, 1)
+    assert (first["paper"], first["points"], first["levels"]) == (45, 45, 2)
+    assert (second["paper"], second["dots"], second["points"]) == (0, 1, 1)
+    assert (third["paper"], third["dots"]) == (0, 1)
+    assert first["rows"] == 1 + 12 + 2
+    assert "as well as we can 33.32 dB (1 seed, initial λ 1 and 0.01)" in first["words"]
+    assert first["count"].startswith("Of 45 cells of Table 1, 3 were run")
+    assert second["count"].endswith(
+        "The paper's values are of another scale, so they are not shown."
+    )
+
+
 SEE = """
   const [explorer] = document.getElementsByTagName("cells-explorer");
   const all = (selector) => [...explorer.querySelectorAll(selector)];
