@@ -12,10 +12,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from unfolded.errors import ConfigError, complain
+from unfolded.kernels.backend import chosen, use
 from unfolded.kernels.linear import linear
 from unfolded.kernels.runs import runs_first, transformed
 from unfolded.kernels.sweep import Sweep
 from unfolded.kernels.transformed import Transformed
+
+__all__ = ["Factors", "chosen", "decode", "differentiated_by_func", "transform", "unroll", "use"]
 
 
 class Factors(NamedTuple):

@@ -13,7 +13,7 @@ def choose(rows: torch.Tensor, pull: torch.Tensor | None) -> ModuleType | native
     """Return what has the functions of portable.py, the fastest for such rows (…, batch, h)."""
     if rows.is_cuda:
         return _on_cuda()
-    if rows.ndim == 2 and rows.dtype in native.SUFFIX and native.library() is not None:
+    if rows.ndim == 2 and rows.dtype in native.SUFFIX and native.serves():
         return native.Native(rows.dtype, 0.0 if pull is None else pull.item())
     return portable
 

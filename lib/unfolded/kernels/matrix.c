@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "matrix.h"
 #include "team.h"
 
 /* A tile of the result stays in registers: ROWS rows of VECTORS vectors, of 32 or 16 registers. */
@@ -20,26 +21,10 @@ enum { BYTES = 16, ROWS = 8, VECTORS = 2 };
 enum { BYTES = 16, ROWS = 6, VECTORS = 2 };
 #endif
 
-struct packing {
-    long inner, columns, inner_step, column_step;
-    const void *from;
-    void *to;
-    long next;
-};
-
 struct transposition {
     long rows, columns;
     const void *from;
     void *to;
-    long next;
-};
-
-/* p (rows, inner) with so many numbers from row to row, B (rows, columns) packed. */
-struct correlation {
-    long rows, inner, columns, step;
-    const void *p, *B;
-    void *out;
-    double *sums;
     long next;
 };
 
@@ -159,7 +144,7 @@ static inline void NAME(tile)(long rows, const REAL *p, long p_step, long p_next
     long bytes = (columns < NAME(PANEL) ? columns : NAME(PANEL)) * (long)sizeof(REAL);
     for (int i = 0; i < ROWS && i < rows; i++) {
         if (add) {
-            NAME(vector) before[VECTORS];
+            NAME(vector) before[VECTORS] = {{0}};
             memcpy(before, out + i * width, columns < NAME(PANEL) ? bytes : (long)sizeof(before));
             for (int v = 0; v < VECTORS; v++)
                 sum[i][v] += before[v];
@@ -203,7 +188,7 @@ static void NAME(pack_strips)(long rows, long columns, const REAL *p, long step,
             else
                 memcpy(strips + i * rows, p + i, (columns - i) * sizeof(REAL));
     }
-    for (long i = 0; i < columns; i++)
+    for (long i = 0; sums && i < columns; i++)
         sums[i] += sum[i];
 }
 
@@ -216,8 +201,8 @@ static void NAME(take_correlations)(void *job)
         for (long k = 0; k < s->rows; k += LONGEST) {
             long some = s->rows - k < LONGEST ? s->rows - k : LONGEST;
             NAME(pack_strips)(some, columns, (const REAL *)s->p + k * s->step + i0, s->step, strips,
-                              s->sums + i0);
-            for (long c = 0; c < s->columns; c += NAME(PANEL))
+                              s->sums ? s->sums + i0 : 0);
+            for (long c = 0; s->out && c < s->columns; c += NAME(PANEL))
                 for (long i = 0; i < columns; i += ROWS)
                     NAME(tile)(columns - i, strips + i * some, 1, ROWS, some,
                                (const REAL *)s->B + c * s->rows + k * NAME(PANEL), s->columns - c,

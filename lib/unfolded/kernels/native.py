@@ -1,4 +1,4 @@
-"""What the engine has in C, layer.c, matrix.c and sweep.c: compiled at first use, for the CPU."""
+"""What the engine has in C (layer.c, matrix.c, scan.c and sweep.c): compiled at first use."""
 
 import contextlib
 import ctypes
@@ -18,31 +18,36 @@ from torch import Tensor
 
 from unfolded import files
 from unfolded.errors import RecordError
+from unfolded.kernels import backend
 
-# Products and sums are contracted in matrix products and scans: the element-wise work of layer.c
+# Products and sums are contracted in matrix products and in scans: the element-wise work of layer.c
 # must give the result of portable.py to the last bit.
 _SOURCES = {
     "layer.c": "-ffp-contract=off",
     "matrix.c": "-ffp-contract=fast",
-    "sweep.c": "-ffp-contract=off",
     "scan.c": "-ffp-contract=fast",
+    "sweep.c": "-ffp-contract=off",
 }
 _FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC"]
 SUFFIX = {torch.float32: "float", torch.float64: "double"}
 _UNAVAILABLE = (ImportError, OSError, AttributeError, ValueError, RecordError)
 _LONG, _REAL, _AT = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
 _ARGUMENTS = {
+    "activate": [_LONG, _LONG, _AT],
     "forward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
     "backward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
     "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
-    "activate": [_LONG, _LONG, _AT],
-    "correlate": [_AT, _AT, _LONG],
     "pack": [_AT, _AT, _LONG],
     "scan": [_AT, _AT, _LONG],
     "sweep_forward": [_AT, _AT, _LONG],
     "sweep_backward": [_AT, _AT, _LONG],
     "transpose": [_AT, _AT, _LONG],
 }
+
+
+def serves() -> bool:
+    """Return whether there are compiled kernels, and none was chosen in their place."""
+    return backend.chosen() in (None, "native") and library() is not None
 
 
 @functools.cache
@@ -63,7 +68,7 @@ def library() -> ctypes.CDLL | None:
 
 def _place(compiler: str) -> Path:
     """Return where the library for this source, compiler and processor lies."""
-    sources = (_source(name).read_text() for name in (*_SOURCES, "team.h", "twice.h"))
+    sources = (_source(name).read_text() for name in (*_SOURCES, "matrix.h", "team.h", "twice.h"))
     what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), _processor())
     name = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
     suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
@@ -122,8 +127,9 @@ def _load(path: Path) -> ctypes.CDLL:
             function = getattr(loaded, f"{name}_{suffix}")
             function.argtypes, function.restype = arguments, None
     for suffix in SUFFIX.values():
-        packed = getattr(loaded, f"packed_{suffix}")
+        packed, room = (getattr(loaded, f"{name}_{suffix}") for name in ("packed", "scan_room"))
         packed.argtypes, packed.restype = [_LONG, _LONG], _LONG
+        room.argtypes, room.restype = [_AT, _LONG], _LONG
     return loaded
 
 
@@ -160,41 +166,6 @@ def transposed(x: Tensor) -> Tensor:
     y = x.new_empty(x.shape[::-1])
     together("transpose", x.dtype, _Transposition(*x.shape, x.data_ptr(), y.data_ptr(), 0))
     return y
-
-
-class _Packing(ctypes.Structure):
-    _fields_ = [
-        *((name, _LONG) for name in ("inner", "columns", "inner_step", "column_step")),
-        *((name, _AT) for name in ("source", "target")),
-        ("next", _LONG),
-    ]
-
-
-def packed(W: Tensor) -> Tensor:
-    """Return Wᵀ laid down as products x Wᵀ read it: W (columns, inner) of any strides."""
-    columns, inner = W.shape
-    target = W.new_empty(getattr(library(), f"packed_{SUFFIX[W.dtype]}")(inner, columns))
-    steps = reversed(W.stride())
-    job = _Packing(inner, columns, *steps, W.data_ptr(), target.data_ptr(), 0)
-    together("pack", W.dtype, job)
-    return target
-
-
-class _Correlation(ctypes.Structure):
-    _fields_ = [
-        *((name, _LONG) for name in ("rows", "inner", "columns", "step")),
-        *((name, _AT) for name in ("p", "B", "out", "sums")),
-        ("next", _LONG),
-    ]
-
-
-def correlate(p: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return pᵀ x and the sum of the rows of p: p (rows, o) and x (rows, k), whose rows lie whole."""
-    (rows, o), k = p.shape, x.shape[1]
-    B, out, sums = packed(x.T), x.new_empty(o, k), x.new_zeros(o, dtype=torch.float64)
-    pointers = (each.data_ptr() for each in (p, B, out, sums))
-    together("correlate", p.dtype, _Correlation(rows, o, k, p.stride(0), *pointers, 0))
-    return out, sums.to(p.dtype)
 
 
 class Native:

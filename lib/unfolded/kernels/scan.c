@@ -2,7 +2,8 @@
  *
  * Samples do not meet in the recurrence, so that a thread takes its rows of the batch through all
  * frames and waits for nobody.  Input products are made for a few frames at a time, so that what
- * passes between products and cells stays in the cache.  Compiled twice, for float and double.
+ * passes between products and cells stays in the cache; what a weight gets is one product over all
+ * frames, in the end.  Compiled twice, for float and double.
  */
 
 #ifndef REAL
@@ -12,25 +13,32 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "matrix.h"
 #include "team.h"
 
-enum { PLAIN, LSTM, GRU };            /* cells */
-enum { TANH, RELU, SOFT, SIGMOID };   /* activations */
+enum { ELMAN, INDEPENDENT, FAST, LSTM, GRU };
+enum { TANH, RELU, SOFT, SIGMOID };
 
-/* x (frames, batch, features); codes and, of LSTM, cells (frames + 1, batch, width) begin with the
- * state before.  gates and dgates (frames, batch, gates width): i f g o of LSTM, r z n of GRU and
- * its W_n h + b_n, φ of PLAIN.  Matrices are packed; of GRU `second` is W_n and `recurrent` W_r, W_z. */
+/* x, dx (frames, batch, features).  codes and, of LSTM, cells (frames + 1, batch, width) begin with
+ * h0 and c0.  Gates (frames, batch, gates width): i f g o of LSTM, r z n and W_n h + b_n of GRU, φ
+ * of FAST; null if they need not be kept.  W: w of INDEPENDENT; bias_h: the second one of LSTM and
+ * GRU.  Backward, with grads: dh0, dc0 begin as the gradients in the last states; dU and dW may be
+ * null, dbias is (gates width), and dab (2, width) has a part of the gradients in a and b by unit. */
 struct scan {
-    long frames, batch, width, features, gates, rows, chunk, cell, phi, leaky;
-    double a, b; /* h_t = a φ + b h_{t-1} if leaky */
-    const void *x, *input, *recurrent, *second, *bias, *w;
-    void *codes, *cells, *kept, *scratch; /* kept: gates, or null */
-    const void *grads;
-    void *carry, *carry_cell, *dgates, *dx; /* dx may be null */
-    double *sums; /* (shares, 2, width): gradients in a and b, or in w */
+    long frames, batch, width, features, rows, chunk, cell, phi;
+    double a, b;
+    const void *x, *U, *W, *bias, *bias_h, *grads;
+    void *codes, *cells, *kept, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *room;
+    /* From here on its own, in the room. */
+    void *input, *recurrent, *second, *offset, *gates, *dgates, *columns;
+    double *sums; /* one after the other, of dbias and, of each share, dab */
     long next;
     fenv_t environment;
 };
+
+static long gates_of(const struct scan *s) { return s->cell >= LSTM ? 4 : 1; }
+static long sent_of(const struct scan *s) { return s->cell == GRU ? 3 : gates_of(s); }
+static long both_of(const struct scan *s) { return s->cell == GRU ? 2 : gates_of(s); }
 
 /* exp(y) = s + s p for |y| <= 87: s a power of two, p = exp(r) - 1 by its series to r^7. */
 static inline void parts_float(float y, float *s, float *p)
@@ -79,6 +87,9 @@ static inline double tanh_double(double x) { return tanh(x); }
 #else
 
 /* From matrix.c */
+long NAME(packed)(long, long);
+void NAME(pack)(struct packing *, team, long);
+void NAME(correlate)(struct correlation *, team, long);
 void NAME(multiply)(long, const REAL *, long, long, const REAL *, long, REAL *, long, int);
 
 /* v = φ(v).  A condition that is false for NaN must never choose a number. */
@@ -116,15 +127,16 @@ static void NAME(plain_forward)(const struct scan *s, REAL *restrict g, const RE
                                 REAL *restrict h)
 {
     long many = s->width;
-    const REAL *bias = s->bias, *w = s->w;
+    const REAL *bias = s->offset, *w = s->W;
     REAL a = (REAL)s->a, b = (REAL)s->b;
-    for (long j = 0; j < many; j++)
-        g[j] += bias[j];
-    if (w)
+    if (s->cell == INDEPENDENT)
         for (long j = 0; j < many; j++)
-            g[j] += w[j] * before[j];
+            g[j] += bias[j] + w[j] * before[j];
+    else
+        for (long j = 0; j < many; j++)
+            g[j] += bias[j];
     NAME(activate)(s->phi, many, g);
-    if (s->leaky)
+    if (s->cell == FAST)
         for (long j = 0; j < many; j++)
             h[j] = a * g[j] + b * before[j];
     else
@@ -136,11 +148,11 @@ static void NAME(plain_backward)(const struct scan *s, const REAL *restrict g,
                                  REAL *restrict carry, REAL *restrict d, double *restrict sums)
 {
     long many = s->width;
-    const REAL *w = s->w;
+    const REAL *w = s->W;
     REAL a = (REAL)s->a, b = (REAL)s->b;
     for (long j = 0; j < many; j++)
         d[j] = grad[j] + carry[j];
-    if (s->leaky)
+    if (s->cell == FAST)
         for (long j = 0; j < many; j++) {
             sums[j] += d[j] * g[j];
             sums[many + j] += d[j] * before[j];
@@ -148,7 +160,7 @@ static void NAME(plain_backward)(const struct scan *s, const REAL *restrict g,
             d[j] *= a;
         }
     NAME(slope)(s->phi, many, g, d);
-    if (w)
+    if (s->cell == INDEPENDENT)
         for (long j = 0; j < many; j++) {
             sums[j] += d[j] * before[j];
             carry[j] = w[j] * d[j];
@@ -229,26 +241,27 @@ static void NAME(project)(const struct scan *s, long frames, long rows, const RE
 
 static void NAME(forward_scan)(struct scan *s, long share, long rows)
 {
-    long h = s->width, wide = s->gates * h, first = share * s->rows, features = s->features;
-    long sent = s->cell == GRU ? 3 * h : wide, both = s->cell == GRU ? 2 * h : wide;
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    long first = share * s->rows, features = s->features;
     for (long t0 = 0; t0 < s->frames; t0 += s->chunk) {
         long some = s->frames - t0 < s->chunk ? s->frames - t0 : s->chunk;
         long at = t0 * s->batch + first, frame = (s->kept ? s->batch : rows) * wide;
-        REAL *g = s->kept ? (REAL *)s->kept + at * wide : (REAL *)s->scratch + share * s->chunk * s->rows * wide;
+        REAL *g = s->kept ? (REAL *)s->kept + at * wide
+                          : (REAL *)s->gates + share * s->chunk * s->rows * wide;
         NAME(project)(s, some, rows, (const REAL *)s->x + at * features, features, features,
                       s->input, sent, g, wide, frame);
         for (; some--; at += s->batch, g += frame) {
             const REAL *before = (const REAL *)s->codes + at * h;
             REAL *after = (REAL *)s->codes + (at + s->batch) * h, *c = s->cells;
-            if (s->recurrent)
+            if (s->cell != INDEPENDENT)
                 NAME(multiply)(rows, before, h, h, s->recurrent, both, g, wide, 1);
             if (s->cell == GRU)
-                NAME(multiply)(rows, before, h, h, s->second, h, g + 3 * h, wide, 0);
+                NAME(multiply)(rows, before, h, h, s->second, h, g + sent, wide, 0);
             for (long i = 0; i < rows; i++)
                 if (s->cell == GRU)
-                    NAME(gru_forward)(h, s->bias, g + i * wide, before + i * h, after + i * h);
+                    NAME(gru_forward)(h, s->offset, g + i * wide, before + i * h, after + i * h);
                 else if (s->cell == LSTM)
-                    NAME(lstm_forward)(h, s->bias, g + i * wide, c + (at + i) * h,
+                    NAME(lstm_forward)(h, s->offset, g + i * wide, c + (at + i) * h,
                                        c + (at + s->batch + i) * h, after + i * h);
                 else
                     NAME(plain_forward)(s, g + i * wide, before + i * h, after + i * h);
@@ -258,9 +271,9 @@ static void NAME(forward_scan)(struct scan *s, long share, long rows)
 
 static void NAME(backward_scan)(struct scan *s, long share, long rows)
 {
-    long h = s->width, wide = s->gates * h, first = share * s->rows, features = s->features;
-    long sent = s->cell == GRU ? 3 * h : wide, both = s->cell == GRU ? 2 * h : wide;
-    REAL *carry = (REAL *)s->carry + first * h, *carry_cell = s->carry_cell;
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    long first = share * s->rows, features = s->features;
+    REAL *carry = (REAL *)s->dh0 + first * h, *carry_cell = s->dc0;
     for (long end = s->frames; end > 0; end -= s->chunk) {
         long t0 = end < s->chunk ? 0 : end - s->chunk;
         for (long t = end - 1; t >= t0; t--) {
@@ -279,12 +292,13 @@ static void NAME(backward_scan)(struct scan *s, long share, long rows)
                                         carry_cell + (first + i) * h, d + i * wide);
                 else
                     NAME(plain_backward)(s, g + i * wide, before + i * h, grad + i * h,
-                                         carry + i * h, d + i * wide, s->sums + 2 * h * share);
-            if (s->recurrent)
+                                         carry + i * h, d + i * wide,
+                                         s->sums + wide + 2 * h * share);
+            if (s->cell != INDEPENDENT)
                 NAME(multiply)(rows, d, wide, both, s->recurrent, h, carry, h,
-                               s->cell == GRU || s->leaky);
+                               s->cell == GRU || s->cell == FAST);
             if (s->cell == GRU)
-                NAME(multiply)(rows, d + 3 * h, wide, h, s->second, h, carry, h, 1);
+                NAME(multiply)(rows, d + sent, wide, h, s->second, h, carry, h, 1);
         }
         if (s->dx) {
             long at = t0 * s->batch + first;
@@ -312,13 +326,98 @@ static void NAME(take_scans)(void *job)
     fesetenv(&own);
 }
 
-/* Forward, fill codes, cells and gates after the state before.  Backward, with grads, fill dgates
- * and dx, and turn the gradient in the last state into that in the state before. */
+static void *NAME(carve)(REAL *room, long *used, long numbers)
+{
+    long at = *used;
+    *used += (numbers + 15) / 16 * 16; /* lines of the cache */
+    return room ? room + at : 0;
+}
+
+/* Lay out the room, and return how many numbers it takes. */
+long NAME(scan_room)(struct scan *s, long threads)
+{
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    long used = 0, all = s->frames * s->batch, matrix = s->cell != INDEPENDENT;
+    long most = s->features > h ? s->features : h, doubles = sizeof(double) / sizeof(REAL);
+    REAL *room = s->room;
+    int back = s->grads != 0;
+    s->input = NAME(carve)(room, &used,
+                           back ? NAME(packed)(sent, s->features) : NAME(packed)(s->features, sent));
+    s->recurrent = NAME(carve)(room, &used,
+                               matrix * (back ? NAME(packed)(both, h) : NAME(packed)(h, both)));
+    s->second = NAME(carve)(room, &used, (s->cell == GRU) * NAME(packed)(h, h));
+    s->offset = NAME(carve)(room, &used, wide);
+    s->gates = NAME(carve)(room, &used, back || s->kept ? 0 : threads * s->chunk * s->rows * wide);
+    s->dgates = NAME(carve)(room, &used, back * all * wide);
+    s->columns = NAME(carve)(room, &used, back * NAME(packed)(all, most));
+    s->sums = NAME(carve)(room, &used, back * doubles * (wide + 2 * h * threads));
+    return used;
+}
+
+/* Lay down a matrix (rows, columns) for products with its transpose or, backward, with itself. */
+static void NAME(lay_down)(long rows, long columns, const REAL *from, void *to, int back,
+                           team start, long threads)
+{
+    struct packing forth = {columns, rows, 1, columns, from, to, 0};
+    struct packing itself = {rows, columns, columns, 1, from, to, 0};
+    NAME(pack)(back ? &itself : &forth, start, threads);
+}
+
+/* The gradients in U, W and the biases from dgates. */
+static void NAME(gather)(struct scan *s, team start, long threads)
+{
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    long all = s->frames * s->batch;
+    const REAL *d = s->dgates;
+    REAL *dW = s->dW, *dbias = s->dbias, *dab = s->dab;
+    double *ab = s->sums + wide;
+    struct correlation input = {all, sent, s->features, wide, d, s->columns, s->dU, s->sums, 0};
+    NAME(lay_down)(all, s->features, s->x, s->columns, 1, start, threads);
+    NAME(correlate)(&input, start, threads);
+    if (s->cell == GRU || (dW && s->cell != INDEPENDENT)) {
+        struct correlation first = {all, both, h, wide, d, s->columns, dW, 0, 0};
+        struct correlation second = {all, h, h, wide, d + sent, s->columns, 0, s->sums + sent, 0};
+        NAME(lay_down)(all, h, s->codes, s->columns, 1, start, threads);
+        if (dW)
+            NAME(correlate)(&first, start, threads);
+        if (dW)
+            second.out = dW + both * h;
+        if (s->cell == GRU)
+            NAME(correlate)(&second, start, threads);
+    }
+    for (long j = 0; j < wide; j++)
+        dbias[j] = (REAL)s->sums[j];
+    for (long j = 0; dab && j < 2 * h; j++) {
+        double sum = 0;
+        for (long share = 0; share < threads; share++)
+            sum += ab[2 * h * share + j];
+        dab[j] = (REAL)sum;
+    }
+}
+
+/* Forward, fill codes, cells and gates; backward, all gradients. */
 void NAME(scan)(struct scan *s, team start, long threads)
 {
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    const REAL *W = s->W, *bias = s->bias, *bias_h = s->bias_h;
+    int back = s->grads != 0;
+    NAME(scan_room)(s, threads);
+    NAME(lay_down)(sent, s->features, s->U, s->input, back, start, threads);
+    if (s->cell != INDEPENDENT)
+        NAME(lay_down)(both, h, W, s->recurrent, back, start, threads);
+    if (s->cell == GRU)
+        NAME(lay_down)(h, h, W + both * h, s->second, back, start, threads);
+    if (back)
+        memset(s->sums, 0, (wide + 2 * h * threads) * sizeof(double));
+    else
+        for (long j = 0; j < wide; j++) /* of GRU, b_n of the input and of the state lie apart */
+            ((REAL *)s->offset)[j] = j >= sent ? bias_h[j - h]
+                                               : bias[j] + (bias_h && j < both ? bias_h[j] : 0);
     s->next = 0;
     fegetenv(&s->environment);
     begin(start, NAME(take_scans), s, threads);
+    if (back)
+        NAME(gather)(s, start, threads);
 }
 
 #endif

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from unfolded.kernels import native
+from unfolded.kernels import backend, native
 
 SAMPLES, FRAMES = 4, 8
 """Samples a thread and frames from which these loops win: with fewer samples, all threads together
@@ -15,6 +15,14 @@ make one product after the other; with fewer frames, laying down the weights tak
 
 class _Matrix(ctypes.Structure):
     _fields_ = [("first", ctypes.c_void_p), ("second", ctypes.c_void_p), ("inner", ctypes.c_long)]
+
+
+class _Packing(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_long) for name in ("inner", "columns", "inner_step", "column_step")),
+        *((name, ctypes.c_void_p) for name in ("source", "target")),
+        ("next", ctypes.c_long),
+    ]
 
 
 class _Sweep(ctypes.Structure):
@@ -35,14 +43,14 @@ class _Sweep(ctypes.Structure):
 def serves(xs: Tensor) -> bool:
     """Return whether these loops are the fastest for frames (…, T, batch, n)."""
     threads = torch.get_num_threads()
+    forced = backend.chosen() == "native"
     return (
         xs.ndim == 3
         and xs.device.type == "cpu"
         and xs.dtype in native.SUFFIX
-        and native.library() is not None
+        and native.serves()
         and (threads == 1 or native.team() is not None)
-        and xs.shape[0] >= FRAMES
-        and xs.shape[1] >= SAMPLES * threads
+        and (forced or (xs.shape[0] >= FRAMES and xs.shape[1] >= SAMPLES * threads))
     )
 
 
@@ -103,8 +111,13 @@ class Shares:
 
     def _packed(self, W: Tensor) -> int:
         """Lay down Wᵀ as products read it, and return where it lies."""
-        self._held.append(native.packed(W))
-        return self._held[-1].data_ptr()
+        columns, inner = W.shape
+        packed = getattr(native.library(), f"packed_{native.SUFFIX[W.dtype]}")
+        target = self._room(packed(inner, columns)).data_ptr()
+        steps = reversed(W.stride())
+        job = _Packing(inner, columns, *steps, W.data_ptr(), target, 0)
+        native.together("pack", W.dtype, job)
+        return target
 
     def _room(self, numbers: int) -> Tensor:
         self._held.append(self._like.new_empty(numbers))

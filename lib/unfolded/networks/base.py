@@ -208,7 +208,8 @@ class UnfoldedNetwork(SequenceNetwork):
 
         Where torch.func differentiates (grad, jacrev, jvp, …) the steps run.
         """
-        if not self.fast or self.positivity == "free":
+        reference = not self.fast or recurrence.chosen() == "reference"
+        if reference or self.positivity == "free":
             return False
         return not recurrence.differentiated_by_func()
 

@@ -1,0 +1,305 @@
+"""The scan of a recurrent layer in C computes what a loop under autograd computes."""
+
+import contextlib
+import functools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.autograd import gradcheck
+
+from unfolded import recurrence
+from unfolded.errors import ConfigError
+from unfolded.kernels import native, scan
+from unfolded.networks import build
+from unfolded.networks.fastrnn import FastLayer
+from unfolded.networks.gru import GRU
+from unfolded.networks.indrnn import IndependentLayer
+from unfolded.networks.lstm import LSTM
+from unfolded.networks.srnn import ElmanLayer
+
+F64 = torch.float64
+NETWORKS = ("srnn", "lstm", "gru", "indrnn", "fastrnn", "spectralrnn")
+LAYERS = {
+    "elman": ElmanLayer,
+    "independent": functools.partial(IndependentLayer, bound=None, start="ones", std=1),
+    "fast": functools.partial(FastLayer, alpha=0, beta=0, std=1),
+}
+CELLS = [*((kind, phi) for kind in LAYERS for phi in ("tanh", "relu", "soft"))]
+CELLS += [("lstm", "tanh"), ("gru", "tanh")]
+# batch, time, k, h; the last has more rows and columns than any block of the products in C.
+SHAPES = [(1, 1, 1, 1), (2, 3, 4, 6), (5, 1, 2, 3), (1, 9, 3, 5), (33, 10, 19, 45)]
+
+needs_c = pytest.mark.skipif(native.library() is None, reason="no C compiler here")
+
+
+@contextlib.contextmanager
+def threads(number):
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def cell_of(kind, phi="tanh"):
+    if kind in LAYERS:
+        layer = LAYERS[kind](1, 1, phi=phi)
+        return scan.Cell(kind, layer.loop, layer.phi)
+    return {"lstm": LSTM, "gru": GRU}[kind].cell
+
+
+def inputs(kind, shape, draw):
+    """x, h0, c0, U, b and the weights of a layer that neither dies out nor blows up."""
+    B, T, k, h = shape
+    gates = {"lstm": 4, "gru": 3}.get(kind, 1)
+    c0 = draw(B, h) if kind == "lstm" else None
+    first = [draw(B, T, k), draw(B, h), c0, draw(gates * h, k) / k**0.5, draw(gates * h)]
+    if kind == "independent":
+        return [*first, draw(h).tanh()]
+    W = 0.5 * draw(gates * h, h) / h**0.5
+    more = {"elman": [], "fast": [draw().sigmoid(), draw().sigmoid()]}
+    return [*first, W, *more.get(kind, [draw(gates * h)])]
+
+
+def trained(function, tensors, weights, asking=None):
+    """The outputs and the gradients of a weighted sum of them in every tensor that asks."""
+    asked = [t is not None and (asking is None or i in asking) for i, t in enumerate(tensors)]
+    leaves = [
+        None if t is None else t.clone().requires_grad_(ask)
+        for t, ask in zip(tensors, asked, strict=True)
+    ]
+    codes, last = function(*leaves)
+    loss = (codes * weights[0]).sum() + (0 if last is None else (last * weights[1]).sum())
+    loss.backward()
+    outputs = [codes.detach()] + ([] if last is None else [last.detach()])
+    return outputs + [leaf.grad if ask else None for leaf, ask in zip(leaves, asked, strict=True)]
+
+
+def close(found, expected, tolerance=1e-10):
+    for i, (one, other) in enumerate(zip(found, expected, strict=True)):
+        assert (one is None) == (other is None), i
+        if one is not None:
+            assert one.shape == other.shape, i
+            assert (one - other).abs().max() <= tolerance * (1 + other.abs().max()), i
+
+
+def compare(kind, phi, shape, draw, asking=None):
+    cell, tensors = cell_of(kind, phi), inputs(kind, shape, draw)
+    weights = draw(*shape[:2], shape[3]), draw(shape[0], shape[3])
+    with recurrence.use("native"):
+        found = trained(functools.partial(scan.run, cell), tensors, weights, asking)
+    close(found, trained(cell.reference, tensors, weights, asking))
+
+
+@needs_c
+@pytest.mark.parametrize("number", [1, 3], ids=["one thread", "three"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("kind", "phi"), CELLS)
+def test_scan_equals_the_reference(kind, phi, shape, number, normal):
+    with threads(number):
+        compare(kind, phi, shape, normal)
+
+
+@needs_c
+@settings(max_examples=60)
+@given(
+    shape=st.tuples(*(st.integers(1, most) for most in (40, 12, 70, 70))),
+    cell=st.sampled_from(CELLS),
+    number=st.integers(1, 2),
+    seed=st.integers(0, 2**30),
+)
+def test_scan_equals_the_reference_for_any_shape(shape, cell, number, seed):
+    generator = torch.Generator().manual_seed(seed)
+    with threads(number):
+        compare(*cell, shape, lambda *size: torch.randn(size, generator=generator, dtype=F64))
+
+
+@needs_c
+@pytest.mark.parametrize(("kind", "phi"), CELLS)
+def test_single_precision_rounds_and_nothing_else(kind, phi, normal):
+    B, T, k, h = shape = SHAPES[-1]
+    cell, tensors = cell_of(kind, phi), inputs(kind, shape, normal)
+    weights = normal(B, T, h), normal(B, h)
+    exact = trained(cell.reference, tensors, weights)
+    with recurrence.use("native"):
+        single = [None if t is None else t.float() for t in tensors]
+        run = functools.partial(scan.run, cell)
+        found = trained(run, single, [each.float() for each in weights])
+    # Each frame adds a sum of h + k products and a few functions; a gradient goes there and back.
+    # A unit at a kink may take its other side: hence the norm.
+    bound = 4 * T * (h + k) * torch.finfo(torch.float32).eps
+    for i, (one, other) in enumerate(zip(found, exact, strict=True)):
+        if one is not None:
+            assert (one.double() - other).norm() <= bound * other.norm(), i
+
+
+@needs_c
+@pytest.mark.parametrize("only", [True, False], ids=["only", "all-but"])
+@pytest.mark.parametrize("kind", scan.KINDS)
+def test_any_tensor_may_be_frozen(kind, only, normal):
+    places = {i for i, t in enumerate(inputs(kind, SHAPES[1], normal)) if t is not None}
+    for place in places:
+        compare(kind, "tanh", SHAPES[1], normal, {place} if only else places - {place})
+
+
+@needs_c
+@pytest.mark.parametrize("kind", scan.KINDS)
+def test_the_number_of_threads_changes_nothing(kind, normal):
+    tensors, weights = inputs(kind, SHAPES[-1], normal), (normal(33, 10, 45), normal(33, 45))
+    run = functools.partial(scan.run, cell_of(kind))
+    found = []
+    for number in (1, 3):
+        with threads(number), recurrence.use("native"):
+            found.append(trained(run, tensors, weights))
+    for i, (one, other) in enumerate(zip(*found, strict=True)):
+        # Only w, α and β have sums over the samples of a thread.
+        exact = kind not in ("independent", "fast") or i < len(found[0]) - 2
+        assert one is other is None or (torch.equal if exact else torch.allclose)(one, other), i
+
+
+@needs_c
+@pytest.mark.parametrize("kind", scan.KINDS)
+def test_nothing_is_recorded_without_gradients(kind, normal):
+    tensors, cell = inputs(kind, SHAPES[1], normal), cell_of(kind)
+    leaves = [None if t is None else t.requires_grad_() for t in tensors]
+    with recurrence.use("native"):
+        codes, last = scan.run(cell, *leaves)
+        with torch.no_grad():
+            again, last_again = scan.run(cell, *leaves)
+    assert not again.requires_grad and torch.equal(again, codes.detach())
+    assert last is None or torch.equal(last, last_again)
+
+
+@needs_c
+@pytest.mark.parametrize("kind", scan.KINDS)
+def test_gradients_can_be_differentiated_again(kind, normal):
+    tensors, cell = inputs(kind, (2, 3, 2, 3), normal), cell_of(kind)
+    leaves = [t.requires_grad_() for t in tensors if t is not None]
+
+    def slope(*leaves):
+        given = list(leaves) if kind == "lstm" else [*leaves[:2], None, *leaves[2:]]
+        codes = scan.run(cell, *given)[0]
+        return torch.autograd.grad(codes.pow(3).sum(), leaves[:4], create_graph=True)
+
+    with recurrence.use("native"):
+        assert gradcheck(slope, leaves)
+
+
+@needs_c
+def test_a_graph_can_be_walked_twice(normal):
+    leaves = [t if t is None else t.requires_grad_() for t in inputs("gru", SHAPES[1], normal)]
+    with recurrence.use("native"):
+        loss = scan.run(cell_of("gru"), *leaves)[0].square().sum()
+        loss.backward(retain_graph=True)
+        first = leaves[0].grad.clone()
+        loss.backward()
+    assert torch.equal(leaves[0].grad, 2 * first)
+
+
+@needs_c
+@pytest.mark.parametrize(("kind", "phi"), CELLS)
+def test_nan_reaches_the_codes(kind, phi, normal):
+    tensors = inputs(kind, SHAPES[1], normal)
+    tensors[0][0, 1] = torch.nan
+    with recurrence.use("native"):
+        codes, _ = scan.run(cell_of(kind, phi), *tensors)
+    assert codes[0, 1:].isnan().all() and codes[1].isfinite().all()
+
+
+def ulps(number, exact, values):
+    """The largest error of a function in C, in units in the last place of the exact result."""
+    found = values.clone()
+    native.library().activate_float(number, len(found), found.data_ptr())
+    true = exact(values.double())
+    unit = torch.from_numpy(np.spacing(true.abs().float().numpy())).double()
+    return ((found.double() - true).abs() / unit).max()
+
+
+@needs_c
+@pytest.mark.parametrize(
+    ("number", "exact"), [(0, torch.tanh), (3, torch.sigmoid)], ids=["tanh", "sigmoid"]
+)
+def test_functions_in_single_precision_err_by_two_units_at_most(number, exact):
+    # Every 997th number from the smallest that is normal to 80, of both signs.
+    bits = torch.arange(0x00800000, 0x42A00000, 997, dtype=torch.int32)
+    values = bits.view(torch.float32)
+    assert ulps(number, exact, torch.cat([values, -values])) <= 2
+    ends = torch.tensor([0.0, -0.0, 1e3, -1e3, torch.inf, -torch.inf])
+    found = ends.clone()
+    native.library().activate_float(number, len(found), found.data_ptr())
+    assert torch.allclose(found, exact(ends), atol=1e-37, rtol=0)
+
+
+# Networks --------------------------------------------------------------------------------------
+
+
+def recovered(net, frames):
+    net.zero_grad()
+    found = net(frames)
+    (found - frames).square().sum().backward()
+    return [found.detach(), *(p.grad for p in net.parameters())]
+
+
+@pytest.mark.parametrize("backend", ["native", "torch"])
+@pytest.mark.parametrize("depth", range(1, 7))
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_its_reference_by_every_backend(name, depth, backend, normal):
+    if backend == "native" and native.library() is None:
+        pytest.skip("no C compiler here")
+    net = build(name, n0=9, n=4, hidden=12, depth=depth).double()
+    frames = normal(3, 5, 9)
+    with recurrence.use(backend):
+        found = recovered(net, frames)
+    with recurrence.use("reference"):
+        close(found, recovered(net, frames))
+
+
+@needs_c
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_stream_by_the_scan_passes_values_and_gradients_on(name, normal):
+    net, x = build(name, n0=9, n=4, hidden=12, depth=2).double(), normal(3, 7, 4)
+
+    def streamed():
+        parts, state = [], net.start(3)
+        for part in x.split([1, 4, 2], 1):
+            found, state = net.recover(part, state)
+            parts.append(found)
+        return torch.cat(parts, 1)
+
+    with recurrence.use("native"):
+        results = []
+        for run in (streamed, lambda: net.recover(x)):
+            net.zero_grad()
+            found = run()
+            found.pow(2).sum().backward()
+            results.append([found.detach(), *(p.grad for p in net.parameters())])
+    close(*results)
+
+
+@needs_c
+@pytest.mark.parametrize("name", NETWORKS)
+def test_where_torch_func_differentiates_the_reference_runs(name, normal):
+    if name in ("lstm", "gru"):
+        pytest.skip("PyTorch's modules cannot be transformed")
+    net, x = build(name, n0=9, n=4, hidden=12, depth=2).double(), normal(3, 5, 4)
+
+    def loss(x):
+        return net.run(x).square().sum()
+
+    with recurrence.use("native"):
+        found = torch.func.grad(loss)(x)
+    expected = torch.autograd.grad(loss(leaf := x.clone().requires_grad_()), leaf)[0]
+    assert torch.allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_backend_that_cannot_be_had_is_refused(monkeypatch):
+    with pytest.raises(ConfigError, match="a backend from reference, torch, native"):
+        recurrence.use("fast").__enter__()
+    monkeypatch.setattr(native, "library", lambda: None)
+    with pytest.raises(ConfigError, match="a C compiler"), recurrence.use("native"):
+        pass
+    assert recurrence.chosen() is None
