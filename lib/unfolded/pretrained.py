@@ -49,9 +49,16 @@ def pretrained(model: str) -> tuple[nn.Module, RunConfig]:
     return network.requires_grad_(False), config
 
 
-def kept() -> pd.DataFrame:
-    """Return data/weights/weights.csv: model, run, checksum, and PSNR with the rounded weights."""
-    return results.read(WEIGHTS / "weights.csv")
+def kept(*models: str) -> pd.DataFrame:
+    """Return data/weights/weights.csv: model, run, checksum, and PSNR with the rounded weights.
+
+    With ``models``, their rows alone, as the source of what was computed from them.
+
+    >>> kept("gru", "lstm")["model"].tolist()
+    ['lstm', 'gru']
+    """
+    table = results.read(WEIGHTS / "weights.csv")
+    return table[table["model"].isin(models)] if models else table
 
 
 def keep(store: str | Path | None = None) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from unfolded import data, grid, networks, results
 from unfolded.config import PROTOCOLS, RunConfig
 from unfolded.errors import RecordError
 from unfolded.guards import flushed_denormals
+from unfolded.sources import mark
 from unfolded.steps import Steps
 from unfolded.stopwatch import interleave
 from unfolded.together import Alone
@@ -75,7 +76,7 @@ def targets(model: str = "reweighted-rnn") -> pd.DataFrame:
             )
             other = {"system": system["measured"], "met there": system["met"]}
             rows.append({"ratio": what, "h": hidden, **kept, **other})
-    return pd.DataFrame(rows)
+    return mark(pd.DataFrame(rows), [record("step"), record("step-system")])
 
 
 def verdict(model: str = "reweighted-rnn") -> str:
@@ -156,10 +157,11 @@ def memory_target() -> pd.DataFrame:
             few, many = rows.loc[128], rows.loc[256]
             more = (many["peak"] - few["peak"]) / (many["kept"] - few["kept"])
             measured = [float(many["peak_to_kept"]), float(more)]
-    return pd.DataFrame(
+    rows = [
         {"peak / kept": name, **held_against(ratio, ("<=", 1.3))}
         for name, ratio in zip(names, measured, strict=True)
-    )
+    ]
+    return mark(pd.DataFrame(rows), found)
 
 
 def recovery() -> pd.DataFrame:

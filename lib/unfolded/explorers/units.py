@@ -123,7 +123,7 @@ def learned(frames: Tensor) -> dict:
             for l in range(network.depth)
         ]
         found[name] = {"start": config.lambda2 / config.lambda1, "layers": layers}
-    source = sources.of(kept()).stamp()
+    source = sources.of(kept(*NETWORKS)).stamp()
     return {"count": hbar.shape[0], "levels": list(LEVELS), "networks": found, "source": source}
 
 
