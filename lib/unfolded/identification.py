@@ -10,7 +10,7 @@ from unfolded import evidence, grid, linear_baseline, networks, results
 from unfolded.config import RunConfig
 from unfolded.data import REDUCTIONS
 from unfolded.evidence import Evidence
-from unfolded.labels import signed, title
+from unfolded.labels import minus, signed, title
 from unfolded.protocol_replay import MEASUREMENTS, STORED
 from unfolded.provenance import ROOT
 from unfolded.sources import mark
@@ -274,7 +274,9 @@ def told_logs(tables: Mapping[str, pd.DataFrame], n: int) -> str:
         told.append(
             f"{title(network)}: the log says {log['psnr']:.2f} dB, and the replay with n = {n} is "
             f"closest with {best['frames']} frames, {signed(best['apart'])} dB{seeds}; with the "
-            f"other filters it differs by {rest or 'an amount not known yet'} dB."
+            f"other filters it differs by {rest or 'an amount not known yet'} dB. There λ1 and λ2 "
+            f"are {best['lambda1']:.4f} and {minus(format(best['lambda2'], '.4f'))}, in the log "
+            f"{log['lambda1']:.4f} and {minus(format(log['lambda2'], '.4f'))}."
         )
     return " ".join(told)
 
