@@ -74,7 +74,7 @@ class Explorer(anywidget.AnyWidget):
             f'{name}="{html.escape(str(getattr(self, name)))}"' for name in self.NAMES
         )
         stamp = sources.attribute(self.data.get("source", {})) if self.has_trait("data") else ""
-        return f"<{self.TAG}{stamp} {values}>{self._json()}{self.fallback()}</{self.TAG}>"
+        return f"<{self.TAG} {values}{stamp}>{self._json()}{self.fallback()}</{self.TAG}>"
 
     def _json(self) -> str:
         if not self.has_trait("data"):
