@@ -188,7 +188,7 @@ static void NAME(pack_strips)(long rows, long columns, const REAL *p, long step,
             else
                 memcpy(strips + i * rows, p + i, (columns - i) * sizeof(REAL));
     }
-    for (long i = 0; sums && i < columns; i++)
+    for (long i = 0; i < columns; i++)
         sums[i] += sum[i];
 }
 
@@ -201,17 +201,22 @@ static void NAME(take_correlations)(void *job)
         for (long k = 0; k < s->rows; k += LONGEST) {
             long some = s->rows - k < LONGEST ? s->rows - k : LONGEST;
             NAME(pack_strips)(some, columns, (const REAL *)s->p + k * s->step + i0, s->step, strips,
-                              s->sums ? s->sums + i0 : 0);
-            for (long c = 0; s->out && c < s->columns; c += NAME(PANEL))
-                for (long i = 0; i < columns; i += ROWS)
-                    NAME(tile)(columns - i, strips + i * some, 1, ROWS, some,
-                               (const REAL *)s->B + c * s->rows + k * NAME(PANEL), s->columns - c,
-                               (REAL *)s->out + (i0 + i) * s->columns + c, s->columns, k > 0);
+                              s->sums + i0);
+            for (int w = 0; w < 2; w++) {
+                const REAL *B = (const REAL *)s->with[w].B + k * NAME(PANEL);
+                long width = s->with[w].out ? s->with[w].columns : 0;
+                REAL *out = (REAL *)s->with[w].out + i0 * width;
+                for (long c = 0; c < width; c += NAME(PANEL))
+                    for (long i = 0; i < columns; i += ROWS)
+                        NAME(tile)(columns - i, strips + i * some, 1, ROWS, some, B + c * s->rows,
+                                   width - c, out + i * width + c, width, k > 0);
+            }
         }
     }
 }
 
-/* out (inner, columns) = p^T B, and add the rows of p to sums: what weights and biases get. */
+/* out (inner, columns) = p^T B for each B, and add the rows of p to sums: what matrices and biases
+ * get.  Where an out is null nothing is written. */
 void NAME(correlate)(struct correlation *correlation, team start, long threads)
 {
     correlation->next = 0;

@@ -8,11 +8,15 @@ struct packing {
     long next;
 };
 
-/* p (rows, inner) with so many numbers from row to row, B (rows, columns) packed; out may be null. */
+/* p (rows, inner) with so many numbers from row to row, each B (rows, columns) packed, or null. */
 struct correlation {
-    long rows, inner, columns, step;
-    const void *p, *B;
-    void *out;
+    long rows, inner, step;
+    const void *p;
+    struct {
+        long columns;
+        const void *B;
+        void *out;
+    } with[2];
     double *sums;
     long next;
 };

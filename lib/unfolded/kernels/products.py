@@ -40,6 +40,11 @@ _ENTRIES = ("_linear_pointwise", "_reorder_linear_weight")
 _FOUND = _onednn()
 
 
+def has_onednn() -> bool:
+    """Return whether oneDNN serves here."""
+    return _FOUND is not None and torch.backends.mkldnn.enabled
+
+
 def product(x: Tensor, W: Tensor) -> Tensor:
     r"""Return :math:`x W^\top` over the last two dimensions, without a gradient of its own.
 
@@ -67,4 +72,4 @@ def multiplier(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tensor]:
 
 def _serves(tensor: Tensor) -> bool:
     single = tensor.ndim == 2 and tensor.dtype == torch.float32 and tensor.device.type == "cpu"
-    return single and _FOUND is not None and torch.backends.mkldnn.enabled
+    return single and has_onednn()

@@ -30,7 +30,7 @@ struct scan {
     const void *x, *U, *W, *bias, *bias_h, *grads;
     void *codes, *cells, *kept, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *room;
     /* From here on its own, in the room. */
-    void *input, *recurrent, *second, *offset, *gates, *dgates, *columns;
+    void *input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
     double *sums; /* one after the other, of dbias and, of each share, dab */
     long next;
     fenv_t environment;
@@ -338,7 +338,7 @@ long NAME(scan_room)(struct scan *s, long threads)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
     long used = 0, all = s->frames * s->batch, matrix = s->cell != INDEPENDENT;
-    long most = s->features > h ? s->features : h, doubles = sizeof(double) / sizeof(REAL);
+    long doubles = sizeof(double) / sizeof(REAL);
     REAL *room = s->room;
     int back = s->grads != 0;
     s->input = NAME(carve)(room, &used,
@@ -349,7 +349,8 @@ long NAME(scan_room)(struct scan *s, long threads)
     s->offset = NAME(carve)(room, &used, wide);
     s->gates = NAME(carve)(room, &used, back || s->kept ? 0 : threads * s->chunk * s->rows * wide);
     s->dgates = NAME(carve)(room, &used, back * all * wide);
-    s->columns = NAME(carve)(room, &used, back * NAME(packed)(all, most));
+    s->columns = NAME(carve)(room, &used, back * NAME(packed)(all, s->features));
+    s->before = NAME(carve)(room, &used, back * NAME(packed)(all, h));
     s->sums = NAME(carve)(room, &used, back * doubles * (wide + 2 * h * threads));
     return used;
 }
@@ -363,27 +364,32 @@ static void NAME(lay_down)(long rows, long columns, const REAL *from, void *to, 
     NAME(pack)(back ? &itself : &forth, start, threads);
 }
 
+/* Columns of dgates, from one on, with x and with the states before. */
+static void NAME(correlate_gates)(struct scan *s, long from, long many, REAL *dU, REAL *dW,
+                                  team start, long threads)
+{
+    long h = s->width, wide = gates_of(s) * h;
+    struct correlation job = {
+        s->frames * s->batch, many, wide, (REAL *)s->dgates + from,
+        {{s->features, s->columns, dU}, {h, s->before, dW}}, s->sums + from, 0,
+    };
+    NAME(correlate)(&job, start, threads);
+}
+
 /* The gradients in U, W and the biases from dgates. */
 static void NAME(gather)(struct scan *s, team start, long threads)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
-    long all = s->frames * s->batch;
-    const REAL *d = s->dgates;
-    REAL *dW = s->dW, *dbias = s->dbias, *dab = s->dab;
+    REAL *dU = s->dU, *dW = s->cell == INDEPENDENT ? 0 : s->dW, *dbias = s->dbias, *dab = s->dab;
     double *ab = s->sums + wide;
-    struct correlation input = {all, sent, s->features, wide, d, s->columns, s->dU, s->sums, 0};
-    NAME(lay_down)(all, s->features, s->x, s->columns, 1, start, threads);
-    NAME(correlate)(&input, start, threads);
-    if (s->cell == GRU || (dW && s->cell != INDEPENDENT)) {
-        struct correlation first = {all, both, h, wide, d, s->columns, dW, 0, 0};
-        struct correlation second = {all, h, h, wide, d + sent, s->columns, 0, s->sums + sent, 0};
-        NAME(lay_down)(all, h, s->codes, s->columns, 1, start, threads);
-        if (dW)
-            NAME(correlate)(&first, start, threads);
-        if (dW)
-            second.out = dW + both * h;
-        if (s->cell == GRU)
-            NAME(correlate)(&second, start, threads);
+    if (dU)
+        NAME(lay_down)(s->frames * s->batch, s->features, s->x, s->columns, 1, start, threads);
+    if (dW)
+        NAME(lay_down)(s->frames * s->batch, h, s->codes, s->before, 1, start, threads);
+    NAME(correlate_gates)(s, 0, both, dU, dW, start, threads);
+    if (s->cell == GRU) {
+        NAME(correlate_gates)(s, both, h, dU ? dU + both * s->features : 0, 0, start, threads);
+        NAME(correlate_gates)(s, sent, h, 0, dW ? dW + both * h : 0, start, threads);
     }
     for (long j = 0; j < wide; j++)
         dbias[j] = (REAL)s->sums[j];
