@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import gpu, growth, inference, step, workload
+from benchmarks import gpu, growth, inference, stacked, step, workload
 from benchmarks.records import Record, place
 from unfolded.config import PROTOCOLS, RunConfig
 from unfolded.errors import UnfoldedError
@@ -124,9 +124,10 @@ def _parser() -> argparse.ArgumentParser:
     streamed = command("inference", _inference, 15, "frames a second and PSNR, frame by frame")
     streamed.add_argument("--protocol", choices=tuple(PROTOCOLS), default="normalised")
     cuda = command("gpu", _gpu, 30, "the step on CUDA: plain, compiled, captured, together")
-    for sized, models in ((cpu, step.MODELS), (cuda, step.MODELS[:1])):
+    every = (*step.MODELS, *stacked.MODELS)
+    for sized, known, models in ((cpu, every, every), (cuda, step.MODELS, step.MODELS[:1])):
         sized.add_argument("--hidden", type=_whole(1), nargs="+", default=[256, 1024])
-        sized.add_argument("--models", choices=step.MODELS, nargs="+", default=models)
+        sized.add_argument("--models", choices=known, nargs="+", default=models)
     return parser
 
 

@@ -1,17 +1,22 @@
-"""The whole training step: the engine against plain PyTorch, its products alone, LSTM and GRU."""
+"""The whole training step: the engine against plain PyTorch, its products alone, LSTM and GRU.
 
+LSTM and GRU are PyTorch's modules there; how our own stand beside them, stacked.py measures.
+"""
+
+import functools
 from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor
 
-from benchmarks import compile_time, levers, plain
+from benchmarks import compile_time, levers, plain, stacked
 from benchmarks.records import Record
 from benchmarks.replay import record, replay
 from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, frames
-from unfolded import networks
+from unfolded import networks, recurrence
 from unfolded.config import usual_depth
 from unfolded.stopwatch import interleave
 
+_reference = functools.partial(recurrence.use, "reference")
 MODELS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 GENERIC = ("lstm", "gru")
 
@@ -25,10 +30,11 @@ def measure(
     sequences = frames()
     for h in hidden:
         for model in models:
-            timings = interleave(competitors(model, h, sequences), rounds=rounds, warm=warm)
+            found_in = stacked.competitors if model in stacked.MODELS else competitors
+            timings = interleave(found_in(model, h, sequences), rounds=rounds, warm=warm)
             size = {"hidden": h, "n": N, "time": TIME, "batch": BATCH}
             for what, timing in timings.items():
-                depth = usual_depth(what) if what in GENERIC else DEPTH
+                depth = usual_depth(what if what in GENERIC else model)
                 row = timing.row(timings["engine"])
                 found.add({"model": model, "what": what, **size, "depth": depth, **row})
 
@@ -53,5 +59,5 @@ def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callabl
         "engine without oneDNN": levers.under(levers.without_onednn, step()),
         "engine in PyTorch alone": levers.under(levers.pytorch_alone, step()),
         "its products alone": replay(products),
-        **{name: step(name=name) for name in GENERIC},
+        **{name: levers.under(_reference, step(name=name)) for name in GENERIC},
     }

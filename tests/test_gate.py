@@ -34,6 +34,8 @@ LIBRARY = {
     "deep/inner.py": "from ..sibling import thing\n",
     "deep/other.py": "",
     "deep/table.json": "{}",
+    "deep/kernel.c": "",
+    "deep/kernel.h": "",
     "sibling.py": "thing = 1\n",
 }
 
@@ -87,7 +89,9 @@ def test_a_module_found_by_name_brings_its_whole_package(place):
     assert place.root / "lib/unfolded/deep/other.py" in reached(place)
 
 
-@pytest.mark.parametrize("name", ["used.py", "late.py", "deep/inner.py", "sibling.py"])
+@pytest.mark.parametrize(
+    "name", ["used.py", "late.py", "deep/inner.py", "sibling.py", "deep/kernel.c", "deep/kernel.h"]
+)
 def test_an_edit_of_a_reached_module_is_stale(place, name):
     path = place.root / "lib" / "unfolded" / name
     path.write_text(path.read_text() + "\n# edited\n")

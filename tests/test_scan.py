@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import hashlib
+import platform
 
 import numpy as np
 import pytest
@@ -232,6 +234,25 @@ def test_functions_in_single_precision_err_by_two_units_at_most(number, exact):
     found = ends.clone()
     native.library().activate_float(number, len(found), found.data_ptr())
     assert torch.allclose(found, exact(ends), atol=1e-37, rtol=0)
+
+
+@needs_c
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not an x86 processor")
+@pytest.mark.parametrize("flags", [[], ["-mavx2", "-mfma"]], ids=["SSE2", "AVX2"])
+def test_narrower_vectors_give_the_same(flags, normal, monkeypatch, tmp_path):
+    target = tmp_path / "kernels.so"
+    if not native._builds(["cc"], str(target), flags):
+        pytest.skip("the compiler does not know these flags")
+    content = target.read_bytes()
+    target.write_bytes(content + hashlib.sha256(content).digest())
+    if flags and "avx2" not in native._processor():
+        pytest.skip("the processor lacks these vectors")
+    library = native._load(target)
+    monkeypatch.setattr(native, "library", lambda: library)
+    for kind, phi in CELLS:
+        compare(kind, phi, SHAPES[-1], normal)
+    values = torch.linspace(-20, 20, 10_001)
+    assert ulps(0, torch.tanh, values) <= 2 and ulps(3, torch.sigmoid, values) <= 2
 
 
 # Networks --------------------------------------------------------------------------------------

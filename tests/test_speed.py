@@ -167,12 +167,15 @@ def test_a_record_comes_back_with_its_origin(folder):
 @pytest.mark.parametrize("command", ["step", "growth", "inference"])
 def test_every_command_prints_a_table_that_the_page_reads(command, folder, capsys):
     options = ["--quick", "--threads", "1", "--commit"]
-    more = ["--models", "l1-l1-rnn"] if command == "step" else []
+    more = ["--models", "l1-l1-rnn", "gru", "indrnn"] if command == "step" else []
     assert cli.main([command, *options, *more]) == 0
     printed = capsys.readouterr().out
     assert "median_ms" in printed and "commit: " in printed
     found = speed.record(command)
     assert found is not None and (found["threads"] == 1).all()
+    if command == "step":
+        whats = {"engine", "reference", "PyTorch's module", "its products alone"}
+        assert all(set(found[found["model"] == name]["what"]) == whats for name in more[2:])
     if command == "growth":
         said = speed_figures.growth(found, "median_ms", speed_figures.work, ylabel="ms")[1]
         assert all(axis in said for axis in growth.USUAL)
@@ -188,7 +191,8 @@ def test_every_command_prints_a_table_that_the_page_reads(command, folder, capsy
         ["step", "--rounds", "1"],
         ["step", "--threads", "0"],
         ["step", "--hidden", "-3"],
-        ["step", "--models", "lstm"],
+        ["step", "--models", "rnn"],
+        ["gpu", "--models", "lstm"],
         ["growth", "--model", "gru"],
         ["inference", "--protocol", "other"],
         ["step", "--commit", "--out", "x"],

@@ -60,12 +60,9 @@ def files_of(module: str, lib: Path) -> list[Path]:
 
 
 def neighbours(path: Path) -> list[Path]:
-    """Return the files that a module may open beside itself: style sheets, scripts, tables."""
-    return [
-        other
-        for other in path.parent.iterdir()
-        if other.is_file() and other.suffix in {".js", ".css", ".mplstyle", ".json", ".csv"}
-    ]
+    """Return the files that a module may open beside itself: scripts, tables, what it compiles."""
+    kinds = {".js", ".css", ".mplstyle", ".json", ".csv", ".c", ".h"}
+    return [other for other in path.parent.iterdir() if other.is_file() and other.suffix in kinds]
 
 
 def reached(source: str, lib: Path) -> list[Path]:

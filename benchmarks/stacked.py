@@ -1,0 +1,76 @@
+"""A training step of a stacked network: the scan, its reference, PyTorch's module, its products."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks import levers
+from benchmarks.workload import BATCH, N0, TIME, N, Step
+from unfolded import networks, recurrence
+from unfolded.config import usual_depth
+
+MODELS = ("srnn", "lstm", "gru", "indrnn", "fastrnn", "spectralrnn")
+GATES = {"lstm": 4, "gru": 3}
+_MODULES = {"lstm": nn.LSTM, "gru": nn.GRU}
+
+
+def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callable[[], object]]:
+    """Return what is timed in turn, each with a network and an optimiser of its own."""
+    sizes = {"n": N, "hidden": hidden, "depth": usual_depth(model)}
+    engine, reference = (Step(networks.build(model, **sizes), sequences) for _ in range(2))
+    cells = _MODULES.get(model, nn.RNN)(N, hidden, usual_depth(model), batch_first=True)
+    module = Step(_Module(networks.build(model, **sizes), cells), sequences)
+    return {
+        "engine": engine,
+        "reference": levers.under(lambda: recurrence.use("reference"), reference),
+        "PyTorch's module": module,
+        "its products alone": products(model, hidden),
+    }
+
+
+class _Module(nn.Module):
+    """A network of PyTorch's own cells: nn.RNN where it has none of the kind."""
+
+    def __init__(self, network: nn.Module, cells: nn.Module):
+        super().__init__()
+        self.A, self.cells, self.readout = network.A, cells, network.readout
+
+    def run(self, x: Tensor) -> Tensor:
+        """Recover frames from measurements."""
+        return self.readout(self.cells(x)[0])
+
+
+def products(model: str, hidden: int, batch: int = BATCH) -> Callable[[], None]:
+    """Return the matrix products of a step by calls of PyTorch, with operands of their own.
+
+    Those with time in them are made once for all frames, as the gradients of weights are; those of
+    the recurrence frame by frame, forward and backward. W of SpectralRNN is taken as given.
+    """
+    rows, wide, h = TIME * batch, GATES.get(model, 1) * hidden, hidden
+    matrices: dict[tuple[int, int], Tensor] = {}
+
+    def matrix(*shape: int) -> Tensor:
+        return matrices.setdefault(shape, torch.randn(shape))
+
+    def multiply(rows: int, inner: int, columns: int) -> None:
+        """Make x Wᵀ and the gradients in both."""
+        dy, x, W = matrix(rows, columns), matrix(rows, inner), matrix(columns, inner)
+        torch.mm(x, W.T)
+        torch.mm(dy, W)
+        torch.mm(dy.T, x)
+
+    def run() -> None:
+        torch.mm(matrix(rows, N0), matrix(N, N0).T)
+        torch.mm(matrix(rows, N).T, matrix(rows, N0))
+        for layer in range(usual_depth(model)):
+            multiply(rows, h if layer else N, wide)
+            if model == "indrnn":
+                continue
+            for _ in range(TIME):
+                torch.mm(matrix(batch, h), matrix(wide, h).T)
+                torch.mm(matrix(batch, wide), matrix(wide, h))
+            torch.mm(matrix(rows, wide).T, matrix(rows, h))
+        multiply(rows, h, N0)
+
+    return run
