@@ -10,14 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from unfolded import evidence, grid
+from unfolded import evidence, grid, labels
 from unfolded.config import RunConfig, usual_depth
 from unfolded.evidence import PRINTED, WIDE, Difference, Evidence
 from unfolded.grid import AS_REPORTED, STARTS, UNFOLDED
 from unfolded.judgement import SEEDS
+from unfolded.labels import title
 from unfolded.linear_baseline import did_not_train
 from unfolded.sources import mark
-from unfolded.tables import interval, title
+from unfolded.tables import interval
 
 WAYS = ("as reported", "best λ")
 """The two initialisations: the pair that the authors print, and the best on validation data."""
@@ -80,7 +81,7 @@ def described(effects: pd.DataFrame) -> str:
     each = [
         f"{row.effect} {row.mean:+.2f} dB ({row.initialisation})" for row in effects.itertuples()
     ]
-    said = "; ".join(each).replace("-0.00", "0.00")
+    said = labels.minus("; ".join(each))
     return f"Leads and losses with intervals: {said}." if each else "No ablation has run yet."
 
 
@@ -172,7 +173,7 @@ def signed(gap: Difference) -> str:
     >>> signed(Difference(-1.0, -1.5, -0.5, 3, 50))
     '−1.00 [−1.50, −0.50]'
     """
-    return f"{gap.mean:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]".replace("-", "−")
+    return labels.minus(f"{gap.mean:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]")
 
 
 # The two solutions --------------------------------------------------------------------------------

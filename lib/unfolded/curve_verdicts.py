@@ -11,7 +11,8 @@ from unfolded import evidence, judgement
 from unfolded.config import RunConfig
 from unfolded.evidence import PRINTED, WIDE
 from unfolded.grid import UNFOLDED, row
-from unfolded.judgement import Case, Judgement, initialisations, title
+from unfolded.judgement import Case, Judgement, initialisations
+from unfolded.labels import title
 
 _WIDTHS = (128, WIDE.hidden, PRINTED.hidden)
 """Where the curves are compared; the figure is at the last."""

@@ -8,8 +8,8 @@ from matplotlib.ticker import EngFormatter, LogLocator
 from unfolded.ablation_effects import WAYS
 from unfolded.figures import LOOKS, panels
 from unfolded.grid import AS_REPORTED
+from unfolded.labels import title
 from unfolded.sources import mark
-from unfolded.tables import title
 
 _PANELS = {
     "lead": "Lead over the best other network",

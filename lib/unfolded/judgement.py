@@ -12,9 +12,9 @@ from typing import NamedTuple
 from unfolded.config import RunConfig
 from unfolded.evidence import Difference, Evidence
 from unfolded.grid import UNFOLDED, initialised, starts
+from unfolded.labels import minus, title
 from unfolded.linear_baseline import did_not_train
 from unfolded.multiple_tests import LEVEL, holm
-from unfolded.tables import title as _title
 
 SEEDS = 3
 """Fewer paired seeds than these decide nothing: at most a claim is confirmed so far."""
@@ -59,10 +59,6 @@ class Compared:
     excluded: str = ""
     group: str = ""
     null: float = 0.0
-
-
-title = functools.cache(_title)
-"""The name of a network, read once."""
 
 
 @functools.cache
@@ -318,7 +314,7 @@ def interval(gap: Difference) -> str:
     """Return a difference as text: mean, interval, and from how many seeds."""
     seeds = "1 seed" if gap.seeds == 1 else f"{gap.seeds:.0f} seeds"
     said = f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] ({seeds})"
-    return said.replace("-", "−")
+    return minus(said)
 
 
 def _capital(text: str) -> str:

@@ -10,6 +10,7 @@ from unfolded.columns import reading
 from unfolded.descending import keep as descending
 from unfolded.descending.layers import MERITS
 from unfolded.judgement import SEEDS, Case, Judgement, counted
+from unfolded.labels import minus
 
 _SHORT = "the public code: 49,000"
 _SLACK = 0.02
@@ -46,9 +47,7 @@ def sista_is_better() -> Judgement:
     said += f"{sista['parameters']:,} weights against {lstm['parameters']:,}; one seed."
     # One seed and trainings so short can support the claim, and cannot refute it.
     word = "confirmed so far" if gap.verdict == "ahead" else "not tested"
-    return Judgement(
-        word, said.replace("-", "−").replace("SISTA−", "SISTA-"), True, 1, 1, "comparison"
-    )
+    return Judgement(word, minus(said), True, 1, 1, "comparison")
 
 
 def sista_beats_its_algorithm() -> Judgement:
@@ -92,9 +91,9 @@ def held_layers_descend() -> Judgement:
     }
     worst = {merit: rows.max(axis=None) for merit, rows in excess.items()}
     seeds = {merit: rows.groupby("model").size().min() for merit, rows in excess.items()}
-    told = "; ".join(f"{merit} {value:+.3f}" for merit, value in worst.items()).replace("-", "−")
+    told = "; ".join(f"{merit} {value:+.3f}" for merit, value in worst.items())
     said = "Ratio of the mean merits after and before a layer, minus the 1 − ε that was required, "
-    said += f"in the worst layer, network and seed on test sequences: {told}."
+    said += f"in the worst layer, network and seed on test sequences: {minus(told)}."
     cases = [Case(merit, [float(value <= _SLACK)] * seeds[merit]) for merit, value in worst.items()]
     return counted(cases, len(cases), "merits", said)
 

@@ -19,8 +19,8 @@ from unfolded.judgement import (
     decide,
     initialisations,
     interval,
-    title,
 )
+from unfolded.labels import title
 from unfolded.linear_baseline import level
 from unfolded.tables import NAMES
 
