@@ -86,14 +86,3 @@ def matrix(table: int) -> tuple[list[str], list[list[str]]]:
     rows += [[name, *line] for name, line in zip(below.index, below.to_numpy(), strict=True)]
     name = NAMES[own["varies"].iloc[0]]
     return ["Network", *(f"{name} {value:g}" for value in values)], rows
-
-
-def claims() -> tuple[str, list[list[str]]]:
-    """Return how many claims of the paper have which verdict, and a row each; tests hold them."""
-    from unfolded import claims
-
-    every = [claim for claim in claims.claims() if not claim.neighbour]
-    count = {word: sum(claim.verdict == word for claim in every) for word in claims.WORDS}
-    told = ", ".join(f"{count[word]} {words}" for word, words in claims.WORDS.items())
-    rows = [[claims.WORDS[claim.verdict], claim.says, claim.where] for claim in every]
-    return f"Of {len(every)} claims: {told}.", rows
