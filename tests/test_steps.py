@@ -97,6 +97,19 @@ def test_after_a_step_that_is_not_finite_nothing_changes(value):
     assert_same(state(taken), before)
 
 
+def test_a_gradient_whose_squares_overflow_is_clipped_and_the_run_goes_on():
+    large = frames()
+    large[5] = 1e17
+    (net,) = networks(0)
+    taken = made(net, data=large)
+    log = taken.epoch(torch.tensor([4, 5, 6, 7, 0, 1, 2, 3]))
+    assert log[:2].isfinite().all() and log[0, 1] > 1e20
+    assert taken.failed.item() == 0
+    gradient = torch.cat([leaf.grad.flatten() for leaf in taken.runs.leaves])
+    assert gradient.norm() <= CLIP * 1.001
+    assert all(leaf.isfinite().all() for leaf in taken.runs.leaves)
+
+
 def test_a_run_that_fails_leaves_those_beside_it_alone():
     bad = frames()
     bad[5] = float("nan")

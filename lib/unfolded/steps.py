@@ -119,9 +119,12 @@ class Steps:
     def _noted(self, losses: Tensor) -> Tensor:
         """Write a row of the log, note which runs failed and return the norms of the gradients."""
         norms = torch.stack([self._norm(leaf.grad) for leaf in self.runs.leaves], -1)
+        if not self.on_gpu and not self.runs.shape and not norms.isfinite().all():
+            # The squares may have overflowed in single precision, and the gradient be finite.
+            norms = torch.stack([self._norm(leaf.grad.double()) for leaf in self.runs.leaves], -1)
         totals = torch.linalg.vector_norm(norms, dim=-1)
         row = torch.cat([losses.unsqueeze(-1), totals.unsqueeze(-1), norms], -1)
-        self.log.index_copy_(0, self.at, row.unsqueeze(0))
+        self.log.index_copy_(0, self.at, row.unsqueeze(0).to(self.log.dtype))
         self.at.add_(1).remainder_(len(self.log))  # a call outside an epoch starts at the top
         failed = row.isfinite().all(-1).logical_not()
         self.failed.copy_(torch.maximum(self.failed, failed.float()))
