@@ -1,5 +1,6 @@
 """A training step of a stacked network: the scan, its reference, PyTorch's module, its products."""
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -48,10 +49,7 @@ def products(model: str, hidden: int, batch: int = BATCH) -> Callable[[], None]:
     the recurrence frame by frame, forward and backward. W of SpectralRNN is taken as given.
     """
     rows, wide, h = TIME * batch, GATES.get(model, 1) * hidden, hidden
-    matrices: dict[tuple[int, int], Tensor] = {}
-
-    def matrix(*shape: int) -> Tensor:
-        return matrices.setdefault(shape, torch.randn(shape))
+    matrix = functools.cache(torch.randn)  # by its sizes
 
     def multiply(rows: int, inner: int, columns: int) -> None:
         """Make x Wᵀ and the gradients in both."""

@@ -209,7 +209,7 @@ static void NAME(take_correlations)(void *job)
                 for (long c = 0; c < width; c += NAME(PANEL))
                     for (long i = 0; i < columns; i += ROWS)
                         NAME(tile)(columns - i, strips + i * some, 1, ROWS, some, B + c * s->rows,
-                                   width - c, out + i * width + c, width, k > 0);
+                                   width - c, out + i * width + c, width, s->add || k > 0);
             }
         }
     }

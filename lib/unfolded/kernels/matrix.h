@@ -18,5 +18,6 @@ struct correlation {
         void *out;
     } with[2];
     double *sums;
+    int add; /* to what is in out already */
     long next;
 };

@@ -2,8 +2,8 @@
  *
  * Samples do not meet in the recurrence, so that a thread takes its rows of the batch through all
  * frames and waits for nobody.  Input products are made for a few frames at a time, so that what
- * passes between products and cells stays in the cache; what a weight gets is one product over all
- * frames, in the end.  Compiled twice, for float and double.
+ * passes between products and cells stays in the cache.  Backward, time is cut into pieces: after
+ * each, all threads together add to what the weights get.  Compiled twice, for float and double.
  */
 
 #ifndef REAL
@@ -25,14 +25,14 @@ enum { TANH, RELU, SOFT, SIGMOID };
  * GRU.  Backward, with grads: dh0, dc0 begin as the gradients in the last states; dU and dW may be
  * null, dbias is (gates width), and dab (2, width) has a part of the gradients in a and b by unit. */
 struct scan {
-    long frames, batch, width, features, rows, chunk, cell, phi;
+    long frames, batch, width, features, rows, chunk, piece, cell, phi;
     double a, b;
     const void *x, *U, *W, *bias, *bias_h, *grads;
     void *codes, *cells, *kept, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *room;
     /* From here on its own, in the room. */
     void *input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
     double *sums; /* one after the other, of dbias and, of each share, dab */
-    long next;
+    long first, end, next; /* the frames of a piece, which the first of dgates belongs to */
     fenv_t environment;
 };
 
@@ -274,14 +274,15 @@ static void NAME(backward_scan)(struct scan *s, long share, long rows)
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
     long first = share * s->rows, features = s->features;
     REAL *carry = (REAL *)s->dh0 + first * h, *carry_cell = s->dc0;
-    for (long end = s->frames; end > 0; end -= s->chunk) {
-        long t0 = end < s->chunk ? 0 : end - s->chunk;
+    REAL *dgates = (REAL *)s->dgates + first * wide;
+    for (long end = s->end; end > s->first; end -= s->chunk) {
+        long t0 = end - s->first < s->chunk ? s->first : end - s->chunk;
         for (long t = end - 1; t >= t0; t--) {
             long at = t * s->batch + first;
             const REAL *before = (const REAL *)s->codes + at * h;
             const REAL *g = s->kept ? (const REAL *)s->kept + at * wide : before + s->batch * h;
             const REAL *grad = (const REAL *)s->grads + at * h, *c = s->cells;
-            REAL *d = (REAL *)s->dgates + at * wide;
+            REAL *d = dgates + (t - s->first) * s->batch * wide;
             for (long i = 0; i < rows; i++)
                 if (s->cell == GRU)
                     NAME(gru_backward)(h, g + i * wide, before + i * h, grad + i * h, carry + i * h,
@@ -301,9 +302,9 @@ static void NAME(backward_scan)(struct scan *s, long share, long rows)
                 NAME(multiply)(rows, d + sent, wide, h, s->second, h, carry, h, 1);
         }
         if (s->dx) {
-            long at = t0 * s->batch + first;
-            NAME(project)(s, end - t0, rows, (const REAL *)s->dgates + at * wide, wide, sent,
-                          s->input, features, (REAL *)s->dx + at * features, features,
+            const REAL *d = dgates + (t0 - s->first) * s->batch * wide;
+            REAL *dx = (REAL *)s->dx + (t0 * s->batch + first) * features;
+            NAME(project)(s, end - t0, rows, d, wide, sent, s->input, features, dx, features,
                           s->batch * features);
         }
     }
@@ -337,7 +338,7 @@ static void *NAME(carve)(REAL *room, long *used, long numbers)
 long NAME(scan_room)(struct scan *s, long threads)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
-    long used = 0, all = s->frames * s->batch, matrix = s->cell != INDEPENDENT;
+    long used = 0, all = s->piece * s->batch, matrix = s->cell != INDEPENDENT;
     long doubles = sizeof(double) / sizeof(REAL);
     REAL *room = s->room;
     int back = s->grads != 0;
@@ -364,32 +365,62 @@ static void NAME(lay_down)(long rows, long columns, const REAL *from, void *to, 
     NAME(pack)(back ? &itself : &forth, start, threads);
 }
 
-/* Columns of dgates, from one on, with x and with the states before. */
+/* Columns of dgates, from one on, with x and with the states before, of a piece. */
 static void NAME(correlate_gates)(struct scan *s, long from, long many, REAL *dU, REAL *dW,
                                   team start, long threads)
 {
     long h = s->width, wide = gates_of(s) * h;
     struct correlation job = {
-        s->frames * s->batch, many, wide, (REAL *)s->dgates + from,
-        {{s->features, s->columns, dU}, {h, s->before, dW}}, s->sums + from, 0,
+        (s->end - s->first) * s->batch, many, wide, (REAL *)s->dgates + from,
+        {{s->features, s->columns, dU}, {h, s->before, dW}}, s->sums + from, s->end < s->frames, 0,
     };
     NAME(correlate)(&job, start, threads);
 }
 
-/* The gradients in U, W and the biases from dgates. */
+/* Add to the gradients in U, W and the biases what a piece of dgates sends. */
 static void NAME(gather)(struct scan *s, team start, long threads)
 {
-    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
-    REAL *dU = s->dU, *dW = s->cell == INDEPENDENT ? 0 : s->dW, *dbias = s->dbias, *dab = s->dab;
-    double *ab = s->sums + wide;
+    long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h;
+    long at = s->first * s->batch, many = s->end * s->batch - at, features = s->features;
+    const REAL *x = (const REAL *)s->x + at * features, *codes = (const REAL *)s->codes + at * h;
+    REAL *dU = s->dU, *dW = s->cell == INDEPENDENT ? 0 : s->dW;
     if (dU)
-        NAME(lay_down)(s->frames * s->batch, s->features, s->x, s->columns, 1, start, threads);
+        NAME(lay_down)(many, features, x, s->columns, 1, start, threads);
     if (dW)
-        NAME(lay_down)(s->frames * s->batch, h, s->codes, s->before, 1, start, threads);
+        NAME(lay_down)(many, h, codes, s->before, 1, start, threads);
     NAME(correlate_gates)(s, 0, both, dU, dW, start, threads);
     if (s->cell == GRU) {
-        NAME(correlate_gates)(s, both, h, dU ? dU + both * s->features : 0, 0, start, threads);
+        NAME(correlate_gates)(s, both, h, dU ? dU + both * features : 0, 0, start, threads);
         NAME(correlate_gates)(s, sent, h, 0, dW ? dW + both * h : 0, start, threads);
+    }
+}
+
+static void NAME(run_scans)(struct scan *s, team start, long threads)
+{
+    s->next = 0;
+    begin(start, NAME(take_scans), s, threads);
+}
+
+static void NAME(run_forward)(struct scan *s, team start, long threads)
+{
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    const REAL *bias = s->bias, *more = s->bias_h;
+    REAL *offset = s->offset;
+    for (long j = 0; j < wide; j++) /* of GRU, b_n of the input and of the state lie apart */
+        offset[j] = j >= sent ? more[j - h] : bias[j] + (more && j < both ? more[j] : 0);
+    NAME(run_scans)(s, start, threads);
+}
+
+static void NAME(run_backward)(struct scan *s, team start, long threads)
+{
+    long h = s->width, wide = gates_of(s) * h;
+    REAL *dbias = s->dbias, *dab = s->dab;
+    double *ab = s->sums + wide;
+    memset(s->sums, 0, (wide + 2 * h * threads) * sizeof(double));
+    for (s->end = s->frames; s->end > 0; s->end = s->first) {
+        s->first = s->end < s->piece ? 0 : s->end - s->piece;
+        NAME(run_scans)(s, start, threads);
+        NAME(gather)(s, start, threads);
     }
     for (long j = 0; j < wide; j++)
         dbias[j] = (REAL)s->sums[j];
@@ -404,8 +435,8 @@ static void NAME(gather)(struct scan *s, team start, long threads)
 /* Forward, fill codes, cells and gates; backward, all gradients. */
 void NAME(scan)(struct scan *s, team start, long threads)
 {
-    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
-    const REAL *W = s->W, *bias = s->bias, *bias_h = s->bias_h;
+    long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h;
+    const REAL *W = s->W;
     int back = s->grads != 0;
     NAME(scan_room)(s, threads);
     NAME(lay_down)(sent, s->features, s->U, s->input, back, start, threads);
@@ -413,17 +444,11 @@ void NAME(scan)(struct scan *s, team start, long threads)
         NAME(lay_down)(both, h, W, s->recurrent, back, start, threads);
     if (s->cell == GRU)
         NAME(lay_down)(h, h, W + both * h, s->second, back, start, threads);
-    if (back)
-        memset(s->sums, 0, (wide + 2 * h * threads) * sizeof(double));
-    else
-        for (long j = 0; j < wide; j++) /* of GRU, b_n of the input and of the state lie apart */
-            ((REAL *)s->offset)[j] = j >= sent ? bias_h[j - h]
-                                               : bias[j] + (bias_h && j < both ? bias_h[j] : 0);
-    s->next = 0;
     fegetenv(&s->environment);
-    begin(start, NAME(take_scans), s, threads);
     if (back)
-        NAME(gather)(s, start, threads);
+        NAME(run_backward)(s, start, threads);
+    else
+        NAME(run_forward)(s, start, threads);
 }
 
 #endif
