@@ -12,7 +12,7 @@ from scipy.linalg import hadamard
 from test_explorers import EXPORT, in_chromium, in_node
 
 from unfolded import bounds as library
-from unfolded import figures, networks
+from unfolded import figures, labels, networks
 from unfolded.errors import ConfigError
 from unfolded.explorers import BoundsExplorer, bounds, compared, element
 from unfolded.explorers.bounds import LIMITS, REAL, STATE
@@ -186,7 +186,7 @@ def test_a_network_has_the_colour_of_all_figures():
     (ax,) = bounds.picture("T", **USUAL)[0].axes
     colours = {name: figures.LOOKS[name]["color"].lower() for name in compared.NETWORKS}
     for name, colour in {**colours, "repaired": "#222222"}.items():
-        line = next(line for line in ax.lines if line.get_label() == name)
+        line = next(line for line in ax.lines if line.get_label() == labels.title(name))
         assert line.get_color().lower() == colour
 
 
