@@ -74,7 +74,11 @@ def grows(number: int) -> Judgement:
             for low, high in itertools.pairwise(runs)
         ]
 
-    return _of_table(number, steps, "steps")
+    judged = _of_table(number, steps, "steps")
+    if judged.ran:
+        return judged
+    count = len(VARIED[number][1])
+    return judged._replace(because=f"A trend needs {_TREND} of the {count} values; fewer have run.")
 
 
 def two_layers_for_lstm() -> Judgement:
