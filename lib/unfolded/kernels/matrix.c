@@ -123,24 +123,26 @@ void NAME(transpose)(struct transposition *transposition, team start, long threa
     begin(start, NAME(transpose_lines), transposition, threads);
 }
 
-/* Columns of p B for one panel of B and at most ROWS rows of p; rows that lack repeat the last.
+/* sum += p B for one panel of B and at most ROWS rows of p; rows that lack repeat the last.
  * Inlined, for with a constant p_next it is faster. */
-static inline void NAME(tile)(long rows, const REAL *p, long p_step, long p_next, long inner,
-                              const REAL *panel, long columns, REAL *out, long width, int add)
+static inline void NAME(add_tile)(NAME(vector) sum[ROWS][VECTORS], long rows, const REAL *p,
+                                  long p_step, long p_next, long inner, const REAL *panel)
 {
     const REAL *row[ROWS];
-    NAME(vector) sum[ROWS][VECTORS];
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < ROWS; i++)
         row[i] = p + (i < rows ? i : rows - 1) * p_step;
-        for (int v = 0; v < VECTORS; v++)
-            sum[i][v] = (NAME(vector)){0};
-    }
     for (long k = 0; k < inner; k++) {
         const NAME(vector) *b = (const NAME(vector) *)(panel + k * NAME(PANEL));
         for (int i = 0; i < ROWS; i++)
             for (int v = 0; v < VECTORS; v++)
                 sum[i][v] += row[i][k * p_next] * b[v];
     }
+}
+
+/* Write so many columns of a tile, or add them. */
+static inline void NAME(put_tile)(NAME(vector) sum[ROWS][VECTORS], long rows, long columns,
+                                  REAL *out, long width, int add)
+{
     long bytes = (columns < NAME(PANEL) ? columns : NAME(PANEL)) * (long)sizeof(REAL);
     for (int i = 0; i < ROWS && i < rows; i++) {
         if (add) {
@@ -156,22 +158,29 @@ static inline void NAME(tile)(long rows, const REAL *p, long p_step, long p_next
     }
 }
 
-/* out = p B, or out += p B: p (rows, inner) and out (rows, columns) with so many numbers from row
- * to row, B (inner, columns) packed. */
-void NAME(multiply)(long rows, const REAL *p, long step, long inner, const REAL *B, long columns,
-                    REAL *out, long width, int add)
+/* out = p B + q C, or out += that: out (rows, columns) with so many numbers from row to row. */
+void NAME(multiply)(long rows, struct factors first, struct factors second, long columns, REAL *out,
+                    long width, int add)
 {
+    const REAL *p = first.p, *q = second.p, *B = first.B, *C = second.B;
     for (long c = 0; c < columns; c += NAME(PANEL))
-        for (long i = 0; i < rows; i += ROWS)
-            NAME(tile)(rows - i, p + i * step, step, 1, inner, B + c * inner, columns - c,
-                       out + i * width + c, width, add);
+        for (long i = 0; i < rows; i += ROWS) {
+            NAME(vector) sum[ROWS][VECTORS] = {{{0}}};
+            NAME(add_tile)(sum, rows - i, p + i * first.step, first.step, 1, first.inner,
+                           B + c * first.inner);
+            if (q)
+                NAME(add_tile)(sum, rows - i, q + i * second.step, second.step, 1, second.inner,
+                               C + c * second.inner);
+            NAME(put_tile)(sum, rows - i, columns - c, out + i * width + c, width, add);
+        }
 }
 
 /* out = p B: p (rows, inner), B (inner, columns) packed. */
 void NAME(product)(long rows, const REAL *p, long inner, const REAL *B, long columns,
                           REAL *out)
 {
-    NAME(multiply)(rows, p, inner, inner, B, columns, out, columns, 0);
+    struct factors one = {p, B, inner, inner}, none = {0};
+    NAME(multiply)(rows, one, none, columns, out, columns, 0);
 }
 
 /* Lay down some columns of p strip after strip of ROWS of them, and add to their sums. */
@@ -207,9 +216,13 @@ static void NAME(take_correlations)(void *job)
                 long width = s->with[w].out ? s->with[w].columns : 0;
                 REAL *out = (REAL *)s->with[w].out + i0 * width;
                 for (long c = 0; c < width; c += NAME(PANEL))
-                    for (long i = 0; i < columns; i += ROWS)
-                        NAME(tile)(columns - i, strips + i * some, 1, ROWS, some, B + c * s->rows,
-                                   width - c, out + i * width + c, width, s->add || k > 0);
+                    for (long i = 0; i < columns; i += ROWS) {
+                        NAME(vector) sum[ROWS][VECTORS] = {{{0}}};
+                        NAME(add_tile)(sum, columns - i, strips + i * some, 1, ROWS, some,
+                                       B + c * s->rows);
+                        NAME(put_tile)(sum, columns - i, width - c, out + i * width + c, width,
+                                       s->add || k > 0);
+                    }
             }
         }
     }

@@ -1,4 +1,10 @@
-/* What threads share of the work in matrix.c; each job begins with next at 0. */
+/* What the products of matrix.c are given; each job that threads share begins with next at 0. */
+
+/* p (rows, inner) with so many numbers from row to row, and B (inner, columns) packed. */
+struct factors {
+    const void *p, *B;
+    long step, inner;
+};
 
 /* A matrix (inner, columns) with these steps between its numbers. */
 struct packing {

@@ -129,7 +129,7 @@ def _load(path: Path) -> ctypes.CDLL:
     for suffix in SUFFIX.values():
         packed, room = (getattr(loaded, f"{name}_{suffix}") for name in ("packed", "scan_room"))
         packed.argtypes, packed.restype = [_LONG, _LONG], _LONG
-        room.argtypes, room.restype = [_AT, _LONG], _LONG
+        room.argtypes, room.restype = [_AT], _LONG
     return loaded
 
 

@@ -1,9 +1,8 @@
 /* One recurrent layer in C: a scan through all frames, for a share of the batch.
  *
  * Samples do not meet in the recurrence, so that a thread takes its rows of the batch through all
- * frames and waits for nobody.  Input products are made for a few frames at a time, so that what
- * passes between products and cells stays in the cache.  Backward, time is cut into pieces: after
- * each, all threads together add to what the weights get.  Compiled twice, for float and double.
+ * frames and waits for nobody.  Backward, time is cut into pieces: after each, all threads together
+ * add to what the weights get.  Compiled twice, for float and double.
  */
 
 #ifndef REAL
@@ -25,12 +24,12 @@ enum { TANH, RELU, SOFT, SIGMOID };
  * GRU.  Backward, with grads: dh0, dc0 begin as the gradients in the last states; dU and dW may be
  * null, dbias is (gates width), and dab (2, width) has a part of the gradients in a and b by unit. */
 struct scan {
-    long frames, batch, width, features, rows, chunk, piece, cell, phi;
+    long frames, batch, width, features, rows, piece, cell, phi;
     double a, b;
     const void *x, *U, *W, *bias, *bias_h, *grads;
     void *codes, *cells, *kept, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *room;
     /* From here on its own, in the room. */
-    void *input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
+    void *input, *second_input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
     double *sums; /* one after the other, of dbias and, of each share, dab */
     long first, end, next; /* the frames of a piece, which the first of dgates belongs to */
     fenv_t environment;
@@ -39,6 +38,7 @@ struct scan {
 static long gates_of(const struct scan *s) { return s->cell >= LSTM ? 4 : 1; }
 static long sent_of(const struct scan *s) { return s->cell == GRU ? 3 : gates_of(s); }
 static long both_of(const struct scan *s) { return s->cell == GRU ? 2 : gates_of(s); }
+static long shares_of(const struct scan *s) { return (s->batch + s->rows - 1) / s->rows; }
 
 /* exp(y) = s + s p for |y| <= 87: s a power of two, p = exp(r) - 1 by its series to r^7. */
 static inline void parts_float(float y, float *s, float *p)
@@ -74,8 +74,9 @@ static inline float tanh_float(float x)
     float s, p, y = -2 * fabsf(x);
     y = y < -40 ? -40 : y;
     parts_float(y, &s, &p);
-    float t = (1 - s) - s * p, e = s + s * p, ratio = (t < 0.75f ? t : 2 * e) / ((1 + s) + s * p);
-    return copysignf(t < 0.75f ? ratio : 1 - ratio, x);
+    float t = (1 - s) - s * p, e = s + s * p;
+    float start = t < 0.75f ? 0 : 1, sign = t < 0.75f ? 1 : -2, over = t < 0.75f ? t : e;
+    return copysignf(start + sign * (over / ((1 + s) + s * p)), x);
 }
 
 static inline double sigmoid_double(double x) { return 1 / (1 + exp(-x)); }
@@ -90,7 +91,7 @@ static inline double tanh_double(double x) { return tanh(x); }
 long NAME(packed)(long, long);
 void NAME(pack)(struct packing *, team, long);
 void NAME(correlate)(struct correlation *, team, long);
-void NAME(multiply)(long, const REAL *, long, long, const REAL *, long, REAL *, long, int);
+void NAME(multiply)(long, struct factors, struct factors, long, REAL *, long, int);
 
 /* v = φ(v).  A condition that is false for NaN must never choose a number. */
 void NAME(activate)(long phi, long many, REAL *v)
@@ -227,45 +228,33 @@ static void NAME(gru_backward)(long many, const REAL *restrict r, const REAL *re
     }
 }
 
-/* For a few frames: multiply their rows, which lie together where the share is the whole batch. */
-static void NAME(project)(const struct scan *s, long frames, long rows, const REAL *p, long step,
-                          long inner, const REAL *B, long columns, REAL *out, long width,
-                          long out_frame)
-{
-    if (rows == s->batch)
-        rows *= frames, frames = 1;
-    for (long f = 0; f < frames; f++)
-        NAME(multiply)(rows, p + f * s->batch * step, step, inner, B, columns, out + f * out_frame,
-                       width, 0);
-}
-
 static void NAME(forward_scan)(struct scan *s, long share, long rows)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
     long first = share * s->rows, features = s->features;
-    for (long t0 = 0; t0 < s->frames; t0 += s->chunk) {
-        long some = s->frames - t0 < s->chunk ? s->frames - t0 : s->chunk;
-        long at = t0 * s->batch + first, frame = (s->kept ? s->batch : rows) * wide;
-        REAL *g = s->kept ? (REAL *)s->kept + at * wide
-                          : (REAL *)s->gates + share * s->chunk * s->rows * wide;
-        NAME(project)(s, some, rows, (const REAL *)s->x + at * features, features, features,
-                      s->input, sent, g, wide, frame);
-        for (; some--; at += s->batch, g += frame) {
-            const REAL *before = (const REAL *)s->codes + at * h;
-            REAL *after = (REAL *)s->codes + (at + s->batch) * h, *c = s->cells;
-            if (s->cell != INDEPENDENT)
-                NAME(multiply)(rows, before, h, h, s->recurrent, both, g, wide, 1);
-            if (s->cell == GRU)
-                NAME(multiply)(rows, before, h, h, s->second, h, g + sent, wide, 0);
-            for (long i = 0; i < rows; i++)
-                if (s->cell == GRU)
-                    NAME(gru_forward)(h, s->offset, g + i * wide, before + i * h, after + i * h);
-                else if (s->cell == LSTM)
-                    NAME(lstm_forward)(h, s->offset, g + i * wide, c + (at + i) * h,
-                                       c + (at + s->batch + i) * h, after + i * h);
-                else
-                    NAME(plain_forward)(s, g + i * wide, before + i * h, after + i * h);
+    struct factors none = {0}, x = {0, s->input, features, features};
+    struct factors before = {0, s->recurrent, h, h}, input = {0, s->second_input, features, features};
+    struct factors state = {0, s->second, h, h};
+    for (long t = 0; t < s->frames; t++) {
+        long at = t * s->batch + first;
+        REAL *g = s->kept ? (REAL *)s->kept + at * wide : (REAL *)s->gates + first * wide;
+        const REAL *last = (const REAL *)s->codes + at * h;
+        REAL *after = (REAL *)s->codes + (at + s->batch) * h, *c = s->cells;
+        x.p = input.p = (const REAL *)s->x + at * features;
+        before.p = state.p = last;
+        NAME(multiply)(rows, x, s->cell == INDEPENDENT ? none : before, both, g, wide, 0);
+        if (s->cell == GRU) {
+            NAME(multiply)(rows, input, none, h, g + both, wide, 0);
+            NAME(multiply)(rows, state, none, h, g + sent, wide, 0);
         }
+        for (long i = 0; i < rows; i++)
+            if (s->cell == GRU)
+                NAME(gru_forward)(h, s->offset, g + i * wide, last + i * h, after + i * h);
+            else if (s->cell == LSTM)
+                NAME(lstm_forward)(h, s->offset, g + i * wide, c + (at + i) * h,
+                                   c + (at + s->batch + i) * h, after + i * h);
+            else
+                NAME(plain_forward)(s, g + i * wide, last + i * h, after + i * h);
     }
 }
 
@@ -275,38 +264,31 @@ static void NAME(backward_scan)(struct scan *s, long share, long rows)
     long first = share * s->rows, features = s->features;
     REAL *carry = (REAL *)s->dh0 + first * h, *carry_cell = s->dc0;
     REAL *dgates = (REAL *)s->dgates + first * wide;
-    for (long end = s->end; end > s->first; end -= s->chunk) {
-        long t0 = end - s->first < s->chunk ? s->first : end - s->chunk;
-        for (long t = end - 1; t >= t0; t--) {
-            long at = t * s->batch + first;
-            const REAL *before = (const REAL *)s->codes + at * h;
-            const REAL *g = s->kept ? (const REAL *)s->kept + at * wide : before + s->batch * h;
-            const REAL *grad = (const REAL *)s->grads + at * h, *c = s->cells;
-            REAL *d = dgates + (t - s->first) * s->batch * wide;
-            for (long i = 0; i < rows; i++)
-                if (s->cell == GRU)
-                    NAME(gru_backward)(h, g + i * wide, before + i * h, grad + i * h, carry + i * h,
-                                       d + i * wide);
-                else if (s->cell == LSTM)
-                    NAME(lstm_backward)(h, g + i * wide, c + (at + i) * h,
-                                        c + (at + s->batch + i) * h, grad + i * h, carry + i * h,
-                                        carry_cell + (first + i) * h, d + i * wide);
-                else
-                    NAME(plain_backward)(s, g + i * wide, before + i * h, grad + i * h,
-                                         carry + i * h, d + i * wide,
-                                         s->sums + wide + 2 * h * share);
-            if (s->cell != INDEPENDENT)
-                NAME(multiply)(rows, d, wide, both, s->recurrent, h, carry, h,
-                               s->cell == GRU || s->cell == FAST);
+    struct factors none = {0}, gates = {0, s->recurrent, wide, both}, state = {0, s->second, wide, h};
+    struct factors input = {0, s->input, wide, sent};
+    for (long t = s->end - 1; t >= s->first; t--) {
+        long at = t * s->batch + first;
+        const REAL *before = (const REAL *)s->codes + at * h;
+        const REAL *g = s->kept ? (const REAL *)s->kept + at * wide : before + s->batch * h;
+        const REAL *grad = (const REAL *)s->grads + at * h, *c = s->cells;
+        REAL *d = dgates + (t - s->first) * s->batch * wide;
+        for (long i = 0; i < rows; i++)
             if (s->cell == GRU)
-                NAME(multiply)(rows, d + sent, wide, h, s->second, h, carry, h, 1);
-        }
-        if (s->dx) {
-            const REAL *d = dgates + (t0 - s->first) * s->batch * wide;
-            REAL *dx = (REAL *)s->dx + (t0 * s->batch + first) * features;
-            NAME(project)(s, end - t0, rows, d, wide, sent, s->input, features, dx, features,
-                          s->batch * features);
-        }
+                NAME(gru_backward)(h, g + i * wide, before + i * h, grad + i * h, carry + i * h,
+                                   d + i * wide);
+            else if (s->cell == LSTM)
+                NAME(lstm_backward)(h, g + i * wide, c + (at + i) * h, c + (at + s->batch + i) * h,
+                                    grad + i * h, carry + i * h, carry_cell + (first + i) * h,
+                                    d + i * wide);
+            else
+                NAME(plain_backward)(s, g + i * wide, before + i * h, grad + i * h, carry + i * h,
+                                     d + i * wide, s->sums + wide + 2 * h * share);
+        gates.p = input.p = d, state.p = d + sent;
+        if (s->cell != INDEPENDENT)
+            NAME(multiply)(rows, gates, s->cell == GRU ? state : none, h, carry, h,
+                           s->cell == GRU || s->cell == FAST);
+        if (s->dx)
+            NAME(multiply)(rows, input, none, features, (REAL *)s->dx + at * features, features, 0);
     }
 }
 
@@ -327,6 +309,7 @@ static void NAME(take_scans)(void *job)
     fesetenv(&own);
 }
 
+/* A part of the room, if there is one yet. */
 static void *NAME(carve)(REAL *room, long *used, long numbers)
 {
     long at = *used;
@@ -335,24 +318,24 @@ static void *NAME(carve)(REAL *room, long *used, long numbers)
 }
 
 /* Lay out the room, and return how many numbers it takes. */
-long NAME(scan_room)(struct scan *s, long threads)
+long NAME(scan_room)(struct scan *s)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
-    long used = 0, all = s->piece * s->batch, matrix = s->cell != INDEPENDENT;
-    long doubles = sizeof(double) / sizeof(REAL);
+    long used = 0, all = s->piece * s->batch, matrix = s->cell != INDEPENDENT, n = s->features;
+    long doubles = sizeof(double) / sizeof(REAL), shares = shares_of(s);
     REAL *room = s->room;
     int back = s->grads != 0;
-    s->input = NAME(carve)(room, &used,
-                           back ? NAME(packed)(sent, s->features) : NAME(packed)(s->features, sent));
+    s->input = NAME(carve)(room, &used, back ? NAME(packed)(sent, n) : NAME(packed)(n, both));
+    s->second_input = NAME(carve)(room, &used, (s->cell == GRU && !back) * NAME(packed)(n, h));
     s->recurrent = NAME(carve)(room, &used,
                                matrix * (back ? NAME(packed)(both, h) : NAME(packed)(h, both)));
     s->second = NAME(carve)(room, &used, (s->cell == GRU) * NAME(packed)(h, h));
     s->offset = NAME(carve)(room, &used, wide);
-    s->gates = NAME(carve)(room, &used, back || s->kept ? 0 : threads * s->chunk * s->rows * wide);
+    s->gates = NAME(carve)(room, &used, back || s->kept ? 0 : s->batch * wide);
     s->dgates = NAME(carve)(room, &used, back * all * wide);
-    s->columns = NAME(carve)(room, &used, back * NAME(packed)(all, s->features));
+    s->columns = NAME(carve)(room, &used, back * NAME(packed)(all, n));
     s->before = NAME(carve)(room, &used, back * NAME(packed)(all, h));
-    s->sums = NAME(carve)(room, &used, back * doubles * (wide + 2 * h * threads));
+    s->sums = NAME(carve)(room, &used, back * doubles * (wide + 2 * h * shares));
     return used;
 }
 
@@ -416,7 +399,7 @@ static void NAME(run_backward)(struct scan *s, team start, long threads)
     long h = s->width, wide = gates_of(s) * h;
     REAL *dbias = s->dbias, *dab = s->dab;
     double *ab = s->sums + wide;
-    memset(s->sums, 0, (wide + 2 * h * threads) * sizeof(double));
+    memset(s->sums, 0, (wide + 2 * h * shares_of(s)) * sizeof(double));
     for (s->end = s->frames; s->end > 0; s->end = s->first) {
         s->first = s->end < s->piece ? 0 : s->end - s->piece;
         NAME(run_scans)(s, start, threads);
@@ -426,7 +409,7 @@ static void NAME(run_backward)(struct scan *s, team start, long threads)
         dbias[j] = (REAL)s->sums[j];
     for (long j = 0; dab && j < 2 * h; j++) {
         double sum = 0;
-        for (long share = 0; share < threads; share++)
+        for (long share = 0; share < shares_of(s); share++)
             sum += ab[2 * h * share + j];
         dab[j] = (REAL)sum;
     }
@@ -435,11 +418,13 @@ static void NAME(run_backward)(struct scan *s, team start, long threads)
 /* Forward, fill codes, cells and gates; backward, all gradients. */
 void NAME(scan)(struct scan *s, team start, long threads)
 {
-    long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h;
-    const REAL *W = s->W;
+    long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h, features = s->features;
+    const REAL *U = s->U, *W = s->W;
     int back = s->grads != 0;
-    NAME(scan_room)(s, threads);
-    NAME(lay_down)(sent, s->features, s->U, s->input, back, start, threads);
+    NAME(scan_room)(s);
+    NAME(lay_down)(back ? sent : both, features, U, s->input, back, start, threads);
+    if (s->cell == GRU && !back)
+        NAME(lay_down)(h, features, U + both * features, s->second_input, 0, start, threads);
     if (s->cell != INDEPENDENT)
         NAME(lay_down)(both, h, W, s->recurrent, back, start, threads);
     if (s->cell == GRU)

@@ -14,12 +14,9 @@ KINDS = ("elman", "independent", "fast", "lstm", "gru")
 PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
 """Cells, and activations of the first three, by their number in scan.c."""
 
-_CHUNK = 128
-"""Rows of an input product: what it returns should stay in the cache until the cells take it."""
-
-_PIECE, _LONG_PIECE, _FEW = 256, 640, 2**19
-"""Rows from which the gradients of weights are gathered: so that these rows stay there too; but
-more than so many weights take longer to read and to write, so that fewer times are better."""
+_ROWS, _PIECE, _LONG_PIECE, _FEW = 64, 256, 640, 2**19
+"""Rows of a share at most, and rows from which the gradients of weights are gathered: so that these
+rows stay there too. More than so many weights do not stay: let them be read less often."""
 
 
 class Cell(NamedTuple):
@@ -126,7 +123,7 @@ def _again(cell: Cell, inputs, grads, needed) -> list[Tensor | None]:
 class _Job(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_long) for name in ("frames", "batch", "width", "features")),
-        *((name, ctypes.c_long) for name in ("rows", "chunk", "piece", "cell", "phi")),
+        *((name, ctypes.c_long) for name in ("rows", "piece", "cell", "phi")),
         *((name, ctypes.c_double) for name in ("a", "b")),
         *((name, ctypes.c_void_p) for name in ("x", "U", "W", "bias", "bias_h", "grads")),
         *((name, ctypes.c_void_p) for name in ("codes", "cells", "kept", "dh0", "dc0", "dx")),
@@ -143,15 +140,16 @@ def _scan(cell: Cell, xs: Tensor, weights: Sequence[Tensor], **buffers: Tensor |
     tensors = {"x": xs, "U": U, "bias": bias, "W": W, **buffers}
     if more and cell.kind != "fast":
         tensors["bias_h"] = more[0]
-    rows, few = -(-B // threads), U.numel() + W.numel() <= _FEW
-    piece = _PIECE if few else _LONG_PIECE
+    few = U.numel() + W.numel() <= _FEW
+    shares = max(threads, -(-B // _ROWS)) if few else threads
+    rows, piece = -(-B // shares), _PIECE if few else _LONG_PIECE
     job = _Job(
         frames=T, batch=B, width=buffers["codes"].shape[-1], features=k, rows=rows,
-        chunk=min(T, max(1, _CHUNK // rows)), piece=min(T, max(1, piece // B)),
+        piece=min(T, max(1, piece // B)),
         cell=KINDS.index(cell.kind), phi=PHI.index(cell.phi), a=a, b=b,
         **{name: None if t is None else t.data_ptr() for name, t in tensors.items()},
     )  # fmt: skip
     numbers = getattr(native.library(), f"scan_room_{native.SUFFIX[xs.dtype]}")
-    room = xs.new_empty(numbers(ctypes.addressof(job), threads))
+    room = xs.new_empty(numbers(ctypes.addressof(job)))
     job.room = room.data_ptr()
     native.together("scan", xs.dtype, job)

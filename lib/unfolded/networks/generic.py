@@ -37,7 +37,9 @@ class GenericRNN(SequenceNetwork):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return ŝ_t = Y h_t + y_0."""
-        return self.readout(codes.transpose(0, 1)).transpose(0, 1)  # so a scan lays down codes
+        if codes.stride(0) < codes.stride(1):  # time first, as a scan lays them down
+            return self.readout(codes.transpose(0, 1)).transpose(0, 1)
+        return self.readout(codes)
 
     def atoms(self) -> Tensor:
         """Return Y."""
