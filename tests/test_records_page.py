@@ -231,7 +231,7 @@ def in_a_browser(test):
 
 
 @in_a_browser
-@pytest.mark.parametrize("name", ["notebooks/14_fairness", "book/intro"])
+@pytest.mark.parametrize("name", ["notebooks/14_fairness", "notebooks/13_learning_curves"])
 def test_a_stamp_opens_the_record_of_its_run(browser, name):
     open_page(browser, SITE.as_uri(), name)
     stamp = browser.find_element("css selector", "p.stamp a[href*='#run-']")

@@ -18,8 +18,11 @@ CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 ADDRESS = CONFIG["repository"]["url"]
 
 
-def test_the_whole_site_is_at_most_25_megabytes():
-    assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) <= 25e6
+def test_the_pages_are_at_most_25_megabytes_and_the_weights_to_download_10():
+    files = [path for path in SITE.rglob("*") if path.is_file()]
+    weights = sum(path.stat().st_size for path in files if path.suffix == ".safetensors")
+    assert sum(path.stat().st_size for path in files) - weights <= 25e6
+    assert 0 < weights <= 10e6
 
 
 @EVERY
