@@ -20,26 +20,26 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 	@echo "Variables: PYTHON (makes .venv), PIP_ARGS (options for pip), EXTRAS (more packages).  See README.md."
 
-env: $(STAMP) ## make .venv and install the library, the book's tools and the tests' tools
+env: $(STAMP) ## make .venv and install the library, the companion and the tools for book and tests
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml book/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 	  echo "expected Python 3.11, 3.12 or 3.13; got $$($(PYTHON) --version 2>&1);" \
 	    "install one of them and run make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): minutes the first time ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) \
-	  -c constraints.txt -e '.[$(EXTRAS)]'
+	  -c constraints.txt -e '.[$(EXTRAS)]' -e ./book
 	@touch $@
 
 notebooks: env ## execute the notebooks whose results are stale
-	@$(BIN)/python book/execute.py
+	@$(BIN)/python -m companion execute
 
 book: notebooks ## build the book and print the file to open
-	@$(BIN)/python book/build.py
+	@$(BIN)/python -m companion html
 
 pdf: notebooks ## print the whole book into one PDF (needs Chromium or Chrome)
-	@$(BIN)/python book/pdf.py
+	@$(BIN)/python -m companion pdf
 
 lab: env ## open the notebooks in JupyterLab, with live widgets
 	@$(BIN)/jupyter lab

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import gpu, growth, inference, stacked, step, workload
 from benchmarks.records import Record, place
-from unfolded.config import PROTOCOLS, RunConfig
 from unfolded.errors import UnfoldedError
+from unfolded.runs.config import PROTOCOLS, RunConfig
 
 _EXAMPLES = """\
 examples, from the root of the repository:

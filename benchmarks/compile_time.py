@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from unfolded.kernels import native
+from unfolded.recurrence.backends import native
 
 
 def first_use() -> dict[str, float]:

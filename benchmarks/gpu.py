@@ -12,11 +12,11 @@ from benchmarks import plain
 from benchmarks.records import Record
 from benchmarks.step import MODELS
 from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, Trained, frames
+from companion.interleaved_timing import interleave
 from unfolded import networks
 from unfolded.errors import ConfigError, complain
-from unfolded.steps import Steps, descend
-from unfolded.stopwatch import interleave
-from unfolded.together import Alone, Stacked, recover
+from unfolded.training.stacking import Alone, Stacked, recover
+from unfolded.training.train_step import Steps, descend
 
 RUNS, STEPS = 8, 10
 """Runs side by side; steps between two looks at the clock."""
@@ -136,7 +136,8 @@ def _compare(found: Record, sizes: dict, compiled: bool, rounds: int, warm: int)
 def competitors(model: str, hidden: int) -> dict[str, Callable[[], Callable[[], object]]]:
     """Return what makes each competitor, since to make one may take long or fail.
 
-    A call of each takes STEPS steps; "as trained" are the steps of steps.py, which captures them.
+    A call of each takes STEPS steps; "as trained" are the captured steps of
+    train_step.py.
     """
     data = frames(BATCH * STEPS).cuda()
 

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.records import Record
-from unfolded import checkpoints, data, metrics, records, solvers, training
-from unfolded.config import RunConfig
-from unfolded.stopwatch import interleave
+from companion.interleaved_timing import interleave
+from unfolded import data, metrics, solvers, training
+from unfolded.runs import records
+from unfolded.runs.config import RunConfig
+from unfolded.training import checkpoint
 
 MODELS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn", "lstm")
 ITERATIONS = (3, 30, 300)
@@ -50,7 +52,7 @@ def measure(found: Record, base: RunConfig, *, batches: Iterable[int], rounds: i
 
 def _trained(config: RunConfig) -> tuple[nn.Module, RunConfig]:
     training.run(config)
-    network, config = checkpoints.load_network(records.folder_of(config))
+    network, config = checkpoint.load_network(records.folder_of(config))
     return network.eval(), config
 
 

@@ -4,12 +4,13 @@ import contextlib
 from collections.abc import Callable, Iterator
 from unittest import mock
 
-from unfolded.kernels import native, products, shares
+from unfolded.recurrence import matmul
+from unfolded.recurrence.backends import native, native_scan
 
 
 def without_loops_in_c() -> contextlib.AbstractContextManager:
     """Run the loops in Python: each product of a frame and layer is a call of PyTorch's."""
-    return mock.patch.object(shares, "serves", return_value=False)
+    return mock.patch.object(native_scan, "serves", return_value=False)
 
 
 def without_compiled_kernels() -> contextlib.AbstractContextManager:
@@ -19,7 +20,7 @@ def without_compiled_kernels() -> contextlib.AbstractContextManager:
 
 def without_onednn() -> contextlib.AbstractContextManager:
     """Let PyTorch's general routine do the products."""
-    return mock.patch.object(products, "_FOUND", None)
+    return mock.patch.object(matmul, "_FOUND", None)
 
 
 @contextlib.contextmanager

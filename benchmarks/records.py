@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from unfolded import files, records, results
+from companion import results
+from unfolded import files
 from unfolded.provenance import stamp
+from unfolded.runs import records
 
 _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
 

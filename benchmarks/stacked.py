@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from benchmarks import levers
 from benchmarks.workload import BATCH, N0, TIME, N, Step
 from unfolded import networks, recurrence
-from unfolded.config import usual_depth
+from unfolded.runs.config import usual_depth
 
 MODELS = ("srnn", "lstm", "gru", "indrnn", "fastrnn", "spectralrnn")
 GATES = {"lstm": 4, "gru": 3}

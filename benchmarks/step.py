@@ -12,9 +12,9 @@ from benchmarks import compile_time, levers, plain, stacked
 from benchmarks.records import Record
 from benchmarks.replay import record, replay
 from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, frames
+from companion.interleaved_timing import interleave
 from unfolded import networks, recurrence
-from unfolded.config import usual_depth
-from unfolded.stopwatch import interleave
+from unfolded.runs.config import usual_depth
 
 _reference = functools.partial(recurrence.use, "reference")
 MODELS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")

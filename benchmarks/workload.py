@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from unfolded import data, guards
-from unfolded.config import PROTOCOLS
-from unfolded.steps import Steps, descend
-from unfolded.together import Alone, Stacked, recover
+from unfolded import data, runtime
+from unfolded.runs.config import PROTOCOLS
+from unfolded.training.stacking import Alone, Stacked, recover
+from unfolded.training.train_step import Steps, descend
 
 N0, N, TIME, BATCH, DEPTH = 256, 51, 20, 32, 3
 SCALE = PROTOCOLS["authors"]
@@ -75,7 +75,7 @@ class Trained:
             leaf.grad = None
 
 
-ALLOCATORS = {"kept": guards.kept_memory, "system": contextlib.nullcontext}
+ALLOCATORS = {"kept": runtime.keep_freed_memory, "system": contextlib.nullcontext}
 """Whether freed memory is kept, as in training, or goes back to the system as that likes."""
 
 
@@ -85,7 +85,7 @@ def conditions(threads: int, allocator: str = "kept") -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with guards.flushed_denormals(), ALLOCATORS[allocator]():
+        with runtime.flushed_denormals(), ALLOCATORS[allocator]():
             yield
     finally:
         torch.set_num_threads(before)

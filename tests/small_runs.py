@@ -10,8 +10,10 @@ from pathlib import Path
 
 import torch
 
-from unfolded import config, data, job, training
-from unfolded.config import Profile, RunConfig
+from unfolded import data, training
+from unfolded.runs import config
+from unfolded.runs.config import Profile, RunConfig
+from unfolded.training import trainer
 
 SMALL = Profile(count=50, epochs=3, hidden=9)
 """Forty training sequences: two steps an epoch."""
@@ -37,7 +39,7 @@ def child(fields: dict, store: str, plan: tuple | None = None) -> None:
     """Train in this process; ``plan`` says at which write to be killed or to wait."""
     torch.set_num_threads(1)
     # A commit made while the tests run is no difference between two runs.
-    job.stamp = lambda device, stamp=job.stamp: {**stamp(device), "commit": "of the tests"}
+    trainer.stamp = lambda device, stamp=trainer.stamp: {**stamp(device), "commit": "of the tests"}
     if plan is not None:
         _plant(*plan)
     training.run(small(**fields), store=store, progress=False)

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from test_verdicts import LESS, PAIRS, run, starts
 
-from unfolded import ablation_effects, effect_figures
-from unfolded.evidence import WIDE, Evidence
-from unfolded.grid import STARTS
+from companion.plots import effect_plots
+from companion.reproduction import ablation_effects
+from companion.run_set import WIDE, Evidence
+from unfolded.runs.grid import STARTS
 
 
 def evidence(*records):
@@ -31,9 +32,9 @@ def test_without_runs_every_table_and_figure_is_there():
     assert set(ablation_effects.answers(found, "memory").to_numpy().flat) == {"not run"}
     assert ablation_effects.by_width(errors).empty and ablation_effects.seed_spread(found).empty
     for fig in (
-        effect_figures.forest(effects),
-        effect_figures.overfitting(errors),
-        effect_figures.lambda_paths(ablation_effects.ends(found)),
+        effect_plots.forest(effects),
+        effect_plots.overfitting(errors),
+        effect_plots.lambda_paths(ablation_effects.ends(found)),
     ):
         assert "not run yet" in [text.get_text() for ax in fig.axes for text in ax.texts]
 
@@ -55,7 +56,7 @@ def test_the_summary_has_the_lead_over_the_best_other_network_and_the_worth_of_p
     )
     said = ablation_effects.finding(effects)
     assert "The smallest lead is +6.02 dB" in said and "without memory (G)" in said
-    fig = effect_figures.forest(effects)
+    fig = effect_plots.forest(effects)
     labels = [label.get_text() for ax in fig.axes for label in ax.get_yticklabels()]
     assert labels == ["as printed, over LSTM", "memory (G)"]
 
@@ -113,7 +114,7 @@ def test_overfitting_is_test_over_training_error_of_one_filter():
     assert errors["late"].tolist() == [10 / 9, 2.0] and errors["least_epoch"].tolist() == [1, 2]
     assert ablation_effects.by_width(errors)["initial λ"].tolist() == ["1, 0.01"] * 2
     assert "at h = 512" in ablation_effects.widest(errors)
-    assert len(effect_figures.overfitting(errors).axes) == 2
+    assert len(effect_plots.overfitting(errors).axes) == 2
 
 
 def test_seeds_spread():
@@ -132,5 +133,5 @@ def test_paths_are_drawn_for_each_initialisation_that_ran():
         )
     paths = ablation_effects.ends(evidence(records))
     assert list(paths) == ["from 1, 0.01", "from 0.003, 0.02"]
-    assert len(effect_figures.lambda_paths(paths).axes[0].lines) == 2
+    assert len(effect_plots.lambda_paths(paths).axes[0].lines) == 2
     assert isinstance(paths["from 1, 0.01"], pd.DataFrame) and len(STARTS) == 3

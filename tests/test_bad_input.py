@@ -14,10 +14,13 @@ import pytest
 import torch
 from small_runs import result, small
 
+from companion import results
 from unfolded import __main__ as cli
-from unfolded import checkpoints, data, networks, records, results, training
-from unfolded.data import fetch
+from unfolded import data, networks, training
+from unfolded.data import download
 from unfolded.errors import ConfigError, RecordError
+from unfolded.runs import records
+from unfolded.training import checkpoint
 
 TRAIN = ("train", "--profile", "small", "--device", "cpu", "--quiet")
 
@@ -45,8 +48,8 @@ def desk(tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("MNIST", "MOVING_MNIST"):
-        closed = replace(getattr(fetch, name), urls=("http://127.0.0.1:9/file",))
-        monkeypatch.setattr(fetch, name, closed)
+        closed = replace(getattr(download, name), urls=("http://127.0.0.1:9/file",))
+        monkeypatch.setattr(download, name, closed)
     (tmp_path / "data").mkdir()
     with contextlib.ExitStack() as hold:
         yield Desk(tmp_path, monkeypatch, hold)
@@ -95,7 +98,7 @@ def foreign_state(desk):
     folder = records.folder_of(small())
     folder.mkdir(parents=True)
     (folder / ".lock").touch()
-    checkpoints.save_state(folder, {"config_hash": "of another"})
+    checkpoint.save_state(folder, {"config_hash": "of another"})
 
 
 def damaged_record(desk):
@@ -116,7 +119,7 @@ def data_nowhere(desk):
 
 def mnist(desk, content):
     (desk.folder / "data" / "mnist").mkdir()
-    (desk.folder / "data" / fetch.MNIST.path).write_bytes(content)
+    (desk.folder / "data" / download.MNIST.path).write_bytes(content)
 
 
 def truncated_gzip(desk):
@@ -129,7 +132,7 @@ def wrong_checksum(desk):
 
 def no_moving_mnist(desk):
     (desk.folder / "data" / "moving_mnist").mkdir()
-    np.save(desk.folder / "data" / fetch.MOVING_MNIST.path, np.zeros((20, 3), np.uint8))
+    np.save(desk.folder / "data" / download.MOVING_MNIST.path, np.zeros((20, 3), np.uint8))
 
 
 def frames(desk, made):
@@ -359,7 +362,7 @@ def filled_up(desk, capfd, store, state):
     folder = records.folder_of(small(), store)
     assert {path.name for path in folder.iterdir()} == {".lock", "state.pt"}
     assert (folder / "state.pt").stat().st_size == state
-    assert len(checkpoints.load_state(folder, small())["curves"]["train_mse"]) == 1
+    assert len(checkpoint.load_state(folder, small())["curves"]["train_mse"]) == 1
     return folder
 
 
@@ -367,14 +370,14 @@ def filled_up(desk, capfd, store, state):
 def state_size(tmp_path_factory, desk):
     """Bytes of the state after one epoch."""
     sizes = []
-    save = checkpoints.save_state
+    save = checkpoint.save_state
 
     def saved(folder, state):
         save(folder, state)
-        sizes.append((folder / checkpoints.STATE).stat().st_size)
+        sizes.append((folder / checkpoint.STATE).stat().st_size)
 
     with desk.patch.context() as patch:
-        patch.setattr(checkpoints, "save_state", saved)
+        patch.setattr(checkpoint, "save_state", saved)
         training.run(small(), store=tmp_path_factory.mktemp("size"), progress=False)
     return sizes[0]
 
@@ -415,7 +418,7 @@ def test_a_full_disk_at_the_very_end_costs_no_epoch(desk, uninterrupted, monkeyp
         raise RecordError("expected to write weights; got No space left on device; free some")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save_weights", full)
+        patch.setattr(checkpoint, "save_weights", full)
         assert cli.main(TRAIN) == 1
     trained = []
     monkeypatch.setattr(training.Job, "_epoch", lambda self, epoch: trained.append(epoch))

@@ -8,11 +8,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf, workdps
 
-from unfolded import bounds, claims, counterexample
-from unfolded.balls import Balls
+from companion import claims
+from companion.theory import counterexample
+from companion.theory.norm_balls import Balls
+from companion.theory.rademacher_search import lower_estimate, signs
+from unfolded import bounds
 from unfolded.errors import ConfigError
 from unfolded.prox import prox_l1_l1
-from unfolded.rademacher import lower_estimate, signs
 
 DIGITS, SMALLEST = 1e-12, mpf("1e-305")
 SIZES = {"m": 8000, "n": 51, "T": 20, "B_x": 1.0}

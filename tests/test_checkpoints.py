@@ -6,10 +6,12 @@ import pytest
 import torch
 from small_runs import small
 
-from unfolded import checkpoints, records, training
-from unfolded.config import RunConfig
+from unfolded import training
 from unfolded.errors import RecordError
-from unfolded.job import Job
+from unfolded.runs import records
+from unfolded.runs.config import RunConfig
+from unfolded.training import checkpoint
+from unfolded.training.trainer import Job
 
 
 @pytest.fixture(autouse=True)
@@ -80,17 +82,17 @@ def test_a_state_that_is_cut_short_is_refused(interrupted, length):
 
 
 def test_a_state_of_another_shape_is_refused(interrupted):
-    state = checkpoints.load_state(interrupted, small())
+    state = checkpoint.load_state(interrupted, small())
     state["network"]["A"] = torch.zeros(1, 1)
-    checkpoints.save_state(interrupted, state)
+    checkpoint.save_state(interrupted, state)
     refused(interrupted, "one that does not fit the network")
 
 
 @pytest.mark.parametrize("missing", ["config_hash", "optimiser", "curves"])
 def test_a_state_with_a_part_missing_is_refused(interrupted, missing):
-    state = checkpoints.load_state(interrupted, small())
+    state = checkpoint.load_state(interrupted, small())
     del state[missing]
-    checkpoints.save_state(interrupted, state)
+    checkpoint.save_state(interrupted, state)
     refused(interrupted, "a state of this program")
 
 
@@ -103,7 +105,7 @@ class Evil:
 
 def test_a_state_that_carries_code_is_refused_and_the_code_not_run(interrupted, monkeypatch):
     monkeypatch.chdir(interrupted)
-    checkpoints.save_state(interrupted, {"config_hash": Evil()})
+    checkpoint.save_state(interrupted, {"config_hash": Evil()})
     refused(interrupted, "objects that only unsafe unpickling could read")
     assert not (interrupted / "executed").exists()
 
@@ -121,16 +123,16 @@ def test_damaged_weights_are_refused(tmp_path, damage):
     run(small(), tmp_path)
     folder = records.folder_of(small(), tmp_path)
     path = folder / "weights.safetensors"
-    network, found = checkpoints.load_network(folder)
+    network, found = checkpoint.load_network(folder)
     assert found == small()
     if damage == "absent":
         path.unlink()
     elif damage == "other":
-        checkpoints.save_weights(folder, network, small(hidden=7))
+        checkpoint.save_weights(folder, network, small(hidden=7))
     else:
         path.write_bytes(path.read_bytes()[:-9] if damage == "cut" else b"no weights at all")
     with pytest.raises(RecordError, match=r"expected weights of a run at .* with --again"):
-        checkpoints.load_network(folder)
+        checkpoint.load_network(folder)
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
@@ -140,5 +142,5 @@ def test_untrained_networks_recover_the_same_under_both_protocols(model):
     found = []
     for protocol, unit in (("authors", 1), ("normalised", 255)):
         config = RunConfig(model=model, protocol=protocol, hidden=300, lambda1=30.0, lambda2=0.9)
-        found.append(checkpoints.build_network(config)(frames / unit) * unit)
+        found.append(checkpoint.build_network(config)(frames / unit) * unit)
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-2)

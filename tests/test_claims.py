@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from unfolded import claims, neighbours, results, verdicts
+from companion import claims, results
+from companion.claims import experiment_rules, related_rules
 from unfolded.errors import RecordError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,7 +18,9 @@ CLAIMS = claims.claims()
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 class TestClaim:
     def test_its_rule_or_its_reasons_give_a_verdict(self, claim):
-        found = claim.judged(neighbours.NEIGHBOURS if claim.neighbour else verdicts.RULES)
+        found = claim.judged(
+            related_rules.NEIGHBOURS if claim.neighbour else experiment_rules.RULES
+        )
         assert found.word in claims.WORDS
         assert bool(found.share) == (found.word == "confirmed so far")
         assert found.because.endswith(".") and not re.search(r"  |\.\.", found.because)
@@ -25,7 +28,7 @@ class TestClaim:
 
     def test_it_has_a_rule_or_reasons_with_checks_that_exist(self, claim):
         if claim.rule:
-            known = neighbours.NEIGHBOURS if claim.neighbour else verdicts.RULES
+            known = related_rules.NEIGHBOURS if claim.neighbour else experiment_rules.RULES
             assert claim.rule in known and not claim.because and not claim.reasoned
             return
         assert claim.because
@@ -49,7 +52,7 @@ def test_names_are_used_once_and_every_rule_judges_something():
     names = [claim.id for claim in CLAIMS]
     assert len(set(names)) == len(names)
     used = {claim.rule for claim in CLAIMS} - {""}
-    assert used == set(verdicts.RULES) | set(neighbours.NEIGHBOURS)
+    assert used == set(experiment_rules.RULES) | set(related_rules.NEIGHBOURS)
     told = [claim.neighbour for claim in CLAIMS]
     assert told == sorted(told, key=bool) and {"SISTA-RNN", "descending"} == set(told) - {""}
 
@@ -92,7 +95,7 @@ def test_a_page_shows_each_verdict_with_its_share_its_colour_and_a_link():
 
 
 def test_every_verdict_has_a_colour_and_an_entry_in_the_glossary():
-    style = (ROOT / "book" / "_ext" / "companion.css").read_text(encoding="utf-8")
+    style = (ROOT / "book" / "companion" / "sphinx" / "companion.css").read_text(encoding="utf-8")
     glossary = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
     for word in claims.WORDS:
         assert f".is-{word.replace(' ', '-')}" in style

@@ -12,9 +12,11 @@ import pytest
 import torch
 from small_runs import small
 
+from companion import results
 from unfolded import __main__ as cli
-from unfolded import config, data, grid, guards, networks, options, records, results, training
+from unfolded import data, networks, options, training
 from unfolded.errors import ConfigError, TrainingError
+from unfolded.runs import config, grid, records
 
 SMALL = ["--profile", "small", "--device", "cpu"]
 WILD = ["--learning-rate", "1e30"]
@@ -184,7 +186,7 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(capsys):
     assert status == 1
     assert len(err) >= 5 and all("expected a finite" in line for line in err)
     assert len(out) + len(err) == 10
-    found = records.collect()
+    found = results.collect()
     assert len(found) == 10
     assert (found["status"] == "failed").sum() == len(err)
 
@@ -203,13 +205,13 @@ def test_a_sweep_in_several_processes_leaves_the_same_records(tmp_path):
     words += ["--device", "cpu"]
     for jobs in "1", "2":
         assert cli.main([*words, "--jobs", jobs, "--store", str(tmp_path / jobs)]) == 0
-    one, two = (records.collect(tmp_path / jobs).set_index("config_hash") for jobs in "12")
+    one, two = (results.collect(tmp_path / jobs).set_index("config_hash") for jobs in "12")
     assert len(one) == 2 and one[[*records.METRICS]].equals(two[[*records.METRICS]])
 
 
 def test_a_sweep_goes_past_a_folder_in_use(capsys, tmp_path):
     first, *others = grid.table(1, small(), ["gru"])
-    with guards.held(records.folder_of(first)):
+    with records.lock(records.folder_of(first)):
         words = ["sweep", "--table", "1", "--models", "gru", *SMALL, "--quiet"]
         assert cli.main(words) == 1
     out, err = said(capsys)
@@ -222,7 +224,7 @@ def test_a_sweep_of_several_seeds_trains_each_of_them(capsys):
     assert cli.main([*words, "--seed", "1", "0", "1"]) == 0
     out, _ = said(capsys)
     assert len(out) == 12
-    assert sorted(records.collect()["seed"]) == [0] * 6 + [1] * 6
+    assert sorted(results.collect()["seed"]) == [0] * 6 + [1] * 6
 
 
 def test_on_a_gpu_the_seeds_of_a_cell_go_together(monkeypatch, capsys):
@@ -267,7 +269,7 @@ def test_tables_lists_the_runs_and_commits_them_only_when_told(capsys, tmp_path)
         assert said(capsys)[0][-1] == f"2 runs in {table}"
     committed = pd.read_csv(table)
     assert committed["seed"].tolist() == [0, 1]
-    found = records.collect().sort_values("seed")
+    found = results.collect().sort_values("seed")
     assert committed["psnr_frame"].tolist() == found["psnr_frame"].tolist()
 
 

@@ -7,13 +7,16 @@ import pandas as pd
 import pytest
 import torch
 
-from unfolded import metrics, results, solvers
-from unfolded.columns import algorithms, keep, reading
-from unfolded.columns.__main__ import PLAN, main
-from unfolded.columns.algorithms import Way, transition
-from unfolded.columns.task import DEVIATION, LAMBDA1, LAMBDA2, Task, task
-from unfolded.columns.training import Training, Trial, network, train_all
-from unfolded.data.images import images
+from companion import __main__ as command_line
+from companion import results
+from companion.studies.natural_images import images
+from companion.studies.sista_images import image_analysis, image_results, image_solvers
+from companion.studies.sista_images.image_operators import ssim
+from companion.studies.sista_images.image_runs import PLAN
+from companion.studies.sista_images.image_solvers import Way, transition
+from companion.studies.sista_images.image_task import DEVIATION, LAMBDA1, LAMBDA2, Task, task
+from companion.studies.sista_images.image_training import Training, Trial, network, train_all
+from unfolded import solvers
 from unfolded.errors import ConfigError, RecordError, TrainingError
 
 SMALL = {"count": 8, "epochs": 1, "batch": 4}
@@ -63,24 +66,24 @@ def test_ssim_of_flat_pictures_is_the_luminance_term():
     a, b, C1 = 100.0, 150.0, (0.01 * 255) ** 2
     flat = torch.ones(1, 16, 16)
     expected = (2 * a * b + C1) / (a**2 + b**2 + C1)
-    assert metrics.ssim(a * flat, b * flat, peak=255) == pytest.approx(expected)
-    both = metrics.ssim(torch.cat([a * flat] * 2), torch.cat([b * flat, a * flat]), peak=255)
+    assert ssim(a * flat, b * flat, peak=255) == pytest.approx(expected)
+    both = ssim(torch.cat([a * flat] * 2), torch.cat([b * flat, a * flat]), peak=255)
     assert both == pytest.approx((1 + expected) / 2)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (1, 10, 16), (1, 1, 16, 16), (0, 16, 16)])
 def test_ssim_refuses_what_it_cannot_compare(shape):
     with pytest.raises(ConfigError, match="expected"):
-        metrics.ssim(torch.ones(shape), torch.ones(shape), peak=255)
+        ssim(torch.ones(shape), torch.ones(shape), peak=255)
     with pytest.raises(ConfigError, match="peak above 0"):
-        metrics.ssim(torch.ones(1, 16, 16), torch.ones(1, 16, 16), peak=0)
+        ssim(torch.ones(1, 16, 16), torch.ones(1, 16, 16), peak=0)
 
 
 @pytest.mark.parametrize("estimated", [False, True])
 def test_an_untrained_sista_rnn_is_three_iterations_of_sista(on, estimated):
     own = Training(Trial(estimated=estimated, **SMALL), on)
     way = Way(3, estimated=estimated)
-    expected = algorithms.recovered(way, on, on.test)
+    expected = image_solvers.recovered(way, on, on.test)
     error = own.recovered(on.test) - expected
     assert error.abs().max() < 1e-4 * expected.abs().max()
 
@@ -164,18 +167,18 @@ def test_it_predicts_training_columns_better_than_the_column_before(on):
 @pytest.mark.parametrize("way", [Way(None), Way(None, estimated=True), Way(None, 2.0, None)])
 def test_to_tolerance_means_near_the_minimum_of_each_column(on, way):
     x = on.measure(on.test[:1])
-    found = algorithms.solve(way, on, x)
-    level = algorithms.TOLERANCE * (x @ (on.A @ on.D)).norm(dim=-1).max()
+    found = image_solvers.solve(way, on, x)
+    level = image_solvers.TOLERANCE * (x @ (on.A @ on.D)).norm(dim=-1).max()
     assert found.certificate.max() <= level
-    assert algorithms.solve(Way(3, way.lambda1, way.lambda2), on, x).certificate.max() > level
+    assert image_solvers.solve(Way(3, way.lambda1, way.lambda2), on, x).certificate.max() > level
 
 
 def test_the_search_returns_weights_that_recover_validation_pictures_no_worse(on):
     start = Way(None, 0.5, None)
-    best = algorithms.searched(start, on)
+    best = image_solvers.searched(start, on)
 
     def error(way):
-        found = algorithms.recovered(way, on, on.validation)
+        found = image_solvers.recovered(way, on, on.validation)
         return (found - on.validation).square().mean()
 
     assert error(best) <= 1.02 * min(error(Way(None, value, None)) for value in (0.1, 0.5, 2.0))
@@ -189,7 +192,7 @@ def test_best_weights_are_those_of_the_lowest_validation_error(on):
     assert min(path) < path[-1]
     found = (own.recovered(on.validation) - on.validation).square().mean().item() * on.unit**2
     assert found == pytest.approx(min(path), rel=1e-4)
-    assert keep.row(own)["best_epoch"] == int(np.argmin(path))
+    assert image_results.row(own)["best_epoch"] == int(np.argmin(path))
 
 
 def test_a_trial_names_its_numbers(on):
@@ -226,27 +229,27 @@ class TestKeep:
     def test_a_training_comes_back_as_it_was_and_replaces_its_elder(self, on, folder):
         own = Training(Trial(**SMALL), on).finish()
         for _ in range(2):
-            keep.keep(own)
-        (kept,) = keep.kept(keep.RUNS, "free").to_dict("records")
-        again = keep.row(own)
+            image_results.keep(own)
+        (kept,) = image_results.kept(image_results.RUNS, "free").to_dict("records")
+        again = image_results.row(own)
         assert kept["psnr"] == pytest.approx(again["psnr"], rel=1e-5)
-        assert kept["trial"] == keep.name_of(own.trial) and kept["status"] == "done"
-        curves = keep.kept(keep.CURVES)
+        assert kept["trial"] == image_results.name_of(own.trial) and kept["status"] == "done"
+        curves = image_results.kept(image_results.CURVES)
         assert curves["validation_mse"].tolist() == pytest.approx(
             [one["validation_mse"] for one in own.curves], rel=1e-5
         )
-        errors = keep.kept(keep.PICTURES)["mse"]
+        errors = image_results.kept(image_results.PICTURES)["mse"]
         assert errors.mean() == pytest.approx(again["mse"], rel=1e-4)
 
     def test_the_best_sista_rnn_is_kept_in_half_precision(self, on):
         good, bad = Training(Trial(**SMALL), on).finish(), Training(Trial(**SMALL, seed=1), on)
-        keep.keep(good)
+        image_results.keep(good)
         with torch.no_grad():
             bad.network.F.mul_(0.5)
         bad.trial = Trial(model="sista-rnn", epochs=0)
         bad.finish()
-        keep.keep(bad)
-        net, trial = keep.kept_sista()
+        image_results.keep(bad)
+        net, trial = image_results.kept_sista()
         assert trial == good.trial
         assert torch.equal(net.F, good.network.F.half().float())
 
@@ -256,8 +259,8 @@ class TestKeep:
             own.network.F.fill_(math.inf)
         with pytest.raises(TrainingError) as caught:
             own.finish()
-        keep.keep(own, str(caught.value))
-        (kept,) = keep.kept(keep.RUNS, "free").to_dict("records")
+        image_results.keep(own, str(caught.value))
+        (kept,) = image_results.kept(image_results.RUNS, "free").to_dict("records")
         assert kept["status"] == "failed" and "parameter F" in kept["reason"]
 
     def test_of_a_training_that_was_repeated_longer_only_the_longer_is_shown(self, on):
@@ -265,28 +268,28 @@ class TestKeep:
         longer = Training(Trial(**SMALL | {"epochs": 2}), on).finish()
         other = Training(Trial(model="srnn", **SMALL), on).finish()
         for each in (longer, short, other):
-            keep.keep(each)
-        table = reading.stored("free")
+            image_results.keep(each)
+        table = image_analysis.stored("free")
         assert table["name"].tolist() != [] and set(table["epochs"]) == {1, 2}
         assert len(table) == 2 and table["psnr"].is_monotonic_decreasing
         assert table.set_index("name").at[longer.trial.name, "updates"] == longer.updates
-        paths = reading.curves(table)
+        paths = image_analysis.curves(table)
         assert len(paths[longer.trial.name]) == 3
-        gap = reading.lead(table, longer.trial.name, other.trial.name)
-        errors = [np.array(keep.each(own)) for own in (longer, other)]
+        gap = image_analysis.lead(table, longer.trial.name, other.trial.name)
+        errors = [np.array(image_results.each(own)) for own in (longer, other)]
         assert gap.mean == pytest.approx((10 * np.log10(errors[1] / errors[0])).mean(), rel=1e-3)
 
     def test_a_row_of_an_algorithm_replaces_its_elder(self, on):
-        rows = [algorithms.row(Way(3), on, on.test)]
+        rows = [image_solvers.row(Way(3), on, on.test)]
         for _ in range(2):
-            keep.keep_algorithms(rows, source="free", seed=0)
-        (kept,) = keep.kept(keep.ALGORITHMS, "free").to_dict("records")
+            image_results.keep_algorithms(rows, source="free", seed=0)
+        (kept,) = image_results.kept(image_results.ALGORITHMS, "free").to_dict("records")
         assert kept["psnr"] == pytest.approx(rows[0]["psnr"], rel=1e-5)
 
     def test_damaged_weights_are_refused(self, folder):
-        (folder / keep.WEIGHTS).write_bytes(b"not weights")
+        (folder / image_results.WEIGHTS).write_bytes(b"not weights")
         with pytest.raises(RecordError, match="git checkout"):
-            keep.kept_sista()
+            image_results.kept_sista()
 
 
 @pytest.mark.parametrize("pull", [1.0, 0.01])
@@ -300,7 +303,7 @@ def test_a_quadratic_pull_as_heavy_as_the_step_leaves_nothing_of_where_a_layer_s
 class TestReading:
     def test_the_readings_of_a_known_network(self, on):
         symbols = network(Trial(), on.A, on.D).symbols()
-        told = reading.readings(symbols, on)
+        told = image_analysis.readings(symbols, on)
         # D is orthonormal, so L = ‖A‖² + λ2.
         assert told["L"] == pytest.approx(
             torch.linalg.matrix_norm(on.A, 2).item() ** 2 + 1, rel=1e-4
@@ -314,12 +317,12 @@ class TestReading:
         # White columns: codes with mean |h| = sqrt(2/π) σ, and v = s_t − 0 with variance σ².
         white = 3 * normal(40, 128, 128).float()
         known = Task(**{**vars(on), "train": white, "test": white})
-        told = reading.moments(known, torch.zeros(128, 128))
+        told = image_analysis.moments(known, torch.zeros(128, 128))
         assert told["ν1/ν2"] == pytest.approx(9 / (3 * (2 / math.pi) ** 0.5), rel=0.01)
 
     def test_diagonals_count_from_below_the_main_one(self):
         F = torch.diag(torch.ones(5), 1) + 2 * torch.diag(torch.ones(6))
-        assert reading.diagonals(F, 2) == {-2: 0.0, -1: 0.0, 0: 2.0, 1: 1.0, 2: 0.0}
+        assert image_analysis.diagonals(F, 2) == {-2: 0.0, -1: 0.0, 0: 2.0, 1: 1.0, 2: 0.0}
 
     def test_a_level_that_is_never_reached_takes_for_ever(self):
         curve = {
@@ -327,7 +330,9 @@ class TestReading:
             "seconds": [0.0, 1.0, 2.0],
             "validation_mse": [9.0, 2.0, 4.0],
         }
-        found = reading.times({"a": pd.DataFrame(curve)}, {"low": 1.0, "some": 3.0, "start": 9.0})
+        found = image_analysis.times(
+            {"a": pd.DataFrame(curve)}, {"low": 1.0, "some": 3.0, "start": 9.0}
+        )
         row = found.loc["a"]
         assert row["updates"].to_dict() == {"low": math.inf, "some": 4.0, "start": 0.0}
         assert row["seconds"].to_dict() == {"low": math.inf, "some": 1.0, "start": 0.0}
@@ -335,12 +340,12 @@ class TestReading:
 
 def test_the_plan_names_each_trial_once():
     trials = [Trial(model=model, rate=rate, **other) for model, rate, other in PLAN]
-    assert len({keep.name_of(trial) for trial in trials}) == len(trials)
+    assert len({image_results.name_of(trial) for trial in trials}) == len(trials)
     assert len({trial.name for trial in trials}) == len(trials)
 
 
 def test_the_command_line_complains_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UNFOLDED_DATA", str(tmp_path))
     monkeypatch.setattr(results, "RESULTS", tmp_path)
-    assert main(["--epochs", "1"]) == 1
-    assert capsys.readouterr().err.startswith("unfolded: expected pictures at")
+    assert command_line.main(["sista-images", "--epochs", "1"]) == 1
+    assert capsys.readouterr().err.startswith("companion: expected pictures at")

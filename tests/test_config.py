@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unfolded import networks
-from unfolded.config import PROFILES, PROTOCOLS, RunConfig
 from unfolded.errors import ConfigError
+from unfolded.runs.config import PROFILES, PROTOCOLS, RunConfig
 from unfolded.seeds import derive
 
 WRONG = [

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from unfolded import data
-from unfolded.data import fetch, generator, sources
-from unfolded.data.reduction import REDUCTIONS, reduce
+from unfolded.data import datasets, download, moving_mnist
+from unfolded.data.downsample import REDUCTIONS, reduce
 
 FOLDER = os.environ.get("UNFOLDED_DATA")
 REFERENCE = Path(FOLDER or ".") / "moving_mnist"
 needs_mnist = pytest.mark.skipif(
-    not FOLDER or not Path(FOLDER, fetch.MNIST.path).is_file(),
+    not FOLDER or not Path(FOLDER, download.MNIST.path).is_file(),
     reason="UNFOLDED_DATA holds no MNIST",
 )
 needs_reference = pytest.mark.skipif(
@@ -33,7 +33,7 @@ needs_reference = pytest.mark.skipif(
 @needs_reference
 def test_recipe_is_the_reference_recipe():
     reference = np.load(REFERENCE / "recipe64.npz")
-    digits, places = sources.recipe("mnist")
+    digits, places = datasets.recipe("mnist")
     assert np.array_equal(digits, reference["digit_index"])
     assert np.array_equal(places, reference["offset"])
 
@@ -62,14 +62,14 @@ angle = st.floats(0, 2 * np.pi, exclude_max=True)
 
 
 def walked(row, column, heading, frames=60):
-    return generator.walk(np.array([row, column]), np.array(heading), frames).astype(int)
+    return moving_mnist.walk(np.array([row, column]), np.array(heading), frames).astype(int)
 
 
 @given(unit, unit, angle)
 def test_a_digit_stays_on_the_canvas(row, column, heading):
     places = walked(row, column, heading)
     assert places.min() >= 0
-    assert places.max() <= generator.CANVAS - generator.DIGIT
+    assert places.max() <= moving_mnist.CANVAS - moving_mnist.DIGIT
 
 
 @given(unit, unit, angle)
@@ -113,7 +113,7 @@ def test_the_start_itself_is_never_shown():
 def test_on_overlap_the_brighter_pixel_wins(places):
     rng = np.random.default_rng(0)
     digits = rng.integers(0, 256, (1, 2, 28, 28), dtype=np.uint8)
-    drawn = generator.draw(digits, places)
+    drawn = moving_mnist.draw(digits, places)
     for t in range(20):
         layers = np.zeros((2, 64, 64), dtype=np.uint8)
         for k, (row, column) in enumerate(places[0, t]):
@@ -125,7 +125,7 @@ def test_on_overlap_the_brighter_pixel_wins(places):
 
 
 def test_embedded_digits_look_like_mnist():
-    images = sources.digit_images()
+    images = datasets.digit_images()
     assert images.dtype == np.uint8
     assert images.max() == 255
     assert not images[:, :4].any() and not images[:, :, -4:].any()
@@ -137,7 +137,7 @@ def test_enlarging_is_the_bilinear_of_torch():
 
     small = torch.tensor(load_digits().images)[:, None]
     large = torch.nn.functional.interpolate(small, (20, 20), mode="bilinear")[:, 0].numpy()
-    inner = sources.digit_images()[:, 4:24, 4:24]
+    inner = datasets.digit_images()[:, 4:24, 4:24]
     assert np.abs(inner - large * 255 / 16).max() <= 0.5 + 1e-6
 
 
@@ -147,24 +147,24 @@ def test_enlarging_is_the_bilinear_of_torch():
 @example(9_999)
 @given(st.integers(10, 10_000))
 def test_no_split_of_the_digits_shares_an_image(count):
-    used = sources.recipe("digits").digits[sources.chosen("digits", count)]
+    used = datasets.recipe("digits").digits[datasets.chosen("digits", count)]
     train, validation, test = (set(part.ravel()) for part in data.split(used))
     assert not train & validation and not train & test and not validation & test
 
 
 def test_mnist_uses_no_image_twice():
-    used = sources.recipe("mnist").digits
+    used = datasets.recipe("mnist").digits
     assert len(np.unique(used)) == used.size
 
 
 def test_a_digits_sequence_never_shows_one_image_twice():
-    used = sources.recipe("digits").digits
+    used = datasets.recipe("digits").digits
     assert np.all(used[:, 0] != used[:, 1])
 
 
 def test_every_embedded_image_is_used():
     # An odd pool leaves one image out of each pass, but not the same one for ever.
-    assert len(np.unique(sources.recipe("digits").digits)) == len(sources.digit_images())
+    assert len(np.unique(datasets.recipe("digits").digits)) == len(datasets.digit_images())
 
 
 @given(st.integers(10, 10_000))

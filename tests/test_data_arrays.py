@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
 from unfolded import data
-from unfolded.data import sources
-from unfolded.data.reduction import REDUCTIONS, reduce
+from unfolded.data import datasets
+from unfolded.data.downsample import REDUCTIONS, reduce
 from unfolded.errors import ConfigError
 
 canvases = hnp.arrays(np.uint8, (2, 64, 64))
@@ -84,7 +84,7 @@ def test_an_unknown_source_names_the_known(source):
 
 
 def test_an_unknown_reduction_names_the_known_before_any_work(monkeypatch):
-    monkeypatch.setattr(sources, "chunks", lambda *_: pytest.fail("worked first"))
+    monkeypatch.setattr(datasets, "chunks", lambda *_: pytest.fail("worked first"))
     with pytest.raises(ConfigError, match="bilinear, area, antialiased"):
         data.sequences("digits", count=10, reduction="cubic")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from unfolded import data
-from unfolded.data import fetch, sources
+from unfolded.data import datasets, download
 from unfolded.errors import DataError
 
 NOWHERE = ("http://127.0.0.1:9/file", "http://127.0.0.1:9/other")
@@ -24,7 +24,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("UNFOLDED_DATA", str(tmp_path))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in ("MNIST", "MOVING_MNIST"):
-        monkeypatch.setattr(fetch, name, replace(getattr(fetch, name), urls=NOWHERE))
+        monkeypatch.setattr(download, name, replace(getattr(download, name), urls=NOWHERE))
     return tmp_path
 
 
@@ -63,7 +63,7 @@ def test_a_variable_that_names_a_file(folder, monkeypatch):
 
 def test_without_the_variable_the_cache_is_used(monkeypatch):
     monkeypatch.delenv("UNFOLDED_DATA", raising=False)
-    assert fetch.folder().name == "unfolded"
+    assert download.folder().name == "unfolded"
 
 
 @pytest.mark.parametrize("source", ["mnist", "moving-mnist"])
@@ -106,7 +106,7 @@ PACKED = gzip.compress(bytes(range(256)) * 64, mtime=0)
     ids=["empty", "text", "cut short", "bits flipped"],
 )
 def test_mnist_that_cannot_be_unpacked(folder, content):
-    path = put(folder, fetch.MNIST, content)
+    path = put(folder, download.MNIST, content)
     message = complaint("mnist")
     # An empty gzip unpacks to nothing, and nothing has the wrong checksum.
     assert "a whole gzip file" in message or "SHA-256" in message
@@ -115,8 +115,8 @@ def test_mnist_that_cannot_be_unpacked(folder, content):
 
 
 def test_mnist_with_another_content(folder):
-    put(folder, fetch.MNIST, PACKED)
-    assert f"SHA-256 {sources.MNIST_SHA256}; got " in complaint("mnist")
+    put(folder, download.MNIST, PACKED)
+    assert f"SHA-256 {datasets.MNIST_SHA256}; got " in complaint("mnist")
 
 
 def released(path, shape, dtype=np.uint8):
@@ -127,12 +127,12 @@ def released(path, shape, dtype=np.uint8):
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x93NUMPY\x01\x00"])
 def test_a_released_file_that_is_no_array(folder, content):
-    put(folder, fetch.MOVING_MNIST, content)
+    put(folder, download.MOVING_MNIST, content)
     assert "expected a whole .npy file" in complaint("moving-mnist")
 
 
 def test_a_released_file_that_is_cut_short(folder):
-    path = folder / fetch.MOVING_MNIST.path
+    path = folder / download.MOVING_MNIST.path
     released(path, (20, 10, 64, 64))
     with path.open("rb+") as file:
         file.truncate(1000)
@@ -143,26 +143,26 @@ def test_a_released_file_that_is_cut_short(folder):
     ("shape", "dtype"), [((10, 20, 64, 64), "u1"), ((20, 10_000, 2, 2), "u1"), ((2,), "f8")]
 )
 def test_a_released_file_of_another_shape_or_type(folder, shape, dtype):
-    released(folder / fetch.MOVING_MNIST.path, shape, dtype)
+    released(folder / download.MOVING_MNIST.path, shape, dtype)
     message = complaint("moving-mnist")
-    assert f"expected uint8 frames of shape {sources.RELEASED_SHAPE}" in message
+    assert f"expected uint8 frames of shape {datasets.RELEASED_SHAPE}" in message
     assert str(shape) in message
 
 
 def test_a_released_file_with_another_content(folder, monkeypatch):
-    monkeypatch.setattr(sources, "RELEASED_SHAPE", (20, 10, 64, 64))
-    released(folder / fetch.MOVING_MNIST.path, (20, 10, 64, 64))
-    assert f"MD5 {fetch.MOVING_MNIST.md5}; got " in complaint("moving-mnist")
+    monkeypatch.setattr(datasets, "RELEASED_SHAPE", (20, 10, 64, 64))
+    released(folder / download.MOVING_MNIST.path, (20, 10, 64, 64))
+    assert f"MD5 {download.MOVING_MNIST.md5}; got " in complaint("moving-mnist")
 
 
 def test_the_released_file_is_read_in_its_own_order(folder, monkeypatch):
-    path = folder / fetch.MOVING_MNIST.path
+    path = folder / download.MOVING_MNIST.path
     path.parent.mkdir()
     frames = np.random.default_rng(2).integers(0, 256, (20, 130, 64, 64), dtype=np.uint8)
     np.save(path, frames)
-    monkeypatch.setattr(sources, "RELEASED_SHAPE", frames.shape)
-    known = replace(fetch.MOVING_MNIST, md5=fetch.digest(path))
-    monkeypatch.setattr(fetch, "MOVING_MNIST", known)
+    monkeypatch.setattr(datasets, "RELEASED_SHAPE", frames.shape)
+    known = replace(download.MOVING_MNIST, md5=download.digest(path))
+    monkeypatch.setattr(download, "MOVING_MNIST", known)
     assert np.array_equal(data.canvas("moving-mnist", 117), frames[:, :117].swapaxes(0, 1))
     centre = frames[:, :117, 1::4, 1::4].astype(np.float32) + frames[:, :117, 2::4, 2::4]
     centre += frames[:, :117, 1::4, 2::4]
@@ -204,7 +204,7 @@ def server():
 
 
 def remote(*urls, md5):
-    return fetch.Remote("somewhere/file.gz", urls, md5)
+    return download.Remote("somewhere/file.gz", urls, md5)
 
 
 MD5 = hashlib.md5(PACKED).hexdigest()
@@ -212,15 +212,15 @@ MD5 = hashlib.md5(PACKED).hexdigest()
 
 def test_a_download_comes_whole_and_only_once(folder, server):
     wanted = remote(f"{server}/good", md5=MD5)
-    path = fetch.obtain(wanted)
+    path = download.obtain(wanted)
     assert path.read_bytes() == PACKED
     assert files(folder) == [path]
-    assert fetch.obtain(replace(wanted, urls=())) == path
+    assert download.obtain(replace(wanted, urls=())) == path
 
 
 def test_the_next_mirror_is_tried(folder, server):
     urls = (NOWHERE[0], f"{server}/absent", f"{server}/cut", f"{server}/good")
-    assert fetch.obtain(remote(*urls, md5=MD5)).read_bytes() == PACKED
+    assert download.obtain(remote(*urls, md5=MD5)).read_bytes() == PACKED
     assert len(files(folder)) == 1
 
 
@@ -234,7 +234,7 @@ def test_the_next_mirror_is_tried(folder, server):
 )
 def test_a_bad_download_leaves_nothing_behind(folder, server, page, md5, reason):
     with pytest.raises(DataError, match=reason) as caught:
-        fetch.obtain(remote(f"{server}/{page}", md5=md5))
+        download.obtain(remote(f"{server}/{page}", md5=md5))
     assert "\n" not in str(caught.value)
     assert not files(folder)
 
@@ -248,5 +248,5 @@ def test_a_full_disk_leaves_nothing_behind(folder, server, monkeypatch):
 
     monkeypatch.setattr(pooch, "HTTPDownloader", Full)
     with pytest.raises(DataError, match="No space left on device"):
-        fetch.obtain(remote(f"{server}/good", md5=MD5))
+        download.obtain(remote(f"{server}/good", md5=MD5))
     assert not files(folder)

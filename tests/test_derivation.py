@@ -7,8 +7,8 @@ import pytest
 import sympy as sp
 import torch
 
-from unfolded import derivation
-from unfolded.argmin import best_candidate, objective, ternary_search
+from companion.theory import derivation
+from companion.theory.argmin import best_candidate, objective, ternary_search
 from unfolded.prox import prox_l1_l1
 
 SIGNS = pytest.mark.parametrize("sign", [1, -1])

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from unfolded import descent, solvers
-from unfolded.descending import layers as sd
+from companion.studies import descent_constraints
+from companion.studies.descending import layer_constraints as sd
+from unfolded import solvers
 from unfolded.networks import build
 
 SIZES = {"n0": 16, "n": 7, "hidden": 12}
@@ -71,7 +72,7 @@ def test_a_demanding_constraint_is_kept_better_than_without():
             return (net.decode(h[-1]) - frames).square().sum((1, 2)).mean(), merits
 
         rates = {"rate": 0.01, "dual_rate": rate}
-        history = descent.train(net.parameters(), terms, 60, epsilon=0.5, **rates)
+        history = descent_constraints.train(net.parameters(), terms, 60, epsilon=0.5, **rates)
         assert history.loss[-1] < history.loss[0]
         ends[rate] = history.slack[-1].max().item()
     assert ends[0.0] > 0 and ends[1.0] < ends[0.0] / 2

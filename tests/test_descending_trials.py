@@ -5,19 +5,28 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from unfolded import merging, networks, results
-from unfolded.descending import __main__, disturbed, keep, trials
-from unfolded.descending import layers as sd
-from unfolded.descending.__main__ import PLAN, SEEDS
+from companion import result_store, results
+from companion.pretrained import pretrained
+from companion.studies.descending import (
+    constrained_training,
+    descending_results,
+    descending_runs,
+    perturbations,
+)
+from companion.studies.descending import layer_constraints as sd
+from companion.studies.descending.descending_runs import PLAN, SEEDS
+from unfolded import networks
 from unfolded.errors import ConfigError
-from unfolded.pretrained import pretrained
 
 
 @pytest.fixture(scope="module")
 def briefly():
     """Three trainings of three steps on the embedded digits."""
     ways = ({}, {"merit": "objective"}, {"merit": "distance", "noise": 0.1})
-    return [trials.train(trials.Trial(steps=3, source="digits", **way)) for way in ways]
+    return [
+        constrained_training.train(constrained_training.Trial(steps=3, source="digits", **way))
+        for way in ways
+    ]
 
 
 def test_trials_share_start_and_batches(briefly):
@@ -29,14 +38,16 @@ def test_trials_share_start_and_batches(briefly):
 
 
 def test_a_trial_is_the_same_twice(briefly):
-    again = trials.train(briefly[2].trial)
+    again = constrained_training.train(briefly[2].trial)
     for a, b in zip(again.network.parameters(), briefly[2].network.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_no_steps_leave_the_network_as_it_was():
     for name in ("sista-rnn", "lstm"):
-        trained = trials.train(trials.Trial(name, steps=0, source="digits"))
+        trained = constrained_training.train(
+            constrained_training.Trial(name, steps=0, source="digits")
+        )
         as_it_was, _ = pretrained(name)
         assert trained.history is None
         for a, b in zip(trained.network.parameters(), as_it_was.parameters(), strict=True):
@@ -45,27 +56,27 @@ def test_no_steps_leave_the_network_as_it_was():
 
 def test_each_disturbance_changes_what_it_says(briefly):
     few = replace(briefly[0], test=briefly[0].test[:8])
-    clean, x, net = disturbed.met(few, "nothing", 0)
+    clean, x, net = perturbations.met(few, "nothing", 0)
     assert net is few.network and torch.equal(x, net.measure(clean))
-    frames, noisy, _ = disturbed.met(few, "noise on the measurements", 0.1)
+    frames, noisy, _ = perturbations.met(few, "noise on the measurements", 0.1)
     assert torch.equal(frames, clean)
-    assert (noisy - x).std() == pytest.approx(0.1 * trials.rms(x).item(), rel=0.03)
-    _, other, same = disturbed.met(few, "another matrix", 0.1)
+    assert (noisy - x).std() == pytest.approx(0.1 * constrained_training.rms(x).item(), rel=0.03)
+    _, other, same = perturbations.met(few, "another matrix", 0.1)
     assert same is net and not torch.equal(other, x)
-    _, known, told = disturbed.met(few, "another matrix, known", 0.1)
+    _, known, told = perturbations.met(few, "another matrix, known", 0.1)
     torch.testing.assert_close(known, told.measure(clean))
     assert told.A is not net.A and torch.equal(told.D, net.D)
-    bright, seen, _ = disturbed.met(few, "brighter, grey levels", 30)
+    bright, seen, _ = perturbations.met(few, "brighter, grey levels", 30)
     assert bright.max() <= 255 and torch.equal(bright[clean <= 225], clean[clean <= 225] + 30)
     torch.testing.assert_close(seen, net.measure(bright))
-    longer, _, _ = disturbed.met(few, "frames, to and fro", 39)
+    longer, _, _ = perturbations.met(few, "frames, to and fro", 39)
     assert torch.equal(longer[:, :20], clean) and torch.equal(longer[:, 19:], clean.flip(1))
 
 
 def test_the_table_counts_what_it_says(briefly):
     few = replace(briefly[1], test=briefly[1].test[:40])
-    table = disturbed.judged(few)
-    assert len(table) == 3 + sum(map(len, disturbed.DISTURBED.values()))
+    table = perturbations.judged(few)
+    assert len(table) == 3 + sum(map(len, perturbations.DISTURBED.values()))
     by_hand = sd.by_layer(few.network, few.test, peak=255.0, merits=sd.MERITS)
     rows = table.query("what == 'nothing'").set_index("layer")
     for l in range(4):
@@ -74,16 +85,18 @@ def test_the_table_counts_what_it_says(briefly):
         assert rows.loc[2, f"{name}_descends"] == pytest.approx(by_hand[f"{name} descends"][2])
         ratio = rows.loc[3, name] / rows.loc[0, name]
         assert ratio == pytest.approx(by_hand[name][3], rel=1e-4)
-    path = disturbed.by_frame(few)
+    path = perturbations.by_frame(few)
     assert path.query("layer == 3")["objective"].mean() == pytest.approx(
         rows.loc[3, "objective"], rel=1e-4
     )
 
 
 def test_a_network_without_such_layers_is_judged_by_its_pictures():
-    trained = trials.train(trials.Trial("lstm", steps=0, source="digits"))
+    trained = constrained_training.train(
+        constrained_training.Trial("lstm", steps=0, source="digits")
+    )
     few = replace(trained, test=trained.test[:40])
-    table = disturbed.judged(few)
+    table = perturbations.judged(few)
     assert "objective" not in table and "noise between layers" not in set(table["what"])
     alike = table.query("what.str.startswith('another')").groupby("level")["psnr_frame"]
     assert (alike.max() - alike.min() < 1).all()  # it cannot be told of a new matrix
@@ -95,41 +108,46 @@ def test_a_network_without_such_layers_is_judged_by_its_pictures():
 )
 def test_what_cannot_be_held_is_refused(wrong):
     with pytest.raises(ConfigError, match="expected for"):
-        trials.Trial(**wrong)
+        constrained_training.Trial(**wrong)
 
 
 def test_what_is_stored_is_not_done_again_and_what_was_cut_off_is(tmp_path, monkeypatch, capsys):
-    plan = (trials.Trial(steps=0), trials.Trial("lstm", steps=0))
-    monkeypatch.setattr(__main__, "PLAN", plan)
-    monkeypatch.setattr(__main__, "SEEDS", (0,))
+    plan = (constrained_training.Trial(steps=0), constrained_training.Trial("lstm", steps=0))
+    monkeypatch.setattr(descending_runs, "PLAN", plan)
+    monkeypatch.setattr(descending_runs, "SEEDS", (0,))
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     monkeypatch.delenv("UNFOLDED_READS", raising=False)
-    assert __main__.main(["--source", "digits"]) == 0
-    first = (tmp_path / keep.TRIALS).read_text()
+    assert descending_runs.main(["--source", "digits"]) == 0
+    first = (tmp_path / descending_results.TRIALS).read_text()
     assert len(capsys.readouterr().out.splitlines()) == 2
-    assert __main__.main(["--source", "digits"]) == 0
-    assert capsys.readouterr().out == "" and (tmp_path / keep.TRIALS).read_text() == first
+    assert descending_runs.main(["--source", "digits"]) == 0
+    assert (
+        capsys.readouterr().out == ""
+        and (tmp_path / descending_results.TRIALS).read_text() == first
+    )
     # Killed after the tests of a trial and before its own row: done again, nothing twice.
-    tests = (tmp_path / keep.TESTS).read_text()
-    (tmp_path / keep.TRIALS).write_text("\n".join(first.splitlines()[:2]) + "\n")
-    assert __main__.main(["--source", "digits"]) == 0
+    tests = (tmp_path / descending_results.TESTS).read_text()
+    (tmp_path / descending_results.TRIALS).write_text("\n".join(first.splitlines()[:2]) + "\n")
+    assert descending_runs.main(["--source", "digits"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
-    assert sorted((tmp_path / keep.TESTS).read_text().split()) == sorted(tests.split())
+    assert sorted((tmp_path / descending_results.TESTS).read_text().split()) == sorted(
+        tests.split()
+    )
 
 
 def test_stored_trials_are_whole_and_paired():
-    plan = {merging.key(asdict(replace(one, seed=seed))) for seed in SEEDS for one in PLAN}
-    table, tests = keep.kept(keep.TRIALS), keep.kept()
+    plan = {result_store.key(asdict(replace(one, seed=seed))) for seed in SEEDS for one in PLAN}
+    table, tests = descending_results.kept(descending_results.TRIALS), descending_results.kept()
     assert set(table["trial"]) == plan == set(tests["trial"])
     assert not table["commit"].str.contains("changes").any()
-    levels = sum(map(len, disturbed.DISTURBED.values()))
+    levels = sum(map(len, perturbations.DISTURBED.values()))
     for (_, model), rows in tests.groupby(["trial", "model"]):
         assert len(rows) == (levels + 3 if networks.unfolded(model) else levels - 4)
 
 
 def test_against_asks_for_an_interval_without_zero():
-    reached = keep.outcomes(keep.kept())
-    cases = keep.against(reached, "objective")
+    reached = descending_results.outcomes(descending_results.kept())
+    cases = descending_results.against(reached, "objective")
     own = cases[cases["model"].eq("reweighted-rnn") & cases["what"].eq("nothing")].iloc[0]
     pair = reached.loc[("reweighted-rnn", "nothing")][["objective", "free"]]
     each = pair["objective"] - pair["free"]
@@ -137,7 +155,7 @@ def test_against_asks_for_an_interval_without_zero():
     apart = cases["verdict"].isin(["better", "worse"])
     assert (cases["low"] * cases["high"] > 0)[apart].all()
     assert (
-        (cases[["low", "high"]].abs().max(axis=1) <= keep.ALIKE)
+        (cases[["low", "high"]].abs().max(axis=1) <= descending_results.ALIKE)
         .eq(cases["verdict"].eq("alike"))
         .all()
     )

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unfolded import descent, solvers
+from companion.studies import descent_constraints
+from unfolded import solvers
 from unfolded.errors import ConfigError, TrainingError
 from unfolded.solvers import ista_step, reweighted_step
 
@@ -18,34 +19,40 @@ share = st.floats(0.0, 0.9)
 
 def test_the_constraint_is_negative_where_every_layer_descends_and_positive_where_none_does():
     down, up = torch.tensor([[4.0], [2.0], [1.0]]), torch.tensor([[1.0], [2.0], [4.0]])
-    for form in (descent.slack, descent.mean_of_ratios):
+    for form in (descent_constraints.slack, descent_constraints.mean_of_ratios):
         assert bool((form(down, 0.05) < 0).all()) and bool((form(up, 0.05) > 0).all())
 
 
 def test_epsilon_asks_for_more_than_standing_still():
     still = torch.ones(3, 5)
-    assert torch.allclose(descent.slack(still, 0.05), torch.tensor(0.05))
-    assert torch.equal(descent.slack(still, 0.0), torch.zeros(2))
+    assert torch.allclose(descent_constraints.slack(still, 0.05), torch.tensor(0.05))
+    assert torch.equal(descent_constraints.slack(still, 0.0), torch.zeros(2))
 
 
 @given(rows, share)
 def test_for_one_sample_both_forms_have_one_sign(values, epsilon):
     one = torch.tensor(values, dtype=torch.float64)[:, :1]
-    slack, ratios = descent.slack(one, epsilon), descent.mean_of_ratios(one, epsilon)
+    slack, ratios = (
+        descent_constraints.slack(one, epsilon),
+        descent_constraints.mean_of_ratios(one, epsilon),
+    )
     torch.testing.assert_close(slack, ratios * one[:-1, 0], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("means_descend", [True, False])
 def test_for_several_samples_neither_form_tells_the_other(means_descend):
     merits = [[1.0, 100.0], [3.0, 1.0]] if means_descend else [[10.0, 1.0], [11.5, 0.2]]
-    slack, ratios = (f(torch.tensor(merits), 0.05) for f in (descent.slack, descent.mean_of_ratios))
+    slack, ratios = (
+        f(torch.tensor(merits), 0.05)
+        for f in (descent_constraints.slack, descent_constraints.mean_of_ratios)
+    )
     assert (slack.item() < 0) == means_descend and (ratios.item() < 0) != means_descend
 
 
 def test_a_sample_at_its_optimum_makes_the_ratio_infinite_and_not_the_slack():
     merits = torch.tensor([[1.0, 0.0], [0.5, 0.1]])
-    assert math.isinf(descent.mean_of_ratios(merits, 0.05).item())
-    assert math.isfinite(descent.slack(merits, 0.05).item())
+    assert math.isinf(descent_constraints.mean_of_ratios(merits, 0.05).item())
+    assert math.isfinite(descent_constraints.slack(merits, 0.05).item())
 
 
 def test_gradient_of_the_constraint_against_finite_differences(normal):
@@ -54,7 +61,7 @@ def test_gradient_of_the_constraint_against_finite_differences(normal):
     step = partial(ista_step, x=x, M=M, c=c, lambda1=0.3)
 
     def constraint(outputs):
-        return descent.slack(descent.residual(outputs, step, c), 0.05)
+        return descent_constraints.slack(descent_constraints.residual(outputs, step, c), 0.05)
 
     outputs = normal(4, 4, 8).requires_grad_()
     assert torch.autograd.gradcheck(constraint, outputs)
@@ -62,7 +69,7 @@ def test_gradient_of_the_constraint_against_finite_differences(normal):
 
 def test_at_the_optimum_the_residual_has_a_finite_gradient(normal):
     y = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
-    descent.residual(y, lambda v: v, 1.0).sum().backward()
+    descent_constraints.residual(y, lambda v: v, 1.0).sum().backward()
     assert bool(y.grad.isfinite().all())
 
 
@@ -70,7 +77,7 @@ def test_with_a_gradient_step_the_residual_is_the_gradient(normal):
     M, x, y = normal(5, 8), normal(4, 5), normal(4, 8).requires_grad_()
     fidelity = 0.5 * (x - y @ M.T).square().sum()
     (gradient,) = torch.autograd.grad(fidelity, y)
-    found = descent.residual(y.detach(), partial(solvers.descend, x=x, M=M, c=7.0), 7.0)
+    found = descent_constraints.residual(y.detach(), partial(solvers.descend, x=x, M=M, c=7.0), 7.0)
     torch.testing.assert_close(found, gradient.norm(dim=-1))
 
 
@@ -81,14 +88,14 @@ def test_the_proximal_residual_vanishes_at_the_minimiser_of_the_frame(normal):
     c, hbar = torch.linalg.matrix_norm(M, 2) ** 2, normal(8)
     plain = solvers.fista(x, identity, M, lambda1=0.3, iterations=20_000)
     step = partial(ista_step, x=x[:, 0], M=M, c=c, lambda1=0.3)
-    assert descent.residual(plain.codes[:, 0], step, c).max() < 1e-7
-    assert descent.residual(plain.codes[:, 0] + 0.1, step, c).min() > 1e-3
+    assert descent_constraints.residual(plain.codes[:, 0], step, c).max() < 1e-7
+    assert descent_constraints.residual(plain.codes[:, 0] + 0.1, step, c).min() > 1e-3
     a, b = torch.full((8,), 0.3) / c, torch.full((8,), 0.2) / c
     options = {"lambda1": 0.3, "lambda2": 0.2, "h0": hbar, "iterations": 20_000}
     pulled = solvers.l1_l1(x, identity, M, G, **options).codes[:, 0]
     step = partial(reweighted_step, x=x[:, 0], hbar=hbar, M=M, c=c, a=a, b=b)
-    assert descent.residual(pulled, step, c).max() < 1e-7
-    assert descent.residual(plain.codes[:, 0], step, c).min() > 1e-3
+    assert descent_constraints.residual(pulled, step, c).max() < 1e-7
+    assert descent_constraints.residual(plain.codes[:, 0], step, c).min() > 1e-3
 
 
 @given(rows, share)
@@ -96,8 +103,8 @@ def test_the_guarantee_holds_with_the_slack_itself_and_is_tight_where_nothing_is
     values, epsilon
 ):
     merits = torch.tensor(values, dtype=torch.float64)
-    slack = descent.slack(merits, epsilon)
-    right = descent.guarantee(merits[0].mean().item(), slack, epsilon)
+    slack = descent_constraints.slack(merits, epsilon)
+    right = descent_constraints.guarantee(merits[0].mean().item(), slack, epsilon)
     assert bool((merits.mean(1) <= right * (1 + 1e-12)).all())
     if bool((slack >= 0).all()):
         torch.testing.assert_close(merits.mean(1), right)
@@ -106,13 +113,13 @@ def test_the_guarantee_holds_with_the_slack_itself_and_is_tight_where_nothing_is
 @given(st.floats(0.01, 0.5), st.floats(0, 2), st.integers(1, 60))
 def test_with_one_slack_for_all_layers_the_guarantee_is_the_closed_form(epsilon, zeta, depth):
     slacks = torch.full((depth,), zeta, dtype=torch.float64)
-    right = descent.guarantee(3.0, slacks, epsilon)[-1].item()
+    right = descent_constraints.guarantee(3.0, slacks, epsilon)[-1].item()
     fade = (1 - epsilon) ** depth
     assert right == pytest.approx(fade * 3.0 + zeta * (1 - fade) / epsilon)
 
 
 def test_duals_ascend_where_the_constraint_is_broken_and_never_fall_below_zero():
-    duals = descent.Duals(3, rate=0.1)
+    duals = descent_constraints.Duals(3, rate=0.1)
     for _ in range(5):
         values = duals.ascend(torch.tensor([1.0, -1.0, 0.0]))
     torch.testing.assert_close(values, torch.tensor([0.5, 0.0, 0.0]))
@@ -128,7 +135,7 @@ def test_primal_dual_steps_find_the_constrained_minimum():
         return (p - 2).square().sum(), torch.stack([torch.ones(1), p.abs()])
 
     rates = {"rate": 0.05, "dual_rate": 0.05}
-    history = descent.train([p], terms, 1500, epsilon=0.5, **rates)
+    history = descent_constraints.train([p], terms, 1500, epsilon=0.5, **rates)
     assert p.item() == pytest.approx(0.5, abs=0.05)
     assert history.duals[-1].item() == pytest.approx(3.0, abs=0.3)
     assert history.loss.shape == (1500,) and history.slack.shape == (1500, 1)
@@ -140,20 +147,20 @@ def test_without_a_dual_rate_training_is_plain():
     def terms():
         return (p - 2).square().sum(), torch.stack([torch.ones(1), p.abs()])
 
-    history = descent.train([p], terms, 300, rate=0.05)
+    history = descent_constraints.train([p], terms, 300, rate=0.05)
     assert p.item() == pytest.approx(2.0, abs=0.02) and bool((history.duals == 0).all())
 
 
 def test_a_loss_that_is_not_finite_stops_training():
     p = torch.tensor([1.0], requires_grad=True)
     with pytest.raises(TrainingError, match="step 1"):
-        descent.train([p], lambda: (p.sum() / 0, torch.ones(2, 1)), 3, rate=0.1)
+        descent_constraints.train([p], lambda: (p.sum() / 0, torch.ones(2, 1)), 3, rate=0.1)
 
 
 def test_noise_has_its_size_and_fades():
     draw = torch.Generator().manual_seed(0)
     for fading, sizes in ((False, (2.0, 2.0)), (True, (2.0, 0.5))):
-        disturb = descent.layer_noise(2.0, draw, fading=fading)
+        disturb = descent_constraints.layer_noise(2.0, draw, fading=fading)
         for l, size in zip((1, 4), sizes, strict=True):
             y = torch.full((100, 100), 3.0)
             assert (disturb(y, l) - y).std().item() == pytest.approx(size, rel=0.05)
@@ -161,7 +168,7 @@ def test_noise_has_its_size_and_fades():
 
 @pytest.mark.parametrize("bad", [torch.ones(1, 3), torch.ones(3), torch.ones(3, 0)])
 def test_merits_of_no_layer_or_sample_are_refused(bad):
-    for form in (descent.slack, descent.mean_of_ratios):
+    for form in (descent_constraints.slack, descent_constraints.mean_of_ratios):
         with pytest.raises(ConfigError, match="merits"):
             form(bad, 0.05)
 
@@ -169,4 +176,4 @@ def test_merits_of_no_layer_or_sample_are_refused(bad):
 @pytest.mark.parametrize("epsilon", [-0.1, 1.0, math.nan])
 def test_what_is_no_share_is_refused(epsilon):
     with pytest.raises(ConfigError, match="epsilon"):
-        descent.slack(torch.ones(2, 2), epsilon)
+        descent_constraints.slack(torch.ones(2, 2), epsilon)

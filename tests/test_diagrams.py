@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from unfolded import figures, networks
-from unfolded.diagrams import OWN, PAST, PLANS, unrolled
+from companion.plots import line_plots
+from companion.plots.network_diagram import OWN, PAST, PLANS, unrolled
+from unfolded import networks
 from unfolded.errors import ConfigError
 
 UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
@@ -77,15 +78,17 @@ def test_diagrams_stay_inside_their_sheet():
 
 
 def test_gallery_shares_one_grey_scale_and_names_each_picture():
-    fig = figures.gallery({"fine": np.eye(64), "coarse": np.eye(16), "last": np.eye(4)}, columns=2)
+    fig = line_plots.gallery(
+        {"fine": np.eye(64), "coarse": np.eye(16), "last": np.eye(4)}, columns=2
+    )
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["fine", "coarse", "last"]
     assert {ax.images[0].get_clim() for ax in fig.axes} == {(0.0, 255.0)}
     with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
-        figures.gallery({})
+        line_plots.gallery({})
 
 
 def test_tracks_run_downwards_from_a_hollow_start():
-    fig = figures.tracks({"a": [[0, 1], [2, 3]], "b": [[5, 5], [6, 7]]}, span=36)
+    fig = line_plots.tracks({"a": [[0, 1], [2, 3]], "b": [[5, 5], [6, 7]]}, span=36)
     a, start, b, _ = fig.axes[0].lines
     np.testing.assert_array_equal(a.get_xydata(), [[1, 0], [3, 2]])
     assert start.get_markerfacecolor() == "white"

@@ -7,7 +7,8 @@ import pytest
 import pywt
 import torch
 
-from unfolded.dictionaries import daubechies, overcomplete_dct, sensing_matrix, sign_matrix
+from companion.studies.sista_images.image_operators import daubechies, sign_matrix
+from unfolded.dictionaries import overcomplete_dct, sensing_matrix
 from unfolded.errors import ConfigError
 
 F64 = torch.float64

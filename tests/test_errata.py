@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
+from companion.theory.argmin import objective
+from companion.theory.norm_balls import Weights, outputs
+from companion.theory.rademacher_search import signs
 from unfolded import bounds, networks, solvers
-from unfolded.argmin import objective
-from unfolded.balls import Weights, outputs
 from unfolded.dictionaries import overcomplete_dct, sensing_matrix
 from unfolded.prox import phi, soft_threshold
-from unfolded.rademacher import signs
 from unfolded.reweighting import in_rounds
 
 F64 = torch.float64

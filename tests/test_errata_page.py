@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from unfolded import claims
+from companion import claims
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "book" / "errata.md").read_text(encoding="utf-8")

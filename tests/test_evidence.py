@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from unfolded import evidence, tables
-from unfolded.config import RunConfig
+from companion import run_set
+from companion.reproduction import paper_tables
+from companion.run_set import Difference, Evidence, decibel, epochs_to, paired
+from companion.statistics import holm
 from unfolded.errors import ConfigError
-from unfolded.evidence import Difference, Evidence, decibel, epochs_to, paired
-from unfolded.multiple_tests import holm
-from unfolded.records import METRICS, Record
+from unfolded.runs.config import RunConfig
+from unfolded.runs.records import METRICS, Record
 
 
 def noisy(gain, seeds=3, sequences=200, seed=0):
@@ -69,7 +70,7 @@ def test_one_seed_leaves_the_sequences_and_one_sequence_the_seeds():
     gap = paired(ours[:1, :1], theirs[:1, :1])
     assert gap.low == gap.high == pytest.approx(gap.mean)
     gap, each = paired(ours[:, :1], theirs[:, :1]), decibel(ours[:, 0]) - decibel(theirs[:, 0])
-    assert [gap.low, gap.high] == pytest.approx(tables.interval(each))
+    assert [gap.low, gap.high] == pytest.approx(paper_tables.interval(each))
 
 
 def test_pooled_errors_have_one_psnr():
@@ -77,7 +78,7 @@ def test_pooled_errors_have_one_psnr():
     each = 10 * np.log10([1 / 2, 4 / 2])
     gap = paired(ours, theirs, pooled=True)
     assert gap.mean == pytest.approx(each.mean())
-    assert gap.low <= tables.interval(each)[0] and gap.high >= tables.interval(each)[1]
+    assert gap.low <= paper_tables.interval(each)[0] and gap.high >= paper_tables.interval(each)[1]
     assert paired(ours, theirs).mean == pytest.approx(10 * np.log10([1, 1 / 3, 1, 7 / 3]).mean())
     # What one sequence weighs most decides, not what most of them say.
     ours, theirs = np.full((1, 9), 2.0), np.full((1, 9), 1.0)
@@ -164,7 +165,7 @@ def test_cells_are_compared_with_their_own_seed_and_settings():
 
 def test_a_table_of_leads_has_every_pair_of_every_cell():
     found = Evidence.of([record("reweighted-rnn", 1.0), record("lstm", 2.0)])
-    table = evidence.against_all(found, 1, BASE)
+    table = run_set.against_all(found, 1, BASE)
     assert len(table) == 5 * 8
     ran = table[table["verdict"] != "not run"]
     assert ran[["value", "other", "verdict"]].to_numpy().tolist() == [[0.2, "lstm", "ahead"]]
@@ -181,7 +182,7 @@ def test_answers_are_means_over_seeds_or_say_why_there_is_none():
     found = Evidence.of([record("gru", 1.0), record("gru", 1.0, seed=1), record("srnn", 1.0),
                          failed])  # fmt: skip
     models = ("gru", "srnn", "lstm", "indrnn")
-    told = evidence.answers(found, {"usual": [run(model) for model in models]})
+    told = run_set.answers(found, {"usual": [run(model) for model in models]})
     assert told.loc["usual"].to_dict() == {
         "gru": "1.00 ± 0.00",
         "srnn": "1.00",
@@ -195,10 +196,10 @@ def test_gains_and_leads_are_of_the_pairs_that_ran():
     found = Evidence.of([*short, record("gru", 2.0, cs_rate=0.3)])
     usual = [run("gru"), run("srnn")]
     more = [run("gru", cs_rate=0.3), run("srnn", cs_rate=0.3)]
-    gains = evidence.gains(found, {"usual": usual, "more": more})
+    gains = run_set.gains(found, {"usual": usual, "more": more})
     assert gains[["answer", "model", "verdict"]].to_numpy().tolist() == [["more", "gru", "ahead"]]
     assert gains["mean"].item() == pytest.approx(10 * np.log10(2))
-    leads = evidence.leads(found, [*usual, run("lstm"), run("reweighted-rnn")])
+    leads = run_set.leads(found, [*usual, run("lstm"), run("reweighted-rnn")])
     assert leads[["other", "mean"]].to_numpy().tolist() == [["gru", 0.0], ["srnn", 0.0]]
 
 

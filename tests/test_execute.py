@@ -1,4 +1,4 @@
-"""`book/execute.py`, as the Makefile calls it, on a tiny repository of its own."""
+"""`companion.build.execute`, as the Makefile calls it, on a tiny repository of its own."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class TestExecute:
-    """`book/execute.py`, as the Makefile calls it."""
+    """`companion.build.execute`, as the Makefile calls it."""
 
     @pytest.fixture
     def call(self, tmp_path, monkeypatch):
@@ -29,7 +29,7 @@ class TestExecute:
 
         def run(*sources):
             (tmp_path / "notebooks" / "01_one.ipynb").write_text(notebook(*sources))
-            line = [sys.executable, str(tmp_path / "book" / "execute.py")]
+            line = [sys.executable, "-m", "companion", "execute"]
             return subprocess.run(line, capture_output=True, text=True, cwd=tmp_path / "book")
 
         return run

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from selenium import webdriver
 
+from companion.widgets import activation_widget, base_widget
+from companion.widgets.activation_widget import NAMES, ActivationExplorer, kinks, sliders
 from unfolded.errors import ConfigError
-from unfolded.explorers import ActivationExplorer, activation, element, kinks, sliders
-from unfolded.explorers.activation import NAMES
 from unfolded.prox import prox_l1_l1
 
-MODULE = element.script("activation.js")
+MODULE = base_widget.script("activation.js")
 EXPORT = "export default { render };"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -278,7 +278,7 @@ def test_stock_sliders_redraw_with_the_library():
 
 
 def test_the_live_figure_shows_the_library_prox():
-    (ax,) = activation._figure(lambda1=1.0, lambda2=0.5, g=2.0, hbar=-1.0, c=1.0).axes
+    (ax,) = activation_widget._figure(lambda1=1.0, lambda2=0.5, g=2.0, hbar=-1.0, c=1.0).axes
     drawn = next(line for line in ax.lines if len(line.get_xdata()) > 10)
     u, phi = drawn.get_xydata().T
     np.testing.assert_array_equal(phi, prox_l1_l1(u, -1.0, 2.0, 1.0).numpy())

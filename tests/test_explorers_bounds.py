@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from scipy.linalg import hadamard
 from test_explorers import EXPORT, in_chromium, in_node
 
+from companion import labels
+from companion.plots import line_plots
+from companion.widgets import base_widget, bounds_widget
+from companion.widgets.bounds_widget import LIMITS, REAL, STATE, BoundsExplorer
 from unfolded import bounds as library
-from unfolded import figures, labels, networks
+from unfolded import networks
+from unfolded.bounds import comparison
 from unfolded.errors import ConfigError
-from unfolded.explorers import BoundsExplorer, bounds, compared, element
-from unfolded.explorers.bounds import LIMITS, REAL, STATE
 
-MODULE = element.script("bounds.js")
+MODULE = base_widget.script("bounds.js")
 SCRIPT = MODULE.replace(EXPORT, "")
 USUAL = {name: getattr(BoundsExplorer(), name) for name in STATE}
 
@@ -53,7 +56,7 @@ def test_the_script_computes_the_library_bounds(engine, tmp_path):
     else:
         ours = in_chromium(body, data, tmp_path, code=SCRIPT)
     for state, found in zip(data, ours, strict=True):
-        expected = compared.log_bounds(**state)
+        expected = comparison.log_bounds(**state)
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             assert math.isfinite(value)
@@ -65,7 +68,7 @@ def test_the_script_names_the_lowest_bound():
     for state, keys in zip(
         data, in_node("data.map(logBounds).map(lowest)", data, SCRIPT), strict=True
     ):
-        found = compared.log_bounds(**state)
+        found = comparison.log_bounds(**state)
         del found["spectralrnn"]  # the constant of (54) is unknown
         least = min(found.values())
         assert {name for name, value in found.items() if value <= least + 1e-12} <= set(keys)
@@ -76,7 +79,10 @@ def test_the_script_names_the_lowest_bound():
 def test_curves_are_drawn_at_values_that_are_allowed_and_rise(name):
     low, high = LIMITS[name]
     for value in (low, USUAL[name], high):
-        for drawn in (in_node(f"axis('{name}', data)", value, SCRIPT), bounds.axis(name, value)):
+        for drawn in (
+            in_node(f"axis('{name}', data)", value, SCRIPT),
+            bounds_widget.axis(name, value),
+        ):
             assert len(drawn) > 1 and drawn == sorted(set(drawn))
             assert name in REAL or all(point == int(point) for point in drawn)
             assert drawn[0] <= value * (1 + 1e-12) and value <= drawn[-1] * (1 + 1e-12)
@@ -101,20 +107,20 @@ def test_sista_through_time_is_the_layer_unrolled(alpha, beta, gamma, d, T):
         inputs = past * inputs + new
     state = USUAL | {"alpha": alpha, "beta": beta, "gamma": gamma, "d": d, "T": T}
     roots = 2 * (4 * d * T * math.log(2) + math.log(state["n"]) + math.log(state["h"])) / state["m"]
-    found = compared.log_bounds(**state)["sista-rnn"]
+    found = comparison.log_bounds(**state)["sista-rnn"]
     assert found == pytest.approx(math.log(inputs) + math.log(roots) / 2, abs=1e-9)
     # At T = 1 it is (17) itself, for a first frame without a past.
     rest = {"d": d, "m": state["m"], "n": state["n"], "h": state["h"], "B_x": 1.0, "B_h": 0.0}
     one = library.log_rademacher_step_sista(alpha, alpha, beta, link, **rest)
-    assert compared.log_bounds(**state | {"T": 1})["sista-rnn"] == pytest.approx(one, abs=1e-9)
+    assert comparison.log_bounds(**state | {"T": 1})["sista-rnn"] == pytest.approx(one, abs=1e-9)
 
 
 @given(st.floats(0.1, 10), st.integers(1, 200))
 def test_with_one_layer_the_unfolded_networks_have_one_bound(alpha, T):
-    found = compared.log_bounds(**USUAL | {"d": 1, "alpha": alpha, "T": T})
+    found = comparison.log_bounds(**USUAL | {"d": 1, "alpha": alpha, "T": T})
     rest = {"m": 8000, "n": 51, "h": 1024, "T": T, "B_x": 1.0}
     printed = library.log_rademacher_reweighted_one_layer(alpha, 1.0, **rest)
-    for name in compared.NETWORKS[:3]:
+    for name in comparison.NETWORKS[:3]:
         assert found[name] == pytest.approx(printed, abs=1e-9)
 
 
@@ -142,14 +148,14 @@ def test_norms_of_spread_matrices_are_those_of_a_matrix(k):
             half = torch.block_diag(*[torch.tensor(hadamard(min(k, 32)), dtype=torch.float64)]
                                     * (32 // min(k, 32)))  # fmt: skip
             matrix = 1.7 / min(k, 32) * torch.cat([half, half])
-        found = compared.spread(1.7, rows=64, columns=columns, k=k)
-        assert found == pytest.approx(compared.rulers(matrix), rel=1e-12)
+        found = comparison.spread(1.7, rows=64, columns=columns, k=k)
+        assert found == pytest.approx(comparison.rulers(matrix), rel=1e-12)
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1))
 def test_rulers_keep_their_order(rows, columns, seed):
     matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
-    row, frobenius, spectral = compared.rulers(matrix.double()).values()
+    row, frobenius, spectral = comparison.rulers(matrix.double()).values()
     slack = 1 + 1e-9
     assert spectral <= frobenius * slack <= math.sqrt(min(rows, columns)) * spectral * slack**2
     assert frobenius <= math.sqrt(rows) * row * slack
@@ -165,7 +171,7 @@ def test_a_page_without_scripts_shows_a_picture_with_its_description():
     assert data["text/html"].startswith('<bounds-explorer against="alpha" d="3" T="7"')
     assert 'src="data:image/png;base64,' in data["text/html"] and "<noscript>" in data["text/html"]
     alt = re.search('alt="([^"]+)"', data["text/html"])[1]
-    line = compared.against(
+    line = comparison.against(
         "alpha", [0.1, 10.0], **{k: v for k, v in USUAL.items() if k != "alpha"} | {"T": 7}
     )
     first, last = line["fastrnn"]
@@ -174,17 +180,17 @@ def test_a_page_without_scripts_shows_a_picture_with_its_description():
 
 @pytest.mark.parametrize("name", STATE)
 def test_the_static_picture_draws_the_library_bounds(name):
-    (ax,) = bounds.picture(name, **USUAL)[0].axes
+    (ax,) = bounds_widget.picture(name, **USUAL)[0].axes
     rest = {key: value for key, value in USUAL.items() if key != name}
-    at = bounds.axis(name, USUAL[name])
-    lines = compared.against(name, at, **rest).values()
+    at = bounds_widget.axis(name, USUAL[name])
+    lines = comparison.against(name, at, **rest).values()
     for line, values in zip(ax.lines, lines, strict=True):
         np.testing.assert_allclose(line.get_ydata(), values)
 
 
 def test_a_network_has_the_colour_of_all_figures():
-    (ax,) = bounds.picture("T", **USUAL)[0].axes
-    colours = {name: figures.LOOKS[name]["color"].lower() for name in compared.NETWORKS}
+    (ax,) = bounds_widget.picture("T", **USUAL)[0].axes
+    colours = {name: line_plots.LOOKS[name]["color"].lower() for name in comparison.NETWORKS}
     for name, colour in {**colours, "repaired": "#222222"}.items():
         line = next(line for line in ax.lines if line.get_label() == labels.title(name))
         assert line.get_color().lower() == colour
@@ -218,11 +224,11 @@ def test_the_bound_of_an_unfolded_network_comes_from_its_norms(name):
         one = library.log_rademacher_step_sista(
             alpha[0], alpha[1], *beta, d=3, m=100, n=5, h=9, B_x=2.0, B_h=0.0
         )
-        first = compared.log_bound_of(net, **data | {"T": 1}, B=5.0)
+        first = comparison.log_bound_of(net, **data | {"T": 1}, B=5.0)
         assert first == pytest.approx(one, rel=1e-12)
     else:
         expected = library.log_rademacher_reweighted(alpha, beta, **data, n=5, h=9)
-        assert compared.log_bound_of(net, **data, B=5.0) == expected
+        assert comparison.log_bound_of(net, **data, B=5.0) == expected
 
 
 def test_the_bounds_of_fastrnn_and_spectralrnn_come_from_their_matrices():
@@ -231,7 +237,7 @@ def test_the_bounds_of_fastrnn_and_spectralrnn_come_from_their_matrices():
     (layer,) = net.cells
     a, norms = torch.sigmoid(layer.alpha).item(), (layer.W.norm().item(), layer.U.norm().item())
     expected = library.log_rademacher_fastrnn(*norms, a=a, m=100, T=7, B=5.0)
-    assert compared.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-6)
+    assert comparison.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-6)
     net = networks.build("spectralrnn", n0=16, n=5, hidden=9, depth=1, seed=0)
     U, Y = net.cells[0].U.detach(), net.readout.weight.detach()
     # Its W starts orthogonal: norm one, of Frobenius norm √h.
@@ -239,11 +245,11 @@ def test_the_bounds_of_fastrnn_and_spectralrnn_come_from_their_matrices():
     norms = (3.0, U.norm().item(), Y.norm().item(), 1.0, *widest)
     rest = {"m": 100, "n": 5, "n_y": 16, "h": 9, "T": 7, "B": 5.0, "gamma": 1.0, "delta": 0.05}
     expected = library.log_gap_spectralrnn(*norms, **rest)
-    assert compared.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-5)
+    assert comparison.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("name", "depth"), [("lstm", 1), ("fastrnn", 2), ("spectralrnn", 3)])
 def test_networks_without_a_bound_are_refused(name, depth):
     net = networks.build(name, n0=16, n=5, hidden=9, depth=depth)
     with pytest.raises(ConfigError, match=f"with {depth} layers; the paper quotes"):
-        compared.log_bound_of(net, m=100, T=7, B_x=2.0, B=5.0)
+        comparison.log_bound_of(net, m=100, T=7, B_x=2.0, B=5.0)

@@ -7,7 +7,7 @@ import pytest
 from test_explorers import EXPORT, WIDGET, in_chromium
 from test_explorers_bounds import MODULE, SCRIPT, USUAL
 
-from unfolded.explorers import BoundsExplorer
+from companion.widgets.bounds_widget import BoundsExplorer
 
 SEE = """
   const [explorer] = document.getElementsByTagName("bounds-explorer");

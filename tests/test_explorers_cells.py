@@ -8,14 +8,15 @@ import pytest
 from test_explorers import EXPORT, in_chromium, in_node
 from test_tables import REPORTED, mean_frame, record
 
-from unfolded import results, tables
+from companion import results
+from companion.reproduction import paper_tables
+from companion.run_set import Evidence
+from companion.widgets import base_widget
+from companion.widgets.table_widget import CellsExplorer, recorded
 from unfolded.errors import ConfigError
-from unfolded.evidence import Evidence
-from unfolded.explorers import element
-from unfolded.explorers.cells import CellsExplorer, recorded
-from unfolded.grid import VARIED
+from unfolded.runs.grid import VARIED
 
-MODULE = element.script("cells.js")
+MODULE = base_widget.script("cells.js")
 SCRIPT = MODULE.replace(EXPORT, "")
 FACTS = {"device": "cpu", "processor": "X", "commit": "0123456789ab"}
 
@@ -54,7 +55,7 @@ def test_a_cell_holds_what_the_tables_say_of_it_unrounded():
     keys = ["paper/authors/mnist/paper", "paper/authors/mnist/256", "short/normalised/mnist/128"]
     assert [each["key"] for each in sets] == keys
     ours = sets[0]["cells"][1]["reweighted-rnn"]
-    expected = tables.beside_print(some())
+    expected = paper_tables.beside_print(some())
     expected = expected.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
     for row in expected.itertuples():
         cell = ours[1][row.start]
@@ -62,7 +63,7 @@ def test_a_cell_holds_what_the_tables_say_of_it_unrounded():
             assert cell[name] == getattr(row, name) or math.isnan(getattr(row, name))
         assert cell["verdict"] == row.verdict and len(cell["records"]) == row.runs
         assert cell["lambda"] == [row.lambda1, row.lambda2]
-    assert ours[1][tables.BEST]["ours"] == 33.3151
+    assert ours[1][paper_tables.BEST]["ours"] == 33.3151
     assert ours[0] is None, "no run, no number"
 
 
@@ -73,7 +74,7 @@ def test_only_the_papers_width_gets_verdicts():
         "ours": 25.0, "low": None, "high": None, "seeds": 1, "untrained": 0, "lambda": None,
         "verdict": None, "records": [],
     }  # fmt: skip
-    assert small["cells"][2]["reweighted-rnn"][0][tables.BEST]["verdict"] is None
+    assert small["cells"][2]["reweighted-rnn"][0][paper_tables.BEST]["verdict"] is None
 
 
 def test_what_did_not_train_has_no_number():
@@ -85,8 +86,8 @@ def test_what_did_not_train_has_no_number():
 def test_both_baselines_go_along_every_table():
     for each in recorded(some())["sets"]:
         for number, (_, values) in VARIED.items():
-            levels = tables.baselines(number)
-            assert set(each["levels"][number]) == {"PCA", tables.MEAN}
+            levels = paper_tables.baselines(number)
+            assert set(each["levels"][number]) == {"PCA", paper_tables.MEAN}
             for name, line in each["levels"][number].items():
                 assert line == list(levels.loc[levels["level"] == name, "psnr"])
                 assert len(line) == len(values)
@@ -299,7 +300,7 @@ def test_choices_change_the_picture_and_links_lead_to_records(tmp_path):
     assert "the paper" not in seen["small"]["words"] and seen["small"]["printed"] == 0
     assert seen["widths"]["printed"] == 18 and seen["widths"]["words"].endswith("settings.")
     assert (seen["nine"]["printed"], seen["eight"]["printed"], seen["table"]) == (54, 48, 84)
-    cells = tables.beside_print(some()).query("table == 3")
+    cells = paper_tables.beside_print(some()).query("table == 3")
     assert seen["lost"] == cells["psnr_db"].isna().sum() > 0, "one a row of an unfolded network"
 
 

@@ -3,25 +3,25 @@
 import itertools
 import re
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 from test_explorers import in_node
 
-from unfolded import figures
-from unfolded.explorers import ActivationExplorer, element
+from companion.plots import line_plots
+from companion.widgets import base_widget
+from companion.widgets.activation_widget import ActivationExplorer
 from unfolded.provenance import ROOT
 
-COMMON = (element.FOLDER / "common.js").read_text(encoding="utf-8")
-MODULES = sorted({path.name for path in element.FOLDER.glob("*.js")} - {"common.js"})
+COMMON = (base_widget.FOLDER / "common.js").read_text(encoding="utf-8")
+MODULES = sorted({path.name for path in base_widget.FOLDER.glob("*.js")} - {"common.js"})
 
 
 def test_a_network_looks_as_in_all_figures():
     listed = re.search(r"NETWORKS = (\[.*\])", COMMON)[1]
     colours = re.search(r"LIGHT = (\[.*\])", COMMON)[1]
-    assert re.findall(r'"(.*?)"', listed) == list(figures.LOOKS)
-    expected = [look["color"].lower() for look in figures.LOOKS.values()]
+    assert re.findall(r'"(.*?)"', listed) == list(line_plots.LOOKS)
+    expected = [look["color"].lower() for look in line_plots.LOOKS.values()]
     assert re.findall(r'"(.*?)"', colours) == expected
 
 
@@ -47,8 +47,7 @@ def test_a_line_has_gaps_where_numbers_are_missing():
 
 
 def test_a_page_loads_the_scripts_of_its_own_explorers(tmp_path):
-    sys.path.append(str(ROOT / "book" / "_ext"))
-    import assets
+    from companion.sphinx import assets
 
     loaded, told = [], {}
     app = SimpleNamespace(srcdir=ROOT, connect=told.__setitem__)
@@ -70,7 +69,7 @@ def test_a_page_loads_the_scripts_of_its_own_explorers(tmp_path):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_live_notebook_finds_render_in_the_module(name, tmp_path):
-    (tmp_path / "module.mjs").write_text(element.script(name), encoding="utf-8")
+    (tmp_path / "module.mjs").write_text(base_widget.script(name), encoding="utf-8")
     ask = 'import("./module.mjs").then((found) => console.log(typeof found.default.render))'
     call = ["node", "--input-type=module", "-e", ask]
     ran = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)

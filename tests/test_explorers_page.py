@@ -10,7 +10,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from test_explorers import EXPORT, chromium, complaints
 
-from unfolded.explorers import ActivationExplorer, BoundsExplorer, UnitsExplorer, units
+from companion.widgets import units_widget
+from companion.widgets.activation_widget import ActivationExplorer
+from companion.widgets.bounds_widget import BoundsExplorer
+from companion.widgets.units_widget import UnitsExplorer
 from unfolded.prox import prox_l1_l1
 
 DARK = "--pst-color-background: #14181e; background: #14181e"
@@ -34,7 +37,11 @@ def browser():
 def page(tmp_path_factory):
     """A page with one explorer of each kind, each script in a scope of its own."""
     folder, frames = tmp_path_factory.mktemp("page"), 40 * torch.rand(3, 5, 256)
-    elements = [ActivationExplorer(), BoundsExplorer(), UnitsExplorer(data=units.learned(frames))]
+    elements = [
+        ActivationExplorer(),
+        BoundsExplorer(),
+        UnitsExplorer(data=units_widget.learned(frames)),
+    ]
     scripts = ""
     for explorer in elements:
         name = f"{explorer.TAG}.js"

@@ -16,14 +16,17 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from test_explorers import EXPORT, WIDGET, chromium, complaints, in_chromium, in_node
 
-from unfolded import loading, metrics, networks, pretrained
-from unfolded.config import RunConfig
+from companion import pretrained
+from companion.widgets import base_widget, player_widget
+from companion.widgets.frame_encoding import levels, packed, unpacked
+from companion.widgets.player_widget import PlayerExplorer
+from unfolded import metrics, networks
 from unfolded.errors import ConfigError
-from unfolded.explorers import PlayerExplorer, element, player
-from unfolded.explorers.pixels import levels, packed, unpacked
-from unfolded.networks.positive import encode
+from unfolded.networks.positivity import encode
+from unfolded.runs import input_frames
+from unfolded.runs.config import RunConfig
 
-MODULE = element.script("player.js")
+MODULE = base_widget.script("player.js")
 SCRIPT = MODULE.replace(EXPORT, "")
 
 
@@ -36,7 +39,7 @@ def small() -> dict:
     first, gru, ista = (truth + size * each for size, each in zip((90, 20, 60), noise, strict=True))
     groups = {"networks": {"gru": gru, "reweighted-rnn": first}, "solvers": {"ISTA": ista}}
     return {"truth": truth, "rows": {"gru": gru, "reweighted-rnn": first, "ISTA": ista},
-            "data": player.recorded(truth, groups)}  # fmt: skip
+            "data": player_widget.recorded(truth, groups)}  # fmt: skip
 
 
 # --- what travels ---
@@ -94,8 +97,8 @@ def test_levels_follow_the_peak():
 
 @functools.cache
 def recovered(iterations: int = 4):
-    frames = loading.unseen(RunConfig(source="digits", profile="smoke"))[:2, :6]
-    return frames, player.recoveries(frames, iterations=iterations)
+    frames = input_frames.unseen(RunConfig(source="digits", profile="smoke"))[:2, :6]
+    return frames, player_widget.recoveries(frames, iterations=iterations)
 
 
 def test_least_norm_keeps_the_measurements_and_adds_nothing():
@@ -136,8 +139,8 @@ def test_a_solver_is_the_untrained_network_of_as_many_layers_with_the_longest_sa
 
 
 def test_the_element_is_light_and_says_what_it_shows():
-    frames = loading.unseen(RunConfig(source="digits", profile="laptop"))[:3]
-    data = player.recorded(frames, player.recoveries(frames, iterations=2))
+    frames = input_frames.unseen(RunConfig(source="digits", profile="laptop"))[:3]
+    data = player_widget.recorded(frames, player_widget.recoveries(frames, iterations=2))
     text = PlayerExplorer(data=data, frame=10).element()
     inside = re.search('<script type="application/json">(.*?)</script>', text, re.S)[1]
     assert json.loads(inside) == data
@@ -159,7 +162,7 @@ def test_what_the_data_does_not_have_is_refused(bad):
 def test_rows_of_another_shape_are_refused():
     truth = small()["truth"]
     with pytest.raises(ConfigError, match=r"gru of shape \(2, 5, 256\); got \(2, 4, 256\)"):
-        player.recorded(truth, {"networks": {"gru": truth[:, 1:]}})
+        player_widget.recorded(truth, {"networks": {"gru": truth[:, 1:]}})
 
 
 # --- in a browser ---

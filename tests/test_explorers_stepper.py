@@ -13,21 +13,23 @@ from selenium.webdriver.support.ui import Select
 from test_explorers import EXPORT, WIDGET, complaints, in_chromium, in_node
 from test_explorers_player import browser, opened  # noqa: F401
 
-from unfolded import loading, metrics, networks, pretrained, solvers
-from unfolded.config import RunConfig
+from companion import pretrained
+from companion.widgets import base_widget, stepper_widget
+from companion.widgets.frame_encoding import levels, unpacked
+from companion.widgets.stepper_widget import METHODS, StepperExplorer
+from unfolded import metrics, networks, solvers
 from unfolded.errors import ConfigError
-from unfolded.explorers import StepperExplorer, element, stepper
-from unfolded.explorers.pixels import levels, unpacked
-from unfolded.explorers.stepper import METHODS
+from unfolded.runs import input_frames
+from unfolded.runs.config import RunConfig
 
-MODULE = element.script("stepper.js")
+MODULE = base_widget.script("stepper.js")
 SCRIPT = MODULE.replace(EXPORT, "")
 T = 3
 
 
 @functools.cache
 def frames() -> torch.Tensor:
-    return loading.unseen(RunConfig(source="digits", profile="smoke"))[:1, :4].double()
+    return input_frames.unseen(RunConfig(source="digits", profile="smoke"))[:1, :4].double()
 
 
 @functools.cache
@@ -45,7 +47,7 @@ def nets() -> dict:
 
 @functools.cache
 def data() -> dict:
-    return stepper.recorded(nets(), frames(), T, iterations=40)
+    return stepper_widget.recorded(nets(), frames(), T, iterations=40)
 
 
 def problems():
@@ -122,7 +124,7 @@ def test_the_least_value_belongs_to_a_minimiser():
     _, own, x, codes, _ = next(problems())
     g, hbar = own["g"][-1], own["G"] @ codes[T - 2]
     a, b = own["lambda1"] * g, own["lambda2"] * g
-    form = stepper.Objective(x[0, T - 1], own["A"] @ own["D"], hbar, a, b)
+    form = stepper_widget.Objective(x[0, T - 1], own["A"] @ own["D"], hbar, a, b)
     h = form.minimiser()
     options = {"G": own["G"], "lambda1": own["lambda1"], "lambda2": own["lambda2"], "g": g}
     ran = solvers.reweighted_l1_l1(
@@ -134,7 +136,7 @@ def test_the_least_value_belongs_to_a_minimiser():
 
 @pytest.mark.parametrize("most", [1, 3, 10, 11, 300, 1000])
 def test_the_schedule_rises_to_its_end(most):
-    counts = stepper.schedule(most)
+    counts = stepper_widget.schedule(most)
     assert counts == sorted(set(counts)) and counts[-1] == most
     assert counts[:10] == [*range(1, min(most, 10) + 1)]
 
@@ -149,9 +151,9 @@ def test_psnr_is_the_library_one_of_frame_and_code():
 
 def test_the_page_says_what_the_trained_networks_do():
     """Fewer steps give a better frame than any iteration; the minimum is far and worse."""
-    whole = loading.unseen(RunConfig(source="digits", profile="smoke"))[:1].double()
+    whole = input_frames.unseen(RunConfig(source="digits", profile="smoke"))[:1].double()
     trained = {name: pretrained.pretrained(name)[0].double() for name in nets()}
-    explorer = StepperExplorer(data=stepper.recorded(trained, whole, 10, iterations=60))
+    explorer = StepperExplorer(data=stepper_widget.recorded(trained, whole, 10, iterations=60))
     for posed in explorer.data["problems"]:
         *solved, layers = (explorer.psnr(posed["name"], name) for name in METHODS)
         assert layers[-1] > max(map(max, solved))
@@ -186,7 +188,7 @@ def test_what_the_data_does_not_have_is_refused(bad):
 @pytest.mark.parametrize(("t", "iterations"), [(1, 5), (5, 5), (2, 0)])
 def test_a_frame_without_a_past_and_no_iterations_are_refused(t, iterations):
     with pytest.raises(ConfigError, match=r"expected (t from 2 to 4|iterations >= 1); got "):
-        stepper.recorded(nets(), frames(), t, iterations=iterations)
+        stepper_widget.recorded(nets(), frames(), t, iterations=iterations)
 
 
 # --- the script ---

@@ -8,34 +8,36 @@ import pytest
 import torch
 from test_explorers import EXPORT, WIDGET, in_chromium, in_node
 
-from unfolded import loading, networks
-from unfolded.config import RunConfig
+from companion.pretrained import pretrained
+from companion.widgets import base_widget, units_widget
+from companion.widgets.units_widget import UnitsExplorer
+from unfolded import networks
 from unfolded.errors import ConfigError
-from unfolded.explorers import UnitsExplorer, element, units
-from unfolded.pretrained import pretrained
 from unfolded.prox import prox_l1_l1
+from unfolded.runs import input_frames
+from unfolded.runs.config import RunConfig
 
-MODULE = element.script("units.js")
+MODULE = base_widget.script("units.js")
 SCRIPT = MODULE.replace(EXPORT, "")
 
 
 @pytest.fixture(scope="module")
 def frames():
-    return loading.unseen(RunConfig(source="digits", profile="smoke", protocol="authors"))[:4]
+    return input_frames.unseen(RunConfig(source="digits", profile="smoke", protocol="authors"))[:4]
 
 
 @pytest.fixture(scope="module")
 def data(frames):
-    return units.learned(frames)
+    return units_widget.learned(frames)
 
 
-@pytest.mark.parametrize("name", units.NETWORKS)
+@pytest.mark.parametrize("name", units_widget.NETWORKS)
 def test_what_enters_the_last_activation_leaves_as_the_code(name, frames):
     net = networks.build(name, n0=256, n=9, hidden=17, depth=3, seed=0).double()
     for parameter in net.parameters():
         parameter.data += 0.01 * torch.randn_like(parameter)
     with torch.no_grad():
-        hbar, u = units.inside(net, frames.double())
+        hbar, u = units_widget.inside(net, frames.double())
         a, b = net.thresholds()
         codes = net.codes(net.measure(frames.double()))
         # Frames of all sequences follow one another: time first.
@@ -45,7 +47,7 @@ def test_what_enters_the_last_activation_leaves_as_the_code(name, frames):
         torch.testing.assert_close(hbar.unflatten(0, (codes.shape[1], -1)).transpose(0, 1), past)
 
 
-@pytest.mark.parametrize("name", units.NETWORKS)
+@pytest.mark.parametrize("name", units_widget.NETWORKS)
 def test_the_facts_are_those_of_the_network(name, frames, data):
     net, config = pretrained(name)
     g, count = net.symbols()["g"], frames.shape[0] * frames.shape[1]
@@ -53,7 +55,7 @@ def test_the_facts_are_those_of_the_network(name, frames, data):
     assert data["count"] == count and facts["start"] == config.lambda2 / config.lambda1
     for layer, chosen in enumerate(facts["layers"]):
         weights = [unit["g"] for unit in chosen]
-        assert len(chosen) == units.UNITS == len({unit["index"] for unit in chosen})
+        assert len(chosen) == units_widget.UNITS == len({unit["index"] for unit in chosen})
         assert weights == sorted(weights)
         # From the smallest weight of the layer to the largest.
         ends = torch.aminmax(g[layer])
@@ -64,7 +66,7 @@ def test_the_facts_are_those_of_the_network(name, frames, data):
             assert sum(unit["shares"]) == pytest.approx(1, abs=1e-4)
             assert unit["quantiles"] == sorted(unit["quantiles"])
             for low, high, *shares in (unit["u"], unit["hbar"]):
-                assert low < high and len(shares) == units.BINS
+                assert low < high and len(shares) == units_widget.BINS
                 assert 0.97 <= sum(shares) <= 1 + 1e-9
             assert unit["u"][0] <= unit["middle"] <= unit["u"][1]
 
@@ -76,7 +78,7 @@ def test_shares_tell_where_the_output_lay():
         hbar = torch.full((5,), 3.0, dtype=torch.float64)
         # Silent, at ħ, between the two, above ħ, below 0.
         u = torch.tensor([0.0, 3.0 + a, 1.5 + a - b, 9.0, -9.0], dtype=torch.float64)
-        facts = units._facts(net, 0, 0, hbar, u)
+        facts = units_widget._facts(net, 0, 0, hbar, u)
     assert facts["shares"] == [0.2, 0.2, 0.2, 0.4]
 
 
@@ -95,7 +97,7 @@ def test_the_script_draws_the_library_activation(data):
       const taus = shape(unit, data.start, suppose);
       return [...taus, ...curves(grid, unit.quantiles, ...taus).flat()];
     }))"""
-    given = {"units": chosen, "suppose": units.SUPPOSE, "start": facts["start"]}
+    given = {"units": chosen, "suppose": units_widget.SUPPOSE, "start": facts["start"]}
     found = iter(in_node(body, given, SCRIPT))
     for unit in chosen:
         tau = unit["tau1"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unfolded import figures, sheet
+from companion.plots import line_plots, style
 from unfolded.errors import ConfigError
 
 
@@ -18,20 +18,20 @@ from unfolded.errors import ConfigError
 def shown(monkeypatch):
     """What a notebook would receive."""
     outputs = []
-    monkeypatch.setattr(sheet, "get_ipython", lambda: object())
-    monkeypatch.setattr(sheet, "display", lambda data, **rest: outputs.append((data, rest)))
+    monkeypatch.setattr(style, "get_ipython", lambda: object())
+    monkeypatch.setattr(style, "display", lambda data, **rest: outputs.append((data, rest)))
     return outputs
 
 
 @pytest.mark.parametrize("alt", ["", "   ", None, 3])
 def test_a_figure_without_a_description_is_refused(alt, shown):
     with pytest.raises(ConfigError, match="expected a description"):
-        figures.show(figures.panels()[0], alt)
+        line_plots.show(line_plots.panels()[0], alt)
     assert shown == []
 
 
 def test_show_writes_the_description_beside_an_opaque_picture(shown):
-    figures.show(figures.matrix(np.eye(4)), " A diagonal. ")
+    line_plots.show(line_plots.matrix(np.eye(4)), " A diagonal. ")
     [(data, rest)] = shown
     assert rest["raw"] and rest["metadata"]["image/png"]["alt"] == "A diagonal."
     assert data["text/plain"] == "A diagonal."
@@ -41,7 +41,7 @@ def test_show_writes_the_description_beside_an_opaque_picture(shown):
 
 
 def test_few_lines_are_drawn_as_lines_on_an_opaque_ground(shown):
-    figures.show(figures.curves({"a": [1, 2]}, xlabel="x", ylabel="y"), " A rising line. ")
+    line_plots.show(line_plots.curves({"a": [1, 2]}, xlabel="x", ylabel="y"), " A rising line. ")
     [(data, rest)] = shown
     assert list(rest["metadata"]) == ["image/svg+xml"] and "image/png" not in data
     assert rest["metadata"]["image/svg+xml"]["alt"] == "A rising line."
@@ -51,28 +51,32 @@ def test_few_lines_are_drawn_as_lines_on_an_opaque_ground(shown):
 
 
 def test_many_points_are_drawn_as_pixels(shown):
-    figures.show(figures.curves({"a": np.zeros(4000)}, xlabel="x", ylabel="y"), "A long line.")
+    line_plots.show(
+        line_plots.curves({"a": np.zeros(4000)}, xlabel="x", ylabel="y"), "A long line."
+    )
     assert "image/png" in shown[0][0]
 
 
 @pytest.mark.parametrize("entries", [4, 4000])
 def test_the_same_figure_is_the_same_bytes(entries, shown):
     for _ in range(2):
-        figures.show(figures.curves({"a": np.ones(entries)}, xlabel="x", ylabel="y"), "A line.")
+        line_plots.show(
+            line_plots.curves({"a": np.ones(entries)}, xlabel="x", ylabel="y"), "A line."
+        )
     assert shown[0] == shown[1]
 
 
 def test_show_closes_pyplot_figures(shown):
     matplotlib.use("Agg")
     before = plt.get_fignums()
-    figures.show(plt.figure(), "Nothing.")
-    figures.show(figures.atoms(np.eye(16)), "Sixteen dots.")
+    line_plots.show(plt.figure(), "Nothing.")
+    line_plots.show(line_plots.atoms(np.eye(16)), "Sixteen dots.")
     assert plt.get_fignums() == before
 
 
 def test_activation_marks_kinks_and_plateaus():
     u = np.linspace(-4, 4, 81)
-    fig = figures.activation(
+    fig = line_plots.activation(
         u, np.clip(u, 0, 2), kinks=[2, 0], plateaus={"0": 0, "ħ": 2}, soft=u, title="one"
     )
     (ax,) = fig.axes
@@ -83,16 +87,16 @@ def test_activation_marks_kinks_and_plateaus():
 
 
 def test_activation_draws_a_family_into_given_axes():
-    fig, (left, right) = figures.panels(1, 2)
+    fig, (left, right) = line_plots.panels(1, 2)
     u = np.linspace(-1, 1, 5)
-    assert figures.activation(u, {"a": u, "b": 2 * u}, ax=right) is fig
+    assert line_plots.activation(u, {"a": u, "b": 2 * u}, ax=right) is fig
     assert not left.lines
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
 
 
 def test_frames_are_rows_at_shared_instants():
     truth = np.arange(20.0)[:, None, None] * np.ones((1, 16, 16))
-    fig = figures.frames({"truth": truth, "estimate": truth + 1}, columns=5)
+    fig = line_plots.frames({"truth": truth, "estimate": truth + 1}, columns=5)
     first = [int(ax.images[0].get_array()[0, 0]) for ax in fig.axes]
     assert first == [0, 5, 10, 14, 19, 1, 6, 11, 15, 20]
     assert {ax.images[0].get_clim() for ax in fig.axes} == {(0.0, 255.0)}
@@ -102,12 +106,12 @@ def test_frames_are_rows_at_shared_instants():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: figures.frames({}),
-        lambda: figures.frames({"a": np.zeros((3, 4, 4)), "b": np.zeros((4, 4, 4))}),
-        lambda: figures.frames({"a": np.zeros((16, 16))}),
-        lambda: figures.atoms(np.zeros((15, 4))),
-        lambda: figures.matrix([]),
-        lambda: figures.activation([[1.0]], [1.0]),
+        lambda: line_plots.frames({}),
+        lambda: line_plots.frames({"a": np.zeros((3, 4, 4)), "b": np.zeros((4, 4, 4))}),
+        lambda: line_plots.frames({"a": np.zeros((16, 16))}),
+        lambda: line_plots.atoms(np.zeros((15, 4))),
+        lambda: line_plots.matrix([]),
+        lambda: line_plots.activation([[1.0]], [1.0]),
     ],
 )
 def test_wrong_shapes_are_told(call):
@@ -116,21 +120,23 @@ def test_wrong_shapes_are_told(call):
 
 
 def test_several_runs_become_a_mean_and_a_band():
-    fig = figures.curves({"a": [[1, 3], [3, 5]], "b": [1, 1]}, xlabel="x", ylabel="y", x=[10, 20])
+    fig = line_plots.curves(
+        {"a": [[1, 3], [3, 5]], "b": [1, 1]}, xlabel="x", ylabel="y", x=[10, 20]
+    )
     (ax,) = fig.axes
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[10, 2], [20, 4]])
     assert len(ax.collections) == 1
 
 
 def test_objective_paths_subtract_the_optimum_and_leave_gaps():
-    fig = figures.objective_paths({"a": [3.0, 2.0, 1.0], "b": [4.0, 3.0]}, optimum={"a": 1.0})
+    fig = line_plots.objective_paths({"a": [3.0, 2.0, 1.0], "b": [4.0, 3.0]}, optimum={"a": 1.0})
     a, b = fig.axes[0].lines
     np.testing.assert_array_equal(a.get_ydata(), [2.0, 1.0, np.nan])
     np.testing.assert_array_equal(b.get_ydata(), [4.0, 3.0])
 
 
 def test_dots_show_interval_and_printed_value():
-    fig = figures.dots({"a": (2, 1, 3), "b": 5}, xlabel="dB", printed={"b": 6})
+    fig = line_plots.dots({"a": (2, 1, 3), "b": 5}, xlabel="dB", printed={"b": 6})
     (ax,) = fig.axes
     assert [2.0] in [list(line.get_xdata()) for line in ax.lines]
     assert [1, 3] in [list(line.get_xdata()) for line in ax.lines]
@@ -142,16 +148,18 @@ def test_tensors_are_taken_as_they_are():
     import torch
 
     D = torch.eye(16, requires_grad=True)
-    assert len(figures.atoms(D, count=4).axes) == 4
+    assert len(line_plots.atoms(D, count=4).axes) == 4
     groups = {"g": torch.ones(2, 3), "h": [0.0, 2.0]}
-    assert figures.histogram(groups, xlabel="g").axes[0].get_ylabel() == "count"
+    assert line_plots.histogram(groups, xlabel="g").axes[0].get_ylabel() == "count"
 
 
 def test_variants_of_a_network_share_its_colour_and_differ_in_form():
     names = ("lstm", "gru, held", "gru", "gru, free", "something, else")
-    lines = figures.curves(dict.fromkeys(names, (1.0, 2.0)), xlabel="x", ylabel="y").axes[0].lines
+    lines = (
+        line_plots.curves(dict.fromkeys(names, (1.0, 2.0)), xlabel="x", ylabel="y").axes[0].lines
+    )
     look = {line.get_label(): line for line in lines}
     own = [look[name] for name in ("GRU, held", "GRU", "GRU, free")]
-    assert {line.get_color() for line in own} == {figures.LOOKS["gru"]["color"]}
+    assert {line.get_color() for line in own} == {line_plots.LOOKS["gru"]["color"]}
     assert len({(line.get_linestyle(), line.get_marker()) for line in own}) == 3
     assert look["something, else"].get_color() != look["LSTM"].get_color()

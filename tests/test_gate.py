@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,17 +10,14 @@ import pandas as pd
 import pytest
 from sphinx.errors import ExtensionError
 
-from unfolded import linear_baseline, records, results, tables
-from unfolded.config import RunConfig
+from companion import results
+from companion.build import freshness, import_graph
+from companion.reproduction import linear_baseline, paper_tables
+from companion.sphinx import assets, outputs, table_cells
+from unfolded.runs import records
+from unfolded.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "book" / "_ext"))
-
-import assets  # noqa: E402
-import cells  # noqa: E402
-import gate  # noqa: E402
-import imports  # noqa: E402
-import outputs  # noqa: E402
 
 LIBRARY = {
     "__init__.py": "",
@@ -57,21 +53,25 @@ def place(tmp_path):
         path = tmp_path / "lib" / "unfolded" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    place = gate.Place(tmp_path, "01_one")
+    place = freshness.Place(tmp_path, "01_one")
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "_executed").mkdir()
     (tmp_path / "runs.csv").write_text("a\n1\n")
     (tmp_path / "_toc.yml").write_text("chapters:\n  - file: notebooks/01_one\n")
     place.source.write_text(notebook("%time\nfrom unfolded import used", "print(2)"))
     place.executed(".ipynb").write_text(notebook("print(2)"))
-    record = gate.facts(place, [tmp_path / "runs.csv"])
-    record |= {"status": "ok", "executed": gate.sha256(place.executed(".ipynb")), "seconds": 1.0}
-    gate.write_record(place, record)
+    record = freshness.facts(place, [tmp_path / "runs.csv"])
+    record |= {
+        "status": "ok",
+        "executed": freshness.sha256(place.executed(".ipynb")),
+        "seconds": 1.0,
+    }
+    freshness.write_record(place, record)
     return place
 
 
 def test_a_fresh_execution_is_fresh(place):
-    assert gate.stale(place) == ""
+    assert freshness.stale(place) == ""
 
 
 def test_the_import_graph_is_transitive_and_no_wider(place):
@@ -80,7 +80,7 @@ def test_the_import_graph_is_transitive_and_no_wider(place):
 
 
 def reached(place):
-    return imports.reached(imports.code_of(place.source), place.root / "lib")
+    return import_graph.reached(import_graph.code_of(place.source), place.root)
 
 
 def test_a_module_found_by_name_brings_its_whole_package(place):
@@ -95,38 +95,38 @@ def test_a_module_found_by_name_brings_its_whole_package(place):
 def test_an_edit_of_a_reached_module_is_stale(place, name):
     path = place.root / "lib" / "unfolded" / name
     path.write_text(path.read_text() + "\n# edited\n")
-    assert gate.stale(place) == f"the library changed: lib/unfolded/{name}"
+    assert freshness.stale(place) == f"the library changed: lib/unfolded/{name}"
 
 
 @pytest.mark.parametrize("name", ["unused.py", "deep/other.py", "brand_new.py"])
 def test_an_edit_of_another_module_is_not(place, name):
     (place.root / "lib" / "unfolded" / name).write_text("edited = True\n")
-    assert gate.stale(place) == ""
+    assert freshness.stale(place) == ""
 
 
 def test_an_edited_notebook_result_or_copy_is_stale(place):
     source = place.source.read_text()
     place.source.write_text(source.replace("print(2)", "print(3)"))
-    assert gate.stale(place) == "the notebook changed"
+    assert freshness.stale(place) == "the notebook changed"
     place.source.write_text(source)
     (place.root / "runs.csv").write_text("a\n2\n")
-    assert gate.stale(place) == "data it read changed: runs.csv"
+    assert freshness.stale(place) == "data it read changed: runs.csv"
     (place.root / "runs.csv").write_text("a\n1\n")
     place.executed(".ipynb").unlink()
-    assert "executed copy is missing" in gate.stale(place)
+    assert "executed copy is missing" in freshness.stale(place)
 
 
 def test_another_version_of_a_package_is_stale(place, monkeypatch):
-    old = gate.versions() | {"numpy": "0.1"}
-    monkeypatch.setattr(gate, "versions", lambda: old)
-    assert gate.stale(place) == "a version changed: numpy"
+    old = freshness.versions() | {"numpy": "0.1"}
+    monkeypatch.setattr(freshness, "versions", lambda: old)
+    assert freshness.stale(place) == "a version changed: numpy"
 
 
 def test_the_book_refuses_missing_stale_and_failed_pages(place):
     app = SimpleNamespace(srcdir=str(place.root))
     outputs.refuse_stale_pages(app)
-    record = gate.read_record(place)
-    gate.write_record(place, record | {"status": "failed", "error": "ValueError: no"})
+    record = freshness.read_record(place)
+    freshness.write_record(place, record | {"status": "failed", "error": "ValueError: no"})
     with pytest.raises(ExtensionError, match=r"execution failed .ValueError: no"):
         outputs.refuse_stale_pages(app)
     place.executed(".json").unlink()
@@ -176,34 +176,34 @@ def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     monkeypatch.setattr(results, "ROOT", tmp_path)
     (tmp_path / "data" / "paper").mkdir(parents=True)
-    (tmp_path / cells.PAPER).write_text(
+    (tmp_path / table_cells.PAPER).write_text(
         "table,varies,value,model,psnr_db,status\n"
         "2,hidden,256,reweighted-RNN,31.46,printed\n2,hidden,512,reweighted-RNN,,lost\n"
     )
-    header, table = cells.matrix(2)
+    header, table = table_cells.matrix(2)
     assert header == ["Network", "h 256", "h 512"]
-    names = [f"reweighted-RNN, {start}" for start in (tables.REPORTED, tables.BEST)]
+    names = [f"reweighted-RNN, {start}" for start in (paper_tables.REPORTED, paper_tables.BEST)]
     ours = ["31.46 · 31.50 ± 6.35 ≈", "lost · not run"]
     assert table[:2] == [[name, *ours] for name in names]
-    assert [row[0] for row in table[2:]] == [tables.LINEAR.format(51), tables.MEAN]
+    assert [row[0] for row in table[2:]] == [paper_tables.LINEAR.format(51), paper_tables.MEAN]
     agrees = ["31.46", "31.50 ± 6.35", "≈ agrees (+0.04)", "2 seeds"]
-    assert cells.reproduced() == (2, 1, [[name, "Table 2: h 256", *agrees] for name in names])
+    assert table_cells.reproduced() == (2, 1, [[name, "Table 2: h 256", *agrees] for name in names])
 
 
 @pytest.mark.parametrize("name", [".used.py.swp", "README~", "notes.txt"])
 def test_a_file_that_no_module_opens_changes_nothing(place, name):
     (place.root / "lib" / "unfolded" / name).write_text("an editor's own")
-    assert gate.stale(place) == ""
+    assert freshness.stale(place) == ""
 
 
 @pytest.mark.parametrize("damage", [b"[1]", b"\xff\xfe", b'{"reads": null}', b"{"])
 def test_a_damaged_record_counts_as_none(place, damage):
     place.executed(".json").write_bytes(damage)
-    assert gate.stale(place) == "it was never executed"
+    assert freshness.stale(place) == "it was never executed"
 
 
 def test_a_slip_of_syntax_is_left_to_whoever_runs_it(place):
     place.source.write_text(notebook("x = ("))
-    assert gate.stale(place) == "the notebook changed"
+    assert freshness.stale(place) == "the notebook changed"
     (place.root / "lib" / "unfolded" / "used.py").write_text("def (")
-    assert gate.stale(place) == "the notebook changed"
+    assert freshness.stale(place) == "the notebook changed"

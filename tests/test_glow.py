@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from companion.studies.inpainting.glow_prox import Flow, GlowProx, hole, small_digits
 from unfolded.errors import ConfigError
-from unfolded.glow import Flow, GlowProx, hole, small_digits
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_mask_is_of_zeros_and_ones(images):
 
 
 def test_small_digits_keep_the_ink():
-    from unfolded.data.sources import digit_images
+    from unfolded.data.datasets import digit_images
 
     small, large = small_digits(), digit_images()
     assert small.shape == (1797, 1, 16, 16) and small.min() >= 0 and small.max() <= 1

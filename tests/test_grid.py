@@ -4,10 +4,13 @@ import dataclasses
 
 import pytest
 
-from unfolded import checkpoints, grid, networks, results
+from companion import results
+from unfolded import networks
 from unfolded.__main__ import main
-from unfolded.config import RunConfig
 from unfolded.errors import ConfigError
+from unfolded.runs import grid, named_grids, parameter_count
+from unfolded.runs.config import RunConfig
+from unfolded.training import checkpoint
 
 SMOKE = RunConfig(profile="smoke")
 
@@ -40,12 +43,12 @@ def test_an_unknown_table_is_refused():
 
 def test_an_unknown_grid_is_refused():
     with pytest.raises(ConfigError, match=r"expected a grid from row, .*; got 'rows'"):
-        grid.named("rows", SMOKE)
+        named_grids.named("rows", SMOKE)
 
 
-@pytest.mark.parametrize("name", grid.GRIDS)
+@pytest.mark.parametrize("name", named_grids.GRIDS)
 def test_a_grid_holds_each_run_once_and_keeps_what_it_does_not_vary(name):
-    runs = grid.named(name, RunConfig(profile="smoke", seed=4, source="mnist"))
+    runs = named_grids.named(name, RunConfig(profile="smoke", seed=4, source="mnist"))
     assert len({run.hash for run in runs}) == len(runs)
     assert {(run.source, run.profile) for run in runs} == {("mnist", "smoke")}
     assert {run.seed for run in runs} == ({4, 5, 6} if name == "everything" else {4})
@@ -53,9 +56,11 @@ def test_a_grid_holds_each_run_once_and_keeps_what_it_does_not_vary(name):
 
 def test_everything_begins_with_the_default_row_and_holds_the_other_grids():
     base = RunConfig(profile="paper", source="mnist")
-    runs = grid.named("everything", base)
+    runs = named_grids.named("everything", base)
     assert runs[:9] == grid.row(base)
-    assert set(runs) >= {run for name in ("tables", "ablations") for run in grid.named(name, base)}
+    assert set(runs) >= {
+        run for name in ("tables", "ablations") for run in named_grids.named(name, base)
+    }
     for model in networks.names():
         default = dataclasses.replace(base, model=model, depth=None)
         for protocol in ("authors", "normalised"):
@@ -64,7 +69,7 @@ def test_everything_begins_with_the_default_row_and_holds_the_other_grids():
 
 
 def test_cells_that_tables_share_are_counted_once():
-    runs = grid.named("tables", RunConfig(profile="paper"))
+    runs = named_grids.named("tables", RunConfig(profile="paper"))
     cells = sum(len(values) for _, values in grid.VARIED.values()) * len(networks.names())
     # The default row stands in all three tables; for the LSTM only in two, at its own depth.
     assert cells - len(runs) == 2 * 8 + 2 - 0
@@ -72,7 +77,7 @@ def test_cells_that_tables_share_are_counted_once():
 
 def test_every_ablation_holds_the_default_row_of_its_models():
     default = set(grid.row(SMOKE))
-    for question, answers in grid.ablations(SMOKE).items():
+    for question, answers in named_grids.ablations(SMOKE).items():
         runs = [set(runs) for runs in answers.values()]
         assert any(answer <= default for answer in runs), question
         assert len({frozenset(answer) for answer in runs}) == len(runs), question
@@ -85,9 +90,9 @@ def test_matched_networks_have_the_parameters_of_reweighted_rnn(model, hidden):
     ours = dataclasses.replace(run, model="reweighted-rnn", depth=None)
 
     def count(one):
-        return sum(p.numel() for p in checkpoints.build_network(one).parameters())
+        return sum(p.numel() for p in checkpoint.build_network(one).parameters())
 
-    found = grid.matched(run)
+    found = parameter_count.matched(run)
     assert dataclasses.replace(found, hidden=hidden) == run
     step = count(dataclasses.replace(found, hidden=found.hidden + 1)) - count(found)
     # SpectralRNN adds two reflectors with every fourth unit.
@@ -98,7 +103,9 @@ def test_matched_networks_have_the_parameters_of_reweighted_rnn(model, hidden):
 def test_the_options_of_a_run_make_that_run(name, capsys, monkeypatch):
     made = []
     monkeypatch.setattr("unfolded.training.run", lambda config, **_: made.append(config) or 1 / 0)
-    for run in grid.named(name, RunConfig(profile="smoke", source="mnist", protocol="normalised")):
+    for run in named_grids.named(
+        name, RunConfig(profile="smoke", source="mnist", protocol="normalised")
+    ):
         with pytest.raises(ZeroDivisionError):
             main(["train", *run.arguments()])
         assert made.pop() == run
@@ -111,15 +118,17 @@ def test_a_listed_grid_can_be_pasted(capsys):
 
 
 def test_ablations_hold_memory_schedule_and_a_control_of_equal_size():
-    questions = grid.ablations(SMOKE)
+    questions = named_grids.ablations(SMOKE)
     assert {run.memory for run in questions["memory"]["off"]} == {"off"}
     assert {run.schedule for run in questions["learning-rate schedule"]["pytorch"]} == {"pytorch"}
     (control,) = questions["what is reweighted"]["neither, equal size"]
-    assert control == grid.matched(dataclasses.replace(SMOKE, model="l1-l1-rnn"))
+    assert control == parameter_count.matched(dataclasses.replace(SMOKE, model="l1-l1-rnn"))
 
 
 def test_ablations_as_reported_change_the_unfolded_networks_alone():
-    usual, reported = (grid.named(name, SMOKE) for name in ("ablations", "ablations-as-reported"))
+    usual, reported = (
+        named_grids.named(name, SMOKE) for name in ("ablations", "ablations-as-reported")
+    )
     pairs = {(run.lambda1, run.lambda2) for run in reported if run.model in grid.UNFOLDED}
     assert pairs == {grid.AS_REPORTED, (grid.AS_REPORTED[0], 0.0)}
     stacked = {run for run in usual if run.model not in grid.UNFOLDED}

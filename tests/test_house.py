@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from unfolded import networks, prox, solvers
-from unfolded.config import RunConfig
+from unfolded.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -22,8 +22,12 @@ CONDA = {"torch": "pytorch"}
 PIP_ONLY = {"normflows"}
 
 
+BOOK = tomllib.loads((ROOT / "book" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 def requirements(*extras):
-    lines = list(PROJECT["dependencies"])
+    lines = [*PROJECT["dependencies"], *BOOK["dependencies"]]
+    lines.remove(PROJECT["name"])
     for extra in extras:
         lines += PROJECT["optional-dependencies"][extra]
     return [Requirement(line) for line in lines]
@@ -163,8 +167,9 @@ def test_make_help_lists_every_target():
 def test_make_env_refuses_an_old_python(tmp_path):
     if not shutil.which("make"):
         pytest.skip("make is not installed")
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "book").mkdir()
+    for name in ("Makefile", "pyproject.toml", "book/pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
     old = tmp_path / "python-old"
     old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2"\nexit 1\n')
     old.chmod(0o755)

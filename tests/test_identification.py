@@ -7,12 +7,20 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from unfolded import identification, identification_figures, results, sources
+from companion import attribution, results
+from companion.plots import identification_plots
+from companion.reproduction import identification
+from companion.reproduction.identification import (
+    AT,
+    against_log,
+    hypotheses,
+    runs_by_filter,
+    unexplained,
+)
+from companion.reproduction.protocol_replay import RATE
+from companion.run_set import Evidence
 from unfolded.data import REDUCTIONS
-from unfolded.evidence import Evidence
-from unfolded.identification import AT, against_log, hypotheses, runs_by_filter, unexplained
-from unfolded.protocol_replay import RATE
-from unfolded.records import COLUMNS
+from unfolded.runs.records import COLUMNS
 
 SUCCESSOR = {"lambda1": 0.003, "lambda2": 0.02}
 
@@ -158,13 +166,13 @@ def test_figures_carry_their_source():
     logs = {name: against_log(name, 50) for name in ("l1-l1-rnn", "sista-rnn")}
     unfolded = cells.query("start != ''")
     figures = [
-        identification_figures.by_filter(cells, levels[0.2]),
-        identification_figures.by_rate(levels, results.printed().query("table == 1")),
-        identification_figures.replays(logs),
-        identification_figures.plateaus(identification.logged(), {51: 23.0, 128: 40.0}),
-        identification_figures.solutions({128: unfolded, 256: unfolded.iloc[:1]}),
+        identification_plots.by_filter(cells, levels[0.2]),
+        identification_plots.by_rate(levels, results.printed().query("table == 1")),
+        identification_plots.replays(logs),
+        identification_plots.plateaus(identification.logged(), {51: 23.0, 128: 40.0}),
+        identification_plots.solutions({128: unfolded, 256: unfolded.iloc[:1]}),
     ]
     for figure in figures:
-        assert isinstance(figure, Figure) and sources.of(figure).files
+        assert isinstance(figure, Figure) and attribution.of(figure).files
     assert len(figures[0].axes[0].get_yticks()) == cells["model"].nunique()
     assert len(figures[3].axes[0].texts) == 1

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from unfolded.data import images as module
-from unfolded.data.images import CALTECH, FREE, grey, images, patches, picture
+from companion.studies import natural_images as module
+from companion.studies.natural_images import CALTECH, FREE, grey, images, patches, picture
 from unfolded.errors import ConfigError, DataError
 
 

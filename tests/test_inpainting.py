@@ -6,26 +6,34 @@ import numpy as np
 import pytest
 import torch
 
-from unfolded import inpainting, merging
-from unfolded.glow import hole
-from unfolded.inpainting import BATCH, DISTURBED, HOLE, TEST, TRAIN, Trial
+from companion import result_store
+from companion.studies.inpainting import inpainting_trials
+from companion.studies.inpainting.glow_prox import hole
+from companion.studies.inpainting.inpainting_trials import (
+    BATCH,
+    DISTURBED,
+    HOLE,
+    TEST,
+    TRAIN,
+    Trial,
+)
 
 
 @pytest.fixture(scope="module")
 def trained():
-    return inpainting.train(Trial(0.2, steps=2))
+    return inpainting_trials.train(Trial(0.2, steps=2))
 
 
 def test_digits_to_train_on_and_to_test_with_are_different(trained):
-    train, test = inpainting.digits("digits", 0)
+    train, test = inpainting_trials.digits("digits", 0)
     assert (len(train), len(test)) == (TRAIN, TEST)
     assert torch.equal(test, trained.test)
     assert torch.cdist(train.flatten(1), test.flatten(1)).min() > 0
 
 
 def test_a_trial_is_the_same_twice_and_shares_batches_with_its_rival(trained):
-    again = inpainting.train(trained.trial)
-    plain = inpainting.train(replace(trained.trial, epsilon=None))
+    again = inpainting_trials.train(trained.trial)
+    plain = inpainting_trials.train(replace(trained.trial, epsilon=None))
     for a, b in zip(trained.network.parameters(), again.network.parameters(), strict=True):
         assert torch.equal(a, b)
     # The first step sees the same network and the same batch, whatever the constraint.
@@ -34,8 +42,8 @@ def test_a_trial_is_the_same_twice_and_shares_batches_with_its_rival(trained):
 
 
 def test_the_loss_is_the_squared_distance_of_the_last_layer(trained):
-    layers = inpainting.recovered(trained)
-    merits = inpainting.distances(layers, trained.test)
+    layers = inpainting_trials.recovered(trained)
+    merits = inpainting_trials.distances(layers, trained.test)
     assert merits.shape == (5, TEST)
     byhand = ((layers[-1] - trained.test) ** 2).sum((1, 2, 3)).sqrt()
     torch.testing.assert_close(merits[-1], byhand)
@@ -43,44 +51,44 @@ def test_the_loss_is_the_squared_distance_of_the_last_layer(trained):
 
 def test_each_disturbance_changes_what_it_says(trained):
     mask = hole(HOLE)
-    clean = inpainting.recovered(trained)
-    noisy = inpainting.recovered(trained, "noise on what is seen", 0.1)
+    clean = inpainting_trials.recovered(trained)
+    noisy = inpainting_trials.recovered(trained, "noise on what is seen", 0.1)
     spread = (noisy[0] - clean[0])[..., mask == 1].std()
     assert spread == pytest.approx(0.1, rel=0.02)
     assert noisy[0][..., mask == 0].abs().max() == 0
-    between = inpainting.recovered(trained, "noise between layers", 0.1)
+    between = inpainting_trials.recovered(trained, "noise between layers", 0.1)
     assert torch.equal(between[0], clean[0])
     assert (between[1] - clean[1]).std() == pytest.approx(0.1, rel=0.02)
-    moved = inpainting.recovered(trained, "the hole moved, pixels", 2)
+    moved = inpainting_trials.recovered(trained, "the hole moved, pixels", 2)
     assert moved[0][..., hole(HOLE, right=2) == 0].abs().max() == 0
-    larger = inpainting.recovered(trained, "a larger hole, side", 8)
+    larger = inpainting_trials.recovered(trained, "a larger hole, side", 8)
     assert larger[0][..., hole(8) == 0].abs().max() == 0
 
 
 def test_the_table_has_a_row_for_each_disturbance_level_and_layer(trained):
-    table = inpainting.judged(trained)
+    table = inpainting_trials.judged(trained)
     assert len(table) == 5 * sum(map(len, DISTURBED.values()))
-    layers = inpainting.recovered(trained)
+    layers = inpainting_trials.recovered(trained)
     found = table.query("what == 'nothing'").set_index("layer")
     for number in (0, 4):
         error = (layers[number] - trained.test).square().mean((1, 2, 3)).numpy()
         assert found.loc[number, "psnr"] == pytest.approx(np.mean(-10 * np.log10(error)), rel=1e-5)
-    closer = inpainting.distances(layers, trained.test)
+    closer = inpainting_trials.distances(layers, trained.test)
     assert found.loc[1, "descending"] == (closer[1] <= closer[0]).float().mean()
 
 
 def test_the_stored_trials_are_paired_and_whole():
-    table = inpainting.kept()
+    table = inpainting_trials.kept()
     for _, rows in table.groupby("trial"):
         assert len(rows) == 5 * sum(map(len, DISTURBED.values()))
-        assert rows["steps"].unique().tolist() == [inpainting.STEPS]
+        assert rows["steps"].unique().tolist() == [inpainting_trials.STEPS]
         assert not rows["commit"].str.contains("changes").any()
     seeds = table.groupby("network")["seed"].unique().map(sorted)
-    assert seeds["plain"] == seeds["descending, ε = 0.2"] == list(inpainting.SEEDS)
+    assert seeds["plain"] == seeds["descending, ε = 0.2"] == list(inpainting_trials.SEEDS)
 
 
 def test_names_tell_trials_apart():
-    names = [trial.name for trial in inpainting.PLAN]
-    keys = [merging.key(asdict(trial)) for trial in inpainting.PLAN]
-    assert len(set(names)) == len(set(keys)) == len(inpainting.PLAN)
+    names = [trial.name for trial in inpainting_trials.PLAN]
+    keys = [result_store.key(asdict(trial)) for trial in inpainting_trials.PLAN]
+    assert len(set(names)) == len(set(keys)) == len(inpainting_trials.PLAN)
     assert names[0] == "plain" and BATCH <= TRAIN

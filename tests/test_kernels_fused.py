@@ -10,7 +10,7 @@ if DEVICE == "cpu":
     os.environ["TRITON_INTERPRET"] = "1"
 pytest.importorskip("triton", reason="Triton comes with PyTorch's CUDA builds")
 
-from unfolded.kernels import fused, portable  # noqa: E402
+from unfolded.recurrence.backends import reference, triton_kernels  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -31,7 +31,7 @@ def test_triton_and_pytorch_agree(runs, sizes, soft, add, pull, dtype, normal):
     extra = {"nothing": None, "other": other, "hbar": hbar}[add]
     rho, centre = draw(*runs)[..., None, None] if pull else None, None if soft else hbar
     results = []
-    for kernels in (portable, fused):
+    for kernels in (reference, triton_kernels):
         value, du, dhbar = torch.empty_like(u), torch.empty_like(u), s.clone()
         kernels.forward(u, s, extra, hbar, rho, centre, a, b, value)
         kernels.backward(g, extra, value, centre, rho, a, b, du, dhbar)
@@ -45,5 +45,5 @@ def test_triton_and_pytorch_agree(runs, sizes, soft, add, pull, dtype, normal):
 def test_nan_reaches_the_code(hbar, soft):
     u, zero = torch.full((2, 3), torch.nan, device=DEVICE), torch.zeros(2, 3, device=DEVICE)
     out, ones, hbar = zero.clone(), torch.ones(1, 3, device=DEVICE), zero + hbar
-    fused.forward(u, zero, None, hbar, None, None if soft else hbar, ones, ones, out)
+    triton_kernels.forward(u, zero, None, hbar, None, None if soft else hbar, ones, ones, out)
     assert out.isnan().all()

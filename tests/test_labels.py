@@ -1,25 +1,23 @@
 """What a reader sees: one name for each network, no variable names, minus signs."""
 
-import sys
-
 import pandas as pd
 import pytest
-from test_house import ROOT
 
-from unfolded import figures, labels, networks, speed, tables
-
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
-import outputs
+from companion import labels, speed
+from companion.plots import line_plots
+from companion.reproduction import paper_tables
+from companion.sphinx import outputs
+from unfolded import networks
 
 
 @pytest.mark.parametrize("name", networks.names())
 def test_every_network_has_the_name_of_the_tables(name):
-    assert labels.title(name) == tables.title(name) == labels.head(name)
+    assert labels.title(name) == paper_tables.title(name) == labels.head(name)
 
 
 def test_a_shown_table_has_words_for_heads_and_minus_signs():
     table = pd.DataFrame({"model": ["l1-l1-rnn", "gru"], "psnr_authors": [-1.5, 2e-6]})
-    shown = tables.shown(table, digits=".3g").to_html()
+    shown = paper_tables.shown(table, digits=".3g").to_html()
     for text in ("network", "PSNR, authors (dB)", "ℓ1-ℓ1-RNN", "GRU", "−1.5", "2e-06"):
         assert text in shown
     assert "psnr_" not in shown and "model" not in shown
@@ -27,7 +25,7 @@ def test_a_shown_table_has_words_for_heads_and_minus_signs():
 
 def test_rows_of_a_turned_table_are_named_too():
     table = pd.DataFrame({"GRU": [1.0]}, index=["test_mse"])
-    shown = tables.shown(table, index=True).to_html()
+    shown = paper_tables.shown(table, index=True).to_html()
     assert "test MSE (squared grey levels)" in shown
 
 
@@ -62,7 +60,7 @@ def test_the_book_sets_computed_sentences():
 
 
 def test_a_figure_names_networks_and_has_whole_ticks():
-    fig = figures.curves({"gru": [1.0, 2.0, 3.0]}, x=range(3), xlabel="layer", ylabel="y")
+    fig = line_plots.curves({"gru": [1.0, 2.0, 3.0]}, x=range(3), xlabel="layer", ylabel="y")
     fig.canvas.draw()
     (ax,) = fig.axes
     assert all(float(tick).is_integer() for tick in ax.get_xticks())

@@ -6,14 +6,16 @@ import pandas as pd
 import pytest
 import torch
 
-from unfolded import linear_baseline, loading, metrics
-from unfolded.config import RunConfig
+from companion.reproduction import linear_baseline
+from unfolded import metrics
 from unfolded.errors import ConfigError
+from unfolded.runs import input_frames
+from unfolded.runs.config import RunConfig
 
 
 @pytest.fixture(scope="module")
 def frames():
-    (train, _, test), _ = loading.load(RunConfig(profile="smoke"))
+    (train, _, test), _ = input_frames.load(RunConfig(profile="smoke"))
     return train, test
 
 

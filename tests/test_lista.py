@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 
-from unfolded import descent, lista_tables, lista_training, networks, solvers, sparse_coding
+from companion.studies import descent_constraints
+from companion.studies.lista import lista_tables, lista_training, sparse_coding
+from companion.studies.lista.lista_network import LISTA, lista_step
+from companion.studies.lista.lista_training import METHODS, Method, Trained
+from unfolded import networks, solvers
 from unfolded.errors import ConfigError, DataError
-from unfolded.lista_training import METHODS, Method, Trained
-from unfolded.networks.lista import LISTA, lista_step
 
 n, h = 6, 9
 
@@ -217,7 +219,7 @@ def test_under_the_constraint_layers_descend_that_do_not_without(small):
     for name in ("random: plain", "random: distance"):
         one = lista_training.train(METHODS[name], small, seed=0, steps=200)
         merits = test.merit("distance", one.layers(test))
-        worst[name] = descent.slack(merits, 0.05).max().item()
+        worst[name] = descent_constraints.slack(merits, 0.05).max().item()
         assert bool((one.history.duals[-1] > 0).any()) == (name == "random: distance")
     assert worst["random: plain"] > 1 and worst["random: distance"] < worst["random: plain"] / 2
 

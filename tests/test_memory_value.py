@@ -9,9 +9,13 @@ import pytest
 import torch
 from small_runs import small
 
-from unfolded import checkpoints, linear_baseline, loading, memory_value, records, results, training
+from companion import results
+from companion.reproduction import linear_baseline, memory_value
+from companion.reproduction.memory_value import CONDITIONS, Outcomes, conditions, evaluate, permuted
+from unfolded import training
 from unfolded.errors import RecordError
-from unfolded.memory_value import CONDITIONS, Outcomes, conditions, evaluate, permuted
+from unfolded.runs import input_frames, records
+from unfolded.training import checkpoint
 
 PLAN = [
     small(seed=0),
@@ -47,12 +51,12 @@ def tested(store, table):
 
 @pytest.fixture(scope="module")
 def frames():
-    return loading.unseen(small())
+    return input_frames.unseen(small())
 
 
 def network(**fields):
     run = small(**fields)
-    return checkpoints.build_network(run).requires_grad_(False)
+    return checkpoint.build_network(run).requires_grad_(False)
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
@@ -117,7 +121,7 @@ def test_a_run_is_tested_once_and_again_after_it_changed(store, tested, table):
 
 
 def test_only_runs_of_the_protocol_are_eligible(store):
-    found = records.collect(store)
+    found = results.collect(store)
     assert len(memory_value.eligible(found, small())) == len(PLAN)
     assert memory_value.eligible(found, small(reduction="bilinear")).empty
     assert memory_value.eligible(found, small(hidden=8)).empty

@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import pytest
 
-from unfolded import merging, results
-from unfolded.descending.trials import Trial
+from companion import result_store, results
+from companion.studies.descending.constrained_training import Trial
 from unfolded.errors import RecordError
 
 
@@ -16,8 +16,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_merged_rows_take_the_place_of_their_trials_alone(folder):
-    merging.merge("t.csv", [{"trial": "a", "x": 0.1 + 0.2}, {"trial": "b", "x": 1}])
-    merging.merge("t.csv", [{"trial": "b", "x": 2.5, "y": None}, {"trial": "b", "x": 3}])
+    result_store.merge("t.csv", [{"trial": "a", "x": 0.1 + 0.2}, {"trial": "b", "x": 1}])
+    result_store.merge("t.csv", [{"trial": "b", "x": 2.5, "y": None}, {"trial": "b", "x": 3}])
     lines = (folder / "t.csv").read_text().splitlines()
     assert lines == ["trial,x,y", "a,0.3,", "b,2.5,", "b,3,"]
 
@@ -26,11 +26,11 @@ def test_merged_rows_take_the_place_of_their_trials_alone(folder):
 def test_a_damaged_table_is_left_and_told(folder, content):
     (folder / "t.csv").write_bytes(content)
     with pytest.raises(RecordError, match=r"expected a table at .*git checkout"):
-        merging.merge("t.csv", [{"trial": "a", "x": 1}])
+        result_store.merge("t.csv", [{"trial": "a", "x": 1}])
     assert (folder / "t.csv").read_bytes() == content
 
 
 def test_a_trial_is_named_by_its_fields():
     trials = [Trial(), Trial(seed=1), Trial(merit="objective"), Trial(noise=0.1)]
-    assert len({merging.key(asdict(trial)) for trial in trials}) == 4
-    assert merging.key(asdict(Trial())) == merging.key(asdict(Trial(seed=0)))
+    assert len({result_store.key(asdict(trial)) for trial in trials}) == 4
+    assert result_store.key(asdict(Trial())) == result_store.key(asdict(Trial(seed=0)))

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from unfolded import inpainting, neighbours
-from unfolded.columns import reading
-from unfolded.descending import keep
-from unfolded.descending.layers import MERITS
-from unfolded.evidence import Difference
+from companion.claims import related_rules
+from companion.run_set import Difference
+from companion.studies.descending import descending_results
+from companion.studies.descending.layer_constraints import MERITS
+from companion.studies.inpainting import inpainting_trials
+from companion.studies.sista_images import image_analysis
 
 
 def made_of(climbs=1.2, held=0.9, lead=0.5):
@@ -25,12 +26,15 @@ def made_of(climbs=1.2, held=0.9, lead=0.5):
                     one = {"model": "net", "way": way, "seed": seed, "what": what, "level": 0.1}
                     merits = dict.fromkeys(MERITS, ratio**layer)
                     rows.append(one | {"layer": layer, "psnr_authors": score} | merits)
-    return {keep.TESTS: pd.DataFrame(rows), keep.TRIALS: pd.DataFrame(trials)}
+    return {
+        descending_results.TESTS: pd.DataFrame(rows),
+        descending_results.TRIALS: pd.DataFrame(trials),
+    }
 
 
 def flow_of(lead):
     """Return tests of GLOW-Prox, plain and held."""
-    names = {"plain": 0.0, inpainting.Trial(0.2).name: lead}
+    names = {"plain": 0.0, inpainting_trials.Trial(0.2).name: lead}
     rows = [
         {"network": name, "seed": seed, "what": "noise", "level": 1.0, "layer": 4,
          "psnr": 20 + seed + more * (1 + 0.01 * seed)}
@@ -43,8 +47,10 @@ def flow_of(lead):
 def stored(monkeypatch):
     def put(flow=0.5, **numbers):
         tables = made_of(**numbers)
-        monkeypatch.setattr(keep, "kept", lambda name=keep.TESTS: tables[name])
-        monkeypatch.setattr(inpainting, "kept", lambda: flow_of(flow))
+        monkeypatch.setattr(
+            descending_results, "kept", lambda name=descending_results.TESTS: tables[name]
+        )
+        monkeypatch.setattr(inpainting_trials, "kept", lambda: flow_of(flow))
 
     return put
 
@@ -52,7 +58,7 @@ def stored(monkeypatch):
 @pytest.mark.parametrize(("climbs", "word"), [(1.2, "confirmed"), (0.9, "refuted")])
 def test_layers_climb_where_a_mean_rises(stored, climbs, word):
     stored(climbs=climbs)
-    judged = neighbours.plain_layers_climb()
+    judged = related_rules.plain_layers_climb()
     assert judged.word == word and f"net {climbs:.2f}" in judged.because
 
 
@@ -61,7 +67,7 @@ def test_layers_climb_where_a_mean_rises(stored, climbs, word):
 )
 def test_held_layers_descend_as_far_as_asked(stored, held, word):
     stored(held=held)
-    assert neighbours.held_layers_descend().word == word
+    assert related_rules.held_layers_descend().word == word
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,7 @@ def test_held_layers_descend_as_far_as_asked(stored, held, word):
 )
 def test_robust_is_who_is_better_where_the_authors_tried_it(stored, flow, word):
     stored(flow=flow, lead=0.5)
-    judged = neighbours.held_networks_are_robust()
+    judged = related_rules.held_networks_are_robust()
     assert judged.word == word and "better in 3" in judged.because.partition("sequences")[2]
 
 
@@ -79,8 +85,8 @@ def test_a_family_of_disturbances_is_corrected_for_their_number():
     index = index.set_names(["model", "what", "level", "seed"])
     lead = np.tile([0.3, 0.5, 0.4], 20)
     reached = pd.DataFrame({"held": lead, "free": np.zeros(60)}, index)
-    assert set(keep.against(reached, "held")["verdict"]) == {"undecided"}
-    alone = keep.against(reached.loc[(slice(None), "0"), :], "held")
+    assert set(descending_results.against(reached, "held")["verdict"]) == {"undecided"}
+    alone = descending_results.against(reached.loc[(slice(None), "0"), :], "held")
     assert alone["verdict"].item() == "better"
     assert alone["p"].item() == pytest.approx(stats.ttest_1samp([0.3, 0.5, 0.4], 0).pvalue)
 
@@ -93,20 +99,20 @@ def test_rivals_are_selected_on_validation_data():
             ("a", "sista-rnn", 30.0, 9.0), ("b", "sista-rnn", 20.0, 8.0),
             ("c", "lstm", 30.0, 9.0), ("d", "lstm", 20.0, 8.0)]
     ]  # fmt: skip
-    assert [each["name"] for each in reading.rivals(pd.DataFrame(rows))] == ["b", "d"]
+    assert [each["name"] for each in image_analysis.rivals(pd.DataFrame(rows))] == ["b", "d"]
 
 
 @pytest.mark.parametrize(("low", "word"), [(0.1, "confirmed so far"), (-1.0, "not tested")])
 def test_short_trainings_can_show_a_lead_and_not_refute_it(monkeypatch, low, word):
     gap = Difference(mean=low + 0.1, low=low, high=low + 0.2, seeds=1, sequences=9)
-    monkeypatch.setattr(reading, "lead", lambda *_: gap)
-    assert neighbours.sista_is_better().word == word
+    monkeypatch.setattr(image_analysis, "lead", lambda *_: gap)
+    assert related_rules.sista_is_better().word == word
 
 
 @pytest.mark.parametrize(("share", "word"), [(0.5, "confirmed so far"), (2.0, "not tested")])
 def test_faster_is_sooner_at_some_level(monkeypatch, share, word):
-    sista, lstm = reading.rivals(reading.stored())
+    sista, lstm = image_analysis.rivals(image_analysis.stored())
     seconds = {("seconds", f"1/{k}"): [share * k, k] for k in (2, 3, 4, 5)}
     times = pd.DataFrame(seconds, index=[sista["name"], lstm["name"]])
-    monkeypatch.setattr(reading, "times", lambda *_: times)
-    assert neighbours.sista_trains_faster().word == word
+    monkeypatch.setattr(image_analysis, "times", lambda *_: times)
+    assert related_rules.sista_trains_faster().word == word

@@ -5,7 +5,7 @@ import torch
 
 from unfolded import solvers
 from unfolded.networks import build
-from unfolded.networks.positive import encode
+from unfolded.networks.positivity import encode
 
 F64 = torch.float64
 UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")

@@ -8,7 +8,7 @@ import torch
 
 from unfolded.errors import ConfigError
 from unfolded.networks import VARIANTS, build, names
-from unfolded.networks.positive import decode, encode
+from unfolded.networks.positivity import decode, encode
 from unfolded.seeds import derive
 
 UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")

@@ -8,19 +8,21 @@ import torch
 from small_runs import small
 from test_steps import Questions
 
-from unfolded import checkpoints, loading, records, training
-from unfolded.config import RunConfig
+from unfolded import training
 from unfolded.errors import ConfigError
-from unfolded.job import Job
-from unfolded.steps import row_norms
-from unfolded.together import Group, recover
+from unfolded.runs import input_frames, records
+from unfolded.runs.config import RunConfig
+from unfolded.training import checkpoint
+from unfolded.training.stacking import Group, recover
+from unfolded.training.train_step import row_norms
+from unfolded.training.trainer import Job
 
 UNFOLDED = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
 ROWS = torch.arange(32)
 
 
 def job(config, **changes):
-    frames = loading.on_device(config, "cpu", {})
+    frames = input_frames.on_device(config, "cpu", {})
     made = Job(config, "cpu", records.folder_of(config, "unused"), False, frames)
     for name, value in changes.items():
         setattr(made.network, name, value)
@@ -38,7 +40,7 @@ def gradients(config, **changes):
 
 @pytest.mark.parametrize("model", UNFOLDED)
 def test_what_is_penalised_is_the_sum_of_the_alphas_of_the_bounds(model):
-    net = checkpoints.build_network(small(model, depth=2))
+    net = checkpoint.build_network(small(model, depth=2))
     with torch.no_grad():
         for p in net.parameters():
             p.add_(0.1 * torch.rand(p.shape, generator=torch.Generator().manual_seed(0)))
@@ -50,10 +52,10 @@ def test_what_is_penalised_is_the_sum_of_the_alphas_of_the_bounds(model):
 @pytest.mark.parametrize("model", UNFOLDED)
 def test_the_step_descends_the_error_of_a_pixel_in_grey_levels_and_the_norms(model, protocol, fast):
     config = small(model, protocol=protocol, norm_penalty=3.0)
-    net = checkpoints.build_network(config)
+    net = checkpoint.build_network(config)
     # The same route on both sides: the gradient in λ1 is a small difference of large sums.
     net.fast = fast
-    batch = loading.on_device(config, "cpu", {}).train[ROWS]
+    batch = input_frames.on_device(config, "cpu", {}).train[ROWS]
     unit = 255 / config.scale.peak
     error = (recover(net, batch) - batch) * unit
     (error.square().mean() + 3.0 * row_norms(net)).backward()
@@ -64,7 +66,7 @@ def test_the_step_descends_the_error_of_a_pixel_in_grey_levels_and_the_norms(mod
 
 
 def test_rows_that_tie_share_the_gradient():
-    net = checkpoints.build_network(small("l1-l1-rnn", depth=1, hidden=4))
+    net = checkpoint.build_network(small("l1-l1-rnn", depth=1, hidden=4))
     with torch.no_grad():
         net.A.zero_()  # W_1 = G = I: every row is a largest one
     row_norms(net).backward()
@@ -78,7 +80,7 @@ def test_no_penalty_is_no_step_of_its_own(model, monkeypatch):
     def never(network):
         raise AssertionError
 
-    monkeypatch.setattr("unfolded.together.row_norms", never)
+    monkeypatch.setattr("unfolded.training.stacking.row_norms", never)
     plain, written = (gradients(config) for config in (small(model), small(model, norm_penalty=0)))
     for p, q in zip(plain, written, strict=True):
         assert torch.equal(p, q)
@@ -117,10 +119,10 @@ def test_a_penalty_shrinks_the_norms_and_the_curves_keep_the_plain_error(tmp_pat
     ended = {}
     for weight in (0.0, 1e6):
         record = training.run(small(norm_penalty=weight), store=tmp_path, progress=False)
-        net, config = checkpoints.load_network(tmp_path / record.config_hash)
+        net, config = checkpoint.load_network(tmp_path / record.config_hash)
         assert config.norm_penalty == record.row()["norm_penalty"] == weight
         ended[weight] = row_norms(net).item(), record.curves["train_mse"][0]
-    start = row_norms(checkpoints.build_network(small())).item()
+    start = row_norms(checkpoint.build_network(small())).item()
     assert ended[1e6][0] < min(start, ended[0.0][0])
     # The penalty alone would add 1e6 times a norm above one.
     assert ended[1e6][1] < 2 * ended[0.0][1]

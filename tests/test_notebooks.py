@@ -100,7 +100,8 @@ class TestFirstScreen:
         lie = first_screen(path)[0]["The numbers lie"]
         links = re.findall(r"\]\((?:path:)?([^)]+)\)", lie)
         assert links[0] == path.name
-        assert any(link.startswith("../lib/unfolded/") for link in links)
+        code = ("../lib/unfolded/", "../book/companion/")
+        assert any(link.startswith(code) for link in links)
         for link in links:
             assert (path.parent / link).resolve().is_file(), link
 

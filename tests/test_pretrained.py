@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from unfolded import data, loading, metrics, pretrained, records
+from companion import pretrained
+from unfolded import data, metrics
 from unfolded.errors import ConfigError, DataError, RecordError
-from unfolded.records import Record
+from unfolded.runs import input_frames, records
+from unfolded.runs.records import Record
 
 TABLE = pretrained.kept()
 LEAD = {"fastrnn": 0.5}
@@ -28,7 +30,7 @@ class TestKept:
     def test_it_reaches_what_its_table_says(self, model):
         network, config = pretrained.pretrained(model)
         try:
-            frames = loading.unseen(config)
+            frames = input_frames.unseen(config)
         except DataError:
             pytest.skip("MNIST is not at hand")
         found = metrics.psnr(frames, network(frames), peak=255, average="authors")

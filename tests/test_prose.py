@@ -11,10 +11,8 @@ import pytest
 import yaml
 from test_house import ROOT, own_files
 
-sys.path.insert(0, str(ROOT / "book"))
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
-import address
-import pdf
+from companion.build import pdf
+from companion.sphinx import address
 
 BOOK = ROOT / "book"
 GLOSSARY = (BOOK / "glossary.md").read_text(encoding="utf-8")
@@ -57,7 +55,11 @@ def test_words_of_the_glossary_are_in_order_and_each_is_used():
     assert len(words) > 20
     assert words == sorted(words, key=lambda word: word.replace("ℓ", "l").lower())
     pages = [*BOOK.glob("*.md"), *BOOK.glob("*.bib"), *(ROOT / "notebooks").glob("*.ipynb")]
-    pages += [*(ROOT / "lib").rglob("*.py"), *(ROOT / "tests").glob("test_prox*.py")]
+    pages += [
+        *(ROOT / "lib").rglob("*.py"),
+        *(BOOK / "companion").rglob("*.py"),
+        *(ROOT / "tests").glob("test_prox*.py"),
+    ]
     said = " ".join(prose(p) for p in pages if p.name not in {"glossary.md", "changelog.md"})
     flat = re.sub(r"[-_\s]+", " ", said.replace("$", "").replace(r"\ell_1", "ℓ1")).lower()
     assert [word for word in words if word.replace("-", " ").lower() not in flat] == []
@@ -107,7 +109,7 @@ def test_the_changelog_has_the_version_that_is_installed():
 
 def test_printing_says_what_is_missing_where_there_is_no_browser():
     environment = os.environ | {"PATH": os.devnull}
-    call = [sys.executable, str(BOOK / "pdf.py")]
+    call = [sys.executable, "-m", "companion", "pdf"]
     done = subprocess.run(call, env=environment, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1 and done.stdout == ""
     assert re.fullmatch(

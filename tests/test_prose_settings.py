@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from unfolded import config, dictionaries, grid, networks
+from unfolded import dictionaries, networks
+from unfolded.runs import config, grid
 
 ROOT = Path(__file__).resolve().parent.parent
 

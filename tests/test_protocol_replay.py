@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from unfolded import merging, protocol_replay, results
+from companion import result_store, results
+from companion.reproduction import protocol_replay
+from companion.reproduction.protocol_replay import BATCH, PIXELS, Trial, build, phi_by_cases, replay
 from unfolded.errors import ConfigError, TrainingError
-from unfolded.protocol_replay import BATCH, PIXELS, Trial, build, phi_by_cases, replay
 from unfolded.prox import prox_l1_l1
 
 SMALL = Trial(hidden=64, n=16, source="digits")
@@ -111,7 +112,7 @@ def test_the_command_stores_each_replay_once_with_its_origin(tmp_path, monkeypat
     assert protocol_replay.main(["--networks", "l1-l1-rnn"]) == 0
     table = pd.read_csv(tmp_path / protocol_replay.STORED)
     assert list(table["iteration"]) == [1, 2, 1, 2] and table["trial"].nunique() == 2
-    assert {*merging.origin(), "seconds", "zeros", "lambda2", "reduction"} <= set(table)
+    assert {*result_store.origin(), "seconds", "zeros", "lambda2", "reduction"} <= set(table)
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert protocol_replay.main(["--networks", "l1-l1-rnn"]) == 0
     assert capsys.readouterr().out == ""

@@ -8,11 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unfolded import bounds, counterexample, networks
-from unfolded.balls import Balls, Weights, outputs, project_rows
+from companion.theory import counterexample
+from companion.theory.norm_balls import Balls, Weights, outputs, project_rows
+from companion.theory.rademacher_search import ALL_SIGNS, lower_estimate, signs
+from unfolded import bounds, networks
 from unfolded.errors import ConfigError
 from unfolded.prox import soft_threshold
-from unfolded.rademacher import ALL_SIGNS, lower_estimate, signs
 
 SMALL = {"starts": 4, "steps": 50}
 entries = st.lists(st.floats(-5, 5), min_size=1, max_size=8)

@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import json
 import re
-import sys
 from html import unescape
 from pathlib import Path
 
@@ -15,16 +14,14 @@ from docutils import nodes
 from test_results import record
 from test_site import PAGES, ROOT, SITE, WHOLE, article, toc
 
-from unfolded import evidence, figures, results, sheet, sources, table_figures, tables
-from unfolded.config import RunConfig
+from companion import attribution, results, run_set
+from companion.build import freshness
+from companion.plots import line_plots, style, table_plots
+from companion.reproduction import paper_tables
+from companion.run_set import Evidence
+from companion.sphinx import run_records, stamps
 from unfolded.errors import ConfigError
-from unfolded.evidence import Evidence
-
-sys.path.append(str(ROOT / "book" / "_ext"))
-
-import gate
-import run_records
-import stamps
+from unfolded.runs.config import RunConfig
 
 RUNS = results.committed()
 
@@ -33,7 +30,7 @@ RUNS = results.committed()
 
 
 def test_a_committed_table_knows_its_file_and_its_runs():
-    found = sources.of(RUNS)
+    found = attribution.of(RUNS)
     assert found.files == ("data/results/runs.csv",)
     assert found.runs() == list(RUNS["config_hash"])
     assert set(zip(*found.rows, strict=True).__next__()) == {"data/results/runs.csv"}
@@ -49,29 +46,29 @@ def test_a_committed_table_knows_its_file_and_its_runs():
 )
 def test_a_part_of_a_table_is_a_part_of_its_source(step):
     expected = RUNS.loc[RUNS["profile"] == "short", "config_hash"]
-    found = sources.of(step(RUNS))
+    found = attribution.of(step(RUNS))
     assert set(found.runs()) == set(expected) and found.files == ("data/results/runs.csv",)
     assert {row.profile for row in found.rows} == {"short"}
 
 
 def test_a_cell_beside_print_is_made_of_the_runs_of_its_settings():
     found = Evidence.committed()
-    cells = tables.beside_print(found)
+    cells = paper_tables.beside_print(found)
     cell = cells.query("table == 2 and value == 256 and model == 'reweighted-RNN'")
     run = RunConfig(profile="paper", source="mnist", hidden=256)
-    want = [found.at(each)["config_hash"] for each in tables.starts(found, run).values()]
-    assert set(sources.of(cell).runs()) == set().union(*want) != set()
-    assert sources.of(cell).files == ("data/paper/tables.csv", "data/results/runs.csv")
-    none = sources.of(cells.query("runs == 0"))
+    want = [found.at(each)["config_hash"] for each in paper_tables.starts(found, run).values()]
+    assert set(attribution.of(cell).runs()) == set().union(*want) != set()
+    assert attribution.of(cell).files == ("data/paper/tables.csv", "data/results/runs.csv")
+    none = attribution.of(cells.query("runs == 0"))
     assert none.runs() == [] and none.text() == "tables.csv, runs.csv · 0 runs"
 
 
 def test_runs_of_this_build_are_told_from_committed_ones():
-    own = sources.of(record(), {"a": [record(seed=1)]})
+    own = attribution.of(record(), {"a": [record(seed=1)]})
     assert own.text().startswith("2 runs made with this book · smoke · authors · digits · ")
     assert own.anchor() == "runs-made-with-this-book"
-    assert sources.of(record()).anchor() == f"built-{RunConfig(profile='smoke').hash}"
-    both = own | sources.of(RUNS)
+    assert attribution.of(record()).anchor() == f"built-{RunConfig(profile='smoke').hash}"
+    both = own | attribution.of(RUNS)
     assert both.anchor() == "committed-runs"
     assert both.text().startswith(f"runs.csv · {len(RUNS)} runs · 2 runs made with this book · ")
 
@@ -81,37 +78,37 @@ def test_comparisons_carry_the_runs_on_both_sides():
     found = Evidence.of(dataclasses.replace(one, sequence_mse=[4.0, 5.0]) for one in every)
     runs = [RunConfig(profile="smoke", model=name) for name in ("reweighted-rnn", "gru")]
     expected = {run.hash for run in runs}
-    for table in (evidence.leads(found, runs), evidence.answers(found, {"usual": runs})):
-        assert set(sources.of(table).runs()) == expected
-    assert set(sources.of(evidence.gains(found, {"a": runs, "b": runs})).runs()) == expected
-    assert set(sources.of(found.curves[runs[0].hash]).runs()) == {runs[0].hash}
+    for table in (run_set.leads(found, runs), run_set.answers(found, {"usual": runs})):
+        assert set(attribution.of(table).runs()) == expected
+    assert set(attribution.of(run_set.gains(found, {"a": runs, "b": runs})).runs()) == expected
+    assert set(attribution.of(found.curves[runs[0].hash]).runs()) == {runs[0].hash}
 
 
 def test_a_figure_carries_what_its_table_carries():
-    curves = {"gru": sources.mark(pd.DataFrame({"train_mse": [2.0], "validation_mse": [3.0]}),
+    curves = {"gru": attribution.mark(pd.DataFrame({"train_mse": [2.0], "validation_mse": [3.0]}),
                                    record(model="gru"))}  # fmt: skip
-    found = sources.of(table_figures.learning(curves))
+    found = attribution.of(table_plots.learning(curves))
     assert found.runs() == [RunConfig(profile="smoke", model="gru").hash]
-    assert sources.of(figures.dots({"a": 1.0}, xlabel="x")) == sources.Source()
+    assert attribution.of(line_plots.dots({"a": 1.0}, xlabel="x")) == attribution.Source()
 
 
 def test_a_source_is_no_burden_to_pandas():
-    found = sources.of(RUNS)
+    found = attribution.of(RUNS)
     assert copy.deepcopy(found) is found
     assert RUNS.attrs["source"] == RUNS.copy().attrs["source"]
 
 
 def test_a_given_source_wins_and_an_empty_one_is_refused():
     table = pd.DataFrame({"a": [1.0]})
-    html = tables.shown(table, source=RUNS.head(1)).to_html()
+    html = paper_tables.shown(table, source=RUNS.head(1)).to_html()
     stamp = json.loads(unescape(re.search(r'data-source="([^"]*)"', html)[1]))
     assert stamp["anchor"] == f"run-{RUNS['config_hash'].iloc[0]}"
-    assert "data-source" not in tables.shown(table).to_html()
+    assert "data-source" not in paper_tables.shown(table).to_html()
     for wrong in (table, "runs.csv", []):
         with pytest.raises(ConfigError, match="expected a table, record or file as source"):
-            tables.shown(table, source=wrong)
+            paper_tables.shown(table, source=wrong)
         with pytest.raises(ConfigError, match="expected a table, record or file as source"):
-            sheet.show(sheet.panels()[0], "Axes.", source=wrong)
+            style.show(style.panels()[0], "Axes.", source=wrong)
 
 
 # What the book makes of it --------------------------------------------------------------------
@@ -124,7 +121,7 @@ def shown(source=None, html=None):
 
 def test_each_figure_and_table_gets_one_stamp_and_nothing_else_does():
     source = {"text": "runs.csv · 1 <run>", "anchor": "run-1"}
-    table = tables.shown(pd.DataFrame({"a": [1]}), source=RUNS.head(1)).to_html()
+    table = paper_tables.shown(pd.DataFrame({"a": [1]}), source=RUNS.head(1)).to_html()
     outputs = [shown(source), shown(), shown(html=table), shown(html="<b>no table</b>"),
                shown(html='<cells-explorer table="1"></cells-explorer>')]  # fmt: skip
     cell = {"outputs": [*outputs, {"output_type": "stream", "text": "<table>"}]}
@@ -144,7 +141,7 @@ def test_each_figure_and_table_gets_one_stamp_and_nothing_else_does():
 def test_the_page_of_records_has_every_run_with_its_numbers():
     parts = run_records.tables_of(RUNS, "run", lambda row: "")
     rows = {row["ids"][0]: row for part in parts for row in part.findall(nodes.row) if row["ids"]}
-    assert list(rows) == [f"run-{name}" for name in sources.of(RUNS).runs()]
+    assert list(rows) == [f"run-{name}" for name in attribution.of(RUNS).runs()]
     shown = ("Model", "h", "Seed", "PSNR, global", "Commit")
     for run in RUNS.itertuples():
         cells = [entry.astext() for entry in rows[f"run-{run.config_hash}"].children]
@@ -162,7 +159,7 @@ def test_every_committed_table_has_a_place_on_the_page_of_records():
             for path in (ROOT / "data").rglob(kind) if path.parent.name not in apart}  # fmt: skip
     listed = run_records.committed_files(ROOT)
     assert {*kept, "data/claims.toml"} == set(listed)
-    assert len({sources.Source((path,)).anchor() for path in listed}) == len(listed)
+    assert len({attribution.Source((path,)).anchor() for path in listed}) == len(listed)
     cells = run_records.rows_and_columns(ROOT / "data/paper/tables.csv")
     assert cells == ["153", "table, varies, value, model, psnr_db, status"]
 
@@ -206,7 +203,7 @@ def test_the_foot_of_a_page_says_how_it_was_made(name):
     foot = re.findall(r'<p class="made">(.*?)</p>', article(SITE / f"{name}.html"))
     assert len(foot) == 1
     if name in NOTEBOOKS:
-        told = gate.read_record(gate.Place(ROOT, name.removeprefix("notebooks/")))
+        told = freshness.read_record(freshness.Place(ROOT, name.removeprefix("notebooks/")))
         for fact in (told["finished"][:10], f"{told['seconds']:.1f} s", told["machine"],
                      told["versions"]["torch"], told["notebook"][:8]):  # fmt: skip
             assert fact in foot[0]

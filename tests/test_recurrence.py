@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from unfolded.errors import ConfigError
-from unfolded.kernels import native, shares, sweep
 from unfolded.prox import phi
-from unfolded.recurrence import Factors, unroll
+from unfolded.recurrence import Factors, scan, unroll
+from unfolded.recurrence.backends import native, native_scan
 
 F64 = torch.float64
 # batch, time, n, h, depth
@@ -40,10 +40,10 @@ def kernels(request, monkeypatch):
     elif native.library() is None:
         pytest.skip("no C compiler here")
     elif request.param == "layers":
-        monkeypatch.setattr(shares, "serves", lambda xs: False)
+        monkeypatch.setattr(native_scan, "serves", lambda xs: False)
     else:
-        monkeypatch.setattr(shares, "SAMPLES", 0)
-        monkeypatch.setattr(shares, "FRAMES", 0)
+        monkeypatch.setattr(native_scan, "SAMPLES", 0)
+        monkeypatch.setattr(native_scan, "FRAMES", 0)
         if request.param == "shares":
             if native.team() is None:
                 pytest.skip("PyTorch has no OpenMP here")
@@ -182,7 +182,7 @@ def test_single_precision_rounds_and_nothing_else(tie, normal):
 @pytest.mark.parametrize("recompute", [False, True], ids=["stored", "recomputed"])
 @pytest.mark.parametrize("tie", TIES)
 def test_pieces_of_time_add_up(tie, recompute, rows, normal, monkeypatch):
-    monkeypatch.setattr(sweep, "_ROWS", rows)
+    monkeypatch.setattr(scan, "_ROWS", rows)
     shape = (4, 5, 3, 5, 3)
     values, weight = inputs(normal, shape, tie), normal(4, 5, 5)
     found = run(functools.partial(engine, recompute=recompute), values, weight)
@@ -192,7 +192,7 @@ def test_pieces_of_time_add_up(tie, recompute, rows, normal, monkeypatch):
 @pytest.mark.parametrize("rows", [4, 640])
 @pytest.mark.parametrize("tie", TIES)
 def test_frames_in_place_of_codes(tie, rows, normal, monkeypatch):
-    monkeypatch.setattr(sweep, "_ROWS", rows)
+    monkeypatch.setattr(scan, "_ROWS", rows)
     values = inputs(normal, (4, 5, 3, 5, 3), tie) | {"D": normal(7, 5)}
     weight = normal(4, 5, 7)
     close(run(engine, values, weight), run(plain, values, weight))
@@ -328,7 +328,7 @@ def test_the_backward_pass_changes_no_codes(recompute, normal, monkeypatch):
     codes = engine(**leaves, recompute=recompute)
     before = codes.detach().clone()
     # Another routine rounds otherwise, and must keep it to itself.
-    monkeypatch.setattr(shares, "serves", lambda xs: False)
+    monkeypatch.setattr(native_scan, "serves", lambda xs: False)
     codes.square().sum().backward()
     assert torch.equal(codes.detach(), before)
 

@@ -8,10 +8,13 @@ import stat
 import pandas as pd
 import pytest
 
-from unfolded import checkpoints, files, provenance, records, results
-from unfolded.config import RunConfig
+from companion import results
+from unfolded import files, provenance
 from unfolded.errors import RecordError
-from unfolded.records import COLUMNS, METRICS, Record
+from unfolded.runs import records, results_table
+from unfolded.runs.config import RunConfig
+from unfolded.runs.records import COLUMNS, METRICS, Record
+from unfolded.training import checkpoint
 
 
 def record(*, started="2030-01-01T00:00:00+00:00", status="done", psnr=30.125, **fields):
@@ -34,13 +37,14 @@ def record(*, started="2030-01-01T00:00:00+00:00", status="done", psnr=30.125, *
 def keep(store, *runs):
     for one in runs:
         records.save(one, store / one.config_hash)
-    return records.collect(store)
+    return records.stored(store)
 
 
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     """The path of a table of runs that is not the repository's."""
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
     return tmp_path / "results" / "runs.csv"
 
 
@@ -74,7 +78,7 @@ def test_a_row_has_every_column_that_a_reader_may_ask_for():
 
 def test_curves_are_committed_one_file_a_run(table):
     one = record()
-    results.commit_details([one])
+    results_table.write_details([one])
     path = table.parent / "curves" / f"{one.config_hash}.csv"
     assert path.read_text() == "epoch,train_mse\n1,2\n2,1\n"
 
@@ -92,7 +96,7 @@ def test_where_runs_are_kept(monkeypatch, tmp_path):
 @pytest.mark.parametrize("where", ["nowhere", "a file"])
 def test_no_runs_are_an_empty_table(tmp_path, where):
     (tmp_path / "a file").touch()
-    found = records.collect(tmp_path / where)
+    found = results.collect(tmp_path / where)
     assert len(found) == 0
     assert list(found) == COLUMNS
 
@@ -101,7 +105,7 @@ def test_a_folder_without_a_record_is_no_run(store):
     keep(store, record())
     (store / "begun").mkdir()
     (store / "begun" / "state.pt").touch()
-    assert len(records.collect(store)) == 1
+    assert len(records.stored(store)) == 1
 
 
 # The table -------------------------------------------------------------------------------------
@@ -109,11 +113,11 @@ def test_a_folder_without_a_record_is_no_run(store):
 
 def test_merging_twice_changes_nothing(table, store):
     found = keep(store, record(), record(seed=1, status="failed"), record(model="lstm"))
-    assert results.commit_runs(found) == 3
+    assert results_table.merge(found) == 3
     first = table.read_bytes()
-    assert results.commit_runs(records.collect(store)) == 3
+    assert results_table.merge(records.stored(store)) == 3
     assert table.read_bytes() == first
-    assert results.commit_runs(records.collect(store).iloc[:0]) == 3
+    assert results_table.merge([]) == 3
     assert table.read_bytes() == first
     assert b"\r" not in first
     assert b"nan" not in first.replace(b"got nan", b"")
@@ -124,11 +128,11 @@ def test_rows_do_not_depend_on_the_order_in_which_they_came(table, store, tmp_pa
         record(hidden=h, depth=d, seed=s) for h in (8, 64, 1024) for d in (2, 10) for s in (0, 1)
     ]
     keep(store, *all_of)
-    results.commit_runs(records.collect(store))
+    results_table.merge(records.stored(store))
     together = table.read_bytes()
     table.unlink()
     for number, one in enumerate(reversed(all_of)):
-        results.commit_runs(keep(tmp_path / str(number), one))
+        results_table.merge(keep(tmp_path / str(number), one))
     assert table.read_bytes() == together
     rows = pd.read_csv(table)[["hidden", "depth", "seed"]].values.tolist()
     assert rows == sorted(rows)
@@ -139,14 +143,14 @@ def test_the_newer_record_wins_whichever_comes_first(table, store, tmp_path, new
     old = record(psnr=20.0, started="2029-12-31T23:59:59+00:00")
     new = record(psnr=21.0)
     for number, one in enumerate([new, old] if newer_first else [old, new]):
-        assert results.commit_runs(keep(tmp_path / str(number), one)) == 1
+        assert results_table.merge(keep(tmp_path / str(number), one)) == 1
     assert pd.read_csv(table)["psnr_frame"].tolist() == [21.0]
 
 
 def test_rows_of_others_are_kept_to_the_last_digit(table, store, tmp_path):
-    results.commit_runs(keep(tmp_path / "theirs", record(psnr=30.100000000000001, seed=9)))
+    results_table.merge(keep(tmp_path / "theirs", record(psnr=30.100000000000001, seed=9)))
     theirs = table.read_text().splitlines()[1]
-    results.commit_runs(keep(store, record(psnr=0.1 + 0.2)))
+    results_table.merge(keep(store, record(psnr=0.1 + 0.2)))
     assert theirs in table.read_text().splitlines()
     assert "0.30000000000000004" in table.read_text()
 
@@ -154,7 +158,7 @@ def test_rows_of_others_are_kept_to_the_last_digit(table, store, tmp_path):
 def test_whole_numbers_stay_whole_beside_a_record_that_lacks_them(table, store):
     old = record(seed=1)
     old.provenance.pop("threads")
-    results.commit_runs(keep(store, record(), old))
+    results_table.merge(keep(store, record(), old))
     threads = [row["threads"] for row in _rows(table)]
     assert threads == [str(record().provenance["threads"]), ""]
 
@@ -164,9 +168,9 @@ def _rows(table):
 
 
 def test_a_column_that_an_older_table_lacks_is_left_empty(table, store, tmp_path):
-    results.commit_runs(keep(tmp_path / "theirs", record(seed=1)))
+    results_table.merge(keep(tmp_path / "theirs", record(seed=1)))
     pd.read_csv(table, dtype=str).drop(columns="torch").to_csv(table, index=False)
-    results.commit_runs(keep(store, record()))
+    results_table.merge(keep(store, record()))
     assert [row["torch"] == "" for row in _rows(table)] == [False, True]
 
 
@@ -176,17 +180,17 @@ def test_a_damaged_table_is_left_as_it_is(table, store, content):
     table.write_text(content)
     found = keep(store, record())
     if content == "":
-        assert results.commit_runs(found) == 1
+        assert results_table.merge(found) == 1
         return
     with pytest.raises(RecordError, match=r"expected a table of runs at .*; restore it") as caught:
-        results.commit_runs(found)
+        results_table.merge(found)
     assert "\n" not in str(caught.value)
     assert table.read_text() == content
 
 
 def test_names_of_digits_only_are_read_as_names(table, store):
     one = dataclasses.replace(record(), config_hash="012345678901")
-    results.commit_runs(keep(store, one))
+    results_table.merge(keep(store, one))
     row = results.committed().iloc[0]
     assert row["config_hash"] == "012345678901"
     assert row["commit"] == "123456789012"
@@ -302,7 +306,7 @@ def test_weights_of_the_same_run_are_the_same_bytes(tmp_path):
     run_config = RunConfig(profile="smoke", hidden=4)
     seen = set()
     for number in range(8):
-        network = checkpoints.build_network(run_config)
-        checkpoints.save_weights(tmp_path / str(number), network, run_config)
-        seen.add((tmp_path / str(number) / checkpoints.WEIGHTS).read_bytes())
+        network = checkpoint.build_network(run_config)
+        checkpoint.save_weights(tmp_path / str(number), network, run_config)
+        seen.add((tmp_path / str(number) / checkpoint.WEIGHTS).read_bytes())
     assert len(seen) == 1

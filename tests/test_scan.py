@@ -14,13 +14,14 @@ from torch.autograd import gradcheck
 
 from unfolded import recurrence
 from unfolded.errors import ConfigError
-from unfolded.kernels import native, scan
 from unfolded.networks import build
 from unfolded.networks.fastrnn import FastLayer
 from unfolded.networks.gru import GRU
 from unfolded.networks.indrnn import IndependentLayer
 from unfolded.networks.lstm import LSTM
 from unfolded.networks.srnn import ElmanLayer
+from unfolded.recurrence import cell_scan
+from unfolded.recurrence.backends import native
 
 F64 = torch.float64
 NETWORKS = ("srnn", "lstm", "gru", "indrnn", "fastrnn", "spectralrnn")
@@ -50,7 +51,7 @@ def threads(number):
 def cell_of(kind, phi="tanh"):
     if kind in LAYERS:
         layer = LAYERS[kind](1, 1, phi=phi)
-        return scan.Cell(kind, layer.loop, layer.phi)
+        return cell_scan.Cell(kind, layer.loop, layer.phi)
     return {"lstm": LSTM, "gru": GRU}[kind].cell
 
 
@@ -93,7 +94,7 @@ def compare(kind, phi, shape, draw, asking=None):
     cell, tensors = cell_of(kind, phi), inputs(kind, shape, draw)
     weights = draw(*shape[:2], shape[3]), draw(shape[0], shape[3])
     with recurrence.use("native"):
-        found = trained(functools.partial(scan.run, cell), tensors, weights, asking)
+        found = trained(functools.partial(cell_scan.run, cell), tensors, weights, asking)
     close(found, trained(cell.reference, tensors, weights, asking))
 
 
@@ -129,7 +130,7 @@ def test_single_precision_rounds_and_nothing_else(kind, phi, normal):
     exact = trained(cell.reference, tensors, weights)
     with recurrence.use("native"):
         single = [None if t is None else t.float() for t in tensors]
-        run = functools.partial(scan.run, cell)
+        run = functools.partial(cell_scan.run, cell)
         found = trained(run, single, [each.float() for each in weights])
     # Each frame adds a sum of h + k products and a few functions; a gradient goes there and back.
     # A unit at a kink may take its other side: hence the norm.
@@ -141,7 +142,7 @@ def test_single_precision_rounds_and_nothing_else(kind, phi, normal):
 
 @needs_c
 @pytest.mark.parametrize("only", [True, False], ids=["only", "all-but"])
-@pytest.mark.parametrize("kind", scan.KINDS)
+@pytest.mark.parametrize("kind", cell_scan.KINDS)
 def test_any_tensor_may_be_frozen(kind, only, normal):
     places = {i for i, t in enumerate(inputs(kind, SHAPES[1], normal)) if t is not None}
     for place in places:
@@ -149,10 +150,10 @@ def test_any_tensor_may_be_frozen(kind, only, normal):
 
 
 @needs_c
-@pytest.mark.parametrize("kind", scan.KINDS)
+@pytest.mark.parametrize("kind", cell_scan.KINDS)
 def test_the_number_of_threads_changes_nothing(kind, normal):
     tensors, weights = inputs(kind, SHAPES[-1], normal), (normal(33, 10, 45), normal(33, 45))
-    run = functools.partial(scan.run, cell_of(kind))
+    run = functools.partial(cell_scan.run, cell_of(kind))
     found = []
     for number in (1, 3):
         with threads(number), recurrence.use("native"):
@@ -164,27 +165,27 @@ def test_the_number_of_threads_changes_nothing(kind, normal):
 
 
 @needs_c
-@pytest.mark.parametrize("kind", scan.KINDS)
+@pytest.mark.parametrize("kind", cell_scan.KINDS)
 def test_nothing_is_recorded_without_gradients(kind, normal):
     tensors, cell = inputs(kind, SHAPES[1], normal), cell_of(kind)
     leaves = [None if t is None else t.requires_grad_() for t in tensors]
     with recurrence.use("native"):
-        codes, last = scan.run(cell, *leaves)
+        codes, last = cell_scan.run(cell, *leaves)
         with torch.no_grad():
-            again, last_again = scan.run(cell, *leaves)
+            again, last_again = cell_scan.run(cell, *leaves)
     assert not again.requires_grad and torch.equal(again, codes.detach())
     assert last is None or torch.equal(last, last_again)
 
 
 @needs_c
-@pytest.mark.parametrize("kind", scan.KINDS)
+@pytest.mark.parametrize("kind", cell_scan.KINDS)
 def test_gradients_can_be_differentiated_again(kind, normal):
     tensors, cell = inputs(kind, (2, 3, 2, 3), normal), cell_of(kind)
     leaves = [t.requires_grad_() for t in tensors if t is not None]
 
     def slope(*leaves):
         given = list(leaves) if kind == "lstm" else [*leaves[:2], None, *leaves[2:]]
-        codes = scan.run(cell, *given)[0]
+        codes = cell_scan.run(cell, *given)[0]
         return torch.autograd.grad(codes.pow(3).sum(), leaves[:4], create_graph=True)
 
     with recurrence.use("native"):
@@ -195,7 +196,7 @@ def test_gradients_can_be_differentiated_again(kind, normal):
 def test_a_graph_can_be_walked_twice(normal):
     leaves = [t if t is None else t.requires_grad_() for t in inputs("gru", SHAPES[1], normal)]
     with recurrence.use("native"):
-        loss = scan.run(cell_of("gru"), *leaves)[0].square().sum()
+        loss = cell_scan.run(cell_of("gru"), *leaves)[0].square().sum()
         loss.backward(retain_graph=True)
         first = leaves[0].grad.clone()
         loss.backward()
@@ -208,7 +209,7 @@ def test_nan_reaches_the_codes(kind, phi, normal):
     tensors = inputs(kind, SHAPES[1], normal)
     tensors[0][0, 1] = torch.nan
     with recurrence.use("native"):
-        codes, _ = scan.run(cell_of(kind, phi), *tensors)
+        codes, _ = cell_scan.run(cell_of(kind, phi), *tensors)
     assert codes[0, 1:].isnan().all() and codes[1].isfinite().all()
 
 

@@ -118,7 +118,7 @@ return [inside, ring || look.boxShadow !== "none"];
 
 
 def pages_with_explorers():
-    scripts = (ROOT / "lib" / "unfolded" / "explorers").glob("*.py")
+    scripts = (ROOT / "book" / "companion" / "widgets").glob("*.py")
     tags = re.findall(r'TAG = "([\w-]+)"', "".join(s.read_text(encoding="utf-8") for s in scripts))
     built = [name for name in toc() if (SITE / f"{name}.html").is_file()]
     text = {name: (SITE / f"{name}.html").read_text(encoding="utf-8") for name in built}

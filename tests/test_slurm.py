@@ -9,13 +9,14 @@ import pytest
 import slurm_cluster
 import workflow_runs as w
 
-from unfolded import grid, training
-from unfolded.config import RunConfig
+from unfolded import training
+from unfolded.runs import named_grids
+from unfolded.runs.config import RunConfig
 
 WHY_NOT = "Snakemake is not installed" if w.NO_SNAKEMAKE else slurm_cluster.missing()
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
-RUNS = grid.named("smoke", RunConfig())
+RUNS = named_grids.named("smoke", RunConfig())
 """All of the grid: nine networks."""
 
 

@@ -8,9 +8,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from unfolded import grid, networks, results, solvers, speed, speed_figures
-from unfolded.config import RunConfig
-from unfolded.stopwatch import Timing, interleave
+from companion import results, speed
+from companion.interleaved_timing import Timing, interleave
+from companion.plots import speed_plots
+from unfolded import networks, solvers
+from unfolded.runs import named_grids
+from unfolded.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
@@ -82,7 +85,7 @@ def test_wide_products_are_recorded_whatever_routine_serves_them():
     step = workload.Step(networks.build("reweighted-rnn", **sizes), workload.frames(2, 8))
     products = replay.record(step)
     replay.replay(products)()
-    least = speed_figures.work(time=8, depth=1, hidden=768, batch=2, n=20)
+    least = speed_plots.work(time=8, depth=1, hidden=768, batch=2, n=20)
     assert sum(product.flops for product in products) >= least
 
 
@@ -177,10 +180,10 @@ def test_every_command_prints_a_table_that_the_page_reads(command, folder, capsy
         whats = {"engine", "reference", "PyTorch's module", "its products alone"}
         assert all(set(found[found["model"] == name]["what"]) == whats for name in more[2:])
     if command == "growth":
-        said = speed_figures.growth(found, "median_ms", speed_figures.work, ylabel="ms")[1]
+        said = speed_plots.growth(found, "median_ms", speed_plots.work, ylabel="ms")[1]
         assert all(axis in said for axis in growth.USUAL)
     if command == "inference":
-        assert "300 iterations" in speed_figures.recovery(found)[1]
+        assert "300 iterations" in speed_plots.recovery(found)[1]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +231,7 @@ def test_without_records_everything_is_not_run(folder, capsys):
         assert (table == speed.NOT_RUN).all(axis=None) and len(table) == 1
     assert set(speed.memory_target()["met"]) == {speed.compile_seconds()} == {speed.NOT_RUN}
     for show in ("show_times", "show_memory", "show_recovery"):
-        getattr(speed_figures, show)()
+        getattr(speed_plots, show)()
     assert capsys.readouterr().out.split("\n") == [*[speed.NOT_RUN] * 3, ""]
 
 
@@ -296,20 +299,18 @@ def test_a_record_of_a_gpu_may_hold_failures_alone(folder):
 
 def test_work_is_linear_but_for_the_width():
     usual = {"time": 20, "depth": 3, "hidden": 1024, "batch": 32}
-    assert speed_figures.work(**usual) / 1e9 == pytest.approx(17, abs=0.5)  # the floor of one step
+    assert speed_plots.work(**usual) / 1e9 == pytest.approx(17, abs=0.5)  # the floor of one step
     for name in ("time", "batch"):
-        assert speed_figures.work(**usual | {name: 2 * usual[name]}) == 2 * speed_figures.work(
-            **usual
-        )
-    assert speed_figures.work(**usual, runs=8) == 8 * speed_figures.work(**usual)
-    assert speed_figures.work(**usual | {"hidden": 10**6}) == pytest.approx(
-        100 * speed_figures.work(**usual | {"hidden": 10**5}), rel=1e-2
+        assert speed_plots.work(**usual | {name: 2 * usual[name]}) == 2 * speed_plots.work(**usual)
+    assert speed_plots.work(**usual, runs=8) == 8 * speed_plots.work(**usual)
+    assert speed_plots.work(**usual | {"hidden": 10**6}) == pytest.approx(
+        100 * speed_plots.work(**usual | {"hidden": 10**5}), rel=1e-2
     )
 
 
 def test_states_are_what_the_engine_stores():
     sizes = {"time": 6, "depth": 3, "hidden": 32, "batch": 8}
-    more = speed_figures.states(**sizes | {"time": 7}) - speed_figures.states(**sizes)
+    more = speed_plots.states(**sizes | {"time": 7}) - speed_plots.states(**sizes)
     before, after = (
         kept("sista-rnn", **each, runs=1, recompute=False) for each in (sizes, sizes | {"time": 7})
     )
@@ -321,7 +322,7 @@ def test_the_tables_take_as_long_as_their_runs_on_a_gpu_together():
     base = RunConfig(profile="paper", source="mnist")
     rows = [
         {"status": "done", "device": "NVIDIA H200", "config_hash": run.hash, "seconds": 20.0}
-        for run in grid.named("tables", base)
+        for run in named_grids.named("tables", base)
     ]
     other = {"status": "done", "device": "NVIDIA H200", "config_hash": "another", "seconds": 1e9}
     assert speed.minutes_of_the_tables(pd.DataFrame([*rows, other])) == 45.0

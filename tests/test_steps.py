@@ -8,10 +8,11 @@ import torch
 from small_runs import small
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from unfolded import checkpoints, guards, steps
+from unfolded import runtime
 from unfolded.networks import names
-from unfolded.steps import Steps
-from unfolded.together import Alone, Stacked, recover
+from unfolded.training import checkpoint, train_step
+from unfolded.training.stacking import Alone, Stacked, recover
+from unfolded.training.train_step import Steps
 
 BATCH, CLIP, RATE = 4, 0.25, 3e-4
 
@@ -22,7 +23,7 @@ def frames(count=14):
 
 
 def networks(*seeds, model="reweighted-rnn"):
-    return [checkpoints.build_network(small(model, seed=seed)) for seed in seeds]
+    return [checkpoint.build_network(small(model, seed=seed)) for seed in seeds]
 
 
 def made(*nets, data=None):
@@ -143,8 +144,8 @@ def gpu(monkeypatch):
 
         return replay
 
-    monkeypatch.setattr(steps, "beside", beside)
-    monkeypatch.setattr(steps, "capture", capture)
+    monkeypatch.setattr(train_step, "beside", beside)
+    monkeypatch.setattr(train_step, "capture", capture)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     return asked
 
@@ -201,15 +202,15 @@ def test_what_cannot_be_captured_is_taken_step_by_step_with_one_warning(error, m
 
     if error is not RuntimeError:
         with pytest.raises(error):
-            steps.capture(None, step)
+            train_step.capture(None, step)
         return
     with pytest.warns(UserWarning, match="no CUDA graph, .*: operation not permitted$"):
-        assert steps.capture(None, step) is None
+        assert train_step.capture(None, step) is None
     assert streams == ["before"]
 
 
 def test_a_step_that_could_not_be_captured_goes_on(gpu, monkeypatch):
-    monkeypatch.setattr(steps, "capture", lambda *_: gpu.append("no capture"))
+    monkeypatch.setattr(train_step, "capture", lambda *_: gpu.append("no capture"))
     eager, tried = made(*networks(0)), made(*networks(0))
     tried.on_gpu = True
     for _ in range(2):
@@ -221,7 +222,7 @@ def test_a_step_that_could_not_be_captured_goes_on(gpu, monkeypatch):
 
 
 def test_memory_is_asked_for_and_given_back_even_after_an_error():
-    with pytest.raises(KeyError), guards.kept_memory():
+    with pytest.raises(KeyError), runtime.keep_freed_memory():
         raise KeyError
 
 
@@ -230,6 +231,6 @@ def test_without_glibc_memory_is_left_to_the_system(missing, monkeypatch):
     def none(_):
         raise missing
 
-    monkeypatch.setattr(guards.ctypes, "CDLL", none)
-    with guards.kept_memory():
+    monkeypatch.setattr(runtime.ctypes, "CDLL", none)
+    with runtime.keep_freed_memory():
         pass

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unfolded import figures, networks, sources, table_figures
-from unfolded.evidence import SHORT, Difference, Evidence
-from unfolded.records import METRICS, Record
-from unfolded.tables import BEST, MEAN, REPORTED
+from companion import attribution
+from companion.plots import line_plots, table_plots
+from companion.reproduction.paper_tables import BEST, MEAN, REPORTED
+from companion.run_set import SHORT, Difference, Evidence
+from unfolded import networks
+from unfolded.runs.records import METRICS, Record
 
 
 def printed(**columns):
@@ -30,16 +32,16 @@ def gap(mean, **columns):
 
 
 def test_every_network_has_a_look_and_no_two_the_same():
-    assert set(figures.LOOKS) == set(networks.names())
-    looks = [tuple(sorted(map(str, look.items()))) for look in figures.LOOKS.values()]
+    assert set(line_plots.LOOKS) == set(networks.names())
+    looks = [tuple(sorted(map(str, look.items()))) for look in line_plots.LOOKS.values()]
     assert len(set(looks)) == len(looks)
-    assert len({look["color"] for look in figures.LOOKS.values()}) == len(looks)
+    assert len({look["color"] for look in line_plots.LOOKS.values()}) == len(looks)
 
 
 def test_a_network_is_drawn_in_its_look_wherever_it_is_drawn():
-    fig = figures.curves({"lstm": [1, 2], "gru": [2, 1]}, xlabel="x", ylabel="y")
+    fig = line_plots.curves({"lstm": [1, 2], "gru": [2, 1]}, xlabel="x", ylabel="y")
     colours = {line.get_label(): line.get_color() for line in fig.axes[0].get_lines()}
-    assert colours == {name.upper(): figures.LOOKS[name]["color"] for name in ("lstm", "gru")}
+    assert colours == {name.upper(): line_plots.LOOKS[name]["color"] for name in ("lstm", "gru")}
 
 
 def data_of(ax):
@@ -47,31 +49,31 @@ def data_of(ax):
 
 
 def test_a_panel_a_network_with_both_values_of_an_unfolded_one():
-    axes = table_figures.by_network(printed(), LEVELS).axes
+    axes = table_plots.by_network(printed(), LEVELS).axes
     assert [ax.get_title(loc="left") for ax in axes[:2]] == ["GRU", "SISTA-RNN"]
     paper, linear, mean, ours = data_of(axes[0])
     assert paper[0] == 20.0 and ours == [22.0, 23.0]
     assert (linear, mean) == ([19.0, 19.0], [15.0, 15.0])
     assert [24.0, 26.0] in data_of(axes[1]) and len(data_of(axes[1])) == 5
-    assert axes[0].get_lines()[-1].get_color() == figures.LOOKS["gru"]["color"]
+    assert axes[0].get_lines()[-1].get_color() == line_plots.LOOKS["gru"]["color"]
 
 
 def test_a_network_that_did_not_train_has_crosses_on_the_mean_frame():
     cells = printed().query("model == 'GRU'").assign(verdict="did not train", ours=np.nan)
-    (ax, *_) = table_figures.by_network(cells, LEVELS).axes
+    (ax, *_) = table_plots.by_network(cells, LEVELS).axes
     (crosses,) = (line for line in ax.get_lines() if line.get_marker() == "x")
     assert list(crosses.get_ydata()) == [15.0, 15.0] and list(crosses.get_xdata()) == [0, 1]
 
 
 def test_small_runs_are_drawn_without_the_values_of_the_paper():
-    (alone,) = data_of(table_figures.by_network(printed().drop(columns="psnr_db")).axes[0])
+    (alone,) = data_of(table_plots.by_network(printed().drop(columns="psnr_db")).axes[0])
     assert alone == [22.0, 23.0]
 
 
 def test_the_paper_and_ours_have_panels_of_their_own_over_the_same_baselines():
     own = printed().drop(columns="psnr_db")
     own = own.assign(model=own["model"].str.lower().to_list())
-    left, right = table_figures.overview(printed(), own, LEVELS, ["the paper", "ours"]).axes
+    left, right = table_plots.overview(printed(), own, LEVELS, ["the paper", "ours"]).axes
     assert [line[0] for line in data_of(left) if line[0] > 19][:1] == [20.0]
     assert not any(20.0 in line for line in data_of(right))
     for ax in (left, right):
@@ -83,7 +85,7 @@ def test_the_paper_and_ours_have_panels_of_their_own_over_the_same_baselines():
 def test_what_did_not_train_is_a_cross_on_the_mean_frame():
     cells = printed()
     cells.iloc[0, cells.columns.get_loc("verdict")] = "did not train"
-    (ax,) = table_figures.levels_at(cells, LEVELS, [1]).axes
+    (ax,) = table_plots.levels_at(cells, LEVELS, [1]).axes
     crosses = [line.get_xdata() for line in ax.get_lines() if line.get_marker() == "x"]
     assert [float(x[0]) for x in crosses] == [15.0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["GRU", "SISTA-RNN"]
@@ -92,7 +94,7 @@ def test_what_did_not_train_is_a_cross_on_the_mean_frame():
 def test_leads_are_right_of_the_line():
     rows = [gap(3.0, value=128, other="gru", start=REPORTED)]
     rows += [gap(-2.0, value=256, other="lstm", start=BEST)]
-    fig = table_figures.leads(pd.DataFrame(rows), varies="hidden")
+    fig = table_plots.leads(pd.DataFrame(rows), varies="hidden")
     dots = [
         line.get_xdata() for ax in fig.axes for line in ax.get_lines() if len(line.get_xdata()) == 1
     ]
@@ -105,7 +107,7 @@ def test_leads_are_right_of_the_line():
 @pytest.mark.parametrize("answers", [["a"], ["a", "b"]])
 def test_gains_name_what_was_changed_where_there_are_several(answers):
     found = pd.DataFrame([gap(1.0, answer=answer, model="gru") for answer in answers])
-    (ax,) = table_figures.gains(found, change="more epochs").axes
+    (ax,) = table_plots.gains(found, change="more epochs").axes
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == (["GRU"] if len(answers) == 1 else ["GRU, a", "GRU, b"])
     assert ax.get_xlabel() == "gain by more epochs (dB)"
@@ -114,11 +116,11 @@ def test_gains_name_what_was_changed_where_there_are_several(answers):
 def test_learning_curves_stand_side_by_side_on_one_scale():
     table = pd.DataFrame({"train_mse": [4.0, 2.0], "validation_mse": [5.0, 3.0]})
     levels = {"best linear (PCA)": 6.0, MEAN: 9.0}
-    left, right = table_figures.learning({"gru": table, "d = 2": table}, levels=levels).axes
+    left, right = table_plots.learning({"gru": table, "d = 2": table}, levels=levels).axes
     assert left.get_lines()[0].get_ydata().tolist() == [4.0, 2.0]
     assert right.get_lines()[1].get_ydata().tolist() == [5.0, 3.0]
     assert left.get_ylim() == right.get_ylim()
-    assert table_figures.ends({"gru": table}) == "Validation error at the end: GRU: 3."
+    assert table_plots.ends({"gru": table}) == "Validation error at the end: GRU: 3."
     assert [line.get_ydata()[0] for line in left.get_lines()[2:]] == [6.0, 9.0]
 
 
@@ -129,19 +131,19 @@ def test_curves_along_a_table_are_those_of_the_first_seed_where_there_are_any():
         return Record(one.as_dict(), one.hash, "done", dict.fromkeys(METRICS, 1.0), curves, [error])
 
     found = Evidence.of([run(3, 1, 5.0), run(3, 0, 4.0), run(1, 0, 6.0), run(2, 0, 1.0, "gru")])
-    along = table_figures.curves_along(3, SHORT, found)
+    along = table_plots.curves_along(3, SHORT, found)
     assert {name: own["train_mse"].item() for name, own in along.items()} == {
         "d = 1": 6.0,
         "d = 3": 4.0,
     }
-    assert sources.of(along).runs() == [replace(SHORT, depth=d).hash for d in (1, 3)]
-    assert list(table_figures.curves_along(1, SHORT, found)) == ["rate = 0.2"]
-    assert table_figures.curves_along(3, SHORT, found, REPORTED) == {}
-    row = table_figures.curves_of(replace(SHORT, depth=2), found)
+    assert attribution.of(along).runs() == [replace(SHORT, depth=d).hash for d in (1, 3)]
+    assert list(table_plots.curves_along(1, SHORT, found)) == ["rate = 0.2"]
+    assert table_plots.curves_along(3, SHORT, found, REPORTED) == {}
+    row = table_plots.curves_of(replace(SHORT, depth=2), found)
     assert list(row) == ["reweighted-rnn"], "the other run is of another depth"
 
 
 def test_the_error_levels_are_those_of_the_baselines():
-    levels = table_figures.error_levels(SHORT)
+    levels = table_plots.error_levels(SHORT)
     assert levels["best linear (PCA)"] < levels[MEAN]
     assert 10 * np.log10(255**2 / levels[MEAN]) == pytest.approx(16.6086, abs=1e-3)

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from unfolded import grid, linear_baseline, results, tables
-from unfolded.config import RunConfig
-from unfolded.evidence import Evidence
-from unfolded.records import COLUMNS, METRICS, Record
+from companion import results
+from companion.reproduction import linear_baseline, paper_tables
+from companion.run_set import Evidence
+from unfolded.runs import grid
+from unfolded.runs.config import RunConfig
+from unfolded.runs.records import COLUMNS, METRICS, Record
 
 REPORTED = dict(zip(("lambda1", "lambda2"), grid.AS_REPORTED, strict=True))
 
@@ -27,7 +29,7 @@ def run(psnr=30.0, status="done", **fields):
 
 
 def cells_of(rows, **options):
-    return tables.beside_print(Evidence.of(rows), **options)
+    return paper_tables.beside_print(Evidence.of(rows), **options)
 
 
 def cell(rows, number, value, model, start="", **options):
@@ -89,19 +91,19 @@ def test_an_unfolded_network_has_two_values_and_a_stacked_one_has_one():
     }
     here = found.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
     here = here.set_index("start")
-    assert here.loc[tables.REPORTED, ["ours", "lambda1"]].tolist() == [27.0, 0.003]
-    assert here.loc[tables.BEST, ["ours", "lambda1", "pairs"]].tolist() == [28.0, 1.0, 2]
+    assert here.loc[paper_tables.REPORTED, ["ours", "lambda1"]].tolist() == [27.0, 0.003]
+    assert here.loc[paper_tables.BEST, ["ours", "lambda1", "pairs"]].tolist() == [28.0, 1.0, 2]
 
 
 def test_the_initial_lambda_is_selected_on_validation_data_whatever_the_test_says():
     rows = [record(27.0, validation=50.0, **REPORTED), record(28.0, validation=60.0)]
-    assert cell(rows, 1, 0.2, "reweighted-RNN", tables.BEST)["ours"] == 27.0
+    assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.BEST)["ours"] == 27.0
 
 
 def test_without_a_run_of_the_reported_pair_that_value_is_not_run():
     rows = [record(28.0)]
-    assert cell(rows, 1, 0.2, "reweighted-RNN", tables.REPORTED)["verdict"] == "not run"
-    assert cell(rows, 1, 0.2, "reweighted-RNN", tables.BEST)["ours"] == 28.0
+    assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.REPORTED)["verdict"] == "not run"
+    assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.BEST)["ours"] == 28.0
 
 
 # Baselines ---------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ def test_small_runs_are_told_from_their_own_mean_frame():
     floor = linear_baseline.mean_frame_psnr(base)
     rows = [replace_psnr(base, "gru", floor), replace_psnr(base, "lstm", floor + 1)]
     rows.append(replace_psnr(base, "reweighted-rnn", floor + 2))
-    found = tables.small(Evidence.of(rows), 1, base).query("value == 0.2").set_index("model")
+    found = paper_tables.small(Evidence.of(rows), 1, base).query("value == 0.2").set_index("model")
     assert found["verdict"].to_dict() == {
         "reweighted-rnn": "run", "lstm": "run", "gru": "did not train",
     }  # fmt: skip
@@ -140,15 +142,15 @@ def replace_psnr(base, model, psnr):
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_both_baselines_are_there_for_each_value_of_a_table(number):
-    levels = tables.baselines(number)
+    levels = paper_tables.baselines(number)
     values = grid.VARIED[number][1]
     assert list(levels["value"]) == [value for value in values for _ in range(2)]
     linear = levels[levels["level"] == "PCA"]
     assert list(linear["n"]) == [RunConfig(cs_rate=v if number == 1 else 0.2).n for v in values]
-    assert levels[levels["level"] == tables.MEAN]["psnr"].nunique() == 1
-    rows = tables.baseline_rows(levels)
+    assert levels[levels["level"] == paper_tables.MEAN]["psnr"].nunique() == 1
+    rows = paper_tables.baseline_rows(levels)
     components = "n" if number == 1 else 51
-    assert list(rows.index) == [tables.LINEAR.format(components), tables.MEAN]
+    assert list(rows.index) == [paper_tables.LINEAR.format(components), paper_tables.MEAN]
 
 
 # Which runs count --------------------------------------------------------------------------------
@@ -156,8 +158,8 @@ def test_both_baselines_are_there_for_each_value_of_a_table(number):
 
 def test_a_smaller_width_is_a_table_of_its_own():
     found = Evidence.of([gru(24.0, hidden=256), gru(31.0)])
-    base = replace(tables.FULL, hidden=256)
-    own = tables.measured(found, 1, base).query("model == 'gru' and value == 0.2").iloc[0]
+    base = replace(paper_tables.FULL, hidden=256)
+    own = paper_tables.measured(found, 1, base).query("model == 'gru' and value == 0.2").iloc[0]
     assert own["ours"] == 24.0 and "psnr_db" not in own
     assert cell([gru(24.0, hidden=256)], 1, 0.2, "GRU")["runs"] == 0
 
@@ -180,7 +182,7 @@ def test_a_smaller_width_is_a_table_of_its_own():
 )
 def test_a_run_with_anything_else_changed_is_not_compared_with_the_paper(change):
     rows = [record(seed=1), record(hidden=256, **change)]
-    assert list(tables.full_scale(pd.DataFrame([each.row() for each in rows]))["seed"]) == [1]
+    assert list(paper_tables.full_scale(pd.DataFrame([each.row() for each in rows]))["seed"]) == [1]
     found = cells_of([record(33.0, hidden=256, **change)])
     assert (found["runs"] == 0).all()
 
@@ -188,30 +190,30 @@ def test_a_run_with_anything_else_changed_is_not_compared_with_the_paper(change)
 def test_each_pair_of_the_authors_counts_for_unfolded_networks_alone():
     for one, two in grid.STARTS.values():
         rows = [run(lambda1=one, lambda2=two), run(model="gru", lambda1=one, lambda2=two)]
-        kept = tables.full_scale(pd.DataFrame(rows))["model"]
+        kept = paper_tables.full_scale(pd.DataFrame(rows))["model"]
         assert ("gru" in set(kept)) == ((one, two) == (RunConfig.lambda1, RunConfig.lambda2))
         assert "reweighted-rnn" in set(kept)
 
 
 def test_verdicts():
-    assert tables.verdict(30.0, 30.5) == "agrees"
-    assert tables.verdict(30.0, 30.51) == "higher"
-    assert tables.verdict(30.0, 29.49) == "lower"
-    assert tables.verdict(30.0, 31.0, 29.9, 32.1) == "agrees"
-    assert tables.verdict(math.nan, 31.0) == "lost"
+    assert paper_tables.verdict(30.0, 30.5) == "agrees"
+    assert paper_tables.verdict(30.0, 30.51) == "higher"
+    assert paper_tables.verdict(30.0, 29.49) == "lower"
+    assert paper_tables.verdict(30.0, 31.0, 29.9, 32.1) == "agrees"
+    assert paper_tables.verdict(math.nan, 31.0) == "lost"
     words = {"agrees", "higher", "lower", "not run", "lost", "did not train"}
-    assert set(tables.SYMBOLS) == words
+    assert set(paper_tables.SYMBOLS) == words
 
 
 def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
     table = pd.DataFrame({"ours": [1.234, math.nan], "verdict": ["agrees", "lost"], "n": [1, 2]})
-    html = tables.shown(table).to_html()
+    html = paper_tables.shown(table).to_html()
     assert "1.23<" in html and "1.234" not in html and "nan" not in html
     assert "≈ agrees" in html and 'class="dataframe"' in html
 
 
 def test_the_committed_runs_are_compared_with_the_paper():
-    found = tables.beside_print(Evidence.committed())
+    found = paper_tables.beside_print(Evidence.committed())
     assert len(found.drop_duplicates(["table", "model", "value"])) == 153
     runs = results.committed().set_index("config_hash")
     for row in found[found["runs"] > 0].itertuples():
@@ -222,9 +224,9 @@ def test_the_committed_runs_are_compared_with_the_paper():
 
 
 def test_without_any_run_every_cell_says_so():
-    found = tables.beside_print(Evidence(pd.DataFrame(columns=COLUMNS), {}, {}))
+    found = paper_tables.beside_print(Evidence(pd.DataFrame(columns=COLUMNS), {}, {}))
     assert set(found["verdict"]) == {"not run"}
-    texts, _ = tables.matrix(found.query("table == 2"))
+    texts, _ = paper_tables.matrix(found.query("table == 2"))
     assert texts.map(lambda text: text.endswith("not run")).all(axis=None)
 
 
@@ -233,7 +235,7 @@ def test_without_any_run_every_cell_says_so():
 
 def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
     rows = [gru(34.0), gru(35.0, seed=1), record(33.0, **REPORTED), gru(20.0, cs_rate=0.1)]
-    texts, verdicts = tables.matrix(cells_of(rows).query("table == 1"))
+    texts, verdicts = paper_tables.matrix(cells_of(rows).query("table == 1"))
     assert texts.shape == (12, 5)
     first, second, third, fourth = texts.at["GRU", 0.2].split("\n")
     assert first.startswith("paper 3") and second.startswith("ours 34.50 ± ")
@@ -241,32 +243,34 @@ def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
     assert texts.at["GRU", 0.1] == "paper 25.18\nours 20.00\n1 seed\n▼ −5.18"
     assert verdicts.at["GRU", 0.1] == "lower"
     assert texts.at["LSTM", 0.5] == "paper 36.28\nnot run"
-    reported = texts.at[f"reweighted-RNN, {tables.REPORTED}", 0.2]
-    assert texts.at[f"reweighted-RNN, {tables.BEST}", 0.2] == f"{reported}\nλ 0.003, 0.02"
+    reported = texts.at[f"reweighted-RNN, {paper_tables.REPORTED}", 0.2]
+    assert texts.at[f"reweighted-RNN, {paper_tables.BEST}", 0.2] == f"{reported}\nλ 0.003, 0.02"
     assert (verdicts == "not run").sum().sum() == 60 - 4
 
 
 def test_what_did_not_train_says_so_and_has_no_difference():
-    texts, _ = tables.matrix(cells_of([gru(mean_frame())]).query("table == 1"))
+    texts, _ = paper_tables.matrix(cells_of([gru(mean_frame())]).query("table == 1"))
     assert texts.at["GRU", 0.2].split("\n")[1:] == ["did not train"]
 
 
 def test_a_value_that_the_source_lost_is_named_lost():
     cells = cells_of([record()]).query("table == 3")
-    texts, _ = tables.matrix(cells)
+    texts, _ = paper_tables.matrix(cells)
     assert texts.shape == (12, 6)
-    lost = cells["psnr_db"].isna() & ~tables.garbled(cells)
+    lost = cells["psnr_db"].isna() & ~paper_tables.garbled(cells)
     for row in cells[lost].itertuples():
-        assert texts.at[tables.label(row.model, row.start), row.value].startswith("paper lost\n")
-    garbled = texts.at[f"reweighted-RNN, {tables.REPORTED}", 1]
+        assert texts.at[paper_tables.label(row.model, row.start), row.value].startswith(
+            "paper lost\n"
+        )
+    garbled = texts.at[f"reweighted-RNN, {paper_tables.REPORTED}", 1]
     assert garbled.startswith("paper garbled\n")
     assert texts.at["GRU", 3].startswith("paper 31.19*\n")
-    assert "*" not in texts.at[f"ℓ1-ℓ1-RNN, {tables.BEST}", 3]
+    assert "*" not in texts.at[f"ℓ1-ℓ1-RNN, {paper_tables.BEST}", 3]
 
 
 def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
     cells = cells_of([gru(50.0)]).query("table == 2")
-    page = tables.coloured(cells, tables.baselines(2)).to_html()
+    page = paper_tables.coloured(cells, paper_tables.baselines(2)).to_html()
     assert "is-higher" in page and "ours 50.00\n1 seed\n▲ +18.81" in page
     assert page.count("is-not") == page.count("not run") == 71
     assert all(f"h = {h}" in page for h in (128, 4096))
@@ -276,13 +280,13 @@ def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
 
 def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_the_paper():
     found = Evidence.of([gru(24.0, hidden=256), record(25.0, model="srnn", hidden=256)])
-    own = tables.measured(found, 1, replace(tables.FULL, hidden=256))
-    page = tables.coloured(own, tables.baselines(1)).to_html()
+    own = paper_tables.measured(found, 1, replace(paper_tables.FULL, hidden=256))
+    page = paper_tables.coloured(own, paper_tables.baselines(1)).to_html()
     assert page.count("is-best") == 1 and ">paper" not in page
     assert "25.00\n1 seed" in page
 
 
 def test_a_download_holds_the_table():
-    link = tables.download(pd.DataFrame({"PSNR": [30.25], "model": ["a, b"]}), "x.csv")
+    link = paper_tables.download(pd.DataFrame({"PSNR": [30.25], "model": ["a, b"]}), "x.csv")
     content = base64.b64decode(link.split("base64,")[1].split('"')[0]).decode()
     assert content == 'PSNR,model\n30.25,"a, b"\n' and 'download="x.csv"' in link

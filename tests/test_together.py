@@ -4,17 +4,19 @@ import pytest
 import torch
 from small_runs import small
 
-from unfolded import checkpoints, guards, loading, records, together, training
+from unfolded import training
 from unfolded.errors import RecordError, TrainingError
-from unfolded.job import Job
-from unfolded.together import Group
+from unfolded.runs import input_frames, records
+from unfolded.training import checkpoint, stacking
+from unfolded.training.stacking import Group
+from unfolded.training.trainer import Job
 
 MODELS = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
 SEVERAL = ({}, {"seed": 1}, {"seed": 2, "lambda1": 0.5, "lambda2": 0.1}, {"learning_rate": 1e-3})
 
 
 def made(run_config, store="unused", shelf=None):
-    frames = loading.on_device(run_config, "cpu", {} if shelf is None else shelf)
+    frames = input_frames.on_device(run_config, "cpu", {} if shelf is None else shelf)
     return Job(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
@@ -110,7 +112,7 @@ def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatc
 
     def stop(self):
         save(self)
-        sizes.append((self.folder / checkpoints.STATE).stat().st_size)
+        sizes.append((self.folder / checkpoint.STATE).stat().st_size)
         if self.config.seed == 1 and len(self.curves["train_mse"]) == 2:
             raise KeyboardInterrupt
 
@@ -123,7 +125,7 @@ def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatc
     # Each state holds its own run and not those beside it; only its curves grow.
     assert max(sizes) - min(sizes) < 0.01 * min(sizes)
     states = [
-        checkpoints.load_state(records.folder_of(config, tmp_path / "cut"), config)
+        checkpoint.load_state(records.folder_of(config, tmp_path / "cut"), config)
         for config in configs
     ]
     assert [len(state["curves"]["train_mse"]) for state in states] == [2, 2, 1]
@@ -172,15 +174,15 @@ def test_one_that_fails_gets_its_record_and_the_others_go_on(tmp_path, monkeypat
 def test_a_group_with_a_folder_in_use_does_not_start(tmp_path):
     configs = [small(seed=seed) for seed in range(2)]
     in_use = pytest.raises(RecordError, match="another process trains this run")
-    with guards.held(records.folder_of(configs[1], tmp_path)), in_use:
+    with records.lock(records.folder_of(configs[1], tmp_path)), in_use:
         ended(configs, tmp_path)
     assert not list(tmp_path.glob("*/state.pt"))
 
 
 def test_on_a_gpu_the_first_state_is_kept_and_then_one_every_half_minute(tmp_path, monkeypatch):
     job, now, kept = made(small(), tmp_path), [100.0], []
-    monkeypatch.setattr(checkpoints, "save_state", lambda *_: kept.append(now[0]))
-    monkeypatch.setattr("unfolded.job.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(checkpoint, "save_state", lambda *_: kept.append(now[0]))
+    monkeypatch.setattr("unfolded.training.trainer.time.monotonic", lambda: now[0])
     job.device = "cuda"
     for now[0] in (100.0, 101.0, 129.0, 131.0, 140.0):
         job.save()
@@ -202,9 +204,9 @@ def test_runs_of_one_shape_go_together():
     seeds = [small(seed=seed) for seed in range(5)]
     other = [small(hidden=7), small(cs_rate=0.3), small("sista-rnn"), small(protocol="normalised")]
     softplus, calm = small(positivity="softplus"), small(lambda2=0.3)
-    found = together.groups([*seeds, *other, softplus, calm, seeds[0]], most=4)
+    found = stacking.groups([*seeds, *other, softplus, calm, seeds[0]], most=4)
     assert found == [seeds[:4], [seeds[4], calm], *([each] for each in other), [softplus]]
-    assert together.groups([small("lstm", seed=seed) for seed in range(2)]) == [
+    assert stacking.groups([small("lstm", seed=seed) for seed in range(2)]) == [
         [small("lstm")],
         [small("lstm", seed=1)],
     ]

@@ -9,20 +9,10 @@ import pytest
 import torch
 from small_runs import small
 
-from unfolded import (
-    bounds,
-    checkpoints,
-    loading,
-    networks,
-    pretrained,
-    rademacher,
-    records,
-    training,
-)
-from unfolded.errors import ConfigError
-from unfolded.evidence import PRINTED, Evidence
-from unfolded.explorers.compared import log_rademacher_sista
-from unfolded.trained_bounds import (
+from companion import pretrained
+from companion.run_set import PRINTED, Evidence
+from companion.theory import rademacher_search
+from companion.theory.trained_bounds import (
     balls,
     errors,
     gap,
@@ -33,6 +23,11 @@ from unfolded.trained_bounds import (
     recorded_gap,
     row_norm,
 )
+from unfolded import bounds, networks, training
+from unfolded.bounds.comparison import log_rademacher_sista
+from unfolded.errors import ConfigError
+from unfolded.runs import input_frames, records
+from unfolded.training import checkpoint
 
 BOUNDED = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn", "srnn"]
 
@@ -108,7 +103,7 @@ def test_networks_of_a_class_follow_signs_no_better_than_the_bound_of_the_stack(
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(m, T, n, generator=draw, dtype=torch.float64)
     B_x = (x.square().sum(0).max() / m).sqrt().item()
-    signs = rademacher.signs(m)
+    signs = rademacher_search.signs(m)
     for bias in (0.0, 0.5):
         best = torch.full((len(signs),), -math.inf, dtype=torch.float64)
         for _ in range(300):
@@ -165,7 +160,7 @@ def test_the_promised_share_is_13_with_the_complexity_of_the_losses():
 def test_the_promise_does_not_depend_on_the_unit_of_a_pixel(model):
     """Frames in [0, 1] and thresholds divided by 255 are the same; λ2 of SISTA-RNN has no unit."""
     small_unit, grey = (
-        checkpoints.build_network(small(model, protocol=name)) for name in ("normalised", "authors")
+        checkpoint.build_network(small(model, protocol=name)) for name in ("normalised", "authors")
     )
     left = log10_bounds(small_unit, m=40, peak=1.0)["promised gap"]
     right = log10_bounds(grey, m=40, peak=255.0)["promised gap"]
@@ -184,8 +179,8 @@ def test_the_gap_of_differences_is_the_difference_of_gaps():
 
 def test_errors_and_records_agree(tmp_path):
     record = training.run(small("l1-l1-rnn"), store=tmp_path, progress=False)
-    net, config = checkpoints.load_network(records.folder_of(small("l1-l1-rnn"), tmp_path))
-    each = errors(net, loading.unseen(config))
+    net, config = checkpoint.load_network(records.folder_of(small("l1-l1-rnn"), tmp_path))
+    each = errors(net, input_frames.unseen(config))
     assert each.tolist() == pytest.approx(record.sequence_mse)
     tested = pd.DataFrame({"test_mse": record.sequence_mse})
     found = recorded_gap(pd.DataFrame(record.curves), tested)
@@ -224,7 +219,7 @@ def test_a_penalty_on_the_norms_lowers_every_bound(model, tmp_path):
     for weight in (0.0, 1e3):
         run = small(model, norm_penalty=weight)
         training.run(run, store=tmp_path, progress=False)
-        net, _ = checkpoints.load_network(records.folder_of(run, tmp_path))
+        net, _ = checkpoint.load_network(records.folder_of(run, tmp_path))
         found.append(log10_bounds(net, m=40))
     free, held = found
     assert all(held[name] < free[name] for name in free)
@@ -234,7 +229,7 @@ def test_the_bounds_of_the_kept_networks_rose_with_training_and_say_nothing():
     for model in BOUNDED:
         net, config = pretrained.pretrained(model)
         before, after = (
-            log10_bounds(each, m=8000) for each in (checkpoints.build_network(config), net)
+            log10_bounds(each, m=8000) for each in (checkpoint.build_network(config), net)
         )
         assert after["ours"] > before["ours"]
         # A share of one is known without a bound.

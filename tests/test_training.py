@@ -8,10 +8,13 @@ import pytest
 import torch
 from small_runs import SMALL, end, result, small, start
 
-from unfolded import checkpoints, config, data, guards, job, loading, records, together, training
-from unfolded.config import Protocol
+from companion import results
+from unfolded import data, runtime, training
 from unfolded.errors import ConfigError, RecordError, TrainingError
-from unfolded.job import Job
+from unfolded.runs import config, input_frames, records
+from unfolded.runs.config import Protocol
+from unfolded.training import checkpoint, stacking, trainer
+from unfolded.training.trainer import Job
 
 INTERRUPTIONS = [
     (name, moment)
@@ -42,7 +45,7 @@ def run(run_config, store, **options):
 
 def made(run_config=None, store="unused"):
     run_config = run_config or small()
-    frames = loading.on_device(run_config, "cpu", {})
+    frames = input_frames.on_device(run_config, "cpu", {})
     return Job(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
@@ -78,9 +81,9 @@ def test_the_first_epochs_state_is_kept_when_the_second_is_cut_short(tmp_path):
     state = (folder / "state.pt").read_bytes()
     assert end(start({}, tmp_path, ("state.pt", "half-way"))) == -9
     assert (folder / "state.pt").read_bytes() == state
-    assert len(checkpoints.load_state(folder, small())["curves"]["train_mse"]) == 1
+    assert len(checkpoint.load_state(folder, small())["curves"]["train_mse"]) == 1
     assert len([path for path in folder.iterdir() if path.suffix == ".part"]) == 1
-    with guards.held(folder):
+    with records.lock(folder):
         assert {path.name for path in folder.iterdir()} == {".lock", "state.pt"}
 
 
@@ -105,7 +108,7 @@ def test_a_second_process_is_refused_and_the_folder_is_free_after_a_kill(tmp_pat
 def test_a_finished_run_is_read_and_needs_no_data_nor_a_folder_to_write(tmp_path, monkeypatch):
     first = run(small(), tmp_path)
     monkeypatch.setattr(data, "sequences", None)
-    monkeypatch.setattr(guards.filelock, "FileLock", None)
+    monkeypatch.setattr(records.filelock, "FileLock", None)
     assert run(small(), tmp_path) == first
 
 
@@ -148,11 +151,11 @@ def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
     assert record.status == "failed"
     assert "\n" not in record.reason
     assert {path.name for path in folder.iterdir()} == {".lock", "record.json"}
-    assert records.collect(tmp_path)["reason"].tolist() == [record.reason]
+    assert results.collect(tmp_path)["reason"].tolist() == [record.reason]
     # The configuration is the same for the second try: only its luck is better.
     adam = torch.optim.Adam
     calm = {"lr": 3e-4, "fused": True}
-    monkeypatch.setattr(job, "Adam", lambda parameters, lr, fused: adam(parameters, **calm))
+    monkeypatch.setattr(trainer, "Adam", lambda parameters, lr, fused: adam(parameters, **calm))
     retried = run(wild, tmp_path)
     assert retried.status == "done"
     assert len(retried.curves["train_mse"]) == SMALL.epochs
@@ -160,14 +163,14 @@ def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
 
 @pytest.mark.parametrize("name", ["A", "G", "raw.lambda2"])
 def test_the_parameter_whose_gradient_blew_up_is_named(name, tmp_path, monkeypatch):
-    build = checkpoints.build_network
+    build = checkpoint.build_network
 
     def poisoned(run_config):
         network = build(run_config)
         network.get_parameter(name).register_hook(lambda gradient: gradient * float("nan"))
         return network
 
-    monkeypatch.setattr(checkpoints, "build_network", poisoned)
+    monkeypatch.setattr(checkpoint, "build_network", poisoned)
     found = rf"a gradient of nan in epoch 1, step 1, with parameter {name} at [0-9.e-]+;"
     with pytest.raises(TrainingError, match=found):
         run(small(), tmp_path)
@@ -183,7 +186,7 @@ def test_negative_thresholds_of_free_parameters_are_no_crash(tmp_path):
 def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(together, "errors", lambda *_: torch.tensor(math.inf))
+    monkeypatch.setattr(stacking, "errors", lambda *_: torch.tensor(math.inf))
     with pytest.raises(TrainingError, match="validation error of inf in epoch 1, step 2, its last"):
         run(small(), tmp_path)
 
@@ -192,8 +195,8 @@ def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept
 def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp_path):
     record = run(small(model, protocol="normalised"), tmp_path)
     folder = records.folder_of(small(model, protocol="normalised"), tmp_path)
-    network, found = checkpoints.load_network(folder)
-    frames = loading.unseen(found)
+    network, found = checkpoint.load_network(folder)
+    frames = input_frames.unseen(found)
     with torch.no_grad():
         mse = (network(frames) - frames).mul(255).square().double().mean().item()
     assert mse == pytest.approx(record.metrics["test_mse"], rel=1e-6)
@@ -210,10 +213,10 @@ def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp
 def test_a_state_without_the_path_of_the_scalars_goes_on_without(tmp_path):
     folder = records.folder_of(small("sista-rnn"), tmp_path)
     assert end(start({"model": "sista-rnn"}, tmp_path, ("state.pt", "moved"))) == -9
-    state = checkpoints.load_state(folder, small("sista-rnn"))
+    state = checkpoint.load_state(folder, small("sista-rnn"))
     for name in ("c", "lambda1", "lambda2"):
         del state["curves"][name]
-    checkpoints.save_state(folder, state)
+    checkpoint.save_state(folder, state)
     record = run(small("sista-rnn"), tmp_path)
     assert set(record.curves) == {"train_mse", "validation_mse", "learning_rate"}
     assert {len(values) for values in record.curves.values()} == {SMALL.epochs}
@@ -226,9 +229,9 @@ def batches(run_config):
     """Return the frames of each step of two epochs."""
     seen, one = [], made(run_config)
     with pytest.MonkeyPatch.context() as patch:
-        recover = together.recover
-        patch.setattr(together, "recover", lambda net, x: seen.append(x) or recover(net, x))
-        patch.setattr(together, "errors", lambda *_: torch.zeros(()))
+        recover = stacking.recover
+        patch.setattr(stacking, "recover", lambda net, x: seen.append(x) or recover(net, x))
+        patch.setattr(stacking, "errors", lambda *_: torch.zeros(()))
         one._epoch(0)
         one._epoch(1)
     return seen
@@ -259,7 +262,7 @@ def rates(validation, monkeypatch):
     one.train = one.train[:1]
     errors = iter(validation)
     monkeypatch.setattr(
-        together, "errors", lambda *_: torch.tensor(float(next(errors)), dtype=torch.float64)
+        stacking, "errors", lambda *_: torch.tensor(float(next(errors)), dtype=torch.float64)
     )
     for epoch in range(len(validation)):
         one._epoch(epoch)
@@ -292,7 +295,7 @@ def test_the_training_error_printed_is_the_mean_square_in_grey_levels(protocol):
 
 def recovered(monkeypatch, unit, positivity="free"):
     monkeypatch.setitem(config.PROTOCOLS, "normalised", Protocol(peak=255 * unit))
-    built = checkpoints.build_network(small(protocol="normalised", positivity=positivity))
+    built = checkpoint.build_network(small(protocol="normalised", positivity=positivity))
     frames = torch.from_numpy(data.sequences(count=10)).flatten(2)
     with torch.no_grad():
         return built(frames * unit) / unit
@@ -319,10 +322,10 @@ def test_the_treatment_of_denormals_is_put_back(before, tmp_path):
     if not torch.set_flush_denormal(before):
         pytest.skip("this processor cannot flush denormals")
     try:
-        with guards.flushed_denormals():
+        with runtime.flushed_denormals():
             assert denormals_are_zero()
         assert denormals_are_zero() == before
-        with pytest.raises(KeyError), guards.flushed_denormals():
+        with pytest.raises(KeyError), runtime.flushed_denormals():
             raise KeyError
         assert denormals_are_zero() == before
     finally:
@@ -349,8 +352,8 @@ def test_runs_side_by_side_are_the_runs_alone(tmp_path):
     # Other processes know no profile that only the tests have.
     models = ("reweighted-rnn", "lstm")
     configs = [config.RunConfig(model=model, profile="smoke", hidden=8) for model in models]
-    together = training.run_all(configs, store=tmp_path / "together", progress=False)
-    for one, record in zip(configs, together, strict=True):
+    found = training.run_all(configs, store=tmp_path / "together", progress=False)
+    for one, record in zip(configs, found, strict=True):
         alone = run(one, tmp_path / "alone")
         assert (record.metrics, record.curves) == (alone.metrics, alone.curves)
         assert records.load(tmp_path / "together" / one.hash) == record

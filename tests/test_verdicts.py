@@ -6,11 +6,13 @@ import itertools
 import numpy as np
 import pytest
 
-from unfolded import grid, judgement, networks, verdicts
-from unfolded.evidence import PRINTED, WIDE, Evidence
-from unfolded.grid import AS_REPORTED, STARTS, UNFOLDED
-from unfolded.judgement import Case, Compared, combined, counted, decide
-from unfolded.records import METRICS, Record
+from companion.claims import decision, experiment_rules
+from companion.claims.decision import Case, Compared, combined, counted, decide
+from companion.run_set import PRINTED, WIDE, Evidence
+from unfolded import networks
+from unfolded.runs import grid, parameter_count
+from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
+from unfolded.runs.records import METRICS, Record
 
 PAIRS = (STARTS["earlier code"], AS_REPORTED)
 SEEDS = (0, 1, 2)
@@ -48,20 +50,20 @@ def records(monkeypatch):
 
     def use(*found):
         evidence = Evidence.of(itertools.chain(*found))
-        monkeypatch.setattr(judgement, "committed", lambda: evidence)
+        monkeypatch.setattr(decision, "committed", lambda: evidence)
 
     return use
 
 
 def judged(rule):
-    return verdicts.RULES[rule]()
+    return experiment_rules.RULES[rule]()
 
 
 def word(rule):
     return judged(rule).word
 
 
-@pytest.mark.parametrize("rule", verdicts.RULES)
+@pytest.mark.parametrize("rule", experiment_rules.RULES)
 def test_without_runs_nothing_is_tested(rule, records):
     records()
     found = judged(rule)
@@ -283,7 +285,7 @@ LESS = {
     "Z": {"reweighting": "Z"},
     "g": {"reweighting": "g"},
     "neither": {"model": "l1-l1-rnn"},
-    "matched": {"model": "l1-l1-rnn", "hidden": grid.matched(L1_L1).hidden},
+    "matched": {"model": "l1-l1-rnn", "hidden": parameter_count.matched(L1_L1).hidden},
 }
 
 
@@ -339,7 +341,7 @@ def test_temporal_prior_by_the_solution(records):
 
 def test_combined_words():
     def of(*words):
-        each = {str(k): judgement.Judgement(word, "So.") for k, word in enumerate(words)}
+        each = {str(k): decision.Judgement(word, "So.") for k, word in enumerate(words)}
         return combined(each).word
 
     assert of("confirmed", "confirmed so far") == "confirmed so far"
@@ -358,9 +360,9 @@ def test_cases_are_counted():
 
 
 def test_holm_turns_a_lead_that_a_single_test_would_accept(records):
-    gap = judgement.committed().difference(PRINTED, PRINTED)
+    gap = decision.committed().difference(PRINTED, PRINTED)
     assert gap is None
-    one = judgement.Difference(1.0, 0.1, 2.0, 3, 50, 0.03)
+    one = decision.Difference(1.0, 0.1, 2.0, 3, 50, 0.03)
     gru = dataclasses.replace(PRINTED, model="gru")
     each = [Compared(f"{k}", (gru, dataclasses.replace(gru, seed=k)), one) for k in range(2)]
     assert decide({"": each[:1]}, "tests").word == "confirmed"

@@ -8,7 +8,7 @@ import pytest
 import workflow_runs as w
 import yaml
 
-from unfolded.records import Record, save
+from unfolded.runs.records import Record, save
 
 snakemake = pytest.mark.skipif(w.NO_SNAKEMAKE, reason="Snakemake is not installed")
 HASHES = sorted(run.hash for run in w.RUNS)

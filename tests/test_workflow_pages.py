@@ -10,8 +10,8 @@ import papermill
 import pytest
 import workflow_runs as w
 
-from unfolded import records
-from unfolded.config import RunConfig
+from unfolded.runs import records
+from unfolded.runs.config import RunConfig
 
 sys.path.append(str(w.WORKFLOW))
 

@@ -12,9 +12,9 @@ import pytest
 import workflow_runs as w
 from small_runs import small
 
-from unfolded import grid, records
-from unfolded.config import RunConfig
 from unfolded.errors import ConfigError, RecordError
+from unfolded.runs import named_grids, records
+from unfolded.runs.config import RunConfig
 
 sys.path.append(str(w.WORKFLOW))
 
@@ -38,7 +38,9 @@ def test_the_examples_hold():
 def test_the_runs_are_those_of_the_grid_for_each_seed(seeds):
     base = {"profile": "paper", "protocol": "normalised", "hidden": 64}
     found = grids.runs("table-3", seed=seeds, models="gru lstm", **base)
-    expected = [run for s in (1, 0) for run in grid.named("table-3", RunConfig(seed=s, **base))]
+    expected = [
+        run for s in (1, 0) for run in named_grids.named("table-3", RunConfig(seed=s, **base))
+    ]
     assert found == [run for run in expected if run.model in ("gru", "lstm")]
     assert len(found) == len(set(found)) == 24
 

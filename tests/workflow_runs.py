@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from unfolded import grid
-from unfolded.config import RunConfig
+from unfolded.runs import named_grids
+from unfolded.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOW = ROOT / "workflow"
@@ -22,7 +22,7 @@ if str(WORKFLOW) not in sys.path:
     sys.path.insert(0, str(WORKFLOW))
 
 MODELS = ("reweighted-rnn", "gru", "lstm")
-RUNS = [run for run in grid.named("smoke", RunConfig()) if run.model in MODELS]
+RUNS = [run for run in named_grids.named("smoke", RunConfig()) if run.model in MODELS]
 NO_SNAKEMAKE = importlib.util.find_spec("snakemake") is None
 
 

@@ -3,21 +3,24 @@
 python workflow/collect.py TABLE RECORD...
 """
 
+import csv
+import io
 import sys
 from pathlib import Path
 
-import pandas as pd
-
-from unfolded import files, records
+from unfolded import files
 from unfolded.errors import UnfoldedError
+from unfolded.runs import records
 
 
 def main(table: Path, paths: list[Path]) -> int:
     """Write the table; return 1, with one line said, if a record or the table cannot be used."""
     try:
-        rows = [records.load(path.parent).row() for path in paths]
-        content = pd.DataFrame(rows, columns=records.COLUMNS).to_csv(index=False)
-        files.write(table, content)
+        content = io.StringIO()
+        writer = csv.DictWriter(content, records.COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records.load(path.parent).row() for path in paths)
+        files.write(table, content.getvalue())
     except UnfoldedError as error:
         print(f"unfolded: {error}", file=sys.stderr)
         return 1

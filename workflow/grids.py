@@ -8,9 +8,10 @@ from pathlib import Path
 
 import filelock
 
-from unfolded import files, grid, networks, records
-from unfolded.config import RunConfig
+from unfolded import files, networks
 from unfolded.errors import ConfigError, RecordError, UnfoldedError, complain
+from unfolded.runs import named_grids, records
+from unfolded.runs.config import RunConfig
 
 __all__ = ["FIELDS", "UnfoldedError", "claimed", "failed", "opened", "plan", "runs", "summary"]
 
@@ -36,7 +37,7 @@ def runs(name: str | None, *, seed: object = 0, models: object = "", **base) -> 
             want = f"models from {', '.join(networks.names())}"
             raise ConfigError(complain(want, repr(model), "choose some of them"))
     bases = [RunConfig(seed=_whole(word), **base) for word in _words(seed)]
-    found = [run for one in bases for run in grid.named(name, one)]
+    found = [run for one in bases for run in named_grids.named(name, one)]
     return [run for run in dict.fromkeys(found) if not wanted or run.model in wanted]
 
 

@@ -19,8 +19,9 @@ import grids
 import joblib
 from train_one import wait_for_others
 
-from unfolded import files, records
-from unfolded.config import RunConfig
+from unfolded import files
+from unfolded.runs import records
+from unfolded.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "07_train_one_network.ipynb"

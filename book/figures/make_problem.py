@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from companion.pretrained import pretrained
 from unfolded.data import sequences
-from unfolded.pretrained import pretrained
 
 HERE = Path(__file__).parent
 WIDTH, COLUMN, PIXEL = 720, 220, 7

@@ -11,11 +11,11 @@ from dataclasses import fields
 
 import joblib
 
-from unfolded import grid, networks, pretrained, records, results, training
-from unfolded.config import RunConfig
+from unfolded import networks, training
 from unfolded.errors import RecordError, UnfoldedError, complain
 from unfolded.options import parser
-from unfolded.tables import APART
+from unfolded.runs import named_grids, records, results_table
+from unfolded.runs.config import RunConfig, other_defaults
 
 _HOW = ("device", "store", "again")
 
@@ -81,7 +81,7 @@ def _attempt(group: list[RunConfig], how: dict) -> list[records.Record | Unfolde
 def _runs(options: argparse.Namespace) -> list[RunConfig]:
     name = options.grid or f"table-{options.table}"
     seeds = [_config(options, seed=seed) for seed in dict.fromkeys(options.seed)]
-    runs = [run for base in seeds for run in grid.named(name, base)]
+    runs = [run for base in seeds for run in named_grids.named(name, base)]
     return [run for run in runs if run.model in (options.models or networks.names())]
 
 
@@ -92,21 +92,14 @@ def _grid(options: argparse.Namespace) -> int:
 
 
 def _tables(options: argparse.Namespace) -> int:
-    found = records.collect(options.store)
-    for row in found.to_dict("records"):
-        print(_summary(row))
+    found = records.stored(options.store)
+    for record in found:
+        print(_summary(record.row()))
     print(f"{len(found)} runs in {records.store(options.store)}")
-    if options.commit and len(found):
-        rows = results.commit_runs(found)
-        results.commit_details(records.stored(options.store))
-        print(f"{rows} runs in {results.RESULTS / 'runs.csv'}")
-    return 0
-
-
-def _weights(options: argparse.Namespace) -> int:
-    table = pretrained.keep(options.store)
-    print(table.to_string(index=False))
-    print(f"{len(table)} networks in {pretrained.WEIGHTS}")
+    if options.commit and found:
+        rows = results_table.merge(found)
+        results_table.write_details(found)
+        print(f"{rows} runs in {results_table.RESULTS / 'runs.csv'}")
     return 0
 
 
@@ -118,7 +111,7 @@ def _how(options: argparse.Namespace) -> dict[str, object]:
 
 def _summary(row: dict) -> str:
     what = "{model} rate={cs_rate} h={hidden} d={depth} seed={seed} {source} {protocol} {profile}"
-    others = {name: value for name, value in RunConfig().as_dict().items() if name not in APART}
+    others = other_defaults()
     what += "".join(f" {name}={row[name]}" for name in others if row[name] != others[name])
     if row["status"] != "done":
         return f"{what.format(**row)}: {row['status']}: {row['reason']}"
@@ -137,7 +130,6 @@ COMMANDS = {
     "sweep": _sweep,
     "grid": _grid,
     "tables": _tables,
-    "weights": _weights,
 }
 """What each command does."""
 

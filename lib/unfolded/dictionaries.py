@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pywt
 import torch
 from torch import Tensor
 
@@ -50,31 +49,6 @@ def _cosines(N: int, K: int) -> np.ndarray:
     return scale * np.cos(np.pi * (2 * i + 1) * k / (2 * points))
 
 
-def daubechies(n0: int, *, order: int = 8, dtype: torch.dtype = torch.float32) -> Tensor:
-    r"""Return an orthonormal basis of periodised Daubechies wavelets: :math:`D^\top D = I`.
-
-    Column k is the signal whose k-th wavelet coefficient is 1 and whose others are 0, the
-    coarsest first. ``order`` counts vanishing moments, so the filters have twice as many taps.
-    There are as many levels as n0 can be halved and each is longer than the filter.
-
-    Shapes: result (n0, n0). Raises ConfigError if n0 is not positive or the order not in 1..38.
-    Source: Daubechies (1988); SISTA-RNN takes "Daubechies-8", which others read as eight taps,
-    order 4.
-
-    >>> D = daubechies(128, dtype=torch.float64)
-    >>> bool(torch.allclose(D.T @ D, torch.eye(128, dtype=torch.float64)))
-    True
-    """
-    if n0 < 1 or not 1 <= order <= 38:
-        want, got = "n0 >= 1 and an order from 1 to 38", f"n0={n0}, order={order}"
-        raise ConfigError(complain(want, got, "choose others"))
-    halved = (n0 & -n0).bit_length() - 1  # n0 is 2 to this power, times an odd number
-    levels = min(pywt.dwt_max_level(n0, 2 * order), halved)
-    bands = pywt.wavedec(np.eye(n0), f"db{order}", "periodization", level=levels, axis=-1)
-    # Row k of the transform of the identity holds the coefficients of the k-th unit signal.
-    return torch.from_numpy(np.concatenate(bands, axis=-1)).to(dtype)
-
-
 def sensing_matrix(n: int, n0: int, *, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
     r"""Draw A from the uniform distribution on :math:`\pm\tfrac12\sqrt{6/(n+n_0)}`.
 
@@ -88,18 +62,3 @@ def sensing_matrix(n: int, n0: int, *, seed: int, dtype: torch.dtype = torch.flo
     bound = math.sqrt(6 / (n + n0)) / 2
     draw = np.random.default_rng(seed).uniform(-bound, bound, (n, n0))
     return torch.from_numpy(draw).to(dtype)
-
-
-def sign_matrix(n: int, n0: int, *, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    r"""Draw A with independent signs, :math:`A_{ij} = \pm1/\sqrt n`: columns of unit length.
-
-    Shapes: result (n, n0). Source: the experiment of SISTA-RNN.
-
-    >>> sign_matrix(4, 2, seed=0).abs()
-    tensor([[0.5000, 0.5000],
-            [0.5000, 0.5000],
-            [0.5000, 0.5000],
-            [0.5000, 0.5000]])
-    """
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (n, n0))
-    return torch.from_numpy(signs / math.sqrt(n)).to(dtype)

@@ -1,4 +1,4 @@
-"""PSNR, in the four averagings that differ by up to two decibels, and SSIM of pictures."""
+"""PSNR in four averagings, which differ by up to two decibels."""
 
 import torch
 from torch import Tensor
@@ -42,34 +42,6 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
     error = (reference.double() - estimate.double()).square()
     over = {"frame": (2,), "sequence": (1, 2), "global": (0, 1, 2)}[average]
     return _decibel(error.mean(over), peak).mean().item()
-
-
-def ssim(reference: Tensor, estimate: Tensor, *, peak: float) -> float:
-    """Return the mean structural similarity of pictures, 1 for equal ones.
-
-    scikit-image's, with the Gaussian window of Wang et al. (2004): σ = 1.5, 11 × 11 pixels.
-
-    Shapes: (batch, height, width) both, at least 11 × 11. Units: those of ``peak``.
-    Raises ConfigError on another shape or a peak that is not positive.
-
-    >>> picture = torch.arange(256.0).reshape(1, 16, 16)
-    >>> ssim(picture, picture, peak=255)
-    1.0
-    """
-    if reference.shape != estimate.shape or reference.ndim != 3 or min(reference.shape[1:]) < 11:
-        got = f"{tuple(reference.shape)} and {tuple(estimate.shape)}"
-        want = "two tensors of one shape (batch, height, width), pictures of at least 11 x 11"
-        raise ConfigError(complain(want, got, "reshape"))
-    if not peak > 0 or not len(reference):
-        raise ConfigError(
-            complain("a picture and a peak above 0", peak, "pass 255 for grey levels")
-        )
-    from skimage.metrics import structural_similarity
-
-    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    pairs = zip(reference.double().numpy(), estimate.double().numpy(), strict=True)
-    each = [structural_similarity(a, b, data_range=peak, **window) for a, b in pairs]
-    return float(sum(each) / len(each))
 
 
 def _authors(reference: Tensor, estimate: Tensor, peak: float) -> float:

@@ -3,11 +3,9 @@
 import argparse
 from collections.abc import Callable, Mapping
 
-from unfolded import data, grid, networks
-from unfolded.config import MEMORY, PROFILES, PROTOCOLS, SCHEDULES, RunConfig
-from unfolded.networks.positive import POSITIVITY
-from unfolded.networks.reweighted import REWEIGHTING
-from unfolded.together import TOGETHER
+from unfolded import choices
+from unfolded.runs import grid, named_grids
+from unfolded.runs.config import PROFILES, PROTOCOLS, SCHEDULES, RunConfig
 
 EXAMPLES = """\
 examples:
@@ -58,7 +56,7 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     default = RunConfig()
 
     train = commands.add_parser("train", help="train one network and write its record")
-    train.add_argument("--model", choices=networks.names(), default=default.model)
+    train.add_argument("--model", choices=choices.MODELS, default=default.model)
     train.add_argument("--cs-rate", type=float, default=default.cs_rate, help="n/n0, default 0.2")
     train.add_argument("--hidden", type=int, help="h; default is the profile's")
     train.add_argument("--depth", type=int, help="d; default 3, for lstm 2")
@@ -69,27 +67,29 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     for command in (sweep, listed):
         which = command.add_mutually_exclusive_group(required=True)
         which.add_argument("--table", type=int, choices=tuple(grid.VARIED), help="of the paper")
-        which.add_argument("--grid", choices=tuple(grid.GRIDS), help="a set of runs by name")
-        command.add_argument("--models", nargs="+", choices=networks.names(), help="default: all")
+        which.add_argument("--grid", choices=tuple(named_grids.GRIDS), help="a set of runs by name")
+        command.add_argument("--models", nargs="+", choices=choices.MODELS, help="default: all")
         several = {"type": int, "nargs": "+", "default": [default.seed], "help": "one or several"}
         command.add_argument("--seed", **several)
         command.add_argument("--hidden", type=int, help="h where it is not varied")
     jobs = "processes; default: one a core on the CPU, one on a GPU"
     sweep.add_argument("--jobs", type=_positive, metavar="N", help=jobs)
-    side = f"on a GPU, so many seeds of a cell side by side; default {TOGETHER}"
-    sweep.add_argument("--together", type=_positive, default=TOGETHER, metavar="K", help=side)
+    side = f"on a GPU, so many seeds of a cell side by side; default {choices.GROUP_SIZE}"
+    sweep.add_argument(
+        "--together", type=_positive, default=choices.GROUP_SIZE, metavar="K", help=side
+    )
 
     for command in (train, sweep, listed):
-        command.add_argument("--source", choices=data.SOURCES, default=default.source)
-        command.add_argument("--reduction", choices=data.REDUCTIONS, default=default.reduction)
+        command.add_argument("--source", choices=choices.SOURCES, default=default.source)
+        command.add_argument("--reduction", choices=choices.REDUCTIONS, default=default.reduction)
         command.add_argument("--protocol", choices=tuple(PROTOCOLS), default=default.protocol)
         command.add_argument("--profile", choices=tuple(PROFILES), default=default.profile)
-        command.add_argument("--positivity", choices=POSITIVITY, default=default.positivity)
+        command.add_argument("--positivity", choices=choices.POSITIVITY, default=default.positivity)
         command.add_argument("--lambda1", type=float, default=default.lambda1)
         command.add_argument("--lambda2", type=float, default=default.lambda2)
         what = "what reweighted-rnn trains of Z and g"
         command.add_argument(
-            "--reweighting", choices=REWEIGHTING, default=default.reweighting, help=what
+            "--reweighting", choices=choices.REWEIGHTING, default=default.reweighting, help=what
         )
         what = "weight of the row norms of W_l in the loss; default 0, none"
         command.add_argument("--norm-penalty", type=float, default=0.0, help=what)
@@ -98,9 +98,9 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
             "--schedule", choices=tuple(SCHEDULES), default=default.schedule, help=what
         )
         what = "the unfolded networks' link to the previous frame: trained, or fixed at zero"
-        command.add_argument("--memory", choices=MEMORY, default=default.memory, help=what)
+        command.add_argument("--memory", choices=choices.MEMORY, default=default.memory, help=what)
         what = "options of a stacked network: " + "; ".join(
-            f"{model}: {', '.join(variants)}" for model, variants in networks.VARIANTS.items()
+            f"{model}: {', '.join(variants)}" for model, variants in choices.VARIANTS.items()
         )
         command.add_argument("--variant", default=default.variant, help=what)
         rate = {"type": float, "default": default.learning_rate, "help": "of the first epoch"}
@@ -111,8 +111,7 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         command.add_argument("--quiet", action="store_true", help="show no progress")
     tables = commands.add_parser("tables", help="list the runs and collect them into one table")
     tables.add_argument("--commit", action="store_true", help="merge into data/results/")
-    weights = commands.add_parser("weights", help="keep the default row's weights in data/weights/")
-    for command in (train, sweep, tables, weights):
+    for command in (train, sweep, tables):
         command.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
     for name, does_it in does.items():
         commands.choices[name].set_defaults(command=does_it)

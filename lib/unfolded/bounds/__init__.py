@@ -4,18 +4,7 @@ Bounds grow like a norm to the power of d T, far beyond what a float holds: the 
 return inf, the log_… forms stay finite. Each docstring says when its bound holds.
 """
 
-from unfolded.bounds.fastrnn import (
-    log_rademacher_fastrnn,
-    log_rademacher_fastrnn_printed,
-    log_rademacher_fastrnn_small_a,
-    rademacher_fastrnn,
-    rademacher_fastrnn_printed,
-    rademacher_fastrnn_small_a,
-)
-from unfolded.bounds.largest import largest_code, log_largest_code
-from unfolded.bounds.repaired import log_rademacher_repaired, rademacher_repaired
-from unfolded.bounds.spectralrnn import gap_spectralrnn, log_gap_spectralrnn
-from unfolded.bounds.step import (
+from unfolded.bounds.corollaries import (
     log_rademacher_step_l1_l1,
     log_rademacher_step_reweighted,
     log_rademacher_step_sista,
@@ -23,6 +12,16 @@ from unfolded.bounds.step import (
     rademacher_step_reweighted,
     rademacher_step_sista,
 )
+from unfolded.bounds.corrected import log_rademacher_repaired, rademacher_repaired
+from unfolded.bounds.fastrnn_bounds import (
+    log_rademacher_fastrnn,
+    log_rademacher_fastrnn_printed,
+    log_rademacher_fastrnn_small_a,
+    rademacher_fastrnn,
+    rademacher_fastrnn_printed,
+    rademacher_fastrnn_small_a,
+)
+from unfolded.bounds.spectralrnn_bounds import gap_spectralrnn, log_gap_spectralrnn
 from unfolded.bounds.theorem import (
     generalization_gap,
     log_generalization_gap,
@@ -31,6 +30,7 @@ from unfolded.bounds.theorem import (
     rademacher_reweighted,
     rademacher_reweighted_one_layer,
 )
+from unfolded.bounds.trivial import largest_code, log_largest_code
 
 __all__ = [
     "gap_spectralrnn",

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from unfolded.bounds.exact import (
+from unfolded.bounds.decimals import (
     Number,
     Numbers,
     finite_or_not,

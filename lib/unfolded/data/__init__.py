@@ -12,12 +12,11 @@ import operator
 
 import numpy as np
 
-from unfolded.data import generator, sources
-from unfolded.data.generator import CANVAS, FRAMES, SEQUENCES
-from unfolded.data.reduction import REDUCTIONS, SIDE, reduce, weights
+from unfolded.choices import REDUCTIONS, SOURCES
+from unfolded.data import datasets, moving_mnist
+from unfolded.data.downsample import SIDE, reduce, weights
+from unfolded.data.moving_mnist import CANVAS, FRAMES, SEQUENCES
 from unfolded.errors import ConfigError, complain
-
-SOURCES = ("digits", "mnist", "moving-mnist")
 
 __all__ = [
     "REDUCTIONS",
@@ -46,11 +45,11 @@ def sequences(
     >>> frames.shape, frames.dtype, bool(frames.min() >= 0), bool(frames.max() <= 255)
     ((10, 20, 16, 16), dtype('float32'), True, True)
     """
-    count = _checked(source, count, least=sum(sources.PARTS))
+    count = _checked(source, count, least=sum(datasets.PARTS))
     weights(reduction)  # a misspelt name must not cost a download first
     frames = np.empty((count, FRAMES, SIDE, SIDE), dtype=np.float32)
     first = 0
-    for few in sources.chunks(source, count):
+    for few in datasets.chunks(source, count):
         frames[first : first + len(few)] = reduce(few, reduction)
         first += len(few)
     return frames
@@ -68,7 +67,7 @@ def canvas(source: str = "digits", count: int = 10) -> np.ndarray:
     count = _checked(source, count, least=1)
     frames = np.empty((count, FRAMES, CANVAS, CANVAS), dtype=np.uint8)
     first = 0
-    for few in sources.chunks(source, count):
+    for few in datasets.chunks(source, count):
         frames[first : first + len(few)] = few
         first += len(few)
     return frames
@@ -85,10 +84,10 @@ def split(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     >>> [len(part) for part in split(np.zeros((25, 20, 16, 16)))]
     [20, 2, 3]
     """
-    if len(frames) < sum(sources.PARTS):
-        expected = f"at least {sum(sources.PARTS)} sequences to split"
+    if len(frames) < sum(datasets.PARTS):
+        expected = f"at least {sum(datasets.PARTS)} sequences to split"
         raise ConfigError(complain(expected, len(frames), "ask for a larger count"))
-    a, b = generator.cuts(len(frames), sources.PARTS)
+    a, b = moving_mnist.cuts(len(frames), datasets.PARTS)
     return frames[:a], frames[a:b], frames[b:]
 
 

@@ -2,8 +2,8 @@
 
 from torch import nn
 
+from unfolded.choices import UNFOLDED, VARIANTS, variant_options
 from unfolded.errors import ConfigError, complain
-from unfolded.networks.base import UnfoldedNetwork
 from unfolded.networks.fastrnn import FastRNN
 from unfolded.networks.gru import GRU
 from unfolded.networks.indrnn import IndRNN
@@ -13,6 +13,8 @@ from unfolded.networks.reweighted import ReweightedRNN
 from unfolded.networks.sista import SistaRNN
 from unfolded.networks.spectralrnn import SpectralRNN
 from unfolded.networks.srnn import SRNN
+
+__all__ = ["VARIANTS", "build", "names", "unfolded", "variant_options"]
 
 _REGISTRY: dict[str, type[nn.Module]] = {
     "reweighted-rnn": ReweightedRNN,
@@ -27,20 +29,6 @@ _REGISTRY: dict[str, type[nn.Module]] = {
 }
 
 
-VARIANTS: dict[str, dict[str, dict[str, object]]] = {
-    "indrnn": {
-        "ones": {"start": "ones", "bound": None},
-        "unbounded": {"bound": None},
-    },
-    "fastrnn": {"scaled": {"std": 0.01}},
-    "spectralrnn": {"few-reflectors": {"reflectors": 16}},
-}
-"""By network, options other than the defaults that a run can name. IndRNN "ones": w = 1 and no
-bound, the defaults of the code that the paper names; "unbounded": no bound, as its authors advise
-for 20 frames. FastRNN "scaled": W and U drawn with a tenth of the standard deviation of EdgeML.
-SpectralRNN "few-reflectors": 16 in each factor, a setting that comes with its authors' code."""
-
-
 def names() -> tuple[str, ...]:
     """Return the names that :func:`build` knows, the unfolded networks first."""
     return tuple(_REGISTRY)
@@ -52,22 +40,7 @@ def unfolded(name: str) -> bool:
     >>> [name for name in names() if unfolded(name)]
     ['reweighted-rnn', 'l1-l1-rnn', 'sista-rnn']
     """
-    return issubclass(_REGISTRY[name], UnfoldedNetwork)
-
-
-def variant_options(model: str, variant: str) -> dict[str, object]:
-    """Return the constructor options of a variant of a stacked network; none for "default".
-
-    Raises ConfigError on a variant that this network does not have.
-
-    >>> variant_options("indrnn", "unbounded")
-    {'bound': None}
-    """
-    known = {"default": {}, **VARIANTS.get(model, {})}
-    if variant not in known:
-        want = f"a variant of {model} from {', '.join(known)}"
-        raise ConfigError(complain(want, repr(variant), "choose one of them"))
-    return known[variant]
+    return name in UNFOLDED
 
 
 def build(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from unfolded import recurrence
 from unfolded.dictionaries import overcomplete_dct, sensing_matrix
 from unfolded.errors import ConfigError, complain
-from unfolded.networks.positive import decode, encode
+from unfolded.networks.positivity import decode, encode
 from unfolded.recurrence import Factors
 from unfolded.seeds import derive
 

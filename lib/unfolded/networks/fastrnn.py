@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import Tensor, nn
 
-from unfolded.networks.generic import Layer, LayeredRNN, activation, within
+from unfolded.networks.stacked import Layer, LayeredRNN, activation, within
 
 
 class FastRNN(LayeredRNN):

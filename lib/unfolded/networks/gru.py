@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from unfolded.kernels import scan
-from unfolded.networks.generic import GatedRNN
+from unfolded.networks.stacked import GatedRNN
+from unfolded.recurrence import cell_scan
 
 
 def _layer(x: Tensor, h: Tensor, _, U: Tensor, b: Tensor, W: Tensor, b_h: Tensor):
@@ -15,7 +15,7 @@ def _layer(x: Tensor, h: Tensor, _, U: Tensor, b: Tensor, W: Tensor, b_h: Tensor
 class GRU(GatedRNN):
     """PyTorch's GRU cells."""
 
-    draws, cell = "GRU", scan.Cell("gru", _layer)
+    draws, cell = "GRU", cell_scan.Cell("gru", _layer)
 
     def __init__(self, **sizes):
         super().__init__(cells=nn.GRU, **sizes)

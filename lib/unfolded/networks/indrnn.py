@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from unfolded.errors import ConfigError, complain
-from unfolded.networks.generic import Layer, LayeredRNN, activation, within
+from unfolded.networks.stacked import Layer, LayeredRNN, activation, within
 
 FRAMES = 20
 """Frames of a sequence in §4: what the bound of the recurrent weights is made for."""

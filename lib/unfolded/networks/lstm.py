@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from unfolded.kernels import scan
-from unfolded.networks.generic import GatedRNN
+from unfolded.networks.stacked import GatedRNN
+from unfolded.recurrence import cell_scan
 
 
 def _layer(x: Tensor, h: Tensor, c: Tensor, U: Tensor, b: Tensor, W: Tensor, b_h: Tensor):
@@ -17,7 +17,7 @@ def _layer(x: Tensor, h: Tensor, c: Tensor, U: Tensor, b: Tensor, W: Tensor, b_h
 class LSTM(GatedRNN):
     """PyTorch's LSTM cells; the paper takes two layers where the others have three."""
 
-    draws, cell = "LSTM", scan.Cell("lstm", _layer)
+    draws, cell = "LSTM", cell_scan.Cell("lstm", _layer)
 
     def __init__(self, **sizes):
         super().__init__(cells=nn.LSTM, **sizes)

@@ -3,12 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+from unfolded.choices import REWEIGHTING
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.recurrence import Factors, transform
 from unfolded.solvers import reweighted_step
-
-REWEIGHTING = ("Z+g", "Z", "g")
 
 
 class ReweightedRNN(UnfoldedNetwork):

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from unfolded.kernels.linear import linear
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.recurrence import Factors
+from unfolded.recurrence.linear import linear
 from unfolded.solvers import sista_step
 
 

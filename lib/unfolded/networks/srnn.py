@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from unfolded.networks.generic import Layer, LayeredRNN, activation
+from unfolded.networks.stacked import Layer, LayeredRNN, activation
 
 
 class SRNN(LayeredRNN):

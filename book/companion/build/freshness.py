@@ -1,0 +1,132 @@
+"""The execution gate: a page is shown only if what it was computed from is still what lies here.
+
+`companion.build.execute` writes a record beside each executed notebook; the Sphinx extension reads
+it. Both ask this module, so that they cannot disagree about what "fresh" means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from companion.build.import_graph import PACKAGES, code_of, reached
+
+REPAIR = "run `make notebooks`"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one notebook, its executed copy, its record and its log lie, below `root`."""
+
+    root: Path
+    name: str
+
+    @property
+    def source(self) -> Path:
+        return self.root / "notebooks" / f"{self.name}.ipynb"
+
+    def executed(self, suffix: str) -> Path:
+        return self.root / "_executed" / f"{self.name}{suffix}"
+
+
+def sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes, or "missing"."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+
+
+def short(root: Path, path: Path) -> str:
+    """Return `path` relative to the repository where it lies inside, else as it is."""
+    path = Path(os.path.abspath(root / path))
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def hashes(root: Path, files) -> dict[str, str]:
+    """Return {path: sha256} with paths inside the repository written relative to it."""
+    names = sorted({short(root, Path(file)) for file in files})
+    return {name: sha256(root / name) for name in names}
+
+
+def library(place: Place) -> dict[str, str]:
+    """Return the hashes of all library files that the notebook reaches."""
+    return hashes(place.root, reached(code_of(place.source), place.root))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that library and companion require."""
+    found = {"python": platform.python_version()}
+    required = [line for name in PACKAGES for line in metadata.requires(name) or []]
+    for requirement in required:
+        if "extra ==" not in requirement:
+            name = re.split(r"[^A-Za-z0-9_.-]", requirement, maxsplit=1)[0]
+            found[name] = metadata.version(name)
+    return found
+
+
+def facts(place: Place, reads) -> dict:
+    """Return everything that decides whether an execution still holds."""
+    return {
+        "notebook": sha256(place.source),
+        "library": library(place),
+        "reads": hashes(place.root, reads),
+        "versions": versions(),
+    }
+
+
+def read_record(place: Place) -> dict | None:
+    """Return the execution record, or None when there is none that can be read."""
+    try:
+        record = json.loads(place.executed(".json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    tables = ("library", "reads", "versions")
+    whole = isinstance(record, dict) and all(isinstance(record.get(t, {}), dict) for t in tables)
+    return record if whole else None
+
+
+def write_record(place: Place, record: dict) -> None:
+    """Write the record beside and move it, so that a killed run leaves no half record."""
+    part = place.executed(".json.part")
+    part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    part.replace(place.executed(".json"))
+
+
+def difference(before: dict[str, str], now: dict[str, str]) -> str:
+    """Name the first thing that differs between two {name: value} tables, or return ""."""
+    changed = [name for name in sorted(before.keys() | now) if before.get(name) != now.get(name)]
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return f"{changed[0]}{more}" if changed else ""
+
+
+def stale(place: Place) -> str:
+    """Say in one phrase why the executed copy may not be shown; "" when it is fresh."""
+    record = read_record(place)
+    if record is None:
+        return "it was never executed"
+    if record.get("status") != "ok":
+        return f"its last execution failed ({record.get('error', 'no reason recorded')})"
+    if record.get("executed") != sha256(place.executed(".ipynb")):
+        return "its executed copy is missing or was changed by hand"
+    now = facts(place, record.get("reads", {}))
+    if record.get("notebook") != now["notebook"]:
+        return "the notebook changed"
+    for key, word in (
+        ("library", "the library"),
+        ("reads", "data it read"),
+        ("versions", "a version"),
+    ):
+        name = difference(record.get(key, {}), now[key])
+        if name:
+            return f"{word} changed: {name}"
+    return ""
+
+
+def in_toc(root: Path) -> list[str]:
+    """Return the names of the notebooks in the table of contents, in reading order."""
+    text = (root / "_toc.yml").read_text(encoding="utf-8")
+    return re.findall(r"^\s*-\s*file:\s*notebooks/([\w-]+)\s*$", text, flags=re.MULTILINE)

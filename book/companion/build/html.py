@@ -1,0 +1,92 @@
+"""Build the book from the executed notebooks; every warning is an error.
+
+python -m companion html [--all]      --all renders every page again
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from companion.build import ROOT
+
+BUILD = ROOT / "_build"
+INDEX = BUILD / "html" / "index.html"
+# There only while the pages in _build/html are those of a build without a warning; it holds the
+# fingerprint of what they were made from.
+WHOLE = BUILD / "whole"
+SOURCES = (
+    "constraints.txt",
+    "_config.yml",
+    "_toc.yml",
+    "CITATION.cff",
+    "book",
+    "notebooks",
+    "_executed",
+    "data",
+    "lib",
+)
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Call Jupyter Book; print the file to open, or what went wrong."""
+    BUILD.mkdir(exist_ok=True)
+    made_from = fingerprint()
+    if "--all" in arguments:
+        forget()
+    elif not WHOLE.is_file():
+        # A build that was stopped half-way may have swallowed a page's warnings.
+        forget()
+    elif INDEX.is_file() and WHOLE.read_text(encoding="utf-8") == made_from:
+        print(f"book: nothing changed; open {INDEX}")
+        return 0
+    WHOLE.unlink(missing_ok=True)
+    call = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    call += ["build", ".", "-W", "-n", "--keep-going"]
+    print("book: building …", flush=True)
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
+    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    (BUILD / "build.log").write_text(said, encoding="utf-8")
+    if done.returncode:
+        # A page that was read with a warning would not be read again: the next build must.
+        forget()
+        print(complaints(said), file=sys.stderr)
+        print("book: FAILED; the whole log lies in _build/build.log", file=sys.stderr)
+        return 1
+    WHOLE.write_text(made_from, encoding="utf-8")
+    print(f"book: open {INDEX}")
+    return 0
+
+
+def fingerprint() -> str:
+    """Return a hash of every file that a page may be made from, by name and content."""
+    whole = hashlib.sha256(sys.version.encode())
+    for name in SOURCES:
+        place = ROOT / name
+        for path in [place] if place.is_file() else sorted(place.rglob("*")):
+            if path.is_file() and path.suffix not in {".pyc", ".log"}:
+                whole.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+                whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def complaints(log: str) -> str:
+    """Return the warnings, and the error that ended the build, without its traceback."""
+    lines = log.splitlines()
+    found = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line)]
+    for number, line in enumerate(lines):
+        if line.startswith(("Extension error", "Exception occurred", "Configuration error")):
+            end = next((i for i in range(number, len(lines)) if "Traceback" in lines[i]), None)
+            found += lines[number:end]
+            break
+    return "\n".join(found) or "\n".join(lines[-40:])
+
+
+def forget() -> None:
+    """Remove Sphinx's memory of the pages it has read."""
+    shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)

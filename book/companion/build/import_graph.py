@@ -1,0 +1,92 @@
+"""The files of library and companion that a notebook imports, found without running it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+PACKAGES = {"unfolded": "lib", "companion": "book"}
+"""The folder of the repository in which each package lies."""
+
+
+def code_of(notebook: Path) -> str:
+    """Return the code cells of a notebook as one source text, shell and magic lines left out."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    lines = []
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            source = cell["source"]
+            text = source if isinstance(source, str) else "".join(source)
+            lines += [
+                line for line in text.splitlines() if not line.lstrip().startswith(("%", "!"))
+            ]
+    return "\n".join(lines)
+
+
+def imported(source: str, inside: str = "") -> set[str]:
+    """Return the dotted names that `source` may import from the packages.
+
+    `inside` is the package that relative imports start from.  `from a import b` names both
+    `a` and `a.b`, because only the file system knows whether `b` is a module.
+    """
+    found = set()
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        # Whoever runs it is told where the mistake is; nothing is known of what it reaches.
+        return set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = inside.split(".")[: len(inside.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.partition(".")[0] in PACKAGES}
+
+
+def files_of(module: str, root: Path) -> list[Path]:
+    """Return the Python files that importing `module` runs, its parent packages included."""
+    parts = module.split(".")
+    folder = root / PACKAGES[parts[0]]
+    files = []
+    for end in range(1, len(parts) + 1):
+        place = folder.joinpath(*parts[:end])
+        files += [
+            path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()
+        ]
+    return files
+
+
+def neighbours(path: Path) -> list[Path]:
+    """Return the other files that a module may read in its folder, and in a subfolder `js`."""
+    kinds = {".js", ".css", ".mplstyle", ".json", ".csv", ".c", ".h"}
+    files = [*path.parent.iterdir(), *(path.parent / "js").glob("*.js")]
+    return [file for file in files if file.is_file() and file.suffix in kinds]
+
+
+def reached(source: str, root: Path) -> list[Path]:
+    """Return every file of the packages that `source` imports, directly or through others."""
+    waiting = imported(source)
+    seen_names: set[str] = set()
+    seen: set[Path] = set()
+    while waiting:
+        name = waiting.pop()
+        seen_names.add(name)
+        for path in files_of(name, root):
+            if path in seen:
+                continue
+            seen.add(path)
+            seen.update(neighbours(path))
+            text = path.read_text(encoding="utf-8")
+            folder = root / PACKAGES[name.partition(".")[0]]
+            package = ".".join(path.parent.relative_to(folder).parts)
+            waiting |= imported(text, package)
+            if "import_module" in text or "pkgutil" in text:
+                # A module found by name at run time could be any of the package.
+                waiting |= {f"{package}.{other.stem}" for other in path.parent.glob("*.py")}
+        waiting -= seen_names
+    return sorted(seen)

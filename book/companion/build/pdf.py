@@ -1,0 +1,108 @@
+"""Print the whole book into one document, `_build/unfolded.pdf`, with Chromium.
+
+Sphinx joins the pages into one; explorers stay the static figures that they are without a script.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from companion.build import ROOT
+from companion.build.html import BUILD, complaints
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--no-pdf-header-footer",
+    "--generate-pdf-document-outline",
+    # Time in the page runs until its formulas are set; it is not the time on the wall.
+    "--virtual-time-budget=300000",
+)
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Join, print, and say where the document lies, or what is missing."""
+    browser = next(filter(None, map(shutil.which, NAMES)), None)
+    if browser is None:
+        print(
+            f"expected a browser that prints ({' or '.join(NAMES)}); got none; "
+            "install Chromium, or read the pages that `make book` makes",
+            file=sys.stderr,
+        )
+        return 1
+    page = join()
+    if page is None:
+        return 1
+    target = BUILD / "unfolded.pdf"
+    with tempfile.TemporaryDirectory() as profile:
+        part = target.with_suffix(".part.pdf")
+        call = [browser, *FLAGS, f"--user-data-dir={profile}", f"--print-to-pdf={part}"]
+        done = subprocess.run([*call, page.as_uri()], capture_output=True, text=True, timeout=900)
+    if done.returncode or not part.is_file():
+        print(f"pdf: FAILED to print\n{done.stderr[-2000:]}", file=sys.stderr)
+        return 1
+    part.replace(target)
+    print(f"pdf: open {target}")
+    return 0
+
+
+def join() -> Path | None:
+    """Build the book as one page; return it with its links mended, or None after saying why not."""
+    print("pdf: joining the pages …", flush=True)
+    folder = BUILD / "pdf"
+    call = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    call += ["build", ".", "-W", "-n", "--keep-going", "--builder", "singlehtml"]
+    call += ["--path-output", str(folder)]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
+    if done.returncode:
+        # A page that was read with a warning would not be read again: the next build must.
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"{complaints(done.stdout)}\npdf: FAILED to join the pages", file=sys.stderr)
+        return None
+    made = folder / "_build" / "singlehtml"
+    page = made / "whole.html"
+    scripts = [path.name for path in (ROOT / "book" / "companion" / "widgets" / "js").glob("*.js")]
+    text = (made / "book" / "intro.html").read_text(encoding="utf-8")
+    page.write_text(mended(text, scripts), encoding="utf-8")
+    return page
+
+
+def mended(text: str, scripts: list[str]) -> str:
+    """Return the one page with links that stay inside it, and without the scripts of explorers.
+
+    >>> mended('<body id="a"><a href="../notebooks/02_x.html#y">', [])
+    '<body class="whole" id="a"><a href="#y">'
+    >>> mended('<script src="_static/a.js?v=1"></script><a href="book/intro.html#b">', ["a.js"])
+    '<a href="#b">'
+    >>> mended('<a href="../notebooks/02_x.html">', [])
+    '<a href="#document-notebooks/02_x">'
+    """
+    for name in scripts:
+        text = re.sub(rf'<script[^>]*src="_static/{re.escape(name)}[^>]*></script>\s*', "", text)
+    inside = r'href="(?:\.\./)?((?:book|notebooks)/[\w-]+)\.html'
+    text = re.sub(inside + r'#([^"]+)"', r'href="#\2"', text)
+    text = re.sub(inside + '"', r'href="#document-\1"', text)
+    # What lies beside the page is not in the document: no link to a place on this machine.
+    text = re.sub(r'(<a\b[^>]*?)\shref="(?!#|https?:|mailto:)[^"]*"', r"\1", text)
+    mark = '<div class="toctree-wrapper'
+    text = text.replace(mark, contents(text) + mark, 1)
+    return text.replace("<body ", '<body class="whole" ', 1)
+
+
+def contents(text: str) -> str:
+    """Return the list of pages that the one page is made of, each with a link to its place."""
+    found = re.findall(r'<span id="(document-[^"]+)"></span>.*?<h2>(.*?)<a', text, flags=re.DOTALL)
+    items = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in found)
+    return f'<h2 class="contents">Contents</h2><ol>{items}</ol>'

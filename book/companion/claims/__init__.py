@@ -1,0 +1,184 @@
+"""The paper's claims, each with a verdict that follows from the records or from named tests."""
+
+import functools
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from companion import attribution, results
+from companion.claims.decision import Judgement
+from companion.claims.experiment_rules import RULES
+from unfolded.errors import RecordError, complain
+from unfolded.provenance import ROOT
+
+WORDS = {
+    "confirmed": "✓ confirmed",
+    "confirmed so far": "✓ confirmed so far",
+    "conditional": "◐ conditional",
+    "refuted": "✗ refuted",
+    "not tested": "– not tested",
+}
+"""Verdicts, and how a page shows them; "confirmed so far" is followed by how much of a claim is."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim: ``says`` in our words, ``shown_by`` what would show it.
+
+    It is the paper's, or that of a ``neighbour``, a paper before or after it. Either a ``rule``, of
+    :data:`RULES` or of `claims.related_rules`, judges it from what is stored, or ``checks``,
+    tests by their names, support the ``reasoned`` verdict, which ``because`` explains.
+    """
+
+    id: str
+    where: str
+    says: str
+    shown_by: str
+    page: str
+    reasoned: str = ""
+    rule: str = ""
+    checks: tuple[str, ...] = ()
+    because: str = ""
+    neighbour: str = ""
+
+    def judged(self, rules: Mapping[str, Callable[[], Judgement]] = RULES) -> Judgement:
+        """Return the verdict as it follows from the records, or as it was reasoned."""
+        return rules[self.rule]() if self.rule else Judgement(self.reasoned, self.because)
+
+    @functools.cached_property
+    def verdict(self) -> str:
+        """The verdict on a claim of the paper or of theory, a key of :data:`WORDS`."""
+        return self.judged().word
+
+
+def claims() -> list[Claim]:
+    """Return the claims of data/claims.toml.
+
+    Raises RecordError if an entry cannot be read, or has a rule and a verdict, or neither.
+    """
+    path = results.note(ROOT / "data" / "claims.toml")
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
+        return [_claim(**entry) for entry in entries]
+    except (OSError, KeyError, TypeError, ValueError, tomllib.TOMLDecodeError) as error:
+        do = "restore it with git checkout"
+        raise RecordError(complain(f"claims at {path}", error, do)) from error
+
+
+def _claim(verdict: str = "", checks: Iterable[str] = (), **entry: str) -> Claim:
+    claim = Claim(reasoned=verdict, checks=tuple(checks), **entry)
+    if bool(claim.rule) == bool(verdict) or verdict not in (*WORDS, ""):
+        raise ValueError(
+            f"{claim.id}: a rule or a verdict from {', '.join(WORDS)}, got {verdict!r}"
+        )
+    return claim
+
+
+def summary(page: str = "") -> pd.DataFrame:
+    """Return the paper's claims, or those of a page, with verdict and reason, a row a claim."""
+    own = [claim for claim in claims() if not claim.neighbour and page in ("", claim.page)]
+    # A verdict does not say which runs it rests on; a proof rests on none.
+    runs = [attribution.Source((attribution.RUNS,), counted=False)]
+    return table(own, *(runs if any(claim.rule for claim in own) else []))
+
+
+def table(
+    chosen: Iterable[Claim],
+    *read: pd.DataFrame | attribution.Source,
+    rules: Mapping[str, Callable[[], Judgement]] = RULES,
+) -> pd.DataFrame:
+    """Return claims with their verdicts and reasons, a row a claim, judged from what was read."""
+    rows = []
+    for claim in chosen:
+        found = claim.judged(rules)
+        rows.append({"claim": claim.says, "where": claim.where, "verdict": found.word,
+                     "share": found.share, "because": found.because, "shown by": claim.shown_by,
+                     "page": claim.page, "kind": "experiment" if claim.rule else "theory",
+                     "id": claim.id})  # fmt: skip
+    return attribution.mark(pd.DataFrame(rows), ROOT / "data" / "claims.toml", *read)
+
+
+def label(verdict: str, share: str = "") -> str:
+    """Return a verdict as a page shows it.
+
+    >>> label("confirmed so far", "2 of 6 widths"), label("refuted")
+    ('✓ confirmed so far (2 of 6 widths)', '✗ refuted')
+    """
+    return WORDS[verdict] + (f" ({share})" if share else "")
+
+
+def told(judged: pd.DataFrame) -> str:
+    """Return claims of :func:`summary` with their verdicts as a list in Markdown."""
+    each = (f"- {row.claim} **{label(row.verdict, row.share)}**" for row in judged.itertuples())
+    return "\n".join(each)
+
+
+def reason(judged: pd.DataFrame, name: str) -> str:
+    """Return the verdict on one claim of :func:`summary`, by its id, and why, in Markdown."""
+    row = judged.set_index("id").loc[name]
+    return f"**{label(row['verdict'], row['share'])}.** {row['because']}"
+
+
+def counts(judged: pd.DataFrame) -> str:
+    """Return how many claims have which verdict, as a sentence for each kind of claim.
+
+    >>> table = {"kind": ["theory"] * 3, "verdict": ["refuted", "confirmed", "refuted"]}
+    >>> counts(pd.DataFrame(table))
+    'Of the 3 theoretical claims, 1 is confirmed and 2 are refuted.'
+    """
+    kinds = {"experiment": "experimental", "theory": "theoretical"}
+    return " ".join(
+        _counted(judged.loc[judged["kind"] == kind, "verdict"], name)
+        for kind, name in kinds.items()
+        if (judged["kind"] == kind).any()
+    )
+
+
+def _counted(verdicts: pd.Series, name: str) -> str:
+    count = verdicts.value_counts()
+    told = [
+        f"{count[word]} {'is' if count[word] == 1 else 'are'} {words.split(' ', 1)[1]}"
+        for word, words in WORDS.items()
+        if word in count
+    ]
+    said = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    return f"Of the {len(verdicts)} {name} claims, {said}."
+
+
+def shown(judged: pd.DataFrame, *, brief: bool = False):
+    """Return claims of :func:`summary` as a page shows them, the verdict first.
+
+    ``brief`` leaves out what would show each claim and the link to its page.
+    """
+    labels = map(label, judged["verdict"], judged["share"])
+    hidden = [_glyph_hidden(text) for text in labels]
+    table = judged[["claim", "where", "because"]].assign(verdict=hidden)
+    if not brief:
+        named = [
+            f'{row.claim} <small id="{row.id}">{row.id} · <a href="../{row.page}.html">'
+            f"evidence: {_page(row.page)}</a></small>"
+            for row in judged.itertuples()
+        ]
+        table = table.assign(claim=named, **{"shown by": judged["shown by"]})
+    table = table[["verdict", *table.columns.drop("verdict")]]
+    classes = judged[["verdict"]].map(lambda word: f"is-{word.replace(' ', '-')}")
+    styled = table.style.set_td_classes(classes).hide()
+    stamp = attribution.attribute(attribution.of(judged).stamp())
+    return styled.set_table_attributes(f'class="dataframe claims"{stamp}')
+
+
+def _glyph_hidden(text: str) -> str:
+    """Return a label whose symbol a screen reader leaves out."""
+    symbol, _, words = text.partition(" ")
+    return f'<span aria-hidden="true">{symbol}</span> {words}'
+
+
+def _page(path: str) -> str:
+    """Return the words of a page's file name.
+
+    >>> _page("notebooks/10_table_1"), _page("book/errata")
+    ('table 1', 'errata')
+    """
+    return path.rpartition("/")[2].lstrip("0123456789_").replace("_", " ")

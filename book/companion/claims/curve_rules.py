@@ -1,0 +1,128 @@
+"""Rules for the claims on Figure 3: which network ends lowest, which learns faster."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from companion import run_set
+from companion.claims import decision
+from companion.claims.decision import Case, Judgement, initialisations
+from companion.labels import title
+from companion.run_set import PRINTED, WIDE
+from unfolded.runs.config import RunConfig
+from unfolded.runs.grid import UNFOLDED, row
+
+_WIDTHS = (128, WIDE.hidden, PRINTED.hidden)
+"""Where the curves are compared; the figure is at the last."""
+
+_LEVELS = (1, 1.5, 2)
+"""Learning speed is read at these multiples of the least error that a stacked network reaches."""
+
+
+def lowest_error() -> Judgement:
+    """Judge "ours ends with the lowest training and validation error" of Figure 3."""
+    return _at_widths(_lowest)
+
+
+def unfolded_learn_faster() -> Judgement:
+    """Judge "the unfolded networks converge faster than the stacked ones, ours the fastest"."""
+    return _at_widths(_faster)
+
+
+def _at_widths(judge: Callable[[dict], tuple[float, str]]) -> Judgement:
+    """Judge the curves of a row at each width and seed, for each initialisation of λ."""
+    judged = {}
+    for label, start in initialisations().items():
+        cases, told = [], []
+        for hidden in _WIDTHS:
+            base = replace(PRINTED, hidden=hidden)
+            found = [judge(curves) for curves in _curves(base, start)]
+            cases.append(Case(f"h = {hidden}", [success for success, _ in found]))
+            where = f"h = {hidden}"
+            if found:
+                seeds = f"{len(found)} seed{'s' * (len(found) > 1)}"
+                told.append(f"At {where}, {seeds}; the first: {found[0][1]}.")
+            else:
+                told.append(f"At {where} {_missing(base, start)}.")
+        judged[label] = decision.counted(cases, len(_WIDTHS), "widths", " ".join(told))
+    return decision.combined(judged)
+
+
+def _lowest(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
+    """Return whether ours ends lowest in both parts (1), one (a half) or none (0), in words."""
+    told, won = [], []
+    for part in ("train", "validation"):
+        ends = {name: own[f"{part}_mse"].iloc[-1] for name, own in curves.items()}
+        first = min(ends, key=ends.get)
+        won.append(first == "reweighted-rnn")
+        told.append(f"lowest {part} error {ends[first]:.1f} ({title(first)})")
+    return sum(won) / 2, ", ".join(told)
+
+
+class _Race(NamedTuple):
+    """A level of the validation error, and epochs to multiples of it: (levels,) each."""
+
+    level: float
+    stacked: np.ndarray
+    unfolded: np.ndarray
+    ours: np.ndarray
+    others: np.ndarray
+
+    @property
+    def faster(self) -> bool:
+        """Whether the last unfolded network comes before the first stacked one, at all levels."""
+        return bool((self.unfolded < self.stacked).all())
+
+    @property
+    def fastest(self) -> bool:
+        """Whether ours is alone the first at the lowest level, and at no other behind."""
+        return bool(self.ours[0] < self.others[0] and (self.ours <= self.others).all())
+
+
+def _faster(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
+    """Return whether all unfolded networks are faster and ours is the fastest, in words."""
+    race = _race(curves)
+    more = " and ".join(f"{level:g}" for level in _LEVELS[1:])
+    said = f"to reach a validation error of {race.level:.0f}, the least of any stacked network, "
+    said += f"and {more} times as much, the first stacked network takes "
+    said += "{} epochs, the last unfolded one {}, reweighted-RNN {}".format(
+        *map(_epochs, race[1:4])
+    )
+    return (race.faster + race.fastest) / 2, said
+
+
+def _race(curves: dict[str, pd.DataFrame]) -> _Race:
+    stacked = [name for name in curves if name not in UNFOLDED]
+    least = min(curves[name]["validation_mse"].min() for name in stacked)
+    epochs = {
+        name: np.array([run_set.epochs_to(own, times * least) for times in _LEVELS])
+        for name, own in curves.items()
+    }
+    ours = epochs["reweighted-rnn"]
+    first = np.min([epochs[name] for name in stacked], axis=0)
+    last = np.max([epochs[name] for name in UNFOLDED], axis=0)
+    others = np.min([each for each in epochs.values() if each is not ours], axis=0)
+    return _Race(least, first, last, ours, others)
+
+
+def _epochs(each: Iterable[float]) -> str:
+    return ", ".join("never" if np.isinf(epoch) else f"{epoch:.0f}" for epoch in each)
+
+
+def _curves(base: RunConfig, start: Callable) -> list[dict[str, pd.DataFrame]]:
+    """Return the learning curves of all networks of a row, for each seed with which all ran."""
+    found = decision.committed()
+    runs = {run.model: found.seeds(start(run)) for run in row(base)}
+    seeds = sorted(set.intersection(*map(set, runs.values())))
+    return [{name: found.curves[own[seed]] for name, own in runs.items()} for seed in seeds]
+
+
+def _missing(base: RunConfig, start: Callable) -> str:
+    found = decision.committed()
+    missing = [title(run.model) for run in row(base) if not found.seeds(start(run))]
+    if len(missing) == len(row(base)):
+        return "nothing has run"
+    return f"not yet run: {', '.join(missing)}" if missing else "no seed with which all have run"

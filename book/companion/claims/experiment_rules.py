@@ -1,0 +1,287 @@
+"""The paper's claims on experiments: one rule each, from the committed runs to a verdict."""
+
+import functools
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from companion.claims import decision
+from companion.claims.curve_rules import lowest_error, unfolded_learn_faster
+from companion.claims.decision import (
+    Compared,
+    Judgement,
+    compare,
+    decide,
+    initialisations,
+    interval,
+)
+from companion.labels import title
+from companion.reproduction.linear_baseline import level
+from companion.reproduction.paper_tables import NAMES
+from companion.run_set import PRINTED, WIDE, Difference, paired
+from unfolded.runs.config import RunConfig
+from unfolded.runs.grid import STARTS, VARIED, initialised, row
+from unfolded.runs.parameter_count import matched
+
+_TREND = 3
+"""So many values make a trend."""
+
+_GROWN = 10 * np.log10(1.1)
+"""Decibels by which a gap has to grow to be said to: training errors lag by a part of an epoch."""
+
+PLATEAU = 0.5
+"""Within so many dB of the best linear reconstruction a network is on its plateau."""
+
+_UNITS = {1: "rates", 2: "widths", 3: "depths"}
+
+# The tables ---------------------------------------------------------------------------------------
+
+
+def best_in_table(
+    number: int, least: float = 0, most: float = np.inf, model: str = "reweighted-rnn",
+    others: tuple[str, ...] = (),
+) -> Judgement:  # fmt: skip
+    """Judge "this network is the best at every value" of a table, pair by pair.
+
+    ``least`` and ``most`` bound the values; ``others`` are the networks compared with, if not all.
+    """
+
+    def pairs(base: RunConfig, start: Callable) -> list[Compared]:
+        name, values = VARIED[number]
+        each = []
+        for value in (value for value in values if least <= value <= most):
+            runs = {run.model: start(replace(run, **{name: value})) for run in row(base)}
+            at = f"{NAMES[name]} {value:g}"
+            for other in others or (each for each in runs if each != model):
+                named = f"{title(other)} at {at}"
+                each.append(compare(named, runs[model], runs[other], at))
+        return each
+
+    return _of_table(number, pairs)
+
+
+def grows(number: int) -> Judgement:
+    """Judge "ours gains with every step of what the table varies", each step on its own."""
+
+    def steps(base: RunConfig, start: Callable) -> list[Compared]:
+        runs, at = _along(number, base, start), NAMES[VARIED[number][0]]
+        enough = sum(bool(decision.committed().seeds(run)) for run in runs.values()) >= _TREND
+        return [
+            compare(f"from {at} {low:g} to {high:g}", runs[high], runs[low])
+            if enough
+            else Compared(f"from {at} {low:g} to {high:g}", (runs[high], runs[low]))
+            for low, high in itertools.pairwise(runs)
+        ]
+
+    judged = _of_table(number, steps, "steps")
+    if judged.ran:
+        return judged
+    count = len(VARIED[number][1])
+    return judged._replace(because=f"A trend needs {_TREND} of the {count} values; fewer have run.")
+
+
+def two_layers_for_lstm() -> Judgement:
+    """Judge "an LSTM of two layers is better than one of three"."""
+
+    def depths(base: RunConfig, _: Callable) -> list[Compared]:
+        two, three = (replace(base, model="lstm", depth=depth) for depth in (2, 3))
+        return [compare("of two layers over three", two, three)]
+
+    return _of_table(3, depths, "comparisons")
+
+
+def _of_table(number: int, compared: Callable, unit: str = "") -> Judgement:
+    """Judge comparisons of a table at the paper's width and, where it does not vary it, at 256.
+
+    The two are never mixed. What has run at h = 256 alone is confirmed so far, at most.
+    """
+    bases = [PRINTED] if number == 2 else [PRINTED, WIDE]
+    judged = {}
+    for base in bases:
+        ways = {name: compared(base, start) for name, start in initialisations().items()}
+        judged[base.hidden] = decide(ways, unit or _UNITS[number])
+    if number == 2:
+        return judged[PRINTED.hidden]
+    return _over_widths(judged[PRINTED.hidden], judged[WIDE.hidden])
+
+
+def _over_widths(printed: Judgement, wide: Judgement) -> Judgement:
+    """Return one verdict from that at the paper's width and that at h = 256."""
+    paper, other = f"h = {PRINTED.hidden}, the paper's width", f"h = {WIDE.hidden}"
+    if not printed.ran and not wide.ran:
+        said = f"Nothing has run at {paper}, or at {other}."
+        return Judgement("not tested", said, ran=False)
+    if not printed.ran:
+        said = f"At {other}: {wide.because}"
+        limit = f"Nothing has run at {paper}."
+        return decision.at_most_so_far(wide._replace(because=said), limit)
+    if not wide.ran:
+        return printed._replace(because=f"At {paper}: {printed.because}")
+    both = decision.combined({f"At {paper}": printed, f"At {other}": wide}, "the width")
+    if printed.word == "confirmed" and wide.word in (*decision.POSITIVE, "not tested"):
+        return both._replace(word="confirmed")
+    return both
+
+
+def _along(number: int, base: RunConfig, start: Callable) -> dict[float, RunConfig]:
+    """Return what a table varies -> reweighted-RNN there."""
+    name, values = VARIED[number]
+    return {value: start(replace(base, **{name: value})) for value in values}
+
+
+# The generalisation gap ---------------------------------------------------------------------------
+
+
+def gap_by_depth() -> Judgement:
+    """Judge "the gap between test and training error does not grow with depth"."""
+    judged = {base: _gap_along(3, base) for base in (PRINTED, WIDE)}
+    return _over_widths(judged[PRINTED], judged[WIDE])
+
+
+def gap_by_width() -> Judgement:
+    """Judge "the gap between test and training error does not grow with width"."""
+    return _gap_along(2, PRINTED)
+
+
+def _gap_along(number: int, base: RunConfig) -> Judgement:
+    """Compare the least of what the table varies with the largest, of those that ran."""
+    ways, told = {}, {}
+    for label, start in initialisations().items():
+        found, runs = decision.committed(), _along(number, base, start)
+        ran = {value: run for value, run in runs.items() if found.pairs(run, run)}
+        told[label] = ", ".join(
+            f"{np.mean([_ratio(name).mean() for name in found.seeds(run).values()]):.2f} "
+            f"at {NAMES[VARIED[number][0]]} {value:g}"
+            for value, run in ran.items()
+        )
+        ways[label] = _steps_of_gap(number, runs, ran)
+    judged = decide(ways, _UNITS[number])
+    if not judged.ran:
+        few = max(map(len, (each for each in told.values())), default=0)
+        said = f"Test error over training error: {next(iter(told.values()))}. " if few else ""
+        said += f"A trend needs {_TREND} of the {len(VARIED[number][1])} {_UNITS[number]}."
+        return judged._replace(because=said)
+    ratios = "; ".join(f"{each} ({label})" for label, each in told.items() if each)
+    said = f"Test error over training error at the last epoch: {ratios}. A growth of up to "
+    said += f"{_GROWN:.2f} dB (a tenth) counts as none, as training errors lag by a part of an "
+    known = [len(each.split(", ")) for each in told.values() if each]
+    share = {"done": min(known), "all": len(VARIED[number][1]), "unit": _UNITS[number]}
+    return judged._replace(because=f"{said}epoch. {judged.because}", **share)
+
+
+def _steps_of_gap(number: int, runs: dict, ran: dict) -> list[Compared]:
+    """Return the comparison of the ends, then what has not run, so that the whole is counted."""
+    at = NAMES[VARIED[number][0]]
+    low, high = (min(ran), max(ran)) if len(ran) >= _TREND else (min(runs), max(runs))
+    gap = _growth(runs[low], runs[high]) if len(ran) >= _TREND else None
+    name = f"of the ratio at {at} {low:g} over that at {at} {high:g}"
+    ends = Compared(name, (runs[high], runs[low]), gap, group=f"{high:g}", null=-_GROWN)
+    missing = [value for value in runs if value not in ran]
+    return [ends, *(Compared(f"{at} {value:g}", (runs[value],) * 2) for value in missing)]
+
+
+def _growth(run: RunConfig, other: RunConfig) -> Difference | None:
+    """Return by how many dB the ratio of errors is lower in the second configuration."""
+    pairs = decision.committed().trained.pairs(run, other)
+    if not pairs:
+        return None
+    first, second = (np.stack([_ratio(name) for name in side]) for side in zip(*pairs, strict=True))
+    return paired(second, first, pooled=True, null=-_GROWN)
+
+
+def _ratio(config_hash: str) -> np.ndarray:
+    """Return the error of each test sequence over the training error of the last epoch."""
+    found = decision.committed()
+    return found.errors[config_hash] / found.curves[config_hash]["train_mse"].iloc[-1]
+
+
+# What is taken away -------------------------------------------------------------------------------
+
+
+def reweighting_helps() -> Judgement:
+    """Judge "Z and g are what ours gains over ℓ1-ℓ1-RNN", by removing one or both.
+
+    ℓ1-ℓ1-RNN, which has neither, also runs with as many parameters. Networks on the plateau of
+    linear reconstruction say nothing of the reweighting and are excluded.
+    """
+    l1_l1 = replace(WIDE, model="l1-l1-rnn")
+    less = {
+        "over Z alone": replace(WIDE, reweighting="Z"),
+        "over g alone": replace(WIDE, reweighting="g"),
+        "over neither": l1_l1,
+        "over neither at equal size": matched(l1_l1),
+    }
+    ways = {
+        label: [_off_plateau(compare(name, start(WIDE), start(run))) for name, run in less.items()]
+        for label, start in initialisations().items()
+    }
+    judged = decide(ways, "comparisons")
+    said = f"At h = {WIDE.hidden}, leads of reweighted-RNN. {judged.because}"
+    return judged._replace(because=said)
+
+
+def _off_plateau(one: Compared) -> Compared:
+    """Exclude a comparison if one of its networks ends on the plateau of linear reconstruction."""
+    stuck = [run for run in one.runs if one.gap and _on_plateau(run)]
+    if not stuck:
+        return one
+    names = " and ".join(title(run.model) for run in stuck)
+    why = f"{names} within {PLATEAU:g} dB of the best linear reconstruction"
+    return replace(one, gap=None, excluded=why)
+
+
+def _on_plateau(run: RunConfig) -> bool:
+    psnr = decision.committed().at(run)["psnr_authors"].mean()
+    linear = level(source=run.source, reduction=run.reduction, cs_rate=run.cs_rate)
+    return bool(abs(psnr - linear) <= PLATEAU)
+
+
+def temporal_prior() -> Judgement:
+    """Judge "the ℓ1-ℓ1 term is part of the gain", by networks with λ2 held at zero.
+
+    The reason adds what λ2 is worth from each pair of initial λ, what memory is worth, and which
+    pair is better; these numbers are not part of the tests.
+    """
+    without = replace(WIDE, lambda2=0.0)
+    ways = {
+        label: [compare("with λ2 trained over λ2 = 0", start(WIDE), start(without))]
+        for label, start in initialisations().items()
+    }
+    judged = decide(ways, "comparisons")
+    said = f"reweighted-RNN at h = {WIDE.hidden}. {judged.because}"
+    aside = [*_worth_of("λ2", {"lambda2": 0.0}), *_worth_of("memory (G)", {"memory": "off"})]
+    if aside:
+        said += f" By initial λ1, λ2: {'; '.join(aside)}."
+    return judged._replace(because=said)
+
+
+def _worth_of(what: str, change: dict) -> list[str]:
+    told = []
+    for pair in STARTS.values():
+        run = initialised(WIDE, pair)
+        gap = decision.committed().trained.difference(run, replace(run, **change))
+        if gap:
+            told.append(f"from {pair[0]:g}, {pair[1]:g} {what} is worth {interval(gap)}")
+    return told
+
+
+RULES: dict[str, Callable[[], Judgement]] = {
+    "best at every rate": functools.partial(best_in_table, 1),
+    "best at every width": functools.partial(best_in_table, 2),
+    "best when deep": functools.partial(best_in_table, 3, least=3),
+    "IndRNN when shallow": functools.partial(
+        best_in_table, 3, most=2, model="indrnn", others=("reweighted-rnn",)
+    ),
+    "gains with depth": functools.partial(grows, 3),
+    "gap by depth": gap_by_depth,
+    "gap by width": gap_by_width,
+    "reweighting helps": reweighting_helps,
+    "temporal prior": temporal_prior,
+    "gains with width": functools.partial(grows, 2),
+    "two layers for LSTM": two_layers_for_lstm,
+    "lowest error": lowest_error,
+    "unfolded learn faster": unfolded_learn_faster,
+}
+"""What judges a claim from the committed runs."""

@@ -1,0 +1,147 @@
+"""The figures of the page that identifies the published experiment."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from companion.attribution import mark
+from companion.labels import title
+from companion.plots.line_plots import FAINT, LOOKS, panels
+from unfolded.runs import grid
+
+FILTERS = {"bilinear": "#0072B2", "area": "#D55E00", "antialiased": "#009E73"}
+"""Each filter has the same colour in every figure of the page."""
+
+STARTS = {"": "o", "earlier code": "o", "successor": "s", "earlier script": "^"}
+"""The mark of a run by its initial λ1, λ2: see :data:`unfolded.runs.grid.STARTS`."""
+
+
+def by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
+    """Draw the printed values of one width, our runs by filter, and the linear levels.
+
+    ``cells``: `identification.runs_by_filter`; ``levels``: filter -> dB.
+    What to see: near which vertical line the printed values lie, and which runs lie beside them.
+    """
+    models = list(dict.fromkeys(cells["model"]))
+    levels = dict(levels)
+    fig, ax = panels(height=4.6)
+    for name, level in levels.items():
+        ax.axvline(level, color=FILTERS[name], lw=1.2, ls="--")
+    for place, model in enumerate(models):
+        own = cells[cells["model"] == model]
+        ax.axhline(place, color=FAINT, lw=0.4, zorder=0)
+        for row in own.itertuples():
+            color = FILTERS[row.reduction]
+            ax.plot([row.low, row.high], [place] * 2, "-", color=color, lw=3, alpha=0.4)
+            ax.plot(row.ours, place, STARTS[row.start], color=color, mfc="none", ms=7)
+        ax.plot(own["printed"].iloc[0], place, "D", color="black", ms=5)
+    for name in dict.fromkeys([*levels, *cells["reduction"]]):
+        ax.plot([], [], "o--", color=FILTERS[name], mfc="none", label=name)
+    ax.plot([], [], "D", color="black", label="the paper")
+    for name in filter(None, cells["start"].unique()):
+        ax.plot([], [], STARTS[name], color=FAINT, mfc="none", label=_from(name))
+    ax.set_yticks(range(len(models)), map(title, models))
+    ax.set(xlabel="PSNR (dB)", ylim=(len(models) - 0.5, -0.5))
+    fig.legend(loc="outside upper center", ncols=3, fontsize=9)
+    return mark(fig, cells)
+
+
+def by_rate(levels: pd.DataFrame, printed: pd.DataFrame) -> Figure:
+    """Draw the linear level of each filter against the CS rate, and the printed values of Table 1.
+
+    ``levels``: `identification.linear_levels`; ``printed``: rows of Table 1.
+    What to see: how many of the printed values lie above the line of each filter.
+    """
+    fig, ax = panels(height=4.0)
+    for name, row in levels.iterrows():
+        ax.plot(levels.columns, row, "o--", color=FILTERS[name], mfc="none", label=f"PCA, {name}")
+    for model, own in printed.groupby("model", sort=False):
+        color = LOOKS[model.lower()]["color"]
+        ax.plot(own["value"], own["psnr_db"], "D-", color=color, ms=3, lw=0.8, label=title(model))
+    ax.set(xlabel="CS rate", ylabel="PSNR (dB)")
+    fig.legend(loc="outside upper center", ncols=4, fontsize=8)
+    return mark(fig, levels, printed)
+
+
+def replays(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw what each log says at an iteration and the replays, a panel a network.
+
+    ``tables``: network -> `identification.against_log`. Beside a mark stands n.
+    What to see: which filter and which n come to lie at the star, the log.
+    """
+    fig, axes = panels(1, len(tables), height=3.8, sharey=True, squeeze=False)
+    for ax, (network, table) in zip(axes[0], tables.items(), strict=True):
+        for row in table.iloc[1:].itertuples():
+            ax.plot(row.psnr, row.zeros, "o", color=FILTERS[row.frames], mfc="none")
+            where = (row.psnr, row.zeros), (3, 3)
+            ax.annotate(f"{row.n:.0f}", *where, textcoords="offset points", fontsize=8)
+        log = table.iloc[0]
+        ax.plot(log["psnr"], log["zeros"], "*", color="black", ms=12, zorder=3)
+        ax.set(title=title(network), xlabel="PSNR (dB)")
+        ax.locator_params(axis="x", nbins=4)
+    axes[0, 0].set_ylabel("share of codes that are zero")
+    for name, color in FILTERS.items():
+        axes[0, 0].plot([], [], "o", color=color, mfc="none", label=name)
+    axes[0, 0].plot([], [], "*", color="black", label="the log")
+    fig.legend(loc="outside upper center", ncols=4, fontsize=9)
+    return mark(fig, *tables.values())
+
+
+def plateaus(logs: pd.DataFrame, levels: Mapping[int, float]) -> Figure:
+    """Draw logged PSNR against the iteration, and the linear level of several n.
+
+    ``logs``: `identification.logged`; ``levels``: n -> dB with `area` frames.
+    What to see: at which of the lines the curves of the unfolded networks become flat.
+    """
+    fig, ax = panels(height=3.6)
+    for network, own in logs.groupby("network", sort=False):
+        look = LOOKS.get(network, {"color": FAINT})
+        label = title(network) if network in LOOKS else "stacked network"
+        ax.plot(own["iteration"], own["psnr"], label=label, **look)
+    top = logs["psnr"].max() + 2
+    for n, level in levels.items():
+        if level > top:
+            continue
+        ax.axhline(level, color=FILTERS["area"], lw=0.8, ls=":")
+        ax.annotate(f"n = {n}", (0, level), (4, 2), ("axes fraction", "data"), "offset points")
+    ax.set(xlabel="iteration", ylabel="PSNR (dB)", xscale="log")
+    ax.legend(loc="lower right", fontsize=9)
+    return mark(fig, logs)
+
+
+def solutions(cells: Mapping[int, pd.DataFrame]) -> Figure:
+    """Draw where λ1 and λ2 begin and end, and which PSNR they lead to, a column a width.
+
+    ``cells``: h -> rows of `identification.runs_by_filter` of unfolded networks.
+    What to see: two ends, one with large λ1 and vanishing λ2 and one the other way round, and
+    beside the printed values (diamonds) the PSNR of each.
+    """
+    fig, axes = panels(2, len(cells), height=6.4, sharey="row", squeeze=False)
+    models = list(dict.fromkeys(model for own in cells.values() for model in own["model"]))
+    for column, (hidden, own) in zip(axes.T, cells.items(), strict=True):
+        for row in own.itertuples():
+            color, style = LOOKS[row.model]["color"], STARTS[row.start]
+            x, y = (row.lambda1, row.learned_lambda1), (row.lambda2, row.learned_lambda2)
+            column[0].plot(x, y, "-", color=color, lw=0.8)
+            column[0].plot(x[0], y[0], "x", color=FAINT, ms=7)
+            column[0].plot(x[1], y[1], style, color=color, ms=7)
+            place = models.index(row.model)
+            column[1].plot(place, row.ours, style, color=color, ms=7)
+            column[1].plot(place, row.printed, "D", color="black", mfc="none", ms=6)
+        column[0].set(title=f"h = {hidden}", xlabel="λ1", xscale="log", yscale="log")
+        column[1].set_xticks(range(len(models)), map(title, models), rotation=20, fontsize=9)
+        column[1].set_xlim(-0.5, len(models) - 0.5)
+    axes[0, 0].set_ylabel("λ2")
+    axes[1, 0].set_ylabel("PSNR (dB)")
+    for name in dict.fromkeys(name for own in cells.values() for name in own["start"]):
+        axes[1, 0].plot([], [], STARTS[name], color=FAINT, label=_from(name))
+    axes[1, 0].plot([], [], "x", color=FAINT, label="initial λ1, λ2")
+    axes[1, 0].plot([], [], "D", color="black", mfc="none", label="the paper")
+    fig.legend(loc="outside upper center", ncols=3, fontsize=9)
+    return mark(fig, *cells.values())
+
+
+def _from(start: str) -> str:
+    lambda1, lambda2 = grid.STARTS[start]
+    return f"from λ = ({lambda1:g}, {lambda2:g})"

@@ -1,0 +1,171 @@
+"""Figures made of pixels: frames of a sequence, atoms of a dictionary, a matrix."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from companion.labels import title as named
+from companion.plots.style import WIDTH, array, panels
+from unfolded.errors import ConfigError, complain
+
+
+def _bare(ax) -> None:
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set(visible=True, color="#999999", linewidth=0.5)
+
+
+def frames(
+    rows: Mapping, *, columns: int = 6, peak: float = 255.0, first: int = 1, label: str = "$t$ = "
+) -> Figure:
+    """Draw sequences under each other, one named row each, at the same instants.
+
+    rows: name -> (time, height, width), grey values 0..peak; `columns` instants are shown, spread
+    evenly from the first to the last; `first` is the number of the first frame,
+    `label` what stands before it.
+    What to see: whether a row looks like the truth above it, and from which frame on.
+    Raises `ConfigError` for no row, or rows of different lengths.
+
+    >>> fig = frames({"truth": np.zeros((20, 16, 16))}, columns=4)
+    >>> [ax.get_xlabel() for ax in fig.axes]
+    ['$t$ = 1', '7', '14', '20']
+    """
+    stacks = {name: array(stack, f"row {name!r}", 3) for name, stack in rows.items()}
+    lengths = {len(stack) for stack in stacks.values()}
+    if len(lengths) != 1:
+        raise ConfigError(
+            complain("rows of one length", f"lengths {sorted(lengths)}", "cut them alike")
+        )
+    times = np.unique(np.linspace(0, lengths.pop() - 1, columns).round().astype(int))
+    # A name stands above its row: beside it there would be no room on a phone.
+    cell = WIDTH / len(times)
+    fig, axes = panels(len(stacks), len(times), height=len(stacks) * (cell + 0.32), squeeze=False)
+    for line, (name, stack) in zip(axes, stacks.items(), strict=True):
+        for ax, t in zip(line, times, strict=True):
+            ax.imshow(stack[t], vmin=0.0, vmax=peak)
+            _bare(ax)
+            ax.set_title(" ")
+        title = line[0].annotate(named(str(name)), (0, 1), (0, 4), "axes fraction", "offset points")
+        title.set_in_layout(False)
+    for ax, t in zip(axes[-1], times, strict=True):
+        ax.set_xlabel(f"{label}{t + first}" if t == times[0] else str(t + first), fontsize=11)
+    return fig
+
+
+def atoms(D, *, count: int = 48, order=None) -> Figure:
+    """Draw columns of a dictionary as small pictures, each on its own scale, zero in white.
+
+    D: (n0, h) with n0 a square number; `order`: which columns, most interesting first (default:
+    `count` columns spread evenly over 0..h-1).
+    What to see: smooth waves before training, and what training made of them.
+    Raises `ConfigError` if n0 is no square.
+
+    >>> len(atoms(np.eye(16), count=8).axes)
+    8
+    """
+    matrix = array(D, "D", 2)
+    side = round(matrix.shape[0] ** 0.5)
+    if side * side != matrix.shape[0]:
+        raise ConfigError(complain("a square number of pixels", matrix.shape[0], "pass D (n0, h)"))
+    if order is None:
+        order = np.unique(np.linspace(0, matrix.shape[1] - 1, count).astype(int))
+    shown = np.asarray(order, dtype=int)[:count]
+    wide = min(len(shown), 8)
+    tall = -(-len(shown) // wide)
+    fig, axes = panels(tall, wide, height=tall * WIDTH / wide, squeeze=False)
+    for ax in axes.flat[len(shown) :]:
+        ax.remove()
+    for ax, k in zip(axes.flat, shown, strict=False):
+        atom = matrix[:, k].reshape(side, side)
+        bound = np.abs(atom).max() or 1.0
+        ax.imshow(atom, cmap="PuOr", vmin=-bound, vmax=bound)
+        _bare(ax)
+    return fig
+
+
+def matrix(values, *, title: str = "", xlabel: str = "", ylabel: str = "") -> Figure:
+    """Draw a matrix as a picture: purple below zero, white at zero, orange above.
+
+    values: (rows, columns).
+    What to see: whether it stays near a diagonal, and where it does not.
+
+    >>> matrix(np.eye(3), title="$G$").axes[0].get_title(loc="left")
+    '$G$'
+    """
+    table = array(values, "values", 2)
+    fig, ax = panels(height=4.6)
+    bound = np.abs(table).max() or 1.0
+    image = ax.imshow(table, cmap="PuOr_r", vmin=-bound, vmax=bound)
+    ax.grid(False)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    fig.colorbar(image, ax=ax, shrink=0.85)
+    return fig
+
+
+def gallery(pictures: Mapping, *, columns: int = 3, peak: float = 255.0) -> Figure:
+    """Draw single pictures side by side, each under its name, on one grey scale 0..peak.
+
+    pictures: name -> (height, width); sizes may differ.
+    What to see: one scene treated in several ways. Raises `ConfigError` for no picture.
+
+    >>> len(gallery({"fine": np.zeros((64, 64)), "coarse": np.zeros((16, 16))}).axes)
+    2
+    """
+    if not pictures:
+        raise ConfigError(complain("at least one picture", "none", "pass name -> array"))
+    wide = min(columns, len(pictures))
+    tall = -(-len(pictures) // wide)
+    fig, axes = panels(tall, wide, height=tall * (WIDTH / wide + 0.3), squeeze=False)
+    for ax in axes.flat[len(pictures) :]:
+        ax.remove()
+    for ax, (name, picture) in zip(axes.flat, pictures.items(), strict=False):
+        ax.imshow(array(picture, f"picture {name!r}", 2), vmin=0.0, vmax=peak)
+        ax.set_title(named(str(name)))
+        _bare(ax)
+    return fig
+
+
+def tracks(paths: Mapping, *, span: float, label: str = "pixels") -> Figure:
+    """Draw where things went within a square: a hollow dot at the start, a full one a frame.
+
+    paths: name -> (time, 2), rows downwards and columns to the right; span: side of the square.
+    What to see: straight lines of equal steps that turn at the walls.
+
+    >>> tracks({"one": [[0, 0], [3, 4]]}, span=36).axes[0].get_ylabel()
+    'row (pixels)'
+    """
+    fig, ax = panels(height=4.4)
+    for name, path in paths.items():
+        rows, columns = array(path, f"path {name!r}", 2).T
+        (line,) = ax.plot(columns, rows, marker="o", ms=5, lw=1.2, label=name)
+        shade = line.get_color()
+        ax.plot(columns[0], rows[0], "o", color=shade, ms=10, mfc="white", mec=shade, mew=2)
+    room = -1, span + 1
+    ax.set(xlim=room, ylim=room[::-1], aspect="equal", xlabel=f"column ({label})")
+    ax.set_ylabel(f"row ({label})")
+    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return fig
+
+
+def measured(truth, x, estimate, *, columns: int = 6, peak: float = 255.0) -> Figure:
+    """Draw frames, their measurements as bars, and what was recovered, at the same instants.
+
+    truth, estimate: (time, height, width), grey values 0..peak; x: (time, n).
+    What to see: how few numbers are left of a frame, and that the eye can read nothing in them.
+
+    >>> zeros = np.zeros((5, 8, 8))
+    >>> len(measured(zeros, np.zeros((5, 12)), zeros, columns=3).axes)
+    9
+    """
+    rows = {"truth": truth, "measured": truth, "recovered": estimate}
+    fig = frames(rows, columns=columns, peak=peak)
+    numbers = array(x, "x", 2)
+    times = np.unique(np.linspace(0, len(numbers) - 1, columns).round().astype(int))
+    bound = np.abs(numbers).max() or 1.0
+    for ax, t in zip(fig.axes[len(times) : 2 * len(times)], times, strict=True):
+        ax.images[0].remove()
+        ax.bar(np.arange(numbers.shape[1]), numbers[t], width=1.0, color="#0072B2")
+        ax.set(xlim=(-1, numbers.shape[1]), ylim=(-bound, bound), aspect="auto", box_aspect=1)
+    return fig

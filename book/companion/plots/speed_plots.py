@@ -1,0 +1,140 @@
+"""The figures of the page "How fast": growth beside theory, PSNR beside speed."""
+
+import re
+from collections.abc import Callable
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from companion.labels import title
+from companion.plots.line_plots import FAINT, panels
+from companion.plots.line_plots import LOOKS as NETWORKS
+from companion.plots.style import show
+from companion.speed import NOT_RUN, record
+
+_AXES = {
+    "time": "frames $T$",
+    "depth": "layers $d$",
+    "hidden": "width $h$",
+    "batch": "batch $B$",
+    "runs": "runs together",
+}
+
+
+LOOKS = {
+    "stored": {"marker": "o", "ms": 4, "ls": "-"},
+    "recomputed": {"marker": "s", "ms": 7, "ls": ":", "mfc": "none"},
+}
+"""States kept for the backward pass, or computed again: told apart by more than colour."""
+
+
+def work(*, time: int, depth: int, hidden: int, batch: int, runs: int = 1, n: int = 51) -> float:
+    r"""Return the multiplications and additions that one step needs at the least.
+
+    .. math:: 3 R B T\,\bigl((d + 1)\,2h^2 + 4 d n h\bigr)
+
+    forward, to the states and to the weights; R runs side by side. Source: (8)–(11).
+    """
+    return 3.0 * runs * batch * time * ((depth + 1) * 2 * hidden**2 + 4 * depth * n * hidden)
+
+
+def states(*, time: int, depth: int, hidden: int, batch: int, runs: int = 1) -> float:
+    r"""Return the bytes of the states and of the weights' matrices, in single precision.
+
+    .. math:: 4R\,\bigl(B\,(T(d + 1) + 1)\,h + (3d + 1)\,h^2\bigr)
+
+    :math:`p_0, \dots, p_d` of every frame; W_l with its gradient, the gradients of Z_l and G.
+    """
+    matrices = (3 * depth + 1) * hidden**2
+    return 4.0 * runs * (batch * (time * (depth + 1) + 1) * hidden + matrices)
+
+
+def growth(
+    found: pd.DataFrame, column: str, theory: Callable, *, unit: float = 1.0, ylabel: str
+) -> tuple[Figure, str]:
+    """Draw a column of the record of growth on logarithmic scales; return it with its description.
+
+    ``theory(time=, depth=, hidden=, batch=, runs=)`` is drawn as a line through the last point.
+    What to see: whether the dots come to lie along the dashed line.
+    """
+    sizes, said = list(_AXES), []
+    fig, axes = panels(2, 3, height=5.0, sharey=True)
+    for ax, (axis, label) in zip(axes.flat, _AXES.items(), strict=False):
+        rows = found[found["axis"] == axis]
+        for redo, (name, look) in zip((False, True), LOOKS.items(), strict=True):
+            own = rows[rows["recompute"] == redo].sort_values(axis)
+            ax.plot(own[axis], own[column] * unit, **look, lw=1, label=name)
+        own = rows[~rows["recompute"]].sort_values(axis)
+        line = own[sizes].apply(lambda row: theory(**row.astype(int)), axis=1)
+        scale = own[column].iloc[-1] * unit / line.iloc[-1]
+        ax.plot(own[axis], line * scale, color=FAINT, ls=(0, (4, 3)), lw=1, label="theory")
+        ax.set(xscale="log", yscale="log", xlabel=label)
+        ax.set_xticks(own[axis], own[axis].astype(str), fontsize=8)
+        ax.minorticks_off()
+        ends = own[column].iloc[[0, -1]] * unit
+        said.append(f"{axis} {own[axis].iloc[0]} to {own[axis].iloc[-1]}: "
+                    f"{ends.iloc[0]:.3g} to {ends.iloc[1]:.3g}")  # fmt: skip
+    for ax in axes[:, 0]:
+        ax.set_ylabel(ylabel)
+    axes.flat[-1].axis("off")
+    axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center", frameon=False)
+    return fig, f"{ylabel} against five sizes with the line of theory; {'; '.join(said)}."
+
+
+def show_times() -> None:
+    """Show how the time of a step grows."""
+    _show("growth", "median_ms", work, ylabel="step (ms)")
+
+
+def show_memory() -> None:
+    """Show how the peak of a step's memory grows."""
+    _show("growth", "peak", states, unit=1e-6, ylabel="peak (MB)")
+
+
+def _show(name: str, *column, **options) -> None:
+    found = record(name)
+    if found is None:
+        print(NOT_RUN)
+    else:
+        show(*growth(found, *column, **options), source=found)
+
+
+def show_recovery() -> None:
+    """Show PSNR beside speed."""
+    found = record("inference")
+    if found is None:
+        print(NOT_RUN)
+    else:
+        show(*recovery(found), source=found)
+
+
+def recovery(found: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw PSNR against frames a second, one panel a batch; return it with its description.
+
+    What to see: up and to the right is better; FISTA's dots, joined, carry their iterations.
+    """
+    batches, said = sorted(found["batch"].unique()), []
+    fig, axes = panels(1, len(batches), height=4.0, sharey=True, squeeze=False)
+    for ax, batch in zip(axes.flat, batches, strict=True):
+        rows = found[found["batch"] == batch]
+        solver = rows["what"].str.startswith("fista")
+        ax.plot(*_place(rows[solver]), "o-", ms=4, color=FAINT, lw=1, label="FISTA")
+        for name, mark in zip(rows[~solver]["what"], "sD^v", strict=False):
+            colour = NETWORKS.get(name, {}).get("color")
+            ax.plot(*_place(rows[rows["what"] == name]), mark, color=colour, label=title(name))
+        for row in rows.itertuples():
+            at = (row.frames_per_second, row.psnr_frame)
+            said.append(f"{row.what}, batch {batch}: {at[0]:.0f} frames a second, {at[1]:.1f} dB")
+            if row.what.startswith("fista"):
+                count = re.search(r"\d+", row.what)[0]
+                ax.annotate(count, at, (0, 6), textcoords="offset points", ha="center", size=8)
+        ax.set(xscale="log", xlabel="frames per second", title=f"batch {batch}")
+        ax.margins(0.12, 0.12)
+    axes.flat[0].set_ylabel("PSNR, frame (dB)")
+    keys = axes.flat[0].get_legend_handles_labels()
+    fig.legend(*keys, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    return fig, f"PSNR against frames a second. {'; '.join(said)}."
+
+
+def _place(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    return rows["frames_per_second"], rows["psnr_frame"]

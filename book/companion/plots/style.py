@@ -1,0 +1,137 @@
+"""The sheet under every figure: its style, its panels, and the one way to show it."""
+
+import base64
+from importlib.resources import files
+from io import BytesIO, StringIO
+
+import matplotlib
+import matplotlib.pyplot as plt
+import matplotlib.style
+import numpy as np
+from IPython import get_ipython
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+
+from companion import attribution, labels
+from unfolded.errors import ConfigError, complain
+
+WIDTH = 6.0
+"""Width of every figure in inches; at 12-point type it stays readable on a phone."""
+
+PIXELS_PER_INCH = 112
+"""Width on a wide page; a file of pixels holds more than that for sharp screens."""
+
+FEW = 3000
+"""Points up to which a figure is shown as lines, in SVG; with more, as pixels."""
+
+matplotlib.style.use(str(files("companion.plots") / "unfolded.mplstyle"))
+
+
+def panels(rows: int = 1, columns: int = 1, *, height: float = 3.6, **keywords) -> tuple:
+    """Return an empty figure and its axes: one `Axes`, or an array of them as pyplot gives.
+
+    The figure does not belong to pyplot, so nothing shows it twice and nothing has to close it.
+    `height` is in inches; other keywords go to `Figure.subplots`.
+
+    >>> fig, (left, right) = panels(1, 2, sharey=True)
+    >>> fig.get_size_inches().tolist()
+    [6.0, 3.6]
+    """
+    fig = Figure(figsize=(WIDTH, height))
+    return fig, fig.subplots(rows, columns, **keywords)
+
+
+def on(ax: Axes | None, height: float = 3.6) -> tuple[Figure, Axes]:
+    """Return the figure of `ax` and `ax`, or a new pair if there is none."""
+    return panels(height=height) if ax is None else (ax.figure, ax)
+
+
+def array(values, name: str, ndim: int) -> np.ndarray:
+    """Return `values` (array or tensor) as a float array, or say which shape was expected.
+
+    Raises `ConfigError` unless it has `ndim` axes and at least one entry.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    out = np.asarray(values, dtype=float)
+    if out.ndim != ndim or out.size == 0:
+        wanted = f"{name} with {ndim} axes and at least one entry"
+        raise ConfigError(complain(wanted, f"shape {out.shape}", "pass an array of that shape"))
+    return out
+
+
+def png(fig: Figure) -> bytes:
+    """Return `fig` as a PNG file; the same figure gives the same bytes.
+
+    >>> png(panels()[0])[1:4]
+    b'PNG'
+    """
+    sheet = BytesIO()
+    fig.savefig(sheet, format="png", metadata={"Software": None})
+    return sheet.getvalue()
+
+
+def svg(fig: Figure) -> str:
+    """Return `fig` as SVG text, its words drawn as paths; the same figure gives the same text.
+
+    >>> svg(panels()[0])[:5]
+    '<?xml'
+    """
+    sheet = StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "unfolded"}):
+        fig.savefig(sheet, format="svg", metadata={"Date": None, "Creator": None})
+    return sheet.getvalue()
+
+
+def drawn(fig: Figure) -> tuple[str, str]:
+    """Return the media type and the content in which `fig` is best shown.
+
+    SVG where lines are few, for it is sharp at any size and on paper; PNG for pictures, and where
+    there are more than FEW points.
+    """
+    points = 0
+    for ax in fig.axes:
+        if ax.images or any(isinstance(c, QuadMesh) for c in ax.collections):
+            points = FEW + 1
+        points += sum(len(line.get_xdata()) for line in ax.lines)
+        points += sum(max(len(c.get_offsets()), len(c.get_paths())) for c in ax.collections)
+        points += len(ax.patches)
+    if points > FEW:
+        return "image/png", base64.b64encode(png(fig)).decode("ascii")
+    return "image/svg+xml", svg(fig)
+
+
+def show(fig: Figure, alt: str, source=None) -> None:
+    """Show `fig` in the notebook with `alt` as its description, then close it.
+
+    `alt` says in a sentence what is to be seen: it is read aloud by screen readers, and stands in
+    for the picture where there is none. It is stored under the media type beside the picture, as
+    `{"image/svg+xml": {"alt": alt}}`, where the book finds it. Outside a notebook only the
+    description is printed.
+    `source` is what the numbers were read from, where the figure does not carry it: see
+    `companion.attribution.of`. It is stored beside `alt`, and the book shows it as a stamp below.
+    Raises `ConfigError` for an empty `alt` and for a `source` that says nothing.
+
+    >>> show(panels()[0], "Two axes and nothing between them.")
+    Two axes and nothing between them.
+    >>> show(panels()[0], "  ")
+    Traceback (most recent call last):
+    unfolded.errors.ConfigError: expected a description of the figure; got '  '; pass alt=...
+    """
+    if not isinstance(alt, str) or not alt.strip():
+        raise ConfigError(complain("a description of the figure", repr(alt), "pass alt=..."))
+    stamp, alt = attribution.shown_with(fig, source).stamp(), labels.typeset(alt.strip())
+    if get_ipython() is None:
+        print(alt)
+    else:
+        # The width only: with a height beside it, a narrow page would squeeze the picture.
+        width = round(fig.get_figwidth() * PIXELS_PER_INCH)
+        mime, picture = drawn(fig)
+        display(
+            {mime: picture, "text/plain": alt},
+            metadata={mime: {"alt": alt, "width": width, "source": stamp}},
+            raw=True,
+        )
+    plt.close(fig)

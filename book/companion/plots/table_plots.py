@@ -1,0 +1,309 @@
+"""The figures of the table pages: the paper's PSNR and ours, leads, learning curves.
+
+Each figure carries the source of the table that it draws.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from companion.attribution import mark
+from companion.plots.line_plots import FAINT, LOOKS, panels, show
+from companion.reproduction import agreement, linear_baseline
+from companion.reproduction.paper_tables import BEST, MEAN, NAMES, REPORTED, starts, title
+from companion.run_set import Evidence
+from unfolded.runs import grid
+from unfolded.runs.config import RunConfig
+
+_LABELS = {"cs_rate": "CS rate", "hidden": "width $h$", "depth": "layers $d$"}
+
+
+def overview(paper: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame, titles) -> Figure:
+    """Draw the paper's table and ours side by side, a line a network, over the two baselines.
+
+    ``paper``: rows of `paper_tables.beside_print`, of which the paper's values are drawn;
+    ``own``: rows of :func:`companion.reproduction.paper_tables.measured`; ``levels``: those of
+    `paper_tables.baselines`; all of one table. ``titles``: of the two panels.
+    What to see: which networks are above the best linear reconstruction, and in which order. In our
+    panel a solid line is "as well as we can", and small hollow marks are "as reported".
+    """
+    fig, axes = panels(1, 2, height=4.6, sharey=True)
+    values = sorted(set(levels["value"]))
+    one = paper.drop_duplicates(["model", "value"])
+    for model, line in one.groupby(one["model"].str.lower(), sort=False):
+        _line(axes[0], line.set_index("value")["psnr_db"].reindex(values), model)
+    for (model, start), line in own[own["runs"] > 0].groupby(["model", "start"], sort=False):
+        _line(axes[1], line.set_index("value")["ours"].reindex(values), model, start)
+    for ax, name in zip(axes, titles, strict=True):
+        _baselines(ax, levels)
+        _ticks(ax, values)
+        ax.set(title=name, xlabel=_LABELS[grid.VARIED[int(own["table"].iloc[0])][0]])
+    axes[0].set_ylabel("PSNR (dB)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
+    return mark(fig, paper, own, levels)
+
+
+def show_overview(
+    paper: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame, titles: Sequence[str]
+) -> str:
+    """Show :func:`overview` and return the sentence that states how the tables agree."""
+    said = agreement.finding(paper, own, levels)
+    alt = f"The paper's table and ours, a line a network. {said}"
+    show(overview(paper, own, levels, titles), alt)
+    return said
+
+
+def _line(ax, values: pd.Series, model: str, start: str = "") -> None:
+    """Draw one network along a table; the hollow marks of "as reported" have no line."""
+    look, at = LOOKS[model], np.arange(len(values))
+    if start == REPORTED:
+        ax.plot(at, values, "o", color=look["color"], mfc="none", ms=5, label="_")
+        return
+    look = {**look, "marker": "o", "ms": 3, "markevery": None}
+    ax.plot(at, values, lw=1.5, label=title(model), **look)
+
+
+def _baselines(ax, levels: pd.DataFrame, label: bool = True) -> None:
+    """Draw the best linear reconstruction and the mean frame along a table, in grey."""
+    for name, style in (("PCA", "-"), (MEAN, ":")):
+        own = levels[levels["level"] == name].sort_values("value")
+        words = {"PCA": "best linear (PCA)"}.get(name, name) if label else "_"
+        ax.plot(range(len(own)), own["psnr"], style, color=FAINT, lw=2.5, zorder=0, label=words)
+
+
+def _ticks(ax, values) -> None:
+    ticks = [f"{value:g}" for value in values]
+    ax.set_xticks(range(len(values)), ticks, rotation=60 if len(ticks[-1]) > 3 else 0)
+
+
+def by_network(cells: pd.DataFrame, levels: pd.DataFrame | None = None) -> Figure:
+    """Draw one table, a panel a network: ours, both values of an unfolded one, over the baselines.
+
+    ``cells``: rows of :func:`companion.reproduction.paper_tables.measured`, or of
+    `paper_tables.beside_print`, whose values of the paper are then drawn as well;
+    ``levels``: :func:`companion.reproduction.paper_tables.baselines`.
+    What to see: whether a network rises with what the table varies, and above which baseline.
+    """
+    number = int(cells["table"].iloc[0])
+    values = sorted(set(cells["value"]))
+    fig, axes = panels(3, 3, height=6.4, sharex=True, sharey=True)
+    for ax, (model, own) in zip(axes.flat, cells.groupby("model", sort=False), strict=False):
+        if "psnr_db" in own:
+            line = own.drop_duplicates("value").set_index("value")["psnr_db"].reindex(values)
+            ax.plot(range(len(values)), line, "D--", color=FAINT, mfc="none", lw=1, ms=4)
+        if levels is not None:
+            _baselines(ax, levels, label=False)
+            _crosses(ax, own, levels, values)
+        for start, each in own.groupby("start", sort=False):
+            _with_interval(ax, each.set_index("value").reindex(values), model.lower(), start)
+        ax.set_title(title(model), fontsize=11)
+        _ticks(ax, values)
+    fig.supxlabel(_LABELS[grid.VARIED[number][0]], fontsize=12)
+    fig.supylabel("PSNR (dB)", fontsize=12)
+    _explained(fig, paper="psnr_db" in cells, levels=levels is not None, two=set(cells["start"]))
+    return mark(fig, cells, *([] if levels is None else [levels]))
+
+
+def _crosses(ax, own: pd.DataFrame, levels: pd.DataFrame, values: list) -> None:
+    """Put a cross on the mean frame where a network did not train."""
+    lost = sorted(set(own.loc[own["verdict"] == "did not train", "value"]))
+    if not lost:
+        return
+    mean = levels[levels["level"] == MEAN].set_index("value")["psnr"]
+    at = [values.index(value) for value in lost]
+    color = LOOKS[own["model"].iloc[0].lower()]["color"]
+    ax.plot(at, mean[lost], "x", color=color, ms=7, mew=2)
+
+
+def _with_interval(ax, line: pd.DataFrame, model: str, start: str) -> None:
+    color, at = LOOKS[model]["color"], np.arange(len(line))
+    hollow = {"mfc": "white", "ls": "--"} if start == REPORTED else {"ls": "-"}
+    ax.plot(at, line["ours"], "o", color=color, lw=1.4, ms=5, **hollow)
+    ends = (line[name].astype(float) for name in ("low", "high"))
+    ax.vlines(at, *ends, color=color, lw=3, alpha=0.4)
+
+
+def _explained(fig: Figure, *, paper: bool, levels: bool, two: set[str]) -> None:
+    """Draw the legend of what all panels share."""
+    marks = [Line2D([], [], color=FAINT, marker="D", ls="--", mfc="none", ms=4, label="the paper")]
+    marks = marks if paper else []
+    if REPORTED in two:
+        marks.append(Line2D([], [], color="#222222", marker="o", ls="--", mfc="white", ms=5,
+                            label=f"ours, {REPORTED}"))  # fmt: skip
+    words = f"ours, {BEST}" if REPORTED in two else "ours"
+    marks.append(Line2D([], [], color="#222222", marker="o", ms=5, label=words))
+    if levels:
+        marks.append(Line2D([], [], color=FAINT, lw=2.5, label="best linear (PCA)"))
+        marks.append(Line2D([], [], color=FAINT, lw=2.5, ls=":", label=MEAN))
+        marks.append(Line2D([], [], color="#222222", ls="none", marker="x", mew=2,
+                            label="did not train"))  # fmt: skip
+    fig.legend(handles=marks, loc="outside upper center", ncols=3, fontsize=9)
+
+
+def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
+    """Draw the networks at some values of a table, a panel a value: the paper, ours, baselines.
+
+    ``cells``: rows of `paper_tables.beside_print` of one table; ``levels``:
+    :func:`companion.reproduction.paper_tables.baselines`.
+    What to see: a filled dot in its diamond is a value that is reproduced as reported; the grey
+    lines are what needs no network. A cross on the mean frame is a network that did not train.
+    """
+    fig, axes = panels(1, len(values), height=4.8, sharey=True, sharex=True, squeeze=False)
+    models = list(dict.fromkeys(cells["model"]))
+    for ax, value in zip(axes[0], values, strict=True):
+        own = cells[cells["value"] == value]
+        here = levels[levels["value"] == value].set_index("level")["psnr"]
+        for name, style in (("PCA", "-"), (MEAN, ":")):
+            ax.axvline(here[name], color=FAINT, lw=2, ls=style, zorder=0)
+        for cell in own.itertuples():
+            place, color = models.index(cell.model), LOOKS[cell.model.lower()]["color"]
+            ax.plot(cell.psnr_db, place, "D", mfc="none", mec="#222222", ms=9, mew=1.2)
+            if cell.verdict == "did not train":
+                ax.plot(here[MEAN], place, "x", color=color, ms=7)
+            ax.plot([cell.low, cell.high], [place] * 2, "-", color=color, lw=3, alpha=0.5)
+            square = {"marker": "s", "mfc": "none"} if cell.start == BEST else {"marker": "o"}
+            ax.plot(cell.ours, place, ls="none", color=color, ms=6, **square)
+        ax.set(title=f"$h$ = {value:g}", xlabel="PSNR (dB)", ylim=(len(models) - 0.5, -0.5))
+        ax.locator_params(axis="x", nbins=5)
+    axes[0, 0].set_yticks(range(len(models)), map(title, models))
+    marks = [Line2D([], [], color="#222222", ls="none", marker=mark, mfc=fill, label=label)
+             for mark, fill, label in (("D", "none", "the paper"), ("o", None, f"ours, {REPORTED}"),
+                                       ("s", "none", f"ours, {BEST}"))]  # fmt: skip
+    marks += [Line2D([], [], color=FAINT, lw=2, ls=style, label=label)
+              for style, label in (("-", "best linear (PCA)"), (":", MEAN))]  # fmt: skip
+    fig.legend(handles=marks, loc="outside upper center", ncols=3, fontsize=9)
+    return mark(fig, cells, levels)
+
+
+def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
+    """Draw by how much reweighted-RNN leads each other network, with intervals; a panel a value.
+
+    ``gaps``: rows of `agreement.leads`; ``varies``: what the table varies, a
+    field of RunConfig.
+    What to see: a mark right of the line is a lead; an interval that touches it decides nothing.
+    Filled: λ as reported; hollow: as well as we can.
+    """
+    values = sorted(set(gaps["value"]))
+    others = [name for name in LOOKS if name in set(gaps["other"])]
+    height = 1.6 + 0.34 * max(len(others), 1)
+    shape = {"height": height, "sharey": True, "sharex": True, "squeeze": False}
+    fig, axes = panels(1, max(len(values), 1), **shape)
+    for ax, value in zip(axes[0], values, strict=False):
+        for gap in gaps[gaps["value"] == value].itertuples():
+            best = gap.start == BEST
+            place = others.index(gap.other) + (0.18 if best else -0.18)
+            color = LOOKS[gap.other]["color"]
+            ax.plot([gap.low, gap.high], [place] * 2, "-", color=color, lw=4, alpha=0.5)
+            ax.plot(gap.mean, place, "s" if best else "o", mec=color, ms=5,
+                    mfc="white" if best else color)  # fmt: skip
+        ax.axvline(0, color="#444444", lw=1)
+        ax.set(title=f"{NAMES[varies]} {value:g}", ylim=(len(others) - 0.5, -0.5))
+        ax.locator_params(axis="x", nbins=3)
+    axes[0, 0].set_yticks(range(len(others)), map(title, others))
+    fig.supxlabel(f"lead of {title('reweighted-rnn')} (dB, averaged by sequence)", fontsize=12)
+    marks = [Line2D([], [], color="#222222", ls="none", marker=mark, mfc=fill, label=label)
+             for mark, fill, label in (("o", None, REPORTED), ("s", "none", BEST))]  # fmt: skip
+    fig.legend(handles=marks, loc="outside upper center", ncols=2, fontsize=9)
+    return mark(fig, gaps)
+
+
+def curves_along(
+    number: int, base: RunConfig, found: Evidence, start: str = BEST
+) -> dict[str, pd.DataFrame]:
+    """Return learning curves of reweighted-RNN along what a table varies, where it has run.
+
+    Keys such as "d = 3"; of several seeds the first. ``base`` holds what the table does not vary;
+    ``start`` says which initial λ.
+    """
+    field, symbol = grid.VARIED[number][0], {1: "rate", 2: "h", 3: "d"}[number]
+    runs = grid.table(number, base, ["reweighted-rnn"])
+    each = {f"{symbol} = {getattr(run, field):g}": found.curve(starts(found, run)[start])
+            for run in runs}  # fmt: skip
+    return {name: curve for name, curve in each.items() if curve is not None}
+
+
+def curves_of(base: RunConfig, found: Evidence, start: str = BEST) -> dict[str, pd.DataFrame]:
+    """Return the learning curves of the networks that have run, by name.
+
+    Of several seeds the first. ``base`` holds what the networks share; ``start`` says which initial
+    λ of the unfolded ones.
+    """
+    rows = {run.model: starts(found, run) for run in grid.row(base)}
+    each = {name: found.curve(own.get(start, own.get(""))) for name, own in rows.items()}
+    return {name: curve for name, curve in each.items() if curve is not None}
+
+
+def error_levels(base: RunConfig) -> dict[str, float]:
+    """Return the test error of the two baselines at a CS rate, in squared grey levels, by name."""
+    known = linear_baseline.known(base, (base.cs_rate,)).set_index("cs_rate")["test_mse"]
+    return {"best linear (PCA)": float(known[base.cs_rate]), MEAN: float(known[0.0])}
+
+
+def ends(curves: Mapping[str, pd.DataFrame]) -> str:
+    """Return a sentence with the last validation error of each curve, for a figure's description.
+
+    >>> ends({"gru": pd.DataFrame({"validation_mse": [9.0, 4.0]})})
+    'Validation error at the end: GRU: 4.'
+    """
+    last = {_titled(name): table["validation_mse"].iloc[-1] for name, table in curves.items()}
+    said = ", ".join(f"{name}: {mse:.0f}" for name, mse in last.items())
+    return f"Validation error at the end: {said}."
+
+
+def _titled(name: str) -> str:
+    return title(name) if name in LOOKS else name
+
+
+def learning(
+    curves: Mapping[str, pd.DataFrame],
+    *,
+    title: str = "",
+    levels: Mapping[str, float] | None = None,
+) -> Figure:
+    """Draw training and validation error of several runs, side by side.
+
+    ``curves``: name -> a table with a row an epoch, as :func:`companion.results.curves` gives it;
+    ``levels``: name -> the error of a baseline, see :func:`error_levels`.
+    What to see: which falls first, which ends lowest, how far the two panels differ, and which
+    stays at the best linear reconstruction.
+    """
+    fig, axes = panels(1, 2, height=4.4, sharey=True)
+    for ax, name in zip(axes, ("train", "validation"), strict=True):
+        for number, (label, table) in enumerate(curves.items()):
+            at = np.arange(1, len(table) + 1)
+            look = LOOKS.get(label, {"color": f"C{number}"})
+            ax.plot(at, table[f"{name}_mse"], label=_titled(label), lw=1.6, **look)
+        for (level, mse), style in zip((levels or {}).items(), ("-", ":"), strict=False):
+            ax.axhline(mse, color=FAINT, lw=2.5, ls=style, zorder=0, label=level)
+        ax.set(title=name, xlabel="epoch", yscale="log")
+    axes[0].set_ylabel("mean squared error (grey levels²)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=3, title=title or None)
+    return mark(fig, curves)
+
+
+def gains(found: pd.DataFrame, *, change: str) -> Figure:
+    """Draw what a change brings to each network, with its interval.
+
+    ``found``: :func:`companion.run_set.gains`; rows of several answers are drawn one by one.
+    ``change`` says what was changed, in a few words.
+    What to see: right of the line the change helps; a bar that touches the line decides nothing.
+    """
+    several = found["answer"].nunique() > 1
+    fig, ax = panels(height=1.1 + 0.32 * max(len(found), 1))
+    labels = []
+    for place, gap in enumerate(found.itertuples()):
+        color = LOOKS[gap.model]["color"]
+        ax.plot([gap.low, gap.high], [place] * 2, "-", color=color, lw=4, alpha=0.5)
+        ax.plot(gap.mean, place, "o", color=color, ms=6)
+        name = title(gap.model)
+        labels.append(f"{name}, {gap.answer}" if several else name)
+    ax.axvline(0, color="#444444", lw=1)
+    ax.locator_params(axis="x", nbins=6)
+    ax.set(xlabel=f"gain by {change} (dB)", ylim=(max(len(found), 1) - 0.5, -0.5))
+    ax.set_yticks(range(len(found)), labels)
+    return mark(fig, found)

@@ -1,0 +1,1 @@
+"""Comparison of the runs with the paper's tables and with its protocol."""

@@ -1,0 +1,375 @@
+"""Which experiment the paper reports: runs by filter, earlier logs, hypotheses, what is left."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from companion import results, run_set
+from companion.attribution import mark
+from companion.labels import minus, signed, title
+from companion.reproduction import linear_baseline
+from companion.reproduction.paper_tables import AGREES
+from companion.reproduction.protocol_replay import MEASUREMENTS, STORED
+from companion.run_set import Evidence
+from unfolded import networks
+from unfolded.data import REDUCTIONS
+from unfolded.provenance import ROOT
+from unfolded.runs import grid
+from unfolded.runs.config import RunConfig
+
+LOGS = ROOT / "data" / "paper" / "earlier_logs.csv"
+"""Logged values of three trainings that came with the authors' earlier code."""
+
+AT = replace(run_set.PRINTED, hidden=128)
+"""The column of Table 2 in which the paper's networks differ least: h = 128 at CS rate 0.2."""
+
+WORDS = {
+    "reduction": "frames",
+    "printed": "the paper (dB)",
+    "ours": "ours (dB)",
+    "low": "lowest seed (dB)",
+    "high": "highest seed (dB)",
+    "difference": "ours − the paper (dB)",
+    "eval_mse": "validation MSE (squared grey levels)",
+    "apart": "less the log (dB)",
+    "zeros": "share of zero codes",
+    "spread": "between seeds (dB)",
+    "variance": "variance (squared grey levels)",
+}
+"""What the columns of these tables hold, with its unit, in words."""
+
+_LAMBDAS = ["lambda1", "lambda2", "learned_lambda1", "learned_lambda2"]
+
+_SHORT, _BILINEAR = "*", "°"
+"""Mark an effect that is known from short runs only, or from bilinear frames only."""
+
+
+def stored_runs() -> Evidence:
+    """Return the finished runs of data/results/ without curves and errors by sequence."""
+    runs = results.committed()
+    done = runs["status"] == "done"
+    return Evidence(runs[done], {}, {}, frozenset(runs.loc[~done, "config_hash"]))
+
+
+def runs_by_filter(found: Evidence, base: RunConfig = AT) -> pd.DataFrame:
+    """Return the printed value and our runs of each network with the frames of each filter.
+
+    A row a network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
+    several. Columns: model, reduction, start (of `grid.STARTS`, empty for a stacked
+    network), printed, ours (mean over seeds), low and high (extremes), seeds, difference, and
+    what λ1 and λ2 have become; the width is kept as ``attrs["hidden"]``. Units: dB, in the
+    averaging of the authors' earlier code.
+    """
+    cells = results.printed().query("table == 2 and value == @base.hidden")
+    printed = dict(zip(cells["model"].str.lower(), cells["psnr_db"], strict=True))
+    rows, used = [], []
+    for run in grid.row(base):
+        for reduction in REDUCTIONS:
+            for start, own in grid.starts(replace(run, reduction=reduction)).items():
+                ran = found.at(own)
+                if ran.empty:
+                    continue
+                used.append(own)
+                psnr = ran["psnr_authors"]
+                rows.append(
+                    {
+                        "model": run.model,
+                        "reduction": reduction,
+                        "start": start if networks.unfolded(run.model) else "",
+                        "printed": printed[run.model],
+                        **{"ours": psnr.mean(), "low": psnr.min(), "high": psnr.max()},
+                        "seeds": len(psnr),
+                        "difference": psnr.mean() - printed[run.model],
+                        **ran[_LAMBDAS].mean(),
+                    }
+                )
+    columns = ["model", "reduction", "start", "printed", "ours", "low", "high", "seeds"]
+    columns += ["difference", *_LAMBDAS]
+    table = mark(pd.DataFrame(rows, columns=columns), found.source(used), cells)
+    table.attrs["hidden"] = base.hidden
+    return table
+
+
+def linear_levels(rates: tuple[float, ...] = linear_baseline.RATES) -> pd.DataFrame:
+    """Return the best linear reconstruction in dB, a row a filter and a column a CS rate."""
+    table = linear_baseline.committed().query("source == 'mnist' and cs_rate in @rates")
+    wide = table.pivot(index="reduction", columns="cs_rate", values="psnr_authors")
+    wide = wide.reindex(REDUCTIONS).rename_axis(index=None, columns=None)
+    return mark(wide, table)
+
+
+def levels_by_n() -> pd.DataFrame:
+    """Return the best linear reconstruction in dB, a row a filter and a column a candidate n."""
+    table = linear_baseline.committed().query("source == 'mnist'")
+    table = table[table["n"].isin(MEASUREMENTS)]
+    wide = table.pivot(index="reduction", columns="n", values="psnr_authors").reindex(REDUCTIONS)
+    return mark(wide.rename_axis(index=None, columns=None), table)
+
+
+def variances() -> pd.Series:
+    """Return the mean squared error of the mean frame by filter, in squared grey levels.
+
+    It is the variance of a pixel about the mean training frame, over test frames, and the error of
+    a network that has learned nothing else.
+    """
+    table = linear_baseline.committed().query("source == 'mnist' and cs_rate == 0")
+    return mark(table.set_index("reduction")["test_mse"].reindex(REDUCTIONS), table)
+
+
+def logged() -> pd.DataFrame:
+    """Return the logged values of the earlier trainings, one row an evaluation."""
+    return results.read(LOGS)
+
+
+def replayed(networks: tuple[str, ...] = ("l1-l1-rnn", "sista-rnn")) -> pd.DataFrame:
+    """Return the stored replays of these networks, one row an iteration that was kept."""
+    table = results.committed(STORED)
+    return mark(table[table["network"].isin(networks)], table)
+
+
+def against_log(network: str, iteration: int, *, log: str | None = None) -> pd.DataFrame:
+    """Return what a log says at an iteration, and beside it the replays of a network.
+
+    First row the log, then a row each filter and n: means over seeds, and the largest difference
+    between seeds. Columns: frames, n, seeds, eval_mse (squared grey levels), psnr (dB), apart (dB,
+    less the log), zeros (share of codes), lambda1, lambda2, spread (dB). ``log``: whose log, if
+    it is not named as the network: "stacked" for the one without codes.
+    """
+    log, values = log or network, ["eval_mse", "psnr", "zeros", "lambda1", "lambda2"]
+    said = logged().query("network == @log and iteration == @iteration")[values]
+    own = replayed((network,)).query("iteration == @iteration")
+    rows = [{"frames": "the log", **said.iloc[0]}]
+    for (n, reduction), runs in own.groupby(["n", "reduction"]):
+        spread = float(np.ptp(runs["psnr"])) if len(runs) > 1 else np.nan
+        means = {"frames": reduction, "n": n, "seeds": len(runs), **runs[values].mean()}
+        rows.append(means | {"apart": means["psnr"] - rows[0]["psnr"], "spread": spread})
+    table = pd.DataFrame(rows, columns=["frames", "n", "seeds", *values, "apart", "spread"])
+    return mark(table, own, LOGS)
+
+
+def nearest(table: pd.DataFrame, n: int | None = None) -> pd.Series:
+    """Return the replay of :func:`against_log` whose PSNR is closest to the log's, at one n or any.
+
+    >>> nearest(pd.DataFrame({"frames": ["the log", "area"], "n": [None, 64], "apart": [None, 1]}))[
+    ...     "frames"
+    ... ]
+    'area'
+    """
+    own = table.dropna(subset=["apart"])
+    own = own if n is None else own[own["n"] == n]
+    return own.loc[own["apart"].abs().idxmin()]
+
+
+HYPOTHESES: dict[str, dict[str, object]] = {
+    "frames: block means, not bilinear": {"reduction": "area"},
+    "frames: antialiased, not bilinear": {"reduction": "antialiased"},
+    "pixels in [0, 1], not [0, 255]": {"protocol": "normalised"},
+    **{
+        f"initial λ ({one:g}, {two:g}), not (1, 0.01)": {"lambda1": one, "lambda2": two}
+        for name, (one, two) in grid.STARTS.items()
+        if name != "earlier code"
+    },
+    "schedule: PyTorch's definition of a plateau": {"schedule": "pytorch"},
+    "PSNR averaged by frame": {"metric": "psnr_frame"},
+    "PSNR averaged by sequence": {"metric": "psnr_sequence"},
+    "PSNR of one error over all": {"metric": "psnr_global"},
+    **{
+        f"{title(model)}: variant {variant}": {"model": model, "variant": variant}
+        for model, variants in networks.VARIANTS.items()
+        for variant in variants
+    },
+    "loss averaged, not summed": {},
+}
+"""What the paper leaves open, and how a run is changed to try it; nothing where no run can."""
+
+
+def hypotheses(found: Evidence, base: RunConfig = AT) -> pd.DataFrame:
+    """Return what each hypothesis changes in each network, in dB, as text.
+
+    A row a hypothesis, a column a network. Each effect is the difference of two means over seeds
+    that differ in nothing else, at the width of ``base``; from runs of profile `paper` with `area`
+    frames if there are any, else from bilinear frames (marked °) or from short runs (marked *).
+    First come the differences to be explained, the paper's value less ours with either filter.
+    """
+    models = [run.model for run in grid.row(base)]
+    table = {name: {m: _effect(found, base, m, change) for m in models}
+             for name, change in HYPOTHESES.items()}  # fmt: skip
+    cells = runs_by_filter(found, base)
+    left = {f"the paper − ours, {how} frames{words}": _missing(cells, how, start)
+            for how in ("bilinear", "area")
+            for start, words in (("earlier code", ""), ("successor", ", λ (0.003, 0.02)"))
+            if how == "area" or start == "earlier code"}  # fmt: skip
+    text = {name: {m: each.get(m, "not run") for m in models} for name, each in left.items()}
+    return mark(pd.DataFrame(text | table).T[models], cells, found.runs)
+
+
+def _missing(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
+    own = cells[(cells["reduction"] == reduction) & cells["start"].isin(["", start])]
+    return {row.model: signed(-row.difference) for row in own.itertuples()}
+
+
+def _effect(found: Evidence, base: RunConfig, model: str, change: dict) -> str:
+    """Return what a change does to a network, from the best runs that there are, as text."""
+    change = dict(change)
+    metric = change.pop("metric", None)
+    if not change and metric is None:
+        return "not run"
+    if change.get("model", model) != model or ("lambda1" in change) > networks.unfolded(model):
+        return "–"
+    change.pop("model", None)
+    filters = ("bilinear",) if "reduction" in change else ("area", "bilinear")
+    for profile in ("paper", "short"):
+        for reduction in filters:
+            run = replace(base, model=model, depth=None, profile=profile, reduction=reduction)
+            before, after = found.at(run), found.at(replace(run, **change))
+            if len(before) and len(after):
+                gain = after[metric or "psnr_authors"].mean() - before["psnr_authors"].mean()
+                marked = _BILINEAR * (reduction != "area" and "reduction" not in change)
+                return signed(gain) + marked + _SHORT * (profile == "short")
+    return "not run"
+
+
+def distances(cells: pd.DataFrame, levels: pd.Series) -> pd.Series:
+    """Return the median distance in dB of the printed values from the linear level of each filter.
+
+    ``levels``: filter -> dB. It is a median because one network may be far above all levels.
+    """
+    printed = cells.groupby("model")["printed"].first()
+    return pd.Series({name: (printed - level).abs().median() for name, level in levels.items()})
+
+
+def closest(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return of each network the run that is closest to the paper, with the frames of each filter.
+
+    Index (model, reduction); this choice uses the printed values and identifies a protocol: it
+    is no reproduction.
+    """
+    order = cells["difference"].abs().sort_values().index
+    return cells.loc[order].groupby(["model", "reduction"]).first()
+
+
+def told_runs(cells: pd.DataFrame, levels: pd.Series) -> str:
+    """Say which filter the printed values and our runs point to, in two sentences."""
+    far = distances(cells, levels).sort_values()
+    apart = ", ".join(f"{value:.2f} dB with {name} frames" for name, value in far.items())
+    best = closest(cells)["difference"].abs().unstack()
+    near = {
+        name: f"{int((own.dropna() <= AGREES).sum())} of {own.notna().sum()} with {name} frames"
+        for name, own in best.items()
+    }
+    return (
+        f"the median distance of the {cells['model'].nunique()} values that the paper reports from "
+        f"the best linear reconstruction is {apart}. Networks that come within {AGREES:g} dB of "
+        f"the paper from one of the initial λ that have run: {', '.join(near.values())}."
+    )
+
+
+def told_logs(tables: Mapping[str, pd.DataFrame], n: int) -> str:
+    """Say which filter the logs point to, a sentence a network. ``tables``: :func:`against_log`."""
+    told = []
+    for network, table in tables.items():
+        best, log = nearest(table, n), table.iloc[0]
+        others = table[(table["n"] == n) & (table["frames"] != best["frames"])]["apart"]
+        rest = ", ".join(map(signed, others))
+        seeds = "" if np.isnan(best["spread"]) else f"; seeds differ by {best['spread']:.2f} dB"
+        told.append(
+            f"{title(network)}: the log says {log['psnr']:.2f} dB, and the replay with n = {n} is "
+            f"closest with {best['frames']} frames, {signed(best['apart'])} dB{seeds}; with the "
+            f"other filters it differs by {rest or 'an amount not known yet'} dB. There λ1 and λ2 "
+            f"are {best['lambda1']:.4f} and {minus(format(best['lambda2'], '.4f'))}, in the log "
+            f"{log['lambda1']:.4f} and {minus(format(log['lambda2'], '.4f'))}."
+        )
+    return " ".join(told)
+
+
+def told_plateau(iteration: int, early: int = 50) -> str:
+    """Say which linear levels the unfolded networks' logs are near, and which replays agree too."""
+    names = ("l1-l1-rnn", "sista-rnn")
+    logs = logged().query("iteration == @iteration").set_index("network")["psnr"]
+    near = {
+        (how, n): level
+        for how, row in levels_by_n().iterrows()
+        for n, level in row.dropna().items()
+        if (logs[list(names)] - level).abs().max() <= AGREES
+    }
+    replays = [against_log(name, early).set_index(["frames", "n"])["apart"] for name in names]
+    known = {pair: [own[pair] for own in replays if pair in own.index] for pair in near}
+    kinds = {"agree": [], "do not agree": [], "have not been made": []}
+    for (how, n), apart in known.items():
+        close = all(abs(each) <= AGREES for each in apart)
+        kind = "have not been made" if not apart else "agree" if close else "do not agree"
+        kinds[kind].append(f"{how}, n = {n}")
+    said = " and ".join(f"{logs[name]:.2f} dB ({title(name)})" for name in names)
+    told = ", ".join(f"{how}, n = {n} ({level:.2f} dB)" for (how, n), level in near.items())
+    same = "; ".join(f"{kind} for {', '.join(pairs) or 'none'}" for kind, pairs in kinds.items())
+    return (
+        f"At iteration {iteration} the logs say {said}. Linear levels within {AGREES:g} dB of "
+        f"both: {told or 'none'}. Replays of these agree with the logs where they are within "
+        f"{AGREES:g} dB at iteration {early}: they {same}."
+    )
+
+
+def told_starts(cells: pd.DataFrame) -> str:
+    """Say what the initial λ decide in each unfolded network, a sentence each.
+
+    ``cells``: rows of :func:`runs_by_filter` of one width and filter.
+    """
+    told = []
+    for model, own in cells.groupby("model", sort=False):
+        ends = [
+            f"{row.ours:.2f} dB from ({row.lambda1:g}, {row.lambda2:g}), which became "
+            f"({row.learned_lambda1:.1e}, {row.learned_lambda2:.1e})"
+            for row in own.itertuples()
+        ]
+        apart = f"; that is {np.ptp(own['ours']):.2f} dB apart" if len(own) > 1 else ""
+        told.append(
+            f"{title(model)} (the paper: {own['printed'].iloc[0]:.2f}): {'; '.join(ends)}{apart}."
+        )
+    return " ".join(told)
+
+
+def unexplained(cells: pd.DataFrame) -> dict[str, list[str]]:
+    """Return what :func:`runs_by_filter` leaves open with `area` frames, by kind of finding.
+
+    "matched": networks with a start within half a decibel of the paper; "apart": those that ran,
+    with the difference closest to zero; "only from": of the matched ones, those of which another
+    start is farther away; "not run": the others.
+    """
+    area = cells[cells["reduction"] == "area"]
+    found = {"matched": [], "apart": [], "only from": [], "not run": []}
+    for model in networks.names():
+        own = area[area["model"] == model]
+        if own.empty:
+            found["not run"].append(title(model))
+            continue
+        best = own.loc[own["difference"].abs().idxmin()]
+        told = f"{title(model)} ({signed(best['difference'])} dB)"
+        if abs(best["difference"]) > AGREES:
+            found["apart"].append(told)
+            continue
+        found["matched"].append(told)
+        others = own[own["difference"].abs() > AGREES]
+        if len(others):
+            worst = others["difference"]
+            pair = f"({best['lambda1']:g}, {best['lambda2']:g})"
+            found["only from"].append(
+                f"{title(model)} from {pair} (otherwise {', '.join(map(signed, worst))} dB)"
+            )
+    return found
+
+
+def told_left(*widths: pd.DataFrame) -> str:
+    """Say what is left open at each width, a paragraph a width: :func:`runs_by_filter` of each."""
+    paragraphs = []
+    for cells in widths:
+        found = {kind: "; ".join(names) or "none" for kind, names in unexplained(cells).items()}
+        hidden = cells.attrs["hidden"]
+        paragraphs.append(
+            f"**h = {hidden}, `area` frames.** Within {AGREES:g} dB of the paper: "
+            f"{found['matched']}. Farther away, ours less the paper from the closest of the "
+            f"initial λ that have run: {found['apart']}. Matched from one of the initial λ only: "
+            f"{found['only from']}. Not run: {found['not run']}."
+        )
+    return "\n\n".join(paragraphs)

@@ -1,0 +1,189 @@
+"""Baselines that need no training by gradient: the mean frame, and the best linear reconstruction.
+
+``python -m companion linear-baseline`` writes them to data/results/linear_levels.csv.
+"""
+
+import argparse
+import functools
+import math
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from companion import result_store, results
+from unfolded import data, metrics
+from unfolded.errors import ConfigError, complain
+from unfolded.runs import input_frames
+from unfolded.runs.config import PROFILES, RunConfig
+from unfolded.runs.grid import VARIED
+
+LEVELS = "linear_levels.csv"
+"""The file of data/results/ that holds the baselines."""
+
+DID_NOT_TRAIN = 0.05
+"""A run at most this many dB above the mean frame has not learned to reconstruct."""
+
+RATES = VARIED[1][1]
+"""The CS rates of Table 1."""
+
+EARLIER = (1 / 4, 1 / 3)
+"""The CS rates n = 64 and n = 85, at which the authors' earlier trainings may have measured."""
+
+
+def principal_components(train: Tensor, n: int | None = None) -> tuple[Tensor, Tensor]:
+    r"""Return the mean frame (n0,) and the n leading principal directions (n, n0) of frames.
+
+    .. math:: C = \tfrac1N \sum_i (s_i - \bar s)(s_i - \bar s)^\top = V \Lambda V^\top
+
+    The directions are the leading columns of V, computed in double precision; ``n`` None returns
+    all of them. Shapes: frames (…, n0). Raises ConfigError unless 1 ≤ n ≤ n0.
+    """
+    frames = train.reshape(-1, train.shape[-1]).double()
+    size = frames.shape[1]
+    n = size if n is None else n
+    if not 1 <= n <= size:
+        want = f"a number of components from 1 to {size}"
+        raise ConfigError(complain(want, n, "choose another"))
+    mean = frames.mean(0)
+    centred = frames - mean
+    _, vectors = torch.linalg.eigh(centred.T @ centred / len(frames))
+    return mean, vectors.flip(1).T[:n]
+
+
+def linear_reconstruction(train: Tensor, test: Tensor, n: int) -> Tensor:
+    r"""Reconstruct frames from the n linear measurements that suit the training frames best.
+
+    .. math:: \hat s = \bar s + V_n V_n^\top (s - \bar s)
+
+    By the Eckart–Young theorem no linear encoder with n outputs and affine decoder has a smaller
+    mean squared error on the training frames. Shapes: both (…, n0), result as ``test``.
+    Raises ConfigError unless 1 ≤ n ≤ n0.
+
+    >>> frames = torch.tensor([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0]])
+    >>> linear_reconstruction(frames, frames[:1] + 1, 1).round(decimals=3)
+    tensor([[1., 1.]])
+    """
+    mean, directions = principal_components(train, n)
+    centred = test.double() - mean
+    return (mean + centred @ directions.T @ directions).to(test.dtype)
+
+
+def mean_frame(train: Tensor, test: Tensor) -> Tensor:
+    """Return the mean of the training frames in the shape of ``test``: (…, n0)."""
+    return train.mean(tuple(range(train.ndim - 1))).expand_as(test)
+
+
+def scores(reference: Tensor, estimate: Tensor, peak: float) -> dict[str, float]:
+    """Return the PSNR in dB in each averaging, and ``test_mse`` in squared grey levels of 255."""
+    error = ((estimate - reference) * (255 / peak)).double()
+    found = {
+        f"psnr_{average}": metrics.psnr(reference, estimate, peak=peak, average=average)
+        for average in metrics.AVERAGES
+    }
+    return found | {"test_mse": error.square().mean().item()}
+
+
+def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, object]]:
+    """Return the baselines on the test frames of a configuration, as rows of the table.
+
+    Columns: level (names the row), source, reduction, method ("mean frame" or "PCA"), cs_rate
+    and n (0 for the mean frame), the scores, and the provenance. PSNR does not depend on the
+    protocol, since both methods scale with the pixels.
+    """
+    (train, _, test), checksum = input_frames.load(config)
+    peak, origin = config.scale.peak, result_store.origin() | {"data_sha256": checksum}
+    estimates = {("mean frame", 0.0, 0): mean_frame(train, test)}
+    mean, directions = principal_components(train)
+    centred = test.double() - mean
+    for rate in rates:
+        n = int(rate * train.shape[-1])
+        basis = directions[:n]
+        estimate = (mean + centred @ basis.T @ basis).to(test.dtype)
+        estimates["PCA", rate, n] = estimate
+    return [
+        {
+            "level": f"{config.source} {config.reduction} {method} {n}",
+            **{"source": config.source, "reduction": config.reduction, "method": method},
+            **{"cs_rate": rate, "n": n},
+            **scores(test, estimate, peak),
+            **origin,
+        }
+        for (method, rate, n), estimate in estimates.items()
+    ]
+
+
+@functools.cache
+def committed() -> pd.DataFrame:
+    """Return the baselines of data/results/, read once."""
+    return results.committed(LEVELS)
+
+
+def known(config: RunConfig, rates: Iterable[float] = RATES) -> pd.DataFrame:
+    """Return the baselines for the frames of a configuration: the committed ones, or new ones.
+
+    Committed are those of the full number of sequences, for each source and filter of the table;
+    the others are computed here. Columns as in :func:`levels`; a rate that is not in the table of
+    rates is computed as well.
+    """
+    rows = committed()
+    own = rows[rows["source"].eq(config.source) & rows["reduction"].eq(config.reduction)]
+    if config.size.count == PROFILES["paper"].count and set(rates) <= set(own["cs_rate"]):
+        return own
+    return pd.DataFrame(levels(config, rates))
+
+
+def mean_frame_psnr(config: RunConfig, average: str = "authors") -> float:
+    """Return the test PSNR in dB of the mean frame on the frames of a configuration."""
+    return float(known(config, ()).query("cs_rate == 0")[f"psnr_{average}"].iloc[0])
+
+
+def level(
+    *,
+    source: str = "mnist",
+    reduction: str = "area",
+    cs_rate: float = 0.0,
+    average: str = "authors",
+) -> float:
+    """Return a committed baseline in dB: PCA at a CS rate, or the mean frame at rate 0.
+
+    Raises ConfigError if the table does not have it.
+    """
+    rows = committed()
+    same = rows["source"].eq(source) & rows["reduction"].eq(reduction)
+    found = rows.loc[same & rows["cs_rate"].eq(cs_rate), f"psnr_{average}"]
+    if len(found) != 1:
+        do = "run `python -m companion linear-baseline`"
+        want = f"one baseline of {source}, {reduction}, rate {cs_rate:g}"
+        raise ConfigError(complain(want, f"{len(found)} rows", do))
+    return float(found.iloc[0])
+
+
+def did_not_train(runs: pd.DataFrame) -> pd.Series:
+    """Return which runs are no better than the mean frame: within 0.05 dB of it, or below.
+
+    ``runs`` has the columns of data/results/runs.csv. A run on a source or filter without a
+    committed baseline is taken to have trained.
+    """
+    means = committed().query("cs_rate == 0").set_index(["source", "reduction"])["psnr_authors"]
+    places = zip(runs["source"], runs["reduction"], strict=True)
+    limit = pd.Series([means.get(place, -math.inf) for place in places], runs.index, dtype=float)
+    return runs["psnr_authors"] <= limit + DID_NOT_TRAIN
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compute the baselines of a source with each reduction and merge them into the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m companion linear-baseline",
+        description="Compute the mean-frame and the PCA baselines for data/results/.",
+    )
+    parser.add_argument("--source", choices=data.SOURCES, default="mnist")
+    options = parser.parse_args(arguments)
+    for reduction in data.REDUCTIONS:
+        config = RunConfig(source=options.source, reduction=reduction, profile="paper")
+        rows = levels(config, (*RATES, *EARLIER))
+        result_store.merge(LEVELS, rows)
+        for row in rows:
+            print(f"{row['level']}: {row['psnr_authors']:.2f} dB")
+    return 0

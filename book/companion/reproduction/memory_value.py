@@ -1,0 +1,393 @@
+"""What memory is worth: trained networks tested as they are, without state, and out of order.
+
+    python -m companion memory-value --store runs --hidden 256
+
+tests the finished runs of a folder and merges the results into data/results/memory.csv; what is
+stored already is not tested again.
+"""
+
+import argparse
+import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from companion import result_store, results
+from companion.attribution import mark
+from companion.labels import signed, title
+from companion.plots.style import panels
+from companion.reproduction.linear_baseline import did_not_train
+from companion.run_set import PRINTED, Difference, decibel, paired
+from unfolded import data, files, metrics, runtime
+from unfolded.errors import RecordError, complain
+from unfolded.networks import names, unfolded
+from unfolded.runs import input_frames, records
+from unfolded.runs.config import PROFILES, RunConfig, usual_depth
+from unfolded.runs.grid import AS_REPORTED, STARTS
+from unfolded.seeds import derive
+from unfolded.training import checkpoint
+from unfolded.training.stacking import Alone, recovered
+
+TABLE, ERRORS = "memory.csv", "memory"
+"""The table in data/results/, a row a run, and the folder of errors, a file a run."""
+
+CONDITIONS = ("as_trained", "without_state", "shuffled")
+"""Whole sequences; each frame as a sequence of length one; the frames of a sequence shuffled."""
+
+_TRAINED = "psnr_authors_as_trained"
+
+PERMUTATIONS = 3
+"""Random orders of each sequence, whose errors are averaged."""
+
+_FREE = ("model", "depth", "seed", "lambda1", "lambda2", "memory", "variant")
+"""Fields in which the runs of one table may differ."""
+
+_LIKE = ("model", "cs_rate", "hidden", "depth", "seed", "source", "protocol", "profile")
+_LIKE += ("reduction", "lambda1", "lambda2", "memory", "variant")
+
+_PAIRS = (STARTS["earlier code"], AS_REPORTED)
+"""The initial λ1, λ2 that are compared."""
+
+_GROUP = ["model", "lambda1", "lambda2", "variant", "memory"]
+"""What names a row of the page: its runs differ in nothing but the seed."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Runs that were tested, a row each, and their errors: config hash -> a column a condition."""
+
+    runs: pd.DataFrame
+    errors: dict[str, pd.DataFrame]
+
+    @classmethod
+    def committed(cls, hidden: int = 256) -> "Outcomes":
+        """Return what data/results/ has at a width; empty tables if there is none."""
+        if not results.note(results.RESULTS / TABLE).exists():
+            return cls(pd.DataFrame(columns=["config_hash", *_LIKE, _TRAINED]), {})
+        runs = results.committed(TABLE).query("hidden == @hidden")
+        paths = {name: results.RESULTS / ERRORS / f"{name}.csv" for name in runs["config_hash"]}
+        return cls(runs, {name: results.read(path) for name, path in paths.items()})
+
+    def trained(self) -> "Outcomes":
+        """Return the runs that learned to reconstruct."""
+        return self._only(~self._failed())
+
+    def untrained(self) -> "Outcomes":
+        """Return the runs that return little but the mean frame."""
+        return self._only(self._failed())
+
+    def _failed(self) -> pd.Series:
+        return did_not_train(self.runs.rename(columns={_TRAINED: "psnr_authors"}))
+
+    def _only(self, wanted: pd.Series) -> "Outcomes":
+        return Outcomes(mark(self.runs[wanted], self.runs[wanted]), self.errors)
+
+    def of(self, names: Iterable[str], condition: str) -> np.ndarray:
+        """Return the errors of runs in a condition: (runs, sequences) in squared grey levels."""
+        return np.stack([self.errors[name][condition].to_numpy(float) for name in names])
+
+
+def permuted(frames: Tensor, number: int) -> Tensor:
+    """Return the frames of each sequence in a random order of its own, the same in each call.
+
+    Shapes: frames (sequences, time, features), result alike.
+
+    >>> permuted(torch.arange(4.0).reshape(1, 4, 1), 0).sort(1).values.flatten().tolist()
+    [0.0, 1.0, 2.0, 3.0]
+    """
+    generator = torch.Generator().manual_seed(derive(0, "order of frames", number))
+    order = torch.rand(frames.shape[:2], generator=generator).argsort(1)
+    return frames.gather(1, order[..., None].expand_as(frames))
+
+
+def conditions(
+    network: nn.Module, frames: Tensor, permutations: int = PERMUTATIONS
+) -> dict[str, list[tuple[Tensor, Tensor]]]:
+    """Return reference and estimate of test frames in each of :data:`CONDITIONS`.
+
+    One pair, or one for each permutation. Both (sequences, time, n0), in the order in which the
+    network saw the frames. Without state each frame meets the state before a first frame.
+    """
+    alone, single = Alone(network), frames.reshape(-1, 1, frames.shape[-1])
+    orders = [permuted(frames, number) for number in range(permutations)]
+    return {
+        "as_trained": [(frames, recovered(alone, frames))],
+        "without_state": [(frames, recovered(alone, single).reshape(frames.shape))],
+        "shuffled": [(order, recovered(alone, order)) for order in orders],
+    }
+
+
+def evaluate(
+    network: nn.Module, frames: Tensor, peak: float, permutations: int = PERMUTATIONS
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Return PSNR in two averagings, and the error of each sequence, in each condition.
+
+    Columns of the second: :data:`CONDITIONS`, mean squared errors in squared grey levels of 255,
+    averaged over permutations; PSNR in the averaging "sequence" is that of these errors.
+    """
+    found, errors = {}, {}
+    for name, pairs in conditions(network, frames, permutations).items():
+        each = [((a - b) * (255 / peak)).double().square().mean((1, 2)) for a, b in pairs]
+        errors[name] = torch.stack(each).mean(0).numpy()
+        psnr = [metrics.psnr(a, b, peak=peak, average="authors") for a, b in pairs]
+        found[f"psnr_authors_{name}"] = float(np.mean(psnr))
+        found[f"psnr_sequence_{name}"] = float(decibel(errors[name]).mean())
+    return found, pd.DataFrame(errors)
+
+
+def eligible(found: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
+    """Keep the finished runs like ``base``: any network at its usual depth, seed, initial λ,
+    variant, and with memory or without."""
+    fixed = {name: value for name, value in base.as_dict().items() if name not in _FREE}
+    same = [found[name].eq(value) for name, value in fixed.items()]
+    same += [found["status"].eq("done"), found["depth"].eq(found["model"].map(usual_depth))]
+    return found[np.logical_and.reduce(same)]
+
+
+def examine(folder: Path, row: dict, shelf: dict, permutations: int = PERMUTATIONS) -> tuple:
+    """Test the network of a finished run: its row of the table, and its errors.
+
+    Raises RecordError if its weights are damaged, or the frames are not those of its training.
+    """
+    network, config = checkpoint.load_network(folder)
+    frames = input_frames.on_device(config, "cpu", shelf)
+    if row["data_sha256"] != frames.sha256:
+        got, do = f"those of {frames.sha256[:12]}", "use the data of the run"
+        raise RecordError(complain(f"frames {row['data_sha256'][:12]}", got, do))
+    with torch.no_grad(), runtime.flushed_denormals():
+        psnr, errors = evaluate(network, frames.test, config.scale.peak, permutations)
+    like = {name: row[name] for name in ("config_hash", *_LIKE)}
+    like |= {"permutations": permutations, "weights_sha256": weights_sha256(folder)}
+    return like | psnr | {"data_sha256": frames.sha256} | result_store.origin(), errors
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return the checksum of the weights in a run's folder; "" if there are none."""
+    path = folder / checkpoint.WEIGHTS
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def keep(name: str, row: dict, errors: pd.DataFrame) -> None:
+    """Write the errors of a run, then its row: a row without errors is tested again."""
+    content = io.StringIO()
+    errors.to_csv(content, index_label="sequence", float_format="%.4g", lineterminator="\n")
+    files.write(results.RESULTS / ERRORS / f"{name}.csv", content.getvalue())
+    result_store.merge(TABLE, [row])
+
+
+def update(
+    base: RunConfig, store: str | Path | None = None, permutations: int = PERMUTATIONS
+) -> Iterable[dict]:
+    """Test the runs of a folder that are not stored, or whose weights changed; yield their rows."""
+    known, shelf = {}, {}
+    if (results.RESULTS / TABLE).exists():
+        rows = results.committed(TABLE)
+        origin = zip(rows["weights_sha256"], rows["permutations"], strict=True)
+        known = dict(zip(rows["config_hash"], origin, strict=True))
+    for row in eligible(results.collect(store), base).to_dict("records"):
+        name = row["config_hash"]
+        folder = records.store(store) / name
+        checksum = weights_sha256(folder)
+        if checksum and known.get(name) != (checksum, permutations):
+            tested, errors = examine(folder, row, shelf, permutations)
+            keep(name, tested, errors)
+            yield tested
+
+
+def label(model: str, lambda1: float, lambda2: float, variant: str, memory: str) -> str:
+    """Return how the page names a network and how it was trained.
+
+    >>> label("sista-rnn", 1.0, 0.01, "default", "off"), label("gru", 1.0, 0.01, "default", "on")
+    ('SISTA-RNN, λ from (1, 0.01), trained without memory', 'GRU')
+    """
+    start = [f"λ from ({lambda1:g}, {lambda2:g})"] if unfolded(model) else []
+    other = [variant] if variant != "default" else []
+    without = ["trained without memory"] if memory == "off" else []
+    return ", ".join([title(model), *start, *other, *without])
+
+
+def summary(found: Outcomes) -> pd.DataFrame:
+    """Return a row for each network and initial λ: PSNR in each condition, and the differences.
+
+    ``past`` is what is lost without state and ``order`` what is lost on shuffled frames, each the
+    mean over seeds and sequences of the difference of a sequence's PSNR, with its 95 % interval
+    (see :func:`companion.run_set.paired`). Columns: network, model, memory, the conditions, past,
+    past_low, past_high, order, order_low, order_high, seeds, sequences, config_hash. In dB.
+    """
+    rows = []
+    for key, runs in _groups(found.runs):
+        own = [found.of(runs["config_hash"], name) for name in CONDITIONS]
+        levels = dict(zip(CONDITIONS, (decibel(each).mean() for each in own), strict=True))
+        past, order = paired(own[1], own[0]), paired(own[2], own[0])
+        rows.append(
+            {"network": label(*key), "model": key[0], "memory": key[-1], **levels}
+            | _ends("past", past)
+            | _ends("order", order)
+            | {"seeds": past.seeds, "sequences": past.sequences}
+            | {"config_hash": " ".join(runs["config_hash"])}
+        )
+    columns = ["network", "model", "memory", *CONDITIONS]
+    columns += [f"{what}{end}" for what in ("past", "order") for end in ("", "_low", "_high")]
+    table = pd.DataFrame(rows, columns=[*columns, "seeds", "sequences", "config_hash"])
+    return mark(table, found.runs)
+
+
+def against_no_link(found: Outcomes) -> pd.DataFrame:
+    """Return how far networks trained with the link are above those trained with it at zero.
+
+    A row for each network and initial λ of which both ran; seeds and sequences are paired.
+    Columns: network, with_link, without_link, mean, low, high, seeds, sequences, verdict, and
+    trained_and_cut: how far the network that was trained with the link and is applied without
+    state is above the one that was trained with the link at zero.
+    """
+    rows, runs = [], {key: own.set_index("seed") for key, own in _groups(found.runs)}
+    for key, on in runs.items():
+        off = runs.get((*key[:-1], "off"))
+        seeds = [] if off is None or key[-1] == "off" else sorted(set(on.index) & set(off.index))
+        if not seeds:
+            continue
+        ours, theirs = ([each.at[seed, "config_hash"] for seed in seeds] for each in (on, off))
+        linked, cut = (found.of(ours, name) for name in CONDITIONS[:2])
+        alone = found.of(theirs, CONDITIONS[0])
+        gap = paired(linked, alone)
+        levels = {"with_link": decibel(linked).mean(), "without_link": decibel(alone).mean()}
+        cut = {"trained_and_cut": paired(cut, alone).mean}
+        rows.append({"network": label(*key), **levels, **gap._asdict()} | cut)
+        rows[-1] |= {"verdict": gap.verdict, "config_hash": " ".join([*ours, *theirs])}
+    columns = ["network", "with_link", "without_link", *Difference._fields]
+    table = pd.DataFrame(rows, columns=[*columns, "trained_and_cut", "verdict", "config_hash"])
+    return mark(table, found.runs)
+
+
+def missing(found: Outcomes) -> list[str]:
+    """Return which networks of the comparison have no result, as the page names them.
+
+    Wanted are the stacked networks, and the unfolded ones from both initial λ, with memory and
+    trained without it.
+    """
+    have, wanted = {key for key, _ in _groups(found.runs)}, []
+    for model in names():
+        pairs = _PAIRS if unfolded(model) else [STARTS["earlier code"]]
+        for memory in ("on", "off") if unfolded(model) else ("on",):
+            wanted += [(model, *pair, "default", memory) for pair in pairs]
+    return [label(*key) for key in wanted if key not in have]
+
+
+def told(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a :func:`summary` or :func:`against_no_link` as shown, intervals as text."""
+    named = {"as_trained": "as trained (dB)", "with_link": "trained with link (dB)"}
+    named |= {"without_link": "trained without link (dB)"}
+    named = {old: new for old, new in named.items() if old in rows}
+    out = rows[["network", *named]].rename(columns=named)
+    heads = {"past": "change without state", "order": "change, shuffled", "mean": "difference"}
+    for name in (name for name in heads if name in rows):
+        low, high = ("low", "high") if name == "mean" else (f"{name}_low", f"{name}_high")
+        ends = zip(rows[name], rows[low], rows[high], strict=True)
+        out[f"{heads[name]} (dB)"] = [f"{signed(m)} [{signed(a)}, {signed(b)}]" for m, a, b in ends]
+    if "trained_and_cut" in rows:
+        out["without state, less trained without link (dB)"] = rows["trained_and_cut"].map(signed)
+    out["seeds"] = rows["seeds"]
+    return mark(out, rows)
+
+
+def sentences(rows: pd.DataFrame) -> list[str]:
+    """Return what each row of a summary says, for a description of the figure."""
+    return [
+        f"{row.network} {signed(row.past)} dB without state, {signed(row.order)} dB shuffled"
+        for row in rows[rows["memory"] == "on"].itertuples()
+    ]
+
+
+def verdict(rows: pd.DataFrame) -> str:
+    """Return a summary in a few sentences of Markdown; "Not run." if it has no row."""
+    trained = rows[rows["memory"] == "on"]
+    if trained.empty:
+        return "Not run."
+    said = []
+    for what, name in (("past", "Without state"), ("order", "On shuffled frames")):
+        worse, better = (int(each.sum()) for each in (trained[f"{what}_high"] < 0,
+                                                      trained[f"{what}_low"] > 0))  # fmt: skip
+        least, most = trained.loc[trained[what].idxmax()], trained.loc[trained[what].idxmin()]
+        said.append(
+            f"{name}, PSNR changes by {signed(least[what])} dB ({least.network}) to "
+            f"{signed(most[what])} dB ({most.network}); it is lower for {worse} and higher for "
+            f"{better} of {len(trained)} rows of the table, by the intervals."
+        )
+    best = trained.loc[trained["as_trained"].idxmax()]
+    others = trained[trained["model"] != best.model]
+    if len(others):
+        rival = others.loc[others["as_trained"].idxmax()]
+        gap = best.without_state - rival.as_trained
+        said.append(
+            f"Without state, the best network as trained ({best.network}) is {abs(gap):.2f} dB "
+            f"{'above' if gap > 0 else 'below'} the best other network with its state "
+            f"({rival.network})."
+        )
+    return " ".join(said)
+
+
+def listed(found: Outcomes) -> str:
+    """Return the networks of some runs with their seeds, or "none"."""
+    each = [f"{label(*key)} (seeds: {', '.join(map(str, own['seed']))})"
+            for key, own in _groups(found.runs)]  # fmt: skip
+    return "; ".join(each) or "none"
+
+
+def drawn(rows: pd.DataFrame) -> Figure:
+    """Draw what the past and the order are worth, two dots with intervals a row of a summary.
+
+    Without the networks that were trained without memory, for which both are zero.
+    What to see: which networks lose much without a past, and which more where it misleads.
+    """
+    rows = rows[rows["memory"] == "on"]
+    fig, ax = panels(height=1.3 + 0.6 * len(rows))
+    looks = {"past": ("o", "#0072B2", "without state"), "order": ("D", "#D55E00", "shuffled")}
+    for shift, (what, (marker, colour, name)) in zip((-0.14, 0.14), looks.items(), strict=True):
+        places = np.arange(len(rows)) + shift
+        ax.hlines(places, rows[f"{what}_low"], rows[f"{what}_high"], colour, lw=3, alpha=0.45)
+        ax.plot(rows[what], places, marker, color=colour, ls="none", label=name)
+    ax.axvline(0, color="#8a8a8a", lw=1)
+    ax.set(xlabel="change of PSNR (dB)", ylim=(len(rows) - 0.5, -0.5))
+    ax.set_yticks(range(len(rows)), rows["network"].str.replace(", λ", ",\nλ"))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    return mark(fig, rows)
+
+
+def _groups(runs: pd.DataFrame):
+    """Yield the runs that differ in nothing but the seed, in the order of the networks."""
+    if runs.empty:
+        return
+    order = runs["model"].map({name: number for number, name in enumerate(names())})
+    by, up = ["place", "memory", "lambda1", "seed"], [True, False, False, True]
+    ordered = runs.assign(place=order).sort_values(by, ascending=up)
+    yield from ordered.drop(columns="place").groupby(_GROUP, sort=False)
+
+
+def _ends(name: str, gap: Difference) -> dict[str, float]:
+    return {name: gap.mean, f"{name}_low": gap.low, f"{name}_high": gap.high}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Test the runs of a folder."""
+    parser = argparse.ArgumentParser(
+        prog="python -m companion memory-value",
+        description="Test finished runs as trained, without state and on shuffled frames.",
+    )
+    parser.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
+    parser.add_argument("--hidden", type=int, default=256, help="width of the runs; default 256")
+    parser.add_argument("--source", choices=data.SOURCES, default=PRINTED.source)
+    parser.add_argument("--profile", choices=tuple(PROFILES), default=PRINTED.profile)
+    options = parser.parse_args(arguments)
+    base = RunConfig(source=options.source, profile=options.profile, hidden=options.hidden)
+    for row in update(base, options.store):
+        level = {name: row[f"psnr_authors_{name}"] for name in CONDITIONS}
+        told = ", ".join(f"{name} {psnr:.2f}" for name, psnr in level.items())
+        print(f"{row['model']} seed {row['seed']} {row['config_hash']}: {told} dB", flush=True)
+    return 0

@@ -1,0 +1,400 @@
+"""The paper's table cells next to ours: value, mean and interval over seeds, verdict.
+
+Unfolded networks have two values in every cell: from the initial λ1, λ2 that the same authors print
+("as reported"), and from the pair with the least validation error ("as well as we can").
+"""
+
+import base64
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from companion import attribution, labels, results
+from companion.labels import signed, title
+from companion.reproduction import linear_baseline
+from unfolded.runs import grid
+from unfolded.runs.config import RunConfig, other_defaults
+
+if TYPE_CHECKING:
+    from companion.run_set import Evidence
+
+AGREES = 0.5
+"""Decibels within which two values count as the same."""
+
+SEEDS = 3
+"""So many seeds give an interval that can agree with the paper; that of two spans decibels."""
+
+_SOURCES = ("moving-mnist", "mnist")
+"""What may be compared with the paper; a cell has runs of one of them, the released file first."""
+
+FULL = RunConfig(profile="paper", source="mnist")
+"""What the cells of the paper's tables share, at the paper's width."""
+
+REPORTED, BEST = "as reported", "as well as we can"
+"""The two values of an unfolded network: initial λ as printed, or selected on validation data."""
+
+NAMES = {"cs_rate": "rate", "hidden": "h =", "depth": "d ="}
+"""What a table varies, as it heads a column."""
+
+FROM_TABLE_1 = "*"
+"""Marks a value of the paper that Table 1 repeats, where its own table has lost it."""
+
+SYMBOLS = {
+    "agrees": "≈ agrees",
+    "higher": "▲ higher",
+    "lower": "▼ lower",
+    "did not train": "○ did not train",
+    "not run": "– not run",
+    "lost": "? lost in the source",
+}
+
+LINEAR, MEAN = "best linear reconstruction (PCA, {} components)", "mean frame"
+"""The two baselines of every table, as its rows name them."""
+
+
+def _names() -> tuple[str, ...]:
+    """Return the networks in the order of the paper's tables."""
+    return tuple(dict.fromkeys(results.printed()["model"].str.lower()))
+
+
+def garbled(cells: pd.DataFrame) -> pd.Series:
+    """Return which values of the paper are not lost in the source but appear in several forms."""
+    return cells["status"].str.startswith("unreadable")
+
+
+# Which runs count --------------------------------------------------------------------------------
+
+
+def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the runs that may be compared with the paper: its scale and protocol, the default
+    filter, Moving MNIST from either source, λ initialised at one of the pairs of the authors.
+    """
+    same = runs["profile"].eq(FULL.profile) & runs["protocol"].eq(FULL.protocol)
+    return as_usual(runs[same & runs["source"].isin(_SOURCES)])
+
+
+def as_usual(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the runs with default values outside :data:`TABLE_FIELDS` and the initial λ.
+
+    An unfolded network may have any pair of :data:`unfolded.runs.grid.STARTS`.
+    """
+    usual = other_defaults()
+    first, second = usual.pop("lambda1"), usual.pop("lambda2")
+    same = [runs[name].eq(value) for name, value in usual.items()]
+    pairs = runs["lambda1"].eq(first) & runs["lambda2"].eq(second)
+    for one, two in grid.STARTS.values():
+        known = runs["lambda1"].eq(one) & runs["lambda2"].eq(two)
+        pairs |= runs["model"].isin(grid.UNFOLDED) & known
+    kept = runs[np.logical_and.reduce([*same, pairs])]
+    return attribution.mark(kept, kept)
+
+
+def starts(found: "Evidence", run: RunConfig) -> dict[str, RunConfig]:
+    """Return the runs of which a table shows this one: by :data:`REPORTED` and :data:`BEST`.
+
+    A stacked network has no λ: one run, under the name "".
+    """
+    if run.model not in grid.UNFOLDED:
+        return {"": run}
+    first, second = grid.AS_REPORTED
+    return {REPORTED: replace(run, lambda1=first, lambda2=second), BEST: found.best_start(run)}
+
+
+def measured(
+    found: "Evidence",
+    number: int,
+    base: RunConfig = FULL,
+    *,
+    average: str = "authors",
+    floor: float | None = None,
+) -> pd.DataFrame:
+    """Return our cells of one table, a row a network, value and initialisation, in its order.
+
+    ``base`` holds what the table does not vary. Columns: table, model, value, start ("" for a
+    stacked network), ours, low, high (dB; the 95 % interval of Student's t over seeds, NaN below
+    two), runs (seeds that trained), untrained (seeds that did not), pairs (initial pairs of λ that
+    were run), lambda1, lambda2, verdict ("run", "did not train", "not run"), config_hash (of each
+    run, with spaces between). A run that did not train counts in no mean; ``floor`` is the PSNR of
+    the mean frame in dB, if it is not committed.
+    """
+    field, values = grid.VARIED[number]
+    found, rows = replace(found, runs=as_usual(found.runs)), []
+    there = set(zip(*(found.runs[name] for name in _PLACE), strict=True))
+    for run in grid.row(base, _names()):
+        for each in (replace(run, **{field: value}) for value in values):
+            cell = {"table": number, "model": each.model, "value": getattr(each, field)}
+            if tuple(getattr(each, name) for name in _PLACE) not in there:
+                rows += [cell | {"start": start} | _NONE for start in starts_of(each.model)]
+                continue
+            for start, config in starts(found, _of_one_source(found, each)).items():
+                rows.append(cell | {"start": start} | _cell(found, config, average, floor))
+    return attribution.mark(pd.DataFrame(rows), found.runs)
+
+
+def small(found: "Evidence", number: int, base: RunConfig) -> pd.DataFrame:
+    """Return the cells of small runs, which have one initial λ: rows of :func:`measured`.
+
+    Cells without a run are left out; what did not train is told from the mean frame of ``base``.
+    """
+    floor = linear_baseline.mean_frame_psnr(base)
+    cells = measured(found, number, base, floor=floor)
+    ran = cells["runs"].gt(0) | cells["untrained"].gt(0)
+    return cells[ran & cells["start"].ne(REPORTED)].assign(start="")
+
+
+def starts_of(model: str) -> tuple[str, ...]:
+    """Return the names of a network's values in a table.
+
+    >>> starts_of("gru"), starts_of("sista-rnn")
+    (('',), ('as reported', 'as well as we can'))
+    """
+    return (REPORTED, BEST) if model in grid.UNFOLDED else ("",)
+
+
+_PLACE = ("model", "cs_rate", "hidden", "depth")
+
+_NONE = {
+    **dict.fromkeys(("ours", "low", "high"), math.nan),
+    **dict.fromkeys(("runs", "untrained", "pairs"), 0),
+    **dict.fromkeys(("lambda1", "lambda2"), math.nan),
+    **{"verdict": "not run", "config_hash": ""},
+}
+
+
+def _of_one_source(found: "Evidence", run: RunConfig) -> RunConfig:
+    """Return this run over the released file, if that has been run in any way."""
+    if run.source not in _SOURCES:
+        return run
+    released = replace(run, source=_SOURCES[0])
+    ran = any(len(found.at(each)) for each in grid.starts(released).values())
+    return released if ran else run
+
+
+def _cell(found: "Evidence", run: RunConfig, average: str, floor: float | None) -> dict:
+    own = found.at(run)
+    if floor is None:
+        untrained = linear_baseline.did_not_train(own)
+    else:
+        untrained = own["psnr_authors"] <= floor + linear_baseline.DID_NOT_TRAIN
+    psnr = own.loc[~untrained, f"psnr_{average}"].astype(float)
+    low, high = interval(psnr)
+    return {
+        "ours": psnr.mean() if len(psnr) else math.nan,
+        "low": low,
+        "high": high,
+        "runs": len(psnr),
+        "untrained": int(untrained.sum()),
+        "pairs": sum(len(found.at(each)) > 0 for each in grid.starts(run).values()),
+        "lambda1": run.lambda1,
+        "lambda2": run.lambda2,
+        "verdict": "run" if len(psnr) else "did not train" if len(own) else "not run",
+        "config_hash": " ".join(own["config_hash"]),
+    }
+
+
+def beside_print(found: "Evidence", *, average: str = "authors") -> pd.DataFrame:
+    """Return every cell of the paper with our runs of it, twice for an unfolded network.
+
+    The columns of data/paper/tables.csv and of :func:`measured`, with the difference (ours less
+    the paper's value, in dB) and the verdict, a key of :data:`SYMBOLS`.
+    """
+    cells = results.printed()
+    numbers = sorted(set(cells["table"]))
+    ours = pd.concat([measured(found, number, average=average) for number in numbers])
+    ours = ours.rename(columns={"model": "name"})
+    table = cells.assign(name=cells["model"].str.lower())
+    table = table.merge(ours, on=["table", "name", "value"], how="left").drop(columns="name")
+    table["difference"] = table["ours"] - table["psnr_db"]
+    enough = table["runs"] >= SEEDS
+    sides = table["psnr_db"], table["ours"], table["low"].where(enough), table["high"].where(enough)
+    words = pd.Series([verdict(*side) for side in zip(*sides, strict=True)], table.index)
+    table["verdict"] = table["verdict"].where(table["verdict"].ne("run"), words)
+    return attribution.mark(table, cells, found.runs)
+
+
+def baselines(number: int, base: RunConfig = FULL, average: str = "authors") -> pd.DataFrame:
+    """Return the two baselines for each value of a table, a row a baseline and value.
+
+    Columns: level ("PCA" or "mean frame"), value, n (components, 0 for the mean frame), psnr (dB).
+    """
+    field, values = grid.VARIED[number]
+    rates = values if field == "cs_rate" else (base.cs_rate,)
+    known = linear_baseline.known(base, rates)
+    rows = []
+    for value in values:
+        rate = value if field == "cs_rate" else base.cs_rate
+        for level, at in (("PCA", rate), (MEAN, 0.0)):
+            own = known[known["cs_rate"].eq(at)].iloc[0]
+            psnr = float(own[f"psnr_{average}"])
+            rows.append({"level": level, "value": value, "n": int(own["n"]), "psnr": psnr})
+    return attribution.mark(pd.DataFrame(rows), known)
+
+
+# What is said of them ----------------------------------------------------------------------------
+
+
+def interval(values) -> tuple[float, float]:
+    """Return the 95 % interval of the mean by Student's t; NaN below two values.
+
+    >>> low, high = interval([1.0, 2.0, 3.0])
+    >>> round(low, 2), round(high, 2)
+    (-0.48, 4.48)
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def verdict(printed: float, ours: float, low: float = math.nan, high: float = math.nan) -> str:
+    """Say how ours compares with the paper: a key of SYMBOLS.
+
+    Ours agrees within half a decibel, or if the paper's value lies in our interval.
+
+    >>> verdict(30.0, 30.4), verdict(30.0, 31.0), verdict(30.0, math.nan)
+    ('agrees', 'higher', 'not run')
+    """
+    if math.isnan(printed):
+        return "lost"
+    if math.isnan(ours):
+        return "not run"
+    if abs(ours - printed) <= AGREES or low <= printed <= high:
+        return "agrees"
+    return "higher" if ours > printed else "lower"
+
+
+def label(model: str, start: str = "") -> str:
+    """Return the name of a row: a network, and which of its two values.
+
+    >>> label("gru"), label("sista-rnn", REPORTED)
+    ('GRU', 'SISTA-RNN, as reported')
+    """
+    return f"{title(model)}, {start}" if start else title(model)
+
+
+def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return one table: a row a network and initialisation, a column a value.
+
+    ``cells``: rows of :func:`beside_print` or :func:`measured` of one table. The first result
+    holds the texts: the paper's value, if the cells have it, ours, the seeds, and the verdict's
+    symbol with the difference; the second the verdicts.
+    """
+    rows = [label(cell.model, cell.start) for cell in cells.itertuples()]
+    named = cells.assign(row=rows, text=[_text(cell) for cell in cells.itertuples()])
+    order = {"index": list(dict.fromkeys(rows)), "columns": sorted(set(cells["value"]))}
+    text, verdicts = (
+        named.pivot(index="row", columns="value", values=what) for what in ("text", "verdict")
+    )
+    return text.reindex(**order), verdicts.reindex(**order)
+
+
+def printed(cell) -> str:
+    """Return the paper's value of a cell as text, or "lost" or "garbled" in its place."""
+    if not math.isnan(cell.psnr_db):
+        return f"{cell.psnr_db:.2f}"
+    return "garbled" if cell.status.startswith("unreadable") else "lost"
+
+
+def ours(cell) -> str:
+    """Return "not run", "did not train", or the mean ± half the 95 % interval over seeds."""
+    if not cell.runs:
+        return "did not train" if cell.untrained else "not run"
+    spread = f" ± {(cell.high - cell.low) / 2:.2f}" if cell.runs > 1 else ""
+    return f"{cell.ours:.2f}{spread}"
+
+
+def seeds(cell) -> str:
+    """Return from how many seeds a value is, and how many were left out; "" without a run."""
+    count = f"{cell.runs} seed{'s' * (cell.runs != 1)}" if cell.runs else ""
+    return f"{count}, {cell.untrained} did not train" if count and cell.untrained else count
+
+
+def _text(cell) -> str:
+    lines = [ours(cell)]
+    if hasattr(cell, "psnr_db"):
+        marked = printed(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
+        lines = [f"paper {marked}", f"ours {lines[0]}" if cell.runs else lines[0]]
+    if cell.runs:
+        apart = "" if math.isnan(getattr(cell, "difference", math.nan)) else signed(cell.difference)
+        symbol = SYMBOLS[cell.verdict][0] if cell.verdict in SYMBOLS else ""
+        lines += [seeds(cell), f"{symbol} {apart}"]
+        lines += [f"λ {cell.lambda1:g}, {cell.lambda2:g}"] * (cell.start == BEST)
+    return "\n".join(line.strip() for line in lines if line.strip())
+
+
+def coloured(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
+    """Return :func:`matrix` as a page shows it: colour and symbol give the verdict.
+
+    Where the cells have no verdict against the paper, the largest value of a column is bold.
+    ``levels``: :func:`baselines` of the same table, as the last rows.
+    """
+    if "psnr_db" not in cells:
+        best = cells["ours"].eq(cells.groupby("value")["ours"].transform("max"))
+        cells = cells.assign(verdict=cells["verdict"].mask(best, "best"))
+    texts, verdicts = matrix(cells)
+    heads = heads_of(cells)
+    origin = attribution.of(cells)
+    if levels is not None:
+        texts = pd.concat([texts, baseline_rows(levels)])
+        verdicts = verdicts.reindex(texts.index, fill_value="baseline")
+        origin |= attribution.of(levels)
+    texts, verdicts = texts.rename(columns=heads), verdicts.rename(columns=heads)
+    texts.index.name = texts.columns.name = None
+    classes = verdicts.map(lambda word: f"is-{word.split()[0]}")
+    styled = texts.style.set_td_classes(classes)
+    carried = attribution.attribute(origin.stamp())
+    return styled.set_table_attributes(f'class="dataframe beside-print"{carried}')
+
+
+def heads_of(cells: pd.DataFrame) -> dict[float, str]:
+    """Return what heads the column of each value of a table."""
+    varied = NAMES[grid.VARIED[int(cells["table"].iloc[0])][0]]
+    return {value: f"{varied} {value:g}" for value in sorted(set(cells["value"]))}
+
+
+def baseline_rows(levels: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`baselines` as texts, two rows and a column a value.
+
+    Where the number of components varies, each cell has its own.
+    """
+    linear, mean = (levels[levels["level"] == name].set_index("value") for name in ("PCA", MEAN))
+    count = linear["n"].nunique()
+    name = LINEAR.format(linear["n"].iloc[0] if count == 1 else "n")
+    told = [f"{row.psnr:.2f}" + f"\nn = {row.n}" * (count > 1) for row in linear.itertuples()]
+    rows = {name: told, MEAN: [f"{psnr:.2f}" for psnr in mean["psnr"]]}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(linear.index))
+
+
+def download(table: pd.DataFrame, name: str) -> str:
+    """Return a link that saves a table as CSV; it needs no other file.
+
+    >>> download(pd.DataFrame({"a": [1]}), "a.csv")
+    '<a download="a.csv" href="data:text/csv;base64,YQoxCg==">Download a.csv</a>'
+    """
+    content = table.to_csv(index=False, lineterminator="\n").encode()
+    address = f"data:text/csv;base64,{base64.b64encode(content).decode()}"
+    return f'<a download="{name}" href="{address}">Download {name}</a>'
+
+
+def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=None):
+    """Return a table as a page shows it: numbers in one format, verdicts as symbols, "–" for NaN.
+
+    ``source``: what the numbers were read from, if the table has lost it on the way: tables,
+    records or files, see :func:`companion.attribution.of`. The book shows it as a stamp below.
+    The class of a plain data frame tells the theme that it has colours of its own in the dark.
+    """
+    carried = attribution.attribute(attribution.shown_with(table, source).stamp())
+    out = labels.readable(table)
+    if "verdict" in out:
+        out["verdict"] = out["verdict"].map(lambda word: SYMBOLS.get(word, word))
+
+    def text(value) -> str:
+        return labels.typeset(format(value, digits) if isinstance(value, float) else str(value))
+
+    styled = out.style.format(text, na_rep="–")
+    styled = styled.set_table_attributes(f'class="dataframe"{carried}')
+    return styled if index else styled.hide()

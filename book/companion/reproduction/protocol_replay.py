@@ -1,0 +1,285 @@
+"""The first iterations of the authors' earlier training logs, repeated with our frames.
+
+`python -m companion protocol-replay` stores them: data/results/log_replay.csv.
+"""
+
+import argparse
+import functools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from companion import result_store
+from unfolded import data, metrics, runtime
+from unfolded.errors import ConfigError, TrainingError, complain
+from unfolded.networks import L1L1RNN, SistaRNN
+from unfolded.solvers import descend
+
+STORED = "log_replay.csv"
+"""The table in data/results/ that :func:`main` fills."""
+
+MEASUREMENTS = (51, 64, 85, 102, 128)
+"""n for compression by 5, 4, 3, 2.5 and 2, rounded down; the logs do not name theirs."""
+
+BATCH, RATE, PEAK, PIXELS = 32, 3e-4, 255.0, 256
+"""Sequences in a batch, learning rate of Adam, white level, pixels of a frame."""
+
+A_SEED = 2018
+"""Of NumPy's RandomState, which draws A in the earlier code."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One replay. ``seed`` decides the order of the training sequences and the generic weights.
+
+    ``network``: "l1-l1-rnn", "sista-rnn", "srnn" or "gru"; ``n``: measurements of a frame;
+    ``hidden``: the width h of each of three layers; ``source``, ``reduction``: of the frames.
+    """
+
+    network: str = "l1-l1-rnn"
+    reduction: str = "area"
+    n: int = 85
+    seed: int = 0
+    hidden: int = 1024
+    source: str = "mnist"
+
+
+def first_matrix(n: int, n0: int = PIXELS) -> Tensor:
+    r"""Return A as the earlier code draws it, uniform on :math:`\pm\tfrac12\sqrt{6/(n+n_0)}`.
+
+    Shapes: (n, n0). Source: frame_reconstruction.py of dhungle/L1-L1-RNN, commit 75f23ff.
+
+    >>> first_matrix(85).shape
+    torch.Size([85, 256])
+    """
+    bound = np.sqrt(6 / (n + n0))
+    drawn = np.random.RandomState(A_SEED).uniform(-bound, bound, (n, n0)) / 2
+    return torch.from_numpy(drawn.astype(np.float32))
+
+
+def phi_by_cases(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
+    r"""Return Φ by the cases of (7), the first that applies from large :math:`u` to small.
+
+    For τ1, τ2 ≥ 0 this is :func:`unfolded.prox.prox_l1_l1`. In the logs λ2 becomes negative,
+    where Φ is no proximal operator and the order of the cases decides what is computed.
+
+    Shapes: u, hbar (batch, h); tau1, tau2 (h,). Units: those of ``u``.
+    Source: Prop. B.1; the order is that of the earlier code.
+
+    >>> u = torch.tensor([-4.0, -1.0, 1.0, 2.5, 6.0])
+    >>> phi_by_cases(u, torch.tensor(2.0), torch.tensor(1.0), torch.tensor(0.5))
+    tensor([-2.5000,  0.0000,  0.5000,  2.0000,  4.5000])
+    """
+    with torch.no_grad():
+        positive, reach = (hbar >= 0).to(u.dtype), tau1 + tau2
+        sign, low, high = 2 * positive - 1, hbar.clamp(max=0), hbar.clamp(min=0)
+        lean = sign * (tau1 - tau2)
+        edges = (high + reach, high + lean, low + lean, low - reach)
+        # Which case applies, as 0 or 1: above both points, at the upper one, between them, at
+        # the lower one, and below both.
+        cases, left = [], torch.ones_like(u)
+        for edge in edges:
+            cases.append(left * (u >= edge))
+            left = left - cases[-1]
+        over, upper, inner, lower = cases
+        outer, between = over - left, inner * sign
+        at_hbar = upper * positive + lower * (1 - positive)
+        line = 1 - upper - lower
+    return line * u - (outer + between) * tau1 - (outer - between) * tau2 + at_hbar * hbar
+
+
+class EarlierL1L1(L1L1RNN):
+    """ℓ1-ℓ1-RNN with Φ by cases, which is defined for negative λ2 as well."""
+
+    def steps(self, x: Tensor, h: Tensor) -> Tensor:
+        """Run the layers under autograd: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
+        (a, b), M, c = self.thresholds(), self.A @ self.D, self.value("c")
+        codes = []
+        for x_t in x.unbind(1):
+            h = hbar = h @ self.G.T
+            for l in range(self.depth):
+                h = phi_by_cases(descend(h, x_t, M, c), hbar, a[l], b[l])
+            codes.append(h)
+        return torch.stack(codes, 1)
+
+
+class Stacked(nn.Module):
+    """The generic network of the earlier code: an affine measurement, three layers, a read-out.
+
+    ``cells``: ``nn.GRU`` or ``nn.RNN``; all weights start as PyTorch starts them.
+    Shapes: frames (batch, time, 256) in and out.
+    """
+
+    def __init__(self, cells: type[nn.Module], n: int, hidden: int):
+        super().__init__()
+        self.measured = nn.Linear(PIXELS, n)
+        self.cells = cells(n, hidden, num_layers=3, batch_first=True)
+        self.readout = nn.Linear(hidden, PIXELS)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Measure and recover frames."""
+        return self.readout(self.cells(self.measured(frames))[0])
+
+
+def build(trial: Trial) -> nn.Module:
+    """Return the network of a trial as the earlier code starts it.
+
+    Unfolded networks: A of :func:`first_matrix`; D the overcomplete DCT that is a tight frame;
+    c = 1, λ1 = 1, λ2 = 0.01, all without a constraint of sign; G = I, F = I; and a start h_0 = 0
+    for each place in the batch, trained: (32, h).
+    Raises ConfigError on another network.
+    """
+    generic = {"gru": nn.GRU, "srnn": nn.RNN}
+    if trial.network in generic:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(trial.seed)
+            return Stacked(generic[trial.network], trial.n, trial.hidden)
+    unfolded = {"l1-l1-rnn": EarlierL1L1, "sista-rnn": SistaRNN}
+    if trial.network not in unfolded:
+        known = ", ".join([*unfolded, *generic])
+        raise ConfigError(complain(f"a network from {known}", repr(trial.network), "choose one"))
+    sizes = {"n0": PIXELS, "n": trial.n, "hidden": trial.hidden, "depth": 3, "seed": 0}
+    network = unfolded[trial.network](**sizes, positivity="free", lambda1=1.0, lambda2=0.01)
+    network.A.data = first_matrix(trial.n)
+    network.h0 = nn.Parameter(torch.zeros(BATCH, trial.hidden))
+    return network
+
+
+def frames_of(source: str, reduction: str, count: int = 10_000) -> tuple[Tensor, Tensor]:
+    """Return training and validation frames of 0 … 255: (sequences, 20, 256) each."""
+    frames = data.sequences(source, count=count, reduction=reduction)
+    train, validation, _ = data.split(frames)
+    return tuple(torch.from_numpy(part).flatten(2) for part in (train, validation))
+
+
+def replay(
+    trial: Trial, train: Tensor, validation: Tensor, at: Sequence[int] = (50,)
+) -> list[dict]:
+    """Return what the log would say after some iterations of a training, a row each.
+
+    Each iteration is a step of Adam on the mean squared error over a batch, unclipped. Keys:
+    iteration; eval_mse, squared grey levels, and psnr, dB, the means over the whole batches of
+    the validation sequences, the last of which is left out; zeros, the share of codes of the last
+    training batch that are zero; lambda1 and lambda2 after the step. A network without codes has
+    NaN in the last three.
+
+    Shapes: train (sequences, time, 256), validation likewise; units: grey levels of 0 … 255.
+    Raises TrainingError if the error of a step is above 1e8, where the earlier code gives up.
+    """
+    network, at = build(trial), set(at)
+    optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
+    order, rows = batches(len(train), trial.seed), []
+    for iteration in range(1, max(at) + 1):
+        batch = train[next(order)]
+        recovered, zeros = _recovered(network, batch)
+        loss = (recovered - batch).square().mean()
+        if not loss < 1e8:
+            want, got = "an error below 1e8", f"{loss.item():g} at iteration {iteration}"
+            raise TrainingError(complain(want, got, "choose another start"))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if iteration in at:
+            found = _evaluated(network, validation)
+            rows.append({"iteration": iteration, **found, "zeros": zeros, **_weights(network)})
+    return rows
+
+
+def batches(count: int, seed: int) -> Iterator[Tensor]:
+    """Yield the rows of one batch after the other, for ever; a new order for each pass.
+
+    In the first pass seed 0 takes the sequences as they come, as the earlier code reads its file.
+    That file holds other sequences than our source, so other seeds take another order.
+    """
+    random = np.random.default_rng(seed)
+    order = np.arange(count) if seed == 0 else random.permutation(count)
+    while True:
+        yield from torch.from_numpy(order[: count - count % BATCH]).view(-1, BATCH)
+        order = random.permutation(count)
+
+
+def _recovered(network: nn.Module, batch: Tensor) -> tuple[Tensor, float]:
+    """Return the frames that a network recovers, and the share of its codes that are zero."""
+    if isinstance(network, Stacked):
+        return network(batch), float("nan")
+    codes = network.codes(network.measure(batch))
+    return network.decode(codes), (codes == 0).float().mean().item()
+
+
+def _weights(network: nn.Module) -> dict[str, float]:
+    names = ("lambda1", "lambda2")
+    if isinstance(network, Stacked):
+        return dict.fromkeys(names, float("nan"))
+    return {name: network.value(name).item() for name in names}
+
+
+@torch.no_grad()
+def _evaluated(network: nn.Module, validation: Tensor) -> dict[str, float]:
+    whole = range(0, max(len(validation) - BATCH, 1), BATCH)
+    errors, levels = [], []
+    for first in whole:
+        batch = validation[first : first + BATCH]
+        recovered, _ = _recovered(network, batch)
+        errors.append((recovered - batch).square().mean().item())
+        levels.append(metrics.psnr(batch, recovered, peak=PEAK, average="authors"))
+    return {"eval_mse": float(np.mean(errors)), "psnr": float(np.mean(levels))}
+
+
+SEEDS, AT, LATER = (0, 1, 2), (10, 50), (10, 50, 100)
+"""Of what is stored: seeds, the iterations that are kept, and those of the first seed with `area`
+frames at n = 85."""
+
+
+def plan() -> list[Trial]:
+    """Return the replays that are stored, the most telling first.
+
+    At n = 85 three seeds of the unfolded networks, and one of the stacked ones, which are slow; at
+    other n one seed of ℓ1-ℓ1-RNN.
+    """
+
+    def of(network: str, **fields) -> list[Trial]:
+        return [Trial(network, how, **fields) for how in data.REDUCTIONS]
+
+    unfolded = ("l1-l1-rnn", "sista-rnn")
+    groups = [of(name, seed=seed) for seed in SEEDS for name in unfolded]
+    groups += [of("l1-l1-rnn", n=n) for n in MEASUREMENTS if n != Trial.n]
+    groups += [of(name) for name in ("srnn", "gru")]
+    return [trial for group in groups for trial in group]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replay what is not stored yet."""
+    parser = argparse.ArgumentParser(
+        prog="python -m companion protocol-replay", description=__doc__.splitlines()[0]
+    )
+    known = list(dict.fromkeys(trial.network for trial in plan()))
+    parser.add_argument("--networks", nargs="+", choices=known, default=known)
+    names, done = parser.parse_args(arguments).networks, result_store.stored(STORED)
+    frames = functools.cache(frames_of)
+    for trial in plan():
+        if trial.network not in names or _name(trial) in done:
+            continue
+        rows = _stored(trial, *frames(trial.source, trial.reduction))
+        result_store.merge(STORED, rows)
+        last = rows[-1]
+        said = [str(last[name]) for name in ("network", "reduction", "n", "seed", "iteration")]
+        print(*said, f"{last['eval_mse']:.1f}", flush=True)
+    return 0
+
+
+def _name(trial: Trial) -> str:
+    return result_store.key(asdict(trial))
+
+
+def _stored(trial: Trial, train: Tensor, validation: Tensor) -> list[dict[str, object]]:
+    """Return the rows of a replay on one thread, with the trial, their origin and the seconds."""
+    where, start = result_store.origin(), time.perf_counter()
+    at = LATER if trial == Trial(trial.network) else AT
+    with runtime.threads_for(1), runtime.flushed_denormals():
+        rows = replay(trial, train, validation, at)
+    where |= {"seconds": round(time.perf_counter() - start, 1)}
+    return [{"trial": _name(trial), **asdict(trial), **row, **where} for row in rows]

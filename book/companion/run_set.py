@@ -1,0 +1,354 @@
+"""What runs say of each other: paired differences on the same test sequences, with intervals."""
+
+import functools
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from companion import results
+from companion.attribution import Source, mark, of
+from companion.reproduction.linear_baseline import did_not_train
+from companion.reproduction.paper_tables import interval, title
+from unfolded.errors import ConfigError, complain
+from unfolded.runs.config import RunConfig
+from unfolded.runs.grid import VARIED, row, starts
+from unfolded.runs.records import COLUMNS, Record
+
+DRAWS = 5_000
+"""Resamples of a bootstrap: enough for a p-value that survives a correction for 100 tests."""
+
+PRINTED = RunConfig(profile="paper", source="mnist")
+"""The default row as printed, over the frames that stand in for the released ones."""
+
+WIDE = replace(PRINTED, hidden=256)
+"""The default row at the width at which every table, network and ablation is to run."""
+
+SHORT = replace(PRINTED, profile="short", hidden=None)
+"""The same in short runs: all training sequences, a fifth of the epochs, a narrow network."""
+
+WORDS = {True: "ahead", False: "behind", None: "undecided"}
+
+
+class Difference(NamedTuple):
+    """A mean difference in dB with its 95 % interval; from so many seeds and test sequences.
+
+    ``p`` is the two-sided p-value of "no difference" that belongs to the interval: see
+    :func:`paired`.
+    """
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    sequences: int
+    p: float = math.nan
+
+    @property
+    def verdict(self) -> str:
+        """ "ahead" or "behind" if the interval leaves out zero, else "undecided"."""
+        return WORDS[self.mean > 0 if self.low > 0 or self.high < 0 else None]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Finished runs with their test errors and learning curves.
+
+    ``runs``: a table with the columns of data/results/runs.csv; ``errors``: config hash ->
+    (sequences,) squared grey levels; ``curves``: config hash -> a table with a row an epoch;
+    ``failed``: the config hashes of runs that ended without a result.
+    """
+
+    runs: pd.DataFrame
+    errors: dict[str, np.ndarray]
+    curves: dict[str, pd.DataFrame]
+    failed: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, found: Iterable[Record]) -> "Evidence":
+        """Return the evidence in records that were just read or made."""
+        found = list(found)
+        done = {record.config_hash: record for record in found if record.status == "done"}
+        return cls(
+            pd.DataFrame([record.row() for record in done.values()], columns=COLUMNS),
+            {name: np.array(record.sequence_mse) for name, record in done.items()},
+            {name: mark(pd.DataFrame(record.curves), record) for name, record in done.items()},
+            frozenset(record.config_hash for record in found) - set(done),
+        )
+
+    @classmethod
+    def committed(cls) -> "Evidence":
+        """Return what lies in data/results/."""
+        runs = results.committed()
+        failed = frozenset(runs.loc[runs["status"] == "failed", "config_hash"])
+        runs = runs[runs["status"] == "done"]
+        names = list(runs["config_hash"])
+        tested = {name: results.sequences(name) for name in names}
+        errors = {name: t["test_mse"].to_numpy() for name, t in tested.items() if t is not None}
+        source = of(runs)
+        curves = {name: mark(results.curves(name), source.only([name])) for name in names}
+        return cls(runs, errors, curves, failed)
+
+    def at(self, run: RunConfig) -> pd.DataFrame:
+        """Return the runs of a configuration, a row a seed, whatever its own seed."""
+        return self.runs.iloc[self._places.get(_without_seed(run.as_dict()), [])]
+
+    @functools.cached_property
+    def _places(self) -> dict[tuple, list[int]]:
+        """Configuration without its seed -> the rows of its runs, in the order of their seeds."""
+        names = [field.name for field in fields(RunConfig)]
+        configs = list(enumerate(self.runs[names].to_dict("records")))
+        places: dict[tuple, list[int]] = {}
+        for place, config in sorted(configs, key=lambda each: each[1]["seed"]):
+            places.setdefault(_without_seed(config), []).append(place)
+        return places
+
+    @functools.cached_property
+    def trained(self) -> "Evidence":
+        """The evidence without the runs that did not train, which no comparison may use.
+
+        Such a run returns about the mean frame: see `linear_baseline.did_not_train`.
+        """
+        kept = self.runs.loc[~did_not_train(self.runs).astype(bool)]
+        return Evidence(mark(kept, self.runs), self.errors, self.curves, self.failed)
+
+    def curve(self, run: RunConfig) -> pd.DataFrame | None:
+        """Return the learning curve of a configuration's first seed, or None if it has not run."""
+        own = list(self.seeds(run).values())
+        return self.curves[own[0]] if own else None
+
+    def validation(self, run: RunConfig) -> float:
+        """Return the least validation error of a configuration, in squared grey levels.
+
+        It is the mean over seeds, and infinity if the configuration has not run.
+        """
+        least = [self.curves[name]["validation_mse"].min() for name in self.seeds(run).values()]
+        return float(np.mean(least)) if least else float("inf")
+
+    def best_start(self, run: RunConfig) -> RunConfig:
+        """Return this run from the initial λ1, λ2 with the least validation error.
+
+        The choice is among the pairs of :data:`unfolded.runs.grid.STARTS` that have run; it uses no
+        test data. λ2 = 0 stays at zero. A network without λ, or one of which nothing has run, is
+        returned as it is.
+        """
+        known = {start: self.validation(start) for start in starts(run).values()}
+        best = min(known, key=known.get)
+        return best if np.isfinite(known[best]) else run
+
+    def source(self, runs: Iterable[RunConfig]) -> Source:
+        """Return where the runs of these configurations come from."""
+        return of(*(self.at(run) for run in runs))
+
+    def difference(self, run: RunConfig, other: RunConfig) -> Difference | None:
+        """Return by how much a configuration leads another, or None where one has not been run.
+
+        Seeds and test sequences are paired.
+        """
+        pairs = self.pairs(run, other)
+        if not pairs:
+            return None
+        sides = zip(*pairs, strict=True)
+        return paired(*(np.stack([self.errors[name] for name in side]) for side in sides))
+
+    def pairs(self, run: RunConfig, other: RunConfig) -> list[tuple[str, str]]:
+        """Return the hashes of two configurations' tested runs, for each seed that both have."""
+        ours, theirs = self.seeds(run), self.seeds(other)
+        pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
+        return [pair for pair in pairs if all(name in self.errors for name in pair)]
+
+    def seeds(self, run: RunConfig) -> dict[int, str]:
+        """Return the seeds with which a configuration has run, in order, and the runs' hashes."""
+        return self._seeds.get(_without_seed(run.as_dict()), {})
+
+    @functools.cached_property
+    def _seeds(self) -> dict[tuple, dict[int, str]]:
+        names, seeds = self.runs["config_hash"].to_list(), self.runs["seed"].to_list()
+        return {
+            config: {seeds[place]: names[place] for place in places}
+            for config, places in self._places.items()
+        }
+
+
+def _without_seed(config: Mapping[str, object]) -> tuple:
+    return tuple(value for name, value in sorted(config.items()) if name != "seed")
+
+
+def decibel(mse: np.ndarray) -> np.ndarray:
+    """Return the PSNR in dB of errors in squared grey levels of 255."""
+    return 10 * np.log10(255.0**2 / np.asarray(mse, dtype=float))
+
+
+def paired(
+    ours, theirs, *, pooled: bool = False, null: float = 0.0, draws: int = DRAWS
+) -> Difference:
+    """Return the mean difference of PSNR, its 95 % interval and its p-value.
+
+    Both arguments: (seeds, sequences) test errors in squared grey levels, paired in both axes.
+    Each sequence has a PSNR of its own, unless errors are ``pooled``: then one of their mean.
+    A bootstrap draws sequences anew, with replacement. With several seeds it draws those as well,
+    and as so few cannot be drawn from, the interval reaches as far as Student's t over their means
+    at the least; with one it tells of the sequences alone. Positive means that the first has the
+    smaller error. Always the same draws.
+
+    The p-value of "the mean is ``null``", two-sided, is the larger of two: the achieved
+    significance level of the bootstrap, 2 (k + 1)/(draws + 1) with k the draws on the rarer side
+    of ``null``, and that of Student's t over the means of the seeds. Since the interval is the
+    union of both intervals, it leaves out ``null`` where p is below 0.05, and only there (up to
+    the granularity of the draws).
+    Raises ConfigError if the shapes differ.
+
+    >>> low = np.full((1, 50), 10.0)
+    >>> round(paired(low, 10 * low).mean, 6)
+    10.0
+    """
+    ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    if ours.shape != theirs.shape or ours.ndim != 2 or not ours.size:
+        got = f"{ours.shape} and {theirs.shape}"
+        raise ConfigError(complain("two arrays (seeds, sequences) of one shape", got, "pair them"))
+    several, count = ours.shape
+    seeds, sequences = _resamples(several, count, draws)
+    if pooled:
+        whole = decibel(ours.mean(1)) - decibel(theirs.mean(1))
+        resampled = decibel(ours @ sequences) - decibel(theirs @ sequences)
+    else:
+        apart = decibel(ours) - decibel(theirs)
+        whole, resampled = apart.mean(1), apart @ sequences
+    means = np.einsum("sb,sb->b", seeds, resampled)
+    ends = np.array([np.quantile(means, [0.025, 0.975]), interval(whole)])
+    low, high = np.nanmin(ends[:, 0]), np.nanmax(ends[:, 1])
+    rarer = min(np.sum(means <= null), np.sum(means >= null))
+    p = max(min(1.0, 2 * (rarer + 1) / (draws + 1)), _student(whole - null))
+    return Difference(float(whole.mean()), float(low), float(high), several, count, float(p))
+
+
+@functools.lru_cache(maxsize=4)
+def _resamples(several: int, count: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights that sum to one: (seeds, draws) and (sequences, draws), always the same."""
+    random = np.random.default_rng(0)
+    sizes = (several, count)
+    drawn = [random.multinomial(k, np.full(k, 1 / k), draws).T / k for k in sizes]
+    return drawn[0], drawn[1]
+
+
+def _student(means: np.ndarray) -> float:
+    """Return the two-sided p-value of "the mean is zero" by Student's t, 0 for a single value."""
+    if len(means) < 2:
+        return 0.0
+    error = means.std(ddof=1) / math.sqrt(len(means))
+    if error == 0:
+        return 0.0 if means.any() else 1.0
+    return float(2 * stats.t.sf(abs(means.mean()) / error, len(means) - 1))
+
+
+def against_all(
+    found: Evidence, number: int, base: RunConfig = PRINTED, model: str = "reweighted-rnn"
+) -> pd.DataFrame:
+    """Return how a network stands to each other one in every cell of a table, a row a pair.
+
+    ``base`` holds what the table does not vary. Columns: value (what the table varies), other,
+    mean, low, high, seeds, sequences, p, verdict; pairs without a run are "not run".
+    """
+    name, values = VARIED[number]
+    rows, used = [], []
+    for value in values:
+        runs = {run.model: replace(run, **{name: value}) for run in row(base)}
+        used += runs.values()
+        for other in (each for each in runs if each != model):
+            gap = found.difference(runs[model], runs[other])
+            known = gap._asdict() | {"verdict": gap.verdict} if gap else {"verdict": "not run"}
+            rows.append({"value": value, "other": other, **known})
+    table = pd.DataFrame(rows, columns=["value", "other", *Difference._fields, "verdict"])
+    return mark(table, found.source(used))
+
+
+def epochs_to(curves: pd.DataFrame, level: float, name: str = "validation_mse") -> float:
+    """Return the first epoch at which the error is at or below a level, or infinity.
+
+    >>> epochs_to(pd.DataFrame({"validation_mse": [3.0, 2.0, 1.0]}), 2.0)
+    2.0
+    """
+    below = np.flatnonzero(curves[name].to_numpy() <= level)
+    return float(below[0] + 1) if len(below) else float("inf")
+
+
+def leads(
+    found: Evidence, runs: Iterable[RunConfig], model: str = "reweighted-rnn"
+) -> pd.DataFrame:
+    """Return by how much a network leads each other one of these runs, a row each that ran.
+
+    Columns: other, mean, low, high, seeds, sequences, p, verdict.
+    """
+    by_model, rows = {run.model: run for run in runs}, []
+    for other in (name for name in by_model if name != model):
+        gap = found.difference(by_model[model], by_model[other])
+        if gap is not None:
+            rows.append({"other": other, **gap._asdict(), "verdict": gap.verdict})
+    table = pd.DataFrame(rows, columns=["other", *Difference._fields, "verdict"])
+    return mark(table, found.source(by_model.values()))
+
+
+def standing(gaps: pd.DataFrame) -> str:
+    """Return leads, as :func:`leads` gives them, in words: least, largest, and who is not behind.
+
+    >>> gaps = {"other": ["gru", "lstm"], "mean": [-1.0, 2.0], "verdict": ["behind", "ahead"]}
+    >>> standing(pd.DataFrame(gaps))
+    '-1.00 (GRU) to +2.00 (LSTM); behind: GRU'
+    """
+    ordered = gaps.sort_values("mean").assign(other=gaps["other"].map(title))
+    ends = ordered.iloc[[0, -1]]
+    told = [" to ".join(f"{gap.mean:+.2f} ({gap.other})" for gap in ends.itertuples())]
+    for word in ("behind", "undecided"):
+        names = ordered.loc[ordered["verdict"] == word, "other"]
+        told += [f"{word}: {', '.join(names)}"] if len(names) else []
+    return "; ".join(told if len(told) > 1 else [*told, "ahead of all"])
+
+
+def answers(
+    found: Evidence, runs: Mapping[str, Iterable[RunConfig]], metric: str = "psnr_authors"
+) -> pd.DataFrame:
+    """Return a metric for each answer of `named_grids.ablations` and network, as text.
+
+    A row an answer, a column a network: mean over seeds and half the 95 % interval, "not run", or
+    "failed" where the run of this very seed did.
+    """
+    table = {
+        name: {
+            run.model: _told(
+                found.at(run)[metric], "failed" if run.hash in found.failed else "not run"
+            )
+            for run in each
+        }
+        for name, each in runs.items()
+    }
+    return mark(pd.DataFrame(table).T, found.source(itertools.chain(*runs.values())))
+
+
+def _told(values: pd.Series, otherwise: str) -> str:
+    if values.empty:
+        return otherwise
+    low, high = interval(values)
+    return f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
+
+
+def gains(found: Evidence, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFrame:
+    """Return what each answer after the first gains over the first, a row a network and answer.
+
+    Columns: answer, model, mean, low, high, seeds, sequences, p, verdict; pairs without a run are
+    left out. Test sequences have to be the same in both.
+    """
+    usual, *others = runs
+    rows = []
+    for name in others:
+        for run, before in zip(runs[name], runs[usual], strict=True):
+            gap = found.difference(run, before)
+            if gap is not None:
+                row = {"answer": name, "model": run.model, **gap._asdict()}
+                rows.append(row | {"verdict": gap.verdict})
+    table = pd.DataFrame(rows, columns=["answer", "model", *Difference._fields, "verdict"])
+    return mark(table, found.source(itertools.chain(*runs.values())))

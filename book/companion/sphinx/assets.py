@@ -1,0 +1,95 @@
+"""Copy what pages need into `_static`, so that a built page asks no other host for anything."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
+
+# Of MathJax's 24 MB: TeX input, HTML output, its fonts, and the extensions loaded on demand.
+MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/", "input/tex/extensions/")
+
+
+def copy_if_new(source: Path, target: Path) -> None:
+    """Copy unless a file of the same size and a later time is there already."""
+    if target.is_file():
+        ours, theirs = target.stat(), source.stat()
+        if ours.st_size == theirs.st_size and ours.st_mtime >= theirs.st_mtime:
+            return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target)
+
+
+def install_mathjax(static: Path) -> None:
+    """Copy the parts of MathJax that these pages use.
+
+    Raises
+    ------
+    ExtensionError
+        The package that carries MathJax holds none.
+    """
+    marker = "static/mathjax/"
+    files = metadata.files("sphinx-mathjax-offline") or []
+    for file in files:
+        inside = str(file).replace("\\", "/").partition(marker)[2]
+        if inside.startswith(MATHJAX):
+            copy_if_new(Path(file.locate()), static / "mathjax" / inside)
+    if not (static / "mathjax" / MATHJAX[0]).is_file():
+        raise ExtensionError(
+            f"expected {MATHJAX[0]} in the package sphinx-mathjax-offline; got none; run `make env`"
+        )
+
+
+def classic(module: str, name: str, *, common: str = "") -> str:
+    """Return an ES module, after what all modules share, as a classic script of its own scope.
+
+    Browsers refuse module scripts on pages opened from disk.
+
+    >>> classic("export const a = 1;\\nexport default { a };", "a.js")
+    '(() => {\\nconst a = 1;\\nvoid { a };\\n})();\\n'
+    """
+    text = f"{common}{module}"
+    if re.search(r"^\s*import\s[^(]", text, flags=re.MULTILINE):
+        raise ExtensionError(f"expected {name} without imports; got one; write it as a single file")
+    text = re.sub(r"^export\s+default\s+", "void ", text, flags=re.MULTILINE)
+    text = re.sub(r"^export\s*\{[^}]*\}\s*;?", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^export\s+", "", text, flags=re.MULTILINE)
+    return f"(() => {{\n{text.rstrip()}\n}})();\n"
+
+
+def install_explorers(app, static: Path) -> None:
+    """Write each explorer as a classic script; let each page load those that stand on it."""
+    folder = Path(app.srcdir, "book", "companion", "widgets", "js")
+    common = (folder / "common.js").read_text(encoding="utf-8")
+    tags = {}
+    for path in sorted(folder.glob("*.js")):
+        if path.name == "common.js":
+            continue
+        module = path.read_text(encoding="utf-8")
+        tags[path.name] = re.findall(r"\bcommon\.define\(\s*\"([\w-]+)\"", module)
+        script = classic(module, path.name, common=common)
+        (static / path.name).write_text(script, encoding="utf-8")
+
+    def load(app, page, template, context, doctree):
+        body = context.get("body", "")
+        for name, elements in tags.items():
+            if any(f"<{tag}" in body for tag in elements):
+                app.add_js_file(name, loading_method="defer")
+
+    app.connect("html-page-context", load)
+
+
+def install(app) -> None:
+    """Fill `_static` before any page is written."""
+    if app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    static.mkdir(parents=True, exist_ok=True)
+    install_mathjax(static)
+    install_explorers(app, static)
+    for path in sorted(Path(__file__).parent.glob("*.css")):
+        copy_if_new(path, static / path.name)
+        app.add_css_file(path.name)

@@ -1,0 +1,29 @@
+"""The main Sphinx extension: executed notebooks, local assets, numbers and tables from files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from sphinx.util.typing import ExtensionMetadata
+
+from companion.build import freshness
+from companion.sphinx import assets, numbers_from_files, outputs, run_records, stamps
+
+
+def own_code() -> str:
+    """Return a hash of this code, so that an edit of an extension re-reads every page."""
+    folders = (Path(__file__).parent, Path(freshness.__file__).parent)
+    files = sorted(path for folder in folders for path in folder.glob("*.[pc][ys]*"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def setup(app) -> ExtensionMetadata:
+    app.add_config_value("companion_code", own_code(), "env", [str])
+    app.connect("builder-inited", outputs.refuse_stale_pages)
+    app.connect("source-read", outputs.use_executed_copy)
+    app.connect("builder-inited", assets.install)
+    numbers_from_files.setup(app)
+    run_records.setup(app)
+    stamps.setup(app)
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

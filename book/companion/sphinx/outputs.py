@@ -1,0 +1,101 @@
+"""Put the executed copy in the place of each notebook; images get alt text, figures stamps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
+
+from companion.build import freshness
+from companion.sphinx import stamps
+
+
+def refuse_stale_pages(app) -> None:
+    """Stop the build when any notebook of the book is missing, stale or failed.
+
+    Raises
+    ------
+    ExtensionError
+        Names every such notebook, why it may not be shown, and what to do.
+    """
+    root = Path(app.srcdir)
+    faults = []
+    for name in freshness.in_toc(root):
+        place = freshness.Place(root, name)
+        reason = freshness.stale(place) if place.source.is_file() else "there is no such notebook"
+        if reason:
+            faults.append(f"notebooks/{name}.ipynb: {reason}")
+    if faults:
+        raise ExtensionError(
+            "expected fresh executions of all notebooks; got\n  "
+            + "\n  ".join(faults)
+            + f"\n{freshness.REPAIR}"
+        )
+
+
+def use_executed_copy(app, docname: str, source: list[str]) -> None:
+    """Swap in the text of `_executed/NAME.ipynb` for that of `notebooks/NAME.ipynb`."""
+    if not docname.startswith("notebooks/"):
+        return
+    place = freshness.Place(Path(app.srcdir), docname.removeprefix("notebooks/"))
+    executed = place.executed(".ipynb")
+    app.env.note_dependency(str(executed))
+    notebook = json.loads(executed.read_text(encoding="utf-8"))
+    default = stamps.computed_here(freshness.read_record(place) or {})
+    for number, cell in enumerate(notebook["cells"], start=1):
+        if cell["cell_type"] == "code":
+            move_alt(cell, f"notebooks/{place.name}.ipynb, cell {number}")
+            typeset(cell)
+            stamps.put_stamps(cell, default, f"../book/status.html#made-{place.name}")
+    # Saved widget state would make every page ask for a widget manager.
+    notebook["metadata"].pop("widgets", None)
+    source[0] = json.dumps(notebook)
+
+
+def typeset(cell: dict) -> None:
+    """Set the sentences that a cell has computed as :func:`companion.labels.typeset` does."""
+    from companion import labels
+
+    for output in cell.get("outputs", []):
+        data = output.get("data", {})
+        if "text/markdown" in data:
+            data["text/markdown"] = labels.typeset("".join(data["text/markdown"]))
+
+
+def alts_of(cell: dict, where: str) -> list[str]:
+    """Return the alt text of each image that the cell shows.
+
+    Raises
+    ------
+    ExtensionError
+        An image without alt text, or an error output.
+    """
+    found = []
+    for output in cell.get("outputs", []):
+        if output["output_type"] == "error":
+            raise ExtensionError(
+                f"{where}: expected no error; got {output['ename']}; repair the cell"
+            )
+        for mime in output.get("data", {}):
+            if mime.startswith("image/"):
+                alt = output.get("metadata", {}).get(mime, {}).get("alt", "").strip()
+                if not alt:
+                    raise ExtensionError(
+                        f"{where}: expected alt text on its {mime} output; got none; "
+                        "show the figure with figures.show(fig, alt=...)"
+                    )
+                found.append(alt)
+    return found
+
+
+def move_alt(cell: dict, where: str) -> None:
+    """Copy an output's alt text to the cell's metadata, the only place where MyST-NB looks."""
+    found = alts_of(cell, where)
+    if len(set(found)) > 1:
+        raise ExtensionError(
+            f"{where}: expected one figure a cell; got {len(found)}; split the cell"
+        )
+    if found:
+        settings = cell["metadata"].setdefault("mystnb", {})
+        settings["image"] = {**settings.get("image", {}), "alt": found[0]}

@@ -1,0 +1,159 @@
+"""The page of records: every committed run and file with an anchor, and the runs of this build."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+
+from companion.sphinx import numbers_from_files
+from companion.sphinx.numbers_from_files import FromFiles, table_node
+
+RUN_FILES = ("curves", "memory", "sequences")
+"""Folders of data/results/ with one file a run, for which a table of runs stands."""
+
+HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epochs",
+          "PSNR, authors", "PSNR, frame", "PSNR, sequence", "PSNR, global",
+          "Seconds", "Hardware", "Commit", "Started, UTC", "Files"]  # fmt: skip
+
+
+def committed_files(root: Path) -> list[str]:
+    """Return every table, list of claims and weights in data/, without the files of single runs."""
+    kinds = ("*.csv", "*.toml", "*.safetensors")
+    found = (path for kind in kinds for path in (root / "data").rglob(kind))
+    kept = (path for path in found if path.parent.name not in RUN_FILES)
+    return sorted(path.relative_to(root).as_posix() for path in kept)
+
+
+def rows_and_columns(path: Path) -> list[str]:
+    """Return how many rows a table has and what its first columns are; of weights the size."""
+    if path.suffix == ".safetensors":
+        return ["", f"weights, {path.stat().st_size / 1000:.0f} kB"]
+    if path.suffix != ".csv":
+        return ["", ""]
+    with path.open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    return [str(len(rows)), ", ".join(head[:8]) + ", …" * (len(head) > 8)]
+
+
+def download(path: str, text: str) -> nodes.Node:
+    """Return a link that saves a file of the repository, which is copied into the site."""
+    return addnodes.download_reference("", "", nodes.literal(text=text), reftarget=f"/{path}")
+
+
+def changed(row) -> str:
+    """Name what differs from the usual configuration."""
+    from unfolded.runs.config import other_defaults
+
+    usual = other_defaults()
+    own = [(name, getattr(row, name)) for name in usual]
+    return ", ".join(f"{name} {value}" for name, value in own if value != usual[name])
+
+
+def line(row, files: nodes.Node | str) -> list:
+    """Return one run as a row of the table."""
+    psnr = (row.psnr_authors, row.psnr_frame, row.psnr_sequence, row.psnr_global)
+    hardware = row.device if row.device != "cpu" else f"CPU {row.processor}"
+    return [
+        nodes.literal(text=row.config_hash), row.model, f"{row.cs_rate:g}", str(row.hidden),
+        str(row.depth), changed(row), str(row.seed), row.status, str(row.epochs),
+        *("–" if value != value else f"{value:.2f}" for value in psnr),
+        f"{row.seconds:.0f}", hardware, str(row.commit), str(row.started)[:16].replace("T", " "),
+        files,
+    ]  # fmt: skip
+
+
+def tables_of(runs, prefix: str, files) -> list[nodes.Node]:
+    """Return a table for each profile, protocol and source of frames, each run with an anchor."""
+    parts: list[nodes.Node] = []
+    for kind, own in runs.groupby(["profile", "protocol", "source"], sort=False):
+        rows = [line(row, files(row)) for row in own.itertuples()]
+        name = "Profile {}, protocol {}, data {}: {}".format(*kind, _runs(len(rows)))
+        ids = [f"{prefix}-{name}" for name in own["config_hash"]]
+        parts += [nodes.rubric(text=name), table_node(HEADER, rows, ids=ids)]
+    return parts
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"
+
+
+class CommittedRuns(FromFiles):
+    """`{committed-runs}`: each row of data/results/runs.csv, with its files."""
+
+    def run(self) -> list[nodes.Node]:
+        from companion import results
+
+        root = self.root(numbers_from_files.table_cells.RUNS)
+
+        def files(row) -> nodes.Node:
+            links = nodes.inline()
+            for kind in ("curves", "sequences"):
+                path = f"data/results/{kind}/{row.config_hash}.csv"
+                if (root / path).is_file():
+                    links += [download(path, kind), nodes.Text(" ")]
+            return links
+
+        return tables_of(results.committed(), "run", files)
+
+
+class BuiltRuns(FromFiles):
+    """`{built-runs}`: each run that the pages of this build made."""
+
+    def run(self) -> list[nodes.Node]:
+        import pandas as pd
+
+        from companion import results
+
+        root = self.root()
+        stores = sorted((root / "_executed" / "runs").glob("*"))
+        for path in (path for store in stores for path in sorted(store.glob("*/record.json"))):
+            self.env.note_dependency(str(path))
+        found = pd.concat([results.collect(store) for store in stores]) if stores else None
+        if found is None or found.empty:
+            return [nodes.paragraph(text="No page of this build has trained a network.")]
+        found = found.sort_values(["profile", "protocol", "source", "model", "cs_rate", "hidden"])
+        return tables_of(found, "built", lambda row: "")
+
+
+class CommittedFiles(FromFiles):
+    """`{committed-files}`: every file that numbers come from, each to be downloaded."""
+
+    def run(self) -> list[nodes.Node]:
+        from companion import attribution
+
+        root = Path(self.env.srcdir)
+        paths = committed_files(root)
+        self.root(*map(Path, paths))
+        rows = [[download(path, path), *rows_and_columns(root / path)] for path in paths]
+        ids = [attribution.Source((path,)).anchor() for path in paths]
+        return [table_node(["File", "Rows", "Columns"], rows, ids=ids, wordy=True)]
+
+
+class CommittedWeights(FromFiles):
+    """`{committed-weights}`: the trained networks of data/weights/, each to be downloaded."""
+
+    def run(self) -> list[nodes.Node]:
+        from companion import pretrained
+        from companion.labels import title
+
+        where = Path("data/weights")
+        root = self.root(where / "weights.csv")
+        rows = []
+        for row in pretrained.kept().itertuples():
+            path = where / f"{row.model}.safetensors"
+            self.env.note_dependency(str(root / path))
+            size, psnr = f"{row.bytes / 1000:.0f} kB", f"{row.psnr_authors:.2f}"
+            link = download(path.as_posix(), path.name)
+            rows.append([title(row.model), psnr, size, nodes.literal(text=row.config_hash), link])
+        header = ["Network", "PSNR, authors (dB)", "Size", "Run", "File"]
+        return [table_node(header, rows)]
+
+
+def setup(app) -> None:
+    app.add_directive("committed-weights", CommittedWeights)
+    app.add_directive("committed-runs", CommittedRuns)
+    app.add_directive("built-runs", BuiltRuns)
+    app.add_directive("committed-files", CommittedFiles)

@@ -1,0 +1,140 @@
+"""Provenance on the page: a stamp under each figure and table, a footer under all."""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from companion.build import freshness
+
+STAMPED = re.compile(r"<table\b|<svg\b|<img\b|<[a-z]+-explorer\b")
+"""What counts as a figure or a table in an HTML output."""
+
+CARRIED = re.compile(r'\s*data-source="([^"]*)"')
+"""Where companion.reproduction.paper_tables leaves the source of a table."""
+
+SOURCES = ("lib", "notebooks", "book", "data", "_config.yml", "_toc.yml", "constraints.txt")
+
+
+def stamp(text: str, href: str) -> str:
+    """Return the line under a figure or a table.
+
+    >>> stamp("runs.csv · 1 run", "records.html#run-1")
+    '<p class="stamp">Source: <a href="records.html#run-1">runs.csv · 1 run</a></p>'
+    """
+    return f'<p class="stamp">Source: <a href="{html.escape(href)}">{html.escape(text)}</a></p>'
+
+
+def source_of(output: dict) -> dict | None:
+    """Return what an output says of its source, {} if nothing; None if it needs no stamp."""
+    data = output.get("data", {})
+    markup = "".join(data.get("text/html", ""))
+    if STAMPED.search(markup):
+        carried = CARRIED.search(markup)
+        return json.loads(html.unescape(carried[1])) if carried else {}
+    for mime in data:
+        if mime.startswith("image/"):
+            return output.get("metadata", {}).get(mime, {}).get("source", {})
+    return None
+
+
+def put_stamps(cell: dict, default: str, here: str) -> None:
+    """Add a stamp below each figure and table of a cell.
+
+    ``default``: the text for what was computed on this page; ``here``: where it was recorded.
+    """
+    outputs = []
+    for output in cell.get("outputs", []):
+        outputs.append(output)
+        source = source_of(output)
+        if source is None:
+            continue
+        text = source.get("text", default)
+        href = f"../book/records.html#{source['anchor']}" if source else here
+        shown = {"text/html": stamp(text, href), "text/plain": f"Source: {text}"}
+        outputs.append({"output_type": "display_data", "data": shown, "metadata": {}})
+    cell["outputs"] = outputs
+
+
+def computed_here(record: dict) -> str:
+    """Say where a figure was computed that names no source of its own.
+
+    The files that its page reads belong to other figures, which name them: they are not listed.
+
+    >>> reads = {"data/results/runs.csv": ""}
+    >>> computed_here({"machine": "Linux, AMD, 2 cores", "reads": reads})  # doctest: +ELLIPSIS
+    'computed on this page · Linux, AMD, 2 cores · ...'
+    """
+    parts = ["computed on this page", record.get("machine", ""), built_from()[0][:7]]
+    return " · ".join(filter(None, parts))
+
+
+@functools.cache
+def built_from() -> tuple[str, str]:
+    """Return the commit of the checkout, with "+changes" if its files differ, and its date."""
+    from unfolded import provenance
+
+    def git(*arguments: str) -> str:
+        command = ["git", "--no-optional-locks", "-C", str(provenance.ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    commit = provenance.commit().removesuffix("+changes")
+    try:
+        changed = git("status", "--porcelain", "--", *SOURCES)
+        return commit + "+changes" * bool(changed), git("log", "-1", "--format=%cs")
+    except (OSError, subprocess.CalledProcessError):
+        return commit, ""
+
+
+def profile_of(notebook: dict) -> str:
+    """Return the profile among the parameters of a notebook, or "".
+
+    >>> profile_of({"cells": [{"cell_type": "code", "source": 'profile = "laptop"'}]})
+    'laptop'
+    """
+    code = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    text = "\n".join("".join(cell["source"]) for cell in code)
+    found = re.search(r"^profile\s*=\s*[\"'](\w+)[\"']$", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def how_it_was_made(place: freshness.Place) -> str:
+    """Return the footer of an executed notebook, as HTML."""
+    record = freshness.read_record(place) or {}
+    versions = record.get("versions", {})
+    profile = profile_of(json.loads(place.source.read_text(encoding="utf-8")))
+    finished = record.get("finished", "")[:16].replace("T", " ")
+    seconds = record.get("seconds", 0.0)
+    parts = [
+        f"Executed {finished} UTC in {seconds:.1f} s on {record.get('machine', 'unknown')}",
+        f"Python {versions.get('python')}, torch {versions.get('torch')}",
+        f"profile {profile}" if profile else "",
+        f"notebook {record.get('notebook', '')[:8]}",
+        f"commit {built_from()[0]}",
+    ]
+    text = html.escape("; ".join(filter(None, parts)))
+    return f'{text}. <a href="../book/status.html#made-{place.name}">Its record</a>.'
+
+
+def add_footer(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Say at the end of each page when, how and from what it was made."""
+    if doctree is None or "body" not in context:
+        return
+    if pagename.startswith("notebooks/"):
+        text = how_it_was_made(
+            freshness.Place(Path(app.srcdir), pagename.removeprefix("notebooks/"))
+        )
+    else:
+        commit, date = built_from()
+        text = f"Built from commit {commit}{f' of {date}' if date else ''}."
+    context["body"] += f'<p class="made">{text}</p>\n'
+
+
+def setup(app) -> None:
+    # A new commit changes the foot of every page, so all are written again.
+    app.add_config_value("companion_commit", "+".join(built_from()), "html", [str])
+    app.connect("html-page-context", add_footer)

@@ -1,0 +1,90 @@
+"""The cells of the paper's tables with our full-scale runs, as rows of text for the pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PAPER = Path("data/paper/tables.csv")
+RUNS = Path("data/results/runs.csv")
+LEVELS = Path("data/results/linear_levels.csv")
+CLAIMS = Path("data/claims.toml")
+NAMES = {"cs_rate": "CS rate", "hidden": "h", "depth": "d"}
+
+
+def beside():
+    """Return the table of the paper's cells with what our full-scale runs of them measured."""
+    import pandas as pd
+
+    from companion import results
+    from companion.reproduction import paper_tables
+    from companion.run_set import Evidence
+    from unfolded.runs import records
+
+    path = results.RESULTS / RUNS.name
+    runs = results.committed() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
+    runs = paper_tables.full_scale(runs[runs["status"] == "done"])
+    # Of the learning curves only the unfolded networks' are read: they choose the initial λ.
+    names = runs.loc[runs["model"].isin(paper_tables.grid.UNFOLDED), "config_hash"]
+    curves = {name: results.curves(name) for name in names}
+    return paper_tables.beside_print(Evidence(runs, {}, curves))
+
+
+def source(table: int = 0) -> dict[str, str]:
+    """Return the stamp of one table of the paper, or of all, with our runs."""
+    from companion import attribution
+
+    every = beside()
+    return attribution.of(every[every["table"] == table] if table else every).stamp()
+
+
+def source_of_claims() -> dict[str, str]:
+    """Return the stamp of the claims, which are judged by the committed runs."""
+    from companion import attribution, results
+
+    runs = attribution.Source((attribution.RUNS,), counted=False)
+    return attribution.of(results.ROOT / CLAIMS, runs).stamp()
+
+
+def reproduced() -> tuple[int, int, list[list[str]]]:
+    """Return how many cells the paper has, how many were run, and a row for each value of ours."""
+    from companion.reproduction.paper_tables import SYMBOLS, label, ours, printed, seeds, signed
+
+    every = beside()
+    ran = every[(every["runs"] > 0) | (every["untrained"] > 0)]
+    rows = [
+        [
+            label(cell.model, cell.start),
+            f"Table {cell.table}: {NAMES[cell.varies]} {cell.value:g}",
+            printed(cell),
+            ours(cell),
+            SYMBOLS[cell.verdict]
+            + ("" if cell.difference != cell.difference else f" ({signed(cell.difference)})"),
+            seeds(cell),
+        ]
+        for cell in ran.itertuples()
+    ]
+    place = ["table", "model", "value"]
+    return len(every.drop_duplicates(place)), len(ran.drop_duplicates(place)), rows
+
+
+def matrix(table: int) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of one table of the paper, each cell as "paper · ours verdict".
+
+    A row a network and initialisation, then one a baseline.
+    """
+    from companion.reproduction import paper_tables
+
+    every = beside()
+    own = every[every["table"] == table]
+    values = sorted(set(own["value"]))
+    lines: dict[str, dict] = {}
+    for cell in own.itertuples():
+        symbol = f" {paper_tables.SYMBOLS[cell.verdict][0]}" * bool(cell.runs)
+        text = f"{paper_tables.printed(cell)} · {paper_tables.ours(cell)}{symbol}"
+        lines.setdefault(paper_tables.label(cell.model, cell.start), {})[cell.value] = text
+    rows = [[name, *(line.get(value, "") for value in values)] for name, line in lines.items()]
+    levels = paper_tables.baselines(table)
+    below = paper_tables.baseline_rows(levels[levels["value"].isin(values)])
+    rows += [[name, *line] for name, line in zip(below.index, below.to_numpy(), strict=True)]
+    name = NAMES[own["varies"].iloc[0]]
+    return ["Network", *(f"{name} {value:g}" for value in values)], rows

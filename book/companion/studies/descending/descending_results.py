@@ -1,0 +1,71 @@
+"""The stored trials, their tests, and how those that were held stand to those left free."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from companion import attribution, results
+from companion.reproduction import paper_tables
+from companion.statistics import LEVEL, holm
+
+TRIALS, TESTS, BY_FRAME = "descending.csv", "descending_tests.csv", "descending_frames.csv"
+ALIKE = 0.05
+"""Decibels that make no difference."""
+
+
+def kept(name: str = TESTS) -> pd.DataFrame:
+    """Return a stored table; rows of tests and frames carry what their trial says of itself."""
+    table, trials = results.committed(name), results.committed(TRIALS)
+    if name == TRIALS:
+        return table
+    told = table.merge(trials[["trial", "model", "way", "seed"]], on="trial", validate="m:1")
+    return attribution.mark(told, table, trials)
+
+
+def outcomes(tests: pd.DataFrame, score: str = "psnr_authors") -> pd.DataFrame:
+    """Return the score of the last layer: a row a model, test, level and seed; a column a way."""
+    last = tests[tests["layer"] == tests.groupby("model")["layer"].transform("max")]
+    return last.pivot_table(index=["model", "what", "level", "seed"], columns="way", values=score)
+
+
+def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFrame:
+    """Return how far one way is ahead of another, over seeds that both have: a row a case.
+
+    ``low`` and ``high`` bound the mean of the paired differences with 95 % by Student's t, of which
+    ``p`` is the two-sided p-value; the verdict is that of :func:`decided` over these cases.
+
+    >>> index = pd.MultiIndex.from_product([["net"], ["noise"], [0.1], [0, 1, 2]])
+    >>> table = pd.DataFrame({"held": [2.0, 2.1, 2.2], "free": [1.0, 1.1, 1.1]}, index)
+    >>> against(table.rename_axis(["model", "what", "level", "seed"]), "held")["verdict"].item()
+    'better'
+    """
+    lead = (reached[way] - reached[rival]).dropna().groupby(["model", "what", "level"], sort=False)
+    rows = lead.agg(["mean", "size", "sem"]).rename(columns={"size": "seeds"})
+    ends = np.array([paper_tables.interval(each) for _, each in lead]).reshape(-1, 2)
+    rows["low"], rows["high"] = ends.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rows["p"] = 2 * stats.t.sf((rows["mean"] / rows["sem"]).abs(), rows["seeds"] - 1)
+    return decided(rows.drop(columns="sem").reset_index())
+
+
+def decided(cases: pd.DataFrame) -> pd.DataFrame:
+    """Return cases of :func:`against` as one family of tests, with a verdict each.
+
+    The verdict is "alike" where the 95 % interval lies within ALIKE dB of zero, else "better" or
+    "worse" where the p-value, corrected by Holm's method for the number of cases, is at most 5 %,
+    else "undecided".
+    """
+    alike = (cases["low"] >= -ALIKE) & (cases["high"] <= ALIKE)
+    apart = holm(cases["p"]) <= LEVEL
+    choices = [alike, apart & (cases["mean"] > 0), apart & (cases["mean"] < 0)]
+    return cases.assign(verdict=np.select(choices, ["alike", "better", "worse"], "undecided"))
+
+
+def in_the_mean(tests: pd.DataFrame, merit: str) -> pd.DataFrame:
+    """Return the mean of a merit in each layer over that in the layer before, undisturbed.
+
+    A row a model, way and seed, a column a layer. Below 1 a layer descends in the mean.
+    """
+    clean = tests[tests["what"] == "nothing"].dropna(subset=[merit])
+    path = clean.pivot(index=["model", "way", "seed"], columns="layer", values=merit)
+    return (path / path.shift(axis=1)).iloc[:, 1:]

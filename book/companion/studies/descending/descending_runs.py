@@ -1,0 +1,72 @@
+"""Train and disturb what the page shows, and store it in data/results/.
+
+    python -m companion descending
+
+What is stored already is not done again.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import joblib
+
+from companion import result_store
+from companion.studies.descending.constrained_training import EPSILON, Trial, train
+from companion.studies.descending.descending_results import BY_FRAME, TESTS, TRIALS
+from companion.studies.descending.perturbations import by_frame, judged
+from unfolded import networks
+from unfolded.data import SOURCES
+
+SEEDS = (0, 1, 2)
+_WAYS = ({"steps": 0}, {}, {"merit": "objective"}, {"merit": "distance"}, {"merit": "residual"})
+_NOISY = ({"noise": 0.1}, {"noise": 0.1, "merit": "objective"})
+PLAN = (
+    *(Trial("reweighted-rnn", **way) for way in _WAYS),
+    *(Trial("lstm", **way) for way in _WAYS[:2]),
+    *(Trial(model, **way) for model in ("l1-l1-rnn", "sista-rnn") for way in _WAYS),
+    *(Trial("reweighted-rnn", **way) for way in _NOISY),
+)
+"""What is stored, for each of SEEDS."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train what is not stored yet."""
+    parser = argparse.ArgumentParser(
+        prog="python -m companion descending", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--source", choices=SOURCES, default="mnist", help="default mnist")
+    options = parser.parse_args(arguments)
+    known = result_store.stored(TRIALS)
+    plan = [replace(t, seed=seed, source=options.source) for seed in SEEDS for t in PLAN]
+    left = [trial for trial in plan if result_store.key(asdict(trial)) not in known]
+    work = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
+    for row, tests, frames in work(joblib.delayed(_stored)(trial) for trial in left):
+        # The trial itself comes last: one whose tests are not written is done again.
+        result_store.merge(TESTS, tests)
+        if frames:
+            result_store.merge(BY_FRAME, frames)
+        result_store.merge(TRIALS, [row])
+        said = [one["psnr_authors"] for one in tests if one["what"] == "nothing"][-1]
+        print(f"{row['model']}, {row['way']}, seed {row['seed']}: {said:.2f} dB", flush=True)
+    return 0
+
+
+def _stored(trial: Trial) -> tuple[dict, list[dict], list[dict]]:
+    """Return a trial's row, those of its tests, and of the first seed those by frame."""
+    where, start = result_store.origin(), time.perf_counter()
+    name = {"trial": result_store.key(asdict(trial))}
+    trained = train(trial)
+    row = name | {"way": trial.way} | asdict(trial) | {"epsilon": EPSILON.get(trial.merit)}
+    if trained.history:
+        last = {key: value[-100:].mean(0) for key, value in vars(trained.history).items()}
+        row |= {"loss": last["loss"].item()}
+        for key in ("duals", "slack"):
+            row |= {f"{key}_{l}": value for l, value in enumerate(last[key].tolist(), 1)}
+    row |= {"data_sha256": trained.data_sha256} | where
+    tests = judged(trained).to_dict("records")
+    unfolded = networks.unfolded(trial.model) and trial.seed == SEEDS[0]
+    frames = by_frame(trained).to_dict("records") if unfolded else []
+    row |= {"seconds": round(time.perf_counter() - start, 1)}
+    return row, [name | one for one in tests], [name | one for one in frames]

@@ -1,0 +1,158 @@
+"""Descending constraints for sequences: what each layer makes of the problem of its frame."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from companion.studies import descent_constraints
+from unfolded import metrics
+from unfolded.networks.base import UnfoldedNetwork
+from unfolded.networks.sista import SistaRNN
+from unfolded.solvers import reweighted_step, sista_step
+
+MERITS = ("objective", "residual", "distance")
+"""What a layer may be asked to bring down."""
+
+
+class _Frame(NamedTuple):
+    """The problem of one frame, and the steps that a network takes in it."""
+
+    link: Callable
+    """h_{t−1} -> what ties the frame to the one before it: ħ_t, or of SISTA-RNN F D h_{t−1}."""
+    start: Callable
+    """link -> h_t^(0)."""
+    layer: Callable
+    """(h, x, link, l) -> h_t^(l+1)."""
+    step: Callable
+    """(h, x, link) -> one step of the solver, with Z = I and the last g."""
+    objective: Callable
+    """(h, x, link) -> (3), or of SISTA-RNN its own objective."""
+
+
+def layers(
+    net: UnfoldedNetwork, x: Tensor, disturb: Callable[[Tensor, int], Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""Return :math:`h_t^{(0)}, \dots, h_t^{(d)}` of every frame, and what links it to the last.
+
+    The link is :math:`\hbar_t = G h_{t-1}^{(d)}`, and of SISTA-RNN the frame
+    :math:`F D h_{t-1}^{(d)}`. ``disturb(h, l)`` is what layer l + 1 reads instead of
+    :math:`h_t^{(l)}`, 1 ≤ l < d.
+    Shapes: x (batch, time, n); results (d + 1, batch, time, h) and (batch, time, h or n0).
+
+    >>> from unfolded.networks import build
+    >>> net = build("l1-l1-rnn", n0=16, n=5, hidden=9, depth=2)
+    >>> h, hbar = layers(net, torch.ones(1, 3, 5))
+    >>> h.shape, bool((h[-1] == net.steps(torch.ones(1, 3, 5), net.h0.expand(1, -1))).all())
+    (torch.Size([3, 1, 3, 9]), True)
+    """
+    frame, h = _frame(net), net.h0.expand(len(x), -1)
+    frames, links = [], []
+    for x_t in x.unbind(1):
+        link = frame.link(h)
+        outputs = [frame.start(link)]
+        for l in range(net.depth):
+            read = disturb(outputs[l], l) if disturb and l else outputs[l]
+            outputs.append(frame.layer(read, x_t, link, l))
+        h = outputs[-1]
+        frames.append(torch.stack(outputs))
+        links.append(link)
+    return torch.stack(frames, 2), torch.stack(links, 1)
+
+
+def residual(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor:
+    r"""Return how far codes are from solving the problem of their frame, (3) with Z = I.
+
+    It is `descent_constraints.residual` of the step of Algorithm 1 with the last g, and of
+    SISTA-RNN that of SISTA, with all that the network has learned in it; 0 exactly at the
+    minimiser. The link counts as given, though it was learned too.
+    Shapes: h (…, batch, time, h), link and x as of :func:`layers`; result (…, batch, time). For
+    :func:`companion.studies.descent_constraints.slack`, flatten batch and time.
+    """
+    frame = _frame(net)
+    return descent_constraints.residual(h, lambda y: frame.step(y, x, link), net.value("c"))
+
+
+def objective(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor:
+    r"""Return (3) at codes v = Zh, with the last g: what the layers should bring down.
+
+    Of SISTA-RNN: :math:`\tfrac12\|x - ADh\|^2 + \lambda_1\|h\|_1 + \tfrac{\lambda_2}2
+    \|Dh - FDh_{t-1}\|^2`. Shapes: as :func:`residual`. Units: a squared measurement's.
+    """
+    return _frame(net).objective(h, x, link)
+
+
+def merit(
+    name: str, net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor, frames: Tensor
+) -> Tensor:
+    r"""Return one of MERITS: :func:`objective`, :func:`residual`, or :math:`\|Dh - s_t\|_2`.
+
+    Shapes: as :func:`residual`, frames (batch, time, n0).
+    """
+    if name == "distance":
+        return (net.decode(h) - frames).norm(dim=-1)
+    return {"objective": objective, "residual": residual}[name](net, h, link, x)
+
+
+@torch.no_grad()
+def by_layer(
+    net: UnfoldedNetwork,
+    frames: Tensor,
+    *,
+    peak: float,
+    merits: tuple[str, ...] = ("objective", "residual"),
+) -> pd.DataFrame:
+    """Return a row a layer: PSNR of its output, and its merits with the share that descends.
+
+    Merits are means over frames and sequences, in units of those of layer 0;
+    each share counts the frames in which the layer is no worse than the one before it.
+    Shapes: frames (batch, time, n0), with values of 0 to ``peak``. Units: PSNR in dB, global.
+    """
+    x = net.measure(frames)
+    h, link = layers(net, x)
+    reached = [metrics.psnr(frames, net.decode(y), peak=peak, average="global") for y in h]
+    table = pd.DataFrame({"layer": range(len(h)), "PSNR": map(float, reached)})
+    for name in merits:
+        values = merit(name, net, h, link, x, frames).flatten(1)
+        table[name] = (values.mean(1) / values[0].mean()).numpy()
+        table[f"{name} descends"] = [np.nan, *descent_constraints.descending(values).tolist()]
+    return table
+
+
+def _frame(net: UnfoldedNetwork) -> _Frame:
+    return _of_sista(net) if isinstance(net, SistaRNN) else _of_algorithm_1(net)
+
+
+def _of_algorithm_1(net: UnfoldedNetwork) -> _Frame:
+    (a, b), c, M = net.thresholds(), net.value("c"), net.A @ net.D
+
+    def layer(h, x, hbar, l):
+        Z_l = None if net.Z is None else net.Z[l]
+        return reweighted_step(h, x, hbar, M=M, c=c, a=a[l], b=b[l], Z=Z_l)
+
+    def step(h, x, hbar):
+        return reweighted_step(h, x, hbar, M=M, c=c, a=a[-1], b=b[-1])
+
+    def objective(h, x, hbar):
+        fit = (x - h @ M.T).square().sum(-1) / 2
+        return fit + (c * a[-1] * h.abs() + c * b[-1] * (h - hbar).abs()).sum(-1)
+
+    return _Frame(lambda h: h @ net.G.T, lambda hbar: hbar, layer, step, objective)
+
+
+def _of_sista(net: SistaRNN) -> _Frame:
+    M, D, FD = net.A @ net.D, net.D, net.F @ net.D
+    shared = {name: net.value(name) for name in ("c", "lambda1", "lambda2")}
+
+    def step(h, x, predicted, l=None):
+        return sista_step(h, x, predicted, M=M, D=D, **shared)
+
+    def objective(h, x, predicted):
+        fit = (x - h @ M.T).square().sum(-1) / 2
+        pull = (h @ D.T - predicted).square().sum(-1) / 2
+        return fit + shared["lambda1"] * h.abs().sum(-1) + shared["lambda2"] * pull
+
+    return _Frame(lambda h: h @ FD.T, lambda predicted: predicted @ D, step, step, objective)

@@ -1,0 +1,1 @@
+"""Inpainting with GLOW-Prox."""

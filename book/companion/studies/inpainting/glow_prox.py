@@ -1,0 +1,132 @@
+"""GLOW-Prox: inpainting by a network whose proximal step is taken in the latent space of a flow."""
+
+import warnings
+
+import normflows
+import torch
+from torch import Tensor, nn
+
+from unfolded.errors import ConfigError, complain
+
+SIDE = 16
+"""Side of an image, in pixels."""
+
+
+class Flow(nn.Module):
+    r"""A small Glow of two scales: a bijection :math:`z = G(x)` of images and latent tensors.
+
+    Each scale trades four pixels for four channels, then mixes the channels in ``blocks`` steps
+    of actnorm, invertible 1×1 convolution and affine coupling (normflows). Nothing is split off:
+    all of z is one tensor, and all of it can be shrunk.
+    Shapes: x (batch, 1, side, side), z (batch, 16, side/4, side/4). Units: those of the pixels.
+    The first batch that passes sets the actnorms. Source: Kingma and Dhariwal, Glow.
+
+    >>> flow = Flow(blocks=1, hidden=8)
+    >>> x = torch.rand(5, 1, 16, 16)
+    >>> bool(torch.allclose(flow.image(flow.latent(x)), x, atol=1e-5))
+    True
+    """
+
+    def __init__(self, *, blocks: int = 3, hidden: int = 32):
+        super().__init__()
+        steps = []
+        with warnings.catch_warnings():
+            # normflows draws its 1x1 convolutions with torch.lu, which torch is about to rename.
+            warnings.filterwarnings("ignore", "torch.lu is deprecated", UserWarning)
+            for channels in (4, 16):
+                steps.append(normflows.flows.Squeeze())
+                steps += [
+                    normflows.flows.GlowBlock(channels, hidden, scale=False) for _ in range(blocks)
+                ]
+        self.steps = nn.ModuleList(steps)
+
+    def latent(self, x: Tensor) -> Tensor:
+        """Return z = G(x)."""
+        for step in self.steps:
+            x, _ = step.inverse(x)
+        return x
+
+    def image(self, z: Tensor) -> Tensor:
+        """Return x = G⁻¹(z)."""
+        for step in reversed(self.steps):
+            z, _ = step.forward(z)
+        return z
+
+
+class GlowProx(nn.Module):
+    r"""Unfolded proximal gradient for inpainting, with a flow per layer.
+
+    .. math:: r_l = x_{l-1} + \mu_l A^\top (y - A x_{l-1}), \qquad
+        x_l = G_l^{-1}\!\left(\frac{G_l(r_l)}{1 + \lambda_l}\right), \qquad x_0 = y
+
+    with A the mask on the diagonal. The first step descends ½‖y − A x‖², the second is the
+    proximal operator of (λ/2)‖z‖², the negative logarithm of the flow's normal density, taken in
+    the latent space. μ, λ > 0 as exponentials of free numbers.
+    Shapes: y (batch, 1, side, side) with zeros in the hole, mask (side, side) or broadcastable.
+    Units: those of the pixels. Raises ConfigError for a mask that is not of zeros and ones.
+    Source: Hadou, NaderiAlizadeh, Ribeiro, their inpainting experiment.
+
+    >>> net = GlowProx(layers=2, blocks=1, hidden=8)
+    >>> mask = hole(6)
+    >>> [tuple(x.shape) for x in net(torch.rand(3, 1, 16, 16) * mask, mask)]
+    [(3, 1, 16, 16), (3, 1, 16, 16)]
+    """
+
+    def __init__(self, *, layers: int = 4, blocks: int = 3, hidden: int = 32, seed: int = 0):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.flows = nn.ModuleList([Flow(blocks=blocks, hidden=hidden) for _ in range(layers)])
+        self.log_mu = nn.Parameter(torch.zeros(layers))
+        self.log_lambda = nn.Parameter(torch.full((layers,), -2.0))
+
+    def forward(self, y: Tensor, mask: Tensor, noise=None) -> list[Tensor]:
+        """Return x_1, …, x_L; ``noise(x, l)``, if given, changes what layer l hands on, l < L."""
+        if not bool(((mask == 0) | (mask == 1)).all()):
+            found = f"values from {mask.min():g} to {mask.max():g}"
+            raise ConfigError(complain("a mask of zeros and ones", found, "use hole(side)"))
+        x, layers = y, []
+        for number, flow in enumerate(self.flows, 1):
+            r = self.data_step(x, y, mask, number)
+            x = flow.image(flow.latent(r) / (1 + self.log_lambda[number - 1].exp()))
+            if noise is not None and number < len(self.flows):
+                x = noise(x, number)
+            layers.append(x)
+        return layers
+
+    def data_step(self, x: Tensor, y: Tensor, mask: Tensor, layer: int) -> Tensor:
+        """Return r_l, a step down ½‖y − A x‖²: only pixels outside the hole are told of y."""
+        return x + self.log_mu[layer - 1].exp() * mask * (y - mask * x)
+
+
+def hole(side: int, *, right: int = 0) -> Tensor:
+    """Return the mask of an image with a square hole of that side in its middle, or to the right.
+
+    Shapes: (16, 16), one where a pixel is seen. Raises ConfigError if the hole leaves the image.
+
+    >>> int(hole(6).sum()) == 16 * 16 - 6 * 6
+    True
+    """
+    first = (SIDE - side) // 2
+    if not (side >= 0 and first >= 0 and 0 <= first + right <= SIDE - side):
+        found = f"a side of {side}, {right} to the right"
+        raise ConfigError(complain(f"a hole inside {SIDE}×{SIDE} pixels", found, "make it smaller"))
+    mask = torch.ones(SIDE, SIDE)
+    mask[first : first + side, first + right : first + right + side] = 0
+    return mask
+
+
+def small_digits(source: str = "digits") -> Tensor:
+    """Return the digits of a source at 16×16 pixels, from 0 to 1.
+
+    Each 28×28 image is halved by the mean of 2×2 pixels and set in the middle of zeros.
+    Shapes: (count, 1, 16, 16). Raises DataError as :mod:`unfolded.data.datasets` does.
+
+    >>> small_digits().shape
+    torch.Size([1797, 1, 16, 16])
+    """
+    from unfolded.data import datasets
+
+    images = datasets.mnist_images() if source == "mnist" else datasets.digit_images()
+    halved = torch.tensor(images).float().unfold(1, 2, 2).unfold(2, 2, 2).mean((-2, -1)) / 255
+    return nn.functional.pad(halved, (1, 1, 1, 1))[:, None]

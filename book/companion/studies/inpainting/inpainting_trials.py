@@ -1,0 +1,219 @@
+"""Inpainting with GLOW-Prox, plain or under descending constraints: train, disturb, compare."""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import joblib
+import pandas as pd
+import torch
+from torch import Tensor
+
+from companion import result_store, results
+from companion.studies import descent_constraints
+from companion.studies.descending.descending_results import against
+from companion.studies.inpainting.glow_prox import GlowProx, hole, small_digits
+from unfolded import runtime
+from unfolded.seeds import derive
+
+HOLE, BATCH, RATE, DUAL_RATE = 6, 64, 2e-3, 0.1
+TRAIN, TEST = 1297, 500
+"""Digits to train on and to judge by; of a larger source the first TRAIN + TEST shuffled ones."""
+
+DISTURBED = {
+    "nothing": (0.0,),
+    "noise on what is seen": (0.02, 0.05, 0.1, 0.2),
+    "noise between layers": (0.02, 0.1, 0.5),
+    "the hole moved, pixels": (1, 2, 4),
+    "a larger hole, side": (7, 8),
+}
+"""What a network meets in the test, and how much of it; noise in units of the white level."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: without constraint where ``epsilon`` is None.
+
+    ``noise`` is what disturbs the layers in training, fading towards the last one.
+    """
+
+    epsilon: float | None = None
+    noise: float = 0.0
+    steps: int = 250
+    seed: int = 0
+    source: str = "digits"
+
+    @property
+    def name(self) -> str:
+        """Return the words of a legend."""
+        kind = "plain" if self.epsilon is None else f"descending, ε = {self.epsilon:g}"
+        return kind + (f", noise {self.noise:g}" if self.noise else "")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network, how its training went, and the digits that it never saw."""
+
+    trial: Trial
+    network: GlowProx
+    history: descent_constraints.History
+    test: Tensor
+
+
+def digits(source: str, seed: int) -> tuple[Tensor, Tensor]:
+    """Return digits to train on and to test with: (TRAIN, 1, 16, 16), (TEST, 1, 16, 16)."""
+    images = small_digits(source)
+    order = torch.Generator().manual_seed(derive(seed, "inpainting", "digits"))
+    drawn = images[torch.randperm(len(images), generator=order)[: TRAIN + TEST]]
+    return drawn[:TRAIN], drawn[TRAIN:]
+
+
+def distances(layers: list[Tensor], truth: Tensor) -> Tensor:
+    r"""Return the merits :math:`\|x_l - s\|_2`, l = 0 … L: (L + 1, batch)."""
+    return torch.stack([(x - truth).flatten(1).norm(dim=1) for x in layers])
+
+
+def train(trial: Trial) -> Trained:
+    r"""Train a network on ‖x_L − s‖² so that, asked to, every layer comes closer to the image s.
+
+    The constraint is the distance form of the public code's, as a difference of expectations:
+    :math:`\mathbb E\|x_l - s\| \le (1 - \varepsilon)\,\mathbb E\|x_{l-1} - s\|`. Digits, batches
+    and start do not depend on ``epsilon``. Raises TrainingError if the loss is not finite.
+    """
+    with runtime.threads_for(1), runtime.flushed_denormals():
+        images, test = digits(trial.source, trial.seed)
+        mask, network = hole(HOLE), GlowProx(seed=derive(trial.seed, "inpainting", "start"))
+        order = torch.Generator().manual_seed(derive(trial.seed, "inpainting", "order"))
+        noise = torch.Generator().manual_seed(derive(trial.seed, "inpainting", "noise"))
+        disturb = (
+            descent_constraints.layer_noise(trial.noise, noise, fading=True)
+            if trial.noise
+            else None
+        )
+        with torch.no_grad():
+            # The first batch sets the scale of the flows; a little noise, for some pixels are
+            # black in all digits.
+            first = images[:256] * mask
+            network(first + 0.02 * torch.randn(first.shape, generator=order), mask)
+
+        def terms() -> tuple[Tensor, Tensor]:
+            truth = images[torch.randint(len(images), (BATCH,), generator=order)]
+            layers = network(truth * mask, mask, disturb)
+            merits = distances([truth * mask, *layers], truth)
+            return merits[-1].square().mean(), merits
+
+        constrained = trial.epsilon is not None
+        history = descent_constraints.train(
+            network.parameters(),
+            terms,
+            steps=trial.steps,
+            rate=RATE,
+            epsilon=trial.epsilon if constrained else 0.0,
+            dual_rate=DUAL_RATE if constrained else 0.0,
+        )
+    return Trained(trial, network.requires_grad_(False), history, test)
+
+
+def recovered(trained: Trained, what: str = "nothing", level: float = 0.0) -> list[Tensor]:
+    """Return x_0, …, x_L of the test digits under one of DISTURBED: L + 1 of (TEST, 1, 16, 16)."""
+    noise = torch.Generator().manual_seed(derive(trained.trial.seed, "inpainting", what, level))
+    mask, seen, disturb = hole(HOLE), trained.test, None
+    if what == "noise on what is seen":
+        seen = seen + level * torch.randn(seen.shape, generator=noise)
+    elif what == "noise between layers":
+        disturb = descent_constraints.layer_noise(level, noise)
+    elif what == "the hole moved, pixels":
+        mask = hole(HOLE, right=int(level))
+    elif what == "a larger hole, side":
+        mask = hole(int(level))
+    return [seen * mask, *trained.network(seen * mask, mask, disturb)]
+
+
+@runtime.threads_for(1)
+def judged(trained: Trained) -> pd.DataFrame:
+    """Return one row a disturbance, level and layer, over the test digits.
+
+    ``psnr`` is the mean over images of 10 log₁₀(1/mean squared error), in dB, of all pixels;
+    ``distance`` the mean of ‖x_l − s‖; ``descending`` the share of images whose layer came closer.
+    """
+    rows, told = [], asdict(trained.trial)
+    for what, levels in DISTURBED.items():
+        for level in levels:
+            layers = recovered(trained, what, level)
+            merits = distances(layers, trained.test)
+            shares = [None, *descent_constraints.descending(merits).tolist()]
+            for number, (x, merit, share) in enumerate(zip(layers, merits, shares, strict=True)):
+                psnr = -10 * (x - trained.test).square().mean((1, 2, 3)).log10().mean()
+                facts = {"what": what, "level": level, "layer": number, "psnr": psnr.item()}
+                rows.append(told | facts | {"distance": merit.mean().item(), "descending": share})
+    return pd.DataFrame(rows)
+
+
+def mean_fill(trained: Trained) -> Tensor:
+    """Return the test digits with the hole filled by the mean of the training digits."""
+    images, _ = digits(trained.trial.source, trained.trial.seed)
+    mask = hole(HOLE)
+    return trained.test * mask + images.mean(0) * (1 - mask)
+
+
+def side_by_side(trials: list[Trial]) -> list[Trained]:
+    """Train the trials, one process a core."""
+    return joblib.Parallel(n_jobs=min(len(trials), os.cpu_count() or 1))(
+        joblib.delayed(train)(trial) for trial in trials
+    )
+
+
+STORED = "inpainting.csv"
+PLAN = (
+    Trial(),
+    Trial(0.2),
+    Trial(0.05),
+    Trial(noise=1 / 16),
+    Trial(0.2, noise=1 / 16),
+)
+"""What is stored, at STEPS steps and for SEEDS; a noise of 1/16 a pixel has length 1 a picture,
+as in the public code."""
+STEPS, SEEDS = 1000, (0, 1, 2)
+
+
+def kept() -> pd.DataFrame:
+    """Return the stored rows of :func:`judged`, with the words of a legend as ``network``."""
+    table = results.committed(STORED)
+    trials = (
+        table[["epsilon", "noise"]].astype(object).where(table[["epsilon", "noise"]].notna(), None)
+    )
+    table["network"] = [Trial(*each).name for each in trials.itertuples(index=False)]
+    return table
+
+
+def against_plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how far descending networks (ε = 0.2) are ahead of plain ones, as `against` does."""
+    last = table.query("layer == layer.max()")
+    reached = last.pivot_table(index=["what", "level", "seed"], columns="network", values="psnr")
+    reached = pd.concat({"glow-prox": reached}, names=["model"])
+    return against(reached, Trial(0.2).name, Trial().name)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train what is not stored yet."""
+    description = "Train GLOW-Prox for inpainting and store its tests in data/results/."
+    parser = argparse.ArgumentParser("python -m companion inpainting", description=description)
+    parser.parse_args(arguments)
+    for each in PLAN:
+        for seed in SEEDS:
+            trial = replace(each, steps=STEPS, seed=seed)
+            name = result_store.key(asdict(trial))
+            if name in result_store.stored(STORED):
+                continue
+            where, start = result_store.origin(), time.perf_counter()
+            table = judged(train(trial))
+            facts = where | {"seconds": round(time.perf_counter() - start, 1)}
+            rows = table.assign(trial=name, **facts)
+            result_store.merge(
+                STORED, rows[["trial", *rows.columns.drop("trial")]].to_dict("records")
+            )
+            last = table.query("what == 'nothing'").iloc[-1]
+            print(trial.name, f"seed {seed}: {last['psnr']:.2f} dB", flush=True)
+    return 0

@@ -1,0 +1,1 @@
+"""LISTA on sparse coding of image patches."""

@@ -1,0 +1,111 @@
+"""LISTA: ISTA unrolled for single signals. It recovers no sequences, so no registry lists it."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from unfolded.errors import ConfigError, complain
+from unfolded.networks.positivity import decode, encode
+from unfolded.prox import shrink
+
+STARTS = ("ista", "random")
+_STD = 0.01
+
+
+def lista_step(y: Tensor, x: Tensor, *, W: Tensor, U: Tensor, gamma: Tensor) -> Tensor:
+    r"""Compute one layer, :math:`\mathrm{soft}_\gamma(W y + U x)`.
+
+    With :func:`ista_weights` it is :func:`unfolded.solvers.ista_step`, multiplied out.
+    Shapes: y (batch, h), x (batch, n), W (h, h), U (h, n), gamma (h,). Source: §1 of the paper.
+    """
+    return shrink(y @ W.T + x @ U.T, gamma)
+
+
+def ista_weights(M: Tensor, *, c, lambda1) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Return :math:`W = I - \tfrac1c M^\top M`, :math:`U = \tfrac1c M^\top` and
+    :math:`\gamma = \lambda_1/c`, with which a layer is a step of ISTA; M = AD (n, h).
+
+    >>> W, U, gamma = ista_weights(torch.eye(2), c=2.0, lambda1=0.5)
+    >>> W.tolist(), gamma.tolist()
+    ([[0.5, 0.0], [0.0, 0.5]], [0.25, 0.25])
+    """
+    W = torch.eye(M.shape[1], dtype=M.dtype, device=M.device) - M.T @ M / c
+    return W, M.T / c, torch.full_like(M[0], float(lambda1 / c))
+
+
+class LISTA(nn.Module):
+    r"""Layers :math:`y_l = \mathrm{soft}_{\gamma_l}(W_l y_{l-1} + U_l x)`, :math:`y_0 = 0`.
+
+    ``start="ista"`` takes the weights of ISTA, so that the untrained network is ISTA; "random"
+    draws W and U from N(0, 0.01²), as the code of Hadou et al. does, and begins with thresholds of
+    0.01, where theirs are drawn like W and may be negative. ``tied`` layers share their weights,
+    as in the first LISTA. Thresholds are held positive by ``positivity``, as in
+    :mod:`unfolded.networks.positivity`.
+    Shapes: M (n, h), x (batch, n), codes (batch, h). ``c=None`` takes :math:`\|M\|_2^2`.
+    Raises ConfigError on an unknown start, an impossible depth, λ1 ≤ 0, or input that does not fit.
+    Source: Gregor and LeCun (2010); §1 of the paper recalls it with weights for each layer.
+
+    >>> net = LISTA(torch.eye(3), lambda1=0.25, depth=2)
+    >>> net(torch.ones(1, 3)).tolist()
+    [[0.75, 0.75, 0.75]]
+    """
+
+    def __init__(
+        self,
+        M: Tensor,
+        *,
+        lambda1: float,
+        depth: int,
+        c: float | None = None,
+        tied: bool = False,
+        start: str = "ista",
+        seed: int = 0,
+        positivity: str = "exp",
+    ):
+        super().__init__()
+        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+            raise ConfigError(complain("a depth of at least 1", repr(depth), "choose another"))
+        if start not in STARTS:
+            raise ConfigError(complain(f"a start from {STARTS}", repr(start), "choose one"))
+        c = torch.linalg.matrix_norm(M, 2).item() ** 2 if c is None else c
+        if not c > 0:
+            raise ConfigError(complain("c > 0", c, "pass a bound of the squared norm of M"))
+        W, U, gamma = ista_weights(M, c=c, lambda1=lambda1)
+        kinds = 1 if tied else depth
+        if start == "random":
+            generator = torch.Generator().manual_seed(seed)
+            draw = {"generator": generator, "dtype": M.dtype}
+            W = _STD * torch.randn(kinds, *W.shape, **draw)
+            U = _STD * torch.randn(kinds, *U.shape, **draw)
+            gamma = torch.full_like(gamma, _STD)
+        self.depth, self.positivity = depth, positivity
+        self.W = nn.Parameter(W.expand(kinds, -1, -1).clone())
+        self.U = nn.Parameter(U.expand(kinds, -1, -1).clone())
+        raw = encode(gamma.expand(kinds, -1), positivity, "lambda1 / c")
+        self.raw = nn.ParameterDict({"gamma": nn.Parameter(raw.clone())})
+
+    @property
+    def gamma(self) -> Tensor:
+        """The effective thresholds, (depth, h) or, tied, (1, h)."""
+        return decode(self.raw["gamma"], self.positivity)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the code of the last layer: (batch, n) -> (batch, h)."""
+        return self.layers(x)[-1]
+
+    def layers(
+        self, x: Tensor, disturb: Callable[[Tensor, int], Tensor] | None = None
+    ) -> list[Tensor]:
+        """Return y_0 … y_L; layer l + 1 reads ``disturb(y_l, l)`` instead of y_l, 1 ≤ l < L."""
+        n, h = self.U.shape[-1], self.U.shape[-2]
+        if x.ndim != 2 or x.shape[1] != n or x.dtype != self.U.dtype:
+            got = f"{x.dtype} of shape {tuple(x.shape)}"
+            want = f"signals (batch, {n}) in {self.U.dtype}"
+            raise ConfigError(complain(want, got, "reshape or convert what you pass"))
+        outputs, gamma = [x.new_zeros(len(x), h)], self.gamma
+        for l in range(self.depth):
+            k = l if len(gamma) > 1 else 0
+            y = disturb(outputs[l], l) if disturb and l else outputs[l]
+            outputs.append(lista_step(y, x, W=self.W[k], U=self.U[k], gamma=gamma[k]))
+        return outputs

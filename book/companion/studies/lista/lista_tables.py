@@ -1,0 +1,129 @@
+"""What became of each layer of trained networks on a problem of sparse coding."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from companion.reproduction.paper_tables import interval
+from companion.studies import descent_constraints
+from companion.studies.lista.lista_training import EPSILON, Trained, scale
+from companion.studies.lista.sparse_coding import Problem
+from unfolded.seeds import derive
+
+
+def paths(trained: Mapping, problem: Problem, merit: str) -> dict[str, np.ndarray]:
+    """Return the mean merit of every layer, a row a seed: name -> (seeds, L + 1)."""
+    return {
+        name: np.stack([problem.merit(merit, one.layers(problem)).mean(1).numpy() for one in ones])
+        for name, ones in trained.items()
+    }
+
+
+def under_noise(trained: Mapping, problem: Problem, sigmas: Sequence[float]) -> dict:
+    """Return the relative distance of y_L to y* under layer noise: name -> (seeds, sigmas).
+
+    The same noise for every network, of σ in units of :func:`scale`; the distance is
+    E‖y_L − y*‖ over E‖y*‖.
+    """
+    noises = [torch.Generator().manual_seed(derive(0, "test noise")) for _ in sigmas]
+    states = [noise.get_state() for noise in noises]
+
+    def reached(one: Trained) -> list[float]:
+        values = []
+        for sigma, noise, state in zip(sigmas, noises, states, strict=True):
+            noise.set_state(state)
+            disturb = descent_constraints.layer_noise(sigma * scale(problem), noise)
+            values.append(relative(problem, one.layers(problem, disturb)[-1]))
+        return values
+
+    return {name: np.array([reached(one) for one in ones]) for name, ones in trained.items()}
+
+
+def relative(problem: Problem, y: Tensor) -> float:
+    """Return E‖y − y*‖ over E‖y*‖."""
+    return (problem.merit("distance", y).mean() / problem.codes.norm(dim=-1).mean()).item()
+
+
+def summary(trained: Mapping, problem: Problem) -> pd.DataFrame:
+    """Return a row a method: how near the last layer comes, and which layers descend.
+
+    Distances and objectives are relative to those of y*, with half the 95 % interval over seeds;
+    "in the mean" counts layers with E‖y_l − y*‖ ≤ (1 − ε) E‖y_{l−1} − y*‖, the mean over seeds;
+    "per sample" the share of layers and samples that come nearer at all.
+    """
+    best = problem.objective(problem.codes).mean()
+    rows = []
+    for name, ones in trained.items():
+        layers = [one.layers(problem) for one in ones]
+        far = [problem.merit("distance", y) for y in layers]
+        near = [relative(problem, y[-1]) for y in layers]
+        low, high = interval(near)
+        excess = [problem.merit("objective", y[-1]).mean() / best for y in layers]
+        kept = [(descent_constraints.slack(m, EPSILON) <= 0).sum() for m in far]
+        rows.append({
+            "method": name, "distance": np.mean(near), "±": (high - low) / 2,
+            "objective above": np.mean(excess), "in the mean": float(np.mean(kept)),
+            "per sample": np.mean([descent_constraints.descending(m).mean() for m in far]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def both_sides(one: Trained, problem: Problem, merit: str) -> pd.DataFrame:
+    r"""Return, layer by layer, the mean merit on fresh signals and what bounds it.
+
+    The first half of the signals certifies: each slack is raised to the end of its one-sided
+    interval at level 0.05/L (normal approximation), so that all L hold together at 0.95. The
+    second half measures the left side and the start.
+    """
+    values = problem.merit(merit, one.layers(problem)).double()
+    half = values.shape[1] // 2
+    steps = values[1:, :half] - (1 - EPSILON) * values[:-1, :half]
+    z = torch.special.ndtri(torch.tensor(1 - 0.05 / len(steps), dtype=torch.float64))
+    zeta = steps.mean(1) + z * steps.std(1) / half**0.5
+    left = values[:, half:].mean(1)
+    right = descent_constraints.guarantee(left[0].item(), zeta, EPSILON)
+    zetas = [np.nan, *zeta.tolist()]
+    return pd.DataFrame({"layer": range(len(left)), "left": left, "right": right, "ζ": zetas})
+
+
+def under_inputs(trained: Mapping, problems: Mapping[str, Problem]) -> pd.DataFrame:
+    """Return the relative distance of y_L to the optimum of each problem, a row a method.
+
+    A value is the mean over seeds, with half its 95 % interval where there are several.
+    """
+    rows = []
+    for name, ones in trained.items():
+        row = {"method": name}
+        for change, problem in problems.items():
+            near = [relative(problem, one.layers(problem)[-1]) for one in ones]
+            low, high = interval(near)
+            spread = f" ± {(high - low) / 2:.2f}" if len(near) > 1 else ""
+            row[change] = f"{np.mean(near):.2f}{spread}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def counted(one: Trained, problem: Problem, sigma: float) -> dict[str, float]:
+    """Return in how many samples and layers a network "descends" under noise, by three counts.
+
+    Nearer to y* than the layer before; nearer than what the layer read, which the noise had moved
+    away; and the count of the public code, farther by less than a factor 2 (1 − ε) than that.
+    """
+    add = descent_constraints.layer_noise(sigma * scale(problem), torch.Generator().manual_seed(0))
+    read = []
+
+    def disturb(y: Tensor, l: int) -> Tensor:
+        read.append(add(y, l))
+        return read[-1]
+
+    y = one.layers(problem, disturb)
+    after, before = problem.merit("distance", y[1:]), problem.merit("distance", y[:-1])
+    moved = torch.cat([before[:1], problem.merit("distance", torch.stack(read))])
+    return {
+        "than the layer before": (after <= before).float().mean().item(),
+        "than what it read": (after <= moved).float().mean().item(),
+        "public count": (after < 2 * (1 - EPSILON) * moved).float().mean().item(),
+    }

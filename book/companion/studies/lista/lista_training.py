@@ -1,0 +1,128 @@
+"""LISTA trained in several ways on one problem of sparse coding."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import joblib
+import torch
+from torch import Tensor
+
+from companion.studies import descent_constraints
+from companion.studies.lista.lista_network import LISTA
+from companion.studies.lista.sparse_coding import Problem
+from unfolded import runtime
+from unfolded.seeds import derive
+
+DEPTH, EPSILON = 10, 0.05
+BATCH, _RATE, _DUAL_RATE = 64, 2e-3, 0.3
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a network is trained: from which start, under which constraint, with which noise.
+
+    ``noise`` is the σ of a fading `descent_constraints.layer_noise`, in units of the root mean
+    square of y*. ``layerwise``: each layer has its own loss, and no gradient passes between layers.
+    """
+
+    start: str = "ista"
+    constraint: str | None = None
+    noise: float = 0.0
+    layerwise: bool = False
+
+
+METHODS = {
+    "plain": Method(),
+    "layer-wise": Method(layerwise=True),
+    "distance": Method(constraint="distance"),
+    "residual": Method(constraint="residual"),
+    "plain + noise": Method(noise=0.2),
+    "distance + noise": Method(constraint="distance", noise=0.2),
+    "random: plain": Method(start="random"),
+    "random: distance": Method(start="random", constraint="distance"),
+    "random: distance + noise": Method(start="random", constraint="distance", noise=0.2),
+}
+"""The trained networks of the page, by name; those from a random start say so."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network and how its training went, None for the untrained one."""
+
+    net: LISTA
+    history: descent_constraints.History | None = None
+
+    @torch.no_grad()
+    def layers(self, problem: Problem, disturb: Callable | None = None) -> Tensor:
+        """Return the outputs of all layers on the problem's signals: (L + 1, count, h)."""
+        with runtime.threads_for(problem.D.shape[1]):
+            return torch.stack(self.net.layers(problem.x, disturb))
+
+
+def untrained(problem: Problem) -> Trained:
+    """Return ISTA as a network."""
+    return Trained(LISTA(problem.D, lambda1=problem.lambda1, c=problem.c, depth=DEPTH))
+
+
+def train(method: Method, problem: Problem, *, seed: int, steps: int) -> Trained:
+    r"""Train LISTA on :math:`\tfrac12\mathbb E\|y_L - y^*\|_2^2`, under a constraint or not.
+
+    The constraint's merit is counted in units of its mean at :math:`y_0 = 0`. Batches depend on
+    the seed alone, so methods are paired.
+    """
+    net = LISTA(problem.D, lambda1=problem.lambda1, c=problem.c, depth=DEPTH, start=method.start,
+                seed=derive(seed, "start"))  # fmt: skip
+    draws = torch.Generator().manual_seed(derive(seed, "order"))
+    name = method.constraint or "distance"
+    unit = problem.merit(name, torch.zeros_like(problem.codes)).mean()
+    between = None
+    if method.noise:
+        noise = torch.Generator().manual_seed(derive(seed, "noise"))
+        between = descent_constraints.layer_noise(method.noise * scale(problem), noise, fading=True)
+    elif method.layerwise:
+        between = _cut
+
+    def terms() -> tuple[Tensor, Tensor]:
+        batch = problem.only(torch.randint(len(problem.x), (BATCH,), generator=draws))
+        y = torch.stack(net.layers(batch.x, between))
+        judged = y[1:] if method.layerwise else y[-1:]
+        loss = (judged - batch.codes).square().sum(-1).mean(1).sum() / 2
+        return loss, batch.merit(name, y if method.constraint else y.detach()) / unit
+
+    rates = {"rate": _RATE, "dual_rate": _DUAL_RATE if method.constraint else 0.0}
+    return Trained(
+        net, descent_constraints.train(net.parameters(), terms, steps, epsilon=EPSILON, **rates)
+    )
+
+
+def train_all(
+    problem: Problem, *, seeds: Sequence[int], steps: int, methods: Mapping[str, Method] = METHODS
+) -> dict[str, list[Trained]]:
+    """Train by each method once a seed, one process a core; "ISTA" is the untrained network.
+
+    In float32, so the networks are for ``problem.to(torch.float32)``.
+    """
+    problem = problem.to(torch.float32)
+    each = [(name, seed) for seed in seeds for name in methods]
+    call = joblib.delayed(_alone)
+    calls = (call(methods[name], problem, seed, steps) for name, seed in each)
+    done = joblib.Parallel(n_jobs=os.cpu_count())(calls)
+    found = {"ISTA": [untrained(problem)], **{name: [] for name in methods}}
+    for (name, _), one in zip(each, done, strict=True):
+        found[name].append(one)
+    return found
+
+
+def scale(problem: Problem) -> float:
+    """Return the root mean square of the entries of y*, the unit of layer noise."""
+    return problem.codes.square().mean().sqrt().item()
+
+
+def _alone(method: Method, problem: Problem, seed: int, steps: int) -> Trained:
+    with runtime.threads_for(problem.D.shape[1]), runtime.flushed_denormals():
+        return train(method, problem, seed=seed, steps=steps)
+
+
+def _cut(y: Tensor, l: int) -> Tensor:
+    return y.detach()

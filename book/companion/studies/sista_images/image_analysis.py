@@ -1,0 +1,143 @@
+"""What a trained SISTA-RNN says of columns, and how trainings stand to each other."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from companion.run_set import Difference, paired
+from companion.studies.sista_images import image_results
+from companion.studies.sista_images.image_task import Task
+from companion.studies.sista_images.image_training import Training
+
+
+def trained(trainings: Iterable[Training]) -> pd.DataFrame:
+    """Return trainings as the rows of a table, their names first, the best picture on top."""
+    rows = [{"name": one.trial.name} | image_results.row(one) for one in trainings]
+    return _ordered(pd.DataFrame(rows))
+
+
+def stored(source: str = "caltech") -> pd.DataFrame:
+    """Return the stored trainings on a source with the first seed, of each the longest."""
+    table = image_results.kept(image_results.RUNS, source)
+    table = table[table["seed"] == table["seed"].min()]
+    named = table.assign(name=[trial.name for trial in image_results.trials_of(table)])
+    longest = named.sort_values("epochs").drop_duplicates("name", keep="last")
+    return _ordered(longest)
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    epochs = table["updates"] / np.ceil(table["train"] / table["batch"])
+    table = table.assign(seconds_an_epoch=table["seconds"] / epochs)
+    return table.sort_values("psnr", ascending=False).reset_index(drop=True)
+
+
+def curves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the stored curves of the finished trainings of a table, by their names."""
+    known = dict(tuple(image_results.kept(image_results.CURVES).groupby("trial")))
+    done = table[table["status"] == "done"]
+    return {name: known[trial] for name, trial in zip(done["name"], done["trial"], strict=True)}
+
+
+def reached(curve: pd.DataFrame, level: float) -> dict[str, float]:
+    """Return updates and seconds after which the validation error is at or below a level.
+
+    >>> curve = {"updates": [0, 5, 10], "seconds": [0.0, 1.0, 2.0], "validation_mse": [9, 6, 3]}
+    >>> reached(pd.DataFrame(curve), 6)
+    {'updates': 5.0, 'seconds': 1.0}
+    """
+    below = curve[curve["validation_mse"] <= level]
+    names = ("updates", "seconds")
+    return {name: float(below[name].iloc[0]) if len(below) else math.inf for name in names}
+
+
+def times(paths: Mapping[str, pd.DataFrame], levels: Mapping[str, float]) -> pd.DataFrame:
+    """Return updates and seconds to each level of the validation error, a row a training."""
+    found = {
+        name: {
+            (what, label): value
+            for label, level in levels.items()
+            for what, value in reached(path, level).items()
+        }
+        for name, path in paths.items()
+    }
+    return pd.DataFrame(found).T.sort_index(axis=1)
+
+
+def levels(paths: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """Return 1/2 to 1/5 of the error of an untrained LSTM, which knows the mean of all pixels."""
+    untrained = max(path["validation_mse"].iloc[0] for path in paths.values())
+    return {f"1/{k}": untrained / k for k in (2, 3, 4, 5)}
+
+
+def rivals(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the best finished SISTA-RNN with the public start, and the best LSTM.
+
+    The best is the one with the least validation error: the test pictures select nothing.
+    """
+    done = table[table["status"].eq("done")].sort_values("validation_mse", kind="stable")
+    public = done["model"].eq("sista-rnn") & ~done["estimated"] & done["lambda2"].eq(1)
+    return done[public].iloc[0], done[done["model"].eq("lstm")].iloc[0]
+
+
+def lead(table: pd.DataFrame, ours: str, theirs: str) -> Difference:
+    """Return how many dB a stored training is ahead of another, paired over the test pictures."""
+    trials = table.set_index("name")["trial"]
+    errors = image_results.kept(image_results.PICTURES).pivot(
+        index="trial", columns="picture", values="mse"
+    )
+    return paired(*(errors.loc[[trials[name]]].to_numpy() for name in (ours, theirs)))
+
+
+def diagonals(F: Tensor, span: int = 8) -> dict[int, float]:
+    """Return the mean of each diagonal of F, from ``span`` below the main one to ``span`` above.
+
+    >>> diagonals(torch.eye(4), span=1)
+    {-1: 0.0, 0: 1.0, 1: 0.0}
+    """
+    return {k: F.diagonal(k).mean().item() for k in range(-span, span + 1)}
+
+
+@torch.no_grad()
+def readings(symbols: dict[str, Tensor], on: Task) -> dict[str, float]:
+    r"""Read the parameters of a SISTA-RNN as those of its statistical model.
+
+    With :math:`p(h_t \mid h_{t-1}) \propto \exp(-\nu_1\|h_t\|_1 - \tfrac{\nu_2}2 \|D h_t -
+    F D h_{t-1}\|_2^2)` and white noise, :math:`\lambda_1/\lambda_2 = \nu_1/\nu_2`. A gradient step
+    1/α is safe up to α = L and stable up to α = L/2, with the Lipschitz constant
+    :math:`L = \|D^\top(A^\top A + \lambda_2 I) D\|_2`. The error of F is that of predicting a test
+    column from the one before, in squared grey levels.
+    """
+    A, D, F, c = (symbols[name] for name in ("A", "D", "F", "c"))
+    lambda1, lambda2 = symbols["lambda1"], symbols["lambda2"]
+    M, eye = A @ D, torch.eye(len(D))
+    lipschitz = torch.linalg.matrix_norm(M.T @ M + lambda2 * D.T @ D, 2)
+    before, after = on.test[:, :-1], on.test[:, 1:]
+    return {
+        "α": c.item(),
+        "L": lipschitz.item(),
+        "λ1": lambda1.item(),
+        "λ2": lambda2.item(),
+        "ν1/ν2": (lambda1 / lambda2).item(),
+        "error of F": (after - before @ F.T).square().mean().item() * on.unit**2,
+        "largest |eigenvalue| of F": torch.linalg.eigvals(F).abs().max().item(),
+        "‖F − I‖": (F - eye).norm().item(),
+        "‖DᵀD − I‖": (D.T @ D - eye).norm().item(),
+    }
+
+
+def moments(on: Task, F: Tensor) -> dict[str, float]:
+    r"""Return what the training columns themselves say of the same numbers, for a given F.
+
+    Each factor of the prior taken by itself, :math:`\hat\nu_1 = 1/\overline{|h|}` (Laplace) and
+    :math:`\hat\nu_2 = 1/\overline{v^2}` (Gauss): of the product they are rough estimates only.
+    """
+    innovation = on.train[:, 1:] - on.train[:, :-1] @ F.T
+    nu1, nu2 = 1 / (on.train @ on.D).abs().mean(), 1 / innovation.square().mean()
+    symbols = {"A": on.A, "D": on.D, "F": F, "c": nu1, "lambda1": nu1, "lambda2": nu2}
+    told = readings(symbols, on)
+    known = ("ν1/ν2", "error of F", "largest |eigenvalue| of F", "‖F − I‖", "‖DᵀD − I‖")
+    return {name: told[name] for name in known}

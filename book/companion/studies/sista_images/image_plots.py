@@ -1,0 +1,35 @@
+"""The figure of the task: errors on the way, each network in its colour."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from companion.labels import title
+from companion.plots.line_plots import LOOKS, panels
+
+_MARKS = (None, "o", "s", "^", "D", "v")
+
+
+def descent(paths: Mapping[str, pd.DataFrame], *, x: str = "epoch") -> Figure:
+    """Draw the validation error of trainings against epochs, updates or seconds.
+
+    paths: name -> curves, a name beginning with that of its network and a comma. Trainings of one
+    network share colour and dashes; dots, squares and so on tell them apart.
+    What to see: which falls first, and which falls furthest.
+
+    >>> curve = pd.DataFrame({"epoch": [0, 1], "validation_mse": [2.0, 1.0]})
+    >>> descent({"lstm, rate 0.1": curve}).axes[0].get_xlabel()
+    'epoch'
+    """
+    fig, ax = panels(height=4.4)
+    seen: dict[str, int] = {}
+    for name, path in paths.items():
+        model = name.partition(",")[0]
+        seen[model] = seen.get(model, -1) + 1
+        mark = {"marker": _MARKS[seen[model] % len(_MARKS)], "markevery": 3, "ms": 5}
+        ax.plot(path[x], path["validation_mse"], label=title(name), **LOOKS[model] | mark)
+    label = {"seconds": "seconds of one core"}.get(x, x)
+    ax.set(xlabel=label, ylabel="validation MSE (squared grey levels)", yscale="log")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize="small")
+    return fig

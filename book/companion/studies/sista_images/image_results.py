@@ -1,0 +1,125 @@
+"""The stored results of the task: one row a training, its curves, its pictures; and algorithms."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import load, save
+
+from companion import results
+from companion.result_store import key, merge, origin
+from companion.studies.sista_images.image_training import Training, Trial, network
+from unfolded import files
+from unfolded.errors import RecordError, complain
+from unfolded.networks import UnfoldedNetwork
+
+RUNS, CURVES, PICTURES = "columns.csv", "columns_curves.csv", "columns_pictures.csv"
+ALGORITHMS, WEIGHTS = "columns_algorithms.csv", "columns.safetensors"
+
+
+def name_of(trial: Trial) -> str:
+    """Return twelve hexadecimal digits that name a trial; a field at its default has no say."""
+    usual = asdict(Trial())
+    what = {name: value for name, value in asdict(trial).items() if value != usual[name]}
+    return key(what)
+
+
+def row(training: Training, reason: str = "") -> dict[str, object]:
+    """Return a training as one row: trial, scores on the test pictures, seconds of one core."""
+    trial, curves = training.trial, training.curves
+    facts = {"trial": name_of(trial), **asdict(trial), "train": len(training.on.train)}
+    facts |= {"status": "failed" if reason else "done", "reason": reason}
+    facts |= {"parameters": sum(p.numel() for p in training.parameters)}
+    facts |= {"updates": training.updates, "seconds": training.seconds}
+    if not reason:
+        test = training.on.test
+        facts |= training.on.scores(test, training.recovered(test))
+        found = [one["validation_mse"] for one in curves]
+        facts |= {"best_epoch": int(np.argmin(found)), "validation_mse": min(found)}
+        if isinstance(training.network, UnfoldedNetwork):
+            symbols = training.network.symbols()
+            names = ("c", "lambda1", "lambda2")
+            facts |= {f"learned_{name}": symbols[name].item() for name in names}
+    return facts | {"data_sha256": training.on.data_sha256}
+
+
+def keep(training: Training, reason: str = "", where: dict | None = None) -> dict:
+    """Merge a training into data/results/, a newer one of the same trial winning.
+
+    Of the SISTA-RNNs that start as the public code does, the weights of the one with the lowest
+    validation error are kept in half precision. Returns the row.
+    """
+    facts = row(training, reason) | (where or origin())
+    trial = {"trial": facts["trial"]}
+    merge(RUNS, [facts])
+    if reason:
+        return facts
+    merge(CURVES, [trial | one for one in training.curves])
+    merge(PICTURES, [trial | {"picture": k, "mse": mse} for k, mse in enumerate(each(training))])
+    trials = kept(RUNS, training.trial.source).query("status == 'done'")
+    rivals = trials[trials["trial"].isin(_public(trials))]
+    least = rivals["validation_mse"].min() * (1 + 1e-5)
+    if facts["trial"] in set(rivals["trial"]) and facts["validation_mse"] <= least:
+        state = training.network.state_dict()
+        halves = {name: tensor.half().contiguous() for name, tensor in state.items()}
+        told = {"trial": json.dumps(asdict(training.trial), sort_keys=True)}
+        files.write(results.RESULTS / WEIGHTS, save(halves, metadata=told))
+    return facts
+
+
+def trials_of(table: pd.DataFrame) -> list[Trial]:
+    """Return the trials of a stored table, row by row; what it does not say is at its default."""
+    names, rows = Trial.__dataclass_fields__, table.to_dict("records")
+    given = ({k: v for k, v in row.items() if k in names and not pd.isna(v)} for row in rows)
+    return [Trial(**each) for each in given]
+
+
+def _public(table: pd.DataFrame) -> list[str]:
+    usual = {name: getattr(Trial(), name) for name in ("model", "estimated", "lambda2", "held")}
+    found = zip(table["trial"], trials_of(table), strict=True)
+    return [name for name, trial in found if usual.items() <= asdict(trial).items()]
+
+
+def each(training: Training) -> list[float]:
+    """Return the error of each test picture in squared grey levels, as 8-bit files have it."""
+    on, test = training.on, training.on.test
+    error = on.pictures(test) - on.pictures(training.recovered(test))
+    return error.square().mean((1, 2)).tolist()
+
+
+def keep_algorithms(rows: list[dict], **where: object) -> None:
+    """Merge rows of :func:`companion.studies.sista_images.image_solvers.row` into data/results/."""
+    source, seed = where["source"], where["seed"]
+    named = [{"way": way_of(one["name"], source, seed)} | one | where for one in rows]
+    merge(ALGORITHMS, named)
+
+
+def way_of(name: str, source: str, seed: int) -> str:
+    """Return what names a row of an algorithm."""
+    return f"{name}; {source} {seed}"
+
+
+def kept(name: str, source: str = "caltech") -> pd.DataFrame:
+    """Return a committed table of the task; of runs and algorithms, those on one source."""
+    table = results.committed(name)
+    return table[table["source"] == source] if "source" in table else table
+
+
+def kept_sista():
+    """Return the stored SISTA-RNN, rounded to half precision, and its trial.
+
+    Raises RecordError if the file is missing or damaged.
+    """
+    path = results.note(results.RESULTS / WEIGHTS)
+    try:
+        content = path.read_bytes()
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        trial = Trial(**json.loads(header["__metadata__"]["trial"]))
+        weights = {name: tensor.float() for name, tensor in load(content).items()}
+        net = network(trial, weights["A"], weights["D"])
+        net.load_state_dict(weights)
+    except Exception as error:
+        do = "restore it with git checkout"
+        raise RecordError(complain(f"the weights at {path}", repr(error), do)) from error
+    return net.requires_grad_(False), trial

@@ -1,0 +1,103 @@
+"""The algorithms on the task, without any training: three iterations, or as many as it takes."""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from companion.studies.sista_images.image_task import LAMBDA1, LAMBDA2, Task
+from unfolded import solvers
+from unfolded.runtime import threads_for
+from unfolded.solvers import Solution
+
+TOLERANCE = 1e-3
+"""Of the certificate, relative to the largest gradient at zero."""
+_MOST = 2**12
+_GRID1, _GRID2 = (0.02, 0.1, 0.5, 2.0), (0.01, 0.1, 1.0)
+_SEARCHED = {"pictures": 16, "iterations": 32}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the columns are recovered: ``lambda2`` None is ISTA, which knows no column before.
+
+    ``iterations`` None goes on to :data:`TOLERANCE`. ``estimated``: F by least squares, else I.
+    """
+
+    iterations: int | None = 3
+    lambda1: float = LAMBDA1
+    lambda2: float | None = LAMBDA2
+    estimated: bool = False
+
+    @property
+    def name(self) -> str:
+        """What a table calls it."""
+        how = "to tolerance" if self.iterations is None else f"{self.iterations} iterations"
+        F = ", F estimated" if self.estimated else ""
+        return f"{'ISTA' if self.lambda2 is None else 'SISTA'}, {how}{F}"
+
+
+def transition(on: Task) -> Tensor:
+    r"""Return the F that predicts a column best from the one before: (N, N).
+
+    :math:`\hat F = \arg\min_F \sum_t \|s_t - F s_{t-1}\|_2^2` over the training columns: the
+    maximum-likelihood estimate in :math:`s_t = F s_{t-1} + v_t` with white Gaussian :math:`v_t`.
+    """
+    before, after = (s.flatten(0, 1).double() for s in (on.train[:, :-1], on.train[:, 1:]))
+    return torch.linalg.lstsq(before.T @ before, before.T @ after).solution.T.to(on.D.dtype)
+
+
+def solve(way: Way, on: Task, x: Tensor) -> Solution:
+    """Return the solution of this way for measurements x (batch, T, n).
+
+    Three iterations take the step of the public code, 1/α = 1; to tolerance the solvers take
+    their own safe step, and ISTA the momentum of FISTA, which has the same minimiser.
+    """
+    once = _solver(way, on, x)
+    if way.iterations is not None:
+        return once(iterations=way.iterations, c=1.0)
+    level = TOLERANCE * (x @ (on.A @ on.D)).norm(dim=-1).max()
+    iterations, found = 32, None
+    while found is None or (found.certificate.max() > level and iterations <= _MOST):
+        found, iterations = once(iterations=iterations), 2 * iterations
+    return found
+
+
+def _solver(way: Way, on: Task, x: Tensor) -> Callable[..., Solution]:
+    given = {"x": x, "A": on.A, "D": on.D, "lambda1": way.lambda1}
+    if way.lambda2 is None:
+        step = solvers.fista if way.iterations is None else solvers.ista
+        return lambda **how: step(**given, **how)
+    given["F"] = transition(on) if way.estimated else torch.eye(len(on.D))
+    return lambda **how: solvers.sista(**given, lambda2=way.lambda2, **how)
+
+
+def recovered(way: Way, on: Task, columns: Tensor) -> Tensor:
+    """Return the columns that this way recovers: (batch, T, N)."""
+    return solve(way, on, on.measure(columns)).codes @ on.D.T
+
+
+def searched(way: Way, on: Task) -> Way:
+    """Return the way with the λ1, λ2 of a grid that recover some validation pictures best."""
+    columns = on.validation[: _SEARCHED["pictures"]]
+    x, best = on.measure(columns), {}
+    for lambda1, lambda2 in itertools.product(_GRID1, _GRID2 if way.lambda2 else [None]):
+        tried = Way(way.iterations, lambda1, lambda2, way.estimated)
+        codes = _solver(tried, on, x)(iterations=_SEARCHED["iterations"]).codes
+        best[tried] = (codes @ on.D.T - columns).square().mean().item()
+    return min(best, key=best.get)
+
+
+def row(way: Way, on: Task, columns: Tensor) -> dict[str, object]:
+    """Return what a table says of a way on test columns; ``seconds`` are those of one core."""
+    with threads_for(len(on.D)):
+        started = time.process_time()
+        found = solve(way, on, on.measure(columns))
+        seconds = time.process_time() - started
+    facts = {"lambda1": way.lambda1, "lambda2": way.lambda2, "seconds": seconds}
+    facts |= {"iterations": found.objective.shape[-1] - 1}
+    facts |= {"certificate": found.certificate.max().item()}
+    return {"name": way.name, **on.scores(columns, found.codes @ on.D.T), **facts}

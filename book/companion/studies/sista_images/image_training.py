@@ -1,0 +1,169 @@
+"""Training on the columns of pictures: RMSprop with the settings of SISTA-RNN's public code."""
+
+import math
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import joblib
+import torch
+from torch import Tensor, nn
+
+from companion.studies.sista_images.image_solvers import transition
+from companion.studies.sista_images.image_task import DEVIATION, LAMBDA1, LAMBDA2, Task, task
+from unfolded import networks
+from unfolded.networks import UnfoldedNetwork
+from unfolded.networks.srnn import SRNN
+from unfolded.runtime import flushed_denormals, keep_freed_memory, threads_for
+from unfolded.seeds import derive
+from unfolded.training.divergence import check
+
+DEPTH = 3
+"""K, the iterations or layers a column."""
+_DECAY, _FIRST_SQUARE = 0.9, 1e-3
+"""Of RMSprop: the forgetting factor, and where the running mean of squares begins."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What decides the numbers of a training.
+
+    ``rate``: learning rate; ``deviation``: scale of the columns, as in
+    `image_task.task`; ``count``: training pictures at most; ``estimated``: F
+    starts at its least-squares estimate instead of I (SISTA-RNN alone); ``lambda2``: its start;
+    ``held``: the name of a matrix that stays as it starts.
+    """
+
+    model: str = "sista-rnn"
+    source: str = "free"
+    count: int | None = None
+    epochs: int = 10
+    batch: int = 50
+    rate: float = 1e-4
+    deviation: float = DEVIATION
+    depth: int = DEPTH
+    seed: int = 0
+    estimated: bool = False
+    lambda2: float = LAMBDA2
+    held: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a table calls it."""
+        rescaled = "" if self.deviation == DEVIATION else ", rescaled"
+        F = ", F estimated" if self.estimated else ""
+        pull = "" if self.lambda2 == LAMBDA2 else f", λ2 = {self.lambda2:g}"
+        held = f", {self.held} held" if self.held else ""
+        return f"{self.model}{rescaled}{F}{pull}{held}, rate {self.rate:g}"
+
+    def task(self) -> Task:
+        """Return the task in the units of this trial."""
+        return task(self.source, seed=self.seed, count=self.count, deviation=self.deviation)
+
+
+def network(trial: Trial, A: Tensor, D: Tensor) -> nn.Module:
+    """Return an untrained network that starts from the known A and D.
+
+    An unfolded one is the algorithm of its model with F = I or G = I, α = 1 and λ1 as given.
+    ``srnn`` is the generic stack with the soft threshold as its nonlinearity.
+    """
+    sizes = {"n0": D.shape[0], "n": len(A), "hidden": D.shape[1], "depth": trial.depth}
+    sizes["seed"] = trial.seed
+    if trial.model == "srnn":
+        net = SRNN(activation="soft", **sizes)
+    else:
+        # λ1 goes with the units, λ2 of the l1-l1 term too; that of the quadratic one has none.
+        per = trial.deviation / DEVIATION
+        scale = 1.0 if trial.model == "sista-rnn" else per
+        net = networks.build(
+            trial.model, **sizes, lambda1=LAMBDA1 * per, lambda2=trial.lambda2 * scale
+        )
+    with torch.no_grad():
+        net.A.copy_(A)
+        if isinstance(net, UnfoldedNetwork):
+            net.D.copy_(D)
+    # A generic network is given the measurements and has no use for A.
+    net.A.requires_grad_(isinstance(net, UnfoldedNetwork))
+    return net
+
+
+class Training:
+    """A network on its task, epoch after epoch; ``best`` are its weights at the lowest validation.
+
+    ``curves`` has one row an epoch, the first before any step: updates so far, seconds of one core
+    so far, training and validation MSE in squared grey levels.
+    """
+
+    def __init__(self, trial: Trial, on: Task | None = None):
+        self.trial, self.on = trial, on or trial.task()
+        self.network = network(trial, self.on.A, self.on.D)
+        if trial.estimated:
+            self.network.F.data.copy_(transition(self.on))
+        if trial.held:
+            getattr(self.network, trial.held).requires_grad_(False)
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.RMSprop(self.parameters, lr=trial.rate, alpha=_DECAY)
+        for p in self.parameters:
+            start = {"step": torch.tensor(0.0), "square_avg": torch.full_like(p, _FIRST_SQUARE)}
+            self.optimiser.state[p] = start
+        self.curves: list[dict[str, float]] = []
+        self.updates, self.seconds, self.best = 0, 0.0, math.inf
+        self.weights: dict[str, Tensor] = {}
+
+    def finish(self) -> "Training":
+        """Train to the last epoch and load the best weights; raises TrainingError on NaN."""
+        with threads_for(self.network.hidden), flushed_denormals(), keep_freed_memory():
+            self._note(math.nan)
+            for epoch in range(self.trial.epochs):
+                self._note(self._epoch(epoch))
+        self.network.load_state_dict(self.weights)
+        return self
+
+    def _epoch(self, epoch: int) -> float:
+        started, losses = time.process_time(), []
+        for rows in self._batches(epoch):
+            columns = self.on.train[rows]
+            loss = (self.network.recover(self.on.measure(columns)) - columns).square().mean()
+            check(self.network, loss.item(), "loss", f"epoch {epoch + 1}")
+            self.optimiser.zero_grad()
+            loss.backward()
+            if not isinstance(self.network, UnfoldedNetwork):
+                nn.utils.clip_grad_norm_(self.parameters, 1.0)
+            self.optimiser.step()
+            losses.append(loss.item())
+        self.updates += len(losses)
+        self.seconds += time.process_time() - started
+        return sum(losses) / len(losses)
+
+    def _batches(self, epoch: int) -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(derive(self.trial.seed, "order", epoch))
+        order = torch.randperm(len(self.on.train), generator=generator)
+        return iter(order.split(self.trial.batch))
+
+    def recovered(self, columns: Tensor) -> Tensor:
+        """Return what the network recovers of columns, a batch at a time: (count, T, N)."""
+        with torch.no_grad():
+            few = columns.split(self.trial.batch)
+            return torch.cat([self.network.recover(self.on.measure(s)) for s in few])
+
+    def _note(self, train: float) -> None:
+        found = (self.recovered(self.on.validation) - self.on.validation).square().mean().item()
+        check(self.network, found, "validation error", f"epoch {len(self.curves)}")
+        grey = self.on.unit**2
+        values = {"train_mse": train * grey, "validation_mse": found * grey}
+        progress = {"updates": self.updates, "seconds": self.seconds}
+        self.curves.append({"epoch": len(self.curves), **progress, **values})
+        if found < self.best:
+            self.best = found
+            self.weights = {k: v.clone() for k, v in self.network.state_dict().items()}
+
+
+def train_all(trials: Iterable[Trial]) -> list[Training]:
+    """Return trainings that have ended, one process a core."""
+    each = (joblib.delayed(_finished)(trial) for trial in trials)
+    return joblib.Parallel(n_jobs=os.cpu_count())(each)
+
+
+def _finished(trial: Trial) -> Training:
+    return Training(trial).finish()

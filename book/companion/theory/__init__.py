@@ -1,0 +1,1 @@
+"""Derivations, searches and counter-examples behind the pages on theory."""

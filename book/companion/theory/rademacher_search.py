@@ -1,0 +1,129 @@
+"""Lower estimates of the empirical Rademacher complexity: a search for networks that follow signs.
+
+A bound lies above a supremum over all networks in given balls. Each network that a search finds
+in them has a value below that supremum: so a search can refute a bound, and prove none.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from companion.theory.norm_balls import Balls, Weights, outputs
+from unfolded import bounds, runtime
+from unfolded.bounds.decimals import whole
+from unfolded.errors import ConfigError, complain
+
+ALL_SIGNS = 10
+"""Up to so many samples all patterns of signs may be asked for."""
+
+
+class Estimate(NamedTuple):
+    """The mean over patterns of signs, its standard error, and what was reached for each one.
+
+    ``error`` is zero where all patterns were used.
+    """
+
+    value: float
+    error: float
+    per_draw: Tensor
+
+
+def signs(m: int, draws: int | None = None, seed: int = 0) -> Tensor:
+    """Return so many draws of m random signs, or for None all patterns of m signs.
+
+    Shape: (draws, m), float64. Raises ConfigError where there are too many patterns.
+
+    >>> signs(2).tolist()
+    [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]
+    """
+    m = whole("m", m)
+    if draws is not None:
+        if whole("draws", draws) < 2:
+            raise ConfigError(complain("draws of at least 2", draws, "one has no standard error"))
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randint(2, (draws, m), generator=generator).double() * 2 - 1
+    if m > ALL_SIGNS:
+        want = f"at most {ALL_SIGNS} samples for all patterns of signs"
+        raise ConfigError(complain(want, m, "pass draws=…"))
+    return torch.tensor(list(itertools.product((1.0, -1.0), repeat=m)), dtype=torch.float64)
+
+
+def lower_estimate(
+    x: Tensor,
+    balls: Balls,
+    *,
+    h: int,
+    draws: int | None = None,
+    starts: int = 8,
+    steps: int = 100,
+    seed: int = 0,
+    activation: Callable | None = None,
+) -> Estimate:
+    r"""Search the balls for networks that follow signs, and say how well they do on average.
+
+    .. math:: \Re_S \ge \mathbb E_\epsilon\ \frac1m \sum_{i=1}^m \epsilon_i f_\epsilon(x_i)
+
+    where :math:`f_\epsilon` is one unit of :math:`h_T^{(d)}`, see `norm_balls.outputs`,
+    of the best network that projected gradient steps found for the signs ε. A step moves the
+    steepest weight of each row by a share of the row's radius, and the share falls from 1 to 0.01.
+    ``x`` (m, T, n) of float64; ``h`` units a layer; ``draws`` as in :func:`signs`; ``starts``
+    networks for each pattern of signs, ``steps`` for each network. The same arguments give the
+    same numbers. Units: those of the code. Raises ConfigError on samples of another kind.
+    Up to rounding the value lies below the complexity; of drawn signs, up to its ``error`` too.
+
+    >>> x = torch.eye(4, dtype=torch.float64)[:, None]
+    >>> round(lower_estimate(x, Balls([1.0], [1.0]), h=2).value, 3)  # a row of U spells the signs
+    0.25
+    """
+    if x.dtype != torch.float64 or x.ndim != 3 or not bool(torch.isfinite(x).all()):
+        got = f"{x.dtype} of shape {tuple(x.shape)}"
+        raise ConfigError(complain("finite float64 samples (m, T, n)", got, "pass x.double()"))
+    patterns, starts = signs(len(x), draws, seed), whole("starts", starts)
+    target = patterns.repeat_interleave(starts, 0)
+    weights = balls.draw(len(target), x.shape[-1], h, torch.Generator().manual_seed(seed))
+    best = torch.full((len(target),), -math.inf, dtype=torch.float64)
+    with runtime.threads_for(h):
+        for share in torch.logspace(0, -2, whole("steps", steps)).tolist():
+            free = [z.requires_grad_() for z in weights]
+            value = (target * outputs(x, Weights(*free), activation)).mean(1)
+            best = torch.maximum(best, value.detach())
+            slopes = torch.autograd.grad(value.sum(), free, materialize_grads=True)
+            moved = map(_step, free, slopes, [share * radius for radius in balls.radii])
+            weights = balls.nearest(Weights(*moved))
+    per_draw = best.view(-1, starts).amax(1)
+    error = 0.0 if draws is None else float(per_draw.std() / math.sqrt(len(per_draw)))
+    return Estimate(float(per_draw.mean()), error, per_draw)
+
+
+def beside_bounds(x: Tensor, balls: Balls, *, h: int, **search) -> dict[str, float]:
+    r"""Return what a search finds, beside (14), our own bound and the largest code.
+
+    Arguments as in :func:`lower_estimate`; :math:`B_x` and :math:`\|x\|_\infty` are those of ``x``.
+    (14) is below what is found where it does not hold.
+
+    >>> x = torch.eye(4, dtype=torch.float64)[:, None]
+    >>> values = beside_bounds(x, Balls([1.0], [1.0]), h=2)
+    >>> {name: round(value, 3) for name, value in values.items()}
+    {'found': 0.25, '(14)': 0.779, 'ours': 0.51, 'largest': 1.0}
+    """
+    m, T, n = x.shape
+    found = lower_estimate(x, balls, h=h, **search).value
+    B_x = float((x.square().sum(0).max() / m).sqrt())
+    norms, G = (balls.alpha, balls.beta), {"gamma": balls.gamma}
+    rest = {"T": T, "h0_inf": balls.h0_inf}
+    data = {"m": m, "n": n, "B_x": B_x, **rest}
+    return {
+        "found": found,
+        "(14)": bounds.rademacher_reweighted(*norms, h=h, **data),
+        "ours": bounds.rademacher_repaired(*norms, **G, width=balls.width, **data),
+        "largest": bounds.largest_code(*norms, **G, x_inf=x.abs().max(), **rest),
+    }
+
+
+def _step(z: Tensor, slope: Tensor, reach: Tensor | float) -> Tensor:
+    steepest = slope.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(slope.dtype).tiny)
+    return z.detach() + reach * slope / steepest

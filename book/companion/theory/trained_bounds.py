@@ -1,0 +1,247 @@
+"""The bounds of one trained network, and the gap between training and test that they speak of."""
+
+import itertools
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from companion.attribution import mark
+from companion.run_set import PRINTED, Evidence
+from unfolded import bounds, networks
+from unfolded.bounds.decimals import log, not_negative, per_layer, whole
+from unfolded.data import FRAMES, REDUCTIONS
+from unfolded.errors import ConfigError, complain
+from unfolded.networks.base import SequenceNetwork, UnfoldedNetwork
+from unfolded.networks.sista import SistaRNN
+from unfolded.networks.srnn import SRNN
+from unfolded.runs.config import RunConfig
+from unfolded.runs.grid import VARIED
+from unfolded.training.stacking import Alone, recovered
+
+DELTA = 0.05
+"""The probability with which a promised gap may fail."""
+
+_LN10 = math.log(10)
+
+
+class Balls(NamedTuple):
+    """The smallest class of its kind that holds a network, as `bounds` takes it.
+
+    ``alpha``, ``beta`` (d,): row norms of W_l and of U_l A, for frames are the data where A is
+    learned. ``gamma``: of G. ``h0_inf``: the largest entry of h_0. ``width`` (d,): the lengths of
+    the intervals that hold a layer's two thresholds, added.
+    """
+
+    alpha: list[float]
+    beta: list[float]
+    gamma: float
+    h0_inf: float
+    width: list[float]
+
+
+@torch.no_grad()
+def balls(net: UnfoldedNetwork) -> Balls:
+    r"""Return the norms of an unfolded network, those of SISTA-RNN folded into one form.
+
+    A frame of SISTA-RNN takes up at most :math:`\beta_1 \sum_{l<d} \alpha_2^l` of its input and
+    :math:`\Lambda_0 = \alpha_1\alpha_2^{d-1} + \beta_2 \sum_{l<d-1} \alpha_2^l` of its past, the
+    brackets of (17). Bounds read no more than these two and d, so they stand for α and β; its
+    activation knows no ħ, and its one threshold has no width.
+    """
+    W, U = net.layer_weights()
+    alpha, h0 = [row_norm(w) for w in W], _largest(net.h0)
+    if isinstance(net, SistaRNN):
+        d, powers = net.depth, [alpha[-1] ** l for l in range(net.depth)]
+        past = alpha[0] * powers[-1] + row_norm(U[1]) * math.fsum(powers[:-1])
+        each = row_norm(U[0] @ net.A) * math.fsum(powers) / d
+        return Balls([past] + [1.0] * (d - 1), [each] * d, 0.0, h0, [0.0] * d)
+    spread = sum(tau.amax(1) - tau.amin(1) for tau in net.thresholds())
+    return Balls(alpha, [row_norm(u @ net.A) for u in U], row_norm(net.G), h0, spread.tolist())
+
+
+def log10_bounds(
+    net: SequenceNetwork, *, m: int, T: int = FRAMES, peak: float = 255.0
+) -> dict[str, float]:
+    r"""Return the powers of ten of what is proved, printed and trivial for a network as it is.
+
+    ``ours``: the Rademacher complexity of one unit of :math:`h_T`, by the bound that holds;
+    ``printed``: the same by (14), of SISTA-RNN by (17) through T frames; NaN for sRNN, which has
+    none in print; ``largest code``: what no unit exceeds, hence no complexity; ``promised gap``:
+    of the loss, as a share of its range, see :func:`log_promised_gap`.
+    ``m`` training sequences of ``T`` frames with pixels in [0, ``peak``], the only thing asked of
+    them. Units: those of the code, the last one none. Thresholds and norms are what the network has
+    now; a statement for all at once needs a union bound on top.
+    Raises ConfigError for a network that is neither unfolded nor an sRNN with tanh.
+    Sources: the corollaries of the page "A bound that holds", (14), (17).
+
+    >>> from unfolded.networks import build
+    >>> {key: round(x, 1) for key, x in log10_bounds(build("l1-l1-rnn", hidden=64), m=800).items()}
+    {'ours': 21.7, 'printed': 16.1, 'largest code': 16.2, 'promised gap': 21.5}
+    """
+    data = {"m": m, "n": net.n0, "B_x": peak}
+    if isinstance(net, UnfoldedNetwork):
+        alpha, beta, gamma, h0_inf, width = balls(net)
+        own = {"gamma": gamma, "h0_inf": h0_inf}
+        found = [
+            bounds.log_rademacher_repaired(alpha, beta, **data, **own, T=t, width=width)
+            for t in range(1, T + 1)
+        ]
+        printed = bounds.log_rademacher_reweighted(
+            alpha, beta, **data, h=net.hidden, T=T, h0_inf=h0_inf
+        )
+        largest = bounds.log_largest_code(alpha, beta, **own, T=T, x_inf=peak)
+    else:
+        norms = _stacked_norms(net)
+        found = [log_rademacher_stacked(*norms, **data, T=t) for t in range(1, T + 1)]
+        printed, largest = math.nan, 0.0  # tanh does not exceed one
+    promised = log_promised_gap(found, row_norm(net.atoms()), m=m, n0=net.n0, peak=peak)
+    named = {"ours": found[-1], "printed": printed, "largest code": largest}
+    return {name: value / _LN10 for name, value in (named | {"promised gap": promised}).items()}
+
+
+def log_promised_gap(
+    complexities: Iterable[float], zeta: float, *, m: int, n0: int, peak: float
+) -> float:
+    r"""Return the logarithm of the gap that is promised, as a share of the range of the loss.
+
+    .. math:: \frac{L_{\mathcal D} - L_S}{\eta} \le \frac{4\sqrt2\, n_0 \zeta}{\sqrt\eta}
+        \sum_{t=1}^T \Re_t + 4\sqrt{\frac{2\log(4/\delta)}{m}}, \qquad
+        \eta = T n_0 \,\mathrm{peak}^2
+
+    for the squared error of sequences whose recoveries are cut to [0, peak], with probability
+    0.95. ``complexities``: :math:`\log\Re_t` of a unit at each of the T frames; ``zeta``: the row
+    norm of what turns codes into frames. A share of one is what is known without any bound.
+    Source: the corollary "From one unit to the loss" with :math:`L = 2\sqrt\eta`.
+
+    >>> round(math.exp(log_promised_gap([-100.0] * 20, 1.0, m=8000, n0=256, peak=255.0)), 3)
+    0.132
+    """
+    logs = np.array(list(complexities))
+    eta = len(logs) * n0 * peak**2
+    front = math.log(4 * math.sqrt(2) * n0 * zeta / math.sqrt(eta))
+    chance = math.log(4 * math.sqrt(2 * math.log(4 / DELTA) / m))
+    return float(np.logaddexp(front + np.logaddexp.reduce(logs), chance))
+
+
+def log_rademacher_stacked(W, U, bias, *, m: int, n: int, T: int, B_x: float) -> float:
+    r"""Return the logarithm of a bound on the complexity of a stack of plain layers, ours.
+
+    .. math:: \Re_S \le \frac{r_T^{(d)}}{\sqrt m}, \qquad r_t^{(l)} = \|W_l\|_{1,\infty}
+        r_{t-1}^{(l)} + \|U_l\|_{1,\infty} r_t^{(l-1)} + \|b_l\|_\infty, \qquad
+        r_t^{(0)} = B_x\sqrt{2\log 2n}, \quad r_0^{(l)} = 0
+
+    for :math:`h_t^{(l)} = \varphi(W_l h_{t-1}^{(l)} + U_l h_t^{(l-1)} + b_l)` with an odd,
+    1-Lipschitz φ. ``W``, ``U``, ``bias`` (d,): the norms. Raises ConfigError as the others do.
+    Proof: that of one fixed activation, with a third term; the bias is a weight on the input one,
+    :math:`\mathbb E|\sum_i \epsilon_i| \le \sqrt m`, and changes its sign with its row.
+
+    >>> round(math.exp(log_rademacher_stacked([0.5], [1.0], [0.0], m=100, n=5, T=1, B_x=1.0)), 6)
+    0.214597
+    """
+    return log(_stacked, W, U, bias, m, n, T, B_x)
+
+
+def _stacked(W, U, bias, m, n, T, B_x) -> Decimal:
+    W, U = per_layer("W", W), per_layer("U", U)
+    bias = [not_negative(f"bias[{l}]", b) for l, b in enumerate(bias)]
+    x = not_negative("B_x", B_x) * (2 * Decimal(2 * whole("n", n)).ln()).sqrt()
+    before = [Decimal(0)] * len(W)
+    for _ in range(whole("T", T)):
+        r, now = x, []
+        for w, u, b, own in zip(W, U, bias, before, strict=True):
+            r = w * own + u * r + b
+            now.append(r)
+        before = now
+    return before[-1] / Decimal(whole("m", m)).sqrt()
+
+
+@torch.no_grad()
+def _stacked_norms(net: SequenceNetwork) -> tuple[list[float], list[float], list[float]]:
+    if not isinstance(net, SRNN) or any(layer.phi is not torch.tanh for layer in net.cells):
+        want = "an unfolded network, or sRNN with tanh"
+        raise ConfigError(complain(want, type(net).__name__, "no bound is known for others here"))
+    inputs = [net.cells[0].U @ net.A, *(layer.U for layer in net.cells[1:])]
+    bias = [_largest(layer.bias + layer.recurrent_bias) for layer in net.cells]
+    return [row_norm(layer.W) for layer in net.cells], [row_norm(u) for u in inputs], bias
+
+
+def errors(net: SequenceNetwork, frames: Tensor, peak: float = 255.0) -> np.ndarray:
+    """Return the squared error of each sequence, in squared grey levels of 255 a pixel.
+
+    frames: (sequences, time, n0) in [0, ``peak``]; result (sequences,).
+    """
+    error = (recovered(Alone(net), frames) - frames) * (255 / peak)
+    return error.double().square().mean((1, 2)).numpy()
+
+
+class Gap(NamedTuple):
+    """Errors on training and on test sequences, test less training, and its standard error."""
+
+    train: float
+    test: float
+    gap: float
+    standard_error: float
+
+
+def gap(seen: np.ndarray, unseen: np.ndarray) -> Gap:
+    """Return the gap of a network from its errors on training and on test sequences.
+
+    Of differences of the errors of two networks it is by how much their gaps differ. The standard
+    error is that of both means. Units: those of the errors.
+
+    >>> gap(np.array([1.0, 3.0]), np.array([4.0, 4.0])).gap
+    2.0
+    """
+    error = math.hypot(*(part.std(ddof=1) / math.sqrt(len(part)) for part in (seen, unseen)))
+    means = float(seen.mean()), float(unseen.mean())
+    return Gap(*means, means[1] - means[0], error)
+
+
+def recorded_gap(curves: pd.DataFrame, sequences: pd.DataFrame) -> Gap:
+    """Return the gap of a committed run from its learning curves and its test errors.
+
+    The training error is that of the last epoch, taken while weights still changed, hence too high
+    by what one epoch gains. The standard error is that of the test sequences alone.
+    """
+    seen, unseen = float(curves["train_mse"].iloc[-1]), sequences["test_mse"]
+    error = float(unseen.std() / math.sqrt(len(unseen)))
+    return Gap(seen, float(unseen.mean()), float(unseen.mean() - seen), error)
+
+
+def gaps_by_width(found: Evidence, base: RunConfig = PRINTED) -> pd.DataFrame:
+    r"""Return the errors of every network at every width of Table 2 that ran, mean over seeds.
+
+    Columns: filter (from 64 to 16 pixels), network, hidden, seeds, train and test (squared grey
+    levels of 255), ratio = test / train. ``base`` holds all other settings. The training error is
+    that of :func:`recorded_gap`, so the ratio is too low rather than too high.
+    """
+    rows, used = [], []
+    grid = itertools.product(REDUCTIONS, networks.names(), VARIED[2][1])
+    for reduction, model, hidden in grid:
+        where = {"reduction": reduction, "model": model, "hidden": hidden, "depth": None}
+        runs = found.at(replace(base, **where))
+        runs = runs[runs["config_hash"].isin(found.errors)]
+        names = list(runs["config_hash"])
+        if names:
+            train = float(np.mean([found.curves[name]["train_mse"].iloc[-1] for name in names]))
+            test = float(np.mean([found.errors[name].mean() for name in names]))
+            rows.append([reduction, model, hidden, len(names), train, test, test / train])
+            used.append(runs)
+    columns = ["filter", "network", "hidden", "seeds", "train", "test", "ratio"]
+    return mark(pd.DataFrame(rows, columns=columns), *used)
+
+
+def row_norm(matrix: Tensor) -> float:
+    r"""Return :math:`\|W\|_{1,\infty}`, the largest row sum of absolute values."""
+    return float(matrix.detach().double().abs().sum(1).max())
+
+
+def _largest(vector: Tensor) -> float:
+    return float(vector.detach().abs().max())

@@ -1,0 +1,1 @@
+"""Interactive figures: one JavaScript module each serves notebooks and static pages."""

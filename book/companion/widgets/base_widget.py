@@ -1,0 +1,92 @@
+"""What all explorers share: one script, a widget where there is a kernel, an element elsewhere."""
+
+import base64
+import html
+import json
+from pathlib import Path
+
+import anywidget
+from matplotlib.figure import Figure
+
+from companion import attribution
+from companion.plots import style
+from unfolded.errors import ConfigError, complain
+
+FOLDER = Path(__file__).parent / "js"
+
+
+def script(name: str) -> str:
+    """Return an explorer's module as one text: what all share, then its own.
+
+    >>> script("activation.js").splitlines()[-1]
+    'export default { render };'
+    """
+    parts = (FOLDER / part for part in ("common.js", name))
+    return "\n".join(path.read_text(encoding="utf-8") for path in parts)
+
+
+class Explorer(anywidget.AnyWidget):
+    """A figure that moves: a live notebook shows the widget, any other page the element.
+
+    A subclass names its element ``TAG``, its traits ``NAMES`` and its script ``_esm``, and says
+    with :meth:`check` which values it takes. What it draws, if not formulas, is a trait ``data``:
+    a dict of plain lists, numbers and strings, which travels inside the element as JSON.
+    """
+
+    TAG: str
+    NAMES: tuple[str, ...]
+
+    def __init__(self, **values):
+        # Traitlets accepts unknown names with a warning only, and so would hide a misspelt one.
+        known = {*self.NAMES, "data"} if self.has_trait("data") else set(self.NAMES)
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ConfigError(
+                complain(f"names among {self.NAMES}", unknown, "correct the spelling")
+            )
+        for name in self.NAMES:
+            if name in values:
+                self.check(name, values[name])
+        super().__init__(**values)
+
+    @staticmethod
+    def check(name: str, value) -> None:
+        """Raise ConfigError unless the trait of that name may have that value."""
+        raise NotImplementedError
+
+    def picture(self) -> tuple[Figure, str]:
+        """Return the figure, and its description, that stands where no script runs."""
+        raise NotImplementedError
+
+    def fallback(self) -> str:
+        """Return what the element holds until the script has drawn it: a picture."""
+        fig, alt = self.picture()
+        data = base64.b64encode(style.png(fig)).decode("ascii")
+        width = round(fig.get_figwidth() * style.PIXELS_PER_INCH)
+        return (
+            f'<img alt="{html.escape(alt)}" width="{width}" style="max-width: 100%; height: auto" '
+            f'src="data:image/png;base64,{data}">'
+            "<noscript>This figure moves only where JavaScript is allowed.</noscript>"
+        )
+
+    def element(self) -> str:
+        """Return the HTML element that a page without a kernel shows, with its data's source."""
+        values = " ".join(
+            f'{name}="{html.escape(str(getattr(self, name)))}"' for name in self.NAMES
+        )
+        stamp = attribution.attribute(self.data.get("source", {})) if self.has_trait("data") else ""
+        return f"<{self.TAG} {values}{stamp}>{self._json()}{self.fallback()}</{self.TAG}>"
+
+    def _json(self) -> str:
+        if not self.has_trait("data"):
+            return ""
+        text = json.dumps(self.data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        # A script ends at the first "</": no text of ours may end it.
+        inside = text.replace("<", "\\u003c")
+        return f'<script type="application/json">{inside}</script>'
+
+    def _repr_mimebundle_(self, **keywords):
+        bundle = super()._repr_mimebundle_(**keywords)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        # A front end with a kernel prefers the widget; a page without one takes the element.
+        return {**data, "text/html": self.element()}, metadata

@@ -1,0 +1,47 @@
+"""Frames on their way to a script: whole grey levels, half of them zero, as short text."""
+
+import base64
+
+import numpy as np
+from torch import Tensor
+
+from unfolded.errors import ConfigError, complain
+from unfolded.runs.config import FRAME
+
+SIDE = round(FRAME**0.5)
+
+
+def levels(frames: Tensor, *, peak: float = 255.0) -> np.ndarray:
+    """Return frames in whole grey levels of 255, as the averaging "authors" of PSNR sees them.
+
+    Clipped to 0..peak, scaled, and cut to whole numbers: so a script that has these bytes can
+    compute that PSNR exactly. Shapes: any, kept; result uint8. Units: those of ``peak``.
+
+    >>> import torch
+    >>> levels(torch.tensor([-3.0, 127.9, 300.0])).tolist()
+    [0, 127, 255]
+    """
+    return (frames.double() * (255 / peak)).clamp(0, 255).trunc().numpy().astype(np.uint8)
+
+
+def packed(grey: np.ndarray) -> str:
+    """Return bytes as base64: first which are not zero, a bit each, then those that are not.
+
+    Shapes: any, of a multiple of 8 bytes in all. Raises ConfigError for another number.
+
+    >>> unpacked(packed(np.arange(16, dtype=np.uint8) // 9), (2, 8)).tolist()
+    [[0, 0, 0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 1, 1, 1]]
+    """
+    if grey.size % 8:
+        raise ConfigError(complain("a multiple of 8 bytes", grey.size, "pass whole frames"))
+    content = np.packbits(grey != 0).tobytes() + grey[grey != 0].tobytes()
+    return base64.b64encode(content).decode("ascii")
+
+
+def unpacked(text: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the bytes that :func:`packed` made into text, in their shape."""
+    content = np.frombuffer(base64.b64decode(text), np.uint8)
+    count = int(np.prod(shape))
+    grey = np.unpackbits(content[: count // 8])
+    grey[grey != 0] = content[count // 8 :]
+    return grey.reshape(shape)

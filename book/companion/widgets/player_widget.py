@@ -1,0 +1,138 @@
+"""Test sequences played beside what networks and solvers recover of them."""
+
+from collections.abc import Mapping
+
+import torch
+import traitlets
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from companion import pretrained
+from companion.plots import line_plots
+from companion.widgets.base_widget import Explorer, script
+from companion.widgets.frame_encoding import SIDE, levels, packed, unpacked
+from unfolded import metrics, networks, solvers
+from unfolded.errors import ConfigError, complain
+from unfolded.runs.config import FRAME
+
+TRUTH = "truth"
+
+
+class PlayerExplorer(Explorer):
+    """A choice of sequences, a frame slider and a play button over recovered frames side by side.
+
+    Under each frame stands its PSNR in the averaging "authors", in dB; a chart follows it through
+    the sequence. ``data`` comes from :func:`recorded`; ``sequence`` and ``frame`` count from one;
+    ``marked`` names the row whose curve stands out.
+    Raises ConfigError for a number below one, or beyond what the data has.
+
+    >>> truth = torch.zeros(2, 20, 256)
+    >>> explorer = PlayerExplorer(data=recorded(truth, {"networks": {"gru": truth + 51}}), frame=7)
+    >>> explorer.psnr("gru")
+    13.979400086720377
+    """
+
+    TAG = "player-explorer"
+    NAMES = ("sequence", "frame", "marked")
+    _esm = script("player.js")
+    data = traitlets.Dict().tag(sync=True)
+    sequence = traitlets.Int(1).tag(sync=True)
+    frame = traitlets.Int(1).tag(sync=True)
+    marked = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, *, data: dict, **values):
+        super().__init__(data=data, **values)
+
+    @traitlets.validate(*NAMES)
+    def _valid(self, proposal):
+        name, value = proposal["trait"].name, proposal["value"]
+        self.check(name, value)
+        most = {"sequence": self.data.get("sequences", 1), "frame": self.data.get("time", 1)}
+        if name in most and value > most[name]:
+            want = f"{name} of at most {most[name]}"
+            raise ConfigError(complain(want, value, "choose one that the data has"))
+        return value
+
+    @staticmethod
+    def check(name: str, value) -> None:
+        """Raise ConfigError for a sequence or frame that is no whole number from one on."""
+        if name == "marked":
+            if not isinstance(value, str):
+                want = "marked to be the name of a row"
+                raise ConfigError(complain(want, repr(value), "choose one"))
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            want = f"{name} to be a whole number of at least 1"
+            raise ConfigError(complain(want, repr(value), "choose another"))
+
+    def frames(self, name: str) -> Tensor:
+        """Return a row of the chosen sequence in whole grey levels: (1, time, n0)."""
+        row = next(row for row in self.data["rows"] if row["name"] == name)
+        shape = self.data["sequences"], self.data["time"], FRAME
+        grey = unpacked(row["frames"], shape)[self.sequence - 1]
+        return torch.from_numpy(grey).float()[None]
+
+    def psnr(self, name: str) -> float:
+        """Return the PSNR of a row over the chosen sequence in dB."""
+        pair = self.frames(TRUTH), self.frames(name)
+        return metrics.psnr(*pair, peak=255, average="authors")
+
+    def picture(self) -> tuple[Figure, str]:
+        """Return the chosen frame of every row, and the PSNR of each over the sequence in words."""
+        names = [row["name"] for row in self.data["rows"]]
+        shown = {n: self.frames(n)[0, self.frame - 1].unflatten(-1, (SIDE, SIDE)) for n in names}
+        said = ", ".join(f"{name} {self.psnr(name):.1f} dB" for name in names[1:])
+        alt = f"Frame {self.frame} of test sequence {self.sequence}, and what is recovered of it; "
+        return line_plots.gallery(shown, columns=4), f"{alt}over the sequence: {said}."
+
+
+def recorded(frames: Tensor, groups: Mapping[str, Mapping[str, Tensor]]) -> dict:
+    """Return what a player shows, as plain numbers and text.
+
+    frames and each row: (sequences, time, n0) in grey levels 0..255; groups: heading -> name ->
+    row. Raises ConfigError if a row has another shape.
+    """
+    rows = [{"name": TRUTH, "group": TRUTH, "frames": packed(levels(frames))}]
+    for group, members in groups.items():
+        for name, row in members.items():
+            if row.shape != frames.shape:
+                want, got = f"{name} of shape {tuple(frames.shape)}", tuple(row.shape)
+                raise ConfigError(complain(want, got, "recover all frames"))
+            rows.append({"name": name, "group": group, "frames": packed(levels(row))})
+    sequences, time, _ = frames.shape
+    return {"sequences": sequences, "time": time, "side": SIDE, "rows": rows}
+
+
+@torch.no_grad()
+def recoveries(frames: Tensor, *, iterations: int) -> dict[str, dict[str, Tensor]]:
+    r"""Recover frames with each network of :mod:`companion.pretrained` and with four solvers.
+
+    The solvers get what the unfolded networks of that width start from: the random A, cosines as
+    D, F = G = I, λ1 and λ2; Algorithm 1 has Z = I and g = 1. Their step is the longest that is
+    safe, :math:`c = \|AD\|_2^2`. The measurements alone give the frame of least norm,
+    :math:`A^\top (AA^\top)^{-1} x`, for that A and for the A that reweighted-RNN has learned.
+    Shapes: frames and each row (sequences, time, n0). Units: grey levels 0..255.
+    """
+    learned = {model: pretrained.pretrained(model)[0] for model in pretrained.kept()["model"]}
+    _, setup = pretrained.pretrained("reweighted-rnn")
+    sizes = {"n": setup.n, "hidden": setup.hidden, "seed": setup.seed}
+    start = networks.build("reweighted-rnn", **sizes).symbols()
+    A, D, G, F = start["A"], start["D"], start["G"], torch.eye(FRAME)
+    x, both = frames @ A.T, {"lambda1": start["lambda1"], "iterations": iterations}
+    all_ = both | {"lambda2": start["lambda2"]}
+    solved = {
+        "ISTA": solvers.ista(x, A, D, **both),
+        "FISTA": solvers.fista(x, A, D, **both),
+        "SISTA": solvers.sista(x, A, D, F, **all_),
+        "Algorithm 1": solvers.reweighted_l1_l1(x, A, D, G, **all_),
+    }
+    own = learned["reweighted-rnn"].A
+    return {
+        "measurements alone": {
+            "random A": x @ torch.linalg.pinv(A).T,
+            "learned A": frames @ own.T @ torch.linalg.pinv(own).T,
+        },
+        "trained networks": {model: network(frames) for model, network in learned.items()},
+        f"solvers, {iterations} iterations a frame": {
+            name: solution.codes @ D.T for name, solution in solved.items()
+        },
+    }

@@ -1,0 +1,226 @@
+"""The paper's tables as lines, its values and ours, each point with its runs."""
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import traitlets
+from matplotlib.figure import Figure
+
+from companion import attribution, results
+from companion.plots import table_plots
+from companion.reproduction import paper_tables
+from companion.run_set import Evidence
+from companion.widgets.base_widget import Explorer, script
+from unfolded import networks
+from unfolded.errors import ConfigError, UnfoldedError, complain
+from unfolded.runs.config import RunConfig
+from unfolded.runs.grid import VARIED
+
+PAGE = "../book/records.html"
+WIDTH = 256
+"""The width of the complete tables, where the paper's 1024 is too wide to run every cell."""
+
+VERDICTS = ("agrees", "higher", "lower", "did not train")
+LABELS = {1: "CS rate", 2: "width h", 3: "layers d"}
+
+
+class CellsExplorer(Explorer):
+    """Choices of table, runs and networks over a chart whose points tell their runs.
+
+    ``data`` comes from :func:`recorded`; ``table`` is 1, 2 or 3, ``runs`` the key of a set of runs
+    there; ``shown`` names networks, with commas between; ``model`` and ``at`` are the chosen
+    point, a network and the place of a value in its row, from 0. Units: dB.
+    Raises ConfigError for a table, a network or a place that no table has.
+
+    >>> explorer = CellsExplorer(data=recorded(Evidence.committed()), table=2, at=1)
+    >>> explorer.data["printed"][2]["reweighted-rnn"][1]
+    31.46
+    """
+
+    TAG = "cells-explorer"
+    NAMES = ("table", "runs", "shown", "model", "at")
+    _esm = script("cells.js")
+    data = traitlets.Dict().tag(sync=True)
+    table = traitlets.Int(1).tag(sync=True)
+    runs = traitlets.Unicode("").tag(sync=True)
+    shown = traitlets.Unicode("reweighted-rnn,l1-l1-rnn,sista-rnn").tag(sync=True)
+    model = traitlets.Unicode("reweighted-rnn").tag(sync=True)
+    at = traitlets.Int(0).tag(sync=True)
+
+    @traitlets.validate(*NAMES)
+    def _valid(self, proposal):
+        self.check(proposal["trait"].name, proposal["value"])
+        return proposal["value"]
+
+    @staticmethod
+    def check(name: str, value) -> None:
+        """Raise ConfigError for what no table has."""
+        known = networks.names()
+        fine = {
+            "table": lambda: value in VARIED,
+            "runs": lambda: isinstance(value, str),
+            "shown": lambda: set(value.split(",")) <= set(known),
+            "model": lambda: value in known,
+            "at": lambda: value in range(6),
+        }
+        if isinstance(value, bool) or not fine[name]():
+            want = {"table": "1, 2 or 3", "at": "a place from 0 to 5", "runs": "a key of a set"}
+            expected = f"{name} to be {want.get(name, 'among ' + ', '.join(known))}"
+            raise ConfigError(complain(expected, repr(value), "choose another value"))
+
+    def picture(self) -> tuple[Figure, str]:
+        """Return all cells of the chosen table, a panel a network, over the two baselines."""
+        sets = {each["key"]: each for each in self.data["sets"]}
+        chosen = sets.get(self.runs, self.data["sets"][0])
+        values, rows = VARIED[self.table][1], []
+        for model, line in chosen["cells"][self.table].items():
+            for value, paper, cell in zip(values, self._paper(chosen, model), line, strict=True):
+                for start in paper_tables.starts_of(model):
+                    own = (cell or {}).get(start) or {}
+                    names = ("ours", "low", "high", "verdict")
+                    rows.append({"table": self.table, "model": model,
+                                 "start": start, "value": value, "psnr_db": paper,
+                                 **{name: own.get(name) for name in names}})  # fmt: skip
+        cells = pd.DataFrame(rows).astype(dict.fromkeys(["psnr_db", "ours", "low", "high"], float))
+        cells = cells if chosen["full"] else cells.drop(columns="psnr_db")
+        count = cells.dropna(subset="ours").drop_duplicates(["model", "value"])
+        alt = f"Table {self.table}: PSNR against {LABELS[self.table]}, a panel a network"
+        alt += f" ({chosen['label']}): {len(count)} of {9 * len(values)} cells were run."
+        return table_plots.by_network(cells, self._levels(chosen)), alt
+
+    def _paper(self, chosen: dict, model: str) -> list:
+        lines = self.data["printed"][self.table]
+        return lines[model] if chosen["full"] else [None] * len(lines[model])
+
+    def _levels(self, chosen: dict) -> pd.DataFrame | None:
+        rows = [
+            {"level": level, "value": value, "psnr": psnr}
+            for level, line in chosen["levels"][self.table].items()
+            for value, psnr in zip(VARIED[self.table][1], line, strict=True)
+        ]
+        return pd.DataFrame(rows) if rows else None
+
+
+def recorded(*found: Evidence) -> dict:
+    """Return the paper's cells and ours as plain lists, a set for each scale and protocol that ran.
+
+    ``found``: evidence of committed runs or of records. Only runs count that differ from the usual
+    settings in nothing else. Runs of the paper's profile make two sets: next to the paper's values
+    at the paper's width, and by themselves at h = 256; a set of another profile is at its own most
+    frequent width. Only the first gets verdicts and has the paper's values beside it.
+    Numbers are those of the runs, not rounded: whoever shows them rounds once.
+    Raises ConfigError if there is no run at all.
+    """
+    sets, records, levels, used = [], {}, [], []
+    for each in found:
+        usual = paper_tables.as_usual(each.runs)
+        each = replace(each, runs=usual)
+        used.append(usual)
+        for (profile, protocol, data), own in usual.groupby(["profile", "protocol", "source"]):
+            full = len(paper_tables.full_scale(own)) > 0
+            base = RunConfig(profile=profile, protocol=protocol, source=data)
+            narrow = WIDTH if full else int(own["hidden"].mode().iloc[0])
+            bases = [(base, True)] if full else []
+            for each_base, printed in [*bases, (replace(base, hidden=narrow), False)]:
+                sets.append(_set(each, records, levels, each_base, printed))
+    sets = [each for each in sets if each.pop("count")]
+    if not sets:
+        raise ConfigError(complain("at least one finished run", "none", "pass evidence with some"))
+    sets.sort(key=lambda each: (not each["full"], each["key"]))
+    cells = results.printed()
+    return {
+        "page": PAGE,
+        "starts": [paper_tables.REPORTED, paper_tables.BEST],
+        "names": {name.lower(): paper_tables.title(name) for name in cells["model"]},
+        "tables": [{"number": number, "label": LABELS[number], "values": list(values)}
+                   for number, (_, values) in VARIED.items()],
+        "printed": {number: {model: [_known(line[value]) for value in VARIED[number][1]]
+                             for model, line in _printed(cells, number).items()}
+                    for number in VARIED},
+        "sets": sets,
+        "records": records,
+        "source": attribution.of(cells, used, levels)
+        .only(each["hash"] for each in records.values()).stamp(),
+    }  # fmt: skip
+
+
+def _printed(cells: pd.DataFrame, number: int) -> dict[str, dict]:
+    """Return network -> value -> the paper's PSNR, of one table."""
+    own = cells[cells["table"] == number]
+    lines = {name: {} for name in networks.names()}
+    for model, value, psnr in zip(own["model"], own["value"], own["psnr_db"], strict=True):
+        lines[model.lower()][value] = psnr
+    return lines
+
+
+def _known(value: float) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _set(found: Evidence, records: dict, used: list, base: RunConfig, printed: bool) -> dict:
+    """Return the cells and baselines of one base as plain lists; "count" says how many ran."""
+    full = base.profile == paper_tables.FULL.profile and base.protocol == paper_tables.FULL.protocol
+    levels = {number: _baselines(number, base, used) for number in VARIED}
+    # The mean frame does not depend on the protocol, nor on what a table varies.
+    floor = next((line["mean frame"][0] for line in levels.values() if line), -math.inf)
+    known = base.size.count == paper_tables.FULL.size.count
+    cells = {number: paper_tables.measured(found, number, base, floor=None if known else floor)
+             for number in VARIED}  # fmt: skip
+    if printed:
+        paper = paper_tables.beside_print(found)
+        cells = {number: paper[paper["table"] == number] for number in VARIED}
+    scale = f"profile {base.profile}, h = {base.hidden} where not varied"
+    scale = f"h = {base.hidden} where not varied, 200 epochs" if full else scale
+    scale, where = ("the paper's width", "paper") if printed else (scale, base.hidden)
+    lines = {number: _lines(own, number, found.runs, records) for number, own in cells.items()}
+    return {
+        "key": f"{base.profile}/{base.protocol}/{base.source}/{where}",
+        "label": f"{scale}; protocol {base.protocol}; {base.source}",
+        "full": printed,
+        "count": sum(cell is not None for own in lines.values() for line in own.values()
+                     for cell in line),
+        "levels": levels,
+        "cells": lines,
+    }  # fmt: skip
+
+
+def _baselines(number: int, base: RunConfig, used: list) -> dict[str, list[float]]:
+    """Return both baselines along a table, or nothing where the frames are not at hand."""
+    try:
+        levels = paper_tables.baselines(number, base)
+    except UnfoldedError:
+        return {}
+    used.append(levels)
+    names = dict.fromkeys(levels["level"])
+    return {name: list(levels.loc[levels["level"] == name, "psnr"]) for name in names}
+
+
+def _lines(cells: pd.DataFrame, number: int, runs: pd.DataFrame, records: dict) -> dict:
+    """Return network -> its cells along a table, None for one that was not run."""
+    lines: dict[str, dict] = {name: {} for name in networks.names()}
+    for row in cells.itertuples():
+        cell = _cell(row, runs, records)
+        if cell:
+            lines[row.model.lower()].setdefault(row.value, {})[row.start] = cell
+    values = VARIED[number][1]
+    return {model: [line.get(value) for value in values] for model, line in lines.items()}
+
+
+def _cell(row, own: pd.DataFrame, records: dict) -> dict | None:
+    """Return one value of a cell, its runs added to the records; None if it was not run."""
+    if not row.runs and not row.untrained:
+        return None
+    anchors = []
+    runs = own[own["config_hash"].isin(row.config_hash.split())]
+    for run, made in zip(runs.itertuples(), attribution.of(runs).rows, strict=True):
+        anchors.append(f"{'run' if made.file else 'built'}-{made.config_hash}")
+        records[anchors[-1]] = {
+            "hash": made.config_hash, "seed": run.seed, "epochs": run.epochs,
+            "seconds": round(run.seconds), "hardware": made.hardware, "commit": made.commit,
+        }  # fmt: skip
+    numbers = {name: _known(getattr(row, name)) for name in ("ours", "low", "high")}
+    verdict = row.verdict if row.verdict in VERDICTS else None
+    start = [row.lambda1, row.lambda2] if row.start else None
+    return {**numbers, "seeds": int(row.runs), "untrained": int(row.untrained), "lambda": start,
+            "verdict": verdict, "records": anchors}  # fmt: skip

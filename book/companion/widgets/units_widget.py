@@ -1,0 +1,183 @@
+"""The activations that a trained network has learned, unit by unit, over the data it sees."""
+
+import numpy as np
+import torch
+import traitlets
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from companion import attribution
+from companion.plots import line_plots
+from companion.pretrained import kept, pretrained
+from companion.widgets.base_widget import Explorer, script
+from unfolded.errors import ConfigError, complain
+from unfolded.networks.reweighted import ReweightedRNN
+from unfolded.prox import prox_l1_l1
+
+NETWORKS = ("reweighted-rnn", "l1-l1-rnn")
+LAYERS, UNITS, BINS = 3, 8, 30
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+SUPPOSE = ("learned", "start", "equal")
+
+
+class UnitsExplorer(Explorer):
+    r"""The learned Φ of one unit of a trained network, for the ħ that test data gave.
+
+    ``network`` and ``layer`` choose where, ``unit`` which of the chosen units, 0 the one with the
+    smallest g. ``suppose`` replaces λ2 in the curves: as ``learned``, as at the ``start`` of
+    training, or ``equal`` to λ1. ``data`` is what :func:`learned` returns.
+    Shapes: one unit. Units: grey levels, those of the codes.
+    Raises ConfigError for a network, layer, unit or supposition that is not there.
+    Source: the activation (6)–(7) with the thresholds λ_i g_l / c of (8).
+
+    >>> UnitsExplorer(data=learned(torch.zeros(2, 3, 256)), layer=2).tau1 > 0
+    True
+    """
+
+    TAG = "units-explorer"
+    NAMES = ("network", "layer", "unit", "suppose")
+    _esm = script("units.js")
+    data = traitlets.Dict().tag(sync=True)
+    network = traitlets.Unicode(NETWORKS[0]).tag(sync=True)
+    layer = traitlets.Int(1).tag(sync=True)
+    unit = traitlets.Int(UNITS // 2).tag(sync=True)
+    suppose = traitlets.Unicode("learned").tag(sync=True)
+
+    @traitlets.validate(*NAMES)
+    def _valid(self, proposal):
+        self.check(proposal["trait"].name, proposal["value"])
+        return proposal["value"]
+
+    @staticmethod
+    def check(name: str, value) -> None:
+        """Raise ConfigError for what is not among the choices of that name."""
+        choices = {
+            "network": NETWORKS,
+            "layer": range(1, LAYERS + 1),
+            "unit": range(UNITS),
+            "suppose": SUPPOSE,
+        }[name]
+        if isinstance(value, bool) or value not in choices:
+            want = f"{name} to be one of {', '.join(map(str, choices))}"
+            raise ConfigError(complain(want, repr(value), "choose one"))
+
+    @property
+    def chosen(self) -> dict:
+        """The facts of the chosen unit."""
+        return self.data["networks"][self.network]["layers"][self.layer - 1][self.unit]
+
+    @property
+    def tau1(self) -> float:
+        """Its threshold τ1 = λ1 g / c."""
+        return self.chosen["tau1"]
+
+    @property
+    def tau2(self) -> float:
+        """Its τ2 = λ2 g / c, with λ2 as supposed."""
+        facts = self.data["networks"][self.network]
+        ratio = {"start": facts["start"], "equal": 1.0}.get(self.suppose)
+        return self.chosen["tau2"] if ratio is None else ratio * self.tau1
+
+    def picture(self) -> tuple[Figure, str]:
+        """Return Φ for five quantiles of ħ above the histogram of u, with words."""
+        chosen = self.chosen
+        low, high, *shares = chosen["u"]
+        u = np.linspace(low, high, 481)
+        fig, (top, below) = line_plots.panels(2, 1, height=5.0, sharex=True, height_ratios=(3, 1))
+        family = {
+            rf"$\hbar$ = {hbar:.3g}": prox_l1_l1(u, hbar, self.tau1, self.tau2)
+            for hbar in chosen["quantiles"]
+        }
+        line_plots.activation(u, family, ax=top, title=f"{self.network}, layer {self.layer}")
+        below.stairs(shares, np.linspace(low, high, len(shares) + 1), fill=True)
+        below.set(xlabel="$u$", ylabel="share of frames")
+        top.set_xlabel("")
+        gap = max(np.ptp([line.numpy() for line in family.values()], axis=0))
+        return fig, (
+            f"The learned activation of unit {chosen['index']} of layer {self.layer} of "
+            f"{self.network}, for five quantiles of ħ: a threshold of {self.tau1:.3g}; the curves "
+            f"differ by at most {gap:.2g}. Below: where its inputs fell."
+        )
+
+
+@torch.no_grad()
+def learned(frames: Tensor) -> dict:
+    r"""Return what the explorer shows of the trained networks that have Φ.
+
+    For each network and layer :data:`UNITS` units, at even steps through the ranks of g (the
+    spread of ħ ranks units of equal g). For each: its τ1 and τ2, the quantiles :data:`LEVELS` of
+    ħ, histograms of ħ and u over their middle 99 %, and how often its output was 0, was ħ, lay
+    between them, or elsewhere. ``start`` is the ratio λ2/λ1 before training.
+    Shapes: frames (batch, time, n0). Units: those of the frames.
+
+    >>> facts = learned(torch.zeros(2, 3, 256))["networks"]["l1-l1-rnn"]
+    >>> len(facts["layers"]), len(facts["layers"][0])
+    (3, 8)
+    """
+    found = {}
+    for name in NETWORKS:
+        network, config = pretrained(name)
+        network = network.double()
+        hbar, u = inside(network, frames.double())
+        layers = [
+            [_facts(network, l, i, hbar[:, i], u[l, :, i]) for i in ranked(network, l, hbar)]
+            for l in range(network.depth)
+        ]
+        found[name] = {"start": config.lambda2 / config.lambda1, "layers": layers}
+    source = attribution.of(kept(*NETWORKS)).stamp()
+    return {"count": hbar.shape[0], "levels": list(LEVELS), "networks": found, "source": source}
+
+
+def inside(network: ReweightedRNN, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ħ (count, h) and the inputs u of Φ (d, count, h) of every frame of every sequence."""
+    (W, U), (a, b) = network.layer_weights(), network.thresholds()
+    h, past, inputs = network.h0.expand(len(frames), -1), [], []
+    for x_t in network.measure(frames).unbind(1):
+        hbar = h @ network.G.T
+        for l in range(network.depth):
+            inputs.append(h @ W[l].T + x_t @ U[l].T)
+            h = prox_l1_l1(inputs[-1], hbar, a[l], b[l])
+        past.append(hbar)
+    layers = [torch.cat(inputs[l :: network.depth]) for l in range(network.depth)]
+    return torch.cat(past), torch.stack(layers)
+
+
+def ranked(network: ReweightedRNN, layer: int, hbar: Tensor) -> list[int]:
+    """Return the units at even steps through the ranks of g, then of the spread of ħ."""
+    g, spread = network.symbols()["g"][layer], hbar.std(0)
+    order = sorted(range(len(g)), key=lambda i: (g[i].item(), spread[i].item()))
+    steps = np.linspace(0, len(order) - 1, UNITS).round().astype(int)
+    return [order[step] for step in steps]
+
+
+def _facts(network: ReweightedRNN, layer: int, unit: int, hbar: Tensor, u: Tensor) -> dict:
+    tau1, tau2 = (taus[layer, unit].item() for taus in network.thresholds())
+    phi = prox_l1_l1(u, hbar, tau1, tau2)
+    zero, past = phi == 0, (phi == hbar) & (phi != 0)
+    between = (phi * hbar > 0) & (phi.abs() < hbar.abs())
+    shares = [share.double().mean().item() for share in (zero, past, between)]
+    return {
+        "index": unit,
+        "g": _short(network.symbols()["g"][layer, unit].item()),
+        "tau1": _short(tau1),
+        "tau2": _short(tau2),
+        "quantiles": [_short(q) for q in hbar.quantile(hbar.new_tensor(LEVELS)).tolist()],
+        "hbar": _histogram(hbar),
+        "u": _histogram(u),
+        "middle": _short(u.median().item()),
+        "shares": [round(share, 5) for share in (*shares, max(0.0, 1 - sum(shares)))],
+    }
+
+
+def _histogram(values: Tensor) -> list[float]:
+    """Return both ends of the middle 99 % of the values, then the share in each bin."""
+    low, high = values.quantile(values.new_tensor([0.005, 0.995])).tolist()
+    if high - low < 1e-9:
+        low, high = low - 0.5, high + 0.5
+    counts, _ = np.histogram(values.numpy(), BINS, (low, high))
+    shares = (round(share, 4) for share in (counts / len(values)).tolist())
+    return [_short(low), _short(high), *shares]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")

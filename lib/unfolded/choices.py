@@ -1,0 +1,57 @@
+"""The values that options of networks, data and runs can take, without the code behind them."""
+
+from unfolded.errors import ConfigError, complain
+
+UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
+"""The unfolded networks."""
+
+STACKED = ("srnn", "lstm", "gru", "indrnn", "fastrnn", "spectralrnn")
+"""The stacked networks that they are compared with."""
+
+MODELS = (*UNFOLDED, *STACKED)
+
+SOURCES = ("digits", "mnist", "moving-mnist")
+"""Sources of frames: embedded digits, MNIST in the published generator, the released file."""
+
+REDUCTIONS = ("bilinear", "area", "antialiased")
+"""Filters that reduce a frame from 64x64 to 16x16 pixels."""
+
+POSITIVITY = ("exp", "softplus", "free")
+"""Parametrisations of the positive parameters c, λ1, λ2 and g."""
+
+REWEIGHTING = ("Z+g", "Z", "g")
+"""The reweighting parameters of reweighted-RNN that are trained."""
+
+MEMORY = ("on", "off")
+"""Whether the link G (F in SISTA-RNN) to the previous frame is trained, or fixed at zero."""
+
+GROUP_SIZE = 8
+"""The number of runs that a GPU trains in one group, unless another is given."""
+
+VARIANTS: dict[str, dict[str, dict[str, object]]] = {
+    "indrnn": {
+        "ones": {"start": "ones", "bound": None},
+        "unbounded": {"bound": None},
+    },
+    "fastrnn": {"scaled": {"std": 0.01}},
+    "spectralrnn": {"few-reflectors": {"reflectors": 16}},
+}
+"""By network, options other than the defaults that a run can name. IndRNN "ones": w = 1 and no
+bound, the defaults of the code that the paper names; "unbounded": no bound, as its authors advise
+for 20 frames. FastRNN "scaled": W and U drawn with a tenth of the standard deviation of EdgeML.
+SpectralRNN "few-reflectors": 16 in each factor, a setting that comes with its authors' code."""
+
+
+def variant_options(model: str, variant: str) -> dict[str, object]:
+    """Return the constructor options of a variant of a stacked network; none for "default".
+
+    Raises ConfigError on a variant that this network does not have.
+
+    >>> variant_options("indrnn", "unbounded")
+    {'bound': None}
+    """
+    known = {"default": {}, **VARIANTS.get(model, {})}
+    if variant not in known:
+        want = f"a variant of {model} from {', '.join(known)}"
+        raise ConfigError(complain(want, repr(variant), "choose one of them"))
+    return known[variant]

@@ -1,0 +1,136 @@
+"""Where the frames come from: the embedded digits, MNIST, or the released Moving MNIST file."""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+
+from unfolded.data import download, moving_mnist
+from unfolded.data.moving_mnist import CANVAS, DIGIT, FRAMES, SEQUENCES, Recipe
+from unfolded.errors import DataError, complain
+
+BOX = 20
+"""Side of the box that holds the ink of an MNIST digit, in pixels; the margin is 4."""
+IMAGES = {"digits": 1797, "mnist": 60_000}
+"""Digit images that the generator may choose from."""
+PARTS = (8, 1, 1)
+"""Shares of training, validation and test."""
+MNIST_SHA256 = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+"""Of the unpacked file: mirrors pack the same bytes differently."""
+RELEASED_SHAPE = (FRAMES, SEQUENCES, CANVAS, CANVAS)
+CHUNK = 100
+"""Sequences drawn at a time: 8 MB of canvas instead of 800."""
+
+
+def digit_images() -> np.ndarray:
+    """Return scikit-learn's 1797 digits in the form of MNIST: uint8 of shape (1797, 28, 28).
+
+    An 8x8 image of 0..16 is interpolated linearly to 20x20 (pixel centres aligned, edges held),
+    scaled by 255/16, rounded half up, and set in the middle of a 28x28 field of zeros.
+
+    >>> digit_images().shape
+    (1797, 28, 28)
+    """
+    from sklearn.datasets import load_digits
+
+    small = load_digits().images
+    side = small.shape[-1]
+    at = (np.arange(BOX) + 0.5) * side / BOX - 0.5
+    stretch = np.array([np.interp(at, np.arange(side), unit) for unit in np.eye(side)])
+    # Rounding twice keeps an exact half a half, whatever the order of the sums.
+    large = np.floor(np.round(stretch.T @ small @ stretch * (255 / 16), 6) + 0.5)
+    margin = (DIGIT - BOX) // 2
+    return np.pad(large.astype(np.uint8), ((0, 0), (margin, margin), (margin, margin)))
+
+
+def mnist_images() -> np.ndarray:
+    """Return the 60,000 training digits of MNIST: uint8 of shape (60000, 28, 28).
+
+    Raises DataError if the file cannot be had, is cut short or is not the published one.
+    """
+    path = download.obtain(download.MNIST)
+    do = f"delete {path} and run again to download it"
+    try:
+        raw = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(complain("a whole gzip file", download.one_line(error), do)) from error
+    found = hashlib.sha256(raw).hexdigest()
+    if found != MNIST_SHA256:
+        expected = f"MNIST's training images with SHA-256 {MNIST_SHA256}"
+        raise DataError(complain(expected, found, do))
+    # The header is 16 bytes: magic number, images, rows, columns. The hash vouches for them.
+    return np.frombuffer(raw, dtype=np.uint8, offset=16).reshape(-1, DIGIT, DIGIT)
+
+
+def released_file() -> np.ndarray:
+    """Return the released sequences as they lie on disk: uint8 of shape (20, 10000, 64, 64).
+
+    Raises DataError if the file cannot be had or is not the published one.
+    """
+    path = download.obtain(download.MOVING_MNIST)
+    do = f"delete {path} and run again to download it"
+    try:
+        frames = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(complain("a whole .npy file", download.one_line(error), do)) from error
+    if frames.shape != RELEASED_SHAPE or frames.dtype != np.uint8:
+        expected = f"uint8 frames of shape {RELEASED_SHAPE}"
+        raise DataError(complain(expected, f"{frames.dtype} of shape {frames.shape}", do))
+    found = download.digest(path)
+    if found != download.MOVING_MNIST.md5:
+        raise DataError(complain(f"a file with MD5 {download.MOVING_MNIST.md5}", found, do))
+    return frames
+
+
+@cache
+def recipe(source: str) -> Recipe:
+    """Return the digits and paths of the whole set of `digits` or `mnist`, read-only.
+
+    MNIST has more images than the set needs, so each is used once and any split is clean.
+    The 1797 embedded digits are used many times, so each part of the split has its own.
+
+    >>> recipe("digits").places.shape
+    (10000, 20, 2, 2)
+    """
+    drawn = moving_mnist.recipe(IMAGES[source], PARTS if source == "digits" else (1,))
+    for array in drawn:
+        array.setflags(write=False)
+    return drawn
+
+
+def chosen(source: str, count: int) -> np.ndarray:
+    """Return which sequences of the whole set make up a set of `count`, in file order.
+
+    For `mnist` and `moving-mnist` the first ones. For `digits`, whose parts draw from image
+    pools of their own, the first ones of each part: so the smaller set splits as cleanly.
+
+    >>> chosen("digits", 20)[[0, 15, 16, 17, 18, 19]].tolist()
+    [0, 15, 8000, 8001, 9000, 9001]
+    """
+    if source != "digits":
+        return np.arange(count)
+    part_starts = [0, *moving_mnist.cuts(SEQUENCES, PARTS)]
+    part_sizes = np.diff([0, *moving_mnist.cuts(count, PARTS), count])
+    heads = [np.arange(n) + a for a, n in zip(part_starts, part_sizes, strict=True)]
+    return np.concatenate(heads)
+
+
+def chunks(source: str, count: int) -> Iterator[np.ndarray]:
+    """Yield the first `count` sequences, a few at a time: uint8 of shape (few, 20, 64, 64).
+
+    Raises DataError if the source's file cannot be had or is damaged.
+    """
+    if source == "moving-mnist":
+        frames = released_file()
+        for first in range(0, count, CHUNK):
+            yield frames[:, first : min(first + CHUNK, count)].swapaxes(0, 1)
+        return
+    images = mnist_images() if source == "mnist" else digit_images()
+    digits, places = recipe(source)
+    order = chosen(source, count)
+    for first in range(0, count, CHUNK):
+        few = order[first : first + CHUNK]
+        yield moving_mnist.draw(images[digits[few]], places[few])

@@ -1,0 +1,59 @@
+"""From 64x64 to 16x16: three ways to shrink a frame by four, each a small integer filter."""
+
+import numpy as np
+
+from unfolded.choices import REDUCTIONS
+from unfolded.errors import ConfigError, complain
+
+FACTOR, SIDE = 4, 16
+"""The shrinking factor and the side of a reduced frame; n0 = 16 * 16 = 256."""
+
+TAPS = {
+    "bilinear": (1, 1),
+    "area": (1, 1, 1, 1),
+    "antialiased": (1, 3, 5, 7, 7, 5, 3, 1),
+}
+"""Weights along one axis, centred on each block of four source pixels.
+
+`bilinear` samples at source coordinate 4i + 1.5, halfway between the two centre pixels: the
+paper's plain decimation. `area` is the mean of the block. `antialiased` is a triangle.
+"""
+
+
+def weights(reduction: str) -> np.ndarray:
+    """Return the filter R of one axis; taps that fall beyond the border are dropped.
+
+    Returns whole numbers as float32, of shape (16, 64).
+    Raises ConfigError for an unknown reduction.
+
+    >>> weights("bilinear")[1, :8].tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0]
+    """
+    if reduction not in REDUCTIONS:
+        expected = f"a reduction among {', '.join(REDUCTIONS)}"
+        raise ConfigError(complain(expected, repr(reduction), "choose one"))
+    taps = TAPS[reduction]
+    filters = np.zeros((SIDE, SIDE * FACTOR), dtype=np.float32)
+    for i, row in enumerate(filters):
+        first = FACTOR * i + (FACTOR - len(taps)) // 2
+        for j, tap in enumerate(taps, first):
+            if 0 <= j < len(row):
+                row[j] = tap
+    return filters
+
+
+def reduce(canvas: np.ndarray, reduction: str = "bilinear") -> np.ndarray:
+    """Shrink frames as R S R^T divided by the filter's sums, on the scale 0..255, unrounded.
+
+    canvas (..., 64, 64) uint8. Returns float32 of shape (..., 16, 16).
+    Raises ConfigError for an unknown reduction.
+
+    >>> reduce(np.full((2, 64, 64), 7, dtype=np.uint8), "antialiased").max()
+    np.float32(7.0)
+    """
+    filters = weights(reduction)
+    # Whole numbers below 2**24 are exact in float32: the sums are the same on every machine,
+    # whatever the order in which a BLAS adds them up, and only the division rounds.
+    sums = filters @ (canvas.astype(np.float32) @ filters.T)
+    scale = filters.sum(axis=1)
+    return sums / np.outer(scale, scale)

@@ -1,0 +1,37 @@
+"""Three ways to hold a positive parameter: exp, softplus, or free as in the authors' code."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from unfolded.choices import POSITIVITY
+from unfolded.errors import ConfigError, complain
+
+
+def encode(value: Tensor, form: str, name: str = "value") -> Tensor:
+    """Return the free tensor whose :func:`decode` is ``value``.
+
+    Raises ConfigError if the form is unknown or the start value is not positive.
+
+    >>> decode(encode(torch.tensor(0.01), "softplus"), "softplus")
+    tensor(0.0100)
+    """
+    if form not in POSITIVITY:
+        raise ConfigError(complain(f"positivity from {POSITIVITY}", repr(form), "choose one"))
+    if not bool(torch.isfinite(value).all()):
+        raise ConfigError(complain(f"a finite {name}", value.max().item(), "choose another start"))
+    if form == "free":
+        return value.clone()
+    if not bool((value > 0).all()):
+        do = "start above 0, or choose positivity='free'"
+        raise ConfigError(complain(f"{name} > 0", value.min().item(), do))
+    if form == "exp":
+        return value.log()
+    return value + torch.log(-torch.expm1(-value))
+
+
+def decode(raw: Tensor, form: str) -> Tensor:
+    """Return the effective value of a parameter held in this form."""
+    if form == "softplus":
+        return functional.softplus(raw)
+    return raw.exp() if form == "exp" else raw

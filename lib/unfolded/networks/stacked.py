@@ -1,0 +1,167 @@
+"""What the generic recurrent networks share: a stack of layers and a linear read-out."""
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from unfolded.errors import ConfigError, complain
+from unfolded.networks.base import SequenceNetwork, State
+from unfolded.recurrence import cell_scan
+from unfolded.seeds import derive
+
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "soft": nn.functional.softshrink}
+"""By name; "soft" is the soft threshold of 1/2."""
+
+
+class GenericRNN(SequenceNetwork):
+    """A stack of ``depth`` PyTorch cells on x_t, and ŝ_t = Y h_t + y_0 from the top one.
+
+    Layer 1 reads x_t, layer l > 1 reads the hidden state of layer l − 1 at the same time: the
+    stacking rule of Pascanu et al. that §4 names. Codes are the top layer's hidden states.
+    ``fast=False`` runs PyTorch's module, or a loop under autograd, instead of the scan in C.
+    """
+
+    draws: str
+    """What names the draws of the weights: it never changes, so that seeds keep their weights."""
+
+    def __init__(self, *, cells: Callable[..., nn.Module], fast: bool = True, **sizes):
+        super().__init__(**sizes)
+        self.fast = fast
+        with torch.random.fork_rng(devices=[]):
+            seed = derive(sizes["seed"], "weights", self.draws)
+            torch.default_generator.manual_seed(seed)
+            self.cells = cells(self.n, self.hidden, num_layers=self.depth, batch_first=True)
+            self.readout = nn.Linear(self.hidden, self.n0)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return ŝ_t = Y h_t + y_0."""
+        if codes.stride(0) < codes.stride(1):  # time first, as a scan lays them down
+            return self.readout(codes.transpose(0, 1)).transpose(0, 1)
+        return self.readout(codes)
+
+    def atoms(self) -> Tensor:
+        """Return Y."""
+        return self.readout.weight
+
+
+class GatedRNN(GenericRNN):
+    """A stack of PyTorch's own cells, LSTM or GRU, with its parameters and its start."""
+
+    cell: cell_scan.Cell
+
+    def start(self, batch: int = 1) -> State:
+        """Return hidden states of zero, and for LSTM cell states of zero."""
+        zeros = self.A.new_zeros(self.depth, batch, self.hidden)
+        return State(batch, (zeros, zeros) if self.cell.kind == "lstm" else zeros)
+
+    def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run layer after layer by the scan, or PyTorch's module: (batch, time, n) -> (…, h)."""
+        state = state or self.start(len(x))
+        weights = [self._weights(l) for l in range(self.depth)]
+        if not self.fast or not cell_scan.serves(self.cell, x, *sum(weights, ())):
+            codes, last = self.cells(x, state.codes)
+            return codes, state._replace(codes=last)
+        hs, cs = state.codes if self.cell.kind == "lstm" else (state.codes, [None] * self.depth)
+        last = []
+        for h, c, own in zip(hs, cs, weights, strict=True):
+            x, c = cell_scan.run(self.cell, x, h, c, *own)
+            last.append((x[:, -1],) if c is None else (x[:, -1], c))
+        last = tuple(torch.stack(each) for each in zip(*last, strict=True))
+        return x, state._replace(codes=last if len(last) > 1 else last[0])
+
+    def _weights(self, l: int) -> tuple[Tensor, ...]:
+        names = ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
+        return tuple(getattr(self.cells, f"{name}_l{l}") for name in names)
+
+
+class Layer(nn.Module):
+    """A recurrent layer: h_t from the drive U x_t + b and from h_{t−1}, by its own step.
+
+    Parameters: ``U`` (h, width), ``bias`` (h,), and what a kind of layer adds. Letters as in
+    (50) and (53): W is recurrent, U reads the input. The paper prints no bias; the codes that it
+    used have one. ``kind`` names the cell of :mod:`unfolded.recurrence.cell_scan`, ``phi`` its
+    activation.
+    """
+
+    kind = "elman"
+    phi: Callable[[Tensor], Tensor]
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.U = nn.Parameter(torch.empty(hidden, width))
+        self.bias = nn.Parameter(torch.zeros(hidden))
+
+    def offset(self) -> Tensor:
+        """Return b."""
+        return self.bias
+
+    def drive(self, x: Tensor) -> Tensor:
+        """Return U x_t + b of all frames in one product."""
+        return nn.functional.linear(x, self.U, self.offset())
+
+    def weights(self) -> tuple[Tensor, ...]:
+        """Return what the step needs besides drive and state, formed once for a sequence."""
+        raise NotImplementedError
+
+    def step(self, drive: Tensor, h: Tensor, *weights: Tensor) -> Tensor:
+        """Return h_t (batch, h) from the drive of frame t, h_{t−1} and the weights."""
+        raise NotImplementedError
+
+    def forward(
+        self, x: Tensor, h: Tensor, weights: tuple[Tensor, ...], fast: bool = True
+    ) -> Tensor:
+        """Run the layer from h (batch, h): (batch, time, width) -> (batch, time, h)."""
+        run = functools.partial(cell_scan.run, cell_scan.Cell(self.kind, self.loop, self.phi))
+        return (run if fast else self.loop)(x, h, None, self.U, self.offset(), *weights)[0]
+
+    def loop(self, x: Tensor, h: Tensor, _, U: Tensor, b: Tensor, *weights: Tensor):
+        """Run the layer step by step under autograd, by what is given: the scan's reference."""
+        codes = []
+        for drive in nn.functional.linear(x, U, b).unbind(1):
+            h = self.step(drive, h, *weights)
+            codes.append(h)
+        return torch.stack(codes, 1), None
+
+
+class LayeredRNN(GenericRNN):
+    """A stack of our own layers, for cells that PyTorch lacks or cannot run side by side."""
+
+    def __init__(self, *, layer: Callable[[int, int], Layer], **sizes):
+        def cells(width: int, hidden: int, num_layers: int, **_) -> nn.ModuleList:
+            widths = [width] + [hidden] * (num_layers - 1)
+            return nn.ModuleList(layer(width, hidden) for width in widths)
+
+        super().__init__(cells=cells, **sizes)
+
+    def start(self, batch: int = 1) -> State:
+        """Return hidden states of zero, and the weights of each layer."""
+        zeros = self.A.new_zeros(batch, self.hidden)
+        weights = tuple(layer.weights() for layer in self.cells)
+        return State(batch, (zeros,) * self.depth, {"layers": weights})
+
+    def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run layer after layer, each through all frames: (batch, time, n) -> (…, h)."""
+        state = state or self.start(len(x))
+        last = []
+        for layer, h, weights in zip(self.cells, state.codes, state.weights["layers"], strict=True):
+            x = layer(x, h, weights, self.fast)
+            last.append(x[:, -1])
+        return x, state._replace(codes=tuple(last))
+
+
+def activation(name: str) -> Callable[[Tensor], Tensor]:
+    """Return the activation of that name. Raises ConfigError on an unknown one."""
+    if name not in ACTIVATIONS:
+        want = f"an activation from {', '.join(ACTIVATIONS)}"
+        raise ConfigError(complain(want, repr(name), "choose one of them"))
+    return ACTIVATIONS[name]
+
+
+def within(name: str, value: float, least: float, most: float) -> float:
+    """Return a constructor option as it is. Raises ConfigError outside least ≤ value ≤ most."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        want = f"{name} between {least:g} and {most:g}"
+        raise ConfigError(complain(want, repr(value), "choose another"))
+    return value

@@ -1,0 +1,1 @@
+"""Backends of the recurrence: reference, PyTorch calls, C, and Triton on CUDA."""

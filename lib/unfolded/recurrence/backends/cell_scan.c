@@ -1,0 +1,439 @@
+/* One recurrent layer in C: a scan through all frames, for a share of the batch.
+ *
+ * Samples do not meet in the recurrence, so that a thread takes its rows of the batch through all
+ * frames and waits for nobody.  Backward, time is cut into pieces: after each, all threads together
+ * add to what the weights get.  Compiled twice, for float and double.
+ */
+
+#ifndef REAL
+
+#include <fenv.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "matmul.h"
+#include "threads.h"
+
+enum { ELMAN, INDEPENDENT, FAST, LSTM, GRU };
+enum { TANH, RELU, SOFT, SIGMOID };
+
+/* x, dx (frames, batch, features).  codes and, of LSTM, cells (frames + 1, batch, width) begin with
+ * h0 and c0.  Gates (frames, batch, gates width): i f g o of LSTM, r z n and W_n h + b_n of GRU, φ
+ * of FAST; null if they need not be kept.  W: w of INDEPENDENT; bias_h: the second one of LSTM and
+ * GRU.  Backward, with grads: dh0, dc0 begin as the gradients in the last states; dU and dW may be
+ * null, dbias is (gates width), and dab (2, width) has a part of the gradients in a and b by unit. */
+struct scan {
+    long frames, batch, width, features, rows, piece, cell, phi;
+    double a, b;
+    const void *x, *U, *W, *bias, *bias_h, *grads;
+    void *codes, *cells, *kept, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *room;
+    /* From here on its own, in the room. */
+    void *input, *second_input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
+    double *sums; /* one after the other, of dbias and, of each share, dab */
+    long first, end, next; /* the frames of a piece, which the first of dgates belongs to */
+    fenv_t environment;
+};
+
+static long gates_of(const struct scan *s) { return s->cell >= LSTM ? 4 : 1; }
+static long sent_of(const struct scan *s) { return s->cell == GRU ? 3 : gates_of(s); }
+static long both_of(const struct scan *s) { return s->cell == GRU ? 2 : gates_of(s); }
+static long shares_of(const struct scan *s) { return (s->batch + s->rows - 1) / s->rows; }
+
+/* exp(y) = s + s p for |y| <= 87: s a power of two, p = exp(r) - 1 by its series to r^7. */
+static inline void parts_float(float y, float *s, float *p)
+{
+    const float shift = 12582912.0f; /* 1.5 2^23: what is added to it is rounded to a whole number */
+    float k = y * 1.44269504f + shift, r;
+    int32_t bits;
+    memcpy(&bits, &k, 4);
+    bits = (int32_t)(((uint32_t)bits << 23) + 0x3f800000u);
+    memcpy(s, &bits, 4);
+    k -= shift;
+    r = (y - k * 0.693145752f) - k * 1.42860677e-6f;
+    float q = 1.98412698e-4f;
+    q = q * r + 1.38888889e-3f;
+    q = q * r + 8.33333333e-3f;
+    q = q * r + 4.16666667e-2f;
+    q = q * r + 1.66666667e-1f;
+    q = q * r + 0.5f;
+    *p = q * (r * r) + r;
+}
+
+static inline float sigmoid_float(float x)
+{
+    float s, p, y = -x;
+    y = y > 87 ? 87 : y < -87 ? -87 : y; /* NaN passes */
+    parts_float(y, &s, &p);
+    return 1 / (s < 8388608 ? (1 + s) + s * p : s + (1 + s * p));
+}
+
+/* With e = exp(-2 |x|): (1 - e) / (1 + e), or 1 - 2 e / (1 + e) where that loses less. */
+static inline float tanh_float(float x)
+{
+    float s, p, y = -2 * fabsf(x);
+    y = y < -40 ? -40 : y;
+    parts_float(y, &s, &p);
+    float t = (1 - s) - s * p, e = s + s * p;
+    float start = t < 0.75f ? 0 : 1, sign = t < 0.75f ? 1 : -2, over = t < 0.75f ? t : e;
+    return copysignf(start + sign * (over / ((1 + s) + s * p)), x);
+}
+
+static inline double sigmoid_double(double x) { return 1 / (1 + exp(-x)); }
+static inline double tanh_double(double x) { return tanh(x); }
+
+#define THIS "cell_scan.c"
+#include "precisions.h"
+
+#else
+
+/* From matmul.c */
+long NAME(packed)(long, long);
+void NAME(pack)(struct packing *, team, long);
+void NAME(correlate)(struct correlation *, team, long);
+void NAME(multiply)(long, struct factors, struct factors, long, REAL *, long, int);
+
+/* v = φ(v).  A condition that is false for NaN must never choose a number. */
+void NAME(activate)(long phi, long many, REAL *v)
+{
+    if (phi == TANH)
+        for (long j = 0; j < many; j++)
+            v[j] = NAME(tanh)(v[j]);
+    else if (phi == RELU)
+        for (long j = 0; j < many; j++)
+            v[j] = v[j] < 0 ? 0 : v[j];
+    else if (phi == SOFT)
+        for (long j = 0; j < many; j++)
+            v[j] -= v[j] > (REAL)0.5 ? (REAL)0.5 : v[j] < (REAL)-0.5 ? (REAL)-0.5 : v[j];
+    else
+        for (long j = 0; j < many; j++)
+            v[j] = NAME(sigmoid)(v[j]);
+}
+
+/* d = φ' d, by the value v that φ took. */
+static void NAME(slope)(long phi, long many, const REAL *v, REAL *restrict d)
+{
+    if (phi == TANH)
+        for (long j = 0; j < many; j++)
+            d[j] *= 1 - v[j] * v[j];
+    else if (phi == RELU)
+        for (long j = 0; j < many; j++)
+            d[j] = v[j] <= 0 ? 0 : d[j];
+    else
+        for (long j = 0; j < many; j++)
+            d[j] = v[j] == 0 ? 0 : d[j];
+}
+
+static void NAME(plain_forward)(const struct scan *s, REAL *restrict g, const REAL *restrict before,
+                                REAL *restrict h)
+{
+    long many = s->width;
+    const REAL *bias = s->offset, *w = s->W;
+    REAL a = (REAL)s->a, b = (REAL)s->b;
+    if (s->cell == INDEPENDENT)
+        for (long j = 0; j < many; j++)
+            g[j] += bias[j] + w[j] * before[j];
+    else
+        for (long j = 0; j < many; j++)
+            g[j] += bias[j];
+    NAME(activate)(s->phi, many, g);
+    if (s->cell == FAST)
+        for (long j = 0; j < many; j++)
+            h[j] = a * g[j] + b * before[j];
+    else
+        memcpy(h, g, many * sizeof(REAL));
+}
+
+static void NAME(plain_backward)(const struct scan *s, const REAL *restrict g,
+                                 const REAL *restrict before, const REAL *restrict grad,
+                                 REAL *restrict carry, REAL *restrict d, double *restrict sums)
+{
+    long many = s->width;
+    const REAL *w = s->W;
+    REAL a = (REAL)s->a, b = (REAL)s->b;
+    for (long j = 0; j < many; j++)
+        d[j] = grad[j] + carry[j];
+    if (s->cell == FAST)
+        for (long j = 0; j < many; j++) {
+            sums[j] += d[j] * g[j];
+            sums[many + j] += d[j] * before[j];
+            carry[j] = b * d[j];
+            d[j] *= a;
+        }
+    NAME(slope)(s->phi, many, g, d);
+    if (s->cell == INDEPENDENT)
+        for (long j = 0; j < many; j++) {
+            sums[j] += d[j] * before[j];
+            carry[j] = w[j] * d[j];
+        }
+}
+
+static void NAME(lstm_forward)(long many, const REAL *bias, REAL *restrict i,
+                               const REAL *restrict c_before, REAL *restrict c, REAL *restrict h)
+{
+    REAL *restrict f = i + many, *restrict g = f + many, *restrict o = g + many;
+    const REAL *bi = bias, *bf = bi + many, *bg = bf + many, *bo = bg + many;
+    for (long j = 0; j < many; j++) {
+        REAL ij = NAME(sigmoid)(i[j] + bi[j]), fj = NAME(sigmoid)(f[j] + bf[j]);
+        REAL gj = NAME(tanh)(g[j] + bg[j]), oj = NAME(sigmoid)(o[j] + bo[j]);
+        REAL cj = fj * c_before[j] + ij * gj;
+        i[j] = ij, f[j] = fj, g[j] = gj, o[j] = oj, c[j] = cj;
+        h[j] = oj * NAME(tanh)(cj);
+    }
+}
+
+static void NAME(lstm_backward)(long many, const REAL *restrict i, const REAL *restrict c_before,
+                                const REAL *restrict c, const REAL *restrict grad,
+                                const REAL *restrict carry, REAL *restrict carry_cell,
+                                REAL *restrict di)
+{
+    const REAL *f = i + many, *g = f + many, *o = g + many;
+    REAL *restrict df = di + many, *restrict dg = df + many, *restrict dout = dg + many;
+    for (long j = 0; j < many; j++) {
+        REAL dh = grad[j] + carry[j], tc = NAME(tanh)(c[j]);
+        REAL dc = carry_cell[j] + dh * o[j] * (1 - tc * tc);
+        dout[j] = dh * tc * o[j] * (1 - o[j]);
+        di[j] = dc * g[j] * i[j] * (1 - i[j]);
+        df[j] = dc * c_before[j] * f[j] * (1 - f[j]);
+        dg[j] = dc * i[j] * (1 - g[j] * g[j]);
+        carry_cell[j] = dc * f[j];
+    }
+}
+
+static void NAME(gru_forward)(long many, const REAL *bias, REAL *restrict r,
+                              const REAL *restrict before, REAL *restrict h)
+{
+    REAL *restrict z = r + many, *restrict n = z + many, *restrict m = n + many;
+    const REAL *br = bias, *bz = br + many, *bn = bz + many, *bm = bn + many;
+    for (long j = 0; j < many; j++) {
+        REAL rj = NAME(sigmoid)(r[j] + br[j]), zj = NAME(sigmoid)(z[j] + bz[j]);
+        REAL mj = m[j] + bm[j], nj = NAME(tanh)(n[j] + bn[j] + rj * mj);
+        r[j] = rj, z[j] = zj, n[j] = nj, m[j] = mj;
+        h[j] = nj + zj * (before[j] - nj);
+    }
+}
+
+static void NAME(gru_backward)(long many, const REAL *restrict r, const REAL *restrict before,
+                               const REAL *restrict grad, REAL *restrict carry, REAL *restrict dr)
+{
+    const REAL *z = r + many, *n = z + many, *m = n + many;
+    REAL *restrict dz = dr + many, *restrict dn = dz + many, *restrict dm = dn + many;
+    for (long j = 0; j < many; j++) {
+        REAL dh = grad[j] + carry[j];
+        REAL dnj = dh * (1 - z[j]) * (1 - n[j] * n[j]);
+        dr[j] = dnj * m[j] * r[j] * (1 - r[j]);
+        dz[j] = dh * (before[j] - n[j]) * z[j] * (1 - z[j]);
+        dn[j] = dnj, dm[j] = dnj * r[j];
+        carry[j] = dh * z[j];
+    }
+}
+
+static void NAME(forward_scan)(struct scan *s, long share, long rows)
+{
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    long first = share * s->rows, features = s->features;
+    struct factors none = {0}, x = {0, s->input, features, features};
+    struct factors before = {0, s->recurrent, h, h}, input = {0, s->second_input, features, features};
+    struct factors state = {0, s->second, h, h};
+    for (long t = 0; t < s->frames; t++) {
+        long at = t * s->batch + first;
+        REAL *g = s->kept ? (REAL *)s->kept + at * wide : (REAL *)s->gates + first * wide;
+        const REAL *last = (const REAL *)s->codes + at * h;
+        REAL *after = (REAL *)s->codes + (at + s->batch) * h, *c = s->cells;
+        x.p = input.p = (const REAL *)s->x + at * features;
+        before.p = state.p = last;
+        NAME(multiply)(rows, x, s->cell == INDEPENDENT ? none : before, both, g, wide, 0);
+        if (s->cell == GRU) {
+            NAME(multiply)(rows, input, none, h, g + both, wide, 0);
+            NAME(multiply)(rows, state, none, h, g + sent, wide, 0);
+        }
+        for (long i = 0; i < rows; i++)
+            if (s->cell == GRU)
+                NAME(gru_forward)(h, s->offset, g + i * wide, last + i * h, after + i * h);
+            else if (s->cell == LSTM)
+                NAME(lstm_forward)(h, s->offset, g + i * wide, c + (at + i) * h,
+                                   c + (at + s->batch + i) * h, after + i * h);
+            else
+                NAME(plain_forward)(s, g + i * wide, last + i * h, after + i * h);
+    }
+}
+
+static void NAME(backward_scan)(struct scan *s, long share, long rows)
+{
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    long first = share * s->rows, features = s->features;
+    REAL *carry = (REAL *)s->dh0 + first * h, *carry_cell = s->dc0;
+    REAL *dgates = (REAL *)s->dgates + first * wide;
+    struct factors none = {0}, gates = {0, s->recurrent, wide, both}, state = {0, s->second, wide, h};
+    struct factors input = {0, s->input, wide, sent};
+    for (long t = s->end - 1; t >= s->first; t--) {
+        long at = t * s->batch + first;
+        const REAL *before = (const REAL *)s->codes + at * h;
+        const REAL *g = s->kept ? (const REAL *)s->kept + at * wide : before + s->batch * h;
+        const REAL *grad = (const REAL *)s->grads + at * h, *c = s->cells;
+        REAL *d = dgates + (t - s->first) * s->batch * wide;
+        for (long i = 0; i < rows; i++)
+            if (s->cell == GRU)
+                NAME(gru_backward)(h, g + i * wide, before + i * h, grad + i * h, carry + i * h,
+                                   d + i * wide);
+            else if (s->cell == LSTM)
+                NAME(lstm_backward)(h, g + i * wide, c + (at + i) * h, c + (at + s->batch + i) * h,
+                                    grad + i * h, carry + i * h, carry_cell + (first + i) * h,
+                                    d + i * wide);
+            else
+                NAME(plain_backward)(s, g + i * wide, before + i * h, grad + i * h, carry + i * h,
+                                     d + i * wide, s->sums + wide + 2 * h * share);
+        gates.p = input.p = d, state.p = d + sent;
+        if (s->cell != INDEPENDENT)
+            NAME(multiply)(rows, gates, s->cell == GRU ? state : none, h, carry, h,
+                           s->cell == GRU || s->cell == FAST);
+        if (s->dx)
+            NAME(multiply)(rows, input, none, features, (REAL *)s->dx + at * features, features, 0);
+    }
+}
+
+/* A thread that computes denormals differently from the caller would be slow, or wrong. */
+static void NAME(take_scans)(void *job)
+{
+    struct scan *s = job;
+    fenv_t own;
+    fegetenv(&own);
+    fesetenv(&s->environment);
+    for (long share; (share = take(&s->next)) * s->rows < s->batch;) {
+        long rest = s->batch - share * s->rows, rows = rest < s->rows ? rest : s->rows;
+        if (s->grads)
+            NAME(backward_scan)(s, share, rows);
+        else
+            NAME(forward_scan)(s, share, rows);
+    }
+    fesetenv(&own);
+}
+
+/* A part of the room, if there is one yet. */
+static void *NAME(carve)(REAL *room, long *used, long numbers)
+{
+    long at = *used;
+    *used += (numbers + 15) / 16 * 16; /* lines of the cache */
+    return room ? room + at : 0;
+}
+
+/* Lay out the room, and return how many numbers it takes. */
+long NAME(scan_room)(struct scan *s)
+{
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    long used = 0, all = s->piece * s->batch, matrix = s->cell != INDEPENDENT, n = s->features;
+    long doubles = sizeof(double) / sizeof(REAL), shares = shares_of(s);
+    REAL *room = s->room;
+    int back = s->grads != 0;
+    s->input = NAME(carve)(room, &used, back ? NAME(packed)(sent, n) : NAME(packed)(n, both));
+    s->second_input = NAME(carve)(room, &used, (s->cell == GRU && !back) * NAME(packed)(n, h));
+    s->recurrent = NAME(carve)(room, &used,
+                               matrix * (back ? NAME(packed)(both, h) : NAME(packed)(h, both)));
+    s->second = NAME(carve)(room, &used, (s->cell == GRU) * NAME(packed)(h, h));
+    s->offset = NAME(carve)(room, &used, wide);
+    s->gates = NAME(carve)(room, &used, back || s->kept ? 0 : s->batch * wide);
+    s->dgates = NAME(carve)(room, &used, back * all * wide);
+    s->columns = NAME(carve)(room, &used, back * NAME(packed)(all, n));
+    s->before = NAME(carve)(room, &used, back * NAME(packed)(all, h));
+    s->sums = NAME(carve)(room, &used, back * doubles * (wide + 2 * h * shares));
+    return used;
+}
+
+/* Lay down a matrix (rows, columns) for products with its transpose or, backward, with itself. */
+static void NAME(lay_down)(long rows, long columns, const REAL *from, void *to, int back,
+                           team start, long threads)
+{
+    struct packing forth = {columns, rows, 1, columns, from, to, 0};
+    struct packing itself = {rows, columns, columns, 1, from, to, 0};
+    NAME(pack)(back ? &itself : &forth, start, threads);
+}
+
+/* Columns of dgates, from one on, with x and with the states before, of a piece. */
+static void NAME(correlate_gates)(struct scan *s, long from, long many, REAL *dU, REAL *dW,
+                                  team start, long threads)
+{
+    long h = s->width, wide = gates_of(s) * h;
+    struct correlation job = {
+        (s->end - s->first) * s->batch, many, wide, (REAL *)s->dgates + from,
+        {{s->features, s->columns, dU}, {h, s->before, dW}}, s->sums + from, s->end < s->frames, 0,
+    };
+    NAME(correlate)(&job, start, threads);
+}
+
+/* Add to the gradients in U, W and the biases what a piece of dgates sends. */
+static void NAME(gather)(struct scan *s, team start, long threads)
+{
+    long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h;
+    long at = s->first * s->batch, many = s->end * s->batch - at, features = s->features;
+    const REAL *x = (const REAL *)s->x + at * features, *codes = (const REAL *)s->codes + at * h;
+    REAL *dU = s->dU, *dW = s->cell == INDEPENDENT ? 0 : s->dW;
+    if (dU)
+        NAME(lay_down)(many, features, x, s->columns, 1, start, threads);
+    if (dW)
+        NAME(lay_down)(many, h, codes, s->before, 1, start, threads);
+    NAME(correlate_gates)(s, 0, both, dU, dW, start, threads);
+    if (s->cell == GRU) {
+        NAME(correlate_gates)(s, both, h, dU ? dU + both * features : 0, 0, start, threads);
+        NAME(correlate_gates)(s, sent, h, 0, dW ? dW + both * h : 0, start, threads);
+    }
+}
+
+static void NAME(run_scans)(struct scan *s, team start, long threads)
+{
+    s->next = 0;
+    begin(start, NAME(take_scans), s, threads);
+}
+
+static void NAME(run_forward)(struct scan *s, team start, long threads)
+{
+    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
+    const REAL *bias = s->bias, *more = s->bias_h;
+    REAL *offset = s->offset;
+    for (long j = 0; j < wide; j++) /* of GRU, b_n of the input and of the state lie apart */
+        offset[j] = j >= sent ? more[j - h] : bias[j] + (more && j < both ? more[j] : 0);
+    NAME(run_scans)(s, start, threads);
+}
+
+static void NAME(run_backward)(struct scan *s, team start, long threads)
+{
+    long h = s->width, wide = gates_of(s) * h;
+    REAL *dbias = s->dbias, *dab = s->dab;
+    double *ab = s->sums + wide;
+    memset(s->sums, 0, (wide + 2 * h * shares_of(s)) * sizeof(double));
+    for (s->end = s->frames; s->end > 0; s->end = s->first) {
+        s->first = s->end < s->piece ? 0 : s->end - s->piece;
+        NAME(run_scans)(s, start, threads);
+        NAME(gather)(s, start, threads);
+    }
+    for (long j = 0; j < wide; j++)
+        dbias[j] = (REAL)s->sums[j];
+    for (long j = 0; dab && j < 2 * h; j++) {
+        double sum = 0;
+        for (long share = 0; share < shares_of(s); share++)
+            sum += ab[2 * h * share + j];
+        dab[j] = (REAL)sum;
+    }
+}
+
+/* Forward, fill codes, cells and gates; backward, all gradients. */
+void NAME(scan)(struct scan *s, team start, long threads)
+{
+    long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h, features = s->features;
+    const REAL *U = s->U, *W = s->W;
+    int back = s->grads != 0;
+    NAME(scan_room)(s);
+    NAME(lay_down)(back ? sent : both, features, U, s->input, back, start, threads);
+    if (s->cell == GRU && !back)
+        NAME(lay_down)(h, features, U + both * features, s->second_input, 0, start, threads);
+    if (s->cell != INDEPENDENT)
+        NAME(lay_down)(both, h, W, s->recurrent, back, start, threads);
+    if (s->cell == GRU)
+        NAME(lay_down)(h, h, W + both * h, s->second, back, start, threads);
+    fegetenv(&s->environment);
+    if (back)
+        NAME(run_backward)(s, start, threads);
+    else
+        NAME(run_forward)(s, start, threads);
+}
+
+#endif

@@ -1,0 +1,33 @@
+"""Which element-wise kernels serve a tensor: C on the CPU, Triton on CUDA, else PyTorch's."""
+
+import functools
+import warnings
+from types import ModuleType
+
+import torch
+
+from unfolded.recurrence.backends import native, reference
+
+
+def choose(rows: torch.Tensor, pull: torch.Tensor | None) -> ModuleType | native.Native:
+    """Return what has the functions of reference.py, the fastest for such rows (…, batch, h)."""
+    if rows.is_cuda:
+        return _on_cuda()
+    if rows.ndim == 2 and rows.dtype in native.SUFFIX and native.serves():
+        return native.Native(rows.dtype, 0.0 if pull is None else pull.item())
+    return reference
+
+
+@functools.cache
+def _on_cuda() -> ModuleType:
+    try:
+        from unfolded.recurrence.backends import triton_kernels
+
+        # Triton needs a compiler of its own, and only says so at the first launch.
+        rows, row = torch.ones(5, 2, 3, device="cuda").unbind(), torch.ones(1, 3, device="cuda")
+        triton_kernels.forward(*rows[:2], None, rows[2], None, rows[2], row, row, rows[3])
+        triton_kernels.backward(rows[0], None, *rows[2:4], None, row, row, rows[1], rows[4])
+    except Exception as error:
+        warnings.warn(f"no Triton, PyTorch's own kernels serve: {error}", stacklevel=2)
+        return reference
+    return triton_kernels

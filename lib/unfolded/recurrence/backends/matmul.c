@@ -1,0 +1,239 @@
+/* Matrices as the loops of scan.c read them: laid down, transposed, multiplied.
+ *
+ * Compiled twice, for float and double, with products and sums contracted (-ffp-contract=fast).
+ */
+
+#ifndef REAL
+
+#include <string.h>
+
+#include "matmul.h"
+#include "threads.h"
+
+/* A tile of the result stays in registers: ROWS rows of VECTORS vectors, of 32 or 16 registers. */
+#if defined(__AVX512F__)
+enum { BYTES = 64, ROWS = 8, VECTORS = 2 };
+#elif defined(__AVX__)
+enum { BYTES = 32, ROWS = 6, VECTORS = 2 };
+#elif defined(__aarch64__)
+enum { BYTES = 16, ROWS = 8, VECTORS = 2 };
+#else
+enum { BYTES = 16, ROWS = 6, VECTORS = 2 };
+#endif
+
+struct transposition {
+    long rows, columns;
+    const void *from;
+    void *to;
+    long next;
+};
+
+/* A correlation takes so many strips of p and rows at a time: a panel of B and a strip of p then
+ * stay in the nearest cache, and all that are taken in the next one. */
+enum { LONGEST = 256, STRIPS = 12 };
+
+#define THIS "matmul.c"
+#include "precisions.h"
+
+#else
+
+typedef REAL NAME(vector) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
+enum { NAME(LANES) = BYTES / sizeof(REAL), NAME(PANEL) = VECTORS * NAME(LANES) };
+enum { NAME(LINE) = 64 / sizeof(REAL) }; /* of cache */
+
+/* How many numbers a matrix (inner, columns) takes when it is packed. */
+long NAME(packed)(long inner, long columns)
+{
+    return (columns + NAME(PANEL) - 1) / NAME(PANEL) * NAME(PANEL) * inner;
+}
+
+/* By way of a block that lies together; inlined, for where the sizes are constant it is faster. */
+static inline void NAME(transpose_block)(long rows, long columns, const REAL *from, long from_step,
+                                         REAL *to, long to_step)
+{
+    REAL block[NAME(LINE)][NAME(LINE)];
+    for (long i = 0; i < rows; i++)
+        memcpy(block[i], from + i * from_step, columns * sizeof(REAL));
+    for (long j = 0; j < columns; j++)
+        for (long i = 0; i < rows; i++)
+            to[j * to_step + i] = block[i][j];
+}
+
+static void NAME(pack_panels)(void *job)
+{
+    enum { LINE = NAME(LINE) };
+    struct packing *p = job;
+    const REAL *from = p->from;
+    REAL *to = p->to;
+    for (long c; (c = take(&p->next) * NAME(PANEL)) < p->columns;) {
+        const REAL *first = from + c * p->column_step;
+        REAL *panel = to + c * p->inner;
+        long columns = p->columns - c < NAME(PANEL) ? p->columns - c : NAME(PANEL);
+        if (columns < NAME(PANEL))
+            memset(panel, 0, NAME(PANEL) * p->inner * sizeof(REAL));
+        if (p->column_step == 1)
+            for (long k = 0; k < p->inner; k++)
+                memcpy(panel + k * NAME(PANEL), first + k * p->inner_step, columns * sizeof(REAL));
+        else
+            for (long k = 0; k < p->inner; k += LINE)
+                for (long j = 0; j < columns; j += LINE) {
+                    const REAL *block = first + k * p->inner_step + j * p->column_step;
+                    REAL *target = panel + k * NAME(PANEL) + j;
+                    if (p->inner_step == 1 && p->inner - k >= LINE && columns - j >= LINE)
+                        NAME(transpose_block)(LINE, LINE, block, p->column_step, target,
+                                              NAME(PANEL));
+                    else
+                        for (long i = 0; i < LINE && i < columns - j; i++)
+                            for (long l = 0; l < LINE && l < p->inner - k; l++)
+                                target[l * NAME(PANEL) + i] =
+                                    block[l * p->inner_step + i * p->column_step];
+                }
+    }
+}
+
+/* Lay a matrix (inner, columns) down panel after panel, each with its columns side by side. */
+void NAME(pack)(struct packing *packing, team start, long threads)
+{
+    packing->next = 0;
+    begin(start, NAME(pack_panels), packing, threads);
+}
+
+static void NAME(transpose_lines)(void *job)
+{
+    enum { LINE = NAME(LINE) };
+    struct transposition *t = job;
+    long rows = t->rows, columns = t->columns;
+    for (long i; (i = take(&t->next) * LINE) < rows;)
+        for (long j = 0; j < columns; j += LINE) {
+            const REAL *from = (const REAL *)t->from + i * columns + j;
+            REAL *to = (REAL *)t->to + j * rows + i;
+            if (rows - i >= LINE && columns - j >= LINE)
+                NAME(transpose_block)(LINE, LINE, from, columns, to, rows);
+            else
+                NAME(transpose_block)(rows - i < LINE ? rows - i : LINE,
+                                      columns - j < LINE ? columns - j : LINE,
+                                      from, columns, to, rows);
+        }
+}
+
+/* to (columns, rows) = the transpose of from (rows, columns). */
+void NAME(transpose)(struct transposition *transposition, team start, long threads)
+{
+    transposition->next = 0;
+    begin(start, NAME(transpose_lines), transposition, threads);
+}
+
+/* sum += p B for one panel of B and at most ROWS rows of p; rows that lack repeat the last.
+ * Inlined, for with a constant p_next it is faster. */
+static inline void NAME(add_tile)(NAME(vector) sum[ROWS][VECTORS], long rows, const REAL *p,
+                                  long p_step, long p_next, long inner, const REAL *panel)
+{
+    const REAL *row[ROWS];
+    for (int i = 0; i < ROWS; i++)
+        row[i] = p + (i < rows ? i : rows - 1) * p_step;
+    for (long k = 0; k < inner; k++) {
+        const NAME(vector) *b = (const NAME(vector) *)(panel + k * NAME(PANEL));
+        for (int i = 0; i < ROWS; i++)
+            for (int v = 0; v < VECTORS; v++)
+                sum[i][v] += row[i][k * p_next] * b[v];
+    }
+}
+
+/* Write so many columns of a tile, or add them. */
+static inline void NAME(put_tile)(NAME(vector) sum[ROWS][VECTORS], long rows, long columns,
+                                  REAL *out, long width, int add)
+{
+    long bytes = (columns < NAME(PANEL) ? columns : NAME(PANEL)) * (long)sizeof(REAL);
+    for (int i = 0; i < ROWS && i < rows; i++) {
+        if (add) {
+            NAME(vector) before[VECTORS] = {{0}};
+            memcpy(before, out + i * width, columns < NAME(PANEL) ? bytes : (long)sizeof(before));
+            for (int v = 0; v < VECTORS; v++)
+                sum[i][v] += before[v];
+        }
+        if (columns < NAME(PANEL))
+            memcpy(out + i * width, sum[i], bytes);
+        else
+            memcpy(out + i * width, sum[i], sizeof(sum[i]));
+    }
+}
+
+/* out = p B + q C, or out += that: out (rows, columns) with so many numbers from row to row. */
+void NAME(multiply)(long rows, struct factors first, struct factors second, long columns, REAL *out,
+                    long width, int add)
+{
+    const REAL *p = first.p, *q = second.p, *B = first.B, *C = second.B;
+    for (long c = 0; c < columns; c += NAME(PANEL))
+        for (long i = 0; i < rows; i += ROWS) {
+            NAME(vector) sum[ROWS][VECTORS] = {{{0}}};
+            NAME(add_tile)(sum, rows - i, p + i * first.step, first.step, 1, first.inner,
+                           B + c * first.inner);
+            if (q)
+                NAME(add_tile)(sum, rows - i, q + i * second.step, second.step, 1, second.inner,
+                               C + c * second.inner);
+            NAME(put_tile)(sum, rows - i, columns - c, out + i * width + c, width, add);
+        }
+}
+
+/* out = p B: p (rows, inner), B (inner, columns) packed. */
+void NAME(product)(long rows, const REAL *p, long inner, const REAL *B, long columns,
+                          REAL *out)
+{
+    struct factors one = {p, B, inner, inner}, none = {0};
+    NAME(multiply)(rows, one, none, columns, out, columns, 0);
+}
+
+/* Lay down some columns of p strip after strip of ROWS of them, and add to their sums. */
+static void NAME(pack_strips)(long rows, long columns, const REAL *p, long step, REAL *strips,
+                              double *sums)
+{
+    REAL sum[STRIPS * ROWS] = {0}; /* of a few rows, so that single precision will do */
+    for (long k = 0; k < rows; k++, p += step, strips += ROWS) {
+        for (long i = 0; i < columns; i++)
+            sum[i] += p[i];
+        for (long i = 0; i < columns; i += ROWS)
+            if (columns - i >= ROWS)
+                memcpy(strips + i * rows, p + i, ROWS * sizeof(REAL));
+            else
+                memcpy(strips + i * rows, p + i, (columns - i) * sizeof(REAL));
+    }
+    for (long i = 0; i < columns; i++)
+        sums[i] += sum[i];
+}
+
+static void NAME(take_correlations)(void *job)
+{
+    struct correlation *s = job;
+    REAL strips[STRIPS * ROWS * LONGEST] = {0};
+    for (long i0; (i0 = take(&s->next) * STRIPS * ROWS) < s->inner;) {
+        long columns = s->inner - i0 < STRIPS * ROWS ? s->inner - i0 : STRIPS * ROWS;
+        for (long k = 0; k < s->rows; k += LONGEST) {
+            long some = s->rows - k < LONGEST ? s->rows - k : LONGEST;
+            NAME(pack_strips)(some, columns, (const REAL *)s->p + k * s->step + i0, s->step, strips,
+                              s->sums + i0);
+            for (int w = 0; w < 2; w++) {
+                const REAL *B = (const REAL *)s->with[w].B + k * NAME(PANEL);
+                long width = s->with[w].out ? s->with[w].columns : 0;
+                REAL *out = (REAL *)s->with[w].out + i0 * width;
+                for (long c = 0; c < width; c += NAME(PANEL))
+                    for (long i = 0; i < columns; i += ROWS) {
+                        NAME(vector) sum[ROWS][VECTORS] = {{{0}}};
+                        NAME(add_tile)(sum, columns - i, strips + i * some, 1, ROWS, some,
+                                       B + c * s->rows);
+                        NAME(put_tile)(sum, columns - i, width - c, out + i * width + c, width,
+                                       s->add || k > 0);
+                    }
+            }
+        }
+    }
+}
+
+/* out (inner, columns) = p^T B for each B, and add the rows of p to sums: what matrices and biases
+ * get.  Where an out is null nothing is written. */
+void NAME(correlate)(struct correlation *correlation, team start, long threads)
+{
+    correlation->next = 0;
+    begin(start, NAME(take_correlations), correlation, threads);
+}
+
+#endif

@@ -1,0 +1,207 @@
+"""The engine in C (elementwise.c, matmul.c, cell_scan.c, scan.c), compiled at first use."""
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from unfolded import files
+from unfolded.errors import RecordError
+from unfolded.recurrence.backends import selection
+
+# Products and sums are contracted in matrix products and in scans. The element-wise kernels of
+# elementwise.c must give the result of reference.py to the last bit.
+_SOURCES = {
+    "elementwise.c": "-ffp-contract=off",
+    "matmul.c": "-ffp-contract=fast",
+    "cell_scan.c": "-ffp-contract=fast",
+    "scan.c": "-ffp-contract=off",
+}
+_FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC"]
+SUFFIX = {torch.float32: "float", torch.float64: "double"}
+_UNAVAILABLE = (ImportError, OSError, AttributeError, ValueError, RecordError)
+_LONG, _REAL, _AT = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
+_ARGUMENTS = {
+    "activate": [_LONG, _LONG, _AT],
+    "forward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
+    "backward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
+    "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
+    "pack": [_AT, _AT, _LONG],
+    "scan": [_AT, _AT, _LONG],
+    "sweep_forward": [_AT, _AT, _LONG],
+    "sweep_backward": [_AT, _AT, _LONG],
+    "transpose": [_AT, _AT, _LONG],
+}
+
+
+def serves() -> bool:
+    """Return whether there are compiled kernels, and none was chosen in their place."""
+    return selection.chosen() in (None, "native") and library() is not None
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """Return the compiled kernels, or None where they cannot be had."""
+    compiler = os.environ.get("CC") or shutil.which("cc")
+    if compiler is None:
+        return None
+    try:
+        path = _place(compiler)
+        with contextlib.suppress(OSError, AttributeError):
+            return _load(path)
+        _compile(shlex.split(compiler), path)
+        return _load(path)
+    except (*_UNAVAILABLE, subprocess.SubprocessError):
+        return None
+
+
+def _place(compiler: str) -> Path:
+    """Return where the library for this source, compiler and processor lies."""
+    names = (*_SOURCES, "matmul.h", "threads.h", "precisions.h")
+    sources = (_source(name).read_text() for name in names)
+    what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), _processor())
+    name = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
+    suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
+    return _cache() / f"kernels-{name}{suffix}"
+
+
+def _source(name: str) -> Path:
+    return Path(__file__).with_name(name)
+
+
+def _cache() -> Path:
+    import pooch  # only here: a machine that lacks it computes in PyTorch
+
+    return Path(pooch.os_cache("unfolded"))
+
+
+def _compile(compiler: list[str], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        target = str(Path(folder) / path.name)
+        if not any(_builds(compiler, target, more) for more in (["-march=native"], [])):
+            raise OSError("no compiler that works")
+        content = Path(target).read_bytes()
+    # A library that was cut short would kill the process that reads it.
+    files.write(path, content + hashlib.sha256(content).digest())
+
+
+def _builds(compiler: list[str], target: str, more: list[str]) -> bool:
+    objects = {f"{target}.{name}.o": name for name in _SOURCES}
+    return all(
+        _succeeds([*compiler, *_FLAGS, *more, _SOURCES[name], "-c", str(_source(name)), "-o", made])
+        for made, name in objects.items()
+    ) and _succeeds([*compiler, "-shared", *objects, "-lm", "-o", target])
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+
+
+def _processor() -> str:
+    """Return what tells two processors apart: a home folder may be shared by several machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    content = path.read_bytes()
+    if hashlib.sha256(content[:-32]).digest() != content[-32:]:
+        raise OSError("a damaged library")
+    loaded = ctypes.CDLL(str(path))
+    for name, arguments in _ARGUMENTS.items():
+        for suffix in SUFFIX.values():
+            function = getattr(loaded, f"{name}_{suffix}")
+            function.argtypes, function.restype = arguments, None
+    for suffix in SUFFIX.values():
+        packed, room = (getattr(loaded, f"{name}_{suffix}") for name in ("packed", "scan_room"))
+        packed.argtypes, packed.restype = [_LONG, _LONG], _LONG
+        room.argtypes, room.restype = [_AT], _LONG
+    return loaded
+
+
+@functools.cache
+def team():
+    """Return the function that starts PyTorch's own threads: a second team would stand in its way.
+
+    It has the name that GNU's and LLVM's OpenMP share; None where PyTorch runs on something else.
+    """
+    try:
+        return ctypes.CDLL(None).GOMP_parallel
+    except (AttributeError, OSError, TypeError):
+        return None
+
+
+def together(name: str, dtype: torch.dtype, job: ctypes.Structure) -> None:
+    """Call a function of the library that shares its job among the threads."""
+    function = getattr(library(), f"{name}_{SUFFIX[dtype]}")
+    function(ctypes.addressof(job), team(), torch.get_num_threads())
+
+
+class _Transposition(ctypes.Structure):
+    _fields_ = [
+        ("rows", _LONG),
+        ("columns", _LONG),
+        ("source", _AT),
+        ("target", _AT),
+        ("at", _LONG),
+    ]
+
+
+def transposed(x: Tensor) -> Tensor:
+    """Return the transpose of a contiguous x (rows, columns), contiguous too."""
+    y = x.new_empty(x.shape[::-1])
+    together("transpose", x.dtype, _Transposition(*x.shape, x.data_ptr(), y.data_ptr(), 0))
+    return y
+
+
+class Native:
+    """The functions of reference.py, for contiguous tensors on the CPU and one pull as a number."""
+
+    def __init__(self, dtype: torch.dtype, pull: float):
+        suffix, self._pull = SUFFIX[dtype], pull
+        self._forward = getattr(library(), f"forward_{suffix}")
+        self._backward = getattr(library(), f"backward_{suffix}")
+        self._slopes = getattr(library(), f"slopes_{suffix}")
+
+    def forward(self, u, s, residual, hbar, pull, centre, a, b, out) -> None:
+        """As portable.forward."""
+        self._forward(
+            *u.shape, u.data_ptr(), s.data_ptr(), _at(residual), hbar.data_ptr(), self._pull,
+            _at(centre), a.data_ptr(), b.data_ptr(), out.data_ptr(),
+        )  # fmt: skip
+
+    def backward(self, gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
+        """As portable.backward."""
+        self._backward(
+            *du.shape, gradient.data_ptr(), _at(extra), value.data_ptr(), _at(centre), self._pull,
+            a.data_ptr(), b.data_ptr(), du.data_ptr(), dhbar.data_ptr(),
+        )  # fmt: skip
+
+    def slopes(self, du, value, centre):
+        """As portable.slopes."""
+        da, db = both = torch.zeros(2, du.shape[-1], dtype=torch.float64)
+        self._slopes(
+            *(*du.shape, du.data_ptr(), value.data_ptr()),
+            *((value if centre is None else centre).data_ptr(), da.data_ptr(), db.data_ptr()),
+        )
+        da, db = both.to(du.dtype)
+        return da, None if centre is None else db
+
+
+def _at(tensor):
+    return None if tensor is None else tensor.data_ptr()

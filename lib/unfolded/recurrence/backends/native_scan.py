@@ -1,0 +1,128 @@
+"""The two loops of the engine in C, on the CPU: each thread takes a share of the batch."""
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from unfolded.recurrence.backends import native, selection
+
+SAMPLES, FRAMES = 4, 8
+"""Samples a thread and frames from which these loops win: with fewer samples, all threads together
+make one product after the other; with fewer frames, laying down the weights takes too long."""
+
+
+class _Matrix(ctypes.Structure):
+    _fields_ = [("first", ctypes.c_void_p), ("second", ctypes.c_void_p), ("inner", ctypes.c_long)]
+
+
+class _Packing(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_long) for name in ("inner", "columns", "inner_step", "column_step")),
+        *((name, ctypes.c_void_p) for name in ("source", "target")),
+        ("next", ctypes.c_long),
+    ]
+
+
+class _Sweep(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_long) for name in ("frames", "batch", "width", "depth", "features")),
+        *((name, ctypes.c_long) for name in ("rows", "soft", "residual")),
+        ("pull", ctypes.c_double),
+        ("link", _Matrix),
+        *((name, ctypes.POINTER(_Matrix)) for name in ("layers", "inputs")),
+        *((name, ctypes.c_void_p) for name in ("a", "b", "x", "values", "du", "grads")),
+        *((name, ctypes.c_void_p) for name in ("dhbar", "carry", "dx", "scratch", "slopes")),
+        ("scratch_size", ctypes.c_long),
+        ("next", ctypes.c_long),
+        ("environment", ctypes.c_byte * 256),  # a fenv_t, which is shorter everywhere
+    ]
+
+
+def serves(xs: Tensor) -> bool:
+    """Return whether these loops are the fastest for frames (…, T, batch, n)."""
+    threads = torch.get_num_threads()
+    forced = selection.chosen() == "native"
+    return (
+        xs.ndim == 3
+        and xs.device.type == "cpu"
+        and xs.dtype in native.SUFFIX
+        and native.serves()
+        and (threads == 1 or native.team() is not None)
+        and (forced or (xs.shape[0] >= FRAMES and xs.shape[1] >= SAMPLES * threads))
+    )
+
+
+class Shares:
+    """The loops for one `Sweep`, with the products that its direction needs; see scan.c."""
+
+    def __init__(self, sweep, link: Sequence[Tensor], layers: Sequence, inputs: Sequence[Tensor]):
+        """Lay down what each product multiplies with: x ↦ x W₁ᵀ, or (x W₁ᵀ) W₂ᵀ for two factors.
+
+        ``link`` and each of ``layers`` are such factors, (h, h), or (k, h) and (h, k); layers may
+        be one and the same object. ``inputs``: U_l, or U_lᵀ backward, one a layer or one for all.
+        """
+        depth, _, batch, width = sweep.sizes
+        self._threads, features = torch.get_num_threads(), sweep.xs.shape[-1]
+        self._held, self._like = [], sweep.xs
+        inputs = (_Matrix * depth)(*(self._matrix([U]) for U in inputs))
+        each = {id(factors): self._matrix(factors) for factors in layers}
+        layers = (_Matrix * depth)(*(each[id(factors)] for factors in layers))
+        rows, link = -(-batch // self._threads), self._matrix(link)
+        inside = max(features, *(matrix.inner for matrix in (link, *layers)))
+        room = rows * (2 * width + inside)
+        self._sweep = _Sweep(
+            batch=batch, width=width, depth=depth, features=features, rows=rows,
+            soft=sweep.soft, residual=sweep.residual,
+            pull=0.0 if sweep.rho is None else sweep.rho.item(),
+            link=link, layers=layers, inputs=inputs,
+            a=sweep.a[0].data_ptr(), b=sweep.b[0].data_ptr(),
+            scratch=self._room(self._threads * room).data_ptr(), scratch_size=room,
+        )  # fmt: skip
+
+    def forward(self, x: Tensor, values: Sequence[Tensor]) -> None:
+        """Fill p_0 … p_d (frames, batch, h) from x (frames, batch, n) and the frame before p_d."""
+        self._run("sweep_forward", values, x=x)
+
+    def backward(self, values, grads: Tensor, du, dhbar: Tensor, carry: Tensor, dx) -> list[Tensor]:
+        """Fill du and dhbar, turn the gradient in the last code into that in the one before p_d.
+
+        Adds to ``dx``, unless that is None. Returns the gradients in a and b, (d, h) each.
+        """
+        depth, width = self._sweep.depth, self._sweep.width
+        slopes = self._like.new_zeros(self._threads, 2, depth, width, dtype=torch.float64)
+        pointers = _pointers(du)
+        self._sweep.du = ctypes.addressof(pointers)
+        given = {"grads": grads, "dhbar": dhbar, "carry": carry, "dx": dx, "slopes": slopes}
+        self._run("sweep_backward", values, **given)
+        return [each.clone() for each in slopes.sum(0).to(grads.dtype)]
+
+    def _run(self, name: str, values: Sequence[Tensor], **given: Tensor | None) -> None:
+        pointers = _pointers(values)
+        self._sweep.frames, self._sweep.values = len(values[0]), ctypes.addressof(pointers)
+        for field, tensor in given.items():
+            setattr(self._sweep, field, None if tensor is None else tensor.data_ptr())
+        native.together(name, self._like.dtype, self._sweep)
+
+    def _matrix(self, factors: Sequence[Tensor]) -> _Matrix:
+        first, *second = (self._packed(W) for W in factors)
+        return _Matrix(first, *second, inner=len(factors[0]) if second else 0)
+
+    def _packed(self, W: Tensor) -> int:
+        """Lay down Wᵀ as products read it, and return where it lies."""
+        columns, inner = W.shape
+        packed = getattr(native.library(), f"packed_{native.SUFFIX[W.dtype]}")
+        target = self._room(packed(inner, columns)).data_ptr()
+        steps = reversed(W.stride())
+        job = _Packing(inner, columns, *steps, W.data_ptr(), target, 0)
+        native.together("pack", W.dtype, job)
+        return target
+
+    def _room(self, numbers: int) -> Tensor:
+        self._held.append(self._like.new_empty(numbers))
+        return self._held[-1]
+
+
+def _pointers(tensors: Sequence[Tensor]) -> ctypes.Array:
+    return (ctypes.c_void_p * len(tensors))(*(each.data_ptr() for each in tensors))

@@ -1,0 +1,175 @@
+/* The two loops of the engine in C: what scan.py does frame by frame, for a share of the batch.
+ *
+ * Samples do not meet in the recurrence, so that a thread takes its rows of the batch through all
+ * frames and layers and waits for nobody.  Compiled twice, for float and double; element-wise work
+ * is that of elementwise.c, products are those of matmul.c.
+ */
+
+#ifndef REAL
+
+#include <fenv.h>
+#include <string.h>
+
+#include "threads.h"
+
+/* p B, or (p B) B₂ with a second factor, both packed: inner is the width of p B there, else 0. */
+struct matrix {
+    const void *first, *second;
+    long inner;
+};
+
+/* values: p_0 … p_d, the last one with a frame more before it; x, forward; du and all after it,
+ * backward.  Each lies (frames, batch, width), or features in place of width. */
+struct sweep {
+    long frames, batch, width, depth, features, rows, soft, residual; /* rows of a share */
+    double pull;
+    struct matrix link;
+    const struct matrix *layers, *inputs; /* inputs: U_l, one a layer or one and null for all */
+    const void *a, *b, *x, *const *values, *const *du, *grads;
+    void *dhbar, *carry, *dx, *scratch; /* dx may be null */
+    double *slopes;
+    long scratch_size, next;
+    fenv_t environment;
+};
+
+#define THIS "scan.c"
+#include "precisions.h"
+
+#else
+
+/* From elementwise.c */
+void NAME(forward)(long, long, const REAL *, const REAL *, const REAL *, const REAL *, double,
+                   const REAL *, const REAL *, const REAL *, REAL *);
+void NAME(backward)(long, long, const REAL *, const REAL *, const REAL *, const REAL *, double,
+                    const REAL *, const REAL *, REAL *, REAL *);
+void NAME(slopes)(long, long, const REAL *, const REAL *, const REAL *, double *, double *);
+
+/* From matmul.c */
+void NAME(product)(long, const REAL *, long, const REAL *, long, REAL *);
+
+static void NAME(apply)(const struct matrix *B, long rows, long width, const REAL *p, REAL *inside,
+                        REAL *out)
+{
+    if (!B->inner) {
+        NAME(product)(rows, p, width, B->first, width, out);
+        return;
+    }
+    NAME(product)(rows, p, width, B->first, B->inner, inside);
+    NAME(product)(rows, inside, B->inner, B->second, width, out);
+}
+
+static void NAME(forward_share)(struct sweep *s, long share, long rows, REAL *scratch)
+{
+    long width = s->width, frame = s->batch * width, from = share * s->rows * width;
+    long depth = s->depth, features = s->features;
+    const REAL *a = s->a, *b = s->b;
+    REAL *u = scratch, *sent = u + rows * width, *inside = sent + rows * width;
+    for (long t = 0; t < s->frames; t++) {
+        long at = t * frame + from;
+        const REAL *x = (const REAL *)s->x + at / width * features;
+        REAL *hbar = (REAL *)s->values[0] + at;
+        const REAL *before = (const REAL *)s->values[depth] + at - frame;
+        NAME(apply)(&s->link, rows, width, before, inside, hbar);
+        for (long l = 0; l < depth; l++) {
+            const REAL *p = (const REAL *)s->values[l] + at;
+            if (s->inputs[l].first)
+                NAME(product)(rows, x, features, s->inputs[l].first, width, sent);
+            NAME(apply)(s->layers + l, rows, width, p, inside, u);
+            NAME(forward)(rows, width, u, sent, s->residual ? p : 0, hbar, s->pull,
+                          s->soft ? 0 : hbar, a + l * width, b + l * width,
+                          (REAL *)s->values[l + 1] + at);
+        }
+    }
+}
+
+static void NAME(add)(long many, const REAL *from, REAL *restrict to)
+{
+    for (long i = 0; i < many; i++)
+        to[i] += from[i];
+}
+
+/* dx += U_l^T du; where one U serves all layers, only after the last of them, for their sum. */
+static void NAME(send)(struct sweep *s, long l, long rows, long at, const REAL *du, REAL *whole,
+                       REAL *inside)
+{
+    long many = rows * s->width;
+    REAL *dx = (REAL *)s->dx + at / s->width * s->features;
+    if (s->depth > 1 && !s->inputs[1].first) {
+        NAME(add)(many, du, whole);
+        du = whole;
+    }
+    if (!s->inputs[l].first)
+        return;
+    NAME(product)(rows, du, s->width, s->inputs[l].first, s->features, inside);
+    NAME(add)(rows * s->features, inside, dx);
+}
+
+static void NAME(backward_share)(struct sweep *s, long share, long rows, REAL *scratch)
+{
+    long width = s->width, frame = s->batch * width, from = share * s->rows * width;
+    long depth = s->depth;
+    double *da = s->slopes + share * 2 * depth * width, *db = da + depth * width;
+    const REAL *a = s->a, *b = s->b;
+    REAL *dnext = scratch, *whole = dnext + rows * width, *inside = whole + rows * width;
+    REAL *carry = (REAL *)s->carry + from;
+    for (long t = s->frames - 1; t >= 0; t--) {
+        long at = t * frame + from;
+        const REAL *hbar = (const REAL *)s->values[0] + at;
+        const REAL *dp = (const REAL *)s->grads + at, *extra = carry;
+        REAL *dhbar = (REAL *)s->dhbar + at;
+        memset(dhbar, 0, rows * width * sizeof(REAL));
+        memset(whole, 0, rows * width * sizeof(REAL));
+        for (long l = depth - 1; l >= 0; l--) {
+            const REAL *value = (const REAL *)s->values[l + 1] + at, *centre = s->soft ? 0 : hbar;
+            REAL *du = (REAL *)s->du[l] + at;
+            NAME(backward)(rows, width, dp, extra, value, centre, s->pull, a + l * width,
+                           b + l * width, du, dhbar);
+            NAME(slopes)(rows, width, du, value, centre ? centre : value, da + l * width,
+                         db + l * width);
+            if (s->dx)
+                NAME(send)(s, l, rows, at, du, whole, inside);
+            NAME(apply)(s->layers + l, rows, width, du, inside, dnext);
+            dp = dnext, extra = s->residual ? du : 0;
+        }
+        NAME(add)(rows * width, dp, dhbar);
+        if (extra)
+            NAME(add)(rows * width, extra, dhbar);
+        NAME(apply)(&s->link, rows, width, dhbar, inside, carry);
+    }
+}
+
+/* A thread that computes denormals differently from the caller would be slow, or wrong. */
+static void NAME(take_shares)(struct sweep *s, void (*run)(struct sweep *, long, long, REAL *))
+{
+    fenv_t own;
+    fegetenv(&own);
+    fesetenv(&s->environment);
+    for (long share; (share = take(&s->next)) * s->rows < s->batch;) {
+        long rest = s->batch - share * s->rows;
+        run(s, share, rest < s->rows ? rest : s->rows,
+            (REAL *)s->scratch + share * s->scratch_size);
+    }
+    fesetenv(&own);
+}
+
+static void NAME(take_forward)(void *s) { NAME(take_shares)(s, NAME(forward_share)); }
+static void NAME(take_backward)(void *s) { NAME(take_shares)(s, NAME(backward_share)); }
+
+/* Fill p_0 … p_d from the code before them and x. */
+void NAME(sweep_forward)(struct sweep *s, team start, long threads)
+{
+    s->next = 0;
+    fegetenv(&s->environment);
+    begin(start, NAME(take_forward), s, threads);
+}
+
+/* Fill du and dhbar, turn the gradient in the last code into that in the code before the first,
+ * and add to dx and, each share to its own, to the slopes (2, depth, width). */
+void NAME(sweep_backward)(struct sweep *s, team start, long threads)
+{
+    s->next = 0;
+    fegetenv(&s->environment);
+    begin(start, NAME(take_backward), s, threads);
+}
+
+#endif

@@ -1,0 +1,28 @@
+"""The backend that computes the recurrences: by default the fastest for machine and sizes."""
+
+import contextlib
+from collections.abc import Iterator
+
+from unfolded.errors import ConfigError, complain
+
+BACKENDS = ("reference", "torch", "native")
+_chosen: str | None = None
+
+
+@contextlib.contextmanager
+def selected(name: str) -> Iterator[None]:
+    """Select a backend for all threads. Raises ConfigError on an unknown name."""
+    global _chosen
+    if name not in BACKENDS:
+        want = f"a backend from {', '.join(BACKENDS)}"
+        raise ConfigError(complain(want, repr(name), "choose one of them"))
+    previous, _chosen = _chosen, name
+    try:
+        yield
+    finally:
+        _chosen = previous
+
+
+def chosen() -> str | None:
+    """Return the selected backend, or None for the fastest."""
+    return _chosen

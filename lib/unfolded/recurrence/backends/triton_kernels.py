@@ -1,0 +1,103 @@
+"""The element-wise work of one layer in Triton, which PyTorch brings along where it has CUDA.
+
+As reference.py, for rows (runs, batch, h) or (batch, h) of which only the runs may lie apart.
+"""
+
+import triton
+import triton.language as tl
+
+from unfolded.recurrence.backends.reference import slopes
+
+__all__ = ["backward", "forward", "slopes"]
+
+_BLOCK = 512
+
+
+def forward(u, s, residual, hbar, pull, centre, a, b, out) -> None:
+    """As portable.forward."""
+    tensors = (u, s, residual, hbar, pull, a, b, out)
+    _forward[_grid(u)](
+        *tensors, *map(_apart, tensors), *_sizes(u), ADD=residual is not None,
+        PULL=pull is not None, SOFT=centre is None, BLOCK=_BLOCK,
+    )  # fmt: skip
+
+
+def backward(gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
+    """As portable.backward."""
+    tensors = (gradient, extra, value, centre, pull, a, b, du, dhbar)
+    _backward[_grid(du)](
+        *tensors, *map(_apart, tensors), *_sizes(du), ADD=extra is not None,
+        PULL=pull is not None, SOFT=centre is None, BLOCK=_BLOCK,
+    )  # fmt: skip
+
+
+def _sizes(rows) -> tuple[int, int]:
+    return tuple(rows.shape[-2:])
+
+
+def _grid(rows) -> tuple[int, int]:
+    return rows.numel() // rows.shape[-1], triton.cdiv(rows.shape[-1], _BLOCK)
+
+
+def _apart(tensor) -> int:
+    """Return how many numbers lie between one run and the next."""
+    return tensor.stride(0) if tensor is not None and tensor.ndim == 3 else 0
+
+
+@triton.jit
+def _forward(
+    u, s, residual, hbar, pull, a, b, out,
+    du, ds, dresidual, dhbar, dpull, da, db, dout,
+    batch, width, ADD: tl.constexpr, PULL: tl.constexpr, SOFT: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    run, row = tl.program_id(0) // batch, tl.program_id(0) % batch
+    unit = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside, at = unit < width, row * width + unit
+    v = tl.load(u + run * du + at, inside) + tl.load(s + run * ds + at, inside)
+    if ADD:
+        v += tl.load(residual + run * dresidual + at, inside)
+    h = tl.load(hbar + run * dhbar + at, inside)
+    if PULL:
+        v += tl.load(pull + run * dpull) * h
+    tau1, tau2 = tl.load(a + run * da + unit, inside), tl.load(b + run * db + unit, inside)
+    # As in elementwise.c: a condition that is false for NaN must never choose a number.
+    above, below = v + (tau1 + tau2), v - (tau1 + tau2)
+    if SOFT:
+        middle = tl.zeros_like(v)
+    else:
+        lean = tl.where(h > 0, tau1 - tau2, tl.where(h < 0, tau2 - tau1, 0.0))
+        middle = v - lean
+        low, high = tl.where(h < 0, h, 0.0), tl.where(h > 0, h, 0.0)
+        middle = tl.where(middle < low, low, middle)
+        middle = tl.where(middle > high, high, middle)
+    middle = tl.where(middle > above, above, middle)
+    tl.store(out + run * dout + at, tl.where(middle > below, middle, below), inside)
+
+
+@triton.jit
+def _backward(
+    gradient, extra, value, centre, pull, a, b, du, dhbar,
+    dgradient, dextra, dvalue, dcentre, dpull, da, db, ddu, ddhbar,
+    batch, width, ADD: tl.constexpr, PULL: tl.constexpr, SOFT: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    run, row = tl.program_id(0) // batch, tl.program_id(0) % batch
+    unit = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside, at = unit < width, row * width + unit
+    g = tl.load(gradient + run * dgradient + at, inside)
+    if ADD:
+        g += tl.load(extra + run * dextra + at, inside)
+    v = tl.load(value + run * dvalue + at, inside)
+    tau1, tau2 = tl.load(a + run * da + unit, inside), tl.load(b + run * db + unit, inside)
+    line = (v != 0) | (tau1 == 0)
+    into = dhbar + run * ddhbar + at
+    sent = tl.load(into, inside)
+    if not SOFT:
+        c = tl.load(centre + run * dcentre + at, inside)
+        line = line & ((v != c) | (tau2 == 0))
+        follows = (line == 0) & (v == c) & ((c != 0) | (tau2 > tau1))
+        sent += tl.where(follows, g, 0.0)
+    on_line = tl.where(line, g, 0.0)
+    if PULL:
+        sent += tl.load(pull + run * dpull) * on_line
+    tl.store(du + run * ddu + at, on_line, inside)
+    tl.store(into, sent, inside)

@@ -1,0 +1,155 @@
+"""One recurrent layer through all frames as one node of the graph, in C; see cell_scan.c."""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from unfolded.recurrence.backends import native, native_scan
+from unfolded.recurrence.vmap import transformed
+
+KINDS = ("elman", "independent", "fast", "lstm", "gru")
+PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
+"""Cells, and activations of the first three, by their number in cell_scan.c."""
+
+_ROWS, _PIECE, _LONG_PIECE, _FEW = 64, 256, 640, 2**19
+"""Rows of a share at most, and rows from which the gradients of weights are gathered: so that these
+rows stay there too. More than so many weights do not stay: let them be read less often."""
+
+
+class Cell(NamedTuple):
+    r"""What a layer computes for each frame from x_t and h_{t−1}, rows being samples.
+
+    ``kind`` and its weights after U and b:
+
+    - "elman", W: :math:`h_t = \varphi(U x_t + W h_{t-1} + b)`
+    - "independent", w: :math:`h_t = \varphi(U x_t + w \odot h_{t-1} + b)`
+    - "fast", W, α, β: :math:`h_t = \alpha\varphi(U x_t + W h_{t-1} + b) + \beta h_{t-1}`
+    - "lstm" and "gru", W and a second bias: the cells of PyTorch's modules
+
+    ``reference`` computes the same under autograd, from (x, h0, c0, U, b, *weights), and returns
+    (codes, last cell state or None). ``phi``: the activation of the first three.
+    """
+
+    kind: str
+    reference: Callable[..., tuple[Tensor, Tensor | None]]
+    phi: Callable[[Tensor], Tensor] = torch.tanh
+
+
+def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
+    """Return codes (batch, time, h) and, of LSTM, the last cell state (batch, h), else None.
+
+    Shapes: x (batch, time, k); h0 and c0 (batch, h); U (gates h, k), W (gates h, h), biases
+    (gates h,), with 3 gates for GRU and 4 for LSTM; w (h,); α and β (). Differentiable any number
+    of times: a gradient that is to be differentiated again comes from the cell's reference.
+    """
+    if not serves(cell, x, h0, *weights):
+        return cell.reference(x, h0, c0, *weights)
+    return Scan.apply(cell, x, h0, c0, *weights)
+
+
+def serves(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
+    """Return whether the scan in C is the fastest for x (batch, time, k)."""
+    return (
+        not transformed()
+        and cell.phi in PHI
+        and not torch.is_autocast_enabled(x.device.type)
+        and native_scan.serves(x.transpose(0, 1))
+        and all(each.dtype == x.dtype and each.device == x.device for each in tensors)
+    )
+
+
+class Scan(torch.autograd.Function):
+    """The layer of a `Cell`, from (cell, x, h0, c0, U, b, *weights)."""
+
+    @staticmethod
+    def forward(ctx, cell, x, h0, c0, *weights):
+        xs = x.transpose(0, 1).contiguous()
+        (T, B, _), h, new = xs.shape, h0.shape[1], xs.new_empty
+        codes, cells = new(T + 1, B, h), None if c0 is None else new(T + 1, B, h)
+        codes[0] = h0
+        if c0 is not None:
+            cells[0] = c0
+        gates = 1 if cell.kind == "fast" else 4 if c0 is not None or cell.kind == "gru" else 0
+        kept = new(T, B, gates * h) if gates and any(ctx.needs_input_grad) else None
+        _scan(cell, xs, weights, codes=codes, cells=cells, kept=kept)
+        ctx.set_materialize_grads(False)
+        ctx.cell = cell
+        ctx.save_for_backward(x, h0, c0, *weights, codes, cells, kept)
+        return codes[1:].transpose(0, 1), None if c0 is None else cells[-1].clone()
+
+    @staticmethod
+    def backward(ctx, grad, grad_cell):
+        *inputs, codes, cells, kept = ctx.saved_tensors
+        needed = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            return None, *_again(ctx.cell, inputs, (grad, grad_cell), needed)
+        x, h0, c0, U, b, W, *_ = inputs
+        xs, new, kind, h = x.transpose(0, 1).contiguous(), x.new_empty, ctx.cell.kind, h0.shape[1]
+        dh0, dc0 = h0.new_zeros(h0.shape), None
+        if c0 is not None:
+            dc0 = torch.zeros_like(c0) if grad_cell is None else grad_cell.clone()
+        sizes = zip((xs, U, W), (needed[0], needed[3], needed[5]), strict=True)
+        dx, dU, dW = (new(each.shape) if need else None for each, need in sizes)
+        dbias = new((4 if kind in ("lstm", "gru") else 1) * h)
+        dab = new(2, h) if kind in ("independent", "fast") else None
+        grads = torch.zeros_like(codes[1:]) if grad is None else grad.transpose(0, 1).contiguous()
+        _scan(
+            ctx.cell, xs, inputs[3:], codes=codes, cells=cells, kept=kept, grads=grads,
+            dh0=dh0, dc0=dc0, dx=dx, dU=dU, dW=dW, dbias=dbias, dab=dab,
+        )  # fmt: skip
+        last = {
+            "independent": lambda: [dab[0]],
+            "fast": lambda: [dW, *dab.sum(1)],
+            "lstm": lambda: [dW, dbias],
+            "gru": lambda: [dW, torch.cat([dbias[: 2 * h], dbias[3 * h :]])],
+        }.get(kind, lambda: [dW])()
+        dx = None if dx is None else dx.transpose(0, 1)
+        return None, dx, dh0, dc0, dU, dbias[: len(b)], *last
+
+
+def _again(cell: Cell, inputs, grads, needed) -> list[Tensor | None]:
+    """Return gradients that can be differentiated again, from the reference."""
+    outputs = cell.reference(*inputs)
+    pairs = [pair for pair in zip(outputs, grads, strict=True) if pair[1] is not None]
+    wanted = [each for each, need in zip(inputs, needed, strict=True) if need]
+    outputs, grads = zip(*pairs, strict=True)
+    found = iter(torch.autograd.grad(outputs, wanted, grads, create_graph=True, allow_unused=True))
+    return [next(found) if need else None for need in needed]
+
+
+class _Job(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_long) for name in ("frames", "batch", "width", "features")),
+        *((name, ctypes.c_long) for name in ("rows", "piece", "cell", "phi")),
+        *((name, ctypes.c_double) for name in ("a", "b")),
+        *((name, ctypes.c_void_p) for name in ("x", "U", "W", "bias", "bias_h", "grads")),
+        *((name, ctypes.c_void_p) for name in ("codes", "cells", "kept", "dh0", "dc0", "dx")),
+        *((name, ctypes.c_void_p) for name in ("dU", "dW", "dbias", "dab", "room")),
+        ("own", ctypes.c_byte * 512),  # what C keeps there is shorter everywhere
+    ]
+
+
+def _scan(cell: Cell, xs: Tensor, weights: Sequence[Tensor], **buffers: Tensor | None) -> None:
+    """Run the scan on x (time, batch, k), forward, or backward if there are ``grads``."""
+    (T, B, k), threads = xs.shape, torch.get_num_threads()
+    U, bias, W, *more = (each.contiguous() for each in weights)
+    a, b = (each.item() for each in more) if cell.kind == "fast" else (0.0, 0.0)
+    tensors = {"x": xs, "U": U, "bias": bias, "W": W, **buffers}
+    if more and cell.kind != "fast":
+        tensors["bias_h"] = more[0]
+    few = U.numel() + W.numel() <= _FEW
+    parts = max(threads, -(-B // _ROWS)) if few else threads
+    rows, piece = -(-B // parts), _PIECE if few else _LONG_PIECE
+    job = _Job(
+        frames=T, batch=B, width=buffers["codes"].shape[-1], features=k, rows=rows,
+        piece=min(T, max(1, piece // B)),
+        cell=KINDS.index(cell.kind), phi=PHI.index(cell.phi), a=a, b=b,
+        **{name: None if t is None else t.data_ptr() for name, t in tensors.items()},
+    )  # fmt: skip
+    numbers = getattr(native.library(), f"scan_room_{native.SUFFIX[xs.dtype]}")
+    room = xs.new_empty(numbers(ctypes.addressof(job)))
+    job.room = room.data_ptr()
+    native.together("scan", xs.dtype, job)

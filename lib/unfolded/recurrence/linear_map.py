@@ -1,0 +1,50 @@
+"""A matrix of the recurrence, dense or of low rank, with its products forward and backward."""
+
+import functools
+from collections.abc import Callable
+
+from torch import Tensor
+
+from unfolded.recurrence.matmul import multiplier, product
+
+
+class Affine:
+    """The product p rightᵀ, or (p rightᵀ) left where there is a left factor, rows being samples.
+
+    p has so many ``rows`` and there are so many ``uses``. Shapes: right (…, k, h) and left
+    (…, k, h), or right (…, h, h) alone.
+    """
+
+    def __init__(self, right: Tensor, left: Tensor | None, rows: int, uses: int):
+        self.right, self.left, self._many = right, left, {"rows": rows, "uses": uses}
+
+    @functools.cached_property
+    def factors(self) -> list[Tensor]:
+        """Those W₁, or W₁ and W₂, with which the product is p W₁ᵀ, or (p W₁ᵀ) W₂ᵀ."""
+        return [self.right] if self.left is None else [self.right, self.left.mT]
+
+    @functools.cached_property
+    def factors_back(self) -> list[Tensor]:
+        """The same of the gradient in p, for the product's gradient."""
+        return [self.right.mT] if self.left is None else [self.left, self.right.mT]
+
+    @functools.cached_property
+    def forward(self) -> Callable[[Tensor], Tensor]:
+        """The product as a function of p."""
+        return self._chain(self.factors)
+
+    @functools.cached_property
+    def backward(self) -> Callable[[Tensor], Tensor]:
+        """The gradient in p as a function of the product's gradient."""
+        return self._chain(self.factors_back)
+
+    def _chain(self, factors: list[Tensor]) -> Callable[[Tensor], Tensor]:
+        first, *second = (multiplier(each, **self._many) for each in factors)
+        return (lambda p: second[0](first(p))) if second else first
+
+    def gradients(self, p: Tensor, dp: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the gradients in right and left over all rows of p and dp."""
+        if self.left is None:
+            return product(dp.mT, p.mT), None
+        right = product(product(dp, self.left).mT, p.mT)
+        return right, product(product(p, self.right).mT, dp.mT)

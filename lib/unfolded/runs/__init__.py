@@ -1,0 +1,1 @@
+"""Runs: configurations, grids of configurations, and the records of finished runs."""

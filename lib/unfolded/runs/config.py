@@ -1,0 +1,232 @@
+"""What a run is: its configuration, the two protocols and the four profiles."""
+
+import dataclasses
+import hashlib
+import json
+import numbers
+from dataclasses import dataclass
+
+from unfolded import choices
+from unfolded.errors import ConfigError, complain
+
+FRAME = 16 * 16
+"""n0: pixels of a frame."""
+
+
+SCHEDULES = {"paper": (4, 0.0), "pytorch": (5, 1e-4)}
+"""By name, ``patience`` and relative ``threshold`` of PyTorch's ``ReduceLROnPlateau``: the rate
+falls after 5 epochs without a lower validation loss, as §4 says, or, by PyTorch's defaults, after
+more than 5 epochs that lower it by less than one part in 10,000."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How frames are scaled; everything else the two protocols share."""
+
+    peak: float
+    batch: int = 32
+    learning_rate: float = 3e-4
+    decay: float = 0.3
+    patience: int = 5
+    clip: float = 0.25
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large a run is: sequences in all, epochs, and the width when none is given."""
+
+    count: int
+    epochs: int
+    hidden: int
+
+
+PROTOCOLS = {"authors": Protocol(peak=255.0), "normalised": Protocol(peak=1.0)}
+PROFILES = {
+    "smoke": Profile(count=100, epochs=2, hidden=32),
+    "laptop": Profile(count=1_000, epochs=15, hidden=256),
+    "short": Profile(count=10_000, epochs=40, hidden=128),
+    "paper": Profile(count=10_000, epochs=200, hidden=1024),
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the numbers of a run; its hash names the run's folder.
+
+    ``hidden`` and ``depth`` default to the profile's width and to the paper's depth: three
+    layers, two for LSTM. ``lambda1`` and ``lambda2`` are start values in units of a grey level of
+    255; under the protocol "normalised" they are divided by 255 along with the frames, but for
+    the λ2 of SISTA-RNN, which weighs a square and has no unit; λ2 = 0 is held there.
+    ``reweighting`` says what reweighted-RNN trains of Z and g. ``norm_penalty``, of unfolded
+    networks, weighs a sum of row norms (see `unfolded.training.train_step.row_norms`) against the training error
+    of a pixel, in squared grey levels of 255 under either protocol. ``learning_rate`` is
+    that of the first epoch; ``schedule`` says when it is lowered (see :data:`SCHEDULES`).
+    ``memory`` "off" fixes the link of an unfolded network to the previous frame at zero.
+    ``variant`` names other options of a stacked network (see :data:`unfolded.choices.VARIANTS`).
+    Raises ConfigError on a value that no run can have. Numbers are kept as plain int and float,
+    so that 1 and 1.0, or NumPy's kinds of them, name the same run.
+
+    >>> RunConfig(model="lstm", profile="smoke").depth
+    2
+    """
+
+    model: str = "reweighted-rnn"
+    cs_rate: float = 0.2
+    hidden: int | None = None
+    depth: int | None = None
+    seed: int = 0
+    source: str = "digits"
+    protocol: str = "authors"
+    profile: str = "laptop"
+    reduction: str = "area"
+    positivity: str = "exp"
+    lambda1: float = 1.0
+    lambda2: float = 0.01
+    reweighting: str = "Z+g"
+    norm_penalty: float = 0.0
+    learning_rate: float = Protocol.learning_rate
+    schedule: str = "paper"
+    memory: str = "on"
+    variant: str = "default"
+
+    def __post_init__(self):
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                got, names = repr(getattr(self, name)), ", ".join(known)
+                raise ConfigError(complain(f"{name} from {names}", got, "choose one of them"))
+        if self.hidden is None:
+            object.__setattr__(self, "hidden", PROFILES[self.profile].hidden)
+        if self.depth is None:
+            object.__setattr__(self, "depth", usual_depth(self.model))
+        if self.model != "reweighted-rnn" and self.reweighting != RunConfig.reweighting:
+            got = f"reweighting {self.reweighting!r} for {self.model}"
+            want = "a reweighting for reweighted-rnn only"
+            raise ConfigError(complain(want, got, "leave it out"))
+        if self.memory == "off" and self.model not in choices.UNFOLDED:
+            want = "memory off for an unfolded network only"
+            raise ConfigError(complain(want, f"it for {self.model}", "leave it out"))
+        choices.variant_options(self.model, self.variant)
+        do = "choose one from 0 to 1e30; 0 is none"
+        self._settle("norm_penalty", _number, "of 0 or more", do, lambda v: 0 <= v <= 1e30)
+        if self.norm_penalty and self.model not in choices.UNFOLDED:
+            want = "a norm_penalty for an unfolded network only"
+            raise ConfigError(complain(want, f"one for {self.model}", "leave it out"))
+        do = f"pass n/n0, at least 1/{FRAME}, for example 0.2"
+        self._settle("cs_rate", _number, "between 0 and 1", do, lambda v: 1 / FRAME <= v < 1)
+        for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):
+            want = f"a whole number >= {least}"
+            self._settle(name, _whole, want, "choose another", lambda v, least=least: v >= least)
+        do = "choose a start value such as 0.01"
+        for name in ("lambda1", "learning_rate"):
+            self._settle(name, _number, "from 1e-30 to 1e30", do, _is_start)
+        want = "from 1e-30 to 1e30, or 0"
+        self._settle("lambda2", _number, want, do, lambda v: v == 0 or _is_start(v))
+
+    def _settle(self, name, kind, want, do, fits) -> None:
+        """Replace a field by its plain form, or say what is wrong with it."""
+        given = getattr(self, name)
+        value = kind(given)
+        if value is None or not fits(value):
+            raise ConfigError(complain(f"{name} {want}", repr(given), do))
+        object.__setattr__(self, name, value)
+
+    @property
+    def n(self) -> int:
+        """Measurements of a frame, int(cs_rate · n0) as the authors' code rounds."""
+        return int(self.cs_rate * FRAME)
+
+    @property
+    def scale(self) -> Protocol:
+        """The protocol's numbers."""
+        return PROTOCOLS[self.protocol]
+
+    @property
+    def size(self) -> Profile:
+        """The profile's numbers."""
+        return PROFILES[self.profile]
+
+    def arguments(self) -> list[str]:
+        """Return the options with which ``python -m unfolded train`` makes this run.
+
+        >>> RunConfig(model="gru", profile="smoke", seed=1).arguments()
+        ['--model', 'gru', '--seed', '1', '--profile', 'smoke']
+        """
+        least = RunConfig(model=self.model, profile=self.profile)
+        always = {"model", "profile"}
+        given = [
+            (f"--{field.name.replace('_', '-')}", str(getattr(self, field.name)))
+            for field in dataclasses.fields(self)
+            if field.name in always or getattr(self, field.name) != getattr(least, field.name)
+        ]
+        return [word for option in given for word in option]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields by name."""
+        return dataclasses.asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that name this configuration."""
+        # A field that is added later enters only where it is not at its default, so that the
+        # names of older runs stay.
+        fields = self.as_dict().items()
+        what = {name: value for name, value in fields if LATER.get(name, ...) != value}
+        what["scale"] = dataclasses.asdict(self.scale)
+        what |= {"count": self.size.count, "epochs": self.size.epochs}
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+
+
+TABLE_FIELDS = ("model", "cs_rate", "hidden", "depth", "seed", "protocol", "profile", "source")
+"""The fields in which runs of one table, or of the same table at another scale, may differ."""
+
+FIRST_FIELDS = (
+    *("model", "cs_rate", "hidden", "depth", "seed", "source", "protocol", "profile"),
+    *("reduction", "positivity", "lambda1", "lambda2"),
+)
+"""The fields of the first version."""
+
+LATER = {f.name: f.default for f in dataclasses.fields(RunConfig) if f.name not in FIRST_FIELDS}
+"""The fields added since, and what they were for the runs before."""
+
+_CHOICES = {
+    "model": choices.MODELS,
+    "source": choices.SOURCES,
+    "reduction": choices.REDUCTIONS,
+    "protocol": PROTOCOLS,
+    "profile": PROFILES,
+    "positivity": choices.POSITIVITY,
+    "reweighting": choices.REWEIGHTING,
+    "schedule": SCHEDULES,
+    "memory": choices.MEMORY,
+}
+
+
+def other_defaults() -> dict[str, object]:
+    """Return the defaults of the fields outside :data:`TABLE_FIELDS`."""
+    fields = RunConfig().as_dict().items()
+    return {name: value for name, value in fields if name not in TABLE_FIELDS}
+
+
+def usual_depth(model: str) -> int:
+    """Return the depth of §4 where a table does not vary it: three layers, two for LSTM."""
+    return 2 if model == "lstm" else 3
+
+
+def _is_start(value: float) -> bool:
+    return 1e-30 <= value <= 1e30
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    whole = isinstance(value, numbers.Integral) or float(value).is_integer()
+    return int(value) if whole else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")

@@ -1,0 +1,73 @@
+"""The paper's tables as runs: the configurations of each cell."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from unfolded.choices import MODELS, UNFOLDED
+from unfolded.runs.config import RunConfig
+from unfolded.errors import ConfigError, complain
+
+VARIED = {
+    1: ("cs_rate", (0.1, 0.2, 0.3, 0.4, 0.5)),
+    2: ("hidden", (128, 256, 512, 1024, 2048, 4096)),
+    3: ("depth", (1, 2, 3, 4, 5, 6)),
+}
+"""Per table: what it varies and over which values; the rest stays at the defaults of §4."""
+
+STARTS = {"earlier code": (1.0, 0.01), "successor": (0.003, 0.02), "earlier script": (3.0, 2.0)}
+"""Start values of λ1, λ2 in three sources of the same authors: the log and the script that came
+with the code of ℓ1-ℓ1-RNN, and the successor paper."""
+
+
+AS_REPORTED = STARTS["successor"]
+"""The initial λ1, λ2 of the reproduction "as reported": the only pair that the authors print."""
+
+
+def initialised(run: RunConfig, pair: tuple[float, float] = AS_REPORTED) -> RunConfig:
+    """Return a run from a pair of initial λ1, λ2; a stacked network has none and stays as it is.
+
+    λ2 = 0 is no initial value but a term left out: it stays at zero.
+
+    >>> ours = initialised(RunConfig(profile="smoke", lambda2=0.0))
+    >>> ours.lambda1, ours.lambda2, initialised(RunConfig(model="gru")).lambda1
+    (0.003, 0.0, 1.0)
+    """
+    if run.model not in UNFOLDED:
+        return run
+    one, two = pair
+    return replace(run, lambda1=one, lambda2=two if run.lambda2 else 0.0)
+
+
+def starts(run: RunConfig) -> dict[str, RunConfig]:
+    """Return a run from each pair of initial λ, by name; a stacked network has none: one run.
+
+    >>> list(starts(RunConfig(profile="smoke"))), list(starts(RunConfig(model="gru")))
+    (['earlier code', 'successor', 'earlier script'], ['default'])
+    """
+    if run.model not in UNFOLDED:
+        return {"default": run}
+    return {name: initialised(run, pair) for name, pair in STARTS.items()}
+
+
+def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
+    """Return one run a model at the paper's depths, everything else as in ``base``.
+
+    >>> [run.depth for run in row(RunConfig(profile="smoke"), ["gru", "lstm"])]
+    [3, 2]
+    """
+    models = MODELS if models is None else models
+    return [replace(base, model=model, depth=None) for model in models]
+
+
+def table(number: int, base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
+    """Return the runs that fill one of the paper's three tables, row by row.
+
+    ``base`` gives protocol, profile, source and seed. Raises ConfigError on another number.
+
+    >>> len(table(1, RunConfig(profile="smoke"), ["gru"]))
+    5
+    """
+    if number not in VARIED:
+        raise ConfigError(complain("a table from 1, 2, 3", number, "choose one of them"))
+    name, values = VARIED[number]
+    return [replace(run, **{name: value}) for value in values for run in row(base, models)]

@@ -1,0 +1,162 @@
+"""Sets of runs by name: tables, ablations, identification of the protocol."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from unfolded.choices import UNFOLDED, VARIANTS
+from unfolded.errors import ConfigError, complain
+from unfolded.runs.config import SCHEDULES, RunConfig
+from unfolded.runs.parameter_count import matched
+from unfolded.runs.grid import STARTS, VARIED, initialised, row, table
+
+
+def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
+    """Return the runs beside the default row that the comparison leaves open: question, answers.
+
+    Each answer is a list of runs that differ from ``row(base)`` in what its name says.
+
+    >>> list(ablations(RunConfig(profile="smoke"))["what is reweighted"])
+    ['Z and g', 'Z alone', 'g alone', 'neither', 'neither, equal size']
+    """
+    ours = replace(base, model="reweighted-rnn", depth=None)
+    some = row(base, UNFOLDED)
+    l1_l1 = replace(base, model="l1-l1-rnn", depth=None)
+    return {
+        "scale of the pixels": {
+            protocol: [replace(run, protocol=protocol) for run in row(base)]
+            for protocol in ("authors", "normalised")
+        },
+        "number of parameters": {
+            f"as printed, {protocol}": [replace(run, protocol=protocol) for run in row(base)]
+            for protocol in ("authors", "normalised")
+        }
+        | {
+            f"matched, {protocol}": [matched(replace(run, protocol=protocol)) for run in row(base)]
+            for protocol in ("authors", "normalised")
+        },
+        "what is reweighted": {
+            "Z and g": [ours],
+            "Z alone": [replace(ours, reweighting="Z")],
+            "g alone": [replace(ours, reweighting="g")],
+            "neither": [l1_l1],
+            "neither, equal size": [matched(l1_l1)],
+        },
+        "temporal prior": {
+            "λ2 trained": some,
+            "λ2 = 0": [replace(run, lambda2=0.0) for run in some],
+        },
+        "memory": {
+            memory: [replace(run, memory=memory) for run in some] for memory in ("on", "off")
+        },
+        "initial λ": {
+            name: [replace(run, lambda1=lambda1, lambda2=lambda2) for run in some]
+            for name, (lambda1, lambda2) in STARTS.items()
+        },
+        "learning-rate schedule": {
+            schedule: [replace(run, schedule=schedule) for run in some] for schedule in SCHEDULES
+        },
+        "positive parameters": {
+            form: [replace(run, positivity=form) for run in some]
+            for form in ("exp", "softplus", "free")
+        },
+        "downsampling filter": {
+            how: [replace(run, reduction=how) for run in row(base)]
+            for how in ("area", "bilinear", "antialiased")
+        },
+    }
+
+
+def search(base: RunConfig, draws: int = 8) -> list[RunConfig]:
+    """Return a random search over the initial λ1, λ2 of the unfolded networks, as §4 describes.
+
+    Both are drawn log-uniformly from [1e-5, 3], the range of the paper, and rounded to two digits;
+    the draws are the same for each network and do not depend on ``base``.
+
+    >>> len(search(RunConfig(profile="short")))
+    24
+    """
+    low, high = np.log10(1e-5), np.log10(3.0)
+    exponents = np.random.default_rng(2021).uniform(low, high, (draws, 2))
+    pairs = [[float(f"{10**each:.1e}") for each in pair] for pair in exponents]
+    return [
+        replace(run, lambda1=lambda1, lambda2=lambda2)
+        for lambda1, lambda2 in pairs
+        for run in row(base, UNFOLDED)
+    ]
+
+
+def identification(base: RunConfig) -> list[RunConfig]:
+    """Return the runs that tell hypotheses about the paper's protocol apart.
+
+    The unfolded networks from each pair of initial λ under both learning-rate schedules, the
+    variants of the stacked networks, and FastRNN with pixels in [0, 1].
+    """
+    starts = [
+        replace(run, lambda1=lambda1, lambda2=lambda2, schedule=schedule)
+        for schedule in SCHEDULES
+        for lambda1, lambda2 in STARTS.values()
+        for run in row(base, UNFOLDED)
+    ]
+    stacked = [
+        replace(base, model=model, depth=None, variant=variant)
+        for model, variants in VARIANTS.items()
+        for variant in ("default", *variants)
+    ]
+    fast = replace(base, model="fastrnn", depth=None, protocol="normalised")
+    return [*starts, *stacked, fast]
+
+
+def named(name: str, base: RunConfig) -> list[RunConfig]:
+    """Return the runs of a grid by name, each once; everything not varied is as in ``base``.
+
+    Raises ConfigError on a name that is not in :data:`GRIDS`.
+
+    >>> len(named("tables", RunConfig(profile="paper")))
+    135
+    """
+    if name not in GRIDS:
+        known = ", ".join(GRIDS)
+        raise ConfigError(complain(f"a grid from {known}", repr(name), "choose one of them"))
+    return list(dict.fromkeys(GRIDS[name](base)))
+
+
+def _ablations(base: RunConfig) -> list[RunConfig]:
+    answers = [answer for each in ablations(base).values() for answer in each.values()]
+    return [run for answer in answers for run in answer]
+
+
+def _ablations_as_reported(base: RunConfig) -> list[RunConfig]:
+    """Return the ablations from the initial λ "as reported", without those of λ itself."""
+    questions = [answers for name, answers in ablations(base).items() if name != "initial λ"]
+    runs = [run for answers in questions for answer in answers.values() for run in answer]
+    return [initialised(run) for run in runs]
+
+
+def _tables(base: RunConfig) -> list[RunConfig]:
+    return [run for number in VARIED for run in table(number, base)]
+
+
+def _everything(base: RunConfig) -> list[RunConfig]:
+    """Return all that the book asks for, the most telling first: what a GPU should run."""
+    both = [*row(base), *row(replace(base, protocol="normalised"))]
+    closest = [run for run in _tables(base) if run.model in ("reweighted-rnn", "l1-l1-rnn")]
+    seeds = [replace(run, seed=base.seed + more) for more in (1, 2) for run in both]
+    first = [*row(base), *closest, *both]
+    return [*first, *_tables(base), *seeds, *_ablations(base)]
+
+
+GRIDS = {
+    "row": row,
+    "table-1": lambda base: table(1, base),
+    "table-2": lambda base: table(2, base),
+    "table-3": lambda base: table(3, base),
+    "tables": _tables,
+    "ablations": _ablations,
+    "ablations-as-reported": _ablations_as_reported,
+    "everything": _everything,
+    "search": search,
+    "identification": identification,
+    "smoke": lambda base: row(replace(base, profile="smoke", hidden=None)),
+}
+"""What ``python -m unfolded sweep --grid`` knows."""

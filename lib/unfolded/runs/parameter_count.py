@@ -1,0 +1,65 @@
+"""Numbers of parameters by formula, and widths of equal number, without building a network."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from unfolded.choices import UNFOLDED
+from unfolded.runs.config import FRAME, RunConfig
+
+
+def _gated(gates: int) -> Callable[[int, int], int]:
+    """Return the parameters of a cell with so many gates, each with two matrices and biases."""
+    return lambda inputs, h: gates * (h * inputs + h * h + 2 * h)
+
+
+def _spectral(inputs: int, h: int) -> int:
+    k = max(1, h // 4)
+    return h * inputs + 2 * h + 2 * (k * h - k * (k - 1) // 2)
+
+
+_CELLS: dict[str, Callable[[int, int], int]] = {
+    "srnn": _gated(1),
+    "lstm": _gated(4),
+    "gru": _gated(3),
+    "indrnn": lambda inputs, h: h * inputs + 2 * h,
+    "fastrnn": lambda inputs, h: h * inputs + h * h + h + 2,
+    "spectralrnn": _spectral,
+}
+"""Parameters of one cell, given the sizes of its input and of its state."""
+
+
+def parameters(run: RunConfig, hidden: int | None = None) -> int:
+    r"""Return the number of parameters of a run's network, by default at its own width h.
+
+    Unfolded networks have A, D, h_0, the link G of :math:`h^2` (F of :math:`n_0^2` in SISTA-RNN)
+    and the scalars c, λ1, λ2; reweighted-RNN has also :math:`d(h^2 + h)` entries of Z and g.
+    Stacked networks have A, a cell per layer and a linear read-out with bias. Variants other than
+    the default are not counted apart.
+
+    >>> parameters(RunConfig(model="l1-l1-rnn", hidden=128))
+    62339
+    """
+    h, n0, sensing = hidden or run.hidden, FRAME, run.n * FRAME
+    if run.model in UNFOLDED:
+        link = n0 * n0 if run.model == "sista-rnn" else h * h
+        weights = run.depth * (h * h + h) if run.model == "reweighted-rnn" else 0
+        return sensing + n0 * h + h + link + 3 + weights
+    cell = _CELLS[run.model]
+    return sensing + cell(run.n, h) + (run.depth - 1) * cell(h, h) + n0 * (h + 1)
+
+
+def matched(run: RunConfig) -> RunConfig:
+    """Return this run at the width whose parameters come closest to those of reweighted-RNN.
+
+    >>> ours = RunConfig(profile="smoke")
+    >>> matched(RunConfig(model="l1-l1-rnn", profile="smoke")).hidden > ours.hidden
+    True
+    """
+    budget = parameters(replace(run, model="reweighted-rnn", depth=None), run.hidden)
+    low, high = 1, math.isqrt(budget) + budget // FRAME
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if parameters(run, middle) <= budget else (low, middle)
+    width = min((low, high), key=lambda h: abs(parameters(run, h) - budget))
+    return replace(run, hidden=width)

@@ -1,0 +1,136 @@
+"""Records of runs: one folder per run, with its configuration, its results and a lock."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import filelock
+
+from unfolded import files
+from unfolded.runs.config import FIRST_FIELDS, LATER, RunConfig
+from unfolded.errors import RecordError, complain
+from unfolded.provenance import ROOT
+
+RECORD = "record.json"
+METRICS = ("psnr_authors", "psnr_frame", "psnr_sequence", "psnr_global", "test_mse")
+COLUMNS = [
+    *("model", "cs_rate", "hidden", "depth", "protocol", "profile", "source", "reduction"),
+    *("positivity", "lambda1", "lambda2", "reweighting", "norm_penalty", "learning_rate", "seed"),
+    *("schedule", "memory", "variant", "status", "epochs"),
+    *METRICS,
+    *("learned_c", "learned_lambda1", "learned_lambda2"),
+    *("parameters", "seconds", "device", "processor", "threads", "commit", "torch", "started"),
+    *("data_sha256", "config_hash", "reason"),
+]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of a run, finished or failed.
+
+    ``metrics``: psnr_* in dB and test_mse in squared grey levels of 255, on the test set.
+    ``curves``: one value an epoch of train_mse, validation_mse (squared grey levels) and
+    learning_rate, and of what c, lambda1 and lambda2 of an unfolded network are after it (the
+    oldest runs kept none of these). ``sequence_mse``: the test error of each sequence, in their
+    order, in squared grey levels. ``reason``: why a failed run failed. ``seconds``: training time
+    over all tries, and of runs side by side, whose number is ``provenance["together"]``, each
+    one's share.
+    """
+
+    config: dict
+    config_hash: str
+    status: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    sequence_mse: list[float] = field(default_factory=list)
+    learned: dict[str, float] = field(default_factory=dict)
+    parameters: int = 0
+    seconds: float = 0.0
+    data_sha256: str = ""
+    reason: str = ""
+    provenance: dict = field(default_factory=dict)
+
+    def row(self) -> dict:
+        """Return the record as one row of the table of runs."""
+        flat = {**LATER, **self.config, **self.metrics, **self.provenance, **asdict(self)}
+        flat |= {f"learned_{name}": value for name, value in self.learned.items()}
+        flat["epochs"] = len(self.curves.get("train_mse", []))
+        return {name: flat.get(name) for name in COLUMNS}
+
+
+def store(folder: str | Path | None = None) -> Path:
+    """Return the folder of runs: the argument, else UNFOLDED_RUNS, else runs/ in the checkout."""
+    return Path(folder or os.environ.get("UNFOLDED_RUNS") or ROOT / "runs").expanduser()
+
+
+def folder_of(config: RunConfig, runs: str | Path | None = None) -> Path:
+    """Return the folder of one run."""
+    return store(runs) / config.hash
+
+
+def save(record: Record, folder: Path) -> None:
+    """Write the record of a run, whole or not at all."""
+    files.write_json(folder / RECORD, asdict(record))
+
+
+def load(folder: Path, config: RunConfig | None = None) -> Record | None:
+    """Return the record in this folder, or None.
+
+    Raises RecordError if it is damaged or belongs to another configuration than ``config``.
+    """
+    path = Path(folder) / RECORD
+    content = files.read_json(path)
+    if content is None:
+        return None
+    try:
+        record = Record(**content)
+        whole = record.status == "failed" or (
+            record.status == "done" and set(METRICS) <= set(record.metrics)
+        )
+        if not whole or not set(record.config) >= set(FIRST_FIELDS):
+            raise TypeError("one with missing entries")
+    except TypeError as error:
+        do = "delete its folder and run again"
+        raise RecordError(complain(f"a record of a run at {path}", error, do)) from error
+    if config is not None and record.config_hash != config.hash:
+        want, do = f"the record of {config.hash} at {path}", "use one folder for each configuration"
+        raise RecordError(complain(want, f"one of {record.config_hash}", do))
+    return record
+
+
+def drop(folder: Path) -> None:
+    """Remove the record in this folder, if there is one."""
+    files.drop(Path(folder) / RECORD)
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Lock the folder of a run for this process; the lock of a killed process is released.
+
+    Raises RecordError if another process has the lock or the folder cannot be locked.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file_lock = filelock.FileLock(folder / ".lock", timeout=0)
+        file_lock.acquire()
+    except filelock.Timeout as error:
+        got = "another process trains this run"
+        raise RecordError(complain(f"{folder.name} to be free", got, "wait for it")) from error
+    except NotImplementedError as error:
+        do = "choose another file system with UNFOLDED_RUNS or --store"
+        raise RecordError(complain(f"to lock {folder}", "no locks there", do)) from error
+    except OSError as error:
+        raise files.cannot_write(folder, error) from error
+    try:
+        files.sweep(folder)
+        yield
+    finally:
+        file_lock.release()
+
+
+def stored(runs: str | Path | None = None) -> list[Record]:
+    """Return every record of a folder of runs, in the order of their names."""
+    found = (load(path.parent) for path in sorted(store(runs).glob(f"*/{RECORD}")))
+    return [record for record in found if record]

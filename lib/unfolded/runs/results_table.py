@@ -1,0 +1,88 @@
+"""The table of finished runs in data/results/, with learning curves and test errors of each run."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from unfolded import files
+from unfolded.errors import RecordError, complain
+from unfolded.provenance import ROOT
+from unfolded.runs.config import LATER
+from unfolded.runs.records import COLUMNS, Record
+
+RESULTS = ROOT / "data" / "results"
+_COUNTS = ("hidden", "depth", "seed", "epochs", "parameters", "threads")
+
+
+def merge(records: Sequence[Record]) -> int:
+    """Merge runs into data/results/runs.csv; of two records of a configuration the newer one wins.
+
+    Returns the number of rows of the table. Raises RecordError if the existing table is damaged.
+    """
+    path = RESULTS / "runs.csv"
+    rows = [{name: _text(name, value) for name, value in record.row().items()} for record in records]
+    try:
+        if path.exists():
+            # Rows are read as text, so that unchanged values keep every digit.
+            with path.open(encoding="utf-8", newline="") as file:
+                table = csv.DictReader(file)
+                if "config_hash" not in (table.fieldnames or ["config_hash"]):
+                    raise KeyError("config_hash")
+                rows = [*(LATER | row for row in table), *rows]
+        newest = {row["config_hash"]: row for row in sorted(rows, key=lambda row: row["started"])}
+        rows = sorted(newest.values(), key=_order)
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        do = "restore it with git checkout"
+        raise RecordError(complain(f"a table of runs at {path}", repr(error), do)) from error
+    _write(path, COLUMNS, rows)
+    return len(rows)
+
+
+def write_details(records: Sequence[Record]) -> None:
+    """Write curves/ and sequences/ of data/results/, one file per run, six digits per value."""
+    for record in records:
+        curves = {"epoch": range(1, len(record.curves.get("train_mse", [])) + 1)} | record.curves
+        _write_columns("curves", record, curves)
+        if record.sequence_mse:
+            errors = {"sequence": range(len(record.sequence_mse)), "test_mse": record.sequence_mse}
+            _write_columns("sequences", record, errors)
+
+
+def _write_columns(kind: str, record: Record, columns: Mapping[str, Sequence]) -> None:
+    values = zip(*columns.values(), strict=True)
+    rows = [
+        {name: _digits(value) for name, value in zip(columns, row, strict=True)} for row in values
+    ]
+    _write(RESULTS / kind / f"{record.config_hash}.csv", list(columns), rows)
+
+
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    content = io.StringIO()
+    table = csv.DictWriter(content, columns, "", extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    files.write(path, content.getvalue())
+
+
+def _missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _digits(value: float) -> str:
+    if _missing(value):
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def _text(name: str, value: object) -> str:
+    if _missing(value):
+        return ""
+    return str(int(value) if name in _COUNTS else value)
+
+
+def _order(row: Mapping[str, str]) -> tuple:
+    words = [row[name] for name in ("profile", "protocol", "source", "model")]
+    numbers = [float(row[name]) for name in ("cs_rate", "hidden", "depth", "seed")]
+    return *words, *numbers, row["config_hash"]

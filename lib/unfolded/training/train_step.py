@@ -1,0 +1,201 @@
+"""Training steps that never wait for the device: what they met is read once an epoch."""
+
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+_WARM_UP = 3
+"""Steps taken before the capture: kernels are compiled and memory is found in them."""
+
+
+class Steps:
+    r"""The steps of a run, or of runs side by side: loss, gradient, clipping, Adam.
+
+    .. math:: \ell = \tfrac1B \sum_{b,t} \|\hat s_{b,t} - s_{b,t}\|^2, \qquad
+        g \leftarrow g \min(1, \tfrac{\rho}{\|g\| + 10^{-6}})
+
+    with the bound ρ = ``clip``. On a GPU whole batches are one CUDA graph, captured once and then
+    replayed. No step waits for the device: loss and norms go into a table there, and where one
+    is not finite, this step and all later ones of its run change nothing.
+
+    ``frames`` (sequences, time, n0) serve all runs. ``runs`` is ``Alone`` or ``Stacked`` of
+    stacking.py, whose dimension of runs leads everywhere. With a ``penalty`` μ the gradient is that
+    of ℓ + μ Σ_l ‖W_l‖_{1,∞}, see :func:`row_norms`; the loss in the log stays ℓ.
+    """
+
+    def __init__(
+        self,
+        runs,
+        optimisers: Sequence[Adam],
+        frames: Tensor,
+        *,
+        batch: int,
+        clip: float,
+        penalty: float = 0.0,
+    ):
+        self.runs, self.optimisers, self.frames = runs, list(optimisers), frames
+        self.batch, self.clip, self.penalty = batch, clip, penalty
+        leaf = runs.leaves[0].detach()
+        # Adam must not read a rate that is a plain number into a graph, for it changes later.
+        self.rates = [leaf.new_zeros((), dtype=torch.float32) for _ in optimisers]
+        self._set_rates()
+        self.on_gpu = leaf.is_cuda
+        count = -(-len(frames) // batch)
+        self.log = leaf.new_zeros(count, *runs.shape, 2 + len(runs.leaves))
+        self.at = torch.zeros(1, dtype=torch.long, device=leaf.device)
+        self.failed = torch.zeros(runs.shape, dtype=torch.float32, device=leaf.device)
+        for optimiser, failed in zip(self.optimisers, self.failed.view(-1).unbind(), strict=True):
+            # Where gradient scaling puts it: fused Adam then skips the step on the device.
+            optimiser.found_inf = failed
+        self.rows = torch.zeros(*runs.shape, batch, dtype=torch.long, device=leaf.device)
+        self.stream = torch.cuda.Stream(leaf.device) if self.on_gpu else None
+        self.warm, self.replay = 0, None
+
+    def epoch(self, orders: Tensor) -> Tensor:
+        """Take the steps of an epoch through the frames in these orders: (…, sequences).
+
+        Returns (steps, …, 2 + parameters) in double precision on the host, row by row: the loss,
+        the norm of the gradient, and that of each parameter. Nothing else is waited for.
+        """
+        self.at.zero_()
+        self._set_rates()
+        for rows in orders.split(self.batch, -1):
+            self(rows)
+        return self.log.double().cpu()
+
+    def _set_rates(self) -> None:
+        for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
+            rate.fill_(optimiser.param_groups[0]["lr"])
+
+    def __call__(self, rows: Tensor) -> None:
+        """Take one step with these rows of the frames, (…, batch): replayed where it can be."""
+        if not self.on_gpu or rows.shape != self.rows.shape:
+            self.step(rows)
+        elif self.warm < _WARM_UP:
+            # These are steps of the run like all others; only their stream is another.
+            beside(self.stream, functools.partial(self.step, rows))
+            self.warm += 1
+        else:
+            if self.warm == _WARM_UP:
+                self.replay = capture(self.stream, functools.partial(self.step, self.rows))
+                self.warm += 1
+            self._replayed(rows)
+
+    def _replayed(self, rows: Tensor) -> None:
+        if self.replay is None:
+            self.step(rows)
+        else:
+            self.rows.copy_(rows)
+            self.replay()
+
+    @property
+    def captured(self) -> bool:
+        """Whether whole batches are replayed by now."""
+        return self.replay is not None
+
+    def step(self, rows: Tensor) -> None:
+        """Take one step with these rows of the frames, call by call."""
+        for leaf in self.runs.leaves:
+            leaf.grad = None
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
+        frames = self.frames[rows]
+        losses = descend(self.runs.recover(frames), frames)
+        if self.penalty:
+            (self.penalty * self.runs.row_norms()).sum().backward()
+        self.runs.share()
+        totals = self._noted(losses)
+        for optimiser, rate, total in zip(
+            self.optimisers, self.rates, totals.view(-1).unbind(), strict=True
+        ):
+            nn.utils.clip_grads_with_norm_(optimiser.param_groups[0]["params"], self.clip, total)
+            self._adam(optimiser, rate)
+
+    @torch.no_grad()
+    def _noted(self, losses: Tensor) -> Tensor:
+        """Write a row of the log, note which runs failed and return the norms of the gradients."""
+        norms = torch.stack([self._norm(leaf.grad) for leaf in self.runs.leaves], -1)
+        if not self.on_gpu and not self.runs.shape and not norms.isfinite().all():
+            # The squares may have overflowed in single precision, and the gradient be finite.
+            norms = torch.stack([self._norm(leaf.grad.double()) for leaf in self.runs.leaves], -1)
+        totals = torch.linalg.vector_norm(norms, dim=-1)
+        row = torch.cat([losses.unsqueeze(-1), totals.unsqueeze(-1), norms], -1)
+        self.log.index_copy_(0, self.at, row.unsqueeze(0).to(self.log.dtype))
+        self.at.add_(1).remainder_(len(self.log))  # a call outside an epoch starts at the top
+        failed = row.isfinite().all(-1).logical_not()
+        self.failed.copy_(torch.maximum(self.failed, failed.float()))
+        return totals
+
+    def _norm(self, gradient: Tensor) -> Tensor:
+        own = tuple(range(len(self.runs.shape), gradient.ndim))
+        return torch.linalg.vector_norm(gradient, dim=own) if own else gradient.abs()
+
+    def _adam(self, optimiser: Adam, rate: Tensor) -> None:
+        if not self.on_gpu:
+            optimiser.step()
+            return
+        (group,) = optimiser.param_groups
+        # Between steps the group holds the exact rate, for the schedule and for checkpoints.
+        exact = {name: group[name] for name in ("lr", "capturable")}
+        group.update(lr=rate, capturable=torch.cuda.is_current_stream_capturing())
+        try:
+            optimiser.step()
+        finally:
+            group.update(exact)
+
+
+def descend(recovered: Tensor, frames: Tensor) -> Tensor:
+    r"""Send the gradient of the loss backward and return the loss, of each run its own.
+
+    .. math:: \ell = \tfrac1B \sum_{b,t} \|\hat s_{b,t} - s_{b,t}\|^2, \qquad
+        \partial\ell / \partial\hat s = \tfrac2B (\hat s - s)
+
+    Shapes: both (…, batch, time, n0), result (…). The gradient takes the place of ``recovered``:
+    autograd would need three more tensors of that size.
+    """
+    error = recovered.data.sub_(frames)  # see SequenceNetwork.decode
+    losses = error.square().sum((-3, -2, -1)) / frames.shape[-3]
+    recovered.backward(error.mul_(2 / frames.shape[-3]))
+    return losses
+
+
+def row_norms(network: nn.Module) -> Tensor:
+    r"""Return :math:`\sum_l \|W_l\|_{1,\infty}`, the norms α_l of Theorem 3.1, to be penalised.
+
+    Where rows tie for the largest, the gradient is shared between them. Source: Joukovsky et al.
+    (2021), who penalise the norm of the one layer that they train.
+    """
+    W, _ = network.layer_weights()
+    return torch.stack([w.abs().sum(1).amax() for w in W]).sum()
+
+
+def beside(stream: torch.cuda.Stream, step: Callable[[], None]) -> None:
+    """Take a step on another stream, as is asked of those before a capture."""
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        step()
+    torch.cuda.current_stream().wait_stream(stream)
+
+
+def capture(stream: torch.cuda.Stream, step: Callable[[], None]) -> Callable[[], None] | None:
+    """Return what replays a step as one CUDA graph, or, with a warning, None if none can be had.
+
+    The step is not taken meanwhile.
+    """
+    graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    try:
+        with torch.cuda.graph(graph, stream=stream):
+            step()
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        torch.cuda.synchronize()
+        torch.cuda.set_stream(before)  # a capture that breaks off may leave its own behind
+        reason = str(error).partition("\n")[0]
+        warnings.warn(f"no CUDA graph, the steps are taken one by one: {reason}", stacklevel=2)
+        return None
+    return graph.replay

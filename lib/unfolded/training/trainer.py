@@ -1,0 +1,225 @@
+"""One run at some epoch: trains on, keeps its state, ends in a record."""
+
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from tqdm.auto import tqdm
+
+from unfolded import metrics
+from unfolded.errors import TrainingError
+from unfolded.networks.base import UnfoldedNetwork
+from unfolded.provenance import stamp
+from unfolded.runs import records
+from unfolded.runs.config import SCHEDULES, RunConfig
+from unfolded.runs.input_frames import Frames
+from unfolded.runs.records import Record
+from unfolded.seeds import derive
+from unfolded.training import checkpoint
+from unfolded.training.divergence import check, check_log
+from unfolded.training.stacking import Alone, Group, recovered
+
+_SAVED_EVERY = 30.0
+"""Seconds between two states on a GPU, where to keep one takes longer than an epoch."""
+
+
+class Job:
+    """One run: network, optimiser, schedule and curves, at some epoch."""
+
+    def __init__(
+        self, config: RunConfig, device: str, folder: Path, progress: bool, frames: Frames
+    ):
+        self.config, self.device, self.folder, self.progress = config, device, folder, progress
+        self.train, self.validation, self.test, self.data_sha256 = frames
+        self.network = checkpoint.build_network(config).to(device)
+        patience, threshold = SCHEDULES[config.schedule]
+        self.optimiser = Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
+        self.schedule = ReduceLROnPlateau(
+            self.optimiser, factor=config.scale.decay, patience=patience, threshold=threshold
+        )
+        names = ("train_mse", "validation_mse", "learning_rate", *scalars(self.network))
+        self.curves = {name: [] for name in names}
+        self.seconds, self.saved = 0.0, -math.inf
+        self.group: Group | None = None
+        self.record: Record | None = None
+
+    def finish(self) -> Record:
+        """Train from where the run stands to the last epoch, test, write record and weights."""
+        self.begin()
+        try:
+            with self.recorded():
+                with contextlib.closing(self.epochs()) as epochs:
+                    for epoch in epochs:
+                        self._epoch(epoch)
+                        self.save()
+                return self.end()
+        finally:
+            self.group = None  # it knows this job: the circle would hold a GPU's memory
+
+    def begin(self, together: int = 1) -> None:
+        """Go on from the state in the folder, if there is one, with so many runs side by side."""
+        self._resume()
+        side_by_side = {"together": together} if together > 1 else {}
+        self.record = Record(
+            config=self.config.as_dict(),
+            config_hash=self.config.hash,
+            status="failed",
+            parameters=sum(p.numel() for p in self.network.parameters()),
+            data_sha256=self.data_sha256,
+            provenance=stamp(self.device) | side_by_side,
+        )
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Write a failed record if the run fails in this block."""
+        try:
+            yield
+        except TrainingError as error:
+            # What diverged once diverges again: the next try starts anew.
+            checkpoint.drop_state(self.folder)
+            checkpoint.drop_weights(self.folder)
+            failed = replace(self.record, **self._history(), reason=str(error))
+            records.save(failed, self.folder)
+            raise
+
+    def end(self) -> Record:
+        """Test the network, write its record and its weights."""
+        values, each = self._test()
+        checkpoint.save_weights(self.folder, self.network, self.config)
+        known = {"metrics": values, "sequence_mse": each, "learned": learned(self.network)}
+        record = replace(self.record, **self._history(), **known, status="done")
+        records.save(record, self.folder)
+        checkpoint.drop_state(self.folder)
+        return record
+
+    def _history(self) -> dict[str, object]:
+        return {"curves": self.curves, "seconds": round(self.seconds, 3)}
+
+    def epochs(self) -> Iterator[int]:
+        """Yield the epochs that are left and show how each one ended."""
+        name = f"{self.config.model} {self.config.hash}"
+        first, last = len(self.curves["train_mse"]), self.config.size.epochs
+        live = self.progress and sys.stderr.isatty()
+        look = {"total": last, "initial": first, "disable": not live, "unit": "epoch"}
+        with tqdm(range(first, last), name, **look) as bar:
+            for epoch in bar:
+                yield epoch
+                now = {key: values[-1] for key, values in self.curves.items()}
+                bar.set_postfix({key: f"{value:.3g}" for key, value in now.items()})
+                if self.progress and not live:
+                    line = "  ".join(f"{key} {value:.6g}" for key, value in now.items())
+                    done = f"{name}  epoch {epoch + 1}/{last}"
+                    print(f"{done}  {line}  {self.seconds:.0f} s", file=sys.stderr, flush=True)
+
+    def order(self, epoch: int) -> Tensor:
+        """Return in which order an epoch goes through the training sequences, on the host."""
+        generator = torch.Generator().manual_seed(derive(self.config.seed, "order", epoch))
+        return torch.randperm(len(self.train), generator=generator)
+
+    def _epoch(self, epoch: int) -> None:
+        self.group = self.group or Group([self])
+        (ended,) = self.group.epoch([epoch])
+        self.close(epoch, *ended)
+
+    def close(self, epoch: int, log: Tensor, validation: float, seconds: float) -> None:
+        """End an epoch, given its log as :meth:`Steps.epoch` returns it and what it took.
+
+        Raises TrainingError on what is not finite.
+        """
+        scale = self.config.scale
+        check_log(self.network, log, epoch)
+        where = f"epoch {epoch + 1}, step {len(log)}, its last"
+        check(self.network, validation, "validation error", where)
+        batches = range(0, len(self.train), scale.batch)
+        sizes = [min(scale.batch, len(self.train) - first) for first in batches]
+        total = 0.0
+        for loss, rows in zip(log[:, 0].tolist(), sizes, strict=True):
+            total += loss * rows
+        unit = (255 / scale.peak) ** 2
+        now = {
+            "train_mse": total / self.train.numel() * unit,
+            "validation_mse": validation,
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            **scalars(self.network),
+        }
+        # A state that an older version left has no curve of c, λ1 and λ2, and goes on without.
+        for name, values in self.curves.items():
+            values.append(now[name])
+        self.schedule.step(validation)
+        self.seconds += seconds
+
+    def _test(self) -> tuple[dict[str, float], list[float]]:
+        values, each = tested(self.network, self.test, self.config.scale.peak)
+        where = f"epoch {self.config.size.epochs}, the last"
+        check(self.network, values["test_mse"], "test error", where)
+        return values, each
+
+    def save(self) -> None:
+        """Keep the state; on a GPU, where epochs are short, now and then."""
+        now = time.monotonic()
+        if self.device != "cpu" and now - self.saved < _SAVED_EVERY:
+            return
+        self.saved = now
+        # A tensor that is part of a larger one would take the whole along.
+        network = {name: each.clone() for name, each in self.network.state_dict().items()}
+        checkpoint.save_state(
+            self.folder,
+            {
+                "config_hash": self.config.hash,
+                "network": network,
+                "optimiser": self.optimiser.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "curves": self.curves,
+                "seconds": self.seconds,
+            },
+        )
+        # The state supersedes what an earlier try left: only one of them tells how far a run is.
+        records.drop(self.folder)
+
+    def _resume(self) -> None:
+        state = checkpoint.load_state(self.folder, self.config)
+        if state is None:
+            return
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.curves, self.seconds = state["curves"], state["seconds"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            got = "one that does not fit the network, perhaps of another version"
+            raise checkpoint.damaged_state(self.folder, got) from error
+
+
+def tested(network: nn.Module, frames: Tensor, peak: float) -> tuple[dict[str, float], list[float]]:
+    """Return the metrics of a record on test frames, and the error of each sequence."""
+    estimate = recovered(Alone(network), frames)
+    values = {
+        f"psnr_{average}": metrics.psnr(frames, estimate, peak=peak, average=average)
+        for average in metrics.AVERAGES
+    }
+    each = ((estimate - frames) * (255 / peak)).double().square().mean((1, 2))
+    return values | {"test_mse": each.mean().item()}, each.tolist()
+
+
+def scalars(network: nn.Module) -> dict[str, float]:
+    """Return c, λ1 and λ2 as they are in an unfolded network, and nothing for another."""
+    if not isinstance(network, UnfoldedNetwork):
+        return {}
+    names = ("c", "lambda1", "lambda2")
+    values = torch.stack([network.value(name) for name in names]).tolist()
+    return dict(zip(names, values, strict=True))
+
+
+def learned(network: nn.Module) -> dict[str, float]:
+    """Return the scalars that an unfolded network has learned: c, λ1, λ2, and the range of g."""
+    found = scalars(network)
+    g = network.symbols().get("g") if found else None
+    return found if g is None else found | {"g_min": g.min().item(), "g_max": g.max().item()}

@@ -1,0 +1,181 @@
+"""Dependency rules: layers, permitted packages, forbidden imports, sizes, files behind a page."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+from test_house import ROOT
+
+from companion.build import import_graph
+
+LIBRARY, COMPANION = ROOT / "lib" / "unfolded", ROOT / "book" / "companion"
+
+LAYERS = (
+    {"__main__"},
+    {"training", "bounds"},
+    {"networks", "options"},
+    {"runs", "recurrence", "reweighting"},
+    {"data", "solvers"},
+    {"choices", "dictionaries", "files", "metrics", "prox"},
+    {"errors", "provenance", "runtime", "seeds"},
+)
+"""A part of the library imports from its own layer at most itself, else from lower layers."""
+
+THIRD_PARTY = {
+    "": {"torch", "numpy", "joblib"},
+    "bounds": {"torch", "numpy"},
+    "data": {"numpy", "pooch", "requests", "sklearn"},
+    "networks": {"torch", "numpy"},
+    "recurrence": {"torch", "numpy", "pooch", "triton"},
+    "runs": {"torch", "numpy", "filelock"},
+    "training": {"torch", "numpy", "safetensors", "tqdm", "joblib"},
+}
+"""The installed packages that each folder of the library may import ("": modules at the top)."""
+
+LIMITS = {
+    "companion.plots.line_plots": 8,
+    "companion.plots.pixel_plots": 8,
+    "companion.plots.network_diagram": 8,
+    "notebooks/01_sequential_recovery": 18,
+    "notebooks/02_proximal_operator": 12,
+    "notebooks/21_inpainting_with_a_flow": 25,
+}
+"""The largest number of Python files of the library that importing a module or a page may read."""
+
+NO_NETWORK = ("01_sequential_recovery", "02_proximal_operator", "21_inpainting_with_a_flow")
+"""Pages that execute no network of the library, and do not depend on a kernel."""
+
+
+def modules(package):
+    """Return the files of a package by dotted name."""
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = [package.name, *path.relative_to(package).with_suffix("").parts]
+        found[".".join(parts[: -1 if parts[-1] == "__init__" else None])] = path
+    return found
+
+
+UNFOLDED = modules(LIBRARY)
+
+
+def imports(path):
+    """Return the dotted names that a file imports: modules, and names from modules."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def part(name):
+    """Return the module or package directly below the library that a dotted name lies in."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def test_every_part_of_the_library_imports_from_lower_layers_only():
+    depth = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    assert set(depth) == {part(name) for name in UNFOLDED} - {""}
+    faults = []
+    for name, path in UNFOLDED.items():
+        for other in imports(path):
+            inside = not other.startswith("unfolded.") or part(other) == part(name)
+            if not inside and depth[part(other)] <= depth[part(name)]:
+                faults.append(f"{name} imports {other}")
+    assert faults == []
+    assert len(LAYERS) <= 7
+
+
+def test_no_import_cycle_in_the_library():
+    used = {}
+    for name, path in UNFOLDED.items():
+        found = imports(path)
+        known = {each if each in UNFOLDED else each.rpartition(".")[0] for each in found}
+        used[name] = {each for each in known if each in UNFOLDED and each != name}
+    seen, stack = set(), []
+
+    def visit(name):
+        assert name not in stack, [*stack[stack.index(name) :], name]
+        if name in seen:
+            return
+        stack.append(name)
+        for other in sorted(used[name]):
+            visit(other)
+        stack.pop()
+        seen.add(name)
+
+    for name in UNFOLDED:
+        visit(name)
+
+
+def test_the_library_imports_only_permitted_packages():
+    faults = []
+    for name, path in UNFOLDED.items():
+        folder = part(name) if (LIBRARY / part(name)).is_dir() else ""
+        for other in {each.partition(".")[0] for each in imports(path)}:
+            permitted = other in sys.stdlib_module_names or other == "unfolded"
+            if not permitted and other not in THIRD_PARTY[folder]:
+                faults.append(f"{name} imports {other}")
+    assert faults == []
+
+
+FORBIDDEN = [
+    ("plots", ("unfolded",), ("unfolded.errors", "unfolded.runs", "unfolded.choices")),
+    ("sphinx", ("torch",), ()),
+    ("labels", ("unfolded", "companion"), ()),
+    ("statistics", ("companion.reproduction", "companion.plots"), ()),
+]
+"""Part of the companion, forbidden packages, exceptions."""
+
+
+@pytest.mark.parametrize(("place", "forbidden", "permitted"), FORBIDDEN)
+def test_forbidden_imports_of_the_companion(place, forbidden, permitted):
+    files = [path for name, path in modules(COMPANION).items() if part(name) == place]
+    assert files
+    faults = [
+        (path.name, name)
+        for path in files
+        for name in imports(path)
+        if name.startswith(forbidden) and not (permitted and name.startswith(permitted))
+    ]
+    assert faults == []
+
+
+def test_only_the_library_itself_imports_the_backends():
+    files = [*modules(COMPANION).values(), *(ROOT / "workflow").glob("*.py")]
+    inner = [
+        (path.name, name) for path in files for name in imports(path) if ".recurrence." in name
+    ]
+    assert inner == []
+
+
+@pytest.mark.parametrize("package", [LIBRARY, COMPANION], ids=lambda path: path.name)
+def test_folders_are_small_and_module_names_unique(package):
+    for folder in {path.parent for path in package.rglob("*.py")}:
+        entries = [path for path in folder.iterdir() if path.name != "__pycache__"]
+        assert len(entries) <= 20, folder
+    names = [
+        path.stem for path in package.rglob("*.py") if path.stem not in ("__init__", "__main__")
+    ]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_few_files_of_the_library_lie_behind(name):
+    page = ROOT / f"{name}.ipynb"
+    source = import_graph.code_of(page) if page.is_file() else f"import {name}"
+    found = [path for path in import_graph.reached(source, ROOT) if path.suffix == ".py"]
+    assert len([path for path in found if path.is_relative_to(LIBRARY)]) <= LIMITS[name]
+
+
+@pytest.mark.parametrize("name", NO_NETWORK)
+def test_a_page_without_a_network_does_not_depend_on_a_kernel(name):
+    code = import_graph.code_of(Path(ROOT, "notebooks", f"{name}.ipynb"))
+    assert not [path for path in import_graph.reached(code, ROOT) if path.suffix == ".c"]
+
+
+def test_the_library_stays_small():
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in UNFOLDED.values())
+    assert lines <= 6500
