@@ -15,8 +15,8 @@ from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, Trained, frames
 from companion.interleaved_timing import interleave
 from unfolded import networks
 from unfolded.errors import ConfigError, complain
-from unfolded.training.stacking import Alone, Stacked, recover
-from unfolded.training.train_step import Steps, descend
+from unfolded.training.stacking import SingleModel, StackedModels, recover
+from unfolded.training.train_step import TrainSteps, backward_loss
 
 RUNS, STEPS = 8, 10
 """Runs side by side; steps between two looks at the clock."""
@@ -71,11 +71,11 @@ def side_by_side(model: str, device: str) -> dict[str, float]:
     torch.manual_seed(0)
     sequences = torch.randn(3, 7, _SMALL["n0"]).to(device)
     alone, joined = ([_small(model, seed, device) for seed in range(3)] for _ in range(2))
-    runs = Stacked(joined)
-    descend(runs.recover(sequences), sequences.expand(3, -1, -1, -1))
-    runs.share()
+    models = StackedModels(joined)
+    backward_loss(models.recover(sequences), sequences.expand(3, -1, -1, -1))
+    models.assign_gradients()
     for net in alone:
-        descend(recover(net, sequences), sequences)
+        backward_loss(recover(net, sequences), sequences)
     pairs = zip(_parameters(joined), _parameters(alone), strict=True)
     return {"gradient_difference": max(_difference(p.grad, q.grad) for p, q in pairs)}
 
@@ -87,7 +87,7 @@ def captured(model: str, device: str) -> dict[str, float]:
     logs, nets = [], [_small(model, 0, device) for _ in range(2)]
     for net, on_gpu in zip(nets, (True, False), strict=True):
         adam = Adam(net.parameters(), lr=1e-3, fused=True)
-        steps = Steps(Alone(net), [adam], data, batch=8, clip=0.25)
+        steps = TrainSteps(SingleModel(net), [adam], data, batch=8, clip=0.25)
         steps.on_gpu = steps.on_gpu and on_gpu
         epochs = [steps.epoch(torch.arange(64, device=device)) for _ in range(2)]
         logs.append((torch.cat(epochs), steps.captured))

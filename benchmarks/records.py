@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from companion import results
 from unfolded import files
 from unfolded.provenance import stamp
-from unfolded.runs import records
+from unfolded.runs import records, results_table
 
 _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
 
@@ -42,5 +41,5 @@ class Record:
 
 def place(name: str, out: str | None, commit: bool) -> Path:
     """Return the record's path: data/results/speed/ to commit, else a folder beside the runs."""
-    folder = results.RESULTS / "speed" if commit else Path(out or records.store() / "speed")
+    folder = results_table.RESULTS / "speed" if commit else Path(out or records.store() / "speed")
     return folder.expanduser() / f"{name}.csv"

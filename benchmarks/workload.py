@@ -9,8 +9,8 @@ from torch.optim import Adam
 
 from unfolded import data, runtime
 from unfolded.runs.config import PROTOCOLS
-from unfolded.training.stacking import Alone, Stacked, recover
-from unfolded.training.train_step import Steps, descend
+from unfolded.training.stacking import SingleModel, StackedModels, recover
+from unfolded.training.train_step import TrainSteps, backward_loss
 
 N0, N, TIME, BATCH, DEPTH = 256, 51, 20, 32, 3
 SCALE = PROTOCOLS["authors"]
@@ -40,7 +40,7 @@ class Step:
 
     def __call__(self) -> None:
         self.optimiser.zero_grad()
-        descend(self.recover(self.network, self.frames), self.frames)
+        backward_loss(self.recover(self.network, self.frames), self.frames)
         nn.utils.clip_grad_norm_(self.parameters, SCALE.clip)
         self.optimiser.step()
 
@@ -49,13 +49,13 @@ class Trained:
     """Steps as training takes them: of one network, or of several of one shape side by side."""
 
     def __init__(self, networks: Sequence[nn.Module], frames: Tensor, batch: int = BATCH):
-        self.runs = Stacked(networks) if len(networks) > 1 else Alone(networks[0])
+        self.models = StackedModels(networks) if len(networks) > 1 else SingleModel(networks[0])
         self.frames = frames
         adam = {"lr": SCALE.learning_rate, "fused": True}
         optimisers = [Adam(network.parameters(), **adam) for network in networks]
-        self.steps = Steps(self.runs, optimisers, frames, batch=batch, clip=SCALE.clip)
+        self.steps = TrainSteps(self.models, optimisers, frames, batch=batch, clip=SCALE.clip)
         orders = torch.stack([torch.randperm(len(frames)) for _ in networks])
-        self.orders = orders.view(*self.runs.shape, -1).to(frames.device)
+        self.orders = orders.view(*self.models.shape, -1).to(frames.device)
 
     def __call__(self) -> None:
         """Take one step for each batch of the frames."""
@@ -63,15 +63,15 @@ class Trained:
 
     def forward(self) -> Tensor:
         """Return the recovered frames of one pass through all sequences."""
-        return self.runs.recover(self.frames)
+        return self.models.recover(self.frames)
 
     def backward(self, recovered: Tensor) -> None:
         """Send the gradient of the loss backward."""
-        descend(recovered, self.frames.expand_as(recovered))
+        backward_loss(recovered, self.frames.expand_as(recovered))
 
     def forget(self) -> None:
         """Drop the gradients."""
-        for leaf in self.runs.leaves:
+        for leaf in self.models.leaves:
             leaf.grad = None
 
 

@@ -14,13 +14,12 @@ import pytest
 import torch
 from small_runs import result, small
 
-from companion import results
 from unfolded import __main__ as cli
 from unfolded import data, networks, training
 from unfolded.data import download
 from unfolded.errors import ConfigError, RecordError
-from unfolded.runs import records
-from unfolded.training import checkpoint
+from unfolded.runs import records, results_table
+from unfolded.training import checkpoint, fitting
 
 TRAIN = ("train", "--profile", "small", "--device", "cpu", "--quiet")
 
@@ -44,7 +43,7 @@ def desk(tmp_path, monkeypatch):
     torch.set_num_threads(1)
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("UNFOLDED_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("MNIST", "MOVING_MNIST"):
@@ -109,8 +108,8 @@ def damaged_record(desk):
 
 def damaged_table(desk):
     training.run(small(), progress=False)
-    results.RESULTS.mkdir()
-    (results.RESULTS / "runs.csv").write_text("half a tab")
+    results_table.RESULTS.mkdir()
+    (results_table.RESULTS / "runs.csv").write_text("half a tab")
 
 
 def data_nowhere(desk):
@@ -421,7 +420,7 @@ def test_a_full_disk_at_the_very_end_costs_no_epoch(desk, uninterrupted, monkeyp
         patch.setattr(checkpoint, "save_weights", full)
         assert cli.main(TRAIN) == 1
     trained = []
-    monkeypatch.setattr(training.Job, "_epoch", lambda self, epoch: trained.append(epoch))
+    monkeypatch.setattr(fitting.RunGroup, "epoch", lambda self, epochs: trained.append(epochs))
     assert cli.main(TRAIN) == 0
     assert not trained
     assert result(records.folder_of(small())) == uninterrupted

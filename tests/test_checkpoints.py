@@ -11,7 +11,7 @@ from unfolded.errors import RecordError
 from unfolded.runs import records
 from unfolded.runs.config import RunConfig
 from unfolded.training import checkpoint
-from unfolded.training.trainer import Job
+from unfolded.training.trainer import Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +30,12 @@ def run(run_config, store, **options):
 def interrupted(tmp_path, monkeypatch):
     """A folder with the state of one epoch."""
 
-    def stop(self, save=Job.save):
+    def stop(self, save=Trainer.save):
         save(self)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Job, "save", stop)
+        patch.setattr(Trainer, "save", stop)
         with pytest.raises(KeyboardInterrupt):
             run(small(), tmp_path)
     return records.folder_of(small(), tmp_path)

@@ -16,7 +16,7 @@ from companion import results
 from unfolded import __main__ as cli
 from unfolded import data, networks, options, training
 from unfolded.errors import ConfigError, TrainingError
-from unfolded.runs import config, grid, records
+from unfolded.runs import config, grid, records, results_table
 
 SMALL = ["--profile", "small", "--device", "cpu"]
 WILD = ["--learning-rate", "1e30"]
@@ -27,7 +27,7 @@ COMMANDS = ("train", "sweep", "tables")
 def sandbox(tmp_path, monkeypatch):
     """Runs and results lie in a folder of the test; one thread, so that nobody waits."""
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
     monkeypatch.setitem(config.PROFILES, "small", config.Profile(count=10, epochs=2, hidden=4))
     monkeypatch.setattr(cli.os, "cpu_count", lambda: 1)  # other processes know no such profile
     before = torch.get_num_threads()
@@ -68,6 +68,7 @@ def test_every_example_of_the_manual_can_be_typed(monkeypatch, capsys):
         raise ConfigError("not now")
 
     monkeypatch.setattr(training, "run", run)
+    monkeypatch.setattr(training, "fit", lambda configs, **options: run(*configs, **options))
     lines = [line.split() for line in options.EXAMPLES.splitlines() if line.startswith("  python")]
     assert [line[3] for line in lines] == ["train", "train", "sweep", "sweep", "grid", "tables"]
     # Where there is no GPU, what asks for one ends with one line.
@@ -230,19 +231,19 @@ def test_a_sweep_of_several_seeds_trains_each_of_them(capsys):
 def test_on_a_gpu_the_seeds_of_a_cell_go_together(monkeypatch, capsys):
     groups, shelves = [], []
 
-    def run_together(configs, *, shelf, **options):
+    def fit(configs, *, cache, **options):
         groups.append([(run.cs_rate, run.seed) for run in configs])
-        shelves.append(shelf)
+        shelves.append(cache)
         assert options == {"device": "auto", "store": None, "again": False, "progress": True}
         return [TrainingError(f"wild {run.seed}") for run in configs]
 
     monkeypatch.setattr(training, "resolve", lambda device: "cuda")
-    monkeypatch.setattr(training, "run_together", run_together)
+    monkeypatch.setattr(training, "fit", fit)
     words = ["sweep", "--table", "1", "--models", "l1-l1-rnn", "--profile", "small", "--together"]
     assert cli.main([*words, "2", "--seed", "0", "1", "2"]) == 1
     rates = grid.VARIED[1][1]
     assert groups == [pair for r in rates for pair in ([(r, 0), (r, 1)], [(r, 2)])]
-    assert all(shelf is shelves[0] for shelf in shelves)
+    assert all(cache is shelves[0] for cache in shelves)
     _, err = said(capsys)
     assert err == [f"unfolded: wild {seed}" for _ in rates for seed in (0, 1, 2)]
     with pytest.raises(SystemExit):

@@ -18,6 +18,7 @@ from companion.studies.sista_images.image_task import DEVIATION, LAMBDA1, LAMBDA
 from companion.studies.sista_images.image_training import Training, Trial, network, train_all
 from unfolded import solvers
 from unfolded.errors import ConfigError, RecordError, TrainingError
+from unfolded.runs import results_table
 
 SMALL = {"count": 8, "epochs": 1, "batch": 4}
 
@@ -222,7 +223,7 @@ def test_rmsprop_starts_as_the_public_code_does(on):
 class TestKeep:
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(results, "RESULTS", tmp_path)
+        monkeypatch.setattr(results_table, "RESULTS", tmp_path)
         monkeypatch.setattr(results, "note", lambda path: path)
         return tmp_path
 
@@ -346,6 +347,6 @@ def test_the_plan_names_each_trial_once():
 
 def test_the_command_line_complains_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UNFOLDED_DATA", str(tmp_path))
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     assert command_line.main(["sista-images", "--epochs", "1"]) == 1
     assert capsys.readouterr().err.startswith("companion: expected pictures at")

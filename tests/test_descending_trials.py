@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from companion import result_store, results
+from companion import result_store
 from companion.pretrained import pretrained
 from companion.studies.descending import (
     constrained_training,
@@ -17,6 +17,7 @@ from companion.studies.descending import layer_constraints as sd
 from companion.studies.descending.descending_runs import PLAN, SEEDS
 from unfolded import networks
 from unfolded.errors import ConfigError
+from unfolded.runs import results_table
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_what_is_stored_is_not_done_again_and_what_was_cut_off_is(tmp_path, monk
     plan = (constrained_training.Trial(steps=0), constrained_training.Trial("lstm", steps=0))
     monkeypatch.setattr(descending_runs, "PLAN", plan)
     monkeypatch.setattr(descending_runs, "SEEDS", (0,))
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     monkeypatch.delenv("UNFOLDED_READS", raising=False)
     assert descending_runs.main(["--source", "digits"]) == 0
     first = (tmp_path / descending_results.TRIALS).read_text()

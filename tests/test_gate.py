@@ -14,7 +14,7 @@ from companion import results
 from companion.build import freshness, import_graph
 from companion.reproduction import linear_baseline, paper_tables
 from companion.sphinx import assets, outputs, table_cells
-from unfolded.runs import records
+from unfolded.runs import records, results_table
 from unfolded.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -169,11 +169,11 @@ def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
     (tmp_path / "curves").mkdir()
     for seed in (0, 1):
         (tmp_path / "curves" / f"hash{seed}.csv").write_text("epoch,validation_mse\n1,100\n")
-    shutil.copy(results.RESULTS / linear_baseline.LEVELS, tmp_path)
+    shutil.copy(results_table.RESULTS / linear_baseline.LEVELS, tmp_path)
     runs.append(runs[0] | {"positivity": "free", "psnr_authors": 99.0})
     runs.append(runs[0] | {"status": "failed", "psnr_authors": float("nan")})
     pd.DataFrame(runs, columns=records.COLUMNS).to_csv(tmp_path / "runs.csv", index=False)
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     monkeypatch.setattr(results, "ROOT", tmp_path)
     (tmp_path / "data" / "paper").mkdir(parents=True)
     (tmp_path / table_cells.PAPER).write_text(

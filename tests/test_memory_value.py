@@ -14,7 +14,7 @@ from companion.reproduction import linear_baseline, memory_value
 from companion.reproduction.memory_value import CONDITIONS, Outcomes, conditions, evaluate, permuted
 from unfolded import training
 from unfolded.errors import RecordError
-from unfolded.runs import input_frames, records
+from unfolded.runs import input_frames, records, results_table
 from unfolded.training import checkpoint
 
 PLAN = [
@@ -39,7 +39,7 @@ def store(tmp_path_factory):
 def table(tmp_path, monkeypatch):
     """The path of a table that is not the repository's."""
     linear_baseline.committed()  # read while it can be found
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     return tmp_path / memory_value.TABLE
 
 

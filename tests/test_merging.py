@@ -4,14 +4,15 @@ from dataclasses import asdict
 
 import pytest
 
-from companion import result_store, results
+from companion import result_store
 from companion.studies.descending.constrained_training import Trial
 from unfolded.errors import RecordError
+from unfolded.runs import results_table
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     return tmp_path
 
 

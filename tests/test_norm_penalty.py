@@ -13,9 +13,10 @@ from unfolded.errors import ConfigError
 from unfolded.runs import input_frames, records
 from unfolded.runs.config import RunConfig
 from unfolded.training import checkpoint
-from unfolded.training.stacking import Group, recover
+from unfolded.training.fitting import RunGroup
+from unfolded.training.stacking import recover
 from unfolded.training.train_step import row_norms
-from unfolded.training.trainer import Job
+from unfolded.training.trainer import Trainer
 
 UNFOLDED = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
 ROWS = torch.arange(32)
@@ -23,7 +24,7 @@ ROWS = torch.arange(32)
 
 def job(config, **changes):
     frames = input_frames.on_device(config, "cpu", {})
-    made = Job(config, "cpu", records.folder_of(config, "unused"), False, frames)
+    made = Trainer(config, "cpu", records.folder_of(config, "unused"), False, frames)
     for name, value in changes.items():
         setattr(made.network, name, value)
     return made
@@ -32,7 +33,7 @@ def job(config, **changes):
 def gradients(config, **changes):
     """Return the gradients of a first step, before they are clipped."""
     made = job(config, **changes)
-    steps = Group([made]).steps
+    steps = RunGroup([made]).steps
     steps.clip = float("inf")
     steps(ROWS)
     return [p.grad for p in made.network.parameters()]
@@ -94,9 +95,9 @@ def test_side_by_side_each_is_the_run_alone(model):
     for made in (*beside, *alone):
         made.network.double()
         made.train, made.validation = made.train.double(), made.validation.double()
-    Group(beside).epoch([0, 0])
+    RunGroup(beside).epoch([0, 0])
     for one, other in zip(beside, alone, strict=True):
-        Group([other]).epoch([0])
+        RunGroup([other]).epoch([0])
         for p, q in zip(one.network.parameters(), other.network.parameters(), strict=True):
             torch.testing.assert_close(p, q, rtol=1e-10, atol=1e-10)
 
@@ -105,7 +106,7 @@ def test_side_by_side_each_is_the_run_alone(model):
 def test_a_penalised_step_asks_the_device_for_no_value(model):
     """So a GPU can replay it like all others."""
     jobs = [job(small(model, seed=seed, norm_penalty=20.0)) for seed in (0, 1)]
-    steps = Group(jobs).steps
+    steps = RunGroup(jobs).steps
     with Questions() as seen:
         steps(torch.arange(64).view(2, 32) % 40)
         assert seen.asked == []

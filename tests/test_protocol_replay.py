@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from companion import result_store, results
+from companion import result_store
 from companion.reproduction import protocol_replay
 from companion.reproduction.protocol_replay import BATCH, PIXELS, Trial, build, phi_by_cases, replay
 from unfolded.errors import ConfigError, TrainingError
 from unfolded.prox import prox_l1_l1
+from unfolded.runs import results_table
 
 SMALL = Trial(hidden=64, n=16, source="digits")
 FRAMES = protocol_replay.frames_of("digits", "area", count=400)
@@ -105,7 +106,7 @@ def test_an_unknown_network_is_refused():
 
 def test_the_command_stores_each_replay_once_with_its_origin(tmp_path, monkeypatch, capsys):
     other = replace(SMALL, network="gru")
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     monkeypatch.setattr(protocol_replay, "plan", lambda: [SMALL, replace(SMALL, seed=1), other])
     monkeypatch.setattr(protocol_replay, "frames_of", lambda *_: FRAMES)
     monkeypatch.setattr(protocol_replay, "AT", (1, 2))

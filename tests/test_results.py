@@ -43,7 +43,6 @@ def keep(store, *runs):
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     """The path of a table of runs that is not the repository's."""
-    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
     return tmp_path / "results" / "runs.csv"
 

@@ -12,7 +12,7 @@ from companion import results, speed
 from companion.interleaved_timing import Timing, interleave
 from companion.plots import speed_plots
 from unfolded import networks, solvers
-from unfolded.runs import named_grids
+from unfolded.runs import named_grids, results_table
 from unfolded.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +30,7 @@ SIZES = {"n0": 256, "n": 20, "hidden": 24, "depth": 3}
 def folder(tmp_path, monkeypatch):
     """An empty data/results/ of the test's own."""
     monkeypatch.setattr(results, "ROOT", tmp_path)
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
     return tmp_path
 

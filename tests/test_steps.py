@@ -11,8 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from unfolded import runtime
 from unfolded.networks import names
 from unfolded.training import checkpoint, train_step
-from unfolded.training.stacking import Alone, Stacked, recover
-from unfolded.training.train_step import Steps
+from unfolded.training.stacking import SingleModel, StackedModels, recover
+from unfolded.training.train_step import TrainSteps
 
 BATCH, CLIP, RATE = 4, 0.25, 3e-4
 
@@ -27,15 +27,15 @@ def networks(*seeds, model="reweighted-rnn"):
 
 
 def made(*nets, data=None):
-    runs = Stacked(nets) if len(nets) > 1 else Alone(nets[0])
+    runs = StackedModels(nets) if len(nets) > 1 else SingleModel(nets[0])
     adams = [torch.optim.Adam(net.parameters(), lr=RATE, fused=True) for net in nets]
-    return Steps(runs, adams, frames() if data is None else data, batch=BATCH, clip=CLIP)
+    return TrainSteps(runs, adams, frames() if data is None else data, batch=BATCH, clip=CLIP)
 
 
 def state(taken):
     """Return parameters, moments and step counts, by value."""
     found = [optimiser.state_dict()["state"] for optimiser in taken.optimisers]
-    return copy.deepcopy(([leaf.detach() for leaf in taken.runs.leaves], found))
+    return copy.deepcopy(([leaf.detach() for leaf in taken.models.leaves], found))
 
 
 def assert_same(ours, theirs):
@@ -106,9 +106,9 @@ def test_a_gradient_whose_squares_overflow_is_clipped_and_the_run_goes_on():
     log = taken.epoch(torch.tensor([4, 5, 6, 7, 0, 1, 2, 3]))
     assert log[:2].isfinite().all() and log[0, 1] > 1e20
     assert taken.failed.item() == 0
-    gradient = torch.cat([leaf.grad.flatten() for leaf in taken.runs.leaves])
+    gradient = torch.cat([leaf.grad.flatten() for leaf in taken.models.leaves])
     assert gradient.norm() <= CLIP * 1.001
-    assert all(leaf.isfinite().all() for leaf in taken.runs.leaves)
+    assert all(leaf.isfinite().all() for leaf in taken.models.leaves)
 
 
 def test_a_run_that_fails_leaves_those_beside_it_alone():
@@ -116,13 +116,13 @@ def test_a_run_that_fails_leaves_those_beside_it_alone():
     bad[5] = float("nan")
     both, alone = made(*networks(0, 1), data=bad), made(*networks(1), data=bad)
     orders = torch.tensor([[4, 5, 6, 7, 0, 1, 2, 3], [0, 1, 2, 3, 8, 9, 10, 11]])
-    before = [leaf.detach()[0].clone() for leaf in both.runs.leaves]
+    before = [leaf.detach()[0].clone() for leaf in both.models.leaves]
     log = both.epoch(orders)
     alone.epoch(orders[1])
     assert both.failed.tolist() == [1, 0]
     assert log[:2, 1].isfinite().all()
-    assert_same([leaf.detach()[0] for leaf in both.runs.leaves], before)
-    for ours, theirs in zip(both.runs.leaves, alone.runs.leaves, strict=True):
+    assert_same([leaf.detach()[0] for leaf in both.models.leaves], before)
+    for ours, theirs in zip(both.models.leaves, alone.models.leaves, strict=True):
         torch.testing.assert_close(ours.detach()[1], theirs.detach(), rtol=1e-5, atol=1e-6)
 
 
@@ -144,7 +144,7 @@ def gpu(monkeypatch):
 
         return replay
 
-    monkeypatch.setattr(train_step, "beside", beside)
+    monkeypatch.setattr(train_step, "on_side_stream", beside)
     monkeypatch.setattr(train_step, "capture", capture)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     return asked
@@ -155,13 +155,13 @@ def test_warm_up_and_replay_take_each_step_once_and_the_rest_of_a_batch_is_not_r
     eager, replayed = made(*networks(*seeds)), made(*networks(*seeds))
     replayed.on_gpu = True
     for _ in range(2):
-        orders = torch.stack([torch.randperm(14) for _ in seeds]).view(*eager.runs.shape, -1)
+        orders = torch.stack([torch.randperm(14) for _ in seeds]).view(*eager.models.shape, -1)
         # The rate on the device has single precision.
         ours, theirs = replayed.epoch(orders), eager.epoch(orders)
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     assert gpu == ["beside"] * 3 + ["capture"] + ["replay"] * 3
     assert replayed.captured and not eager.captured
-    for ours, theirs in zip(replayed.runs.leaves, eager.runs.leaves, strict=True):
+    for ours, theirs in zip(replayed.models.leaves, eager.models.leaves, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
     groups = [optimiser.param_groups[0] for optimiser in replayed.optimisers]
     assert [(group["lr"], group["capturable"]) for group in groups] == [(RATE, False)] * len(seeds)
@@ -217,7 +217,7 @@ def test_a_step_that_could_not_be_captured_goes_on(gpu, monkeypatch):
         tried.epoch(torch.arange(14))
         eager.epoch(torch.arange(14))
     assert gpu == ["beside"] * 3 + ["no capture"] and not tried.captured
-    for ours, theirs in zip(tried.runs.leaves, eager.runs.leaves, strict=True):
+    for ours, theirs in zip(tried.models.leaves, eager.models.leaves, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 

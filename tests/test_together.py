@@ -7,17 +7,17 @@ from small_runs import small
 from unfolded import training
 from unfolded.errors import RecordError, TrainingError
 from unfolded.runs import input_frames, records
-from unfolded.training import checkpoint, stacking
-from unfolded.training.stacking import Group
-from unfolded.training.trainer import Job
+from unfolded.training import checkpoint, fitting
+from unfolded.training.fitting import RunGroup
+from unfolded.training.trainer import Trainer
 
 MODELS = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
 SEVERAL = ({}, {"seed": 1}, {"seed": 2, "lambda1": 0.5, "lambda2": 0.1}, {"learning_rate": 1e-3})
 
 
-def made(run_config, store="unused", shelf=None):
-    frames = input_frames.on_device(run_config, "cpu", {} if shelf is None else shelf)
-    return Job(run_config, "cpu", records.folder_of(run_config, store), False, frames)
+def made(run_config, store="unused", cache=None):
+    frames = input_frames.on_device(run_config, "cpu", {} if cache is None else cache)
+    return Trainer(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
 def double(job):
@@ -28,7 +28,7 @@ def double(job):
 
 def trained(jobs, epochs):
     """Train jobs as one group; a list of one is a run alone."""
-    group = Group(jobs)
+    group = RunGroup(jobs)
     for epoch in range(epochs):
         for job, ended in zip(jobs, group.epoch([epoch] * len(jobs)), strict=True):
             job.close(epoch, *ended)
@@ -65,28 +65,28 @@ def test_in_single_precision_one_step_is_the_step_alone(model, fast):
     jobs, alone = ([made(small(model, **fields)) for fields in SEVERAL] for _ in range(2))
     for job in (*jobs, *alone):
         job.network.fast = fast
-    Group(jobs).steps(rows)
+    RunGroup(jobs).steps(rows)
     for job, other, own in zip(jobs, alone, rows, strict=True):
-        Group([other]).steps(own)
+        RunGroup([other]).steps(own)
         for p, q in zip(job.network.parameters(), other.network.parameters(), strict=True):
             torch.testing.assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-5)
 
 
 def test_each_has_its_own_matrix_and_order_and_all_share_the_data():
-    shelf = {}
-    one, two = (made(small(seed=seed), shelf=shelf) for seed in (0, 1))
+    cache = {}
+    one, two = (made(small(seed=seed), cache=cache) for seed in (0, 1))
     assert one.train is two.train and one.test is two.test
     assert not torch.equal(one.network.A, two.network.A)
     assert not torch.equal(one.order(0), two.order(0))
-    made(small(protocol="normalised"), shelf=shelf)
-    assert len(shelf) == 1
+    made(small(protocol="normalised"), cache=cache)
+    assert len(cache) == 1
 
 
 # Coming and going ------------------------------------------------------------------------------
 
 
 def ended(configs, store, **options):
-    return training.run_together(configs, store=store, progress=False, **options)
+    return training.fit(configs, store=store, progress=False, **options)
 
 
 def test_together_they_get_the_records_that_they_would_get_alone(tmp_path):
@@ -108,7 +108,7 @@ def test_together_they_get_the_records_that_they_would_get_alone(tmp_path):
 def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatch):
     configs = [small(seed=seed) for seed in range(3)]
     whole = ended(configs, tmp_path / "whole")
-    sizes, save = [], Job.save
+    sizes, save = [], Trainer.save
 
     def stop(self):
         save(self)
@@ -117,7 +117,7 @@ def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatc
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Job, "save", stop)
+        patch.setattr(Trainer, "save", stop)
         with pytest.raises(KeyboardInterrupt):
             ended(configs, tmp_path / "cut")
         with pytest.raises(KeyboardInterrupt):
@@ -136,14 +136,14 @@ def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatc
 
 def test_a_state_kept_in_a_group_serves_the_run_alone(tmp_path, monkeypatch):
     whole = training.run(small(), store=tmp_path / "whole", progress=False)
-    configs, save = [small(), small(seed=1)], Job.save
+    configs, save = [small(), small(seed=1)], Trainer.save
 
     def stop(self):
         save(self)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Job, "save", stop)
+        patch.setattr(Trainer, "save", stop)
         with pytest.raises(KeyboardInterrupt):
             ended(configs, tmp_path / "cut")
     record = training.run(small(), store=tmp_path / "cut", progress=False)
@@ -154,14 +154,14 @@ def test_a_state_kept_in_a_group_serves_the_run_alone(tmp_path, monkeypatch):
 def test_one_that_fails_gets_its_record_and_the_others_go_on(tmp_path, monkeypatch):
     configs = [small(seed=seed) for seed in range(3)]
     whole = ended(configs, tmp_path / "whole")
-    begin = Job.begin
+    begin = Trainer.begin
 
-    def wild(self, together):
-        begin(self, together)
+    def wild(self, group_size):
+        begin(self, group_size)
         if self.config.seed == 1:
             self.optimiser.param_groups[0]["lr"] = 1e30
 
-    monkeypatch.setattr(Job, "begin", wild)
+    monkeypatch.setattr(Trainer, "begin", wild)
     first, failed, last = ended(configs, tmp_path / "cut")
     assert isinstance(failed, TrainingError)
     record = records.load(records.folder_of(configs[1], tmp_path / "cut"))
@@ -191,7 +191,7 @@ def test_on_a_gpu_the_first_state_is_kept_and_then_one_every_half_minute(tmp_pat
 
 def test_every_run_shows_its_epochs(tmp_path, capsys):
     configs = [small(seed=seed) for seed in range(2)]
-    training.run_together(configs, store=tmp_path, progress=True)
+    training.fit(configs, store=tmp_path, progress=True)
     lines = capsys.readouterr().err.splitlines()
     heads = [f"{c.model} {c.hash}  epoch {k}/3" for k in (1, 2, 3) for c in configs]
     assert sorted(line.partition("  train")[0] for line in lines) == sorted(heads)
@@ -204,9 +204,9 @@ def test_runs_of_one_shape_go_together():
     seeds = [small(seed=seed) for seed in range(5)]
     other = [small(hidden=7), small(cs_rate=0.3), small("sista-rnn"), small(protocol="normalised")]
     softplus, calm = small(positivity="softplus"), small(lambda2=0.3)
-    found = stacking.groups([*seeds, *other, softplus, calm, seeds[0]], most=4)
+    found = training.groups([*seeds, *other, softplus, calm, seeds[0]], most=4)
     assert found == [seeds[:4], [seeds[4], calm], *([each] for each in other), [softplus]]
-    assert stacking.groups([small("lstm", seed=seed) for seed in range(2)]) == [
+    assert training.groups([small("lstm", seed=seed) for seed in range(2)]) == [
         [small("lstm")],
         [small("lstm", seed=1)],
     ]
@@ -215,17 +215,17 @@ def test_runs_of_one_shape_go_together():
 def test_on_a_gpu_all_runs_are_trained_in_groups_and_one_that_fails_stops_none(monkeypatch):
     seen = []
 
-    def run_together(group, *, device, shelf, **options):
-        seen.append((group, device, shelf, options))
+    def fit(group, *, device, cache, **options):
+        seen.append((group, device, cache, options))
         return [TrainingError("wild") if config.seed == 3 else config.seed for config in group]
 
-    monkeypatch.setattr(training, "resolve", lambda device: "cuda")
-    monkeypatch.setattr(training, "run_together", run_together)
+    monkeypatch.setattr(fitting, "resolve", lambda device: "cuda")
+    monkeypatch.setattr(fitting, "fit", fit)
     configs = [small("gru"), *(small(seed=seed) for seed in (0, 1, 2)), small()]
     assert training.run_all(configs, device="cuda", together=2, again=True) == [0, 0, 1, 2, 0]
     assert [group for group, *_ in seen] == [[configs[0]], configs[1:3], [configs[3]]]
     assert all(rest[0] == "cuda" and rest[2] == {"again": True, "store": None} for _, *rest in seen)
-    assert len({id(shelf) for _, _, shelf, _ in seen}) == 1
+    assert len({id(cache) for _, _, cache, _ in seen}) == 1
     monkeypatch.setattr(records, "load", lambda folder, config: f"record of seed {config.seed}")
     wild, gru = small(seed=3), small("gru")
     assert training.run_all([wild, gru], device="cuda") == ["record of seed 3", 0]

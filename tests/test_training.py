@@ -13,8 +13,8 @@ from unfolded import data, runtime, training
 from unfolded.errors import ConfigError, RecordError, TrainingError
 from unfolded.runs import config, input_frames, records
 from unfolded.runs.config import Protocol
-from unfolded.training import checkpoint, stacking, trainer
-from unfolded.training.trainer import Job
+from unfolded.training import checkpoint, fitting, stacking, trainer
+from unfolded.training.trainer import Trainer
 
 INTERRUPTIONS = [
     (name, moment)
@@ -46,7 +46,13 @@ def run(run_config, store, **options):
 def made(run_config=None, store="unused"):
     run_config = run_config or small()
     frames = input_frames.on_device(run_config, "cpu", {})
-    return Job(run_config, "cpu", records.folder_of(run_config, store), False, frames)
+    return Trainer(run_config, "cpu", records.folder_of(run_config, store), False, frames)
+
+
+def train_epoch(trainer, epoch):
+    """Train a run alone for one epoch."""
+    (result,) = fitting.RunGroup([trainer]).epoch([epoch])
+    trainer.close(epoch, *result)
 
 
 # Killed and started again ----------------------------------------------------------------------
@@ -132,7 +138,7 @@ def test_an_interrupted_repetition_is_no_finished_run(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Job, "save", lambda self, save=Job.save: save(self) or stop(self))
+        patch.setattr(Trainer, "save", lambda self, save=Trainer.save: save(self) or stop(self))
         with pytest.raises(KeyboardInterrupt):
             run(small(), tmp_path, again=True)
     assert seen == [None]
@@ -186,7 +192,7 @@ def test_negative_thresholds_of_free_parameters_are_no_crash(tmp_path):
 def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(stacking, "errors", lambda *_: torch.tensor(math.inf))
+    monkeypatch.setattr(fitting, "mean_squared_errors", lambda *_: torch.tensor(math.inf))
     with pytest.raises(TrainingError, match="validation error of inf in epoch 1, step 2, its last"):
         run(small(), tmp_path)
 
@@ -231,9 +237,9 @@ def batches(run_config):
     with pytest.MonkeyPatch.context() as patch:
         recover = stacking.recover
         patch.setattr(stacking, "recover", lambda net, x: seen.append(x) or recover(net, x))
-        patch.setattr(stacking, "errors", lambda *_: torch.zeros(()))
-        one._epoch(0)
-        one._epoch(1)
+        patch.setattr(fitting, "mean_squared_errors", lambda *_: torch.zeros(()))
+        train_epoch(one, 0)
+        train_epoch(one, 1)
     return seen
 
 
@@ -260,12 +266,10 @@ def rates(validation, monkeypatch):
     """Return the learning rate of each epoch when the validation errors are these."""
     one = made()
     one.train = one.train[:1]
-    errors = iter(validation)
-    monkeypatch.setattr(
-        stacking, "errors", lambda *_: torch.tensor(float(next(errors)), dtype=torch.float64)
-    )
+    errors = iter(torch.tensor(validation, dtype=torch.float64))
+    monkeypatch.setattr(fitting, "mean_squared_errors", lambda *_: next(errors))
     for epoch in range(len(validation)):
-        one._epoch(epoch)
+        train_epoch(one, epoch)
     return [round(rate / one.config.scale.learning_rate, 6) for rate in one.curves["learning_rate"]]
 
 
@@ -278,7 +282,7 @@ def test_the_rate_decays_by_three_tenths_after_five_epochs_without_a_better_one(
 def test_the_gradient_is_clipped_to_a_quarter():
     one = made()
     one.train = one.train[:32]
-    one._epoch(0)
+    train_epoch(one, 0)
     gradients = torch.cat([p.grad.flatten() for p in one.network.parameters()])
     assert gradients.norm().item() == pytest.approx(0.25, rel=1e-4)
 
@@ -289,7 +293,7 @@ def test_the_training_error_printed_is_the_mean_square_in_grey_levels(protocol):
     one.train = one.train[:32]
     with torch.no_grad():
         error = (one.network(one.train) - one.train).double() * 255 / one.config.scale.peak
-    one._epoch(0)
+    train_epoch(one, 0)
     assert one.curves["train_mse"] == [pytest.approx(error.square().mean().item(), rel=1e-5)]
 
 
@@ -360,7 +364,7 @@ def test_runs_side_by_side_are_the_runs_alone(tmp_path):
 
 
 def test_of_several_runs_one_that_fails_stops_no_other(tmp_path, monkeypatch):
-    monkeypatch.setattr(training.os, "cpu_count", lambda: 1)  # in this process
+    monkeypatch.setattr(fitting.os, "cpu_count", lambda: 1)  # in this process
     wild = small(learning_rate=1e30)
     found = training.run_all([wild, small("gru"), wild], store=tmp_path, progress=False)
     assert [record.status for record in found] == ["failed", "done", "failed"]

@@ -11,6 +11,7 @@ from companion import results
 from unfolded import files
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import stamp
+from unfolded.runs import results_table
 
 _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
 
@@ -28,7 +29,7 @@ def key(fields: dict) -> str:
 
 def stored(name: str) -> set[str]:
     """Return the first entries of the rows of a table of data/results/; none if there is none."""
-    there = (results.RESULTS / name).exists()
+    there = (results_table.RESULTS / name).exists()
     return set(results.committed(name).iloc[:, 0]) if there else set()
 
 
@@ -38,7 +39,7 @@ def merge(name: str, rows: list[dict]) -> None:
     Raises RecordError if the table is damaged or cannot be written; the old one stays.
     """
     key = next(iter(rows[0]))
-    path, new = results.RESULTS / name, pd.DataFrame(rows)
+    path, new = results_table.RESULTS / name, pd.DataFrame(rows)
     if path.exists():
         try:
             # Kept as text, so that what does not change keeps its every digit.

@@ -8,8 +8,7 @@ import pandas as pd
 from companion import attribution
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import ROOT
-from unfolded.runs import records
-from unfolded.runs.results_table import RESULTS
+from unfolded.runs import records, results_table
 
 # A commit or a hash may happen to be made of digits only.
 _NAMES = ("commit", "config_hash", "data_sha256")
@@ -17,17 +16,17 @@ _NAMES = ("commit", "config_hash", "data_sha256")
 
 def committed(name: str = "runs.csv") -> pd.DataFrame:
     """Return a table of data/results/, the measured values that come with the repository."""
-    return read(RESULTS / name)
+    return read(results_table.RESULTS / name)
 
 
 def curves(config_hash: str) -> pd.DataFrame:
     """Return the committed learning curves of a run: one row an epoch, as in its record."""
-    return read(RESULTS / "curves" / f"{config_hash}.csv")
+    return read(results_table.RESULTS / "curves" / f"{config_hash}.csv")
 
 
 def sequences(config_hash: str) -> pd.DataFrame | None:
     """Return the committed test errors of a run, one row a sequence, or None if it kept none."""
-    path = RESULTS / "sequences" / f"{config_hash}.csv"
+    path = results_table.RESULTS / "sequences" / f"{config_hash}.csv"
     return read(path) if path.exists() else None
 
 

@@ -12,8 +12,8 @@ from unfolded.errors import RecordError
 from unfolded.runs import named_grids
 from unfolded.runs.config import PROTOCOLS, RunConfig
 from unfolded.runtime import flushed_denormals
-from unfolded.training.stacking import Alone
-from unfolded.training.train_step import Steps
+from unfolded.training.stacking import SingleModel
+from unfolded.training.train_step import TrainSteps
 
 NOT_RUN = "– not run"
 TARGETS = {
@@ -252,7 +252,7 @@ def here(hidden: int = 256, rounds: int = 7) -> pd.DataFrame:
         net = networks.build("reweighted-rnn", hidden=hidden)
         net.fast = fast
         adam = Adam(net.parameters(), lr=scale.learning_rate, fused=True)
-        steps = Steps(Alone(net), [adam], frames, batch=scale.batch, clip=scale.clip)
+        steps = TrainSteps(SingleModel(net), [adam], frames, batch=scale.batch, clip=scale.clip)
         return lambda: steps.epoch(order)
 
     with flushed_denormals():

@@ -66,14 +66,14 @@ def _sweep(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-_SHELF = {}
+_CACHE = {}
 """The frames that a process of a sweep has loaded, for its next runs."""
 
 
 def _attempt(group: list[RunConfig], how: dict) -> list[records.Record | UnfoldedError]:
     """Return how each run of a group ended; a folder in use or damaged stops no other group."""
     try:
-        return training.run_together(group, shelf=_SHELF, **how)
+        return training.fit(group, cache=_CACHE, **how)
     except RecordError as error:
         return [error.with_traceback(None)] * len(group)
 

@@ -28,12 +28,12 @@ from companion.run_set import PRINTED, Difference, decibel, paired
 from unfolded import data, files, metrics, runtime
 from unfolded.errors import RecordError, complain
 from unfolded.networks import names, unfolded
-from unfolded.runs import input_frames, records
+from unfolded.runs import input_frames, records, results_table
 from unfolded.runs.config import PROFILES, RunConfig, usual_depth
 from unfolded.runs.grid import AS_REPORTED, STARTS
 from unfolded.seeds import derive
 from unfolded.training import checkpoint
-from unfolded.training.stacking import Alone, recovered
+from unfolded.training.stacking import SingleModel, estimates
 
 TABLE, ERRORS = "memory.csv", "memory"
 """The table in data/results/, a row a run, and the folder of errors, a file a run."""
@@ -69,10 +69,12 @@ class Outcomes:
     @classmethod
     def committed(cls, hidden: int = 256) -> "Outcomes":
         """Return what data/results/ has at a width; empty tables if there is none."""
-        if not results.note(results.RESULTS / TABLE).exists():
+        if not results.note(results_table.RESULTS / TABLE).exists():
             return cls(pd.DataFrame(columns=["config_hash", *_LIKE, _TRAINED]), {})
         runs = results.committed(TABLE).query("hidden == @hidden")
-        paths = {name: results.RESULTS / ERRORS / f"{name}.csv" for name in runs["config_hash"]}
+        paths = {
+            name: results_table.RESULTS / ERRORS / f"{name}.csv" for name in runs["config_hash"]
+        }
         return cls(runs, {name: results.read(path) for name, path in paths.items()})
 
     def trained(self) -> "Outcomes":
@@ -115,12 +117,12 @@ def conditions(
     One pair, or one for each permutation. Both (sequences, time, n0), in the order in which the
     network saw the frames. Without state each frame meets the state before a first frame.
     """
-    alone, single = Alone(network), frames.reshape(-1, 1, frames.shape[-1])
+    alone, single = SingleModel(network), frames.reshape(-1, 1, frames.shape[-1])
     orders = [permuted(frames, number) for number in range(permutations)]
     return {
-        "as_trained": [(frames, recovered(alone, frames))],
-        "without_state": [(frames, recovered(alone, single).reshape(frames.shape))],
-        "shuffled": [(order, recovered(alone, order)) for order in orders],
+        "as_trained": [(frames, estimates(alone, frames))],
+        "without_state": [(frames, estimates(alone, single).reshape(frames.shape))],
+        "shuffled": [(order, estimates(alone, order)) for order in orders],
     }
 
 
@@ -151,13 +153,13 @@ def eligible(found: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
     return found[np.logical_and.reduce(same)]
 
 
-def examine(folder: Path, row: dict, shelf: dict, permutations: int = PERMUTATIONS) -> tuple:
+def examine(folder: Path, row: dict, cache: dict, permutations: int = PERMUTATIONS) -> tuple:
     """Test the network of a finished run: its row of the table, and its errors.
 
     Raises RecordError if its weights are damaged, or the frames are not those of its training.
     """
     network, config = checkpoint.load_network(folder)
-    frames = input_frames.on_device(config, "cpu", shelf)
+    frames = input_frames.on_device(config, "cpu", cache)
     if row["data_sha256"] != frames.sha256:
         got, do = f"those of {frames.sha256[:12]}", "use the data of the run"
         raise RecordError(complain(f"frames {row['data_sha256'][:12]}", got, do))
@@ -178,7 +180,7 @@ def keep(name: str, row: dict, errors: pd.DataFrame) -> None:
     """Write the errors of a run, then its row: a row without errors is tested again."""
     content = io.StringIO()
     errors.to_csv(content, index_label="sequence", float_format="%.4g", lineterminator="\n")
-    files.write(results.RESULTS / ERRORS / f"{name}.csv", content.getvalue())
+    files.write(results_table.RESULTS / ERRORS / f"{name}.csv", content.getvalue())
     result_store.merge(TABLE, [row])
 
 
@@ -186,8 +188,8 @@ def update(
     base: RunConfig, store: str | Path | None = None, permutations: int = PERMUTATIONS
 ) -> Iterable[dict]:
     """Test the runs of a folder that are not stored, or whose weights changed; yield their rows."""
-    known, shelf = {}, {}
-    if (results.RESULTS / TABLE).exists():
+    known, cache = {}, {}
+    if (results_table.RESULTS / TABLE).exists():
         rows = results.committed(TABLE)
         origin = zip(rows["weights_sha256"], rows["permutations"], strict=True)
         known = dict(zip(rows["config_hash"], origin, strict=True))
@@ -196,7 +198,7 @@ def update(
         folder = records.store(store) / name
         checksum = weights_sha256(folder)
         if checksum and known.get(name) != (checksum, permutations):
-            tested, errors = examine(folder, row, shelf, permutations)
+            tested, errors = examine(folder, row, cache, permutations)
             keep(name, tested, errors)
             yield tested
 

@@ -18,9 +18,9 @@ def beside():
     from companion import results
     from companion.reproduction import paper_tables
     from companion.run_set import Evidence
-    from unfolded.runs import records
+    from unfolded.runs import records, results_table
 
-    path = results.RESULTS / RUNS.name
+    path = results_table.RESULTS / RUNS.name
     runs = results.committed() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
     runs = paper_tables.full_scale(runs[runs["status"] == "done"])
     # Of the learning curves only the unfolded networks' are read: they choose the initial λ.

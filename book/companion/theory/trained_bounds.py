@@ -23,7 +23,7 @@ from unfolded.networks.sista import SistaRNN
 from unfolded.networks.srnn import SRNN
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import VARIED
-from unfolded.training.stacking import Alone, recovered
+from unfolded.training.stacking import SingleModel, estimates
 
 DELTA = 0.05
 """The probability with which a promised gap may fail."""
@@ -177,7 +177,7 @@ def errors(net: SequenceNetwork, frames: Tensor, peak: float = 255.0) -> np.ndar
 
     frames: (sequences, time, n0) in [0, ``peak``]; result (sequences,).
     """
-    error = (recovered(Alone(net), frames) - frames) * (255 / peak)
+    error = (estimates(SingleModel(net), frames) - frames) * (255 / peak)
     return error.double().square().mean((1, 2)).numpy()
 
 

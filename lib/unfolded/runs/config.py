@@ -58,9 +58,10 @@ class RunConfig:
     255; under the protocol "normalised" they are divided by 255 along with the frames, but for
     the λ2 of SISTA-RNN, which weighs a square and has no unit; λ2 = 0 is held there.
     ``reweighting`` says what reweighted-RNN trains of Z and g. ``norm_penalty``, of unfolded
-    networks, weighs a sum of row norms (see `unfolded.training.train_step.row_norms`) against the training error
-    of a pixel, in squared grey levels of 255 under either protocol. ``learning_rate`` is
-    that of the first epoch; ``schedule`` says when it is lowered (see :data:`SCHEDULES`).
+    networks, weighs a sum of row norms (``row_norms`` in unfolded.training.train_step) against the
+    training error of a pixel, in squared grey levels of 255 under either protocol.
+    ``learning_rate`` is that of the first epoch; ``schedule`` says when it is lowered (see
+    :data:`SCHEDULES`).
     ``memory`` "off" fixes the link of an unfolded network to the previous frame at zero.
     ``variant`` names other options of a stacked network (see :data:`unfolded.choices.VARIANTS`).
     Raises ConfigError on a value that no run can have. Numbers are kept as plain int and float,

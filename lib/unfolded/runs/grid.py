@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from unfolded.choices import MODELS, UNFOLDED
-from unfolded.runs.config import RunConfig
 from unfolded.errors import ConfigError, complain
+from unfolded.runs.config import RunConfig
 
 VARIED = {
     1: ("cs_rate", (0.1, 0.2, 0.3, 0.4, 0.5)),

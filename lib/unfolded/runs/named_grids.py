@@ -7,8 +7,8 @@ import numpy as np
 from unfolded.choices import UNFOLDED, VARIANTS
 from unfolded.errors import ConfigError, complain
 from unfolded.runs.config import SCHEDULES, RunConfig
-from unfolded.runs.parameter_count import matched
 from unfolded.runs.grid import STARTS, VARIED, initialised, row, table
+from unfolded.runs.parameter_count import matched
 
 
 def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:

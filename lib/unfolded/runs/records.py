@@ -9,9 +9,9 @@ from pathlib import Path
 import filelock
 
 from unfolded import files
-from unfolded.runs.config import FIRST_FIELDS, LATER, RunConfig
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import ROOT
+from unfolded.runs.config import FIRST_FIELDS, LATER, RunConfig
 
 RECORD = "record.json"
 METRICS = ("psnr_authors", "psnr_frame", "psnr_sequence", "psnr_global", "test_mse")

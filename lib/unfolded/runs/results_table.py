@@ -22,7 +22,7 @@ def merge(records: Sequence[Record]) -> int:
     Returns the number of rows of the table. Raises RecordError if the existing table is damaged.
     """
     path = RESULTS / "runs.csv"
-    rows = [{name: _text(name, value) for name, value in record.row().items()} for record in records]
+    rows = [_text_row(record) for record in records]
     try:
         if path.exists():
             # Rows are read as text, so that unchanged values keep every digit.
@@ -74,6 +74,10 @@ def _digits(value: float) -> str:
     if _missing(value):
         return ""
     return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def _text_row(record: Record) -> dict[str, str]:
+    return {name: _text(name, value) for name, value in record.row().items()}
 
 
 def _text(name: str, value: object) -> str:

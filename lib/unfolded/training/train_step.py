@@ -1,4 +1,4 @@
-"""Training steps that never wait for the device: what they met is read once an epoch."""
+"""Training steps that do not wait for the device: their log is read once per epoch."""
 
 import functools
 import warnings
@@ -12,8 +12,8 @@ _WARM_UP = 3
 """Steps taken before the capture: kernels are compiled and memory is found in them."""
 
 
-class Steps:
-    r"""The steps of a run, or of runs side by side: loss, gradient, clipping, Adam.
+class TrainSteps:
+    r"""The steps of a run, or of runs of one shape: loss, gradient, clipping, Adam.
 
     .. math:: \ell = \tfrac1B \sum_{b,t} \|\hat s_{b,t} - s_{b,t}\|^2, \qquad
         g \leftarrow g \min(1, \tfrac{\rho}{\|g\| + 10^{-6}})
@@ -22,14 +22,14 @@ class Steps:
     replayed. No step waits for the device: loss and norms go into a table there, and where one
     is not finite, this step and all later ones of its run change nothing.
 
-    ``frames`` (sequences, time, n0) serve all runs. ``runs`` is ``Alone`` or ``Stacked`` of
-    stacking.py, whose dimension of runs leads everywhere. With a ``penalty`` μ the gradient is that
-    of ℓ + μ Σ_l ‖W_l‖_{1,∞}, see :func:`row_norms`; the loss in the log stays ℓ.
+    ``models`` is a ``SingleModel`` or ``StackedModels`` of stacking.py, whose dimension of runs is
+    the first everywhere; all runs read ``frames`` (sequences, time, n0). With a ``penalty`` μ the
+    gradient is that of ℓ + μ Σ_l ‖W_l‖_{1,∞}, see :func:`row_norms`; the loss in the log is ℓ.
     """
 
     def __init__(
         self,
-        runs,
+        models,
         optimisers: Sequence[Adam],
         frames: Tensor,
         *,
@@ -37,21 +37,21 @@ class Steps:
         clip: float,
         penalty: float = 0.0,
     ):
-        self.runs, self.optimisers, self.frames = runs, list(optimisers), frames
+        self.models, self.optimisers, self.frames = models, list(optimisers), frames
         self.batch, self.clip, self.penalty = batch, clip, penalty
-        leaf = runs.leaves[0].detach()
+        leaf = models.leaves[0].detach()
         # Adam must not read a rate that is a plain number into a graph, for it changes later.
         self.rates = [leaf.new_zeros((), dtype=torch.float32) for _ in optimisers]
         self._set_rates()
         self.on_gpu = leaf.is_cuda
         count = -(-len(frames) // batch)
-        self.log = leaf.new_zeros(count, *runs.shape, 2 + len(runs.leaves))
+        self.log = leaf.new_zeros(count, *models.shape, 2 + len(models.leaves))
         self.at = torch.zeros(1, dtype=torch.long, device=leaf.device)
-        self.failed = torch.zeros(runs.shape, dtype=torch.float32, device=leaf.device)
+        self.failed = torch.zeros(models.shape, dtype=torch.float32, device=leaf.device)
         for optimiser, failed in zip(self.optimisers, self.failed.view(-1).unbind(), strict=True):
             # Where gradient scaling puts it: fused Adam then skips the step on the device.
             optimiser.found_inf = failed
-        self.rows = torch.zeros(*runs.shape, batch, dtype=torch.long, device=leaf.device)
+        self.rows = torch.zeros(*models.shape, batch, dtype=torch.long, device=leaf.device)
         self.stream = torch.cuda.Stream(leaf.device) if self.on_gpu else None
         self.warm, self.replay = 0, None
 
@@ -77,7 +77,7 @@ class Steps:
             self.step(rows)
         elif self.warm < _WARM_UP:
             # These are steps of the run like all others; only their stream is another.
-            beside(self.stream, functools.partial(self.step, rows))
+            on_side_stream(self.stream, functools.partial(self.step, rows))
             self.warm += 1
         else:
             if self.warm == _WARM_UP:
@@ -99,16 +99,16 @@ class Steps:
 
     def step(self, rows: Tensor) -> None:
         """Take one step with these rows of the frames, call by call."""
-        for leaf in self.runs.leaves:
+        for leaf in self.models.leaves:
             leaf.grad = None
         for optimiser in self.optimisers:
             optimiser.zero_grad()
         frames = self.frames[rows]
-        losses = descend(self.runs.recover(frames), frames)
+        losses = backward_loss(self.models.recover(frames), frames)
         if self.penalty:
-            (self.penalty * self.runs.row_norms()).sum().backward()
-        self.runs.share()
-        totals = self._noted(losses)
+            (self.penalty * self.models.row_norms()).sum().backward()
+        self.models.assign_gradients()
+        totals = self._log_step(losses)
         for optimiser, rate, total in zip(
             self.optimisers, self.rates, totals.view(-1).unbind(), strict=True
         ):
@@ -116,12 +116,12 @@ class Steps:
             self._adam(optimiser, rate)
 
     @torch.no_grad()
-    def _noted(self, losses: Tensor) -> Tensor:
-        """Write a row of the log, note which runs failed and return the norms of the gradients."""
-        norms = torch.stack([self._norm(leaf.grad) for leaf in self.runs.leaves], -1)
-        if not self.on_gpu and not self.runs.shape and not norms.isfinite().all():
+    def _log_step(self, losses: Tensor) -> Tensor:
+        """Write a row of the log, mark failed runs and return the norms of the gradients."""
+        norms = torch.stack([self._norm(leaf.grad) for leaf in self.models.leaves], -1)
+        if not self.on_gpu and not self.models.shape and not norms.isfinite().all():
             # The squares may have overflowed in single precision, and the gradient be finite.
-            norms = torch.stack([self._norm(leaf.grad.double()) for leaf in self.runs.leaves], -1)
+            norms = torch.stack([self._norm(leaf.grad.double()) for leaf in self.models.leaves], -1)
         totals = torch.linalg.vector_norm(norms, dim=-1)
         row = torch.cat([losses.unsqueeze(-1), totals.unsqueeze(-1), norms], -1)
         self.log.index_copy_(0, self.at, row.unsqueeze(0).to(self.log.dtype))
@@ -131,7 +131,7 @@ class Steps:
         return totals
 
     def _norm(self, gradient: Tensor) -> Tensor:
-        own = tuple(range(len(self.runs.shape), gradient.ndim))
+        own = tuple(range(len(self.models.shape), gradient.ndim))
         return torch.linalg.vector_norm(gradient, dim=own) if own else gradient.abs()
 
     def _adam(self, optimiser: Adam, rate: Tensor) -> None:
@@ -148,13 +148,13 @@ class Steps:
             group.update(exact)
 
 
-def descend(recovered: Tensor, frames: Tensor) -> Tensor:
+def backward_loss(recovered: Tensor, frames: Tensor) -> Tensor:
     r"""Send the gradient of the loss backward and return the loss, of each run its own.
 
     .. math:: \ell = \tfrac1B \sum_{b,t} \|\hat s_{b,t} - s_{b,t}\|^2, \qquad
         \partial\ell / \partial\hat s = \tfrac2B (\hat s - s)
 
-    Shapes: both (…, batch, time, n0), result (…). The gradient takes the place of ``recovered``:
+    Shapes: both (…, batch, time, n0), result (…). The gradient overwrites ``recovered``;
     autograd would need three more tensors of that size.
     """
     error = recovered.data.sub_(frames)  # see SequenceNetwork.decode
@@ -173,7 +173,7 @@ def row_norms(network: nn.Module) -> Tensor:
     return torch.stack([w.abs().sum(1).amax() for w in W]).sum()
 
 
-def beside(stream: torch.cuda.Stream, step: Callable[[], None]) -> None:
+def on_side_stream(stream: torch.cuda.Stream, step: Callable[[], None]) -> None:
     """Take a step on another stream, as is asked of those before a capture."""
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

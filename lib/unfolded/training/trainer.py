@@ -1,4 +1,4 @@
-"""One run at some epoch: trains on, keeps its state, ends in a record."""
+"""The state of one run: network, optimiser, schedule and curves, from begin to record."""
 
 import contextlib
 import math
@@ -25,13 +25,13 @@ from unfolded.runs.records import Record
 from unfolded.seeds import derive
 from unfolded.training import checkpoint
 from unfolded.training.divergence import check, check_log
-from unfolded.training.stacking import Alone, Group, recovered
+from unfolded.training.stacking import SingleModel, estimates
 
 _SAVED_EVERY = 30.0
 """Seconds between two states on a GPU, where to keep one takes longer than an epoch."""
 
 
-class Job:
+class Trainer:
     """One run: network, optimiser, schedule and curves, at some epoch."""
 
     def __init__(
@@ -48,42 +48,29 @@ class Job:
         names = ("train_mse", "validation_mse", "learning_rate", *scalars(self.network))
         self.curves = {name: [] for name in names}
         self.seconds, self.saved = 0.0, -math.inf
-        self.group: Group | None = None
         self.record: Record | None = None
 
-    def finish(self) -> Record:
-        """Train from where the run stands to the last epoch, test, write record and weights."""
-        self.begin()
-        try:
-            with self.recorded():
-                with contextlib.closing(self.epochs()) as epochs:
-                    for epoch in epochs:
-                        self._epoch(epoch)
-                        self.save()
-                return self.end()
-        finally:
-            self.group = None  # it knows this job: the circle would hold a GPU's memory
-
-    def begin(self, together: int = 1) -> None:
-        """Go on from the state in the folder, if there is one, with so many runs side by side."""
+    def begin(self, group_size: int = 1) -> None:
+        """Continue from the state in the folder, if there is one, in a group of so many runs."""
         self._resume()
-        side_by_side = {"together": together} if together > 1 else {}
+        # The name of the entry in stored records.
+        group = {"together": group_size} if group_size > 1 else {}
         self.record = Record(
             config=self.config.as_dict(),
             config_hash=self.config.hash,
             status="failed",
             parameters=sum(p.numel() for p in self.network.parameters()),
             data_sha256=self.data_sha256,
-            provenance=stamp(self.device) | side_by_side,
+            provenance=stamp(self.device) | group,
         )
 
     @contextlib.contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Write a failed record if the run fails in this block."""
+    def failure_recorded(self) -> Iterator[None]:
+        """Write a failed record if the run diverges in this block."""
         try:
             yield
         except TrainingError as error:
-            # What diverged once diverges again: the next try starts anew.
+            # A run that diverged once diverges again: the next attempt starts anew.
             checkpoint.drop_state(self.folder)
             checkpoint.drop_weights(self.folder)
             failed = replace(self.record, **self._history(), reason=str(error))
@@ -104,7 +91,7 @@ class Job:
         return {"curves": self.curves, "seconds": round(self.seconds, 3)}
 
     def epochs(self) -> Iterator[int]:
-        """Yield the epochs that are left and show how each one ended."""
+        """Yield the remaining epochs and show the curves after each."""
         name = f"{self.config.model} {self.config.hash}"
         first, last = len(self.curves["train_mse"]), self.config.size.epochs
         live = self.progress and sys.stderr.isatty()
@@ -120,19 +107,14 @@ class Job:
                     print(f"{done}  {line}  {self.seconds:.0f} s", file=sys.stderr, flush=True)
 
     def order(self, epoch: int) -> Tensor:
-        """Return in which order an epoch goes through the training sequences, on the host."""
+        """Return the order of the training sequences in an epoch, on the host."""
         generator = torch.Generator().manual_seed(derive(self.config.seed, "order", epoch))
         return torch.randperm(len(self.train), generator=generator)
 
-    def _epoch(self, epoch: int) -> None:
-        self.group = self.group or Group([self])
-        (ended,) = self.group.epoch([epoch])
-        self.close(epoch, *ended)
-
     def close(self, epoch: int, log: Tensor, validation: float, seconds: float) -> None:
-        """End an epoch, given its log as :meth:`Steps.epoch` returns it and what it took.
+        """End an epoch, given the log of :meth:`TrainSteps.epoch`, the validation error and time.
 
-        Raises TrainingError on what is not finite.
+        Raises TrainingError on a value that is not finite.
         """
         scale = self.config.scale
         check_log(self.network, log, epoch)
@@ -163,7 +145,7 @@ class Job:
         return values, each
 
     def save(self) -> None:
-        """Keep the state; on a GPU, where epochs are short, now and then."""
+        """Write the state; on a GPU, where epochs are short, at most every half minute."""
         now = time.monotonic()
         if self.device != "cpu" and now - self.saved < _SAVED_EVERY:
             return
@@ -181,7 +163,7 @@ class Job:
                 "seconds": self.seconds,
             },
         )
-        # The state supersedes what an earlier try left: only one of them tells how far a run is.
+        # The state supersedes the record of an earlier attempt: only one may state the progress.
         records.drop(self.folder)
 
     def _resume(self) -> None:
@@ -200,7 +182,7 @@ class Job:
 
 def tested(network: nn.Module, frames: Tensor, peak: float) -> tuple[dict[str, float], list[float]]:
     """Return the metrics of a record on test frames, and the error of each sequence."""
-    estimate = recovered(Alone(network), frames)
+    estimate = estimates(SingleModel(network), frames)
     values = {
         f"psnr_{average}": metrics.psnr(frames, estimate, peak=peak, average=average)
         for average in metrics.AVERAGES

@@ -13,6 +13,7 @@ from companion.studies.sista_images.image_training import Training, Trial, netwo
 from unfolded import files
 from unfolded.errors import RecordError, complain
 from unfolded.networks import UnfoldedNetwork
+from unfolded.runs import results_table
 
 RUNS, CURVES, PICTURES = "columns.csv", "columns_curves.csv", "columns_pictures.csv"
 ALGORITHMS, WEIGHTS = "columns_algorithms.csv", "columns.safetensors"
@@ -64,7 +65,7 @@ def keep(training: Training, reason: str = "", where: dict | None = None) -> dic
         state = training.network.state_dict()
         halves = {name: tensor.half().contiguous() for name, tensor in state.items()}
         told = {"trial": json.dumps(asdict(training.trial), sort_keys=True)}
-        files.write(results.RESULTS / WEIGHTS, save(halves, metadata=told))
+        files.write(results_table.RESULTS / WEIGHTS, save(halves, metadata=told))
     return facts
 
 
@@ -111,7 +112,7 @@ def kept_sista():
 
     Raises RecordError if the file is missing or damaged.
     """
-    path = results.note(results.RESULTS / WEIGHTS)
+    path = results.note(results_table.RESULTS / WEIGHTS)
     try:
         content = path.read_bytes()
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
