@@ -12,7 +12,7 @@ from companion.result_store import key, merge, origin
 from companion.studies.sista_images.image_training import Training, Trial, network
 from unfolded import files
 from unfolded.errors import RecordError, complain
-from unfolded.networks import UnfoldedNetwork
+from unfolded.networks.base import UnfoldedNetwork
 from unfolded.runs import results_table
 
 RUNS, CURVES, PICTURES = "columns.csv", "columns_curves.csv", "columns_pictures.csv"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from companion.studies.sista_images.image_solvers import transition
 from companion.studies.sista_images.image_task import DEVIATION, LAMBDA1, LAMBDA2, Task, task
 from unfolded import networks
-from unfolded.networks import UnfoldedNetwork
+from unfolded.networks.base import UnfoldedNetwork
 from unfolded.networks.srnn import SRNN
 from unfolded.runtime import flushed_denormals, keep_freed_memory, threads_for
 from unfolded.seeds import derive

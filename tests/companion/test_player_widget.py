@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_explorers import EXPORT, WIDGET, chromium, complaints, in_chromium, in_node
+from test_widgets import EXPORT, WIDGET, chromium, complaints, in_chromium, in_node
 
 from companion import pretrained
 from companion.widgets import base_widget, player_widget

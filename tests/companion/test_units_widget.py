@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from test_explorers import EXPORT, WIDGET, in_chromium, in_node
+from test_widgets import EXPORT, WIDGET, in_chromium, in_node
 
 from companion.pretrained import pretrained
 from companion.widgets import base_widget, units_widget

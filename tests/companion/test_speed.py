@@ -15,7 +15,7 @@ from unfolded import networks, solvers
 from unfolded.runs import named_grids, results_table
 from unfolded.runs.config import RunConfig
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))
 
 from benchmarks import __main__ as cli  # noqa: E402

@@ -96,7 +96,7 @@ def test_nine_sequences_cannot_be_split():
 
 # The paper's tables ----------------------------------------------------------------------------
 
-TABLES = Path(__file__).parents[1] / "data" / "paper" / "tables.csv"
+TABLES = Path(__file__).parents[2] / "data" / "paper" / "tables.csv"
 
 
 def test_the_paper_s_tables_agree_where_they_overlap():

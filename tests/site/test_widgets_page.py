@@ -8,7 +8,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from test_explorers import EXPORT, chromium, complaints
+from test_widgets import EXPORT, chromium, complaints
 
 from companion.widgets import units_widget
 from companion.widgets.activation_widget import ActivationExplorer

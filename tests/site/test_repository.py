@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from unfolded import networks, prox, solvers
 from unfolded.runs.config import RunConfig
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Packages whose name on conda-forge is not that on PyPI.
 CONDA = {"torch": "pytorch"}

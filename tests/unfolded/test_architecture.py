@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_house import ROOT
+from test_repository import ROOT
 
 from companion.build import import_graph
 

@@ -9,7 +9,7 @@ import torch
 from unfolded import dictionaries, networks
 from unfolded.runs import config, grid
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def page(name):

@@ -9,7 +9,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.linalg import hadamard
-from test_explorers import EXPORT, in_chromium, in_node
+from test_widgets import EXPORT, in_chromium, in_node
 
 from companion import labels
 from companion.plots import line_plots

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from test_tables import REPORTED, mean_frame, record
+from test_paper_tables import REPORTED, mean_frame, record
 
 from companion import results
 from companion.reproduction import agreement, paper_tables

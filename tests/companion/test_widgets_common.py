@@ -6,7 +6,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from test_explorers import in_node
+from test_widgets import in_node
 
 from companion.plots import line_plots
 from companion.widgets import base_widget

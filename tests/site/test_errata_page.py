@@ -8,7 +8,7 @@ import yaml
 
 from companion import claims
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "book" / "errata.md").read_text(encoding="utf-8")
 PARTS = ["Where", "Printed", "Right", "Because", "Check", "Changes", "Claims"]
 CHECK = re.compile(r"`(test_\w+\.py::\w+)`")
@@ -42,7 +42,8 @@ def test_every_check_that_is_named_exists():
     assert len(CHECK.findall(TEXT)) == TEXT.count("::test_")
     for check in set(CHECK.findall(TEXT)):
         file, name = check.split("::")
-        source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        (path,) = (ROOT / "tests").rglob(file)
+        source = path.read_text(encoding="utf-8")
         assert re.search(rf"^ *def {name}\(", source, re.M), check
 
 

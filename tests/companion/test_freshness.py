@@ -17,7 +17,7 @@ from companion.sphinx import assets, outputs, table_cells
 from unfolded.runs import records, results_table
 from unfolded.runs.config import RunConfig
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 LIBRARY = {
     "__init__.py": "",

@@ -5,8 +5,8 @@ import math
 from dataclasses import replace
 
 import pytest
-from test_explorers import EXPORT, in_chromium, in_node
-from test_tables import REPORTED, mean_frame, record
+from test_paper_tables import REPORTED, mean_frame, record
+from test_widgets import EXPORT, in_chromium, in_node
 
 from companion import results
 from companion.reproduction import paper_tables

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from test_verdicts import LESS, PAIRS, run, starts
+from test_experiment_rules import LESS, PAIRS, run, starts
 
 from companion.plots import effect_plots
 from companion.reproduction import ablation_effects

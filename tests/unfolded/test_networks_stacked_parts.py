@@ -17,7 +17,7 @@ from unfolded.networks.spectralrnn import SpectralRNN
 from unfolded.networks.srnn import SRNN
 from unfolded.seeds import derive
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"n0": 9, "n": 4, "hidden": 12, "depth": 3, "seed": 0}
 CLASSES = {"srnn": SRNN, "indrnn": IndRNN, "fastrnn": FastRNN, "spectralrnn": SpectralRNN}
 

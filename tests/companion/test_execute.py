@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_gate import notebook
+from test_freshness import notebook
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class TestExecute:

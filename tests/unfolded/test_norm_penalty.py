@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 from small_runs import small
-from test_steps import Questions
+from test_train_steps import Questions
 
 from unfolded import training
 from unfolded.errors import ConfigError

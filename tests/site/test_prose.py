@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 import yaml
-from test_house import ROOT, own_files
+from test_repository import ROOT, own_files
 
 from companion.build import pdf
 from companion.sphinx import address
@@ -58,7 +58,7 @@ def test_words_of_the_glossary_are_in_order_and_each_is_used():
     pages += [
         *(ROOT / "lib").rglob("*.py"),
         *(BOOK / "companion").rglob("*.py"),
-        *(ROOT / "tests").glob("test_prox*.py"),
+        *(ROOT / "tests").rglob("test_prox*.py"),
     ]
     said = " ".join(prose(p) for p in pages if p.name not in {"glossary.md", "changelog.md"})
     flat = re.sub(r"[-_\s]+", " ", said.replace("$", "").replace(r"\ell_1", "ℓ1")).lower()

@@ -195,7 +195,7 @@ def test_each_pair_of_the_authors_counts_for_unfolded_networks_alone():
         assert "reweighted-rnn" in set(kept)
 
 
-def test_verdicts():
+def test_experiment_rules():
     assert paper_tables.verdict(30.0, 30.5) == "agrees"
     assert paper_tables.verdict(30.0, 30.51) == "higher"
     assert paper_tables.verdict(30.0, 29.49) == "lower"

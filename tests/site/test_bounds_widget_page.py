@@ -4,8 +4,8 @@ import itertools
 import re
 
 import pytest
-from test_explorers import EXPORT, WIDGET, in_chromium
-from test_explorers_bounds import MODULE, SCRIPT, USUAL
+from test_bounds_widget import MODULE, SCRIPT, USUAL
+from test_widgets import EXPORT, WIDGET, in_chromium
 
 from companion.widgets.bounds_widget import BoundsExplorer
 

@@ -10,8 +10,8 @@ import torch
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from test_explorers import EXPORT, WIDGET, complaints, in_chromium, in_node
-from test_explorers_player import browser, opened  # noqa: F401
+from test_player_widget import browser, opened  # noqa: F401
+from test_widgets import EXPORT, WIDGET, complaints, in_chromium, in_node
 
 from companion import pretrained
 from companion.widgets import base_widget, stepper_widget

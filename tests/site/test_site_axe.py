@@ -6,7 +6,7 @@ import pytest
 from browser import NEEDED, open_page
 from test_site import toc
 
-AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
 pytestmark = NEEDED
 
 # A colour that is still on its way from one theme to the other is no fault. What is drawn of a
