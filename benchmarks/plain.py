@@ -31,7 +31,7 @@ def weights(network: UnfoldedNetwork) -> tuple[list[Tensor], list[Tensor]]:
     if network.Z is not None:
         return network.layer_weights()
     M = network.A @ network.D
-    U = M.T / network.value("c")
+    U = M.T / network.positive("c")
     W = torch.eye(network.hidden, dtype=U.dtype, device=U.device) - U @ M
     return [W @ network.G] + [W] * (network.depth - 1), [U] * network.depth
 
@@ -39,7 +39,7 @@ def weights(network: UnfoldedNetwork) -> tuple[list[Tensor], list[Tensor]]:
 def sista(network: SistaRNN, x: Tensor, h: Tensor) -> Tensor:
     """Return the codes of SISTA-RNN unrolled, with the weights of (35)."""
     (W, (V, link)), codes = network.layer_weights(), []
-    tau = network.value("lambda1") / network.value("c")
+    tau = network.positive("lambda1") / network.positive("c")
     for x_t in x.unbind(1):
         first, pull = x_t @ V.T, h @ link.T
         h = shrink(h @ W[0].T + first, tau)

@@ -29,7 +29,7 @@ def test_the_last_layer_is_the_network(name, normal):
 def test_untrained_layers_bring_the_objective_down_frame_by_frame(normal):
     """With Z = I, g = 1 and c a Lipschitz constant a layer is a proximal-gradient step on (3)."""
     net, x = network(depth=6, lambda1=0.1, lambda2=0.05), normal(2, 4, 7)
-    assert torch.linalg.matrix_norm(net.A @ net.D, 2) ** 2 <= net.value("c")
+    assert torch.linalg.matrix_norm(net.A @ net.D, 2) ** 2 <= net.positive("c")
     h, hbar = sd.layers(net, x)
     values = sd.objective(net, h, hbar, x)
     assert bool((values[1:] <= values[:-1] + 1e-12).all())
@@ -94,14 +94,14 @@ def test_by_layer_untrained_networks_descend_and_a_layer_that_turns_back_does_no
 def test_the_problem_of_sista_rnn_is_the_solvers(normal):
     net, x = network("sista-rnn", depth=4, lambda1=0.1, lambda2=0.05), normal(2, 3, 7)
     solved = solvers.sista(
-        x, net.A, net.D, net.F, lambda1=0.1, lambda2=0.05, c=net.value("c"), iterations=4
+        x, net.A, net.D, net.F, lambda1=0.1, lambda2=0.05, c=net.positive("c"), iterations=4
     )
     h, link = sd.layers(net, x)
     torch.testing.assert_close(h[-1], solved.codes)
     values = sd.objective(net, h, link, x)
     torch.testing.assert_close(values.movedim(0, -1), solved.objective)
     ends = solvers.sista(
-        x, net.A, net.D, net.F, lambda1=0.1, lambda2=0.05, c=net.value("c"), iterations=5000
+        x, net.A, net.D, net.F, lambda1=0.1, lambda2=0.05, c=net.positive("c"), iterations=5000
     )
     before = torch.cat([torch.zeros(2, 1, 12).double(), ends.codes[:, :-1]], 1)
     link = before @ (net.F @ net.D).T

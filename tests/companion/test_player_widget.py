@@ -22,7 +22,7 @@ from companion.widgets.frame_encoding import levels, packed, unpacked
 from companion.widgets.player_widget import PlayerExplorer
 from unfolded import metrics, networks
 from unfolded.errors import ConfigError
-from unfolded.networks.positivity import encode
+from unfolded.networks.positivity import to_raw
 from unfolded.runs import input_frames
 from unfolded.runs.config import RunConfig
 
@@ -132,8 +132,8 @@ def test_a_solver_is_the_untrained_network_of_as_many_layers_with_the_longest_sa
     net = networks.build(model, n=setup.n, hidden=setup.hidden, depth=4, seed=setup.seed)
     c = torch.linalg.matrix_norm(net.A @ net.D, 2) ** 2
     if name == "SISTA":
-        c = c + net.value("lambda2") * torch.linalg.matrix_norm(net.D, 2) ** 2
-    net.raw["c"].data = encode(c.detach(), net.positivity, "c")
+        c = c + net.positive("lambda2") * torch.linalg.matrix_norm(net.D, 2) ** 2
+    net.raw["c"].data = to_raw(c.detach(), net.positivity, "c")
     (solvers,) = (rows for group, rows in groups.items() if group.startswith("solvers, 4 "))
     torch.testing.assert_close(solvers[name], net(frames).detach(), rtol=1e-4, atol=1e-2)
 

@@ -56,7 +56,7 @@ def test_the_start_is_that_of_the_logs():
     assert torch.allclose(net.D @ net.D.T, torch.eye(PIXELS), atol=1e-5)
     assert torch.allclose(net.D.norm(dim=0), torch.full((1024,), 0.5), atol=1e-5)
     assert net.h0.shape == (BATCH, 1024) and net.h0.requires_grad and not net.h0.any()
-    assert [net.value(name).item() for name in ("c", "lambda1", "lambda2")] == pytest.approx(
+    assert [net.positive(name).item() for name in ("c", "lambda1", "lambda2")] == pytest.approx(
         [1, 1, 0.01]
     )
     assert sum(p.requires_grad for p in net.parameters()) == 7

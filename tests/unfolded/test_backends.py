@@ -43,7 +43,7 @@ def test_c_and_pytorch_agree_to_the_last_bit(dtype, sizes, seed, whole, residual
     rho = None if pull is None else torch.tensor(pull, dtype=dtype)
     centre = None if soft else hbar
     b = torch.zeros_like(b) if soft else b
-    compiled = native.Native(dtype, pull or 0.0)
+    compiled = native.NativeKernels(dtype, pull or 0.0)
     values, slopes = [], []
     for kernels in (compiled, reference):
         value, du, dhbar = torch.empty_like(u), torch.empty_like(u), u.clone()
@@ -61,7 +61,7 @@ def test_c_and_pytorch_agree_to_the_last_bit(dtype, sizes, seed, whole, residual
 def test_a_layer_is_the_proximal_operator(kernels, normal):
     if kernels == "native" and native.library() is None:
         pytest.skip("no C compiler here")
-    kernels = reference if kernels == "portable" else native.Native(F64, 0.0)
+    kernels = reference if kernels == "portable" else native.NativeKernels(F64, 0.0)
     u, s, hbar, out = normal(7, 9), normal(7, 9), normal(7, 9), normal(7, 9)
     a, b = normal(1, 9).abs(), normal(1, 9).abs()
     kernels.forward(u, s, None, hbar, None, hbar, a, b, out)
@@ -73,7 +73,7 @@ def test_a_layer_is_the_proximal_operator(kernels, normal):
 def test_nan_reaches_the_code(kernels, soft):
     if kernels == "native" and native.library() is None:
         pytest.skip("no C compiler here")
-    kernels = reference if kernels == "portable" else native.Native(F64, 0.0)
+    kernels = reference if kernels == "portable" else native.NativeKernels(F64, 0.0)
     u, zero = torch.full((2, 3), torch.nan, dtype=F64), torch.zeros(2, 3, dtype=F64)
     for hbar in (zero - 1, zero, zero + 1):
         out, ones = torch.zeros(2, 3, dtype=F64), torch.ones(1, 3, dtype=F64)
@@ -125,26 +125,26 @@ def test_product_is_a_product_however_it_is_computed(few, width, normal):
         2 * (width + 1) * torch.finfo(torch.float32).eps * (x.abs().double() @ W.abs().double().T)
     )
     for found in (
-        matmul.product(x, W),
-        matmul.product(x.T.contiguous().T, W.T.contiguous().T),
-        matmul.multiplier(W, rows=few, uses=1)(x),
-        matmul.multiplier(W.T.contiguous().T, rows=few, uses=100)(x),
+        matmul.matmul_nt(x, W),
+        matmul.matmul_nt(x.T.contiguous().T, W.T.contiguous().T),
+        matmul.prepared_matmul(W, rows=few, uses=1)(x),
+        matmul.prepared_matmul(W.T.contiguous().T, rows=few, uses=100)(x),
     ):
         assert ((found - exact).abs() <= bound).all()
 
 
 def test_products_of_several_runs(normal):
     x, W = normal(3, 4, 5), normal(3, 6, 5)
-    assert torch.allclose(matmul.product(x, W), torch.einsum("rik,rok->rio", x, W))
-    assert torch.allclose(matmul.multiplier(W, 4, 20)(x), torch.einsum("rik,rok->rio", x, W))
+    assert torch.allclose(matmul.matmul_nt(x, W), torch.einsum("rik,rok->rio", x, W))
+    assert torch.allclose(matmul.prepared_matmul(W, 4, 20)(x), torch.einsum("rik,rok->rio", x, W))
 
 
 def test_products_without_onednn(monkeypatch, normal):
     x, W = normal(40, 800).float(), normal(800, 800).float()
-    fast = matmul.product(x, W)
+    fast = matmul.matmul_nt(x, W)
     monkeypatch.setattr(matmul, "_FOUND", None)
-    assert torch.allclose(matmul.product(x, W), fast, rtol=1e-4, atol=1e-3)
-    assert torch.allclose(matmul.multiplier(W, 40, 100)(x), fast, rtol=1e-4, atol=1e-3)
+    assert torch.allclose(matmul.matmul_nt(x, W), fast, rtol=1e-4, atol=1e-3)
+    assert torch.allclose(matmul.prepared_matmul(W, 40, 100)(x), fast, rtol=1e-4, atol=1e-3)
 
 
 @needs_c
@@ -165,7 +165,7 @@ def threads():
 
 
 @needs_c
-@pytest.mark.skipif(native.team() is None, reason="PyTorch has no OpenMP here")
+@pytest.mark.skipif(native.openmp_launcher() is None, reason="PyTorch has no OpenMP here")
 def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeypatch, normal):
     monkeypatch.setattr(native_scan, "SAMPLES", 0)
     x, h0, G, W = normal(21, 9, 4), normal(6), 0.3 * normal(6, 6), 0.3 * normal(2, 6, 6)
@@ -183,21 +183,21 @@ def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeyp
             assert torch.allclose(one, same, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("lacks", ["a team", "C", "samples", "frames"])
+@pytest.mark.parametrize("lacks", ["OpenMP", "C", "samples", "frames"])
 def test_loops_in_c_leave_it_to_pytorch_where_they_would_not_pay(lacks, threads, monkeypatch):
     threads(2)
     xs = torch.zeros(
         native_scan.FRAMES - (lacks == "frames"), 2 * native_scan.SAMPLES - (lacks == "samples"), 3
     )
-    if lacks == "a team":
-        monkeypatch.setattr(native, "team", lambda: None)
+    if lacks == "OpenMP":
+        monkeypatch.setattr(native, "openmp_launcher", lambda: None)
     if lacks == "C":
         monkeypatch.setattr(native, "library", lambda: None)
     assert not native_scan.serves(xs)
 
 
 @needs_c
-@pytest.mark.skipif(native.team() is None, reason="PyTorch has no OpenMP here")
+@pytest.mark.skipif(native.openmp_launcher() is None, reason="PyTorch has no OpenMP here")
 def test_threads_flush_denormals_where_the_caller_does(threads, monkeypatch):
     monkeypatch.setattr(native_scan, "SAMPLES", 0)
     x, one, zero = torch.full((4000, 9, 1), 1e-30), torch.eye(1), torch.zeros(1, 1)

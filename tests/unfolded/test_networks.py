@@ -5,7 +5,7 @@ import torch
 
 from unfolded import solvers
 from unfolded.networks import build
-from unfolded.networks.positivity import encode
+from unfolded.networks.positivity import to_raw
 
 F64 = torch.float64
 UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
@@ -154,7 +154,7 @@ def test_l1_l1_rnn_is_reweighted_rnn_with_unit_weights(normal):
     missing, unexpected = full.load_state_dict(tied.state_dict(), strict=False)
     assert sorted(missing) == ["Z", "raw.g"] and not unexpected
     with torch.no_grad():
-        full.raw["g"].copy_(encode(torch.ones(2, 20, dtype=F64), full.positivity))
+        full.raw["g"].copy_(to_raw(torch.ones(2, 20, dtype=F64), full.positivity))
     assert agree(tied.codes(x), full.codes(x))
 
 

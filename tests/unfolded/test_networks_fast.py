@@ -5,7 +5,7 @@ import torch
 
 from unfolded.errors import ConfigError
 from unfolded.networks import build, names
-from unfolded.recurrence import Factors
+from unfolded.recurrence import LowRank
 
 F64 = torch.float64
 UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
@@ -44,7 +44,7 @@ def close(found, expected, tolerance=1e-10):
 def test_engine_and_steps_train_alike(name, hidden, depth, recompute, normal):
     net, frames = make(name, hidden=hidden, depth=depth, lambda1=0.3), 3 * normal(3, 5, 9)
     if name != "reweighted-rnn":
-        assert isinstance(net.weights()["W"], Factors) == (hidden == 40)
+        assert isinstance(net.weights()["W"], LowRank) == (hidden == 40)
     net.recompute = recompute
     found = trained(net, frames)
     net.fast = False

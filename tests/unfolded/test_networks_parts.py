@@ -8,7 +8,7 @@ import torch
 
 from unfolded.errors import ConfigError
 from unfolded.networks import VARIANTS, build, names
-from unfolded.networks.positivity import decode, encode
+from unfolded.networks.positivity import from_raw, to_raw
 from unfolded.seeds import derive
 
 UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
@@ -93,9 +93,9 @@ def test_seeds_depend_on_all_their_axes_in_order():
 @pytest.mark.parametrize("form", ["softplus", "exp", "free"])
 def test_start_values_come_back_from_every_form(form):
     value = torch.tensor([1e-6, 0.01, 1.0, 3.0, 255.0, 1e4])
-    assert torch.allclose(decode(encode(value, form), form), value, rtol=2e-6, atol=0)
-    doubled = encode(value.double(), form)
-    assert torch.allclose(decode(doubled, form), value.double(), rtol=1e-9, atol=0)
+    assert torch.allclose(from_raw(to_raw(value, form), form), value, rtol=2e-6, atol=0)
+    doubled = to_raw(value.double(), form)
+    assert torch.allclose(from_raw(doubled, form), value.double(), rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("name", UNFOLDED)
@@ -107,7 +107,7 @@ def test_parameters_stay_positive_by_construction_or_not(form, name):
         with torch.no_grad():
             for raw in net.raw.values():
                 raw.copy_((30 * torch.randn(raw.shape, generator=generator)).clamp(-80, 80))
-        least += [net.value(key).min().item() for key in net.raw]
+        least += [net.positive(key).min().item() for key in net.raw]
     assert {"c", "lambda1", "lambda2"} <= set(net.raw)
     assert ("g" in net.raw) == (name == "reweighted-rnn")
     assert (min(least) > 0) == (form != "free")

@@ -10,7 +10,7 @@ from torch.autograd import gradcheck
 
 from unfolded.errors import ConfigError
 from unfolded.prox import phi
-from unfolded.recurrence import Factors, scan, unroll
+from unfolded.recurrence import LowRank, scan, unroll
 from unfolded.recurrence.backends import native, native_scan
 
 F64 = torch.float64
@@ -45,7 +45,7 @@ def kernels(request, monkeypatch):
         monkeypatch.setattr(native_scan, "SAMPLES", 0)
         monkeypatch.setattr(native_scan, "FRAMES", 0)
         if request.param == "shares":
-            if native.team() is None:
+            if native.openmp_launcher() is None:
                 pytest.skip("PyTorch has no OpenMP here")
             torch.set_num_threads(3)
     yield
@@ -60,15 +60,15 @@ def engine(x, h0, a, b=None, pull=None, D=None, *, recompute=False, **weights):
 def matrices(weights):
     """G, W and U from their tensors, as unroll takes them."""
     G, W, U = (weights.get(name) for name in "GWU")
-    G = Factors(weights["G_left"], weights["G_right"]) if G is None else G
-    return G, Factors(weights["W_left"], weights["W_right"]) if W is None else tuple(W), U
+    G = LowRank(weights["G_left"], weights["G_right"]) if G is None else G
+    return G, LowRank(weights["W_left"], weights["W_right"]) if W is None else tuple(W), U
 
 
 def plain(x, h0, a, b=None, pull=None, D=None, **weights):
     """The same recurrence in full matrices, one layer after the other."""
     G, W, U = matrices(weights)
-    G = G.left.T @ G.right if isinstance(G, Factors) else G
-    if isinstance(W, Factors):
+    G = G.left.T @ G.right if isinstance(G, LowRank) else G
+    if isinstance(W, LowRank):
         W = [torch.eye(len(G), dtype=F64) + W.left.T @ W.right]
     h, codes, depth = h0.expand(len(x), -1), [], len(a)
     for x_t in x.unbind(1):

@@ -95,9 +95,9 @@ def phi_by_cases(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
 class EarlierL1L1(L1L1RNN):
     """ℓ1-ℓ1-RNN with Φ by cases, which is defined for negative λ2 as well."""
 
-    def steps(self, x: Tensor, h: Tensor) -> Tensor:
+    def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
         """Run the layers under autograd: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
-        (a, b), M, c = self.thresholds(), self.A @ self.D, self.value("c")
+        (a, b), M, c = self.thresholds(), self.A @ self.D, self.positive("c")
         codes = []
         for x_t in x.unbind(1):
             h = hbar = h @ self.G.T
@@ -214,7 +214,7 @@ def _weights(network: nn.Module) -> dict[str, float]:
     names = ("lambda1", "lambda2")
     if isinstance(network, Stacked):
         return dict.fromkeys(names, float("nan"))
-    return {name: network.value(name).item() for name in names}
+    return {name: network.positive(name).item() for name in names}
 
 
 @torch.no_grad()

@@ -101,7 +101,7 @@ def log10_bounds(
         norms = _stacked_norms(net)
         found = [log_rademacher_stacked(*norms, **data, T=t) for t in range(1, T + 1)]
         printed, largest = math.nan, 0.0  # tanh does not exceed one
-    promised = log_promised_gap(found, row_norm(net.atoms()), m=m, n0=net.n0, peak=peak)
+    promised = log_promised_gap(found, row_norm(net.decoder_matrix()), m=m, n0=net.n0, peak=peak)
     named = {"ours": found[-1], "printed": printed, "largest code": largest}
     return {name: value / _LN10 for name, value in (named | {"promised gap": promised}).items()}
 

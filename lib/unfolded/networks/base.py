@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from unfolded import recurrence
 from unfolded.dictionaries import overcomplete_dct, sensing_matrix
 from unfolded.errors import ConfigError, complain
-from unfolded.networks.positivity import decode, encode
-from unfolded.recurrence import Factors
+from unfolded.networks.positivity import from_raw, to_raw
+from unfolded.recurrence import LowRank
 from unfolded.seeds import derive
 
 _SCALARS = ("c", "lambda1", "lambda2")
@@ -108,7 +108,7 @@ class SequenceNetwork(nn.Module):
         """
         raise NotImplementedError
 
-    def atoms(self) -> Tensor:
+    def decoder_matrix(self) -> Tensor:
         """Return what each code paints, column by column: (n0, h), D in an unfolded network."""
         raise NotImplementedError
 
@@ -157,15 +157,15 @@ class UnfoldedNetwork(SequenceNetwork):
         self.D = nn.Parameter(overcomplete_dct(self.n0, self.hidden))
         self.h0 = nn.Parameter(torch.zeros(self.hidden))
         self.raw = nn.ParameterDict()
-        self.own("c", torch.tensor(1.0))
+        self.add_positive("c", torch.tensor(1.0))
         self.register_buffer("zero", torch.tensor(0.0), persistent=False)
-        self.own("lambda1", torch.tensor(float(lambda1)))
+        self.add_positive("lambda1", torch.tensor(float(lambda1)))
         if lambda2 != 0:
-            self.own("lambda2", torch.tensor(float(lambda2)))
+            self.add_positive("lambda2", torch.tensor(float(lambda2)))
 
-    def own(self, name: str, value: Tensor) -> None:
+    def add_positive(self, name: str, value: Tensor) -> None:
         """Add a positive parameter with this effective start value."""
-        self.raw[name] = nn.Parameter(encode(value, self.positivity, name))
+        self.raw[name] = nn.Parameter(to_raw(value, self.positivity, name))
 
     def add_transition(self, name: str, size: int) -> None:
         """Add the link to the previous frame: the trained identity, or zero without memory."""
@@ -174,36 +174,36 @@ class UnfoldedNetwork(SequenceNetwork):
         else:
             self.register_buffer(name, torch.zeros(size, size), persistent=False)
 
-    def value(self, name: str) -> Tensor:
+    def positive(self, name: str) -> Tensor:
         """Return the effective value of a positive parameter, or the zero that is held."""
-        return decode(self.raw[name], self.positivity) if name in self.raw else self.zero
+        return from_raw(self.raw[name], self.positivity) if name in self.raw else self.zero
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return ŝ_t = D h_t."""
-        return recurrence.decode(codes, self.D) if self.engine else codes @ self.D.T
+        return recurrence.decode(codes, self.D) if self.uses_engine else codes @ self.D.T
 
     def start(self, batch: int = 1) -> State:
         """Return h_0 for every sequence, and the weights of the engine."""
-        return State(batch, self.h0.expand(batch, -1), self.weights() if self.engine else None)
+        return State(batch, self.h0.expand(batch, -1), self.weights() if self.uses_engine else None)
 
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run the recurrence, by the engine or step by step: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
         if state.weights is None:
-            codes = self.steps(x, state.codes)
+            codes = self.run_reference(x, state.codes)
         else:
             codes = recurrence.unroll(x, state.codes, **state.weights, recompute=self.recompute)
         return codes, state._replace(codes=codes[:, -1])
 
     def run(self, x: Tensor) -> Tensor:
         """Recover at once, by the engine or step by step: nothing but frames is made."""
-        if not self.engine:
+        if not self.uses_engine:
             return super().run(x)
         h0, how = self.h0.expand(len(x), -1), {"D": self.D, "recompute": self.recompute}
         return recurrence.unroll(x, h0, **self.weights(), **how)
 
     @property
-    def engine(self) -> bool:
+    def uses_engine(self) -> bool:
         """Whether the engine runs: its backward pass takes thresholds to be positive.
 
         Where torch.func differentiates (grad, jacrev, jvp, …) the steps run.
@@ -213,24 +213,24 @@ class UnfoldedNetwork(SequenceNetwork):
             return False
         return not recurrence.differentiated_by_func()
 
-    def steps(self, x: Tensor, h: Tensor) -> Tensor:
+    def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
         """Run the solver's step for each frame and layer, from h_0 (batch, h), under autograd."""
         raise NotImplementedError
 
-    def weights(self) -> dict[str, Tensor | Factors | None]:
+    def weights(self) -> dict[str, Tensor | LowRank | None]:
         """Return what :func:`unfolded.recurrence.unroll` multiplies with, by its names."""
         raise NotImplementedError
 
-    def atoms(self) -> Tensor:
+    def decoder_matrix(self) -> Tensor:
         """Return D."""
         return self.D
 
     def symbols(self) -> dict[str, Tensor]:
         """Return the effective tensors by the paper's symbols (see the notation page)."""
-        positive = {name: self.value(name) for name in dict.fromkeys([*_SCALARS, *self.raw])}
-        return {"A": self.A, "D": self.D, "h0": self.h0, **positive, **self.own_symbols()}
+        positive = {name: self.positive(name) for name in dict.fromkeys([*_SCALARS, *self.raw])}
+        return {"A": self.A, "D": self.D, "h0": self.h0, **positive, **self.specific_symbols()}
 
-    def own_symbols(self) -> dict[str, Tensor]:
+    def specific_symbols(self) -> dict[str, Tensor]:
         """Return the tensors that only this network has."""
         raise NotImplementedError
 

@@ -8,12 +8,12 @@ from unfolded.choices import POSITIVITY
 from unfolded.errors import ConfigError, complain
 
 
-def encode(value: Tensor, form: str, name: str = "value") -> Tensor:
-    """Return the free tensor whose :func:`decode` is ``value``.
+def to_raw(value: Tensor, form: str, name: str = "value") -> Tensor:
+    """Return the free tensor whose :func:`from_raw` is ``value``.
 
     Raises ConfigError if the form is unknown or the start value is not positive.
 
-    >>> decode(encode(torch.tensor(0.01), "softplus"), "softplus")
+    >>> from_raw(to_raw(torch.tensor(0.01), "softplus"), "softplus")
     tensor(0.0100)
     """
     if form not in POSITIVITY:
@@ -30,7 +30,7 @@ def encode(value: Tensor, form: str, name: str = "value") -> Tensor:
     return value + torch.log(-torch.expm1(-value))
 
 
-def decode(raw: Tensor, form: str) -> Tensor:
+def from_raw(raw: Tensor, form: str) -> Tensor:
     """Return the effective value of a parameter held in this form."""
     if form == "softplus":
         return functional.softplus(raw)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from unfolded.choices import REWEIGHTING
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import UnfoldedNetwork
-from unfolded.recurrence import Factors, transform
+from unfolded.recurrence import LowRank, form_layer_weights
 from unfolded.solvers import reweighted_step
 
 
@@ -35,9 +35,9 @@ class ReweightedRNN(UnfoldedNetwork):
         if "Z" in reweighting:
             self.Z = nn.Parameter(torch.eye(self.hidden).repeat(self.depth, 1, 1))
         if "g" in reweighting:
-            self.own("g", torch.ones(self.depth, self.hidden))
+            self.add_positive("g", torch.ones(self.depth, self.hidden))
 
-    def own_symbols(self) -> dict[str, Tensor]:
+    def specific_symbols(self) -> dict[str, Tensor]:
         """Return G (h, h), Z (d, h, h) and g (d, h)."""
         Z = self.Z
         if Z is None:
@@ -46,17 +46,17 @@ class ReweightedRNN(UnfoldedNetwork):
         return {"G": self.G, "Z": Z, "g": self._g()}
 
     def _g(self) -> Tensor:
-        return self.value("g") if "g" in self.raw else self.A.new_ones(self.depth, self.hidden)
+        return self.positive("g") if "g" in self.raw else self.A.new_ones(self.depth, self.hidden)
 
     def thresholds(self) -> tuple[Tensor, Tensor]:
         """Return a = λ1 g/c and b = λ2 g/c, each (d, h)."""
-        c, g = self.value("c"), self._g()
-        return self.value("lambda1") * g / c, self.value("lambda2") * g / c
+        c, g = self.positive("c"), self._g()
+        return self.positive("lambda1") * g / c, self.positive("lambda2") * g / c
 
-    def steps(self, x: Tensor, h: Tensor) -> Tensor:
+    def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
         """Run Algorithm 1 step by step: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
         a, b = self.thresholds()
-        M, c = self.A @ self.D, self.value("c")
+        M, c = self.A @ self.D, self.positive("c")
         codes = []
         for x_t in x.unbind(1):
             hbar = h @ self.G.T
@@ -67,20 +67,20 @@ class ReweightedRNN(UnfoldedNetwork):
             codes.append(h)
         return torch.stack(codes, 1)
 
-    def weights(self) -> dict[str, Tensor | Factors | None]:
+    def weights(self) -> dict[str, Tensor | LowRank | None]:
         """Return G, the weights of (9) and (11), and the thresholds; (10) is (11) times G."""
-        M, c = self.A @ self.D, self.value("c")
+        M, c = self.A @ self.D, self.positive("c")
         a, b = self.thresholds()
         if self.Z is None:
             K = M / c.sqrt()
-            W, U = Factors(-K, K).add_identity(), (K.T / c.sqrt())[None]
+            W, U = LowRank(-K, K).add_identity(), (K.T / c.sqrt())[None]
         else:
-            W, U = transform(self.Z, M, c)
+            W, U = form_layer_weights(self.Z, M, c)
         return {"G": self.G, "W": W, "U": U, "a": a, "b": b}
 
     def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:
         """Return W_l by (10)–(11) and U_l by (9)."""
         M = self.A @ self.D
-        U = [Z_l @ M.T / self.value("c") for Z_l in self.own_symbols()["Z"]]
-        W = [Z_l - U_l @ M for Z_l, U_l in zip(self.own_symbols()["Z"], U, strict=True)]
+        U = [Z_l @ M.T / self.positive("c") for Z_l in self.specific_symbols()["Z"]]
+        W = [Z_l - U_l @ M for Z_l, U_l in zip(self.specific_symbols()["Z"], U, strict=True)]
         return [W[0] @ self.G, *W[1:]], U

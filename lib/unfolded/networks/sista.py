@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from unfolded.networks.base import UnfoldedNetwork
-from unfolded.recurrence import Factors
+from unfolded.recurrence import LowRank
 from unfolded.recurrence.linear import linear
 from unfolded.solvers import sista_step
 
@@ -23,14 +23,14 @@ class SistaRNN(UnfoldedNetwork):
         super().__init__(**options)
         self.add_transition("F", self.n0)
 
-    def own_symbols(self) -> dict[str, Tensor]:
+    def specific_symbols(self) -> dict[str, Tensor]:
         """Return F (n0, n0)."""
         return {"F": self.F}
 
-    def steps(self, x: Tensor, h: Tensor) -> Tensor:
+    def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
         """Run SISTA step by step: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
         M, FD = self.A @ self.D, self.F @ self.D
-        shared, codes = {name: self.value(name) for name in ("c", "lambda1", "lambda2")}, []
+        shared, codes = {name: self.positive(name) for name in ("c", "lambda1", "lambda2")}, []
         for x_t in x.unbind(1):
             predicted = h @ FD.T
             h = predicted @ self.D
@@ -39,16 +39,16 @@ class SistaRNN(UnfoldedNetwork):
             codes.append(h)
         return torch.stack(codes, 1)
 
-    def weights(self) -> dict[str, Tensor | Factors | None]:
+    def weights(self) -> dict[str, Tensor | LowRank | None]:
         """Return P as G, S as W, V as U, the threshold λ1/c, and the pull λ2/c on P h_{t−1}."""
-        c, lambda1, lambda2 = (self.value(name) for name in ("c", "lambda1", "lambda2"))
+        c, lambda1, lambda2 = (self.positive(name) for name in ("c", "lambda1", "lambda2"))
         M, pull = self.A @ self.D, lambda2 / c
         # The root of a λ2 that is held at 0 has no gradient.
         linked = [pull.sqrt() * self.D] if "lambda2" in self.raw else []
         K = torch.cat([M / c.sqrt(), *linked])
         return {
-            "G": Factors(self.D, linear(self.F, self.D.T)).product(),
-            "W": Factors(-K, K).add_identity(),
+            "G": LowRank(self.D, linear(self.F, self.D.T)).product(),
+            "W": LowRank(-K, K).add_identity(),
             "U": (M.T / c)[None],
             "a": (lambda1 / c).expand(self.depth, self.hidden),
             "b": None,
@@ -57,7 +57,7 @@ class SistaRNN(UnfoldedNetwork):
 
     def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:
         """Return [W^(1), S, S, …] and [V, (λ2/c)P]: what (17) calls α_1, α_2 and β_1, β_2."""
-        M, c, lambda2 = self.A @ self.D, self.value("c"), self.value("lambda2")
+        M, c, lambda2 = self.A @ self.D, self.positive("c"), self.positive("lambda2")
         P = self.D.T @ self.F @ self.D
         identity = torch.eye(self.hidden, dtype=P.dtype, device=P.device)
         S = identity - (M.T @ M + lambda2 * self.D.T @ self.D) / c

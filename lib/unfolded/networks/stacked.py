@@ -41,7 +41,7 @@ class GenericRNN(SequenceNetwork):
             return self.readout(codes.transpose(0, 1)).transpose(0, 1)
         return self.readout(codes)
 
-    def atoms(self) -> Tensor:
+    def decoder_matrix(self) -> Tensor:
         """Return Y."""
         return self.readout.weight
 

@@ -15,12 +15,20 @@ from torch.autograd.function import once_differentiable
 from unfolded.errors import ConfigError, complain
 from unfolded.recurrence.backends import native
 from unfolded.recurrence.backends.selection import chosen, selected
-from unfolded.recurrence.layer_weights import Transformed
+from unfolded.recurrence.layer_weights import LayerWeights
 from unfolded.recurrence.linear import linear
-from unfolded.recurrence.scan import Sweep
-from unfolded.recurrence.vmap import runs_first, transformed
+from unfolded.recurrence.scan import Scan
+from unfolded.recurrence.vmap import batch_dim_first, functorch_active
 
-__all__ = ["Factors", "chosen", "decode", "differentiated_by_func", "transform", "unroll", "use"]
+__all__ = [
+    "LowRank",
+    "chosen",
+    "decode",
+    "differentiated_by_func",
+    "form_layer_weights",
+    "unroll",
+    "use",
+]
 
 
 @contextlib.contextmanager
@@ -41,17 +49,17 @@ def use(name: str) -> Iterator[None]:
         yield
 
 
-class Factors(NamedTuple):
+class LowRank(NamedTuple):
     """A matrix of low rank, leftᵀ right: both (k, h)."""
 
     left: Tensor
     right: Tensor
 
-    def product(self) -> "Tensor | Factors":
+    def product(self) -> "Tensor | LowRank":
         """Return the matrix (h, h), or these factors where to multiply with both is cheaper."""
         return self if self._is_cheaper() else linear(self.left.T, self.right.T)
 
-    def add_identity(self) -> "tuple[Tensor] | Factors":
+    def add_identity(self) -> "tuple[Tensor] | LowRank":
         """Return I + leftᵀ right for all layers, or these factors where that is cheaper."""
         if self._is_cheaper():
             return self
@@ -66,8 +74,8 @@ class Factors(NamedTuple):
 def unroll(
     x: Tensor,
     h0: Tensor,
-    G: Tensor | Factors,
-    W: Sequence[Tensor] | Factors,
+    G: Tensor | LowRank,
+    W: Sequence[Tensor] | LowRank,
     U: Tensor,
     a: Tensor,
     b: Tensor | None,
@@ -82,7 +90,7 @@ def unroll(
 
     .. math:: p_l = \Phi_{a_l, b_l, \hbar}(W_l p_{l-1} + U_l x_t + \rho\hbar), \qquad h_t = p_d.
 
-    Shapes: x (batch, time, n); h0 (h,) or (batch, h); G (h, h) or its :class:`Factors`; W one
+    Shapes: x (batch, time, n); h0 (h,) or (batch, h); G (h, h) or its :class:`LowRank`; W one
     matrix (h, h) a layer or one for all, or the factors of W − I; U (d, h, n), or (1, h, n)
     for all layers; a, b (d, h); pull: ρ (), none for 0; D (n0, h); result (batch, time, h), or
     with D (batch, time, n0). With ``b`` None, Φ is the soft threshold at a. ``recompute`` keeps
@@ -97,24 +105,24 @@ def unroll(
         raise ConfigError(complain("single or double precision", "autocast", do))
     _check(x, h0, G, W, U, a, b, pull, D)
     x = x.transpose(0, 1).contiguous().transpose(0, 1)  # time first: so it is kept, and only once
-    link = (G.right, G.left) if isinstance(G, Factors) else (G, None)
-    layers = (W.left, W.right) if isinstance(W, Factors) else (None, *W)
+    link = (G.right, G.left) if isinstance(G, LowRank) else (G, None)
+    layers = (W.left, W.right) if isinstance(W, LowRank) else (None, *W)
     tensors = (x, h0, *link, U, a, b, pull, D, *layers)
     asked = _asks_for_gradients(*tensors)
-    if asked or transformed():
+    if asked or functorch_active():
         return _Unroll.apply(not recompute, *tensors)[0]
     # For a frame at a time, autograd's way to call a function would be a fifth of the work.
-    sweep = Sweep(*tensors)
-    return sweep.result(sweep.forward(keep=False)[0])
+    scan = Scan(*tensors)
+    return scan.result(scan.forward(keep=False)[0])
 
 
-def transform(Z: Tensor, M: Tensor, c: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+def form_layer_weights(Z: Tensor, M: Tensor, c: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
     r"""Return :math:`W_l = Z_l - U_l M` layer by layer and :math:`U_l = \tfrac1c Z_l M^\top`.
 
     Shapes: Z (d, h, h), M = AD (n, h), c (); W_l (h, h), U (d, h, n). Source: (9) and (11).
     """
     root = c.sqrt()
-    V, *W = Transformed.apply(Z, M / root)
+    V, *W = LayerWeights.apply(Z, M / root)
     return tuple(W), V / root
 
 
@@ -127,7 +135,7 @@ def decode(codes: Tensor, D: Tensor) -> Tensor:
 def _check(x, h0, G, W, U, a, b, pull, D) -> None:
     """Refuse what the loops in C would read beyond its end, or in another precision."""
     (batch, _, n), (d, h) = x.shape, a.shape
-    tied = isinstance(W, Factors)
+    tied = isinstance(W, LowRank)
     if min(n, d, h) < 1 or not (tied or len(W) in (1, d)):
         got = f"n = {n}, d = {d}, h = {h}" + ("" if tied else f" and {len(W)} matrices")
         want = "n, d and h of at least 1, and one matrix W a layer or one for all"
@@ -138,7 +146,7 @@ def _check(x, h0, G, W, U, a, b, pull, D) -> None:
         expected["D"] = (D, [(len(D), h)])
     matrices = {"G": G} | ({"W": W} if tied else {f"W_{l}": W_l for l, W_l in enumerate(W, 1)})
     for name, matrix in matrices.items():
-        if isinstance(matrix, Factors):
+        if isinstance(matrix, LowRank):
             shape = [(max(each.shape[0] for each in matrix), h)]
             expected |= {
                 f"{name}.{part}": (getattr(matrix, part), shape) for part in matrix._fields
@@ -156,13 +164,13 @@ def _check(x, h0, G, W, U, a, b, pull, D) -> None:
 
 
 class _Unroll(torch.autograd.Function):
-    """The sweep as one node of the graph; under vmap several runs are swept together."""
+    """The scan as one node of the graph; under vmap several runs are swept together."""
 
     @staticmethod
     def forward(keep, *arguments):
-        sweep = Sweep(*arguments)
-        states, hidden = sweep.forward(keep)
-        return sweep.result(states), states, hidden
+        scan = Scan(*arguments)
+        states, hidden = scan.forward(keep)
+        return scan.result(states), states, hidden
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -178,11 +186,11 @@ class _Unroll(torch.autograd.Function):
             return (None,) * len(ctx.needs_input_grad)
         states, hidden, *arguments = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:]
-        return None, *Sweep(*arguments).backward(grad, states, hidden, needed)
+        return None, *Scan(*arguments).backward(grad, states, hidden, needed)
 
     @staticmethod
     def vmap(info, in_dims, keep, *arguments):
-        arguments = runs_first(arguments, in_dims[1:], info.batch_size)
+        arguments = batch_dim_first(arguments, in_dims[1:], info.batch_size)
         # Under vmap a tensor does not say that it asks for gradients; the one below it does.
         keep = keep and _asks_for_gradients(*arguments)
         return _Unroll.apply(keep, *arguments), (0, 0, 1 if keep else None)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unfolded.recurrence.backends import native, native_scan
-from unfolded.recurrence.vmap import transformed
+from unfolded.recurrence.vmap import functorch_active
 
 KINDS = ("elman", "independent", "fast", "lstm", "gru")
 PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
@@ -47,13 +47,13 @@ def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
     """
     if not serves(cell, x, h0, *weights):
         return cell.reference(x, h0, c0, *weights)
-    return Scan.apply(cell, x, h0, c0, *weights)
+    return CellScan.apply(cell, x, h0, c0, *weights)
 
 
 def serves(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
     """Return whether the scan in C is the fastest for x (batch, time, k)."""
     return (
-        not transformed()
+        not functorch_active()
         and cell.phi in PHI
         and not torch.is_autocast_enabled(x.device.type)
         and native_scan.serves(x.transpose(0, 1))
@@ -61,7 +61,7 @@ def serves(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
     )
 
 
-class Scan(torch.autograd.Function):
+class CellScan(torch.autograd.Function):
     """The layer of a `Cell`, from (cell, x, h0, c0, U, b, *weights)."""
 
     @staticmethod
@@ -85,7 +85,7 @@ class Scan(torch.autograd.Function):
         *inputs, codes, cells, kept = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
-            return None, *_again(ctx.cell, inputs, (grad, grad_cell), needed)
+            return None, *_differentiable_gradients(ctx.cell, inputs, (grad, grad_cell), needed)
         x, h0, c0, U, b, W, *_ = inputs
         xs, new, kind, h = x.transpose(0, 1).contiguous(), x.new_empty, ctx.cell.kind, h0.shape[1]
         dh0, dc0 = h0.new_zeros(h0.shape), None
@@ -110,7 +110,7 @@ class Scan(torch.autograd.Function):
         return None, dx, dh0, dc0, dU, dbias[: len(b)], *last
 
 
-def _again(cell: Cell, inputs, grads, needed) -> list[Tensor | None]:
+def _differentiable_gradients(cell: Cell, inputs, grads, needed) -> list[Tensor | None]:
     """Return gradients that can be differentiated again, from the reference."""
     outputs = cell.reference(*inputs)
     pairs = [pair for pair in zip(outputs, grads, strict=True) if pair[1] is not None]
@@ -120,7 +120,7 @@ def _again(cell: Cell, inputs, grads, needed) -> list[Tensor | None]:
     return [next(found) if need else None for need in needed]
 
 
-class _Job(ctypes.Structure):
+class _CellJob(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_long) for name in ("frames", "batch", "width", "features")),
         *((name, ctypes.c_long) for name in ("rows", "piece", "cell", "phi")),
@@ -143,13 +143,13 @@ def _scan(cell: Cell, xs: Tensor, weights: Sequence[Tensor], **buffers: Tensor |
     few = U.numel() + W.numel() <= _FEW
     parts = max(threads, -(-B // _ROWS)) if few else threads
     rows, piece = -(-B // parts), _PIECE if few else _LONG_PIECE
-    job = _Job(
+    job = _CellJob(
         frames=T, batch=B, width=buffers["codes"].shape[-1], features=k, rows=rows,
         piece=min(T, max(1, piece // B)),
         cell=KINDS.index(cell.kind), phi=PHI.index(cell.phi), a=a, b=b,
         **{name: None if t is None else t.data_ptr() for name, t in tensors.items()},
     )  # fmt: skip
-    numbers = getattr(native.library(), f"scan_room_{native.SUFFIX[xs.dtype]}")
+    numbers = getattr(native.library(), f"cell_scan_room_{native.SUFFIX[xs.dtype]}")
     room = xs.new_empty(numbers(ctypes.addressof(job)))
     job.room = room.data_ptr()
-    native.together("scan", xs.dtype, job)
+    native.parallel_call("cell_scan", xs.dtype, job)

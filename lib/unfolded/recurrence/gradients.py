@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor
 
-from unfolded.recurrence.matmul import product
+from unfolded.recurrence.matmul import matmul_nt
 
 
-class Collected:
-    """The gradients in those arguments of a sweep that need one."""
+class GradientAccumulator:
+    """The gradients in those arguments of a scan that need one."""
 
-    def __init__(self, sweep, needed: dict[str, bool]):
-        self.sweep, self.needed = sweep, needed
+    def __init__(self, scan, needed: dict[str, bool]):
+        self.scan, self.needed = scan, needed
         self.totals: dict[str, Tensor] = {}
-        self.dx = torch.zeros_like(sweep.xs) if needed["x"] else None
+        self.dx = torch.zeros_like(scan.xs) if needed["x"] else None
 
     def _add(self, name: str, part: Tensor | None) -> None:
         if part is None:
@@ -26,8 +26,8 @@ class Collected:
         """Add to the gradient in D, and return that in the codes: both (…, frames, batch, ·)."""
         rows = _rows(grad)
         if self.needed["D"]:
-            self._add("D", product(rows.mT, _rows(after).mT))
-        return product(rows, self.sweep.D.mT).view(after.shape)
+            self._add("D", matmul_nt(rows.mT, _rows(after).mT))
+        return matmul_nt(rows, self.scan.D.mT).view(after.shape)
 
     def add(self, piece: slice, before: Tensor, values, du, dhbar: Tensor, slopes) -> None:
         """Add what a piece sends: h_{t−1}, the values p_0 … p_d and the gradients in u_l and ħ.
@@ -35,13 +35,13 @@ class Collected:
         ``slopes``: the gradients in a and b from the loops in C, which added to dx too; else None.
         """
         values, du = [_rows(each) for each in values], [_rows(each) for each in du]
-        sweep, needed = self.sweep, self.needed
+        scan, needed = self.scan, self.needed
         if needed["link"] or needed["link_left"]:
-            link, left = sweep.link.gradients(_rows(before), _rows(dhbar))
+            link, left = scan.link.gradients(_rows(before), _rows(dhbar))
             self._add("link", link)
             self._add("link_left", left)
-        for l, layer in enumerate(sweep.layers):
-            own = "W_1" if sweep.shared else f"W_{l + 1}"
+        for l, layer in enumerate(scan.layers):
+            own = "W_1" if scan.shared else f"W_{l + 1}"
             if needed[own] or needed["W_left"]:
                 W, left = layer.gradients(values[l], du[l])
                 self._add(own, W)
@@ -50,31 +50,31 @@ class Collected:
             for name, each in zip("ab", slopes or self._slopes(values, du), strict=True):
                 if needed[name]:
                     self._add(name, each)
-        one = sweep.U.shape[-3] == 1
+        one = scan.U.shape[-3] == 1
         whole = sum(du[1:], du[0]) if one or needed["pull"] else None
         if needed["pull"]:
             self._add("pull", torch.linalg.vecdot(whole.flatten(-2), values[0].flatten(-2)))
         du = [whole] if one else du
         if needed["U"]:
             # The first operand of a product is copied if it lies in columns: let it be the smaller.
-            x = _rows(sweep.xs[..., piece, :, :])
-            self._add("U", torch.stack([product(x.mT, each.mT) for each in du], -3).mT)
+            x = _rows(scan.xs[..., piece, :, :])
+            self._add("U", torch.stack([matmul_nt(x.mT, each.mT) for each in du], -3).mT)
         if self.dx is not None and slopes is None:
-            for U_l, each in zip(sweep.U.unbind(-3), du, strict=True):
+            for U_l, each in zip(scan.U.unbind(-3), du, strict=True):
                 dx = self.dx[..., piece, :, :]
-                dx.add_(product(each, U_l.mT).view(dx.shape))
+                dx.add_(matmul_nt(each, U_l.mT).view(dx.shape))
 
     def _slopes(self, values: list[Tensor], du: list[Tensor]) -> list[Tensor | None]:
-        centre = None if self.sweep.soft else values[0]
+        centre = None if self.scan.soft else values[0]
         layers = zip(du, values[1:], strict=True)
-        found = zip(*(self.sweep.kernels.slopes(*both, centre) for both in layers), strict=True)
+        found = zip(*(self.scan.kernels.slopes(*both, centre) for both in layers), strict=True)
         return [None if each[0] is None else torch.stack(each, -2) for each in found]
 
     def gradients(self, carry: Tensor) -> list[Tensor | None]:
         """Return them all in order, given the gradient in h_0 sample by sample."""
         if self.dx is not None:
             self.totals["x"] = self.dx.transpose(-3, -2)
-        self.totals["h0"] = carry if self.sweep.h0.ndim == carry.ndim else carry.sum(-2)
+        self.totals["h0"] = carry if self.scan.h0.ndim == carry.ndim else carry.sum(-2)
         return [self.totals[name] if need else None for name, need in self.needed.items()]
 
 

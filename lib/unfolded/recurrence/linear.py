@@ -4,18 +4,18 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from unfolded.recurrence.matmul import has_onednn, product
-from unfolded.recurrence.vmap import runs_first, transformed
+from unfolded.recurrence.matmul import has_onednn, matmul_nt
+from unfolded.recurrence.vmap import batch_dim_first, functorch_active
 
 
 def linear(x: Tensor, W: Tensor) -> Tensor:
     """Return x Wᵀ: x (…, k), W (o, k). Only what asks for a gradient costs a node."""
     if x.ndim == 2:
         return linear(x[None], W).squeeze(0)
-    if not has_onednn() and not transformed():
+    if not has_onednn() and not functorch_active():
         return torch.nn.functional.linear(x, W)  # the same products, by the shorter way
     asks = torch.is_grad_enabled() and (x.requires_grad or W.requires_grad)
-    return (Linear.apply if asks or transformed() else Linear.forward)(x, W)
+    return (Linear.apply if asks or functorch_active() else Linear.forward)(x, W)
 
 
 class Linear(torch.autograd.Function):
@@ -23,7 +23,7 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(x, W):
-        return product(x.flatten(-3, -2), W).unflatten(-2, x.shape[-3:-1])
+        return matmul_nt(x.flatten(-3, -2), W).unflatten(-2, x.shape[-3:-1])
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -36,11 +36,11 @@ class Linear(torch.autograd.Function):
         dx = dW = None
         rows = dy.flatten(-3, -2)
         if ctx.needs_input_grad[1]:  # first, for it copies the rows
-            dW = product(rows.mT, x.flatten(-3, -2).mT)
+            dW = matmul_nt(rows.mT, x.flatten(-3, -2).mT)
         if ctx.needs_input_grad[0]:
-            dx = product(rows, W.mT).view(x.shape)
+            dx = matmul_nt(rows, W.mT).view(x.shape)
         return dx, dW
 
     @staticmethod
     def vmap(info, in_dims, *inputs):
-        return Linear.apply(*runs_first(inputs, in_dims, info.batch_size)), 0
+        return Linear.apply(*batch_dim_first(inputs, in_dims, info.batch_size)), 0

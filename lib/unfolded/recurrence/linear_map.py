@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from unfolded.recurrence.matmul import multiplier, product
+from unfolded.recurrence.matmul import matmul_nt, prepared_matmul
 
 
-class Affine:
+class LinearMap:
     """The product p rightᵀ, or (p rightᵀ) left where there is a left factor, rows being samples.
 
     p has so many ``rows`` and there are so many ``uses``. Shapes: right (…, k, h) and left
@@ -39,12 +39,12 @@ class Affine:
         return self._chain(self.factors_back)
 
     def _chain(self, factors: list[Tensor]) -> Callable[[Tensor], Tensor]:
-        first, *second = (multiplier(each, **self._many) for each in factors)
+        first, *second = (prepared_matmul(each, **self._many) for each in factors)
         return (lambda p: second[0](first(p))) if second else first
 
     def gradients(self, p: Tensor, dp: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the gradients in right and left over all rows of p and dp."""
         if self.left is None:
-            return product(dp.mT, p.mT), None
-        right = product(product(dp, self.left).mT, p.mT)
-        return right, product(product(p, self.right).mT, dp.mT)
+            return matmul_nt(dp.mT, p.mT), None
+        right = matmul_nt(matmul_nt(dp, self.left).mT, p.mT)
+        return right, matmul_nt(matmul_nt(p, self.right).mT, dp.mT)

@@ -45,7 +45,7 @@ def has_onednn() -> bool:
     return _FOUND is not None and torch.backends.mkldnn.enabled
 
 
-def product(x: Tensor, W: Tensor) -> Tensor:
+def matmul_nt(x: Tensor, W: Tensor) -> Tensor:
     r"""Return :math:`x W^\top` over the last two dimensions, without a gradient of its own.
 
     Shapes: x (…, rows, k), W (…, o, k), result (…, rows, o). For single precision on AMD's
@@ -58,7 +58,7 @@ def product(x: Tensor, W: Tensor) -> Tensor:
     return x @ W.mT
 
 
-def multiplier(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tensor]:
+def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tensor]:
     """Return x ↦ x Wᵀ for so many x of so many rows, each with W (…, o, k) as it is now."""
     if not _serves(W):
         return lambda x: x @ W.mT

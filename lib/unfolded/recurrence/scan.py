@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from unfolded.recurrence.backends import native_scan
-from unfolded.recurrence.backends.elementwise import choose
-from unfolded.recurrence.gradients import Collected
-from unfolded.recurrence.linear_map import Affine
-from unfolded.recurrence.matmul import product
+from unfolded.recurrence.backends.elementwise import select
+from unfolded.recurrence.gradients import GradientAccumulator
+from unfolded.recurrence.linear_map import LinearMap
+from unfolded.recurrence.matmul import matmul_nt
 
 _ROWS = 640
 """Samples times frames whose weight gradients are collected together: fewer take less memory."""
@@ -15,7 +15,7 @@ _ROWS = 640
 _ARGUMENTS = ("x", "h0", "link", "link_left", "U", "a", "b", "pull", "D", "W_left")
 
 
-class Sweep:
+class Scan:
     """One sequence x (…, batch, T, n) with its weights; leading dimensions are runs side by side.
 
     All tensors have the same leading dimensions; W is one matrix a layer or one for all. Time
@@ -27,19 +27,19 @@ class Sweep:
         xs = x.transpose(-3, -2).contiguous()
         (*self.lead, T, B, _), (depth, h) = xs.shape, a.shape[-2:]
         self.xs, self.h0, self.U, self.pull, self.soft, self.D = xs, h0, U, pull, b is None, D
-        self.link = Affine(link, link_left, rows=B, uses=T)
+        self.link = LinearMap(link, link_left, rows=B, uses=T)
         self.residual, self.shared = W_left is not None, len(W) == 1
         uses = T * depth if self.shared else T
-        layers = [Affine(each, W_left, rows=B, uses=uses) for each in W]
+        layers = [LinearMap(each, W_left, rows=B, uses=uses) for each in W]
         self.layers = layers * depth if self.shared else layers
         b = torch.zeros_like(a) if b is None else b
         self.a, self.b = (each.contiguous().unsqueeze(-2).unbind(-3) for each in (a, b))
         self.in_c = native_scan.serves(xs)
-        self.kernels = None if self.in_c else choose(xs.select(-3, 0), pull)
+        self.kernels = None if self.in_c else select(xs.select(-3, 0), pull)
         # A number of a run multiplies all its rows.
         self.rho = None if pull is None else pull[..., None, None]
         self.sizes = depth, T, B, h
-        self._made: dict[bool, native_scan.Shares] = {}
+        self._made: dict[bool, native_scan.NativeScan] = {}
         step = max(1, _ROWS // max(1, B))
         self.pieces = [slice(t, min(t + step, T)) for t in range(0, T, step)]
 
@@ -61,7 +61,7 @@ class Sweep:
         """Return h_1 … h_T or, with D, D h_1 … D h_T, with the batch before time."""
         codes = codes[..., 1:, :, :]
         if self.D is not None:
-            codes = product(codes.flatten(-3, -2), self.D).unflatten(-2, codes.shape[-3:-1])
+            codes = matmul_nt(codes.flatten(-3, -2), self.D).unflatten(-2, codes.shape[-3:-1])
         return codes.transpose(-3, -2)
 
     def _hidden(self, hidden: Tensor | None, piece: slice) -> Tensor:
@@ -77,7 +77,7 @@ class Sweep:
             self._loops(back=False).forward(x, (*hidden, after))
             return
         before, layers = _frames(codes)[:-1], [_frames(p) for p in (*hidden, after)]
-        sent = [product(x.flatten(-3, -2), U) for U in self.U.unbind(-3)]
+        sent = [matmul_nt(x.flatten(-3, -2), U) for U in self.U.unbind(-3)]
         sent = [_frames(each.view(after.shape)) for each in sent]
         for t, h_before in enumerate(before):
             hbar = layers[0][t].copy_(self.link.forward(h_before))
@@ -94,7 +94,7 @@ class Sweep:
         """Return the gradient in every argument of the constructor that needs one, else None."""
         grads = grad.transpose(-3, -2)
         names = [*_ARGUMENTS, *(f"W_{l + 1}" for l in range(len(needed) - len(_ARGUMENTS)))]
-        collected, carry = Collected(self, dict(zip(names, needed, strict=True))), None
+        collected, carry = GradientAccumulator(self, dict(zip(names, needed, strict=True))), None
         for piece in reversed(self.pieces):
             values, own = self._hidden(hidden, piece), _with_before(codes, piece)
             if hidden is None:
@@ -111,12 +111,12 @@ class Sweep:
             del values, du, dhbar  # before the next piece makes its own
         return collected.gradients(carry)
 
-    def _loops(self, back: bool) -> native_scan.Shares:
+    def _loops(self, back: bool) -> native_scan.NativeScan:
         if back not in self._made:
             name = "factors_back" if back else "factors"
             link, layers = getattr(self.link, name), [getattr(each, name) for each in self.layers]
             inputs = (self.U.mT if back else self.U).unbind()
-            self._made[back] = native_scan.Shares(self, link, layers, inputs)
+            self._made[back] = native_scan.NativeScan(self, link, layers, inputs)
         return self._made[back]
 
     def _descend(self, grads, carry, values, du, dhbar, dx) -> tuple[Tensor, list[Tensor] | None]:

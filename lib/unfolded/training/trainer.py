@@ -196,7 +196,7 @@ def scalars(network: nn.Module) -> dict[str, float]:
     if not isinstance(network, UnfoldedNetwork):
         return {}
     names = ("c", "lambda1", "lambda2")
-    values = torch.stack([network.value(name) for name in names]).tolist()
+    values = torch.stack([network.positive(name) for name in names]).tolist()
     return dict(zip(names, values, strict=True))
 
 

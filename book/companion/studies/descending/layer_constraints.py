@@ -46,7 +46,7 @@ def layers(
     >>> from unfolded.networks import build
     >>> net = build("l1-l1-rnn", n0=16, n=5, hidden=9, depth=2)
     >>> h, hbar = layers(net, torch.ones(1, 3, 5))
-    >>> h.shape, bool((h[-1] == net.steps(torch.ones(1, 3, 5), net.h0.expand(1, -1))).all())
+    >>> h.shape, bool((h[-1] == net.run_reference(torch.ones(1, 3, 5), net.h0.expand(1, -1))).all())
     (torch.Size([3, 1, 3, 9]), True)
     """
     frame, h = _frame(net), net.h0.expand(len(x), -1)
@@ -73,7 +73,7 @@ def residual(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor
     :func:`companion.studies.descent_constraints.slack`, flatten batch and time.
     """
     frame = _frame(net)
-    return descent_constraints.residual(h, lambda y: frame.step(y, x, link), net.value("c"))
+    return descent_constraints.residual(h, lambda y: frame.step(y, x, link), net.positive("c"))
 
 
 def objective(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ def _frame(net: UnfoldedNetwork) -> _Frame:
 
 
 def _of_algorithm_1(net: UnfoldedNetwork) -> _Frame:
-    (a, b), c, M = net.thresholds(), net.value("c"), net.A @ net.D
+    (a, b), c, M = net.thresholds(), net.positive("c"), net.A @ net.D
 
     def layer(h, x, hbar, l):
         Z_l = None if net.Z is None else net.Z[l]
@@ -145,7 +145,7 @@ def _of_algorithm_1(net: UnfoldedNetwork) -> _Frame:
 
 def _of_sista(net: SistaRNN) -> _Frame:
     M, D, FD = net.A @ net.D, net.D, net.F @ net.D
-    shared = {name: net.value(name) for name in ("c", "lambda1", "lambda2")}
+    shared = {name: net.positive(name) for name in ("c", "lambda1", "lambda2")}
 
     def step(h, x, predicted, l=None):
         return sista_step(h, x, predicted, M=M, D=D, **shared)

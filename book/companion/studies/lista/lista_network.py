@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from unfolded.errors import ConfigError, complain
-from unfolded.networks.positivity import decode, encode
+from unfolded.networks.positivity import from_raw, to_raw
 from unfolded.prox import shrink
 
 STARTS = ("ista", "random")
@@ -82,13 +82,13 @@ class LISTA(nn.Module):
         self.depth, self.positivity = depth, positivity
         self.W = nn.Parameter(W.expand(kinds, -1, -1).clone())
         self.U = nn.Parameter(U.expand(kinds, -1, -1).clone())
-        raw = encode(gamma.expand(kinds, -1), positivity, "lambda1 / c")
+        raw = to_raw(gamma.expand(kinds, -1), positivity, "lambda1 / c")
         self.raw = nn.ParameterDict({"gamma": nn.Parameter(raw.clone())})
 
     @property
     def gamma(self) -> Tensor:
         """The effective thresholds, (depth, h) or, tied, (1, h)."""
-        return decode(self.raw["gamma"], self.positivity)
+        return from_raw(self.raw["gamma"], self.positivity)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the code of the last layer: (batch, n) -> (batch, h)."""

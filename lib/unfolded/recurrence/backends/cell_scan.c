@@ -23,7 +23,7 @@ enum { TANH, RELU, SOFT, SIGMOID };
  * of FAST; null if they need not be kept.  W: w of INDEPENDENT; bias_h: the second one of LSTM and
  * GRU.  Backward, with grads: dh0, dc0 begin as the gradients in the last states; dU and dW may be
  * null, dbias is (gates width), and dab (2, width) has a part of the gradients in a and b by unit. */
-struct scan {
+struct cell_job {
     long frames, batch, width, features, rows, piece, cell, phi;
     double a, b;
     const void *x, *U, *W, *bias, *bias_h, *grads;
@@ -35,10 +35,10 @@ struct scan {
     fenv_t environment;
 };
 
-static long gates_of(const struct scan *s) { return s->cell >= LSTM ? 4 : 1; }
-static long sent_of(const struct scan *s) { return s->cell == GRU ? 3 : gates_of(s); }
-static long both_of(const struct scan *s) { return s->cell == GRU ? 2 : gates_of(s); }
-static long shares_of(const struct scan *s) { return (s->batch + s->rows - 1) / s->rows; }
+static long gates_of(const struct cell_job *s) { return s->cell >= LSTM ? 4 : 1; }
+static long sent_of(const struct cell_job *s) { return s->cell == GRU ? 3 : gates_of(s); }
+static long both_of(const struct cell_job *s) { return s->cell == GRU ? 2 : gates_of(s); }
+static long shares_of(const struct cell_job *s) { return (s->batch + s->rows - 1) / s->rows; }
 
 /* exp(y) = s + s p for |y| <= 87: s a power of two, p = exp(r) - 1 by its series to r^7. */
 static inline void parts_float(float y, float *s, float *p)
@@ -124,7 +124,7 @@ static void NAME(slope)(long phi, long many, const REAL *v, REAL *restrict d)
             d[j] = v[j] == 0 ? 0 : d[j];
 }
 
-static void NAME(plain_forward)(const struct scan *s, REAL *restrict g, const REAL *restrict before,
+static void NAME(plain_forward)(const struct cell_job *s, REAL *restrict g, const REAL *restrict before,
                                 REAL *restrict h)
 {
     long many = s->width;
@@ -144,7 +144,7 @@ static void NAME(plain_forward)(const struct scan *s, REAL *restrict g, const RE
         memcpy(h, g, many * sizeof(REAL));
 }
 
-static void NAME(plain_backward)(const struct scan *s, const REAL *restrict g,
+static void NAME(plain_backward)(const struct cell_job *s, const REAL *restrict g,
                                  const REAL *restrict before, const REAL *restrict grad,
                                  REAL *restrict carry, REAL *restrict d, double *restrict sums)
 {
@@ -228,7 +228,7 @@ static void NAME(gru_backward)(long many, const REAL *restrict r, const REAL *re
     }
 }
 
-static void NAME(forward_scan)(struct scan *s, long share, long rows)
+static void NAME(forward_scan)(struct cell_job *s, long share, long rows)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
     long first = share * s->rows, features = s->features;
@@ -258,7 +258,7 @@ static void NAME(forward_scan)(struct scan *s, long share, long rows)
     }
 }
 
-static void NAME(backward_scan)(struct scan *s, long share, long rows)
+static void NAME(backward_scan)(struct cell_job *s, long share, long rows)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
     long first = share * s->rows, features = s->features;
@@ -295,7 +295,7 @@ static void NAME(backward_scan)(struct scan *s, long share, long rows)
 /* A thread that computes denormals differently from the caller would be slow, or wrong. */
 static void NAME(take_scans)(void *job)
 {
-    struct scan *s = job;
+    struct cell_job *s = job;
     fenv_t own;
     fegetenv(&own);
     fesetenv(&s->environment);
@@ -318,7 +318,7 @@ static void *NAME(carve)(REAL *room, long *used, long numbers)
 }
 
 /* Lay out the room, and return how many numbers it takes. */
-long NAME(scan_room)(struct scan *s)
+long NAME(cell_scan_room)(struct cell_job *s)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
     long used = 0, all = s->piece * s->batch, matrix = s->cell != INDEPENDENT, n = s->features;
@@ -349,7 +349,7 @@ static void NAME(lay_down)(long rows, long columns, const REAL *from, void *to, 
 }
 
 /* Columns of dgates, from one on, with x and with the states before, of a piece. */
-static void NAME(correlate_gates)(struct scan *s, long from, long many, REAL *dU, REAL *dW,
+static void NAME(correlate_gates)(struct cell_job *s, long from, long many, REAL *dU, REAL *dW,
                                   team start, long threads)
 {
     long h = s->width, wide = gates_of(s) * h;
@@ -361,7 +361,7 @@ static void NAME(correlate_gates)(struct scan *s, long from, long many, REAL *dU
 }
 
 /* Add to the gradients in U, W and the biases what a piece of dgates sends. */
-static void NAME(gather)(struct scan *s, team start, long threads)
+static void NAME(gather)(struct cell_job *s, team start, long threads)
 {
     long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h;
     long at = s->first * s->batch, many = s->end * s->batch - at, features = s->features;
@@ -378,13 +378,13 @@ static void NAME(gather)(struct scan *s, team start, long threads)
     }
 }
 
-static void NAME(run_scans)(struct scan *s, team start, long threads)
+static void NAME(run_scans)(struct cell_job *s, team start, long threads)
 {
     s->next = 0;
     begin(start, NAME(take_scans), s, threads);
 }
 
-static void NAME(run_forward)(struct scan *s, team start, long threads)
+static void NAME(run_forward)(struct cell_job *s, team start, long threads)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
     const REAL *bias = s->bias, *more = s->bias_h;
@@ -394,7 +394,7 @@ static void NAME(run_forward)(struct scan *s, team start, long threads)
     NAME(run_scans)(s, start, threads);
 }
 
-static void NAME(run_backward)(struct scan *s, team start, long threads)
+static void NAME(run_backward)(struct cell_job *s, team start, long threads)
 {
     long h = s->width, wide = gates_of(s) * h;
     REAL *dbias = s->dbias, *dab = s->dab;
@@ -416,12 +416,12 @@ static void NAME(run_backward)(struct scan *s, team start, long threads)
 }
 
 /* Forward, fill codes, cells and gates; backward, all gradients. */
-void NAME(scan)(struct scan *s, team start, long threads)
+void NAME(cell_scan)(struct cell_job *s, team start, long threads)
 {
     long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h, features = s->features;
     const REAL *U = s->U, *W = s->W;
     int back = s->grads != 0;
-    NAME(scan_room)(s);
+    NAME(cell_scan_room)(s);
     NAME(lay_down)(back ? sent : both, features, U, s->input, back, start, threads);
     if (s->cell == GRU && !back)
         NAME(lay_down)(h, features, U + both * features, s->second_input, 0, start, threads);

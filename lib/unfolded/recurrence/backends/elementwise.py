@@ -9,12 +9,12 @@ import torch
 from unfolded.recurrence.backends import native, reference
 
 
-def choose(rows: torch.Tensor, pull: torch.Tensor | None) -> ModuleType | native.Native:
+def select(rows: torch.Tensor, pull: torch.Tensor | None) -> ModuleType | native.NativeKernels:
     """Return what has the functions of reference.py, the fastest for such rows (…, batch, h)."""
     if rows.is_cuda:
         return _on_cuda()
     if rows.ndim == 2 and rows.dtype in native.SUFFIX and native.serves():
-        return native.Native(rows.dtype, 0.0 if pull is None else pull.item())
+        return native.NativeKernels(rows.dtype, 0.0 if pull is None else pull.item())
     return reference
 
 

@@ -38,9 +38,9 @@ _ARGUMENTS = {
     "backward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
     "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
     "pack": [_AT, _AT, _LONG],
-    "scan": [_AT, _AT, _LONG],
-    "sweep_forward": [_AT, _AT, _LONG],
-    "sweep_backward": [_AT, _AT, _LONG],
+    "cell_scan": [_AT, _AT, _LONG],
+    "scan_forward": [_AT, _AT, _LONG],
+    "scan_backward": [_AT, _AT, _LONG],
     "transpose": [_AT, _AT, _LONG],
 }
 
@@ -128,14 +128,16 @@ def _load(path: Path) -> ctypes.CDLL:
             function = getattr(loaded, f"{name}_{suffix}")
             function.argtypes, function.restype = arguments, None
     for suffix in SUFFIX.values():
-        packed, room = (getattr(loaded, f"{name}_{suffix}") for name in ("packed", "scan_room"))
+        packed, room = (
+            getattr(loaded, f"{name}_{suffix}") for name in ("packed", "cell_scan_room")
+        )
         packed.argtypes, packed.restype = [_LONG, _LONG], _LONG
         room.argtypes, room.restype = [_AT], _LONG
     return loaded
 
 
 @functools.cache
-def team():
+def openmp_launcher():
     """Return the function that starts PyTorch's own threads: a second team would stand in its way.
 
     It has the name that GNU's and LLVM's OpenMP share; None where PyTorch runs on something else.
@@ -146,10 +148,10 @@ def team():
         return None
 
 
-def together(name: str, dtype: torch.dtype, job: ctypes.Structure) -> None:
+def parallel_call(name: str, dtype: torch.dtype, job: ctypes.Structure) -> None:
     """Call a function of the library that shares its job among the threads."""
     function = getattr(library(), f"{name}_{SUFFIX[dtype]}")
-    function(ctypes.addressof(job), team(), torch.get_num_threads())
+    function(ctypes.addressof(job), openmp_launcher(), torch.get_num_threads())
 
 
 class _Transposition(ctypes.Structure):
@@ -165,11 +167,11 @@ class _Transposition(ctypes.Structure):
 def transposed(x: Tensor) -> Tensor:
     """Return the transpose of a contiguous x (rows, columns), contiguous too."""
     y = x.new_empty(x.shape[::-1])
-    together("transpose", x.dtype, _Transposition(*x.shape, x.data_ptr(), y.data_ptr(), 0))
+    parallel_call("transpose", x.dtype, _Transposition(*x.shape, x.data_ptr(), y.data_ptr(), 0))
     return y
 
 
-class Native:
+class NativeKernels:
     """The functions of reference.py, for contiguous tensors on the CPU and one pull as a number."""
 
     def __init__(self, dtype: torch.dtype, pull: float):
@@ -179,21 +181,21 @@ class Native:
         self._slopes = getattr(library(), f"slopes_{suffix}")
 
     def forward(self, u, s, residual, hbar, pull, centre, a, b, out) -> None:
-        """As portable.forward."""
+        """As reference.forward."""
         self._forward(
             *u.shape, u.data_ptr(), s.data_ptr(), _at(residual), hbar.data_ptr(), self._pull,
             _at(centre), a.data_ptr(), b.data_ptr(), out.data_ptr(),
         )  # fmt: skip
 
     def backward(self, gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
-        """As portable.backward."""
+        """As reference.backward."""
         self._backward(
             *du.shape, gradient.data_ptr(), _at(extra), value.data_ptr(), _at(centre), self._pull,
             a.data_ptr(), b.data_ptr(), du.data_ptr(), dhbar.data_ptr(),
         )  # fmt: skip
 
     def slopes(self, du, value, centre):
-        """As portable.slopes."""
+        """As reference.slopes."""
         da, db = both = torch.zeros(2, du.shape[-1], dtype=torch.float64)
         self._slopes(
             *(*du.shape, du.data_ptr(), value.data_ptr()),

@@ -25,7 +25,7 @@ class _Packing(ctypes.Structure):
     ]
 
 
-class _Sweep(ctypes.Structure):
+class _ScanJob(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_long) for name in ("frames", "batch", "width", "depth", "features")),
         *((name, ctypes.c_long) for name in ("rows", "soft", "residual")),
@@ -49,41 +49,41 @@ def serves(xs: Tensor) -> bool:
         and xs.device.type == "cpu"
         and xs.dtype in native.SUFFIX
         and native.serves()
-        and (threads == 1 or native.team() is not None)
+        and (threads == 1 or native.openmp_launcher() is not None)
         and (forced or (xs.shape[0] >= FRAMES and xs.shape[1] >= SAMPLES * threads))
     )
 
 
-class Shares:
-    """The loops for one `Sweep`, with the products that its direction needs; see scan.c."""
+class NativeScan:
+    """The loops for one `Scan`, with the products that its direction needs; see scan.c."""
 
-    def __init__(self, sweep, link: Sequence[Tensor], layers: Sequence, inputs: Sequence[Tensor]):
+    def __init__(self, scan, link: Sequence[Tensor], layers: Sequence, inputs: Sequence[Tensor]):
         """Lay down what each product multiplies with: x ↦ x W₁ᵀ, or (x W₁ᵀ) W₂ᵀ for two factors.
 
         ``link`` and each of ``layers`` are such factors, (h, h), or (k, h) and (h, k); layers may
         be one and the same object. ``inputs``: U_l, or U_lᵀ backward, one a layer or one for all.
         """
-        depth, _, batch, width = sweep.sizes
-        self._threads, features = torch.get_num_threads(), sweep.xs.shape[-1]
-        self._held, self._like = [], sweep.xs
+        depth, _, batch, width = scan.sizes
+        self._threads, features = torch.get_num_threads(), scan.xs.shape[-1]
+        self._held, self._like = [], scan.xs
         inputs = (_Matrix * depth)(*(self._matrix([U]) for U in inputs))
         each = {id(factors): self._matrix(factors) for factors in layers}
         layers = (_Matrix * depth)(*(each[id(factors)] for factors in layers))
         rows, link = -(-batch // self._threads), self._matrix(link)
         inside = max(features, *(matrix.inner for matrix in (link, *layers)))
         room = rows * (2 * width + inside)
-        self._sweep = _Sweep(
+        self._sweep = _ScanJob(
             batch=batch, width=width, depth=depth, features=features, rows=rows,
-            soft=sweep.soft, residual=sweep.residual,
-            pull=0.0 if sweep.rho is None else sweep.rho.item(),
+            soft=scan.soft, residual=scan.residual,
+            pull=0.0 if scan.rho is None else scan.rho.item(),
             link=link, layers=layers, inputs=inputs,
-            a=sweep.a[0].data_ptr(), b=sweep.b[0].data_ptr(),
+            a=scan.a[0].data_ptr(), b=scan.b[0].data_ptr(),
             scratch=self._room(self._threads * room).data_ptr(), scratch_size=room,
         )  # fmt: skip
 
     def forward(self, x: Tensor, values: Sequence[Tensor]) -> None:
         """Fill p_0 … p_d (frames, batch, h) from x (frames, batch, n) and the frame before p_d."""
-        self._run("sweep_forward", values, x=x)
+        self._run("scan_forward", values, x=x)
 
     def backward(self, values, grads: Tensor, du, dhbar: Tensor, carry: Tensor, dx) -> list[Tensor]:
         """Fill du and dhbar, turn the gradient in the last code into that in the one before p_d.
@@ -95,7 +95,7 @@ class Shares:
         pointers = _pointers(du)
         self._sweep.du = ctypes.addressof(pointers)
         given = {"grads": grads, "dhbar": dhbar, "carry": carry, "dx": dx, "slopes": slopes}
-        self._run("sweep_backward", values, **given)
+        self._run("scan_backward", values, **given)
         return [each.clone() for each in slopes.sum(0).to(grads.dtype)]
 
     def _run(self, name: str, values: Sequence[Tensor], **given: Tensor | None) -> None:
@@ -103,7 +103,7 @@ class Shares:
         self._sweep.frames, self._sweep.values = len(values[0]), ctypes.addressof(pointers)
         for field, tensor in given.items():
             setattr(self._sweep, field, None if tensor is None else tensor.data_ptr())
-        native.together(name, self._like.dtype, self._sweep)
+        native.parallel_call(name, self._like.dtype, self._sweep)
 
     def _matrix(self, factors: Sequence[Tensor]) -> _Matrix:
         first, *second = (self._packed(W) for W in factors)
@@ -116,7 +116,7 @@ class Shares:
         target = self._room(packed(inner, columns)).data_ptr()
         steps = reversed(W.stride())
         job = _Packing(inner, columns, *steps, W.data_ptr(), target, 0)
-        native.together("pack", W.dtype, job)
+        native.parallel_call("pack", W.dtype, job)
         return target
 
     def _room(self, numbers: int) -> Tensor:

@@ -20,7 +20,7 @@ struct matrix {
 
 /* values: p_0 … p_d, the last one with a frame more before it; x, forward; du and all after it,
  * backward.  Each lies (frames, batch, width), or features in place of width. */
-struct sweep {
+struct scan_job {
     long frames, batch, width, depth, features, rows, soft, residual; /* rows of a share */
     double pull;
     struct matrix link;
@@ -58,7 +58,7 @@ static void NAME(apply)(const struct matrix *B, long rows, long width, const REA
     NAME(product)(rows, inside, B->inner, B->second, width, out);
 }
 
-static void NAME(forward_share)(struct sweep *s, long share, long rows, REAL *scratch)
+static void NAME(forward_share)(struct scan_job *s, long share, long rows, REAL *scratch)
 {
     long width = s->width, frame = s->batch * width, from = share * s->rows * width;
     long depth = s->depth, features = s->features;
@@ -89,7 +89,7 @@ static void NAME(add)(long many, const REAL *from, REAL *restrict to)
 }
 
 /* dx += U_l^T du; where one U serves all layers, only after the last of them, for their sum. */
-static void NAME(send)(struct sweep *s, long l, long rows, long at, const REAL *du, REAL *whole,
+static void NAME(send)(struct scan_job *s, long l, long rows, long at, const REAL *du, REAL *whole,
                        REAL *inside)
 {
     long many = rows * s->width;
@@ -104,7 +104,7 @@ static void NAME(send)(struct sweep *s, long l, long rows, long at, const REAL *
     NAME(add)(rows * s->features, inside, dx);
 }
 
-static void NAME(backward_share)(struct sweep *s, long share, long rows, REAL *scratch)
+static void NAME(backward_share)(struct scan_job *s, long share, long rows, REAL *scratch)
 {
     long width = s->width, frame = s->batch * width, from = share * s->rows * width;
     long depth = s->depth;
@@ -139,7 +139,7 @@ static void NAME(backward_share)(struct sweep *s, long share, long rows, REAL *s
 }
 
 /* A thread that computes denormals differently from the caller would be slow, or wrong. */
-static void NAME(take_shares)(struct sweep *s, void (*run)(struct sweep *, long, long, REAL *))
+static void NAME(take_shares)(struct scan_job *s, void (*run)(struct scan_job *, long, long, REAL *))
 {
     fenv_t own;
     fegetenv(&own);
@@ -156,7 +156,7 @@ static void NAME(take_forward)(void *s) { NAME(take_shares)(s, NAME(forward_shar
 static void NAME(take_backward)(void *s) { NAME(take_shares)(s, NAME(backward_share)); }
 
 /* Fill p_0 … p_d from the code before them and x. */
-void NAME(sweep_forward)(struct sweep *s, team start, long threads)
+void NAME(scan_forward)(struct scan_job *s, team start, long threads)
 {
     s->next = 0;
     fegetenv(&s->environment);
@@ -165,7 +165,7 @@ void NAME(sweep_forward)(struct sweep *s, team start, long threads)
 
 /* Fill du and dhbar, turn the gradient in the last code into that in the code before the first,
  * and add to dx and, each share to its own, to the slopes (2, depth, width). */
-void NAME(sweep_backward)(struct sweep *s, team start, long threads)
+void NAME(scan_backward)(struct scan_job *s, team start, long threads)
 {
     s->next = 0;
     fegetenv(&s->environment);
