@@ -13,6 +13,7 @@ from test_widgets import EXPORT, in_chromium, in_node
 
 from companion import labels
 from companion.plots import line_plots
+from companion.theory import equal_norms
 from companion.widgets import base_widget, bounds_widget
 from companion.widgets.bounds_widget import LIMITS, REAL, STATE, BoundsExplorer
 from unfolded import bounds as library
@@ -56,7 +57,7 @@ def test_the_script_computes_the_library_bounds(engine, tmp_path):
     else:
         ours = in_chromium(body, data, tmp_path, code=SCRIPT)
     for state, found in zip(data, ours, strict=True):
-        expected = comparison.log_bounds(**state)
+        expected = equal_norms.log_bounds(**state)
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             assert math.isfinite(value)
@@ -68,7 +69,7 @@ def test_the_script_names_the_lowest_bound():
     for state, keys in zip(
         data, in_node("data.map(logBounds).map(lowest)", data, SCRIPT), strict=True
     ):
-        found = comparison.log_bounds(**state)
+        found = equal_norms.log_bounds(**state)
         del found["spectralrnn"]  # the constant of (54) is unknown
         least = min(found.values())
         assert {name for name, value in found.items() if value <= least + 1e-12} <= set(keys)
@@ -107,17 +108,17 @@ def test_sista_through_time_is_the_layer_unrolled(alpha, beta, gamma, d, T):
         inputs = past * inputs + new
     state = USUAL | {"alpha": alpha, "beta": beta, "gamma": gamma, "d": d, "T": T}
     roots = 2 * (4 * d * T * math.log(2) + math.log(state["n"]) + math.log(state["h"])) / state["m"]
-    found = comparison.log_bounds(**state)["sista-rnn"]
+    found = equal_norms.log_bounds(**state)["sista-rnn"]
     assert found == pytest.approx(math.log(inputs) + math.log(roots) / 2, abs=1e-9)
     # At T = 1 it is (17) itself, for a first frame without a past.
     rest = {"d": d, "m": state["m"], "n": state["n"], "h": state["h"], "B_x": 1.0, "B_h": 0.0}
     one = library.log_rademacher_step_sista(alpha, alpha, beta, link, **rest)
-    assert comparison.log_bounds(**state | {"T": 1})["sista-rnn"] == pytest.approx(one, abs=1e-9)
+    assert equal_norms.log_bounds(**state | {"T": 1})["sista-rnn"] == pytest.approx(one, abs=1e-9)
 
 
 @given(st.floats(0.1, 10), st.integers(1, 200))
 def test_with_one_layer_the_unfolded_networks_have_one_bound(alpha, T):
-    found = comparison.log_bounds(**USUAL | {"d": 1, "alpha": alpha, "T": T})
+    found = equal_norms.log_bounds(**USUAL | {"d": 1, "alpha": alpha, "T": T})
     rest = {"m": 8000, "n": 51, "h": 1024, "T": T, "B_x": 1.0}
     printed = library.log_rademacher_reweighted_one_layer(alpha, 1.0, **rest)
     for name in comparison.NETWORKS[:3]:
@@ -148,7 +149,7 @@ def test_norms_of_spread_matrices_are_those_of_a_matrix(k):
             half = torch.block_diag(*[torch.tensor(hadamard(min(k, 32)), dtype=torch.float64)]
                                     * (32 // min(k, 32)))  # fmt: skip
             matrix = 1.7 / min(k, 32) * torch.cat([half, half])
-        found = comparison.spread(1.7, rows=64, columns=columns, k=k)
+        found = equal_norms.spread(1.7, rows=64, columns=columns, k=k)
         assert found == pytest.approx(comparison.rulers(matrix), rel=1e-12)
 
 
@@ -171,7 +172,7 @@ def test_a_page_without_scripts_shows_a_picture_with_its_description():
     assert data["text/html"].startswith('<bounds-explorer against="alpha" d="3" T="7"')
     assert 'src="data:image/png;base64,' in data["text/html"] and "<noscript>" in data["text/html"]
     alt = re.search('alt="([^"]+)"', data["text/html"])[1]
-    line = comparison.against(
+    line = equal_norms.against(
         "alpha", [0.1, 10.0], **{k: v for k, v in USUAL.items() if k != "alpha"} | {"T": 7}
     )
     first, last = line["fastrnn"]
@@ -183,7 +184,7 @@ def test_the_static_picture_draws_the_library_bounds(name):
     (ax,) = bounds_widget.picture(name, **USUAL)[0].axes
     rest = {key: value for key, value in USUAL.items() if key != name}
     at = bounds_widget.axis(name, USUAL[name])
-    lines = comparison.against(name, at, **rest).values()
+    lines = equal_norms.against(name, at, **rest).values()
     for line, values in zip(ax.lines, lines, strict=True):
         np.testing.assert_allclose(line.get_ydata(), values)
 

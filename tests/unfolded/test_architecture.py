@@ -24,7 +24,7 @@ LAYERS = (
 
 THIRD_PARTY = {
     "": {"torch", "numpy", "joblib"},
-    "bounds": {"torch", "numpy"},
+    "bounds": {"torch"},
     "data": {"numpy", "pooch", "requests", "sklearn"},
     "networks": {"torch", "numpy"},
     "recurrence": {"torch", "numpy", "pooch", "triton"},

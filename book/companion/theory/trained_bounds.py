@@ -15,7 +15,8 @@ from torch import Tensor
 from companion.attribution import mark
 from companion.run_set import PRINTED, Evidence
 from unfolded import bounds, networks
-from unfolded.bounds.decimals import log, not_negative, per_layer, whole
+from unfolded.bounds.corollaries import sista_layers
+from unfolded.bounds.decimals import Numbers, bound, not_negative, per_layer, whole
 from unfolded.data import FRAMES, REDUCTIONS
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import SequenceNetwork, UnfoldedNetwork
@@ -48,20 +49,15 @@ class Balls(NamedTuple):
 
 @torch.no_grad()
 def balls(net: UnfoldedNetwork) -> Balls:
-    r"""Return the norms of an unfolded network, those of SISTA-RNN folded into one form.
+    """Return the norms of an unfolded network, of SISTA-RNN those of `sista_layers`.
 
-    A frame of SISTA-RNN takes up at most :math:`\beta_1 \sum_{l<d} \alpha_2^l` of its input and
-    :math:`\Lambda_0 = \alpha_1\alpha_2^{d-1} + \beta_2 \sum_{l<d-1} \alpha_2^l` of its past, the
-    brackets of (17). Bounds read no more than these two and d, so they stand for α and β; its
-    activation knows no ħ, and its one threshold has no width.
+    The activation of SISTA-RNN does not depend on ħ, and its single threshold has no width.
     """
     W, U = net.layer_weights()
     alpha, h0 = [row_norm(w) for w in W], _largest(net.h0)
     if isinstance(net, SistaRNN):
-        d, powers = net.depth, [alpha[-1] ** l for l in range(net.depth)]
-        past = alpha[0] * powers[-1] + row_norm(U[1]) * math.fsum(powers[:-1])
-        each = row_norm(U[0] @ net.A) * math.fsum(powers) / d
-        return Balls([past] + [1.0] * (d - 1), [each] * d, 0.0, h0, [0.0] * d)
+        d, beta = net.depth, (row_norm(U[0] @ net.A), row_norm(U[1]))
+        return Balls(*sista_layers(alpha[0], alpha[-1], *beta, d=d), 0.0, h0, [0.0] * d)
     spread = sum(tau.amax(1) - tau.amin(1) for tau in net.thresholds())
     return Balls(alpha, [row_norm(u @ net.A) for u in U], row_norm(net.G), h0, spread.tolist())
 
@@ -130,8 +126,9 @@ def log_promised_gap(
     return float(np.logaddexp(front + np.logaddexp.reduce(logs), chance))
 
 
-def log_rademacher_stacked(W, U, bias, *, m: int, n: int, T: int, B_x: float) -> float:
-    r"""Return the logarithm of a bound on the complexity of a stack of plain layers, ours.
+@bound
+def rademacher_stacked(W: Numbers, U: Numbers, bias: Numbers, *, m, n, T, B_x) -> Decimal:
+    r"""Return our bound on the Rademacher complexity of a stack of plain layers.
 
     .. math:: \Re_S \le \frac{r_T^{(d)}}{\sqrt m}, \qquad r_t^{(l)} = \|W_l\|_{1,\infty}
         r_{t-1}^{(l)} + \|U_l\|_{1,\infty} r_t^{(l-1)} + \|b_l\|_\infty, \qquad
@@ -142,13 +139,9 @@ def log_rademacher_stacked(W, U, bias, *, m: int, n: int, T: int, B_x: float) ->
     Proof: that of one fixed activation, with a third term; the bias is a weight on the input one,
     :math:`\mathbb E|\sum_i \epsilon_i| \le \sqrt m`, and changes its sign with its row.
 
-    >>> round(math.exp(log_rademacher_stacked([0.5], [1.0], [0.0], m=100, n=5, T=1, B_x=1.0)), 6)
+    >>> round(rademacher_stacked([0.5], [1.0], [0.0], m=100, n=5, T=1, B_x=1.0), 6)
     0.214597
     """
-    return log(_stacked, W, U, bias, m, n, T, B_x)
-
-
-def _stacked(W, U, bias, m, n, T, B_x) -> Decimal:
     W, U = per_layer("W", W), per_layer("U", U)
     bias = [not_negative(f"bias[{l}]", b) for l, b in enumerate(bias)]
     x = not_negative("B_x", B_x) * (2 * Decimal(2 * whole("n", n)).ln()).sqrt()
@@ -160,6 +153,9 @@ def _stacked(W, U, bias, m, n, T, B_x) -> Decimal:
             now.append(r)
         before = now
     return before[-1] / Decimal(whole("m", m)).sqrt()
+
+
+log_rademacher_stacked = rademacher_stacked.log
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ import traitlets
 from matplotlib.figure import Figure
 
 from companion.plots import line_plots, style
+from companion.theory.equal_norms import against
 from companion.widgets.base_widget import Explorer, script
-from unfolded.bounds.comparison import against
 from unfolded.errors import ConfigError, complain
 
 WHOLE = {

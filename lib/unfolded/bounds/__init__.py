@@ -1,7 +1,8 @@
-"""The generalisation bounds of §3 and App. D, and one of our own, as numbers and as logarithms.
+"""The generalisation bounds of §3 and App. D, and those of this companion.
 
-Bounds grow like a norm to the power of d T, far beyond what a float holds: the plain forms then
-return inf, the log_… forms stay finite. Each docstring says when its bound holds.
+A bound f returns its value, which may be inf, for it grows like a norm to the power of d T. The
+logarithm f.log, also named log_f, is always finite for a positive bound. Each docstring says when
+the bound holds.
 """
 
 from unfolded.bounds.corollaries import (
@@ -12,8 +13,15 @@ from unfolded.bounds.corollaries import (
     rademacher_step_reweighted,
     rademacher_step_sista,
 )
-from unfolded.bounds.corrected import log_rademacher_repaired, rademacher_repaired
-from unfolded.bounds.fastrnn_bounds import (
+from unfolded.bounds.corrected import (
+    largest_code,
+    log_largest_code,
+    log_rademacher_repaired,
+    rademacher_repaired,
+)
+from unfolded.bounds.related import (
+    gap_spectralrnn,
+    log_gap_spectralrnn,
     log_rademacher_fastrnn,
     log_rademacher_fastrnn_printed,
     log_rademacher_fastrnn_small_a,
@@ -21,7 +29,6 @@ from unfolded.bounds.fastrnn_bounds import (
     rademacher_fastrnn_printed,
     rademacher_fastrnn_small_a,
 )
-from unfolded.bounds.spectralrnn_bounds import gap_spectralrnn, log_gap_spectralrnn
 from unfolded.bounds.theorem import (
     generalization_gap,
     log_generalization_gap,
@@ -30,7 +37,6 @@ from unfolded.bounds.theorem import (
     rademacher_reweighted,
     rademacher_reweighted_one_layer,
 )
-from unfolded.bounds.trivial import largest_code, log_largest_code
 
 __all__ = [
     "gap_spectralrnn",

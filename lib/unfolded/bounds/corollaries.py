@@ -1,23 +1,14 @@
-"""Corollaries 3.1.1 to 3.1.3: the complexity of one time step, for three unfolded networks."""
+"""Corollaries 3.1.1 to 3.1.3: the complexity of one time step of three unfolded networks."""
 
+import math
 from decimal import Decimal
 
-from unfolded.bounds.decimals import (
-    Number,
-    Numbers,
-    geometric,
-    log,
-    not_negative,
-    plain,
-    positive,
-    whole,
-)
-from unfolded.bounds.theorem import layers, two_roots
+from unfolded.bounds.decimals import bound, geometric, not_negative, positive, whole
+from unfolded.bounds.theorem import layers, rademacher_reweighted, two_roots
 
 
-def rademacher_step_reweighted(
-    alpha: Numbers, beta: Numbers, *, m: Number, n: Number, h: Number, B_x: Number, B_h: Number
-) -> float:
+@bound
+def rademacher_step_reweighted(alpha, beta, *, m, n, h, B_x, B_h) -> Decimal:
     r"""Return the bound (15) on the complexity of one time step of reweighted-RNN.
 
     .. math:: \Re_S \le \sqrt{\frac{2(4d\log 2 + \log n + \log h)}{m}}
@@ -30,89 +21,39 @@ def rademacher_step_reweighted(
     Raises ConfigError on norms that are not positive or not one pair a layer, on sizes that are
     not whole numbers of at least one, and on a negative B_x or B_h.
     Holds when h_{t−1} is data and Φ is odd, 1-Lipschitz, the same at all units of a layer and
-    fixed; the network's Φ depends on ħ = G h_{t−1} and has learned thresholds.
+    fixed. The Φ of the network depends on ħ = G h_{t−1} and has learned thresholds.
     Source: (15).
 
     >>> sizes = dict(m=8000, n=51, h=1024, B_x=1.0, B_h=1.0)
     >>> round(rademacher_step_reweighted([0.9, 0.8], [1.0, 1.0], **sizes), 6)
     0.124167
     """
-    return plain(_reweighted, alpha, beta, m, n, h, B_x, B_h)
+    alpha, sum_l, lambda_0 = layers(alpha, beta)
+    inputs = sum_l * not_negative("B_x", B_x)
+    return two_roots(len(alpha), m, n, h, inputs, lambda_0 * not_negative("B_h", B_h))
 
 
-def log_rademacher_step_reweighted(
-    alpha: Numbers, beta: Numbers, *, m: Number, n: Number, h: Number, B_x: Number, B_h: Number
-) -> float:
-    """Return the natural logarithm of (15), see rademacher_step_reweighted.
-
-    >>> round(log_rademacher_step_reweighted([1e200] * 3, [1] * 3, m=1, n=9, h=9, B_x=1, B_h=1), 3)
-    1383.169
-    """
-    return log(_reweighted, alpha, beta, m, n, h, B_x, B_h)
-
-
-def rademacher_step_l1_l1(
-    alpha1: Number,
-    alpha2: Number,
-    beta1: Number,
-    *,
-    d: Number,
-    m: Number,
-    n: Number,
-    h: Number,
-    B_x: Number,
-    B_h: Number,
-) -> float:
+@bound
+def rademacher_step_l1_l1(alpha1, alpha2, beta1, *, d, m, n, h, B_x, B_h) -> Decimal:
     r"""Return the bound (16) on the complexity of one time step of ℓ1-ℓ1-RNN.
 
     .. math:: \Re_S \le \sqrt{\frac{2(4d\log 2 + \log n + \log h)}{m}}
         \sqrt{\beta_1^2\Big(\frac{\alpha_2^d - 1}{\alpha_2 - 1}\Big)^2 B_x^2
         + \alpha_1^2\alpha_2^{2(d-1)} B_h^2}
 
-    where the fraction is d if α2 = 1. It is (15) with α2 and β1 in all upper layers: the two share
-    arguments, units, errors, and when they hold. At depth one any positive ``alpha2`` will do.
+    The fraction is d if α2 = 1. This is (15) with α2 and β1 in all upper layers; units, errors and
+    assumptions are the same. ``alpha2`` has no effect at depth one.
     Source: (16).
 
     >>> sizes = dict(m=8000, n=51, h=1024, B_x=1.0, B_h=1.0)
     >>> round(rademacher_step_l1_l1(0.9, 0.8, 1.0, d=2, **sizes), 6)
     0.124167
     """
-    return plain(_l1_l1, alpha1, alpha2, beta1, d, m, n, h, B_x, B_h)
+    return _coupled(alpha1, alpha2, beta1, Decimal(0), d, m, n, h, B_x, B_h)
 
 
-def log_rademacher_step_l1_l1(
-    alpha1: Number,
-    alpha2: Number,
-    beta1: Number,
-    *,
-    d: Number,
-    m: Number,
-    n: Number,
-    h: Number,
-    B_x: Number,
-    B_h: Number,
-) -> float:
-    """Return the natural logarithm of (16), see rademacher_step_l1_l1.
-
-    >>> round(log_rademacher_step_l1_l1(1, 1e200, 1, d=3, m=1, n=9, h=9, B_x=1, B_h=1), 3)
-    922.998
-    """
-    return log(_l1_l1, alpha1, alpha2, beta1, d, m, n, h, B_x, B_h)
-
-
-def rademacher_step_sista(
-    alpha1: Number,
-    alpha2: Number,
-    beta1: Number,
-    beta2: Number,
-    *,
-    d: Number,
-    m: Number,
-    n: Number,
-    h: Number,
-    B_x: Number,
-    B_h: Number,
-) -> float:
+@bound
+def rademacher_step_sista(alpha1, alpha2, beta1, beta2, *, d, m, n, h, B_x, B_h) -> Decimal:
     r"""Return the bound (17) on the complexity of one time step of SISTA-RNN.
 
     .. math:: \Re_S \le \sqrt{\frac{2(4d\log 2 + \log n + \log h)}{m}}
@@ -120,58 +61,64 @@ def rademacher_step_sista(
         + \Big(\alpha_1\alpha_2^{d-1}
         + \beta_2\frac{\alpha_2^{d-1} - 1}{\alpha_2 - 1}\Big)^2 B_h^2}
 
-    where the fractions are d and d − 1 if α2 = 1. ``beta2`` bounds the link of the upper layers to
+    The fractions are d and d − 1 if α2 = 1. ``beta2`` bounds the link of the upper layers to
     h_{t−1}, called U_2 in (35); the other arguments, units and errors are as in (16).
-    Holds when h_{t−1} is data and the threshold is fixed and one for all units. The printed proof,
-    followed for three terms a layer, gives (6d − 2) log 2 in place of 4d log 2; since the soft
-    threshold is odd, a proof without that sum over signs exists and the printed constant stands.
+    Holds when h_{t−1} is data and the threshold is fixed and the same for all units. The printed
+    proof, applied to three terms a layer, gives (6d − 2) log 2 in place of 4d log 2. The soft
+    threshold is odd, so another proof without that sum over signs gives the printed constant.
     Source: (17).
 
     >>> sizes = dict(m=8000, n=51, h=1024, B_x=1.0, B_h=1.0)
     >>> round(rademacher_step_sista(0.9, 0.8, 1.0, 0.1, d=2, **sizes), 6)
     0.126685
-    """
-    return plain(_sista, alpha1, alpha2, beta1, beta2, d, m, n, h, B_x, B_h)
-
-
-def log_rademacher_step_sista(
-    alpha1: Number,
-    alpha2: Number,
-    beta1: Number,
-    beta2: Number,
-    *,
-    d: Number,
-    m: Number,
-    n: Number,
-    h: Number,
-    B_x: Number,
-    B_h: Number,
-) -> float:
-    """Return the natural logarithm of (17), see rademacher_step_sista.
-
-    >>> round(log_rademacher_step_sista(1, 1e200, 1, 1, d=3, m=1, n=9, h=9, B_x=1, B_h=1), 3)
+    >>> round(rademacher_step_sista.log(1, 1e200, 1, 1, d=3, m=1, n=9, h=9, B_x=1, B_h=1), 3)
     922.998
     """
-    return log(_sista, alpha1, alpha2, beta1, beta2, d, m, n, h, B_x, B_h)
-
-
-def _reweighted(alpha, beta, m, n, h, B_x, B_h) -> Decimal:
-    alpha, sum_l, lambda_0 = layers(alpha, beta)
-    inputs = sum_l * not_negative("B_x", B_x)
-    return two_roots(len(alpha), m, n, h, inputs, lambda_0 * not_negative("B_h", B_h))
-
-
-def _l1_l1(alpha1, alpha2, beta1, d, m, n, h, B_x, B_h) -> Decimal:
-    return _coupled(alpha1, alpha2, beta1, Decimal(0), d, m, n, h, B_x, B_h)
-
-
-def _sista(alpha1, alpha2, beta1, beta2, d, m, n, h, B_x, B_h) -> Decimal:
     return _coupled(alpha1, alpha2, beta1, positive("beta2", beta2), d, m, n, h, B_x, B_h)
+
+
+@bound
+def rademacher_sista(alpha1, alpha2, beta1, beta2, *, d, m, n, h, T, B_x, h0_inf=0.0) -> Decimal:
+    """Return (17) followed through T frames: the bound (14) with the norms of `sista_layers`.
+
+    Arguments, units and assumptions are those of (14) and (17). Raises ConfigError on a depth or
+    sizes that are not whole numbers of at least one, on a layer's norm that is not positive and on
+    a negative B_x or h0_inf. Source: ours; T = 1 gives (17).
+
+    >>> data = dict(m=8000, n=51, h=1024, B_x=1.0)
+    >>> round(rademacher_sista.log(0.9, 0.8, 1.0, 0.1, d=2, T=1, **data), 6)
+    -2.160339
+    """
+    norms = sista_layers(alpha1, alpha2, beta1, beta2, d=d)
+    return rademacher_reweighted.formula(*norms, m=m, n=n, h=h, T=T, B_x=B_x, h0_inf=h0_inf)
+
+
+log_rademacher_step_reweighted = rademacher_step_reweighted.log
+log_rademacher_step_l1_l1 = rademacher_step_l1_l1.log
+log_rademacher_step_sista = rademacher_step_sista.log
+log_rademacher_sista = rademacher_sista.log
+
+
+def sista_layers(alpha1, alpha2, beta1, beta2, *, d: int) -> tuple[list[float], list[float]]:
+    r"""Return α (d,) and β (d,) that give SISTA-RNN the brackets of (17) in (14).
+
+    A frame of SISTA-RNN adds at most :math:`\beta_1 \sum_{l<d} \alpha_2^l` times its input and
+    :math:`\Lambda_0 = \alpha_1\alpha_2^{d-1} + \beta_2 \sum_{l<d-1} \alpha_2^l` times its past. The
+    bound (14) depends on the layers only through d, :math:`\sum_l \beta_l\Lambda_l` and Λ_0.
+    Arguments and units are those of rademacher_step_sista. Source: (17).
+
+    >>> sista_layers(0.5, 2.0, 1.0, 0.25, d=2)
+    ([1.25, 1.0], [1.5, 1.5])
+    """
+    d = whole("d", d)
+    powers = [float(alpha2) ** l for l in range(d)]
+    past = float(alpha1) * powers[-1] + float(beta2) * math.fsum(powers[:-1])
+    return [past] + [1.0] * (d - 1), [float(beta1) * math.fsum(powers) / d] * d
 
 
 def _coupled(alpha1, alpha2, beta1, beta2, d, m, n, h, B_x, B_h) -> Decimal:
     alpha1, alpha2 = positive("alpha1", alpha1), positive("alpha2", alpha2)
     beta1, d = positive("beta1", beta1), whole("d", d)
     inputs = beta1 * geometric(alpha2, d) * not_negative("B_x", B_x)
-    before = alpha1 * alpha2 ** (d - 1) + beta2 * geometric(alpha2, d - 1)
-    return two_roots(d, m, n, h, inputs, before * not_negative("B_h", B_h))
+    previous = alpha1 * alpha2 ** (d - 1) + beta2 * geometric(alpha2, d - 1)
+    return two_roots(d, m, n, h, inputs, previous * not_negative("B_h", B_h))

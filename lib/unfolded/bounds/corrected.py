@@ -1,37 +1,18 @@
-"""A bound of this companion's own, which holds for the network as it is: ħ and all that is learned.
+"""Two bounds of this companion, which hold for the network as it is, with ħ and all parameters.
 
-Statement and proof are on the page "A bound that holds"; here are its numbers.
+The page "A bound that holds" states and proves the first; this module computes both.
 """
 
+import math
 from decimal import Decimal
 
-from unfolded.bounds.decimals import (
-    Number,
-    Numbers,
-    geometric,
-    log,
-    not_negative,
-    per_layer,
-    plain,
-    product,
-    whole,
-)
+from unfolded.bounds.decimals import bound, geometric, not_negative, per_layer, whole
 from unfolded.bounds.theorem import layers
 from unfolded.errors import ConfigError, complain
 
 
-def rademacher_repaired(
-    alpha: Numbers,
-    beta: Numbers,
-    *,
-    gamma: Number,
-    m: Number,
-    n: Number,
-    T: Number,
-    B_x: Number,
-    h0_inf: Number = 0.0,
-    width: Numbers | Number = 0.0,
-) -> float:
+@bound
+def rademacher_repaired(alpha, beta, *, gamma, m, n, T, B_x, h0_inf=0.0, width=0.0) -> Decimal:
     r"""Return a bound on the Rademacher complexity of reweighted-RNN over T time steps.
 
     With thresholds that are fixed and shared by the units of a layer (``width=0``),
@@ -49,72 +30,78 @@ def rademacher_repaired(
 
     ``alpha``, ``beta`` (d,): bounds on :math:`\|W_l\|_{1,\infty}` and :math:`\|U_l\|_{1,\infty}`,
     see ``net.norms()``; ``gamma`` on :math:`\|G\|_{1,\infty}`; ``h0_inf`` on
-    :math:`\|h_0\|_\infty`, learned or not. ``width`` ω, one for each layer or one for all: the
-    lengths of the intervals that hold the layer's thresholds τ1 and τ2, added. ``m`` sequences,
-    ``n`` measurements. ``B_x`` as in rademacher_reweighted. Units: those of the code.
+    :math:`\|h_0\|_\infty`, learned or not. ``width`` ω, one number for each layer or for all: the
+    sum of the lengths of the intervals that contain the thresholds τ1 and τ2 of a layer.
+    ``m`` sequences, ``n`` measurements. ``B_x`` as in rademacher_reweighted. Units: those of the
+    code. The time of computation with a width is proportional to d T.
     Raises ConfigError on norms α, β that are not positive or not one pair a layer, on sizes that
     are not whole numbers of at least one, and on a negative gamma, B_x, h0_inf or width.
-    Holds for one unit of the code over all networks whose weights lie in these balls, chosen
-    before the data are seen; W_l, U_l, G, h_0 and the thresholds may all be learned. Where the
+    Holds for one unit of the code over all networks whose weights satisfy these bounds, chosen
+    before the data are seen; W_l, U_l, G, h_0 and the thresholds may all be learned. If the
     sensing matrix is learned too, pass frames as data: B_s for B_x, n_0 for n, and bounds on
     :math:`\|U_l A\|_{1,\infty}` for beta. With ``gamma=0`` and ``width=0`` it holds for any
     odd, 1-Lipschitz activation that is fixed and shared by the units of a layer.
-    A width takes time in proportion to d T.
-    Source: this companion; (14) is its model.
+    Source: this companion; the model is (14).
 
     >>> sizes = dict(m=8000, n=51, T=20, B_x=1.0)
     >>> round(rademacher_repaired([0.9, 0.8], [1, 1], gamma=0.0, **sizes), 6)
     0.218288
     >>> round(rademacher_repaired([0.9, 0.8], [1, 1], gamma=0.1, width=0.01, **sizes), 6)
     0.740419
-    """
-    return plain(_repaired, alpha, beta, gamma, m, n, T, B_x, h0_inf, width)
-
-
-def log_rademacher_repaired(
-    alpha: Numbers,
-    beta: Numbers,
-    *,
-    gamma: Number,
-    m: Number,
-    n: Number,
-    T: Number,
-    B_x: Number,
-    h0_inf: Number = 0.0,
-    width: Numbers | Number = 0.0,
-) -> float:
-    """Return the natural logarithm of that bound, see rademacher_repaired; -inf where it is zero.
-
-    >>> round(log_rademacher_repaired([10] * 20, [10] * 20, gamma=1, m=1, n=9, T=1000, B_x=1), 2)
+    >>> round(rademacher_repaired.log([10] * 20, [10] * 20, gamma=1, m=1, n=9, T=1000, B_x=1), 2)
     46157.94
     """
-    return log(_repaired, alpha, beta, gamma, m, n, T, B_x, h0_inf, width)
-
-
-def _repaired(alpha, beta, gamma, m, n, T, B_x, h0_inf, width) -> Decimal:
     alpha, sum_l, lambda_0 = layers(alpha, beta)
     gamma, m, T = not_negative("gamma", gamma), Decimal(whole("m", m)), whole("T", T)
     inputs = not_negative("B_x", B_x) * (2 * Decimal(2 * whole("n", n)).ln()).sqrt()
-    start, spread = not_negative("h0_inf", h0_inf), _widths(width, len(alpha))
-    if any(spread):
-        spread = [w / Decimal(2).sqrt() for w in spread]
-        r = _recursion(alpha, per_layer("beta", beta), gamma, T, inputs, start, spread)
-    else:
-        kappa = lambda_0 + gamma * sum(product(alpha[l:]) for l in range(1, len(alpha) + 1))
-        r = sum_l * geometric(kappa, T) * inputs + kappa**T * start
+    r, widths = not_negative("h0_inf", h0_inf), _widths(width, len(alpha))
+    if not any(widths):
+        kappa = lambda_0 + gamma * sum(math.prod(alpha[l:]) for l in range(1, len(alpha) + 1))
+        return (sum_l * geometric(kappa, T) * inputs + kappa**T * r) / m.sqrt()
+    widths = [w / Decimal(2).sqrt() for w in widths]
+    beta = per_layer("beta", beta)
+    for _ in range(T):
+        link = gamma * r
+        for a, b, w in zip(alpha, beta, widths, strict=True):
+            line = a * r + b * inputs
+            r = line + 2 * (line * w).sqrt() + w + link
     return r / m.sqrt()
 
 
-def _recursion(alpha, beta, gamma, T, inputs, r, spread) -> Decimal:
-    for _ in range(T):
-        before = r
-        for a, b, w in zip(alpha, beta, spread, strict=True):
-            line = a * r + b * inputs
-            r = line + 2 * (line * w).sqrt() + w + gamma * before
-    return r
+@bound
+def largest_code(alpha, beta, *, gamma, T, x_inf, h0_inf=0.0) -> Decimal:
+    r"""Return a bound on every unit of :math:`h_T^{(d)}` in reweighted-RNN, for any thresholds.
+
+    .. math:: |h_{T,k}^{(d)}| \le e_T, \qquad
+        e_t^{(l)} = \max\big(\alpha_l e_t^{(l-1)} + \beta_l \|x\|_\infty,\ \gamma e_{t-1}\big)
+
+    with :math:`e_0 = \|h_0\|_\infty`, :math:`e_t^{(0)} = e_{t-1}` and :math:`e_t = e_t^{(d)}`,
+    since Φ is jointly 1-Lipschitz in (u, ħ) and zero at zero. It follows that
+    :math:`\Re_S \le e_T`, so a larger bound on a complexity gives no information.
+    ``alpha``, ``beta`` (d,) and ``gamma``: bounds on the row norms of W_l, U_l and G. ``x_inf`` in
+    units of x: the largest coordinate of any x_t. Units: those of the code.
+    Raises ConfigError on norms that are not positive or not one pair a layer, on T < 1, and on a
+    negative gamma, x_inf or h0_inf.
+    Source: this companion, from the corollary on the page of the proximal operator.
+
+    >>> round(largest_code([0.5, 0.5], [1.0, 1.0], gamma=1.0, T=20, x_inf=1.0), 6)
+    2.0
+    """
+    alpha, beta = layers(alpha, beta)[0], per_layer("beta", beta)
+    gamma, x_inf = not_negative("gamma", gamma), not_negative("x_inf", x_inf)
+    e = not_negative("h0_inf", h0_inf)
+    for _ in range(whole("T", T)):
+        link = gamma * e
+        for a, b in zip(alpha, beta, strict=True):
+            e = max(a * e + b * x_inf, link)
+    return e
 
 
-def _widths(width: Numbers | Number, d: int) -> list[Decimal]:
+log_rademacher_repaired = rademacher_repaired.log
+log_largest_code = largest_code.log
+
+
+def _widths(width, d: int) -> list[Decimal]:
     """Return one width a layer."""
     width = width.tolist() if hasattr(width, "tolist") else width
     try:

@@ -1,10 +1,12 @@
-"""Arithmetic that neither overflows nor cancels, and the checks of what the bounds are given.
+"""Arithmetic without overflow or cancellation, and checks of the arguments of the bounds.
 
-Formulas are written as printed, in decimals of eighty digits: their exponents have no end that a
-bound could reach, and a float turns into one without rounding.
+The formulas are evaluated as printed, in decimals of eighty digits. The exponents of these decimals
+cover every bound, and a float is converted to a decimal without rounding.
 """
 
 import decimal
+import functools
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -15,30 +17,64 @@ from unfolded.errors import ConfigError, complain
 
 Number = float | Tensor
 Numbers = Sequence[float] | Tensor
+Formula = Callable[..., Decimal]
+Bound = Callable[..., float]
 
 _CONTEXT = decimal.Context(prec=80, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, traps=[])
+# The types of arguments that a formula does not annotate; those not listed here are numbers.
+_TYPES = {"alpha": Numbers, "beta": Numbers, "width": Numbers | Number}
 
 
-def plain(formula: Callable[..., Decimal], *arguments) -> float:
-    """Return the value of a formula: inf where a float cannot hold it."""
-    with decimal.localcontext(_CONTEXT):
-        return float(formula(*arguments))
+def bound(formula: Formula) -> Bound:
+    """Define a bound f by its formula: f returns the value, f.log the natural logarithm.
+
+    The formula computes in decimals; see :func:`plain` and :func:`log`. Both functions have its
+    signature, and its module assigns ``log_f = f.log``. ``f.formula`` is for use in other formulas.
+
+    >>> @bound
+    ... def power(base, *, exponent) -> Decimal:
+    ...     return Decimal(base) ** exponent
+    >>> power(10, exponent=1000), round(power.log(10, exponent=1000), 3), power.log.__name__
+    (inf, 2302.585, 'log_power')
+    """
+    function, function.log, name = plain(formula), log(formula), formula.__name__
+    function.log.__name__ = function.log.__qualname__ = f"log_{name}"
+    function.log.__doc__ = f"Return the natural logarithm of what `{name}` returns, -inf for zero."
+    return function
 
 
-def log(formula: Callable[..., Decimal], *arguments) -> float:
-    """Return the natural logarithm of a formula: -inf for 0, NaN for a negative value."""
-    with decimal.localcontext(_CONTEXT):
-        value = formula(*arguments)
-        return float(value.ln()) if value >= 0 else math.nan
+def plain(formula: Formula) -> Bound:
+    """Return a function of the value of a formula: inf where a float cannot hold it."""
+    return _evaluated(formula, float)
+
+
+def log(formula: Formula) -> Bound:
+    """Return a function of the natural logarithm of a formula: -inf for 0, NaN below 0."""
+    return _evaluated(formula, lambda value: float(value.ln()) if value >= 0 else math.nan)
+
+
+def _evaluated(formula: Formula, convert: Callable[[Decimal], float]) -> Bound:
+    @functools.wraps(formula)
+    def function(*arguments, **options):
+        with decimal.localcontext(_CONTEXT):
+            return convert(formula(*arguments, **options))
+
+    signature = inspect.signature(formula)
+    types = {name: _TYPES.get(name, Number) for name in signature.parameters}
+    types |= formula.__annotations__ | {"return": float}
+    parameters = [p.replace(annotation=types[p.name]) for p in signature.parameters.values()]
+    function.__signature__ = signature.replace(parameters=parameters, return_annotation=float)
+    function.__annotations__, function.formula = types, formula
+    return function
 
 
 def geometric(ratio: Decimal, count: int) -> Decimal:
-    r"""Return the sum that papers write as a fraction, without its hole at one.
+    r"""Return the sum of a geometric series, also for a ratio of one.
 
     .. math:: \sum_{k=0}^{N-1} r^k = \frac{r^N - 1}{r - 1}
 
-    By doubling, :math:`S_{2k} = S_k (1 + r^k)` and :math:`S_{k+1} = 1 + r S_k`: for a ratio of at
-    least zero nothing cancels, and one is no special case.
+    It is computed by doubling, :math:`S_{2k} = S_k (1 + r^k)` and :math:`S_{k+1} = 1 + r S_k`.
+    Nothing cancels for a ratio of at least zero.
 
     >>> geometric(Decimal(2), 10), geometric(Decimal(1), 10), geometric(Decimal(3), 0)
     (Decimal('1023'), Decimal('10'), Decimal('0'))
@@ -51,24 +87,18 @@ def geometric(ratio: Decimal, count: int) -> Decimal:
     return total
 
 
-def product(values: Sequence[Decimal]) -> Decimal:
-    """Return the product of decimals; that of none is one."""
-    return math.prod(values, start=Decimal(1))
-
-
 def positive(name: str, value: Number) -> Decimal:
     """Return a number above zero, or raise ConfigError."""
-    number = _number(name, value)
+    number = finite_or_not(name, value)
     if not (number > 0 and number.is_finite()):
-        raise ConfigError(
-            complain(f"{name} above 0 and finite", value, "pass a larger bound if it is 0")
-        )
+        do = "pass a larger bound if it is 0"
+        raise ConfigError(complain(f"{name} above 0 and finite", value, do))
     return number
 
 
 def not_negative(name: str, value: Number, *, finite: bool = True) -> Decimal:
     """Return a number of at least zero, or raise ConfigError."""
-    number = _number(name, value)
+    number = finite_or_not(name, value)
     if not number >= 0 or (finite and not number.is_finite()):
         raise ConfigError(complain(f"{name} of at least 0", value, f"check {name}"))
     return number
@@ -76,7 +106,7 @@ def not_negative(name: str, value: Number, *, finite: bool = True) -> Decimal:
 
 def probability(name: str, value: Number) -> Decimal:
     """Return a number between zero and one, both excluded, or raise ConfigError."""
-    number = _number(name, value)
+    number = finite_or_not(name, value)
     if not 0 < number < 1:
         raise ConfigError(complain(f"{name} between 0 and 1", value, "pass for example 0.05"))
     return number
@@ -84,7 +114,7 @@ def probability(name: str, value: Number) -> Decimal:
 
 def whole(name: str, value: Number) -> int:
     """Return a whole number of at least one, or raise ConfigError."""
-    number = _number(name, value)
+    number = finite_or_not(name, value)
     if not (number >= 1 and number.is_finite() and number == int(number)):
         raise ConfigError(complain(f"{name} as a whole number >= 1", value, f"check {name}"))
     return int(number)
@@ -92,8 +122,7 @@ def whole(name: str, value: Number) -> int:
 
 def per_layer(name: str, values: Numbers | Number) -> list[Decimal]:
     """Return one positive number for each layer: from a sequence, a tensor (d,) or a number."""
-    if isinstance(values, Tensor):
-        values = values.detach()
+    values = values.detach() if isinstance(values, Tensor) else values
     values = values.tolist() if hasattr(values, "tolist") else values
     try:
         values = list(values)
@@ -105,15 +134,10 @@ def per_layer(name: str, values: Numbers | Number) -> list[Decimal]:
 
 
 def finite_or_not(name: str, value: Number) -> Decimal:
-    """Return any number but NaN, infinite ones included, or raise ConfigError."""
-    return _number(name, value)
-
-
-def _number(name: str, value: Number) -> Decimal:
-    if isinstance(value, Tensor):
-        value = value.detach()
+    """Return a number, which may be infinite but not NaN, or raise ConfigError."""
+    value = value.detach() if isinstance(value, Tensor) else value
     try:
-        # Unlike float(), a sum takes no text.
+        # A sum refuses text, which float() would convert.
         number = Decimal(value if isinstance(value, int) else math.fsum([value]))
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ConfigError(complain(f"{name} to be one number", repr(value), "pass one")) from error
