@@ -1,7 +1,6 @@
 """The command line: train one network, sweep a table, collect the results."""
 
 import argparse
-import contextlib
 import os
 import re
 import shlex
@@ -9,10 +8,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
-import joblib
-
 from unfolded import networks, training
-from unfolded.errors import RecordError, UnfoldedError, complain
+from unfolded.errors import UnfoldedError, complain
 from unfolded.options import parser
 from unfolded.runs import named_grids, records, results_table
 from unfolded.runs.config import RunConfig, other_defaults
@@ -52,30 +49,14 @@ def _train(options: argparse.Namespace) -> int:
 
 def _sweep(options: argparse.Namespace) -> int:
     failed, runs = 0, _runs(options)
-    on_gpu = training.resolve(options.device) != "cpu"
-    groups = training.groups(runs, options.together if on_gpu else 1)
-    jobs = options.jobs or (1 if on_gpu else os.cpu_count())
-    each = (joblib.delayed(_attempt)(group, _how(options)) for group in groups)
-    with contextlib.closing(joblib.Parallel(jobs, return_as="generator")(each)) as ends:
-        for k, ended in enumerate((one for group in ends for one in group), 1):
-            if isinstance(ended, UnfoldedError):
-                failed += 1
-                print(f"unfolded: {ended}", file=sys.stderr)
-            else:
-                print(f"[{k}/{len(runs)}] {_summary(ended.row())}", flush=True)
+    how = _how(options) | {"together": options.together, "jobs": options.jobs}
+    for k, (_, outcome) in enumerate(training.fit_all(runs, **how), 1):
+        if isinstance(outcome, UnfoldedError):
+            failed += 1
+            print(f"unfolded: {outcome}", file=sys.stderr)
+        else:
+            print(f"[{k}/{len(runs)}] {_summary(outcome.row())}", flush=True)
     return 1 if failed else 0
-
-
-_CACHE = {}
-"""The frames that a process of a sweep has loaded, for its next runs."""
-
-
-def _attempt(group: list[RunConfig], how: dict) -> list[records.Record | UnfoldedError]:
-    """Return how each run of a group ended; a folder in use or damaged stops no other group."""
-    try:
-        return training.fit(group, cache=_CACHE, **how)
-    except RecordError as error:
-        return [error.with_traceback(None)] * len(group)
 
 
 def _runs(options: argparse.Namespace) -> list[RunConfig]:

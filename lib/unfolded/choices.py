@@ -13,7 +13,7 @@ MODELS = (*UNFOLDED, *STACKED)
 SOURCES = ("digits", "mnist", "moving-mnist")
 """Sources of frames: embedded digits, MNIST in the published generator, the released file."""
 
-REDUCTIONS = ("bilinear", "area", "antialiased")
+REDUCTIONS = ("area", "bilinear", "antialiased")
 """Filters that reduce a frame from 64x64 to 16x16 pixels."""
 
 POSITIVITY = ("exp", "softplus", "free")

@@ -13,12 +13,11 @@ from test_widgets import EXPORT, in_chromium, in_node
 
 from companion import labels
 from companion.plots import line_plots
-from companion.theory import equal_norms
+from companion.theory import bound_comparison, equal_norms
 from companion.widgets import base_widget, bounds_widget
 from companion.widgets.bounds_widget import LIMITS, REAL, STATE, BoundsExplorer
 from unfolded import bounds as library
 from unfolded import networks
-from unfolded.bounds import comparison
 from unfolded.errors import ConfigError
 
 MODULE = base_widget.script("bounds.js")
@@ -121,7 +120,7 @@ def test_with_one_layer_the_unfolded_networks_have_one_bound(alpha, T):
     found = equal_norms.log_bounds(**USUAL | {"d": 1, "alpha": alpha, "T": T})
     rest = {"m": 8000, "n": 51, "h": 1024, "T": T, "B_x": 1.0}
     printed = library.log_rademacher_reweighted_one_layer(alpha, 1.0, **rest)
-    for name in comparison.NETWORKS[:3]:
+    for name in bound_comparison.NETWORKS[:3]:
         assert found[name] == pytest.approx(printed, abs=1e-9)
 
 
@@ -150,13 +149,13 @@ def test_norms_of_spread_matrices_are_those_of_a_matrix(k):
                                     * (32 // min(k, 32)))  # fmt: skip
             matrix = 1.7 / min(k, 32) * torch.cat([half, half])
         found = equal_norms.spread(1.7, rows=64, columns=columns, k=k)
-        assert found == pytest.approx(comparison.rulers(matrix), rel=1e-12)
+        assert found == pytest.approx(bound_comparison.rulers(matrix), rel=1e-12)
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1))
 def test_rulers_keep_their_order(rows, columns, seed):
     matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
-    row, frobenius, spectral = comparison.rulers(matrix.double()).values()
+    row, frobenius, spectral = bound_comparison.rulers(matrix.double()).values()
     slack = 1 + 1e-9
     assert spectral <= frobenius * slack <= math.sqrt(min(rows, columns)) * spectral * slack**2
     assert frobenius <= math.sqrt(rows) * row * slack
@@ -191,7 +190,7 @@ def test_the_static_picture_draws_the_library_bounds(name):
 
 def test_a_network_has_the_colour_of_all_figures():
     (ax,) = bounds_widget.picture("T", **USUAL)[0].axes
-    colours = {name: line_plots.LOOKS[name]["color"].lower() for name in comparison.NETWORKS}
+    colours = {name: line_plots.LOOKS[name]["color"].lower() for name in bound_comparison.NETWORKS}
     for name, colour in {**colours, "repaired": "#222222"}.items():
         line = next(line for line in ax.lines if line.get_label() == labels.title(name))
         assert line.get_color().lower() == colour
@@ -225,11 +224,11 @@ def test_the_bound_of_an_unfolded_network_comes_from_its_norms(name):
         one = library.log_rademacher_step_sista(
             alpha[0], alpha[1], *beta, d=3, m=100, n=5, h=9, B_x=2.0, B_h=0.0
         )
-        first = comparison.log_bound_of(net, **data | {"T": 1}, B=5.0)
+        first = bound_comparison.log_bound_of(net, **data | {"T": 1}, B=5.0)
         assert first == pytest.approx(one, rel=1e-12)
     else:
         expected = library.log_rademacher_reweighted(alpha, beta, **data, n=5, h=9)
-        assert comparison.log_bound_of(net, **data, B=5.0) == expected
+        assert bound_comparison.log_bound_of(net, **data, B=5.0) == expected
 
 
 def test_the_bounds_of_fastrnn_and_spectralrnn_come_from_their_matrices():
@@ -238,7 +237,7 @@ def test_the_bounds_of_fastrnn_and_spectralrnn_come_from_their_matrices():
     (layer,) = net.cells
     a, norms = torch.sigmoid(layer.alpha).item(), (layer.W.norm().item(), layer.U.norm().item())
     expected = library.log_rademacher_fastrnn(*norms, a=a, m=100, T=7, B=5.0)
-    assert comparison.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-6)
+    assert bound_comparison.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-6)
     net = networks.build("spectralrnn", n0=16, n=5, hidden=9, depth=1, seed=0)
     U, Y = net.cells[0].U.detach(), net.readout.weight.detach()
     # Its W starts orthogonal: norm one, of Frobenius norm √h.
@@ -246,11 +245,11 @@ def test_the_bounds_of_fastrnn_and_spectralrnn_come_from_their_matrices():
     norms = (3.0, U.norm().item(), Y.norm().item(), 1.0, *widest)
     rest = {"m": 100, "n": 5, "n_y": 16, "h": 9, "T": 7, "B": 5.0, "gamma": 1.0, "delta": 0.05}
     expected = library.log_gap_spectralrnn(*norms, **rest)
-    assert comparison.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-5)
+    assert bound_comparison.log_bound_of(net, **data) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("name", "depth"), [("lstm", 1), ("fastrnn", 2), ("spectralrnn", 3)])
 def test_networks_without_a_bound_are_refused(name, depth):
     net = networks.build(name, n0=16, n=5, hidden=9, depth=depth)
     with pytest.raises(ConfigError, match=f"with {depth} layers; the paper quotes"):
-        comparison.log_bound_of(net, m=100, T=7, B_x=2.0, B=5.0)
+        bound_comparison.log_bound_of(net, m=100, T=7, B_x=2.0, B=5.0)

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from companion.theory.argmin import objective
+from companion.theory.candes_weights import in_rounds
 from companion.theory.norm_balls import Weights, outputs
 from companion.theory.rademacher_search import signs
 from unfolded import bounds, networks, solvers
 from unfolded.dictionaries import overcomplete_dct, sensing_matrix
 from unfolded.prox import phi, soft_threshold
-from unfolded.reweighting import in_rounds
 
 F64 = torch.float64
 SIZES = {"m": 8000, "n": 51, "h": 1024, "T": 20, "B_x": 1.0}

@@ -24,7 +24,7 @@ from companion.theory.trained_bounds import (
     row_norm,
 )
 from unfolded import bounds, networks, training
-from unfolded.bounds.comparison import log_rademacher_sista
+from unfolded.bounds.corollaries import log_rademacher_sista
 from unfolded.errors import ConfigError
 from unfolded.runs import input_frames, records
 from unfolded.training import checkpoint

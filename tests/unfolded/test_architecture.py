@@ -13,10 +13,10 @@ LIBRARY, COMPANION = ROOT / "lib" / "unfolded", ROOT / "book" / "companion"
 
 LAYERS = (
     {"__main__"},
-    {"training", "bounds"},
+    {"training"},
     {"networks", "options"},
-    {"runs", "recurrence", "reweighting"},
-    {"data", "solvers"},
+    {"runs", "recurrence"},
+    {"bounds", "data", "solvers"},
     {"choices", "dictionaries", "files", "metrics", "prox"},
     {"errors", "provenance", "runtime", "seeds"},
 )

@@ -17,6 +17,7 @@ from unfolded import __main__ as cli
 from unfolded import data, networks, options, training
 from unfolded.errors import ConfigError, TrainingError
 from unfolded.runs import config, grid, records, results_table
+from unfolded.training import fitting
 
 SMALL = ["--profile", "small", "--device", "cpu"]
 WILD = ["--learning-rate", "1e30"]
@@ -68,7 +69,8 @@ def test_every_example_of_the_manual_can_be_typed(monkeypatch, capsys):
         raise ConfigError("not now")
 
     monkeypatch.setattr(training, "run", run)
-    monkeypatch.setattr(training, "fit", lambda configs, **options: run(*configs, **options))
+    monkeypatch.setattr(fitting, "fit", lambda configs, **options: run(*configs, **options))
+    monkeypatch.setattr(fitting.os, "cpu_count", lambda: 1)  # in this process
     lines = [line.split() for line in options.EXAMPLES.splitlines() if line.startswith("  python")]
     assert [line[3] for line in lines] == ["train", "train", "sweep", "sweep", "grid", "tables"]
     # Where there is no GPU, what asks for one ends with one line.
@@ -237,8 +239,8 @@ def test_on_a_gpu_the_seeds_of_a_cell_go_together(monkeypatch, capsys):
         assert options == {"device": "auto", "store": None, "again": False, "progress": True}
         return [TrainingError(f"wild {run.seed}") for run in configs]
 
-    monkeypatch.setattr(training, "resolve", lambda device: "cuda")
-    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(fitting, "resolve", lambda device: "cuda")
+    monkeypatch.setattr(fitting, "fit", fit)
     words = ["sweep", "--table", "1", "--models", "l1-l1-rnn", "--profile", "small", "--together"]
     assert cli.main([*words, "2", "--seed", "0", "1", "2"]) == 1
     rates = grid.VARIED[1][1]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from unfolded import bounds
-from unfolded.bounds.comparison import log_rademacher_sista
+from unfolded.bounds.corollaries import log_rademacher_sista
 
 LINK = 0.01
 """λ2/c before training: the upper layers of SISTA-RNN multiply its map of the past by λ2/c."""

@@ -18,15 +18,7 @@ from unfolded.data.downsample import SIDE, reduce, weights
 from unfolded.data.moving_mnist import CANVAS, FRAMES, SEQUENCES
 from unfolded.errors import ConfigError, complain
 
-__all__ = [
-    "REDUCTIONS",
-    "SOURCES",
-    "canvas",
-    "checksum",
-    "frames_as_vectors",
-    "sequences",
-    "split",
-]
+__all__ = ["REDUCTIONS", "SOURCES", "canvas", "checksum", "frames_as_vectors", "sequences", "split"]
 
 
 def sequences(

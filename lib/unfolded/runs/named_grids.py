@@ -1,12 +1,13 @@
 """Sets of runs by name: tables, ablations, identification of the protocol."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from unfolded.choices import UNFOLDED, VARIANTS
+from unfolded.choices import MEMORY, POSITIVITY, REDUCTIONS, UNFOLDED, VARIANTS
 from unfolded.errors import ConfigError, complain
-from unfolded.runs.config import SCHEDULES, RunConfig
+from unfolded.runs.config import PROTOCOLS, SCHEDULES, RunConfig
 from unfolded.runs.grid import STARTS, VARIED, initialised, row, table
 from unfolded.runs.parameter_count import matched
 
@@ -23,17 +24,14 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
     some = row(base, UNFOLDED)
     l1_l1 = replace(base, model="l1-l1-rnn", depth=None)
     return {
-        "scale of the pixels": {
-            protocol: [replace(run, protocol=protocol) for run in row(base)]
-            for protocol in ("authors", "normalised")
-        },
+        "scale of the pixels": _varied(row(base), "protocol", PROTOCOLS),
         "number of parameters": {
             f"as printed, {protocol}": [replace(run, protocol=protocol) for run in row(base)]
-            for protocol in ("authors", "normalised")
+            for protocol in PROTOCOLS
         }
         | {
             f"matched, {protocol}": [matched(replace(run, protocol=protocol)) for run in row(base)]
-            for protocol in ("authors", "normalised")
+            for protocol in PROTOCOLS
         },
         "what is reweighted": {
             "Z and g": [ours],
@@ -46,25 +44,20 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
             "λ2 trained": some,
             "λ2 = 0": [replace(run, lambda2=0.0) for run in some],
         },
-        "memory": {
-            memory: [replace(run, memory=memory) for run in some] for memory in ("on", "off")
-        },
+        "memory": _varied(some, "memory", MEMORY),
         "initial λ": {
-            name: [replace(run, lambda1=lambda1, lambda2=lambda2) for run in some]
-            for name, (lambda1, lambda2) in STARTS.items()
+            name: [initialised(run, pair) for run in some] for name, pair in STARTS.items()
         },
-        "learning-rate schedule": {
-            schedule: [replace(run, schedule=schedule) for run in some] for schedule in SCHEDULES
-        },
-        "positive parameters": {
-            form: [replace(run, positivity=form) for run in some]
-            for form in ("exp", "softplus", "free")
-        },
-        "downsampling filter": {
-            how: [replace(run, reduction=how) for run in row(base)]
-            for how in ("area", "bilinear", "antialiased")
-        },
+        "learning-rate schedule": _varied(some, "schedule", SCHEDULES),
+        "positive parameters": _varied(some, "positivity", POSITIVITY),
+        "downsampling filter": _varied(row(base), "reduction", REDUCTIONS),
     }
+
+
+def _varied(
+    runs: Iterable[RunConfig], field: str, values: Iterable[str]
+) -> dict[str, list[RunConfig]]:
+    return {value: [replace(run, **{field: value}) for run in runs] for value in values}
 
 
 def search(base: RunConfig, draws: int = 8) -> list[RunConfig]:
@@ -137,15 +130,6 @@ def _tables(base: RunConfig) -> list[RunConfig]:
     return [run for number in VARIED for run in table(number, base)]
 
 
-def _everything(base: RunConfig) -> list[RunConfig]:
-    """Return all that the book asks for, the most telling first: what a GPU should run."""
-    both = [*row(base), *row(replace(base, protocol="normalised"))]
-    closest = [run for run in _tables(base) if run.model in ("reweighted-rnn", "l1-l1-rnn")]
-    seeds = [replace(run, seed=base.seed + more) for more in (1, 2) for run in both]
-    first = [*row(base), *closest, *both]
-    return [*first, *_tables(base), *seeds, *_ablations(base)]
-
-
 GRIDS = {
     "row": row,
     "table-1": lambda base: table(1, base),
@@ -154,7 +138,6 @@ GRIDS = {
     "tables": _tables,
     "ablations": _ablations,
     "ablations-as-reported": _ablations_as_reported,
-    "everything": _everything,
     "search": search,
     "identification": identification,
     "smoke": lambda base: row(replace(base, profile="smoke", hidden=None)),

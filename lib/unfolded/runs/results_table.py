@@ -52,9 +52,7 @@ def write_details(records: Sequence[Record]) -> None:
 
 def _write_columns(kind: str, record: Record, columns: Mapping[str, Sequence]) -> None:
     values = zip(*columns.values(), strict=True)
-    rows = [
-        {name: _digits(value) for name, value in zip(columns, row, strict=True)} for row in values
-    ]
+    rows = [dict(zip(columns, map(_digits, row), strict=True)) for row in values]
     _write(RESULTS / kind / f"{record.config_hash}.csv", list(columns), rows)
 
 
@@ -71,19 +69,14 @@ def _missing(value: object) -> bool:
 
 
 def _digits(value: float) -> str:
-    if _missing(value):
-        return ""
     return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
 def _text_row(record: Record) -> dict[str, str]:
-    return {name: _text(name, value) for name, value in record.row().items()}
-
-
-def _text(name: str, value: object) -> str:
-    if _missing(value):
-        return ""
-    return str(int(value) if name in _COUNTS else value)
+    return {
+        name: "" if _missing(value) else str(int(value) if name in _COUNTS else value)
+        for name, value in record.row().items()
+    }
 
 
 def _order(row: Mapping[str, str]) -> tuple:

@@ -1,6 +1,6 @@
 """Training as the protocol says; an interrupted run continues where it stopped."""
 
-from unfolded.training.fitting import fit, groups, resolve, run, run_all
+from unfolded.training.fitting import fit, fit_all, groups, resolve, run, run_all
 from unfolded.training.trainer import learned
 
-__all__ = ["fit", "groups", "learned", "resolve", "run", "run_all"]
+__all__ = ["fit", "fit_all", "groups", "learned", "resolve", "run", "run_all"]

@@ -67,16 +67,6 @@ def _unpack(content: bytes) -> dict:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
-def drop_state(folder: Path) -> None:
-    """Remove the state of a run that has ended."""
-    files.drop(folder / STATE)
-
-
-def drop_weights(folder: Path) -> None:
-    """Remove the weights of an earlier try."""
-    files.drop(folder / WEIGHTS)
-
-
 def save_weights(folder: Path, network: nn.Module, config: RunConfig) -> None:
     """Write the weights as safetensors, with the configuration in the header."""
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}

@@ -14,6 +14,7 @@ import joblib
 import torch
 from torch import Tensor
 
+from unfolded import files
 from unfolded.choices import GROUP_SIZE
 from unfolded.errors import ConfigError, RecordError, TrainingError, complain
 from unfolded.runs import input_frames, records
@@ -40,36 +41,53 @@ def run(config: RunConfig, **options) -> Record:
     return outcome
 
 
-def run_all(
+def run_all(configs: Iterable[RunConfig], *, store: str | Path | None = None, **options):
+    """Return the records of several runs, in their order: list[Record].
+
+    A run that diverges stops no other: its record has the status "failed". Options and errors:
+    as :func:`fit_all`; of a folder that cannot be used the RecordError is raised.
+    """
+    configs, found = list(configs), {}
+    for config, outcome in fit_all(configs, store=store, **options):
+        if isinstance(outcome, RecordError):
+            raise outcome
+        diverged = isinstance(outcome, TrainingError)
+        found[config] = records.load(records.folder_of(config, store)) if diverged else outcome
+    return [found[config] for config in configs]
+
+
+def fit_all(
     configs: Iterable[RunConfig],
     *,
     device: str = "cpu",
     together: int = GROUP_SIZE,
-    store: str | Path | None = None,
+    jobs: int | None = None,
     **options,
-) -> list[Record]:
-    """Return the records of several runs: one process per core on the CPU, groups on a GPU.
+) -> Iterator[tuple[RunConfig, Record | TrainingError | RecordError]]:
+    """Yield each configuration, once, with its outcome, as runs end.
 
-    A group has at most ``together`` runs that differ only in seed, learning rate or λ. A run that
-    diverges stops no other: its record has the status "failed". Options and errors: as
-    :func:`fit`.
+    By default one process per core on the CPU; on a GPU one process, with groups of at most
+    ``together`` runs (see :func:`groups`). A folder in use or damaged stops no other run. Options
+    and errors otherwise: as :func:`fit`.
     """
-    device, configs, outcomes = resolve(device), list(configs), {}
-    options |= {"device": device, "store": store}
-    if device == "cpu":
-        distinct = list(dict.fromkeys(configs))
-        calls = (joblib.delayed(fit)([config], **options) for config in distinct)
-        results = joblib.Parallel(n_jobs=os.cpu_count())(calls)
-        outcomes = {config: one for config, (one,) in zip(distinct, results, strict=True)}
-    else:
-        cache = {}
-        for group in groups(configs, together):
-            results = fit(group, cache=cache, **options)
-            outcomes |= zip(group, results, strict=True)
-    for config, outcome in outcomes.items():
-        if isinstance(outcome, TrainingError):
-            outcomes[config] = records.load(records.folder_of(config, store), config)
-    return [outcomes[config] for config in configs]
+    on_gpu = resolve(device) != "cpu"
+    queue = groups(configs, together if on_gpu else 1)
+    calls = (joblib.delayed(_attempt)(group, {"device": device, **options}) for group in queue)
+    work = joblib.Parallel(jobs or (1 if on_gpu else os.cpu_count()), return_as="generator")
+    with contextlib.closing(work(calls)) as results:
+        for group, outcomes in zip(queue, results, strict=True):
+            yield from zip(group, outcomes, strict=True)
+
+
+_CACHE = {}
+"""The frames that a process has loaded, for its next runs."""
+
+
+def _attempt(group: list[RunConfig], options: dict) -> list[Record | TrainingError | RecordError]:
+    try:
+        return fit(group, cache=_CACHE, **options)
+    except RecordError as error:
+        return [error.with_traceback(None)] * len(group)
 
 
 def fit(
@@ -109,7 +127,7 @@ def fit(
             for config in trainers:
                 locks.enter_context(records.lock(folders[config]))
                 if again:
-                    checkpoint.drop_state(folders[config])
+                    files.drop(folders[config] / checkpoint.STATE)
             if not again:
                 # Another process may have finished a run while this one loaded its data.
                 outcomes |= _finished({config: folders[config] for config in trainers})
@@ -229,19 +247,17 @@ def _current(device: str) -> Iterator[None]:
 
 
 def _finished(folders: dict[RunConfig, Path]) -> dict[RunConfig, Record]:
-    found = {config: _finished_record(config, folder) for config, folder in folders.items()}
-    return {config: record for config, record in found.items() if record is not None}
-
-
-def _finished_record(config: RunConfig, folder: Path) -> Record | None:
-    record = records.load(folder, config)
-    if record is None or record.status != "done":
-        return None
-    if (folder / checkpoint.STATE).exists():
-        # Killed at the very end; a folder that is in use or read-only is left as it is.
-        with contextlib.suppress(RecordError), records.lock(folder):
-            checkpoint.drop_state(folder)
-    return record
+    """Return the records of the runs that are done."""
+    found = {config: records.load(folder, config) for config, folder in folders.items()}
+    found = {
+        config: record for config, record in found.items() if record and record.status == "done"
+    }
+    for folder in map(folders.get, found):
+        if (folder / checkpoint.STATE).exists():
+            # Killed at the very end; a folder that is in use or read-only is left as it is.
+            with contextlib.suppress(RecordError), records.lock(folder):
+                files.drop(folder / checkpoint.STATE)
+    return found
 
 
 def resolve(device: str) -> str:

@@ -14,7 +14,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm.auto import tqdm
 
-from unfolded import metrics
+from unfolded import files, metrics
 from unfolded.errors import TrainingError
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.provenance import stamp
@@ -71,8 +71,8 @@ class Trainer:
             yield
         except TrainingError as error:
             # A run that diverged once diverges again: the next attempt starts anew.
-            checkpoint.drop_state(self.folder)
-            checkpoint.drop_weights(self.folder)
+            files.drop(self.folder / checkpoint.STATE)
+            files.drop(self.folder / checkpoint.WEIGHTS)
             failed = replace(self.record, **self._history(), reason=str(error))
             records.save(failed, self.folder)
             raise
@@ -84,7 +84,7 @@ class Trainer:
         known = {"metrics": values, "sequence_mse": each, "learned": learned(self.network)}
         record = replace(self.record, **self._history(), **known, status="done")
         records.save(record, self.folder)
-        checkpoint.drop_state(self.folder)
+        files.drop(self.folder / checkpoint.STATE)
         return record
 
     def _history(self) -> dict[str, object]:

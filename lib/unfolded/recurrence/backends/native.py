@@ -155,13 +155,8 @@ def parallel_call(name: str, dtype: torch.dtype, job: ctypes.Structure) -> None:
 
 
 class _Transposition(ctypes.Structure):
-    _fields_ = [
-        ("rows", _LONG),
-        ("columns", _LONG),
-        ("source", _AT),
-        ("target", _AT),
-        ("at", _LONG),
-    ]
+    _fields_ = [*((name, _LONG) for name in ("rows", "columns"))]
+    _fields_ += [("source", _AT), ("target", _AT), ("at", _LONG)]
 
 
 def transposed(x: Tensor) -> Tensor:

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from companion.theory.candes_weights import candes_weights, in_rounds
 from unfolded.dictionaries import overcomplete_dct, sensing_matrix
 from unfolded.errors import ConfigError
-from unfolded.reweighting import candes_weights, in_rounds
 from unfolded.solvers import l1_l1, reweighted_l1_l1
 
 DOUBLE = {"dtype": torch.float64}
