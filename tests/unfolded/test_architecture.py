@@ -1,6 +1,7 @@
 """Dependency rules: layers, permitted packages, forbidden imports, sizes, files behind a page."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -179,3 +180,43 @@ def test_a_page_without_a_network_does_not_depend_on_a_kernel(name):
 def test_the_library_stays_small():
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in UNFOLDED.values())
     assert lines <= 6500
+
+
+ALONE = """
+import sys
+from importlib import metadata
+
+def closure(name, seen):
+    if name not in seen:
+        seen.add(name)
+        for line in metadata.requires(name) or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                closure(requirement.name, seen)
+    return {normal(each) for each in seen}
+
+def normal(name):
+    return re.sub("[-_.]+", "-", name).lower()
+
+import re
+from packaging.requirements import Requirement
+
+permitted = closure("unfolded", set())
+names = metadata.packages_distributions()
+blocked = {n for n, d in names.items() if not permitted & set(map(normal, d))}
+blocked -= {"packaging", "sphinx"}  # SciPy asks whether sphinx is loaded
+
+assert {"pandas", "matplotlib", "companion"} <= blocked
+sys.modules.update(dict.fromkeys(blocked))  # importing them fails
+from unfolded import bounds, training
+from unfolded.runs.config import RunConfig
+
+record = training.run(RunConfig(profile="smoke"), store=sys.argv[1], progress=False)
+print(record.status, bounds.generalization_gap(0.1, eta=1.0, delta=0.05, m=8000))
+"""
+
+
+def test_the_library_works_with_its_own_dependencies_alone(tmp_path):
+    call = [sys.executable, "-c", ALONE, str(tmp_path)]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=250)
+    assert done.stdout.startswith("done 0.33"), done.stderr

@@ -5,10 +5,10 @@ import functools
 import torch
 from torch import Tensor, nn
 
-from unfolded.networks.stacked import Layer, LayeredRNN, activation, within
+from unfolded.networks.stacked import Layer, LayeredNetwork, activation, within
 
 
-class FastRNN(LayeredRNN):
+class FastRNN(LayeredNetwork):
     r"""A plain layer with a weighted residual connection, (50):
 
     .. math:: \tilde h_t = \varphi(W h_{t-1} + U x_t + \mathrm{bias}), \qquad

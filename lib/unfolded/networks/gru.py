@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from unfolded.networks.stacked import GatedRNN
+from unfolded.networks.stacked import GatedNetwork
 from unfolded.recurrence import cell_scan
 
 
@@ -12,7 +12,7 @@ def _layer(x: Tensor, h: Tensor, _, U: Tensor, b: Tensor, W: Tensor, b_h: Tensor
     return torch.gru(x, h[None], (U, W, b, b_h), True, 1, 0.0, False, False, True)[0], None
 
 
-class GRU(GatedRNN):
+class GRU(GatedNetwork):
     """PyTorch's GRU cells."""
 
     draws, cell = "GRU", cell_scan.Cell("gru", _layer)

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from unfolded.errors import ConfigError, complain
-from unfolded.networks.stacked import Layer, LayeredRNN, activation, within
+from unfolded.networks.stacked import Layer, LayeredNetwork, activation, within
 
 FRAMES = 20
 """Frames of a sequence in §4: what the bound of the recurrent weights is made for."""
 
 
-class IndRNN(LayeredRNN):
+class IndRNN(LayeredNetwork):
     r"""Layers whose units remember each for itself:
 
     .. math:: h_t = \varphi(U x_t + w \odot h_{t-1} + b), \qquad |w_i| \le \text{bound}

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from unfolded.networks.stacked import GatedRNN
+from unfolded.networks.stacked import GatedNetwork
 from unfolded.recurrence import cell_scan
 
 
@@ -14,7 +14,7 @@ def _layer(x: Tensor, h: Tensor, c: Tensor, U: Tensor, b: Tensor, W: Tensor, b_h
     return codes, last[0]
 
 
-class LSTM(GatedRNN):
+class LSTM(GatedNetwork):
     """PyTorch's LSTM cells; the paper takes two layers where the others have three."""
 
     draws, cell = "LSTM", cell_scan.Cell("lstm", _layer)

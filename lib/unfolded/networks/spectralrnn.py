@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from unfolded.errors import ConfigError, complain
-from unfolded.networks.stacked import Layer, LayeredRNN, activation, within
+from unfolded.networks.stacked import Layer, LayeredNetwork, activation, within
 
 
-class SpectralRNN(LayeredRNN):
+class SpectralRNN(LayeredNetwork):
     r"""A plain layer, (53), whose recurrent weights are held by their singular values:
 
     .. math:: h_t = \varphi(W h_{t-1} + U x_t + b), \qquad W = P \,\mathrm{diag}(s)\, Q^\top,

@@ -6,10 +6,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from unfolded.networks.stacked import Layer, LayeredRNN, activation
+from unfolded.networks.stacked import Layer, LayeredNetwork, activation
 
 
-class SRNN(LayeredRNN):
+class SRNN(LayeredNetwork):
     r"""Elman's layers: :math:`h_t = \varphi(W h_{t-1} + U x_t + b_x + b_h)`.
 
     The cell, its two biases and its start are those of PyTorch's ``RNN``, which the paper used:

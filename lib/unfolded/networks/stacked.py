@@ -15,7 +15,7 @@ ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "soft": nn.functional.sof
 """By name; "soft" is the soft threshold of 1/2."""
 
 
-class GenericRNN(SequenceNetwork):
+class StackedNetwork(SequenceNetwork):
     """A stack of ``depth`` PyTorch cells on x_t, and ŝ_t = Y h_t + y_0 from the top one.
 
     Layer 1 reads x_t, layer l > 1 reads the hidden state of layer l − 1 at the same time: the
@@ -46,7 +46,7 @@ class GenericRNN(SequenceNetwork):
         return self.readout.weight
 
 
-class GatedRNN(GenericRNN):
+class GatedNetwork(StackedNetwork):
     """A stack of PyTorch's own cells, LSTM or GRU, with its parameters and its start."""
 
     cell: cell_scan.Cell
@@ -125,7 +125,7 @@ class Layer(nn.Module):
         return torch.stack(codes, 1), None
 
 
-class LayeredRNN(GenericRNN):
+class LayeredNetwork(StackedNetwork):
     """A stack of our own layers, for cells that PyTorch lacks or cannot run side by side."""
 
     def __init__(self, *, layer: Callable[[int, int], Layer], **sizes):
