@@ -1,15 +1,15 @@
 """Where a number came from: commit, versions, machine."""
 
-import contextlib
 import importlib.metadata
 import os
 import platform
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+
+from unfolded.runtime import cpuinfo
 
 _ABOVE = Path(__file__).resolve().parents[2]
 ROOT = _ABOVE if (_ABOVE / "pyproject.toml").is_file() else Path.cwd()
@@ -57,9 +57,5 @@ def stamp(device: str = "cpu") -> dict[str, object]:
 
 
 def _processor() -> str:
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    return platform.processor() or "unknown"
+    names = (line.partition(":")[2].strip() for line in cpuinfo() if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown")

@@ -1,8 +1,10 @@
-"""Settings of the process during training: denormal numbers, freed memory, threads."""
+"""The process and its processor: denormal numbers, freed memory, threads, /proc/cpuinfo."""
 
 import contextlib
 import ctypes
+import functools
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 
@@ -57,3 +59,11 @@ def threads_for(hidden: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@functools.cache
+def cpuinfo() -> list[str]:
+    """Return the lines of /proc/cpuinfo, or none where there is no such file."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    return []

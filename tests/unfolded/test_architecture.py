@@ -18,8 +18,8 @@ LAYERS = (
     {"networks", "options"},
     {"runs", "recurrence"},
     {"bounds", "data", "solvers"},
-    {"choices", "dictionaries", "files", "metrics", "prox"},
-    {"errors", "provenance", "runtime", "seeds"},
+    {"choices", "dictionaries", "files", "metrics", "provenance", "prox"},
+    {"errors", "runtime", "seeds"},
 )
 """A part of the library imports from its own layer at most itself, else from lower layers."""
 
@@ -179,7 +179,7 @@ def test_a_page_without_a_network_does_not_depend_on_a_kernel(name):
 
 def test_the_library_stays_small():
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in UNFOLDED.values())
-    assert lines <= 6500
+    assert lines <= 6600
 
 
 ALONE = """

@@ -27,6 +27,11 @@ needs_reference = pytest.mark.skipif(
 )
 
 
+def canvas(source, count):
+    """Return the first sequences before downsampling: uint8 of shape (count, 20, 64, 64)."""
+    return np.concatenate([*datasets.chunks(source, count)])
+
+
 # The published generator -----------------------------------------------------------------------
 
 
@@ -42,7 +47,7 @@ def test_recipe_is_the_reference_recipe():
 @needs_reference
 def test_first_canvases_are_the_reference_byte_for_byte():
     reference = np.load(REFERENCE / "sample64_first8.npy")
-    ours = data.canvas("mnist", len(reference))
+    ours = canvas("mnist", len(reference))
     assert ours.dtype == reference.dtype
     assert ours.tobytes() == reference.tobytes()
 
@@ -199,7 +204,7 @@ def test_the_same_call_gives_the_same_frames():
 
 def test_sequences_are_reduced_canvases():
     for name in REDUCTIONS:
-        expected = reduce(data.canvas("digits", 13), name)
+        expected = reduce(canvas("digits", 13), name)
         assert np.array_equal(data.sequences("digits", count=13, reduction=name), expected)
 
 

@@ -18,6 +18,11 @@ from unfolded.errors import DataError
 NOWHERE = ("http://127.0.0.1:9/file", "http://127.0.0.1:9/other")
 
 
+def canvas(source, count):
+    """Return the first sequences before downsampling: uint8 of shape (count, 20, 64, 64)."""
+    return np.concatenate([*datasets.chunks(source, count)])
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty data folder; no mirror can be reached."""
@@ -163,7 +168,7 @@ def test_the_released_file_is_read_in_its_own_order(folder, monkeypatch):
     monkeypatch.setattr(datasets, "RELEASED_SHAPE", frames.shape)
     known = replace(download.MOVING_MNIST, md5=download.digest(path))
     monkeypatch.setattr(download, "MOVING_MNIST", known)
-    assert np.array_equal(data.canvas("moving-mnist", 117), frames[:, :117].swapaxes(0, 1))
+    assert np.array_equal(canvas("moving-mnist", 117), frames[:, :117].swapaxes(0, 1))
     centre = frames[:, :117, 1::4, 1::4].astype(np.float32) + frames[:, :117, 2::4, 2::4]
     centre += frames[:, :117, 1::4, 2::4]
     centre += frames[:, :117, 2::4, 1::4]

@@ -15,10 +15,10 @@ import numpy as np
 from unfolded.choices import REDUCTIONS, SOURCES
 from unfolded.data import datasets, moving_mnist
 from unfolded.data.downsample import SIDE, reduce, weights
-from unfolded.data.moving_mnist import CANVAS, FRAMES, SEQUENCES
+from unfolded.data.moving_mnist import FRAMES, SEQUENCES
 from unfolded.errors import ConfigError, complain
 
-__all__ = ["REDUCTIONS", "SOURCES", "canvas", "checksum", "frames_as_vectors", "sequences", "split"]
+__all__ = ["REDUCTIONS", "SOURCES", "checksum", "frames_as_vectors", "sequences", "split"]
 
 
 def sequences(
@@ -37,30 +37,12 @@ def sequences(
     >>> frames.shape, frames.dtype, bool(frames.min() >= 0), bool(frames.max() <= 255)
     ((10, 20, 16, 16), dtype('float32'), True, True)
     """
-    count = _checked(source, count, least=sum(datasets.PARTS))
+    count = _checked(source, count)
     weights(reduction)  # a misspelt name must not cost a download first
     frames = np.empty((count, FRAMES, SIDE, SIDE), dtype=np.float32)
     first = 0
     for few in datasets.chunks(source, count):
         frames[first : first + len(few)] = reduce(few, reduction)
-        first += len(few)
-    return frames
-
-
-def canvas(source: str = "digits", count: int = 10) -> np.ndarray:
-    """Return the same sequences before reduction: uint8 of shape (count, 20, 64, 64), 0..255.
-
-    A whole set takes 800 MB.
-    Raises ConfigError for a bad argument, DataError if a file cannot be had or is damaged.
-
-    >>> canvas("digits", 2).shape
-    (2, 20, 64, 64)
-    """
-    count = _checked(source, count, least=1)
-    frames = np.empty((count, FRAMES, CANVAS, CANVAS), dtype=np.uint8)
-    first = 0
-    for few in datasets.chunks(source, count):
-        frames[first : first + len(few)] = few
         first += len(few)
     return frames
 
@@ -105,7 +87,7 @@ def checksum(array: np.ndarray) -> str:
     return seal.hexdigest()
 
 
-def _checked(source: str, count: int, least: int) -> int:
+def _checked(source: str, count: int) -> int:
     """Return the count as a plain int, or complain about it or the source."""
     if source not in SOURCES:
         raise ConfigError(
@@ -115,6 +97,7 @@ def _checked(source: str, count: int, least: int) -> int:
         number = operator.index(count)
     except TypeError:
         number = 0
+    least = sum(datasets.PARTS)
     if not least <= number <= SEQUENCES or isinstance(count, bool):
         expected = f"a count of {least} to {SEQUENCES} sequences"
         raise ConfigError(complain(expected, repr(count), "pass a whole number in that range"))

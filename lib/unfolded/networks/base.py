@@ -46,7 +46,10 @@ class SequenceNetwork(nn.Module):
         return self.recover(self.measure(frames))
 
     def measure(self, frames: Tensor) -> Tensor:
-        """Return x_t = A s_t. Raises ConfigError on another shape or on NaN and infinity."""
+        """Return x_t = A s_t. Raises ConfigError on another shape or on NaN and infinity.
+
+        While torch traces, compiles, exports or transforms, values are not checked.
+        """
         return self._checked(frames, self.n0, "frames") @ self.A.T
 
     def recover(self, x: Tensor, state: State | None = None) -> Tensor | tuple[Tensor, State]:
@@ -121,7 +124,7 @@ class SequenceNetwork(nn.Module):
             got = f"a tensor of shape {tuple(sequence.shape)}"
             want = f"{what} of shape (batch, time, {features}) with at least one frame"
             raise ConfigError(complain(want, got, "reshape what you pass"))
-        if not bool(torch.isfinite(sequence).all()):
+        if recurrence.has_values(sequence) and not bool(torch.isfinite(sequence).all()):
             bad = int((~torch.isfinite(sequence)).sum())
             got = f"{bad} NaN or infinite values"
             raise ConfigError(complain(f"finite {what}", got, "clean the input first"))
@@ -206,10 +209,11 @@ class UnfoldedNetwork(SequenceNetwork):
     def uses_engine(self) -> bool:
         """Whether the engine runs: its backward pass takes thresholds to be positive.
 
-        Where torch.func differentiates (grad, jacrev, jvp, …) the steps run.
+        Where torch.func differentiates (grad, jacrev, jvp, …) and where torch traces, compiles or
+        exports, the steps run.
         """
         reference = not self.fast or recurrence.chosen() == "reference"
-        if reference or self.positivity == "free":
+        if reference or self.positivity == "free" or recurrence.is_symbolic(self.A):
             return False
         return not recurrence.differentiated_by_func()
 

@@ -8,8 +8,15 @@ from unfolded.recurrence import cell_scan
 
 
 def _layer(x: Tensor, h: Tensor, _, U: Tensor, b: Tensor, W: Tensor, b_h: Tensor):
-    """Run one layer by PyTorch's function: codes, and no cell state."""
-    return torch.gru(x, h[None], (U, W, b, b_h), True, 1, 0.0, False, False, True)[0], None
+    """Return the codes of one layer, and no cell state; gates in PyTorch's order."""
+    codes = []
+    for drive in (x @ U.mT + b).unbind(1):
+        pairs = zip(drive.chunk(3, -1), (h @ W.mT + b_h).chunk(3, -1), strict=True)
+        (r, r_h), (z, z_h), (n, n_h) = pairs
+        r, z = (r + r_h).sigmoid(), (z + z_h).sigmoid()
+        h = (1 - z) * (n + r * n_h).tanh() + z * h
+        codes.append(h)
+    return torch.stack(codes, 1), None
 
 
 class GRU(GatedNetwork):

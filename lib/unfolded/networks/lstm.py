@@ -8,10 +8,14 @@ from unfolded.recurrence import cell_scan
 
 
 def _layer(x: Tensor, h: Tensor, c: Tensor, U: Tensor, b: Tensor, W: Tensor, b_h: Tensor):
-    """Run one layer by PyTorch's function: codes, and the last cell state."""
-    state, weights = (h[None], c[None]), (U, W, b, b_h)
-    codes, _, last = torch.lstm(x, state, weights, True, 1, 0.0, False, False, True)
-    return codes, last[0]
+    """Return the codes of one layer, and its last cell state; gates in PyTorch's order."""
+    codes = []
+    for drive in (x @ U.mT + b + b_h).unbind(1):
+        i, f, g, o = (drive + h @ W.mT).chunk(4, -1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        codes.append(h)
+    return torch.stack(codes, 1), c
 
 
 class LSTM(GatedNetwork):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from unfolded import recurrence
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import SequenceNetwork, State
 from unfolded.recurrence import cell_scan
@@ -60,7 +61,9 @@ class GatedNetwork(StackedNetwork):
         """Run layer after layer by the scan, or PyTorch's module: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
         weights = [self._weights(l) for l in range(self.depth)]
-        if not self.fast or not cell_scan.serves(self.cell, x, *sum(weights, ())):
+        served = cell_scan.serves(self.cell, x, *sum(weights, ()))
+        # PyTorch can neither compile nor vmap its own modules.
+        if recurrence.has_values(x) and not (self.fast and served):
             codes, last = self.cells(x, state.codes)
             return codes, state._replace(codes=last)
         hs, cs = state.codes if self.cell.kind == "lstm" else (state.codes, [None] * self.depth)

@@ -10,15 +10,21 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from unfolded.errors import ConfigError, complain
+from unfolded.prox import phi
 from unfolded.recurrence.backends import native
 from unfolded.recurrence.backends.selection import chosen, selected
 from unfolded.recurrence.layer_weights import LayerWeights
 from unfolded.recurrence.linear import linear
 from unfolded.recurrence.scan import Scan
-from unfolded.recurrence.vmap import batch_dim_first, functorch_active
+from unfolded.recurrence.transforms import (
+    batch_dim_first,
+    differentiable_gradients,
+    functorch_active,
+    has_values,
+    is_symbolic,
+)
 
 __all__ = [
     "LowRank",
@@ -26,6 +32,8 @@ __all__ = [
     "decode",
     "differentiated_by_func",
     "form_layer_weights",
+    "has_values",
+    "is_symbolic",
     "unroll",
     "use",
 ]
@@ -95,8 +103,8 @@ def unroll(
     for all layers; a, b (d, h); pull: ρ (), none for 0; D (n0, h); result (batch, time, h), or
     with D (batch, time, n0). With ``b`` None, Φ is the soft threshold at a. ``recompute`` keeps
     nothing but the codes for the backward pass, which then runs the layers once more.
-    Differentiable once in every tensor; the thresholds must not be negative, else the gradient
-    with respect to them is wrong.
+    Differentiable in every tensor, more than once by a loop under autograd; the thresholds must
+    not be negative, else the gradient with respect to them is wrong.
     Raises ConfigError under autocast, on other shapes, and where precision or device differ.
     Source: (8)–(11); (12); (35).
     """
@@ -163,6 +171,24 @@ def _check(x, h0, G, W, U, a, b, pull, D) -> None:
             raise ConfigError(complain(want, got, "see the shapes in unroll's docstring"))
 
 
+def _reference(x, h, link, link_left, U, a, b, pull, D, W_left, *W) -> tuple[Tensor]:
+    """Return the result of :func:`unroll` step by step; W_left and W: the factors of W − I."""
+    codes, zero = [], torch.zeros((), dtype=x.dtype, device=x.device)
+    h = h.expand(len(x), -1)
+    for x_t in x.unbind(1):
+        hbar = p = h @ link.mT if link_left is None else h @ link.mT @ link_left
+        for l, a_l in enumerate(a):
+            u = p @ W[min(l, len(W) - 1)].mT
+            u = u if W_left is None else p + u @ W_left
+            u = u + x_t @ U[min(l, len(U) - 1)].mT + (0 if pull is None else pull * hbar)
+            centre, b_l = (hbar, b[l]) if b is not None else (zero, zero)
+            p = phi(u, centre, a_l, b_l)
+        h = p
+        codes.append(h)
+    codes = torch.stack(codes, 1)
+    return (codes if D is None else codes @ D.mT,)
+
+
 class _Unroll(torch.autograd.Function):
     """The scan as one node of the graph; under vmap several runs are swept together."""
 
@@ -180,12 +206,13 @@ class _Unroll(torch.autograd.Function):
         ctx.save_for_backward(*output[1:], *inputs[1:])
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad, *_):
         if grad is None:
             return (None,) * len(ctx.needs_input_grad)
         states, hidden, *arguments = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            return None, *differentiable_gradients(_reference, arguments, [grad], needed)
         return None, *Scan(*arguments).backward(grad, states, hidden, needed)
 
     @staticmethod

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unfolded.recurrence.backends import native, native_scan
-from unfolded.recurrence.vmap import functorch_active
+from unfolded.recurrence.transforms import differentiable_gradients, has_values
 
 KINDS = ("elman", "independent", "fast", "lstm", "gru")
 PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
@@ -53,7 +53,7 @@ def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
 def serves(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
     """Return whether the scan in C is the fastest for x (batch, time, k)."""
     return (
-        not functorch_active()
+        has_values(x)
         and cell.phi in PHI
         and not torch.is_autocast_enabled(x.device.type)
         and native_scan.serves(x.transpose(0, 1))
@@ -85,7 +85,8 @@ class CellScan(torch.autograd.Function):
         *inputs, codes, cells, kept = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
-            return None, *_differentiable_gradients(ctx.cell, inputs, (grad, grad_cell), needed)
+            reference, grads = ctx.cell.reference, (grad, grad_cell)
+            return None, *differentiable_gradients(reference, inputs, grads, needed)
         x, h0, c0, U, b, W, *_ = inputs
         xs, new, kind, h = x.transpose(0, 1).contiguous(), x.new_empty, ctx.cell.kind, h0.shape[1]
         dh0, dc0 = h0.new_zeros(h0.shape), None
@@ -108,16 +109,6 @@ class CellScan(torch.autograd.Function):
         }.get(kind, lambda: [dW])()
         dx = None if dx is None else dx.transpose(0, 1)
         return None, dx, dh0, dc0, dU, dbias[: len(b)], *last
-
-
-def _differentiable_gradients(cell: Cell, inputs, grads, needed) -> list[Tensor | None]:
-    """Return gradients that can be differentiated again, from the reference."""
-    outputs = cell.reference(*inputs)
-    pairs = [pair for pair in zip(outputs, grads, strict=True) if pair[1] is not None]
-    wanted = [each for each, need in zip(inputs, needed, strict=True) if need]
-    outputs, grads = zip(*pairs, strict=True)
-    found = iter(torch.autograd.grad(outputs, wanted, grads, create_graph=True, allow_unused=True))
-    return [next(found) if need else None for need in needed]
 
 
 class _CellJob(ctypes.Structure):

@@ -1,10 +1,9 @@
 """The weights of all layers from Z and K, as one node of the graph."""
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from unfolded.recurrence.matmul import matmul_nt
-from unfolded.recurrence.vmap import batch_dim_first
+from unfolded.recurrence.transforms import batch_dim_first, differentiable_gradients
 
 
 class LayerWeights(torch.autograd.Function):
@@ -26,9 +25,11 @@ class LayerWeights(torch.autograd.Function):
         ctx.save_for_backward(*inputs, output[0])
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, dV, *dW):
         Z, K, V = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            needed = ctx.needs_input_grad
+            return tuple(differentiable_gradients(_reference, (Z, K), (dV, *dW), needed))
         dZ = torch.stack(dW, -3)
         dV = dV - matmul_nt(_rows(dZ), K).view(V.shape)
         # All layers together: what is summed over their rows is one product.
@@ -41,6 +42,11 @@ class LayerWeights(torch.autograd.Function):
     def vmap(info, in_dims, *inputs):
         output = LayerWeights.apply(*batch_dim_first(inputs, in_dims, info.batch_size))
         return output, (0,) * len(output)
+
+
+def _reference(Z, K):
+    V = Z @ K.mT
+    return V, *_layers(Z - V @ K)
 
 
 def _layers(tensor):

@@ -2,10 +2,13 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from unfolded.recurrence.matmul import has_onednn, matmul_nt
-from unfolded.recurrence.vmap import batch_dim_first, functorch_active
+from unfolded.recurrence.transforms import (
+    batch_dim_first,
+    differentiable_gradients,
+    functorch_active,
+)
 
 
 def linear(x: Tensor, W: Tensor) -> Tensor:
@@ -30,9 +33,11 @@ class Linear(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, dy):
         x, W = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            needed = ctx.needs_input_grad
+            return tuple(differentiable_gradients(lambda x, W: [x @ W.mT], (x, W), [dy], needed))
         dx = dW = None
         rows = dy.flatten(-3, -2)
         if ctx.needs_input_grad[1]:  # first, for it copies the rows

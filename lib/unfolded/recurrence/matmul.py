@@ -1,13 +1,12 @@
 """Matrix products by the fastest routine that this machine has for them."""
 
-import contextlib
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from unfolded.recurrence.backends import native
+from unfolded.runtime import cpuinfo
 
 # From so many multiply-adds oneDNN wins over the general routine; from so many entries, and so
 # many products with one matrix, its own layout of that matrix pays. Measured on x86.
@@ -31,9 +30,7 @@ def _onednn():
 
 
 def _is_intel() -> bool:
-    with contextlib.suppress(OSError):
-        return "GenuineIntel" in Path("/proc/cpuinfo").read_text(errors="replace")
-    return False
+    return any("GenuineIntel" in line for line in cpuinfo())
 
 
 _ENTRIES = ("_linear_pointwise", "_reorder_linear_weight")

@@ -19,6 +19,7 @@ from torch import Tensor
 from unfolded import files
 from unfolded.errors import RecordError
 from unfolded.recurrence.backends import selection
+from unfolded.runtime import cpuinfo
 
 # Products and sums are contracted in matrix products and in scans. The element-wise kernels of
 # elementwise.c must give the result of reference.py to the last bit.
@@ -110,12 +111,9 @@ def _succeeds(command: list[str]) -> bool:
 
 
 def _processor() -> str:
-    """Return what tells two processors apart: a home folder may be shared by several machines."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    """Return what identifies a processor: several machines may share a home folder."""
+    flags = (line for line in cpuinfo() if line.startswith(("flags", "Features")))
+    return next(flags, platform.processor())
 
 
 def _load(path: Path) -> ctypes.CDLL:
