@@ -13,7 +13,7 @@ MODELS = (*UNFOLDED, *STACKED)
 SOURCES = ("digits", "mnist", "moving-mnist")
 """Sources of frames: embedded digits, MNIST in the published generator, the released file."""
 
-REDUCTIONS = ("area", "bilinear", "antialiased")
+REDUCTIONS = ("bilinear", "area", "antialiased")
 """Filters that reduce a frame from 64x64 to 16x16 pixels."""
 
 POSITIVITY = ("exp", "softplus", "free")

@@ -41,6 +41,7 @@ def test_second_derivatives_are_those_of_the_reference(net, second, backend):
 
 # PyTorch announces the end of torch.jit.
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_a_traced_and_an_exported_network_compute_the_same(net):
     expected = net(frames)
     traced = torch.jit.trace(net, (frames,), check_trace=False)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from unfolded.choices import MEMORY, POSITIVITY, REDUCTIONS, UNFOLDED, VARIANTS
+from unfolded.choices import MEMORY, POSITIVITY, UNFOLDED, VARIANTS
 from unfolded.errors import ConfigError, complain
 from unfolded.runs.config import PROTOCOLS, SCHEDULES, RunConfig
 from unfolded.runs.grid import STARTS, VARIED, initialised, row, table
@@ -50,7 +50,7 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
         },
         "learning-rate schedule": _varied(some, "schedule", SCHEDULES),
         "positive parameters": _varied(some, "positivity", POSITIVITY),
-        "downsampling filter": _varied(row(base), "reduction", REDUCTIONS),
+        "downsampling filter": _varied(row(base), "reduction", ("area", "bilinear", "antialiased")),
     }
 
 
