@@ -36,9 +36,10 @@ def runs(name: str | None, *, seed: object = 0, models: object = "", **base) -> 
         if model not in networks.names():
             want = f"models from {', '.join(networks.names())}"
             raise ConfigError(complain(want, repr(model), "choose some of them"))
+    base |= {"model": wanted[0]} if wanted else {}
     bases = [RunConfig(seed=_whole(word), **base) for word in _words(seed)]
-    found = [run for one in bases for run in named_grids.named(name, one)]
-    return [run for run in dict.fromkeys(found) if not wanted or run.model in wanted]
+    found = [run for one in bases for run in named_grids.named(name, one, wanted or None)]
+    return list(dict.fromkeys(found))
 
 
 def _words(given: object) -> list[str]:

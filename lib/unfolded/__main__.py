@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
-from unfolded import networks, training
+from unfolded import training
 from unfolded.errors import UnfoldedError, complain
 from unfolded.options import parser
 from unfolded.runs import named_grids, records, results_table
@@ -62,8 +62,7 @@ def _sweep(options: argparse.Namespace) -> int:
 def _runs(options: argparse.Namespace) -> list[RunConfig]:
     name = options.grid or f"table-{options.table}"
     seeds = [_config(options, seed=seed) for seed in dict.fromkeys(options.seed)]
-    runs = [run for base in seeds for run in named_grids.named(name, base)]
-    return [run for run in runs if run.model in (options.models or networks.names())]
+    return [run for base in seeds for run in named_grids.named(name, base, options.models)]
 
 
 def _grid(options: argparse.Namespace) -> int:
@@ -102,6 +101,8 @@ def _summary(row: dict) -> str:
 
 def _config(options: argparse.Namespace, **other) -> RunConfig:
     given = vars(options) | other
+    if getattr(options, "models", None):
+        given["model"] = options.models[0]  # whose options the base may have
     known = {field.name for field in fields(RunConfig)}
     return RunConfig(**{name: value for name, value in given.items() if name in known})
 

@@ -39,7 +39,7 @@ def overcomplete_dct(n0: int, h: int, *, dtype: torch.dtype = torch.float32) -> 
     grid = np.kron(_cosines(side, K), _cosines(side, K))
     row, column = np.divmod(np.arange(K * K), K)
     lowest = np.lexsort((column, row, row + column))[:h]
-    return torch.from_numpy(grid[:, np.sort(lowest)]).to(dtype)
+    return torch.from_numpy(np.ascontiguousarray(grid[:, np.sort(lowest)])).to(dtype)
 
 
 def _cosines(N: int, K: int) -> np.ndarray:

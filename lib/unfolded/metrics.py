@@ -21,7 +21,8 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
     as the authors' code does (fewer than 33 sequences count as one batch). An error of zero counts
     as 100 dB.
 
-    Shapes: (batch, time, n0) both. Units: those of ``peak``. Nothing is changed in place.
+    Shapes: (batch, time, n0) both, tensors or NumPy arrays. Units: those of ``peak``. Nothing is
+    changed in place.
     Raises ConfigError on another shape, an unknown average or a peak that is not positive.
     Source: §4 names PSNR only; "authors" is the code of ℓ1-ℓ1-RNN.
 
@@ -32,6 +33,7 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
     if average not in AVERAGES:
         known = ", ".join(AVERAGES)
         raise ConfigError(complain(f"an average from {known}", repr(average), "choose one"))
+    reference, estimate = torch.as_tensor(reference), torch.as_tensor(estimate)
     if reference.shape != estimate.shape or reference.ndim != 3 or not reference.numel():
         got = f"{tuple(reference.shape)} and {tuple(estimate.shape)}"
         raise ConfigError(complain("two tensors of one shape (batch, time, n0)", got, "reshape"))

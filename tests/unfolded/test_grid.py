@@ -119,3 +119,14 @@ def test_ablations_as_reported_change_the_unfolded_networks_alone():
     assert pairs == {grid.AS_REPORTED, (grid.AS_REPORTED[0], 0.0)}
     stacked = {run for run in usual if run.model not in grid.UNFOLDED}
     assert {run for run in reported if run.model not in grid.UNFOLDED} == stacked
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("l1-l1-rnn", {"norm_penalty": 1.0}), ("reweighted-rnn", {"reweighting": "Z"})],
+)
+def test_options_of_some_networks_are_accepted_for_these(model, options):
+    base = RunConfig(model=model, profile="smoke", **options)
+    for name in ("row", "table-1", "tables", "smoke"):
+        runs = named_grids.named(name, base, [model])
+        assert runs and {run.model for run in runs} == {model}

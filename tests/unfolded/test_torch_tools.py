@@ -2,10 +2,14 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from unfolded import networks, recurrence
+from unfolded import metrics, networks, recurrence
+from unfolded.errors import ConfigError
+from unfolded.recurrence.backends import native
 
 BACKENDS = ("native", "torch")
 frames = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -68,3 +72,66 @@ def test_a_network_compiles_without_a_break_in_its_graph(net):
         pytest.skip("PyTorch does not compile its own LSTM and GRU")
     compiled = torch.compile(net, fullgraph=True, backend="eager")
     assert torch.allclose(compiled(frames), net(frames))
+
+
+def test_parameters_can_be_saved_flattened_and_optimised_as_vectors(net, tmp_path):
+    save_file(net.state_dict(), tmp_path / "weights.safetensors")
+    vector = torch.nn.utils.parameters_to_vector(net.parameters())
+    assert len(vector) == sum(parameter.numel() for parameter in net.parameters())
+    optimiser = torch.optim.LBFGS(net.parameters(), max_iter=2)
+
+    def closure():
+        optimiser.zero_grad()
+        loss = (net(frames) - frames).square().mean()
+        loss.backward()
+        return loss
+
+    before = closure().item()
+    optimiser.step(closure)
+    assert closure().item() < before
+
+
+@pytest.mark.parametrize("name", networks.names())
+def test_a_network_has_the_default_dtype_and_device_with_the_same_weights(name):
+    usual = networks.build(name, n0=16, n=8, hidden=16, depth=2)
+    dtype = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        double = networks.build(name, n0=16, n=8, hidden=16, depth=2)
+    finally:
+        torch.set_default_dtype(dtype)
+    assert {tensor.dtype for tensor in double.state_dict().values()} == {torch.float64}
+    for key, value in usual.state_dict().items():
+        assert torch.equal(double.state_dict()[key].float(), value), key
+    with torch.device("meta"):
+        devices = {p.device.type for p in networks.build(name, n0=16, hidden=16).parameters()}
+    assert devices == {"meta"}
+
+
+def test_under_autocast_a_network_keeps_the_precision_of_its_parameters(net):
+    net = net.float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(net(frames.float()), net(frames.float()))
+        assert net(frames.float()).dtype == torch.float32
+
+
+def test_numpy_numbers_and_arrays():
+    net = networks.build("gru", n0=np.int64(16), n=np.int32(8), hidden=np.int64(4))
+    assert net.n0 == 16 and type(net.n0) is int
+    with pytest.raises(ConfigError, match="got an object of type ndarray; convert"):
+        net(frames.float().numpy())
+    pair = frames.numpy(), frames.numpy() + 25.5
+    assert metrics.psnr(*pair, peak=255, average="global") == pytest.approx(20)
+
+
+def test_without_a_home_folder_the_engine_falls_back(monkeypatch):
+    def nowhere(_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pooch.os_cache", nowhere)
+    native.library.cache_clear()
+    try:
+        assert native.library() is None
+        assert networks.build("l1-l1-rnn", n0=16, hidden=16)(frames.float()).shape == frames.shape
+    finally:
+        native.library.cache_clear()

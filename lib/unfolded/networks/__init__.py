@@ -1,5 +1,6 @@
 """The networks: one a file, one signature, one registry."""
 
+import torch
 from torch import nn
 
 from unfolded.choices import UNFOLDED, VARIANTS, variant_options
@@ -63,10 +64,10 @@ def build(
     ``positivity``, ``lambda1`` and ``lambda2`` (units of a pixel; a λ2 of 0 is held) concern the
     unfolded networks, ``reweighting`` ("Z+g", "Z" or "g", what is trained) reweighted-rnn alone.
     ``memory=False`` fixes the link to the previous frame of an unfolded network at zero;
-    ``variant`` names options of a stacked network from :data:`VARIANTS`.
+    ``variant`` names options of a stacked network from :data:`VARIANTS`. The network has
+    PyTorch's default dtype and device, and the same weights, rounded, for each of them.
     Raises ConfigError on an unknown name or an impossible size.
 
-    >>> import torch
     >>> build("l1-l1-rnn", hidden=16, depth=2)(torch.zeros(1, 3, 256)).shape
     torch.Size([1, 3, 256])
     """
@@ -74,8 +75,17 @@ def build(
         known = ", ".join(_REGISTRY)
         raise ConfigError(complain(f"a model from {known}", repr(name), "choose one of them"))
     sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
-    if not unfolded(name):
-        return _REGISTRY[name](**sizes, **variant_options(name, variant))
-    own = {"reweighting": reweighting} if name == "reweighted-rnn" else {}
-    scalars = {"positivity": positivity, "lambda1": lambda1, "lambda2": lambda2}
-    return _REGISTRY[name](**sizes, **scalars, **own, memory=memory)
+    if unfolded(name):
+        options = {"positivity": positivity, "lambda1": lambda1, "lambda2": lambda2}
+        options |= {"memory": memory}
+        options |= {"reweighting": reweighting} if name == "reweighted-rnn" else {}
+    else:
+        options = variant_options(name, variant)
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            network = _REGISTRY[name](**sizes, **options)
+    finally:
+        torch.set_default_dtype(dtype)
+    return network.to(device, dtype)

@@ -1,5 +1,6 @@
 """What every network offers: measure a sequence, recover it, and say what it is made of."""
 
+import numbers
 from typing import Any, NamedTuple
 
 import torch
@@ -35,14 +36,21 @@ class SequenceNetwork(nn.Module):
         sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
         for name, value in sizes.items():
             least = 0 if name == "seed" else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not whole or value < least:
                 want = f"{name} a whole number of at least {least}"
                 raise ConfigError(complain(want, repr(value), "choose another"))
-        self.n0, self.n, self.hidden, self.depth = n0, n, hidden, depth
+        self.n0, self.n, self.hidden, self.depth = map(int, (n0, n, hidden, depth))
         self.A = nn.Parameter(sensing_matrix(n, n0, seed=derive(seed, "A", n, n0)))
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Measure the frames and recover them: (batch, time, n0) -> (batch, time, n0)."""
+        """Measure the frames and recover them: (batch, time, n0) -> (batch, time, n0).
+
+        Under autocast the precision stays that of the parameters.
+        """
+        if torch.is_autocast_enabled(self.A.device.type):
+            with torch.autocast(self.A.device.type, enabled=False):
+                return self.recover(self.measure(frames))
         return self.recover(self.measure(frames))
 
     def measure(self, frames: Tensor) -> Tensor:
@@ -117,7 +125,8 @@ class SequenceNetwork(nn.Module):
 
     def _checked(self, sequence: Tensor, features: int, what: str) -> Tensor:
         if not isinstance(sequence, Tensor) or sequence.dtype != self.A.dtype:
-            got = getattr(sequence, "dtype", type(sequence).__name__)
+            kind = type(sequence).__name__
+            got = sequence.dtype if isinstance(sequence, Tensor) else f"an object of type {kind}"
             do = "convert them with torch.as_tensor(…, dtype=…), or the network with .to(…)"
             raise ConfigError(complain(f"{what} as a tensor of {self.A.dtype}", got, do))
         if sequence.ndim != 3 or sequence.shape[-1] != features or not sequence.shape[1]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from unfolded.choices import MEMORY, POSITIVITY, UNFOLDED, VARIANTS
+from unfolded.choices import MEMORY, MODELS, POSITIVITY, UNFOLDED, VARIANTS
 from unfolded.errors import ConfigError, complain
 from unfolded.runs.config import PROTOCOLS, SCHEDULES, RunConfig
 from unfolded.runs.grid import STARTS, VARIED, initialised, row, table
@@ -100,9 +100,10 @@ def identification(base: RunConfig) -> list[RunConfig]:
     return [*starts, *stacked, fast]
 
 
-def named(name: str, base: RunConfig) -> list[RunConfig]:
+def named(name: str, base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
     """Return the runs of a grid by name, each once; everything not varied is as in ``base``.
 
+    With ``models``, only theirs: ``base`` may then have options that other networks lack.
     Raises ConfigError on a name that is not in :data:`GRIDS`.
 
     >>> len(named("tables", RunConfig(profile="paper")))
@@ -111,35 +112,36 @@ def named(name: str, base: RunConfig) -> list[RunConfig]:
     if name not in GRIDS:
         known = ", ".join(GRIDS)
         raise ConfigError(complain(f"a grid from {known}", repr(name), "choose one of them"))
-    return list(dict.fromkeys(GRIDS[name](base)))
+    models = [model for model in MODELS if models is None or model in models]
+    return [run for run in dict.fromkeys(GRIDS[name](base, models)) if run.model in models]
 
 
-def _ablations(base: RunConfig) -> list[RunConfig]:
+def _ablations(base: RunConfig, _) -> list[RunConfig]:
     answers = [answer for each in ablations(base).values() for answer in each.values()]
     return [run for answer in answers for run in answer]
 
 
-def _ablations_as_reported(base: RunConfig) -> list[RunConfig]:
+def _ablations_as_reported(base: RunConfig, _) -> list[RunConfig]:
     """Return the ablations from the initial λ "as reported", without those of λ itself."""
     questions = [answers for name, answers in ablations(base).items() if name != "initial λ"]
     runs = [run for answers in questions for answer in answers.values() for run in answer]
     return [initialised(run) for run in runs]
 
 
-def _tables(base: RunConfig) -> list[RunConfig]:
-    return [run for number in VARIED for run in table(number, base)]
+def _tables(base: RunConfig, models: Iterable[str]) -> list[RunConfig]:
+    return [run for number in VARIED for run in table(number, base, models)]
 
 
 GRIDS = {
     "row": row,
-    "table-1": lambda base: table(1, base),
-    "table-2": lambda base: table(2, base),
-    "table-3": lambda base: table(3, base),
+    "table-1": lambda base, models: table(1, base, models),
+    "table-2": lambda base, models: table(2, base, models),
+    "table-3": lambda base, models: table(3, base, models),
     "tables": _tables,
     "ablations": _ablations,
     "ablations-as-reported": _ablations_as_reported,
-    "search": search,
-    "identification": identification,
-    "smoke": lambda base: row(replace(base, profile="smoke", hidden=None)),
+    "search": lambda base, _: search(base),
+    "identification": lambda base, _: identification(base),
+    "smoke": lambda base, models: row(replace(base, profile="smoke", hidden=None), models),
 }
 """What ``python -m unfolded sweep --grid`` knows."""

@@ -131,6 +131,12 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def stored(runs: str | Path | None = None) -> list[Record]:
-    """Return every record of a folder of runs, in the order of their names."""
+    """Return every record of a folder of runs, in the order of their names.
+
+    Raises RecordError if there is a file in its place, or a record is damaged.
+    """
+    if store(runs).is_file():
+        do = "correct UNFOLDED_RUNS or --store"
+        raise RecordError(complain(f"a folder of runs at {store(runs)}", "a file", do))
     found = (load(path.parent) for path in sorted(store(runs).glob(f"*/{RECORD}")))
     return [record for record in found if record]

@@ -173,6 +173,9 @@ class Trainer:
         try:
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
+            for moments in self.optimiser.state.values():
+                # A state of an older version may have another layout, which fused Adam misreads.
+                moments.update((name, moment.contiguous()) for name, moment in moments.items())
             self.schedule.load_state_dict(state["schedule"])
             self.curves, self.seconds = state["curves"], state["seconds"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

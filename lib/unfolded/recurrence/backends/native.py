@@ -31,7 +31,10 @@ _SOURCES = {
 }
 _FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC"]
 SUFFIX = {torch.float32: "float", torch.float64: "double"}
-_UNAVAILABLE = (ImportError, OSError, AttributeError, ValueError, RecordError)
+_UNAVAILABLE = (
+    *(ImportError, OSError, AttributeError, ValueError, RecordError),
+    *(KeyError, RuntimeError),  # no home folder
+)
 _LONG, _REAL, _AT = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
 _ARGUMENTS = {
     "activate": [_LONG, _LONG, _AT],
