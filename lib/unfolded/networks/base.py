@@ -48,8 +48,9 @@ class SequenceNetwork(nn.Module):
 
         Under autocast the precision stays that of the parameters.
         """
-        if torch.is_autocast_enabled(self.A.device.type):
-            with torch.autocast(self.A.device.type, enabled=False):
+        kind = self.A.device.type
+        if kind != "meta" and torch.is_autocast_enabled(kind):
+            with torch.autocast(kind, enabled=False):
                 return self.recover(self.measure(frames))
         return self.recover(self.measure(frames))
 
