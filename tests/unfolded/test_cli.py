@@ -6,8 +6,10 @@ import pty
 import subprocess
 import sys
 import termios
+import time
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 from small_runs import small
@@ -210,6 +212,26 @@ def test_a_sweep_in_several_processes_leaves_the_same_records(tmp_path):
         assert cli.main([*words, "--jobs", jobs, "--store", str(tmp_path / jobs)]) == 0
     one, two = (results.collect(tmp_path / jobs).set_index("config_hash") for jobs in "12")
     assert len(one) == 2 and one[[*records.METRICS]].equals(two[[*records.METRICS]])
+
+
+def test_workers_of_a_killed_sweep_end_with_it(tmp_path):
+    words = ["sweep", "--table", "1", "--models", "gru", "--jobs", "2", "--quiet"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    call = [sys.executable, "-m", "unfolded", *words, "--store", str(tmp_path)]
+    sweep, workers = psutil.Popen(call, env=environment), []
+    try:
+        until = time.monotonic() + 200
+        while not list(tmp_path.glob("*/state.pt")):
+            assert time.monotonic() < until and sweep.poll() is None
+            time.sleep(0.2)
+        workers = sweep.children(recursive=True)
+        sweep.kill()
+        sweep.wait()
+        assert workers and not psutil.wait_procs(workers, timeout=30)[1]
+    finally:
+        for process in [sweep, *workers]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def test_a_sweep_goes_past_a_folder_in_use(capsys, tmp_path):

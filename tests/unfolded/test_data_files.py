@@ -119,6 +119,18 @@ def test_mnist_that_cannot_be_unpacked(folder, content):
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("place", [download.MNIST.path, *download.MNIST.others])
+def test_mnist_is_known_by_its_content(folder, place, packed, monkeypatch):
+    raw = bytes(16) + bytes(range(256)) * (2 * 28 * 28 // 256) + bytes(2 * 28 * 28 % 256)
+    monkeypatch.setattr(datasets, "MNIST_SHA256", hashlib.sha256(raw).hexdigest())
+    path = folder / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(raw) if packed else raw)
+    images = datasets.mnist_images()
+    assert images.shape == (2, 28, 28) and images.tobytes() == raw[16:]
+
+
 def test_mnist_with_another_content(folder):
     put(folder, download.MNIST, PACKED)
     assert f"SHA-256 {datasets.MNIST_SHA256}; got " in complaint("mnist")

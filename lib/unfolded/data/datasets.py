@@ -49,12 +49,14 @@ def digit_images() -> np.ndarray:
 def mnist_images() -> np.ndarray:
     """Return the 60,000 training digits of MNIST: uint8 of shape (60000, 28, 28).
 
-    Raises DataError if the file cannot be had, is cut short or is not the published one.
+    The file may be packed or not, whatever its name. Raises DataError if it cannot be had, is cut
+    short or is not the published one.
     """
     path = download.obtain(download.MNIST)
     do = f"delete {path} and run again to download it"
     try:
-        raw = gzip.decompress(path.read_bytes())
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(complain("a whole gzip file", download.one_line(error), do)) from error
     found = hashlib.sha256(raw).hexdigest()

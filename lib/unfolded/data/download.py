@@ -12,11 +12,12 @@ from unfolded.errors import DataError, complain
 
 @dataclass(frozen=True)
 class Remote:
-    """A file that others publish: its place in the data folder, its mirrors, its MD5."""
+    """A published file: its place in the data folder, its mirrors, its MD5, and other places."""
 
     path: str
     urls: tuple[str, ...]
     md5: str
+    others: tuple[str, ...] = ()
 
 
 MNIST = Remote(
@@ -26,6 +27,11 @@ MNIST = Remote(
         "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
     ),
     md5="f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    others=tuple(
+        f"{folder}train-images{name}"
+        for folder in ("mnist/", "MNIST/raw/", "")  # torchvision's is the second
+        for name in ("-idx3-ubyte.gz", "-idx3-ubyte", ".idx3-ubyte.gz", ".idx3-ubyte")
+    ),
 )
 MOVING_MNIST = Remote(
     path="moving_mnist/mnist_test_seq.npy",
@@ -63,8 +69,9 @@ def obtain(remote: Remote) -> Path:
     Raises DataError if the file can neither be found nor downloaded.
     """
     target = folder() / remote.path
-    if target.exists():
-        return target
+    for path in (target, *(folder() / other for other in remote.others)):
+        if path.exists():
+            return path
     reasons = []
     for url in remote.urls:
         try:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import re
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -72,7 +73,8 @@ def fit_all(
     """
     on_gpu = resolve(device) != "cpu"
     queue = groups(configs, together if on_gpu else 1)
-    calls = (joblib.delayed(_attempt)(group, {"device": device, **options}) for group in queue)
+    options |= {"device": device}
+    calls = (joblib.delayed(_attempt)(group, options, os.getpid()) for group in queue)
     work = joblib.Parallel(jobs or (1 if on_gpu else os.cpu_count()), return_as="generator")
     with contextlib.closing(work(calls)) as results:
         for group, outcomes in zip(queue, results, strict=True):
@@ -83,7 +85,11 @@ _CACHE = {}
 """The frames that a process has loaded, for its next runs."""
 
 
-def _attempt(group: list[RunConfig], options: dict) -> list[Record | TrainingError | RecordError]:
+def _attempt(
+    group: list[RunConfig], options: dict, caller: int
+) -> list[Record | TrainingError | RecordError]:
+    if os.getpid() != caller:
+        _end_with(caller)
     try:
         return fit(group, cache=_CACHE, **options)
     except RecordError as error:
@@ -175,6 +181,18 @@ def _outcome(trainer: Trainer, work: Callable[[], Record | None]) -> Record | Tr
     except TrainingError as error:
         # A traceback would keep the network and its memory.
         return error.with_traceback(None)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """End this process once its parent has ended: else it would keep the locks of its runs."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class RunGroup:
