@@ -25,8 +25,8 @@ from unfolded.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "07_train_one_network.ipynb"
-NAMED = ("model", "cs_rate", "hidden", "depth", "seed", "protocol", "profile")
-"""The fields of RunConfig that are parameters of the notebook; "data" is the source."""
+NAMED = ("model", "cs_rate", "hidden", "depth", "seed", "source", "protocol", "profile")
+"""The fields of RunConfig that are parameters of the notebook."""
 
 
 def parameters(run: RunConfig, device: str) -> dict[str, object]:
@@ -37,7 +37,7 @@ def parameters(run: RunConfig, device: str) -> dict[str, object]:
     """
     what = run.as_dict()
     named = {name: what.pop(name) for name in NAMED}
-    return named | {"data": what.pop("source"), "device": device, "more": what}
+    return named | {"device": device, "more": what}
 
 
 def execute(run: RunConfig, out: Path, store: Path, device: str) -> str:
