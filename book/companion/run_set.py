@@ -56,7 +56,7 @@ class Difference(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RunSet:
     """Finished runs with their test errors and learning curves.
 
     ``runs``: a table with the columns of data/results/runs.csv; ``errors``: config hash ->
@@ -70,7 +70,7 @@ class Evidence:
     failed: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, found: Iterable[Record]) -> "Evidence":
+    def of(cls, found: Iterable[Record]) -> "RunSet":
         """Return the evidence in records that were just read or made."""
         found = list(found)
         done = {record.config_hash: record for record in found if record.status == "done"}
@@ -82,7 +82,7 @@ class Evidence:
         )
 
     @classmethod
-    def committed(cls) -> "Evidence":
+    def committed(cls) -> "RunSet":
         """Return what lies in data/results/."""
         runs = results.committed()
         failed = frozenset(runs.loc[runs["status"] == "failed", "config_hash"])
@@ -109,13 +109,13 @@ class Evidence:
         return places
 
     @functools.cached_property
-    def trained(self) -> "Evidence":
+    def trained(self) -> "RunSet":
         """The evidence without the runs that did not train, which no comparison may use.
 
         Such a run returns about the mean frame: see `linear_baseline.did_not_train`.
         """
         kept = self.runs.loc[~did_not_train(self.runs).astype(bool)]
-        return Evidence(mark(kept, self.runs), self.errors, self.curves, self.failed)
+        return RunSet(mark(kept, self.runs), self.errors, self.curves, self.failed)
 
     def curve(self, run: RunConfig) -> pd.DataFrame | None:
         """Return the learning curve of a configuration's first seed, or None if it has not run."""
@@ -247,7 +247,7 @@ def _student(means: np.ndarray) -> float:
 
 
 def against_all(
-    found: Evidence, number: int, base: RunConfig = PRINTED, model: str = "reweighted-rnn"
+    found: RunSet, number: int, base: RunConfig = PRINTED, model: str = "reweighted-rnn"
 ) -> pd.DataFrame:
     """Return how a network stands to each other one in every cell of a table, a row a pair.
 
@@ -277,9 +277,7 @@ def epochs_to(curves: pd.DataFrame, level: float, name: str = "validation_mse") 
     return float(below[0] + 1) if len(below) else float("inf")
 
 
-def leads(
-    found: Evidence, runs: Iterable[RunConfig], model: str = "reweighted-rnn"
-) -> pd.DataFrame:
+def leads(found: RunSet, runs: Iterable[RunConfig], model: str = "reweighted-rnn") -> pd.DataFrame:
     """Return by how much a network leads each other one of these runs, a row each that ran.
 
     Columns: other, mean, low, high, seeds, sequences, p, verdict.
@@ -310,7 +308,7 @@ def standing(gaps: pd.DataFrame) -> str:
 
 
 def answers(
-    found: Evidence, runs: Mapping[str, Iterable[RunConfig]], metric: str = "psnr_authors"
+    found: RunSet, runs: Mapping[str, Iterable[RunConfig]], metric: str = "psnr_authors"
 ) -> pd.DataFrame:
     """Return a metric for each answer of `named_grids.ablations` and network, as text.
 
@@ -336,7 +334,7 @@ def _told(values: pd.Series, otherwise: str) -> str:
     return f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
 
 
-def gains(found: Evidence, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFrame:
+def gains(found: RunSet, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFrame:
     """Return what each answer after the first gains over the first, a row a network and answer.
 
     Columns: answer, model, mean, low, high, seeds, sequences, p, verdict; pairs without a run are

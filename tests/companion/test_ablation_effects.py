@@ -10,12 +10,12 @@ from test_experiment_rules import LESS, PAIRS, run, starts
 
 from companion.plots import effect_plots
 from companion.reproduction import ablation_effects
-from companion.run_set import WIDE, Evidence
+from companion.run_set import WIDE, RunSet
 from unfolded.runs.grid import STARTS
 
 
 def evidence(*records):
-    return Evidence.of(itertools.chain(*records))
+    return RunSet.of(itertools.chain(*records))
 
 
 OURS = list(starts("reweighted-rnn", 10.0, hidden=256))

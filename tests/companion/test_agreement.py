@@ -10,11 +10,11 @@ from test_paper_tables import REPORTED, mean_frame, record
 
 from companion import results
 from companion.reproduction import agreement, paper_tables
-from companion.run_set import Evidence
+from companion.run_set import RunSet
 from unfolded.runs import grid
 from unfolded.runs.records import COLUMNS
 
-NONE = Evidence(pd.DataFrame(columns=COLUMNS), {}, {})
+NONE = RunSet(pd.DataFrame(columns=COLUMNS), {}, {})
 WIDE = replace(paper_tables.FULL, hidden=256)
 
 
@@ -26,7 +26,7 @@ def evaluated(psnr, seed=0, **fields):
 
 
 def cells_of(*rows):
-    return paper_tables.beside_print(Evidence.of(rows))
+    return paper_tables.compare_with_paper(RunSet.of(rows))
 
 
 def paper(model, width):
@@ -35,7 +35,7 @@ def paper(model, width):
 
 
 def test_without_a_run_everything_is_said_to_be_missing():
-    cells = paper_tables.beside_print(NONE)
+    cells = paper_tables.compare_with_paper(NONE)
     assert agreement.account(cells).endswith("None of the paper's 153 cells has been run.")
     assert "None of the paper's 153 cells" in agreement.summary(cells)
     for number in grid.VARIED:
@@ -88,15 +88,15 @@ def test_what_did_not_train_is_named_and_enters_no_comparison():
     still = evaluated(mean_frame(), model="fastrnn", hidden=128)
     rows = [evaluated(27.5, hidden=128, **REPORTED), still]
     assert "FastRNN at h = 128: the result is within 0.05 dB" in agreement.account(cells_of(*rows))
-    assert agreement.leads(Evidence.of(rows), 2).empty
-    assert agreement.trained(Evidence.of(rows)).runs["model"].tolist() == ["reweighted-rnn"]
+    assert agreement.leads(RunSet.of(rows), 2).empty
+    assert agreement.trained(RunSet.of(rows)).runs["model"].tolist() == ["reweighted-rnn"]
 
 
 def test_leads_compare_networks_of_one_initialisation():
     rows = [evaluated(27.5, hidden=128, **REPORTED), evaluated(28.5, hidden=128, validation=50.0)]
     rows += [evaluated(24.0, model="l1-l1-rnn", hidden=128, **REPORTED)]
     rows += [evaluated(23.0, model="gru", hidden=128)]
-    gaps = agreement.leads(Evidence.of(rows), 2).set_index(["start", "other"])["mean"]
+    gaps = agreement.leads(RunSet.of(rows), 2).set_index(["start", "other"])["mean"]
     expected = {(paper_tables.REPORTED, "l1-l1-rnn"): 3.5, (paper_tables.REPORTED, "gru"): 4.5,
                 (paper_tables.BEST, "l1-l1-rnn"): 4.5, (paper_tables.BEST, "gru"): 5.5}  # fmt: skip
     assert gaps.to_dict() == pytest.approx(expected)
@@ -118,7 +118,7 @@ def test_a_ranking_is_confirmed_so_far_until_all_pairs_have_three_seeds():
 
 def test_steps_go_from_value_to_value_and_are_set_against_the_paper():
     rows = [evaluated(psnr, model="gru", hidden=width) for width, psnr in ((128, 20), (512, 23))]
-    steps = agreement.steps(Evidence.of(rows), 2)
+    steps = agreement.steps(RunSet.of(rows), 2)
     (step,) = steps.itertuples()
     assert (step.low_value, step.high_value, step.verdict) == (128, 512, "rises")
     assert step.mean == pytest.approx(3) and step.paper == pytest.approx(
@@ -134,7 +134,7 @@ def test_schedules_tell_budgets_from_convergence():
     made = evaluated(27.0, model="gru", hidden=256)
     curves = {"train_mse": [3.0] * 40, "validation_mse": [*np.linspace(9, 5, 39), 6.0],
               "learning_rate": [3e-4] * 20 + [9e-5] * 20}  # fmt: skip
-    found = Evidence.of([replace(made, curves=curves)])
+    found = RunSet.of([replace(made, curves=curves)])
     (row,) = agreement.schedules(found, found.runs).itertuples(index=False)
     assert row[:4] == ("GRU", 0, 1, "21") and row[5:] == (39, 40)
     said = agreement.converged(agreement.schedules(found, found.runs))
@@ -142,8 +142,8 @@ def test_schedules_tell_budgets_from_convergence():
 
 
 def test_the_committed_runs_have_an_account_in_which_every_number_is_known():
-    found = Evidence.committed()
-    cells = paper_tables.beside_print(found)
+    found = RunSet.committed()
+    cells = paper_tables.compare_with_paper(found)
     for said in (agreement.account(cells), agreement.summary(cells)):
         assert "nan" not in said and " -" not in said
     own = cells[cells["start"].ne(paper_tables.BEST) & cells["runs"].gt(0)]

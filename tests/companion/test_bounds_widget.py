@@ -190,7 +190,7 @@ def test_the_static_picture_draws_the_library_bounds(name):
 
 def test_a_network_has_the_colour_of_all_figures():
     (ax,) = bounds_widget.picture("T", **USUAL)[0].axes
-    colours = {name: line_plots.LOOKS[name]["color"].lower() for name in bound_comparison.NETWORKS}
+    colours = {name: line_plots.STYLES[name]["color"].lower() for name in bound_comparison.NETWORKS}
     for name, colour in {**colours, "repaired": "#222222"}.items():
         line = next(line for line in ax.lines if line.get_label() == labels.title(name))
         assert line.get_color().lower() == colour

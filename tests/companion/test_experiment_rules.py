@@ -8,7 +8,7 @@ import pytest
 
 from companion.claims import decision, experiment_rules
 from companion.claims.decision import Case, Compared, combined, counted, decide
-from companion.run_set import PRINTED, WIDE, Evidence
+from companion.run_set import PRINTED, WIDE, RunSet
 from unfolded import networks
 from unfolded.runs import grid, parameter_count
 from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
@@ -49,7 +49,7 @@ def records(monkeypatch):
     """Let the rules judge these records instead of the committed ones."""
 
     def use(*found):
-        evidence = Evidence.of(itertools.chain(*found))
+        evidence = RunSet.of(itertools.chain(*found))
         monkeypatch.setattr(decision, "committed", lambda: evidence)
 
     return use

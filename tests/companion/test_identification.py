@@ -18,7 +18,7 @@ from companion.reproduction.identification import (
     unexplained,
 )
 from companion.reproduction.protocol_replay import RATE
-from companion.run_set import Evidence
+from companion.run_set import RunSet
 from unfolded.data import REDUCTIONS
 from unfolded.runs.records import COLUMNS
 
@@ -34,7 +34,7 @@ def run(psnr, model="gru", **fields):
 
 
 def evidence(*rows):
-    return Evidence(pd.DataFrame(rows, columns=COLUMNS), {}, {})
+    return RunSet(pd.DataFrame(rows, columns=COLUMNS), {}, {})
 
 
 SOME = evidence(

@@ -9,7 +9,7 @@ import pytest
 
 from companion import results
 from companion.reproduction import linear_baseline, paper_tables
-from companion.run_set import Evidence
+from companion.run_set import RunSet
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
 from unfolded.runs.records import COLUMNS, METRICS, Record
@@ -29,7 +29,7 @@ def run(psnr=30.0, status="done", **fields):
 
 
 def cells_of(rows, **options):
-    return paper_tables.beside_print(Evidence.of(rows), **options)
+    return paper_tables.compare_with_paper(RunSet.of(rows), **options)
 
 
 def cell(rows, number, value, model, start="", **options):
@@ -127,7 +127,7 @@ def test_small_runs_are_told_from_their_own_mean_frame():
     floor = linear_baseline.mean_frame_psnr(base)
     rows = [replace_psnr(base, "gru", floor), replace_psnr(base, "lstm", floor + 1)]
     rows.append(replace_psnr(base, "reweighted-rnn", floor + 2))
-    found = paper_tables.small(Evidence.of(rows), 1, base).query("value == 0.2").set_index("model")
+    found = paper_tables.small(RunSet.of(rows), 1, base).query("value == 0.2").set_index("model")
     assert found["verdict"].to_dict() == {
         "reweighted-rnn": "run", "lstm": "run", "gru": "did not train",
     }  # fmt: skip
@@ -157,7 +157,7 @@ def test_both_baselines_are_there_for_each_value_of_a_table(number):
 
 
 def test_a_smaller_width_is_a_table_of_its_own():
-    found = Evidence.of([gru(24.0, hidden=256), gru(31.0)])
+    found = RunSet.of([gru(24.0, hidden=256), gru(31.0)])
     base = replace(paper_tables.FULL, hidden=256)
     own = paper_tables.measured(found, 1, base).query("model == 'gru' and value == 0.2").iloc[0]
     assert own["ours"] == 24.0 and "psnr_db" not in own
@@ -213,7 +213,7 @@ def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
 
 
 def test_the_committed_runs_are_compared_with_the_paper():
-    found = paper_tables.beside_print(Evidence.committed())
+    found = paper_tables.compare_with_paper(RunSet.committed())
     assert len(found.drop_duplicates(["table", "model", "value"])) == 153
     runs = results.committed().set_index("config_hash")
     for row in found[found["runs"] > 0].itertuples():
@@ -224,7 +224,7 @@ def test_the_committed_runs_are_compared_with_the_paper():
 
 
 def test_without_any_run_every_cell_says_so():
-    found = paper_tables.beside_print(Evidence(pd.DataFrame(columns=COLUMNS), {}, {}))
+    found = paper_tables.compare_with_paper(RunSet(pd.DataFrame(columns=COLUMNS), {}, {}))
     assert set(found["verdict"]) == {"not run"}
     texts, _ = paper_tables.matrix(found.query("table == 2"))
     assert texts.map(lambda text: text.endswith("not run")).all(axis=None)
@@ -279,7 +279,7 @@ def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
 
 
 def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_the_paper():
-    found = Evidence.of([gru(24.0, hidden=256), record(25.0, model="srnn", hidden=256)])
+    found = RunSet.of([gru(24.0, hidden=256), record(25.0, model="srnn", hidden=256)])
     own = paper_tables.measured(found, 1, replace(paper_tables.FULL, hidden=256))
     page = paper_tables.coloured(own, paper_tables.baselines(1)).to_html()
     assert page.count("is-best") == 1 and ">paper" not in page

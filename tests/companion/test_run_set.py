@@ -9,7 +9,7 @@ from scipy import stats
 
 from companion import run_set
 from companion.reproduction import paper_tables
-from companion.run_set import Difference, Evidence, decibel, epochs_to, paired
+from companion.run_set import Difference, RunSet, decibel, epochs_to, paired
 from companion.statistics import holm
 from unfolded.errors import ConfigError
 from unfolded.runs.config import RunConfig
@@ -153,7 +153,7 @@ def record(model, mse, **fields):
 
 
 def test_cells_are_compared_with_their_own_seed_and_settings():
-    found = Evidence.of([
+    found = RunSet.of([
         record("reweighted-rnn", 10.0), record("reweighted-rnn", 1.0, seed=1),
         record("gru", 100.0), record("gru", 1000.0, cs_rate=0.3), record("gru", 7.0, seed=5),
     ])  # fmt: skip
@@ -164,7 +164,7 @@ def test_cells_are_compared_with_their_own_seed_and_settings():
 
 
 def test_a_table_of_leads_has_every_pair_of_every_cell():
-    found = Evidence.of([record("reweighted-rnn", 1.0), record("lstm", 2.0)])
+    found = RunSet.of([record("reweighted-rnn", 1.0), record("lstm", 2.0)])
     table = run_set.against_all(found, 1, BASE)
     assert len(table) == 5 * 8
     ran = table[table["verdict"] != "not run"]
@@ -174,12 +174,12 @@ def test_a_table_of_leads_has_every_pair_of_every_cell():
 
 def test_a_failed_run_is_no_evidence():
     failed = Record(RunConfig(profile="paper").as_dict(), "x", "failed")
-    assert not Evidence.of([failed]).errors
+    assert not RunSet.of([failed]).errors
 
 
 def test_answers_are_means_over_seeds_or_say_why_there_is_none():
     failed = Record(run("lstm").as_dict(), run("lstm").hash, "failed")
-    found = Evidence.of([record("gru", 1.0), record("gru", 1.0, seed=1), record("srnn", 1.0),
+    found = RunSet.of([record("gru", 1.0), record("gru", 1.0, seed=1), record("srnn", 1.0),
                          failed])  # fmt: skip
     models = ("gru", "srnn", "lstm", "indrnn")
     told = run_set.answers(found, {"usual": [run(model) for model in models]})
@@ -193,7 +193,7 @@ def test_answers_are_means_over_seeds_or_say_why_there_is_none():
 
 def test_gains_and_leads_are_of_the_pairs_that_ran():
     short = [record(model, 4.0) for model in ("gru", "srnn", "reweighted-rnn")]
-    found = Evidence.of([*short, record("gru", 2.0, cs_rate=0.3)])
+    found = RunSet.of([*short, record("gru", 2.0, cs_rate=0.3)])
     usual = [run("gru"), run("srnn")]
     more = [run("gru", cs_rate=0.3), run("srnn", cs_rate=0.3)]
     gains = run_set.gains(found, {"usual": usual, "more": more})
@@ -204,7 +204,7 @@ def test_gains_and_leads_are_of_the_pairs_that_ran():
 
 
 def test_the_curve_of_a_configuration_is_that_of_its_first_seed():
-    found = Evidence.of([record("gru", 1.0, seed=2), record("gru", 1.0, seed=1)])
+    found = RunSet.of([record("gru", 1.0, seed=2), record("gru", 1.0, seed=1)])
     assert found.curve(run("gru", seed=7)) is found.curves[run("gru", seed=1).hash]
     assert found.curve(run("lstm")) is None
 
@@ -215,7 +215,7 @@ def test_epochs_to_a_level():
 
 
 def test_committed_evidence_has_an_error_for_each_test_sequence_and_the_recorded_mean():
-    found = Evidence.committed()
+    found = RunSet.committed()
     runs = found.runs.set_index("config_hash")
     for name, errors in found.errors.items():
         assert len(errors) == {"paper": 1_000, "short": 1_000}[runs.at[name, "profile"]]
@@ -230,13 +230,13 @@ def test_the_best_start_is_selected_on_validation_data_alone():
         return dataclasses.replace(record("l1-l1-rnn", mse), config=config.as_dict(),
                                    config_hash=config.hash, curves=curves)  # fmt: skip
 
-    found = Evidence.of([trained(1.0, 0.01, 5.0, 1.0), trained(0.003, 0.02, 4.0, 50.0)])
+    found = RunSet.of([trained(1.0, 0.01, 5.0, 1.0), trained(0.003, 0.02, 4.0, 50.0)])
     best = found.best_start(run("l1-l1-rnn"))
     assert (best.lambda1, best.lambda2) == (0.003, 0.02)
     assert found.validation(best) == 4.0 and np.isinf(found.validation(run("gru")))
     for other in (run("sista-rnn"), run("gru")):
         assert found.best_start(other) == other
-    without = Evidence.of([trained(0.003, 0.0, 4.0, 1.0)])
+    without = RunSet.of([trained(0.003, 0.0, 4.0, 1.0)])
     best = without.best_start(run("l1-l1-rnn", lambda2=0.0))
     assert (best.lambda1, best.lambda2) == (0.003, 0.0)
 
@@ -244,7 +244,7 @@ def test_the_best_start_is_selected_on_validation_data_alone():
 def test_runs_that_return_the_mean_frame_did_not_train():
     failed = dataclasses.replace(record("fastrnn", 1424.0), metrics=dict.fromkeys(METRICS, 16.65))
     good = dataclasses.replace(record("gru", 10.0), metrics=dict.fromkeys(METRICS, 16.75))
-    found = Evidence.of([failed, good])
+    found = RunSet.of([failed, good])
     assert found.trained.runs["model"].tolist() == ["gru"]
     assert found.difference(run("gru"), run("fastrnn"))
     assert found.trained.difference(run("gru"), run("fastrnn")) is None

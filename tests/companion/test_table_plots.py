@@ -9,7 +9,7 @@ import pytest
 from companion import attribution
 from companion.plots import line_plots, table_plots
 from companion.reproduction.paper_tables import BEST, MEAN, REPORTED
-from companion.run_set import SHORT, Difference, Evidence
+from companion.run_set import SHORT, Difference, RunSet
 from unfolded import networks
 from unfolded.runs.records import METRICS, Record
 
@@ -32,16 +32,16 @@ def gap(mean, **columns):
 
 
 def test_every_network_has_a_look_and_no_two_the_same():
-    assert set(line_plots.LOOKS) == set(networks.names())
-    looks = [tuple(sorted(map(str, look.items()))) for look in line_plots.LOOKS.values()]
+    assert set(line_plots.STYLES) == set(networks.names())
+    looks = [tuple(sorted(map(str, look.items()))) for look in line_plots.STYLES.values()]
     assert len(set(looks)) == len(looks)
-    assert len({look["color"] for look in line_plots.LOOKS.values()}) == len(looks)
+    assert len({look["color"] for look in line_plots.STYLES.values()}) == len(looks)
 
 
 def test_a_network_is_drawn_in_its_look_wherever_it_is_drawn():
     fig = line_plots.curves({"lstm": [1, 2], "gru": [2, 1]}, xlabel="x", ylabel="y")
     colours = {line.get_label(): line.get_color() for line in fig.axes[0].get_lines()}
-    assert colours == {name.upper(): line_plots.LOOKS[name]["color"] for name in ("lstm", "gru")}
+    assert colours == {name.upper(): line_plots.STYLES[name]["color"] for name in ("lstm", "gru")}
 
 
 def data_of(ax):
@@ -55,7 +55,7 @@ def test_a_panel_a_network_with_both_values_of_an_unfolded_one():
     assert paper[0] == 20.0 and ours == [22.0, 23.0]
     assert (linear, mean) == ([19.0, 19.0], [15.0, 15.0])
     assert [24.0, 26.0] in data_of(axes[1]) and len(data_of(axes[1])) == 5
-    assert axes[0].get_lines()[-1].get_color() == line_plots.LOOKS["gru"]["color"]
+    assert axes[0].get_lines()[-1].get_color() == line_plots.STYLES["gru"]["color"]
 
 
 def test_a_network_that_did_not_train_has_crosses_on_the_mean_frame():
@@ -130,7 +130,7 @@ def test_curves_along_a_table_are_those_of_the_first_seed_where_there_are_any():
         curves = {"train_mse": [error], "validation_mse": [error]}
         return Record(one.as_dict(), one.hash, "done", dict.fromkeys(METRICS, 1.0), curves, [error])
 
-    found = Evidence.of([run(3, 1, 5.0), run(3, 0, 4.0), run(1, 0, 6.0), run(2, 0, 1.0, "gru")])
+    found = RunSet.of([run(3, 1, 5.0), run(3, 0, 4.0), run(1, 0, 6.0), run(2, 0, 1.0, "gru")])
     along = table_plots.curves_along(3, SHORT, found)
     assert {name: own["train_mse"].item() for name, own in along.items()} == {
         "d = 1": 6.0,

@@ -10,7 +10,7 @@ from test_widgets import EXPORT, in_chromium, in_node
 
 from companion import results
 from companion.reproduction import paper_tables
-from companion.run_set import Evidence
+from companion.run_set import RunSet
 from companion.widgets import base_widget
 from companion.widgets.table_widget import CellsExplorer, recorded
 from unfolded.errors import ConfigError
@@ -31,7 +31,7 @@ def some():
     rows += [record(25.0, profile="short", protocol="normalised")]
     rows += [record(99.0, lambda2=0.5), record(98.0, model="gru", reduction="bilinear")]
     made = FACTS | {"epochs": 200, "seconds": 9.5}
-    found = Evidence.of(rows)
+    found = RunSet.of(rows)
     return replace(found, runs=found.runs.assign(**made))
 
 
@@ -55,7 +55,7 @@ def test_a_cell_holds_what_the_tables_say_of_it_unrounded():
     keys = ["paper/authors/mnist/paper", "paper/authors/mnist/256", "short/normalised/mnist/128"]
     assert [each["key"] for each in sets] == keys
     ours = sets[0]["cells"][1]["reweighted-rnn"]
-    expected = paper_tables.beside_print(some())
+    expected = paper_tables.compare_with_paper(some())
     expected = expected.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
     for row in expected.itertuples():
         cell = ours[1][row.start]
@@ -105,7 +105,7 @@ def test_the_record_of_a_point_is_the_record_of_its_run():
 
 
 def test_committed_runs_lead_to_the_page_of_records():
-    data = recorded(Evidence.committed())
+    data = recorded(RunSet.committed())
     known = {f"run-{name}" for name in results.committed()["config_hash"]}
     assert set(data["records"]) <= known
     assert data["source"]["anchor"] in known | {"committed-runs"}
@@ -300,7 +300,7 @@ def test_choices_change_the_picture_and_links_lead_to_records(tmp_path):
     assert "the paper" not in seen["small"]["words"] and seen["small"]["printed"] == 0
     assert seen["widths"]["printed"] == 18 and seen["widths"]["words"].endswith("settings.")
     assert (seen["nine"]["printed"], seen["eight"]["printed"], seen["table"]) == (54, 48, 84)
-    cells = paper_tables.beside_print(some()).query("table == 3")
+    cells = paper_tables.compare_with_paper(some()).query("table == 3")
     assert seen["lost"] == cells["psnr_db"].isna().sum() > 0, "one a row of an unfolded network"
 
 

@@ -10,7 +10,7 @@ import torch
 from small_runs import small
 
 from companion import pretrained
-from companion.run_set import PRINTED, Evidence
+from companion.run_set import PRINTED, RunSet
 from companion.theory import rademacher_search
 from companion.theory.trained_bounds import (
     balls,
@@ -198,16 +198,16 @@ def recorded(hidden, train, test, seed):
 
 def test_gaps_by_width_are_means_over_seeds_of_the_last_epoch():
     found = [recorded(128, 4.0, 4.0, 0), recorded(512, 1.0, 2.0, 0), recorded(512, 1.0, 4.0, 1)]
-    table = gaps_by_width(Evidence.of(found))
+    table = gaps_by_width(RunSet.of(found))
     assert set(table["network"]) == {"reweighted-rnn"} and set(table["filter"]) == {"bilinear"}
     assert table["hidden"].tolist() == [128, 512] and table["seeds"].tolist() == [1, 2]
     assert table["ratio"].tolist() == [1.0, 3.0]
-    assert gaps_by_width(Evidence.of([])).empty
+    assert gaps_by_width(RunSet.of([])).empty
 
 
 def test_in_the_committed_runs_the_gap_of_the_wider_network_is_the_larger_one():
     """The page of errata says so of reweighted-RNN, without numbers."""
-    table = gaps_by_width(Evidence.committed())
+    table = gaps_by_width(RunSet.committed())
     ours = table[table["network"] == "reweighted-rnn"].groupby("filter")
     ends = [own["ratio"].iloc[[0, -1]].tolist() for _, own in ours if len(own) > 1]
     assert ends and all(wide > narrow for narrow, wide in ends)

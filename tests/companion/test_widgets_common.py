@@ -20,8 +20,8 @@ MODULES = sorted({path.name for path in base_widget.FOLDER.glob("*.js")} - {"com
 def test_a_network_looks_as_in_all_figures():
     listed = re.search(r"NETWORKS = (\[.*\])", COMMON)[1]
     colours = re.search(r"LIGHT = (\[.*\])", COMMON)[1]
-    assert re.findall(r'"(.*?)"', listed) == list(line_plots.LOOKS)
-    expected = [look["color"].lower() for look in line_plots.LOOKS.values()]
+    assert re.findall(r'"(.*?)"', listed) == list(line_plots.STYLES)
+    expected = [look["color"].lower() for look in line_plots.STYLES.values()]
     assert re.findall(r'"(.*?)"', colours) == expected
 
 

@@ -18,7 +18,7 @@ from companion import attribution, results, run_set
 from companion.build import freshness
 from companion.plots import line_plots, style, table_plots
 from companion.reproduction import paper_tables
-from companion.run_set import Evidence
+from companion.run_set import RunSet
 from companion.sphinx import run_records, stamps
 from unfolded.errors import ConfigError
 from unfolded.runs.config import RunConfig
@@ -52,8 +52,8 @@ def test_a_part_of_a_table_is_a_part_of_its_source(step):
 
 
 def test_a_cell_beside_print_is_made_of_the_runs_of_its_settings():
-    found = Evidence.committed()
-    cells = paper_tables.beside_print(found)
+    found = RunSet.committed()
+    cells = paper_tables.compare_with_paper(found)
     cell = cells.query("table == 2 and value == 256 and model == 'reweighted-RNN'")
     run = RunConfig(profile="paper", source="mnist", hidden=256)
     want = [found.at(each)["config_hash"] for each in paper_tables.starts(found, run).values()]
@@ -75,7 +75,7 @@ def test_runs_of_this_build_are_told_from_committed_ones():
 
 def test_comparisons_carry_the_runs_on_both_sides():
     every = [record(model=name) for name in ("reweighted-rnn", "gru", "lstm")]
-    found = Evidence.of(dataclasses.replace(one, sequence_mse=[4.0, 5.0]) for one in every)
+    found = RunSet.of(dataclasses.replace(one, sequence_mse=[4.0, 5.0]) for one in every)
     runs = [RunConfig(profile="smoke", model=name) for name in ("reweighted-rnn", "gru")]
     expected = {run.hash for run in runs}
     for table in (run_set.leads(found, runs), run_set.answers(found, {"usual": runs})):

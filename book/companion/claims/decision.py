@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from companion.labels import minus, title
 from companion.reproduction.linear_baseline import did_not_train
-from companion.run_set import Difference, Evidence
+from companion.run_set import Difference, RunSet
 from companion.statistics import LEVEL, holm
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, initialised, starts
@@ -62,9 +62,9 @@ class Compared:
 
 
 @functools.cache
-def committed() -> Evidence:
+def committed() -> RunSet:
     """Return what lies in data/results/, read once."""
-    return Evidence.committed()
+    return RunSet.committed()
 
 
 def compare(name: str, run: RunConfig, other: RunConfig, group: str = "") -> Compared:

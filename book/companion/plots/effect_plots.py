@@ -7,7 +7,7 @@ from matplotlib.ticker import EngFormatter, LogLocator
 
 from companion.attribution import mark
 from companion.labels import title
-from companion.plots.line_plots import LOOKS, panels
+from companion.plots.line_plots import STYLES, panels
 from companion.reproduction.ablation_effects import WAYS
 from unfolded.runs.grid import AS_REPORTED
 
@@ -33,7 +33,7 @@ def forest(effects: pd.DataFrame) -> Figure:
         for way, face, shift in zip(WAYS, (None, "white"), (-0.15, 0.15), strict=True):
             own = effects[(effects["panel"] == panel) & (effects["initialisation"] == way)]
             places = [rows.index(name) + shift for name in own["effect"]]
-            color = LOOKS["reweighted-rnn"]["color"]
+            color = STYLES["reweighted-rnn"]["color"]
             ax.hlines(places, own["low"], own["high"], color=color, lw=3, alpha=0.5)
             ax.plot(own["mean"], places, "o", color=color, mfc=face or color, ms=6, label=way)
         ax.axvline(0, color="#444444", lw=1)
@@ -56,11 +56,11 @@ def overfitting(table: pd.DataFrame) -> Figure:
     What to see: at one, test and training error are equal; a point above has overfitted.
     """
     fig, axes = panels(1, 2, height=3.8, sharey=True)
-    ordered = table.sort_values("model", key=lambda names: names.map(list(LOOKS).index))
+    ordered = table.sort_values("model", key=lambda names: names.map(list(STYLES).index))
     for ax, name in zip(axes, ("hidden", "parameters"), strict=True):
         told = set()
         for (model, lambda1), own in ordered.groupby(["model", "lambda1"], sort=False):
-            look, label = LOOKS[model], None if model in told else title(model)
+            look, label = STYLES[model], None if model in told else title(model)
             own, told = own.sort_values(name), told | {model}
             mean = own.groupby("hidden", as_index=False)[["parameters", "ratio"]].mean()
             face = "white" if lambda1 == AS_REPORTED[0] else look["color"]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from companion.attribution import mark
 from companion.labels import title
-from companion.plots.line_plots import FAINT, LOOKS, panels
+from companion.plots.line_plots import FAINT, STYLES, panels
 from unfolded.runs import grid
 
 FILTERS = {"bilinear": "#0072B2", "area": "#D55E00", "antialiased": "#009E73"}
@@ -57,7 +57,7 @@ def by_rate(levels: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     for name, row in levels.iterrows():
         ax.plot(levels.columns, row, "o--", color=FILTERS[name], mfc="none", label=f"PCA, {name}")
     for model, own in printed.groupby("model", sort=False):
-        color = LOOKS[model.lower()]["color"]
+        color = STYLES[model.lower()]["color"]
         ax.plot(own["value"], own["psnr_db"], "D-", color=color, ms=3, lw=0.8, label=title(model))
     ax.set(xlabel="CS rate", ylabel="PSNR (dB)")
     fig.legend(loc="outside upper center", ncols=4, fontsize=8)
@@ -96,8 +96,8 @@ def plateaus(logs: pd.DataFrame, levels: Mapping[int, float]) -> Figure:
     """
     fig, ax = panels(height=3.6)
     for network, own in logs.groupby("network", sort=False):
-        look = LOOKS.get(network, {"color": FAINT})
-        label = title(network) if network in LOOKS else "stacked network"
+        look = STYLES.get(network, {"color": FAINT})
+        label = title(network) if network in STYLES else "stacked network"
         ax.plot(own["iteration"], own["psnr"], label=label, **look)
     top = logs["psnr"].max() + 2
     for n, level in levels.items():
@@ -121,7 +121,7 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> Figure:
     models = list(dict.fromkeys(model for own in cells.values() for model in own["model"]))
     for column, (hidden, own) in zip(axes.T, cells.items(), strict=True):
         for row in own.itertuples():
-            color, style = LOOKS[row.model]["color"], STARTS[row.start]
+            color, style = STYLES[row.model]["color"], STARTS[row.start]
             x, y = (row.lambda1, row.learned_lambda1), (row.lambda2, row.learned_lambda2)
             column[0].plot(x, y, "-", color=color, lw=0.8)
             column[0].plot(x[0], y[0], "x", color=FAINT, ms=7)

@@ -36,7 +36,7 @@ FAINT = "#8a8a8a"
 
 _DOTS = {"markevery": 0.1, "ms": 4}
 
-LOOKS = {
+STYLES = {
     "reweighted-rnn": {"color": "#D55E00", "ls": "-"},
     "l1-l1-rnn": {"color": "#0072B2", "ls": "--"},
     "sista-rnn": {"color": "#009E73", "ls": "-."},
@@ -130,7 +130,7 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
 def _look(name: str, before: list) -> dict:
     """Return how a network or its variant is drawn, after others; nothing for another name."""
     network, _, variant = name.lower().partition(", ")
-    look = LOOKS.get(network, {})
+    look = STYLES.get(network, {})
     number = sum(str(other).lower().startswith(f"{network}, ") for other in before)
     return look | _VARIANTS[number % len(_VARIANTS)] if look and variant else look
 

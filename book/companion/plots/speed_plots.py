@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from companion.labels import title
 from companion.plots.line_plots import FAINT, panels
-from companion.plots.line_plots import LOOKS as NETWORKS
+from companion.plots.line_plots import STYLES as NETWORKS
 from companion.plots.style import show
 from companion.speed import NOT_RUN, record
 
@@ -21,7 +21,7 @@ _AXES = {
 }
 
 
-LOOKS = {
+STYLES = {
     "stored": {"marker": "o", "ms": 4, "ls": "-"},
     "recomputed": {"marker": "s", "ms": 7, "ls": ":", "mfc": "none"},
 }
@@ -61,7 +61,7 @@ def growth(
     fig, axes = panels(2, 3, height=5.0, sharey=True)
     for ax, (axis, label) in zip(axes.flat, _AXES.items(), strict=False):
         rows = found[found["axis"] == axis]
-        for redo, (name, look) in zip((False, True), LOOKS.items(), strict=True):
+        for redo, (name, look) in zip((False, True), STYLES.items(), strict=True):
             own = rows[rows["recompute"] == redo].sort_values(axis)
             ax.plot(own[axis], own[column] * unit, **look, lw=1, label=name)
         own = rows[~rows["recompute"]].sort_values(axis)

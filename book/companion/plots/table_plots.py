@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from companion.attribution import mark
-from companion.plots.line_plots import FAINT, LOOKS, panels, show
+from companion.plots.line_plots import FAINT, STYLES, panels, show
 from companion.reproduction import agreement, linear_baseline
 from companion.reproduction.paper_tables import BEST, MEAN, NAMES, REPORTED, starts, title
-from companion.run_set import Evidence
+from companion.run_set import RunSet
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
 
@@ -24,7 +24,7 @@ _LABELS = {"cs_rate": "CS rate", "hidden": "width $h$", "depth": "layers $d$"}
 def overview(paper: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame, titles) -> Figure:
     """Draw the paper's table and ours side by side, a line a network, over the two baselines.
 
-    ``paper``: rows of `paper_tables.beside_print`, of which the paper's values are drawn;
+    ``paper``: rows of `paper_tables.compare_with_paper`, of which the paper's values are drawn;
     ``own``: rows of :func:`companion.reproduction.paper_tables.measured`; ``levels``: those of
     `paper_tables.baselines`; all of one table. ``titles``: of the two panels.
     What to see: which networks are above the best linear reconstruction, and in which order. In our
@@ -59,7 +59,7 @@ def show_overview(
 
 def _line(ax, values: pd.Series, model: str, start: str = "") -> None:
     """Draw one network along a table; the hollow marks of "as reported" have no line."""
-    look, at = LOOKS[model], np.arange(len(values))
+    look, at = STYLES[model], np.arange(len(values))
     if start == REPORTED:
         ax.plot(at, values, "o", color=look["color"], mfc="none", ms=5, label="_")
         return
@@ -84,7 +84,7 @@ def by_network(cells: pd.DataFrame, levels: pd.DataFrame | None = None) -> Figur
     """Draw one table, a panel a network: ours, both values of an unfolded one, over the baselines.
 
     ``cells``: rows of :func:`companion.reproduction.paper_tables.measured`, or of
-    `paper_tables.beside_print`, whose values of the paper are then drawn as well;
+    `paper_tables.compare_with_paper`, whose values of the paper are then drawn as well;
     ``levels``: :func:`companion.reproduction.paper_tables.baselines`.
     What to see: whether a network rises with what the table varies, and above which baseline.
     """
@@ -115,12 +115,12 @@ def _crosses(ax, own: pd.DataFrame, levels: pd.DataFrame, values: list) -> None:
         return
     mean = levels[levels["level"] == MEAN].set_index("value")["psnr"]
     at = [values.index(value) for value in lost]
-    color = LOOKS[own["model"].iloc[0].lower()]["color"]
+    color = STYLES[own["model"].iloc[0].lower()]["color"]
     ax.plot(at, mean[lost], "x", color=color, ms=7, mew=2)
 
 
 def _with_interval(ax, line: pd.DataFrame, model: str, start: str) -> None:
-    color, at = LOOKS[model]["color"], np.arange(len(line))
+    color, at = STYLES[model]["color"], np.arange(len(line))
     hollow = {"mfc": "white", "ls": "--"} if start == REPORTED else {"ls": "-"}
     ax.plot(at, line["ours"], "o", color=color, lw=1.4, ms=5, **hollow)
     ends = (line[name].astype(float) for name in ("low", "high"))
@@ -147,7 +147,7 @@ def _explained(fig: Figure, *, paper: bool, levels: bool, two: set[str]) -> None
 def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
     """Draw the networks at some values of a table, a panel a value: the paper, ours, baselines.
 
-    ``cells``: rows of `paper_tables.beside_print` of one table; ``levels``:
+    ``cells``: rows of `paper_tables.compare_with_paper` of one table; ``levels``:
     :func:`companion.reproduction.paper_tables.baselines`.
     What to see: a filled dot in its diamond is a value that is reproduced as reported; the grey
     lines are what needs no network. A cross on the mean frame is a network that did not train.
@@ -160,7 +160,7 @@ def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
         for name, style in (("PCA", "-"), (MEAN, ":")):
             ax.axvline(here[name], color=FAINT, lw=2, ls=style, zorder=0)
         for cell in own.itertuples():
-            place, color = models.index(cell.model), LOOKS[cell.model.lower()]["color"]
+            place, color = models.index(cell.model), STYLES[cell.model.lower()]["color"]
             ax.plot(cell.psnr_db, place, "D", mfc="none", mec="#222222", ms=9, mew=1.2)
             if cell.verdict == "did not train":
                 ax.plot(here[MEAN], place, "x", color=color, ms=7)
@@ -188,7 +188,7 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
     Filled: λ as reported; hollow: as well as we can.
     """
     values = sorted(set(gaps["value"]))
-    others = [name for name in LOOKS if name in set(gaps["other"])]
+    others = [name for name in STYLES if name in set(gaps["other"])]
     height = 1.6 + 0.34 * max(len(others), 1)
     shape = {"height": height, "sharey": True, "sharex": True, "squeeze": False}
     fig, axes = panels(1, max(len(values), 1), **shape)
@@ -196,7 +196,7 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
         for gap in gaps[gaps["value"] == value].itertuples():
             best = gap.start == BEST
             place = others.index(gap.other) + (0.18 if best else -0.18)
-            color = LOOKS[gap.other]["color"]
+            color = STYLES[gap.other]["color"]
             ax.plot([gap.low, gap.high], [place] * 2, "-", color=color, lw=4, alpha=0.5)
             ax.plot(gap.mean, place, "s" if best else "o", mec=color, ms=5,
                     mfc="white" if best else color)  # fmt: skip
@@ -212,7 +212,7 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
 
 
 def curves_along(
-    number: int, base: RunConfig, found: Evidence, start: str = BEST
+    number: int, base: RunConfig, found: RunSet, start: str = BEST
 ) -> dict[str, pd.DataFrame]:
     """Return learning curves of reweighted-RNN along what a table varies, where it has run.
 
@@ -226,7 +226,7 @@ def curves_along(
     return {name: curve for name, curve in each.items() if curve is not None}
 
 
-def curves_of(base: RunConfig, found: Evidence, start: str = BEST) -> dict[str, pd.DataFrame]:
+def curves_of(base: RunConfig, found: RunSet, start: str = BEST) -> dict[str, pd.DataFrame]:
     """Return the learning curves of the networks that have run, by name.
 
     Of several seeds the first. ``base`` holds what the networks share; ``start`` says which initial
@@ -255,7 +255,7 @@ def ends(curves: Mapping[str, pd.DataFrame]) -> str:
 
 
 def _titled(name: str) -> str:
-    return title(name) if name in LOOKS else name
+    return title(name) if name in STYLES else name
 
 
 def learning(
@@ -275,7 +275,7 @@ def learning(
     for ax, name in zip(axes, ("train", "validation"), strict=True):
         for number, (label, table) in enumerate(curves.items()):
             at = np.arange(1, len(table) + 1)
-            look = LOOKS.get(label, {"color": f"C{number}"})
+            look = STYLES.get(label, {"color": f"C{number}"})
             ax.plot(at, table[f"{name}_mse"], label=_titled(label), lw=1.6, **look)
         for (level, mse), style in zip((levels or {}).items(), ("-", ":"), strict=False):
             ax.axhline(mse, color=FAINT, lw=2.5, ls=style, zorder=0, label=level)
@@ -297,7 +297,7 @@ def gains(found: pd.DataFrame, *, change: str) -> Figure:
     fig, ax = panels(height=1.1 + 0.32 * max(len(found), 1))
     labels = []
     for place, gap in enumerate(found.itertuples()):
-        color = LOOKS[gap.model]["color"]
+        color = STYLES[gap.model]["color"]
         ax.plot([gap.low, gap.high], [place] * 2, "-", color=color, lw=4, alpha=0.5)
         ax.plot(gap.mean, place, "o", color=color, ms=6)
         name = title(gap.model)

@@ -16,7 +16,7 @@ from companion.claims.decision import SEEDS
 from companion.labels import title
 from companion.reproduction.linear_baseline import did_not_train
 from companion.reproduction.paper_tables import interval
-from companion.run_set import PRINTED, WIDE, Difference, Evidence
+from companion.run_set import PRINTED, WIDE, Difference, RunSet
 from unfolded.runs import grid, named_grids
 from unfolded.runs.config import RunConfig, usual_depth
 from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
@@ -48,12 +48,12 @@ _PARTS = {
 }
 
 
-def initialised(found: Evidence, way: str) -> Callable[[RunConfig], RunConfig]:
+def initialised(found: RunSet, way: str) -> Callable[[RunConfig], RunConfig]:
     """Return the function that gives a run its initial λ in one of :data:`WAYS`."""
     return found.best_start if way == WAYS[1] else grid.initialised
 
 
-def summary(found: Evidence, base: RunConfig = WIDE) -> pd.DataFrame:
+def summary(found: RunSet, base: RunConfig = WIDE) -> pd.DataFrame:
     """Return the effects of all ablations that ran, a row each, for a forest plot.
 
     Panel "lead": of reweighted-RNN over the best other network of each setting, which is
@@ -116,7 +116,7 @@ def _row(panel: str, effect: str, way: str, gap: Difference | None) -> list[tupl
     return [(panel, effect, way, *gap)] if gap else []
 
 
-def answers(found: Evidence, question: str, widths: Sequence[int] = (256, 128)) -> pd.DataFrame:
+def answers(found: RunSet, question: str, widths: Sequence[int] = (256, 128)) -> pd.DataFrame:
     """Return the PSNR of each answer to a question of `named_grids.ablations`, as text.
 
     A row a network, width and initialisation; a column an answer. A cell: mean over seeds ± half
@@ -141,7 +141,7 @@ def answers(found: Evidence, question: str, widths: Sequence[int] = (256, 128)) 
     return mark(table, found.source(used))
 
 
-def _ways(found: Evidence, question: str, model: str) -> dict[str, Callable]:
+def _ways(found: RunSet, question: str, model: str) -> dict[str, Callable]:
     """Return the initialisations in which a question is answered, by name."""
     if model not in UNFOLDED or question == "initial λ":
         return {"": lambda run: run}
@@ -154,7 +154,7 @@ def _ways(found: Evidence, question: str, model: str) -> dict[str, Callable]:
     return {way: initialised(found, way) for way in WAYS}
 
 
-def cell(found: Evidence, run: RunConfig, usual: RunConfig | None = None) -> str:
+def cell(found: RunSet, run: RunConfig, usual: RunConfig | None = None) -> str:
     """Return the PSNR of a configuration and what it gains over the usual one, as text."""
     values = found.at(run)
     if values.empty:
@@ -180,7 +180,7 @@ def signed(gap: Difference) -> str:
 # The two solutions --------------------------------------------------------------------------------
 
 
-def solutions(found: Evidence) -> pd.DataFrame:
+def solutions(found: RunSet) -> pd.DataFrame:
     """Compare the two initialisations of λ wherever both have run at the paper's scale.
 
     A row a network, width, rate and depth, of runs with nothing else changed: PSNR from
@@ -208,7 +208,7 @@ def solutions(found: Evidence) -> pd.DataFrame:
     return mark(pd.DataFrame(rows, columns=columns), found.source(used))
 
 
-def _unchanged(found: Evidence, models: Iterable[str]) -> list[RunConfig]:
+def _unchanged(found: RunSet, models: Iterable[str]) -> list[RunConfig]:
     """Return the configurations of a table that ran, up to seed and λ, each once."""
     usual = {name: value for name, value in PRINTED.as_dict().items() if name not in _VARIED}
     runs = _where(found.runs, usual)
@@ -225,7 +225,7 @@ def _where(runs: pd.DataFrame, same: dict[str, object]) -> pd.DataFrame:
 _VARIED = ("model", "hidden", "cs_rate", "depth", "seed", "lambda1", "lambda2")
 
 
-def ends(found: Evidence, base: RunConfig = WIDE) -> dict[str, pd.DataFrame]:
+def ends(found: RunSet, base: RunConfig = WIDE) -> dict[str, pd.DataFrame]:
     """Return the curve of reweighted-RNN from each pair of initial λ that ran, first seeds."""
     runs = {pair: grid.initialised(base, pair) for pair in STARTS.values()}
     curves = {f"from {one:g}, {two:g}": found.curve(run) for (one, two), run in runs.items()}
@@ -235,7 +235,7 @@ def ends(found: Evidence, base: RunConfig = WIDE) -> dict[str, pd.DataFrame]:
 # Overfitting --------------------------------------------------------------------------------------
 
 
-def overfitting(found: Evidence, reduction: str = "area") -> pd.DataFrame:
+def overfitting(found: RunSet, reduction: str = "area") -> pd.DataFrame:
     """Return test over training error of every run at the paper's scale, a row a run.
 
     The runs of one filter under the protocol `authors` at the default rate and depth, that
@@ -280,7 +280,7 @@ def by_width(table: pd.DataFrame) -> pd.DataFrame:
     return mark(shown, table)
 
 
-def seed_spread(found: Evidence, widths: Sequence[int] = (128, 256)) -> pd.DataFrame:
+def seed_spread(found: RunSet, widths: Sequence[int] = (128, 256)) -> pd.DataFrame:
     """Return lowest and highest PSNR over the seeds of each network of the default row.
 
     A row a network, initialisation and width with two seeds or more; columns: lowest, highest,
@@ -305,7 +305,7 @@ def widest(table: pd.DataFrame) -> str:
     return ", ".join(f"{ratio:.2f} at h = {hidden}" for hidden, ratio in own.items()) or "no run"
 
 
-def short_filters(found: Evidence) -> pd.DataFrame:
+def short_filters(found: RunSet) -> pd.DataFrame:
     """Return the PSNR of the default row under each filter, from short runs at h = 128, as text."""
     answers = named_grids.ablations(run_set.SHORT)["downsampling filter"]
     table = run_set.answers(found, answers).T.rename(index=title)

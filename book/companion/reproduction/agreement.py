@@ -23,7 +23,7 @@ from companion.reproduction.paper_tables import (
     signed,
     title,
 )
-from companion.run_set import Difference, Evidence, against_all
+from companion.run_set import Difference, RunSet, against_all
 from unfolded import metrics
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
@@ -34,7 +34,7 @@ _MANY = 6
 MODEL = "reweighted-rnn"
 
 
-def trained(found: Evidence, floor: float | None = None) -> Evidence:
+def trained(found: RunSet, floor: float | None = None) -> RunSet:
     """Return the evidence without the runs that did not train.
 
     ``floor``: the PSNR of the mean frame in dB, if it is not committed.
@@ -49,7 +49,7 @@ def trained(found: Evidence, floor: float | None = None) -> Evidence:
 # Ranking and trend --------------------------------------------------------------------------------
 
 
-def leads(found: Evidence, number: int, base: RunConfig = FULL) -> pd.DataFrame:
+def leads(found: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     """Return by how much reweighted-RNN leads each other network in each cell of a table.
 
     Both networks of a pair are initialised in the same way, "as reported" or "as well as we can",
@@ -110,7 +110,7 @@ def _ranked(gaps: pd.DataFrame, start: str, pairs: int, number: int) -> str:
     return said + (f"; it is not ahead of {_listed(places)}." if places else ".")
 
 
-def steps(found: Evidence, number: int, base: RunConfig = FULL) -> pd.DataFrame:
+def steps(found: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     """Return what each network gains from value to value along a table, a row a step that was run.
 
     A step goes from one value to the next one that was run. Columns: model, start, low_value,
@@ -192,7 +192,7 @@ def trend_told(found: pd.DataFrame, number: int) -> str:
 def finding(cells: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame) -> str:
     """Return what the figure of a table shows, in sentences.
 
-    ``cells``: rows of :func:`companion.reproduction.paper_tables.beside_print`; ``own``: of
+    ``cells``: rows of :func:`companion.reproduction.paper_tables.compare_with_paper`; ``own``: of
     `paper_tables.measured`; ``levels``: of `paper_tables.baselines`.
     """
     linear = levels[levels["level"] == "PCA"].set_index("value")["psnr"]
@@ -223,7 +223,7 @@ def _firsts(models: pd.Series) -> str:
 def counted(cells: pd.DataFrame) -> str:
     """Return how many cells of one table have which verdict, for each of the two values.
 
-    ``cells``: rows of `paper_tables.beside_print` or `paper_tables.measured`.
+    ``cells``: rows of `paper_tables.compare_with_paper` or `paper_tables.measured`.
     """
     told = {}
     for start, other in ((REPORTED, BEST), (BEST, REPORTED)):
@@ -276,7 +276,7 @@ def ranges(cells: pd.DataFrame) -> str:
     return "; ".join(told) or "no network trained"
 
 
-def counts(found: Evidence, number: int, base: RunConfig) -> pd.DataFrame:
+def counts(found: RunSet, number: int, base: RunConfig) -> pd.DataFrame:
     """Return in how many pairs of small runs reweighted-RNN is ahead, of each kind of network.
 
     Runs that did not train are left out.
@@ -295,7 +295,7 @@ def counts(found: Evidence, number: int, base: RunConfig) -> pd.DataFrame:
 def account(cells: pd.DataFrame) -> str:
     """Return how closely the reproduction matches, where it does not, and why, in Markdown.
 
-    ``cells``: `paper_tables.beside_print`. Levels and differences are in the averaging of
+    ``cells``: `paper_tables.compare_with_paper`. Levels and differences are in the averaging of
     these cells. Every number is computed; without a run a sentence says so.
     """
     count = len(cells.drop_duplicates(["table", "model", "value"]))
@@ -324,11 +324,11 @@ def summary(cells: pd.DataFrame) -> str:
     return said
 
 
-def averagings(found: Evidence) -> pd.DataFrame:
+def averagings(found: RunSet) -> pd.DataFrame:
     """Return how many cells agree with the paper in each averaging of PSNR, a row an averaging."""
     rows = {}
     for average in metrics.AVERAGES:
-        cells = paper_tables.beside_print(found, average=average)
+        cells = paper_tables.compare_with_paper(found, average=average)
         own = cells[cells["start"].ne(BEST) & cells["runs"].gt(0)].dropna(subset="psnr_db")
         gap = own["difference"]
         rows[AVERAGINGS[average]] = {
@@ -349,7 +349,7 @@ AVERAGINGS = {
 """The averagings of PSNR in words."""
 
 
-def schedules(found: Evidence, runs: pd.DataFrame) -> pd.DataFrame:
+def schedules(found: RunSet, runs: pd.DataFrame) -> pd.DataFrame:
     """Return when the learning rate of some runs was reduced, a row a run.
 
     ``runs``: rows of ``found.runs``. Columns: network, seed, reductions (how many), first reduction
@@ -384,7 +384,7 @@ def converged(table: pd.DataFrame) -> str:
     return said + (f" It was reduced for {_listed(told)}." if told else "")
 
 
-def missing(found: Evidence, base: RunConfig) -> str:
+def missing(found: RunSet, base: RunConfig) -> str:
     """Return in a sentence which networks of a row have not been run at all."""
     names = [title(run.model) for run in grid.row(base)
              if not any(len(found.at(each)) for each in grid.starts(run).values())]  # fmt: skip

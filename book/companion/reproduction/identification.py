@@ -12,7 +12,7 @@ from companion.labels import minus, signed, title
 from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import AGREES
 from companion.reproduction.protocol_replay import MEASUREMENTS, STORED
-from companion.run_set import Evidence
+from companion.run_set import RunSet
 from unfolded import networks
 from unfolded.data import REDUCTIONS
 from unfolded.provenance import ROOT
@@ -46,14 +46,14 @@ _SHORT, _BILINEAR = "*", "°"
 """Mark an effect that is known from short runs only, or from bilinear frames only."""
 
 
-def stored_runs() -> Evidence:
+def stored_runs() -> RunSet:
     """Return the finished runs of data/results/ without curves and errors by sequence."""
     runs = results.committed()
     done = runs["status"] == "done"
-    return Evidence(runs[done], {}, {}, frozenset(runs.loc[~done, "config_hash"]))
+    return RunSet(runs[done], {}, {}, frozenset(runs.loc[~done, "config_hash"]))
 
 
-def runs_by_filter(found: Evidence, base: RunConfig = AT) -> pd.DataFrame:
+def runs_by_filter(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     """Return the printed value and our runs of each network with the frames of each filter.
 
     A row a network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
@@ -185,7 +185,7 @@ HYPOTHESES: dict[str, dict[str, object]] = {
 """What the paper leaves open, and how a run is changed to try it; nothing where no run can."""
 
 
-def hypotheses(found: Evidence, base: RunConfig = AT) -> pd.DataFrame:
+def hypotheses(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     """Return what each hypothesis changes in each network, in dB, as text.
 
     A row a hypothesis, a column a network. Each effect is the difference of two means over seeds
@@ -210,7 +210,7 @@ def _missing(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
     return {row.model: signed(-row.difference) for row in own.itertuples()}
 
 
-def _effect(found: Evidence, base: RunConfig, model: str, change: dict) -> str:
+def _effect(found: RunSet, base: RunConfig, model: str, change: dict) -> str:
     """Return what a change does to a network, from the best runs that there are, as text."""
     change = dict(change)
     metric = change.pop("metric", None)

@@ -20,7 +20,7 @@ from unfolded.runs import grid
 from unfolded.runs.config import RunConfig, other_defaults
 
 if TYPE_CHECKING:
-    from companion.run_set import Evidence
+    from companion.run_set import RunSet
 
 AGREES = 0.5
 """Decibels within which two values count as the same."""
@@ -74,10 +74,10 @@ def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
     filter, Moving MNIST from either source, λ initialised at one of the pairs of the authors.
     """
     same = runs["profile"].eq(FULL.profile) & runs["protocol"].eq(FULL.protocol)
-    return as_usual(runs[same & runs["source"].isin(_SOURCES)])
+    return with_default_settings(runs[same & runs["source"].isin(_SOURCES)])
 
 
-def as_usual(runs: pd.DataFrame) -> pd.DataFrame:
+def with_default_settings(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the runs with default values outside :data:`TABLE_FIELDS` and the initial λ.
 
     An unfolded network may have any pair of :data:`unfolded.runs.grid.STARTS`.
@@ -93,7 +93,7 @@ def as_usual(runs: pd.DataFrame) -> pd.DataFrame:
     return attribution.mark(kept, kept)
 
 
-def starts(found: "Evidence", run: RunConfig) -> dict[str, RunConfig]:
+def starts(found: "RunSet", run: RunConfig) -> dict[str, RunConfig]:
     """Return the runs of which a table shows this one: by :data:`REPORTED` and :data:`BEST`.
 
     A stacked network has no λ: one run, under the name "".
@@ -105,7 +105,7 @@ def starts(found: "Evidence", run: RunConfig) -> dict[str, RunConfig]:
 
 
 def measured(
-    found: "Evidence",
+    found: "RunSet",
     number: int,
     base: RunConfig = FULL,
     *,
@@ -122,7 +122,7 @@ def measured(
     the mean frame in dB, if it is not committed.
     """
     field, values = grid.VARIED[number]
-    found, rows = replace(found, runs=as_usual(found.runs)), []
+    found, rows = replace(found, runs=with_default_settings(found.runs)), []
     there = set(zip(*(found.runs[name] for name in _PLACE), strict=True))
     for run in grid.row(base, _names()):
         for each in (replace(run, **{field: value}) for value in values):
@@ -135,7 +135,7 @@ def measured(
     return attribution.mark(pd.DataFrame(rows), found.runs)
 
 
-def small(found: "Evidence", number: int, base: RunConfig) -> pd.DataFrame:
+def small(found: "RunSet", number: int, base: RunConfig) -> pd.DataFrame:
     """Return the cells of small runs, which have one initial λ: rows of :func:`measured`.
 
     Cells without a run are left out; what did not train is told from the mean frame of ``base``.
@@ -165,7 +165,7 @@ _NONE = {
 }
 
 
-def _of_one_source(found: "Evidence", run: RunConfig) -> RunConfig:
+def _of_one_source(found: "RunSet", run: RunConfig) -> RunConfig:
     """Return this run over the released file, if that has been run in any way."""
     if run.source not in _SOURCES:
         return run
@@ -174,7 +174,7 @@ def _of_one_source(found: "Evidence", run: RunConfig) -> RunConfig:
     return released if ran else run
 
 
-def _cell(found: "Evidence", run: RunConfig, average: str, floor: float | None) -> dict:
+def _cell(found: "RunSet", run: RunConfig, average: str, floor: float | None) -> dict:
     own = found.at(run)
     if floor is None:
         untrained = linear_baseline.did_not_train(own)
@@ -196,7 +196,7 @@ def _cell(found: "Evidence", run: RunConfig, average: str, floor: float | None) 
     }
 
 
-def beside_print(found: "Evidence", *, average: str = "authors") -> pd.DataFrame:
+def compare_with_paper(found: "RunSet", *, average: str = "authors") -> pd.DataFrame:
     """Return every cell of the paper with our runs of it, twice for an unfolded network.
 
     The columns of data/paper/tables.csv and of :func:`measured`, with the difference (ours less
@@ -279,7 +279,7 @@ def label(model: str, start: str = "") -> str:
 def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one table: a row a network and initialisation, a column a value.
 
-    ``cells``: rows of :func:`beside_print` or :func:`measured` of one table. The first result
+    ``cells``: rows of :func:`compare_with_paper` or :func:`measured` of one table. The first result
     holds the texts: the paper's value, if the cells have it, ours, the seeds, and the verdict's
     symbol with the difference; the second the verdicts.
     """

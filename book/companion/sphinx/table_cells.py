@@ -17,7 +17,7 @@ def beside():
 
     from companion import results
     from companion.reproduction import paper_tables
-    from companion.run_set import Evidence
+    from companion.run_set import RunSet
     from unfolded.runs import records, results_table
 
     path = results_table.RESULTS / RUNS.name
@@ -26,7 +26,7 @@ def beside():
     # Of the learning curves only the unfolded networks' are read: they choose the initial λ.
     names = runs.loc[runs["model"].isin(paper_tables.grid.UNFOLDED), "config_hash"]
     curves = {name: results.curves(name) for name in names}
-    return paper_tables.beside_print(Evidence(runs, {}, curves))
+    return paper_tables.compare_with_paper(RunSet(runs, {}, curves))
 
 
 def source(table: int = 0) -> dict[str, str]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from companion.attribution import mark
-from companion.run_set import PRINTED, Evidence
+from companion.run_set import PRINTED, RunSet
 from unfolded import bounds, networks
 from unfolded.bounds.corollaries import sista_layers
 from unfolded.bounds.decimals import Numbers, bound, not_negative, per_layer, whole
@@ -211,7 +211,7 @@ def recorded_gap(curves: pd.DataFrame, sequences: pd.DataFrame) -> Gap:
     return Gap(seen, float(unseen.mean()), float(unseen.mean() - seen), error)
 
 
-def gaps_by_width(found: Evidence, base: RunConfig = PRINTED) -> pd.DataFrame:
+def gaps_by_width(found: RunSet, base: RunConfig = PRINTED) -> pd.DataFrame:
     r"""Return the errors of every network at every width of Table 2 that ran, mean over seeds.
 
     Columns: filter (from 64 to 16 pixels), network, hidden, seeds, train and test (squared grey

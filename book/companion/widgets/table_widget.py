@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from companion import attribution, results
 from companion.plots import table_plots
 from companion.reproduction import paper_tables
-from companion.run_set import Evidence
+from companion.run_set import RunSet
 from companion.widgets.base_widget import Explorer, script
 from unfolded import networks
 from unfolded.errors import ConfigError, UnfoldedError, complain
@@ -33,7 +33,7 @@ class CellsExplorer(Explorer):
     point, a network and the place of a value in its row, from 0. Units: dB.
     Raises ConfigError for a table, a network or a place that no table has.
 
-    >>> explorer = CellsExplorer(data=recorded(Evidence.committed()), table=2, at=1)
+    >>> explorer = CellsExplorer(data=recorded(RunSet.committed()), table=2, at=1)
     >>> explorer.data["printed"][2]["reweighted-rnn"][1]
     31.46
     """
@@ -102,7 +102,7 @@ class CellsExplorer(Explorer):
         return pd.DataFrame(rows) if rows else None
 
 
-def recorded(*found: Evidence) -> dict:
+def recorded(*found: RunSet) -> dict:
     """Return the paper's cells and ours as plain lists, a set for each scale and protocol that ran.
 
     ``found``: evidence of committed runs or of records. Only runs count that differ from the usual
@@ -114,7 +114,7 @@ def recorded(*found: Evidence) -> dict:
     """
     sets, records, levels, used = [], {}, [], []
     for each in found:
-        usual = paper_tables.as_usual(each.runs)
+        usual = paper_tables.with_default_settings(each.runs)
         each = replace(each, runs=usual)
         used.append(usual)
         for (profile, protocol, data), own in usual.groupby(["profile", "protocol", "source"]):
@@ -158,7 +158,7 @@ def _known(value: float) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
-def _set(found: Evidence, records: dict, used: list, base: RunConfig, printed: bool) -> dict:
+def _set(found: RunSet, records: dict, used: list, base: RunConfig, printed: bool) -> dict:
     """Return the cells and baselines of one base as plain lists; "count" says how many ran."""
     full = base.profile == paper_tables.FULL.profile and base.protocol == paper_tables.FULL.protocol
     levels = {number: _baselines(number, base, used) for number in VARIED}
@@ -168,7 +168,7 @@ def _set(found: Evidence, records: dict, used: list, base: RunConfig, printed: b
     cells = {number: paper_tables.measured(found, number, base, floor=None if known else floor)
              for number in VARIED}  # fmt: skip
     if printed:
-        paper = paper_tables.beside_print(found)
+        paper = paper_tables.compare_with_paper(found)
         cells = {number: paper[paper["table"] == number] for number in VARIED}
     scale = f"profile {base.profile}, h = {base.hidden} where not varied"
     scale = f"h = {base.hidden} where not varied, 200 epochs" if full else scale

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from companion.labels import title
-from companion.plots.line_plots import LOOKS, panels
+from companion.plots.line_plots import STYLES, panels
 
 _MARKS = (None, "o", "s", "^", "D", "v")
 
@@ -28,7 +28,7 @@ def descent(paths: Mapping[str, pd.DataFrame], *, x: str = "epoch") -> Figure:
         model = name.partition(",")[0]
         seen[model] = seen.get(model, -1) + 1
         mark = {"marker": _MARKS[seen[model] % len(_MARKS)], "markevery": 3, "ms": 5}
-        ax.plot(path[x], path["validation_mse"], label=title(name), **LOOKS[model] | mark)
+        ax.plot(path[x], path["validation_mse"], label=title(name), **STYLES[model] | mark)
     label = {"seconds": "seconds of one core"}.get(x, x)
     ax.set(xlabel=label, ylabel="validation MSE (squared grey levels)", yscale="log")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize="small")
