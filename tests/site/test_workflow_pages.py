@@ -31,7 +31,7 @@ def test_a_page_can_be_given_every_field_of_a_run():
     given = notebooks.parameters(run, "cpu")
     assert set(given) == known
     given.pop("device")
-    assert RunConfig(source=given.pop("data"), **given.pop("more"), **given) == run
+    assert RunConfig(**given.pop("more"), **given) == run
 
 
 @pytest.fixture
