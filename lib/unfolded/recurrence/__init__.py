@@ -1,7 +1,7 @@
-"""The sequence engine: the recurrence that all unfolded networks share, with its own backward pass.
+"""Sequence engine: the shared recurrence of all unfolded networks, with a custom backward pass.
 
-Forward it computes what the solvers' steps compute. Backward it collects what concerns a weight
-over many frames and multiplies once, where autograd would multiply once per frame and layer.
+The forward pass computes the same values as the solver steps. The backward pass computes one matrix
+product per weight over many time steps; autograd would need one per time step and layer.
 """
 
 import contextlib
@@ -41,11 +41,11 @@ __all__ = [
 
 @contextlib.contextmanager
 def use(name: str) -> Iterator[None]:
-    """Compute every recurrence inside by one backend, for all threads.
+    """Compute all recurrences inside the context with one backend, in all threads.
 
-    "reference": step by step under autograd; "torch": the engine by calls of PyTorch, where it has
-    such a form, else the reference; "native": the loops in C wherever they can run, however small
-    the sizes. Raises ConfigError on another name, and on "native" without a compiler.
+    "reference": step by step with autograd; "torch": the engine with PyTorch operations where they
+    exist, else the reference; "native": the C loops wherever they can run, for any size.
+    Raises ConfigError on an unknown name, and on "native" without a C compiler.
 
     >>> with use("reference"):
     ...     chosen()
@@ -58,17 +58,17 @@ def use(name: str) -> Iterator[None]:
 
 
 class LowRank(NamedTuple):
-    """A matrix of low rank, leftᵀ right: both (k, h)."""
+    """A low-rank matrix leftᵀ right; both factors have shape (k, h)."""
 
     left: Tensor
     right: Tensor
 
     def product(self) -> "Tensor | LowRank":
-        """Return the matrix (h, h), or these factors where to multiply with both is cheaper."""
+        """Return the matrix (h, h), or the factors if products with both of them cost less."""
         return self if self._is_cheaper() else linear(self.left.T, self.right.T)
 
     def add_identity(self) -> "tuple[Tensor] | LowRank":
-        """Return I + leftᵀ right for all layers, or these factors where that is cheaper."""
+        """Return I + leftᵀ right for all layers, or the factors if they cost less."""
         if self._is_cheaper():
             return self
         identity = torch.eye(self.left.shape[-1], dtype=self.left.dtype, device=self.left.device)
@@ -92,40 +92,40 @@ def unroll(
     D: Tensor | None = None,
     recompute: bool = False,
 ) -> Tensor:
-    r"""Run d layers over T frames and return the codes of the last layer, or D times these.
+    r"""Run d layers over T time steps and return the codes of the last layer, or D times the codes.
 
-    For each frame :math:`\hbar = G h_{t-1}`, :math:`p_0 = \hbar` and, for l = 1 … d,
+    For each time step :math:`\hbar = G h_{t-1}`, :math:`p_0 = \hbar` and, for l = 1 … d,
 
     .. math:: p_l = \Phi_{a_l, b_l, \hbar}(W_l p_{l-1} + U_l x_t + \rho\hbar), \qquad h_t = p_d.
 
     Shapes: x (batch, time, n); h0 (h,) or (batch, h); G (h, h) or its :class:`LowRank`; W one
-    matrix (h, h) a layer or one for all, or the factors of W − I; U (d, h, n), or (1, h, n)
-    for all layers; a, b (d, h); pull: ρ (), none for 0; D (n0, h); result (batch, time, h), or
-    with D (batch, time, n0). With ``b`` None, Φ is the soft threshold at a. ``recompute`` keeps
-    nothing but the codes for the backward pass, which then runs the layers once more.
-    Differentiable in every tensor, more than once by a loop under autograd; the thresholds must
-    not be negative, else the gradient with respect to them is wrong.
-    Raises ConfigError under autocast, on other shapes, and where precision or device differ.
+    matrix (h, h) per layer or one for all, or the factors of W − I; U (d, h, n), or (1, h, n)
+    for all layers; a, b (d, h); pull: ρ (), None for 0; D (n0, h); result (batch, time, h), or
+    with D (batch, time, n0). If ``b`` is None, Φ is the soft threshold at a. ``recompute`` stores
+    only the codes and runs the layers again in the backward pass.
+    Differentiable with respect to every tensor; higher derivatives use a loop with autograd. The
+    thresholds must not be negative, else the gradient with respect to them is wrong.
+    Raises ConfigError under autocast, on wrong shapes, and if precision or device differ.
     Source: (8)–(11); (12); (35).
     """
     if torch.is_autocast_enabled(x.device.type):
         do = "leave autocast for the networks, or choose fast=False"
         raise ConfigError(complain("single or double precision", "autocast", do))
     _check(x, h0, G, W, U, a, b, pull, D)
-    x = x.transpose(0, 1).contiguous().transpose(0, 1)  # time first: so it is kept, and only once
+    x = x.transpose(0, 1).contiguous().transpose(0, 1)  # time-major, so that Scan makes no copy
     link = (G.right, G.left) if isinstance(G, LowRank) else (G, None)
     layers = (W.left, W.right) if isinstance(W, LowRank) else (None, *W)
     tensors = (x, h0, *link, U, a, b, pull, D, *layers)
     asked = _asks_for_gradients(*tensors)
     if asked or functorch_active():
         return _Unroll.apply(not recompute, *tensors)[0]
-    # For a frame at a time, autograd's way to call a function would be a fifth of the work.
+    # For a single time step, the overhead of autograd.Function would be a fifth of the time.
     scan = Scan(*tensors)
     return scan.result(scan.forward(keep=False)[0])
 
 
 def form_layer_weights(Z: Tensor, M: Tensor, c: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    r"""Return :math:`W_l = Z_l - U_l M` layer by layer and :math:`U_l = \tfrac1c Z_l M^\top`.
+    r"""Return :math:`W_l = Z_l - U_l M` for each layer and :math:`U_l = \tfrac1c Z_l M^\top`.
 
     Shapes: Z (d, h, h), M = AD (n, h), c (); W_l (h, h), U (d, h, n). Source: (9) and (11).
     """
@@ -135,13 +135,13 @@ def form_layer_weights(Z: Tensor, M: Tensor, c: Tensor) -> tuple[tuple[Tensor, .
 
 
 def decode(codes: Tensor, D: Tensor) -> Tensor:
-    """Return D h_t for every frame: codes (batch, time, h) as the engine leaves them, D (n0, h)."""
-    # Time first: so they lie in memory, and the product copies nothing.
+    """Return D h_t for all time steps: codes (batch, time, h) from the engine, D (n0, h)."""
+    # The codes are time-major in memory, so the product needs no copy.
     return linear(codes.transpose(0, 1), D).transpose(0, 1)
 
 
 def _check(x, h0, G, W, U, a, b, pull, D) -> None:
-    """Refuse what the loops in C would read beyond its end, or in another precision."""
+    """Reject shapes that the C loops would read out of bounds, and a different precision."""
     (batch, _, n), (d, h) = x.shape, a.shape
     tied = isinstance(W, LowRank)
     if min(n, d, h) < 1 or not (tied or len(W) in (1, d)):
@@ -172,7 +172,7 @@ def _check(x, h0, G, W, U, a, b, pull, D) -> None:
 
 
 def _reference(x, h, link, link_left, U, a, b, pull, D, W_left, *W) -> tuple[Tensor]:
-    """Return the result of :func:`unroll` step by step; W_left and W: the factors of W − I."""
+    """Return the result of :func:`unroll` step by step; W_left and W are the factors of W − I."""
     codes, zero = [], torch.zeros((), dtype=x.dtype, device=x.device)
     h = h.expand(len(x), -1)
     for x_t in x.unbind(1):
@@ -190,7 +190,7 @@ def _reference(x, h, link, link_left, U, a, b, pull, D, W_left, *W) -> tuple[Ten
 
 
 class _Unroll(torch.autograd.Function):
-    """The scan as one node of the graph; under vmap several runs are swept together."""
+    """The scan as one autograd node; under vmap, one scan processes several runs."""
 
     @staticmethod
     def forward(keep, *arguments):
@@ -202,7 +202,7 @@ class _Unroll(torch.autograd.Function):
     def setup_context(ctx, inputs, output):
         kept = [each for each in output[1:] if each is not None]
         ctx.mark_non_differentiable(*kept)
-        ctx.set_materialize_grads(False)  # of what is kept there would be zeros, as large as it is
+        ctx.set_materialize_grads(False)  # allocate no zeros for the outputs in ``kept``
         ctx.save_for_backward(*output[1:], *inputs[1:])
 
     @staticmethod
@@ -218,13 +218,13 @@ class _Unroll(torch.autograd.Function):
     @staticmethod
     def vmap(info, in_dims, keep, *arguments):
         arguments = batch_dim_first(arguments, in_dims[1:], info.batch_size)
-        # Under vmap a tensor does not say that it asks for gradients; the one below it does.
+        # Inside vmap, requires_grad is visible only on the unwrapped tensors.
         keep = keep and _asks_for_gradients(*arguments)
         return _Unroll.apply(keep, *arguments), (0, 0, 1 if keep else None)
 
 
 def differentiated_by_func() -> bool:
-    """Return whether torch.func differentiates: the engine has one backward pass, for autograd."""
+    """Return whether torch.func differentiates; the engine supports only autograd."""
     levels = torch._C._functorch.get_interpreter_stack() or ()
     known = torch._C._functorch.TransformType
     return any(level.key() in (known.Grad, known.Jvp) for level in levels)

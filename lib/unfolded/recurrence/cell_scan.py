@@ -1,4 +1,4 @@
-"""One recurrent layer through all frames as one node of the graph, in C; see cell_scan.c."""
+"""One recurrent layer over all time steps as one autograd node, in C; see cell_scan.c."""
 
 import ctypes
 from collections.abc import Callable, Sequence
@@ -12,25 +12,25 @@ from unfolded.recurrence.transforms import differentiable_gradients, has_values
 
 KINDS = ("elman", "independent", "fast", "lstm", "gru")
 PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
-"""Cells, and activations of the first three, by their number in cell_scan.c."""
+"""Cells, and activations of the first three cells, in the order of the enums in cell_scan.c."""
 
 _ROWS, _PIECE, _LONG_PIECE, _FEW = 64, 256, 640, 2**19
-"""Rows of a share at most, and rows from which the gradients of weights are gathered: so that these
-rows stay there too. More than so many weights do not stay: let them be read less often."""
+"""Maximum rows per chunk; rows per gradient block if the weights fit in the cache, so that these
+rows fit too; rows per block for larger weights, which are then read less often; that limit."""
 
 
 class Cell(NamedTuple):
-    r"""What a layer computes for each frame from x_t and h_{t−1}, rows being samples.
+    r"""The computation of a layer at each time step from x_t and h_{t−1}; rows are samples.
 
-    ``kind`` and its weights after U and b:
+    ``kind`` and the weights after U and b:
 
     - "elman", W: :math:`h_t = \varphi(U x_t + W h_{t-1} + b)`
     - "independent", w: :math:`h_t = \varphi(U x_t + w \odot h_{t-1} + b)`
     - "fast", W, α, β: :math:`h_t = \alpha\varphi(U x_t + W h_{t-1} + b) + \beta h_{t-1}`
     - "lstm" and "gru", W and a second bias: the cells of PyTorch's modules
 
-    ``reference`` computes the same under autograd, from (x, h0, c0, U, b, *weights), and returns
-    (codes, last cell state or None). ``phi``: the activation of the first three.
+    ``reference`` computes the same with autograd from (x, h0, c0, U, b, *weights), and returns
+    (codes, last cell state or None). ``phi``: the activation of the first three kinds.
     """
 
     kind: str
@@ -39,11 +39,11 @@ class Cell(NamedTuple):
 
 
 def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
-    """Return codes (batch, time, h) and, of LSTM, the last cell state (batch, h), else None.
+    """Return codes (batch, time, h) and, for LSTM, the last cell state (batch, h), else None.
 
     Shapes: x (batch, time, k); h0 and c0 (batch, h); U (gates h, k), W (gates h, h), biases
     (gates h,), with 3 gates for GRU and 4 for LSTM; w (h,); α and β (). Differentiable any number
-    of times: a gradient that is to be differentiated again comes from the cell's reference.
+    of times; higher derivatives use the reference implementation of the cell.
     """
     if not serves(cell, x, h0, *weights):
         return cell.reference(x, h0, c0, *weights)
@@ -51,7 +51,7 @@ def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
 
 
 def serves(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
-    """Return whether the scan in C is the fastest for x (batch, time, k)."""
+    """Return whether the scan in C is the fastest implementation for x (batch, time, k)."""
     return (
         has_values(x)
         and cell.phi in PHI
@@ -62,7 +62,7 @@ def serves(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
 
 
 class CellScan(torch.autograd.Function):
-    """The layer of a `Cell`, from (cell, x, h0, c0, U, b, *weights)."""
+    """The layer of a `Cell` as a function of (cell, x, h0, c0, U, b, *weights)."""
 
     @staticmethod
     def forward(ctx, cell, x, h0, c0, *weights):
@@ -119,12 +119,12 @@ class _CellJob(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("x", "U", "W", "bias", "bias_h", "grads")),
         *((name, ctypes.c_void_p) for name in ("codes", "cells", "kept", "dh0", "dc0", "dx")),
         *((name, ctypes.c_void_p) for name in ("dU", "dW", "dbias", "dab", "room")),
-        ("own", ctypes.c_byte * 512),  # what C keeps there is shorter everywhere
+        ("own", ctypes.c_byte * 512),  # upper bound of the size of the internal C fields
     ]
 
 
 def _scan(cell: Cell, xs: Tensor, weights: Sequence[Tensor], **buffers: Tensor | None) -> None:
-    """Run the scan on x (time, batch, k), forward, or backward if there are ``grads``."""
+    """Run the scan on x (time, batch, k): forward, or backward if ``grads`` is given."""
     (T, B, k), threads = xs.shape, torch.get_num_threads()
     U, bias, W, *more = (each.contiguous() for each in weights)
     a, b = (each.item() for each in more) if cell.kind == "fast" else (0.0, 0.0)

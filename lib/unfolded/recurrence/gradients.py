@@ -1,4 +1,4 @@
-"""What a weight receives from all frames, collected one piece of time after the other."""
+"""Accumulation of gradients over all time steps, one block of time steps after another."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from unfolded.recurrence.matmul import matmul_nt
 
 
 class GradientAccumulator:
-    """The gradients in those arguments of a scan that need one."""
+    """The gradients of those arguments of a scan that require one."""
 
     def __init__(self, scan, needed: dict[str, bool]):
         self.scan, self.needed = scan, needed
@@ -23,16 +23,16 @@ class GradientAccumulator:
             self.totals[name] = part
 
     def decoder(self, grad: Tensor, after: Tensor) -> Tensor:
-        """Add to the gradient in D, and return that in the codes: both (…, frames, batch, ·)."""
+        """Add to the gradient of D, and return that of the codes: both (…, frames, batch, ·)."""
         rows = _rows(grad)
         if self.needed["D"]:
             self._add("D", matmul_nt(rows.mT, _rows(after).mT))
         return matmul_nt(rows, self.scan.D.mT).view(after.shape)
 
     def add(self, piece: slice, before: Tensor, values, du, dhbar: Tensor, slopes) -> None:
-        """Add what a piece sends: h_{t−1}, the values p_0 … p_d and the gradients in u_l and ħ.
+        """Add the terms of a block, given h_{t−1}, p_0 … p_d and the gradients of u_l and ħ.
 
-        ``slopes``: the gradients in a and b from the loops in C, which added to dx too; else None.
+        ``slopes``: the gradients of a and b from the C loops, which also add to dx; else None.
         """
         values, du = [_rows(each) for each in values], [_rows(each) for each in du]
         scan, needed = self.scan, self.needed
@@ -56,7 +56,7 @@ class GradientAccumulator:
             self._add("pull", torch.linalg.vecdot(whole.flatten(-2), values[0].flatten(-2)))
         du = [whole] if one else du
         if needed["U"]:
-            # The first operand of a product is copied if it lies in columns: let it be the smaller.
+            # A product copies a column-major first operand: use the smaller operand there.
             x = _rows(scan.xs[..., piece, :, :])
             self._add("U", torch.stack([matmul_nt(x.mT, each.mT) for each in du], -3).mT)
         if self.dx is not None and slopes is None:
@@ -71,7 +71,7 @@ class GradientAccumulator:
         return [None if each[0] is None else torch.stack(each, -2) for each in found]
 
     def gradients(self, carry: Tensor) -> list[Tensor | None]:
-        """Return them all in order, given the gradient in h_0 sample by sample."""
+        """Return all gradients in order, given the gradient of h_0 for each sample."""
         if self.dx is not None:
             self.totals["x"] = self.dx.transpose(-3, -2)
         self.totals["h0"] = carry if self.scan.h0.ndim == carry.ndim else carry.sum(-2)

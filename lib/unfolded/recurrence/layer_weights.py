@@ -1,4 +1,4 @@
-"""The weights of all layers from Z and K, as one node of the graph."""
+"""The weights of all layers from Z and K, as one autograd node."""
 
 import torch
 
@@ -7,10 +7,10 @@ from unfolded.recurrence.transforms import batch_dim_first, differentiable_gradi
 
 
 class LayerWeights(torch.autograd.Function):
-    r"""Return :math:`V_l = Z_l K^\top` (d, h, n) and, layer by layer, :math:`W_l = Z_l - V_l K`.
+    r"""Return :math:`V_l = Z_l K^\top` (d, h, n) and, for each layer, :math:`W_l = Z_l - V_l K`.
 
-    Shapes: Z (d, h, h), K (n, h). Autograd would form the same in twice the memory, with the
-    default products. Dimensions before these are runs.
+    Shapes: Z (d, h, h), K (n, h). Autograd would need twice the memory and use the default matrix
+    products. Additional leading dimensions are runs.
     """
 
     @staticmethod
@@ -32,7 +32,7 @@ class LayerWeights(torch.autograd.Function):
             return tuple(differentiable_gradients(_reference, (Z, K), (dV, *dW), needed))
         dZ = torch.stack(dW, -3)
         dV = dV - matmul_nt(_rows(dZ), K).view(V.shape)
-        # All layers together: what is summed over their rows is one product.
+        # One product sums over the rows of all layers.
         dK = matmul_nt(_rows(dV).mT, _rows(Z).mT).sub_(matmul_nt(_rows(V).mT, _rows(dZ).mT))
         for dZ_l, dV_l in zip(*map(_layers, (dZ, dV)), strict=True):
             dZ_l.add_(matmul_nt(dV_l, K.mT))

@@ -1,4 +1,4 @@
-"""The product x Wᵀ as one node of the graph, by the fastest routine there is for it."""
+"""The product x Wᵀ as one autograd node, computed by the fastest available routine."""
 
 import torch
 from torch import Tensor
@@ -12,17 +12,17 @@ from unfolded.recurrence.transforms import (
 
 
 def linear(x: Tensor, W: Tensor) -> Tensor:
-    """Return x Wᵀ: x (…, k), W (o, k). Only what asks for a gradient costs a node."""
+    """Return x Wᵀ: x (…, k), W (o, k). A node is created only if a gradient is required."""
     if x.ndim == 2:
         return linear(x[None], W).squeeze(0)
     if not has_onednn() and not functorch_active():
-        return torch.nn.functional.linear(x, W)  # the same products, by the shorter way
+        return torch.nn.functional.linear(x, W)  # the same products with less overhead
     asks = torch.is_grad_enabled() and (x.requires_grad or W.requires_grad)
     return (Linear.apply if asks or functorch_active() else Linear.forward)(x, W)
 
 
 class Linear(torch.autograd.Function):
-    """Return x Wᵀ. Shapes: x (…, m, rows, k), W (…, o, k); dimensions before these are runs."""
+    """Return x Wᵀ. Shapes: x (…, m, rows, k), W (…, o, k); other leading dimensions are runs."""
 
     @staticmethod
     def forward(x, W):
@@ -40,7 +40,7 @@ class Linear(torch.autograd.Function):
             return tuple(differentiable_gradients(lambda x, W: [x @ W.mT], (x, W), [dy], needed))
         dx = dW = None
         rows = dy.flatten(-3, -2)
-        if ctx.needs_input_grad[1]:  # first, for it copies the rows
+        if ctx.needs_input_grad[1]:  # first, because it copies the rows
             dW = matmul_nt(rows.mT, x.flatten(-3, -2).mT)
         if ctx.needs_input_grad[0]:
             dx = matmul_nt(rows, W.mT).view(x.shape)

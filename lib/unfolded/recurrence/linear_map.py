@@ -1,4 +1,4 @@
-"""A matrix of the recurrence, dense or of low rank, with its products forward and backward."""
+"""A matrix of the recurrence, dense or low-rank, with its forward and backward products."""
 
 import functools
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from unfolded.recurrence.matmul import matmul_nt, prepared_matmul
 
 
 class LinearMap:
-    """The product p rightᵀ, or (p rightᵀ) left where there is a left factor, rows being samples.
+    """The product p rightᵀ, or (p rightᵀ) left if there is a left factor; rows are samples.
 
-    p has so many ``rows`` and there are so many ``uses``. Shapes: right (…, k, h) and left
+    ``rows``: number of rows of p; ``uses``: number of products. Shapes: right (…, k, h) and left
     (…, k, h), or right (…, h, h) alone.
     """
 
@@ -20,12 +20,12 @@ class LinearMap:
 
     @functools.cached_property
     def factors(self) -> list[Tensor]:
-        """Those W₁, or W₁ and W₂, with which the product is p W₁ᵀ, or (p W₁ᵀ) W₂ᵀ."""
+        """The factors W₁, or W₁ and W₂, of the product p W₁ᵀ, or (p W₁ᵀ) W₂ᵀ."""
         return [self.right] if self.left is None else [self.right, self.left.mT]
 
     @functools.cached_property
     def factors_back(self) -> list[Tensor]:
-        """The same of the gradient in p, for the product's gradient."""
+        """The factors that map the gradient of the product to the gradient of p."""
         return [self.right.mT] if self.left is None else [self.left, self.right.mT]
 
     @functools.cached_property
@@ -35,7 +35,7 @@ class LinearMap:
 
     @functools.cached_property
     def backward(self) -> Callable[[Tensor], Tensor]:
-        """The gradient in p as a function of the product's gradient."""
+        """The gradient of p as a function of the gradient of the product."""
         return self._chain(self.factors_back)
 
     def _chain(self, factors: list[Tensor]) -> Callable[[Tensor], Tensor]:
@@ -43,7 +43,7 @@ class LinearMap:
         return (lambda p: second[0](first(p))) if second else first
 
     def gradients(self, p: Tensor, dp: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the gradients in right and left over all rows of p and dp."""
+        """Return the gradients of right and left, summed over all rows of p and dp."""
         if self.left is None:
             return matmul_nt(dp.mT, p.mT), None
         right = matmul_nt(matmul_nt(dp, self.left).mT, p.mT)

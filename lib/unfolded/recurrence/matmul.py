@@ -1,4 +1,4 @@
-"""Matrix products by the fastest routine that this machine has for them."""
+"""Matrix products by the fastest routine available on this machine."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,15 @@ from torch import Tensor
 from unfolded.recurrence.backends import native
 from unfolded.runtime import cpuinfo
 
-# From so many multiply-adds oneDNN wins over the general routine; from so many entries, and so
-# many products with one matrix, its own layout of that matrix pays. Measured on x86.
+# Thresholds measured on x86: number of multiply-adds from which oneDNN is faster than the default
+# routine; entries and uses of a matrix from which its oneDNN layout is faster.
 _LARGE, _WIDE, _OFTEN = 2**20, 2**19, 8
 
 
 def _onednn():
-    """Return PyTorch's entries to oneDNN, x Wᵀ and the layout of W.
+    """Return PyTorch's oneDNN operators for x Wᵀ and for the layout of W.
 
-    None if they do not work, and on Intel's processors: there the general routine is MKL's, which
+    Return None if they do not work, and on Intel processors: the default routine there, of MKL,
     was 1.2 to 2.5 times as fast for all sizes of the paper.
     """
     try:
@@ -38,25 +38,25 @@ _FOUND = _onednn()
 
 
 def has_onednn() -> bool:
-    """Return whether oneDNN serves here."""
+    """Return whether oneDNN is available and enabled."""
     return _FOUND is not None and torch.backends.mkldnn.enabled
 
 
 def matmul_nt(x: Tensor, W: Tensor) -> Tensor:
-    r"""Return :math:`x W^\top` over the last two dimensions, without a gradient of its own.
+    r"""Return :math:`x W^\top` over the last two dimensions, without autograd support.
 
-    Shapes: x (…, rows, k), W (…, o, k), result (…, rows, o). For single precision on AMD's
-    processors oneDNN is up to four times as fast as the default where x has few rows.
+    Shapes: x (…, rows, k), W (…, o, k), result (…, rows, o). In single precision on AMD
+    processors, oneDNN is up to four times as fast as the default if x has few rows.
     """
     if _serves(x) and x.shape[0] * W.numel() >= _LARGE:
         if not x.is_contiguous() and x.mT.is_contiguous() and native.serves():
-            x = native.transposed(x.mT)  # oneDNN would copy it too, and slower
+            x = native.transposed(x.mT)  # faster than the copy made by oneDNN
         return _FOUND[0](x, W, None, "none", [], "")
     return x @ W.mT
 
 
 def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tensor]:
-    """Return x ↦ x Wᵀ for so many x of so many rows, each with W (…, o, k) as it is now."""
+    """Return x ↦ x Wᵀ for ``uses`` products with ``rows`` rows; W (…, o, k) must not change."""
     if not _serves(W):
         return lambda x: x @ W.mT
     linear, pack = _FOUND

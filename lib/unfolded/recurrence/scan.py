@@ -1,4 +1,4 @@
-"""The two loops of the engine: forward through frames and layers, and backward through them."""
+"""The forward and backward loops of the engine over time steps and layers."""
 
 import torch
 from torch import Tensor
@@ -10,16 +10,16 @@ from unfolded.recurrence.linear_map import LinearMap
 from unfolded.recurrence.matmul import matmul_nt
 
 _ROWS = 640
-"""Samples times frames whose weight gradients are collected together: fewer take less memory."""
+"""Samples times time steps in one block of weight gradients; smaller blocks use less memory."""
 
 _ARGUMENTS = ("x", "h0", "link", "link_left", "U", "a", "b", "pull", "D", "W_left")
 
 
 class Scan:
-    """One sequence x (…, batch, T, n) with its weights; leading dimensions are runs side by side.
+    """A batch of sequences x (…, batch, T, n) with weights; leading dimensions are parallel runs.
 
-    All tensors have the same leading dimensions; W is one matrix a layer or one for all. Time
-    lies before the batch in all buffers, so that the rows of several frames lie together for the
+    All tensors have the same leading dimensions; W is one matrix per layer or one for all. All
+    buffers are time-major, so that the rows of several time steps are contiguous for the
     products.
     """
 
@@ -36,7 +36,7 @@ class Scan:
         self.a, self.b = (each.contiguous().unsqueeze(-2).unbind(-3) for each in (a, b))
         self.in_c = native_scan.serves(xs)
         self.kernels = None if self.in_c else select(xs.select(-3, 0), pull)
-        # A number of a run multiplies all its rows.
+        # One number per run, broadcast over all rows of the run.
         self.rho = None if pull is None else pull[..., None, None]
         self.sizes = depth, T, B, h
         self._made: dict[bool, native_scan.NativeScan] = {}
@@ -44,9 +44,9 @@ class Scan:
         self.pieces = [slice(t, min(t + step, T)) for t in range(0, T, step)]
 
     def forward(self, keep: bool) -> tuple[Tensor, Tensor | None]:
-        """Return h_0 … h_T (…, T + 1, batch, h) and, if they are to be kept, p_0 … p_{d−1}.
+        """Return h_0 … h_T (…, T + 1, batch, h) and, if ``keep``, p_0 … p_{d−1}.
 
-        These are (d, …, T, batch, h): p_0 = ħ and what the layers but the last one return.
+        The shape of these is (d, …, T, batch, h): p_0 = ħ and the outputs of layers 1 … d − 1.
         """
         depth, T, B, h = self.sizes
         codes = self.xs.new_empty(*self.lead, T + 1, B, h)
@@ -58,7 +58,7 @@ class Scan:
         return codes, hidden
 
     def result(self, codes: Tensor) -> Tensor:
-        """Return h_1 … h_T or, with D, D h_1 … D h_T, with the batch before time."""
+        """Return h_1 … h_T or, with D, D h_1 … D h_T; the batch dimension precedes time."""
         codes = codes[..., 1:, :, :]
         if self.D is not None:
             codes = matmul_nt(codes.flatten(-3, -2), self.D).unflatten(-2, codes.shape[-3:-1])
@@ -71,7 +71,7 @@ class Scan:
         return hidden[..., piece, :, :]
 
     def _run(self, piece: slice, codes: Tensor, hidden: Tensor) -> None:
-        """Run the layers over a piece of time, whose codes begin with those before it."""
+        """Run the layers over a block of time steps; ``codes`` starts with the previous code."""
         x, after = self.xs[..., piece, :, :], codes[..., 1:, :, :]
         if self.in_c:
             self._loops(back=False).forward(x, (*hidden, after))
@@ -91,14 +91,14 @@ class Scan:
                 )
 
     def backward(self, grad: Tensor, codes: Tensor, hidden: Tensor | None, needed) -> tuple:
-        """Return the gradient in every argument of the constructor that needs one, else None."""
+        """Return the gradient of each argument of the constructor that requires one, else None."""
         grads = grad.transpose(-3, -2)
         names = [*_ARGUMENTS, *(f"W_{l + 1}" for l in range(len(needed) - len(_ARGUMENTS)))]
         collected, carry = GradientAccumulator(self, dict(zip(names, needed, strict=True))), None
         for piece in reversed(self.pieces):
             values, own = self._hidden(hidden, piece), _with_before(codes, piece)
             if hidden is None:
-                own = own.clone()  # the caller has these codes
+                own = own.clone()  # do not overwrite the codes of the caller
                 self._run(piece, own, values)
             before, after = own[..., :-1, :, :], own[..., 1:, :, :]
             du, dhbar = torch.empty_like(values), torch.empty_like(after)
@@ -108,7 +108,7 @@ class Scan:
             dx = None if collected.dx is None else collected.dx[..., piece, :, :]
             carry, slopes = self._descend(part, carry, (*values, after), du, dhbar, dx)
             collected.add(piece, before, (*values, after), du, dhbar, slopes)
-            del values, du, dhbar  # before the next piece makes its own
+            del values, du, dhbar  # free memory before the next block
         return collected.gradients(carry)
 
     def _loops(self, back: bool) -> native_scan.NativeScan:
@@ -120,9 +120,9 @@ class Scan:
         return self._made[back]
 
     def _descend(self, grads, carry, values, du, dhbar, dx) -> tuple[Tensor, list[Tensor] | None]:
-        """Fill ∂/∂u_l and ∂/∂ħ of a piece from its end, and return what its first frame sends.
+        """Compute ∂/∂u_l and ∂/∂ħ of a block, last step first; return the previous code's gradient.
 
-        The loops in C have more on the way: they add to dx and return the gradients in a and b.
+        The C loops also add to dx and return the gradients of a and b.
         """
         if self.in_c:
             carry = torch.zeros_like(dhbar[0]) if carry is None else carry

@@ -1,4 +1,4 @@
-"""Tracing, vmap and higher derivatives: how the functions of the engine answer to them."""
+"""Support of the engine for tracing, vmap and higher derivatives."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,25 +8,25 @@ from torch._subclasses import FakeTensor
 
 
 def is_symbolic(tensor: Tensor) -> bool:
-    """Return whether only plain operations of PyTorch may read a tensor: it has no values yet."""
+    """Return whether a tensor has no values yet, so that only PyTorch operations can read it."""
     recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
     return recorded or tensor.device.type == "meta" or isinstance(tensor, FakeTensor)
 
 
 def has_values(tensor: Tensor) -> bool:
-    """Return whether the values of a tensor can be read, and a check of them has an answer."""
+    """Return whether the values of a tensor can be read and checked."""
     return not (is_symbolic(tensor) or functorch_active())
 
 
 def functorch_active() -> bool:
-    """Return whether torch.func has the call: only a function of autograd can answer to it."""
+    """Return whether a transform of torch.func is active; it supports only autograd functions."""
     return torch._C._are_functorch_transforms_active()
 
 
 def batch_dim_first(
     tensors: Sequence[Tensor | None], dims: Sequence[int | None], runs: int
 ) -> list[Tensor | None]:
-    """Return each tensor with its runs in the first dimension; what they share is repeated."""
+    """Return each tensor with the runs as first dimension; shared tensors are repeated."""
     return [_batch_dim_first(*each, runs) for each in zip(tensors, dims, strict=True)]
 
 
@@ -42,7 +42,7 @@ def differentiable_gradients(
     grads: Sequence[Tensor | None],
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
-    """Return the gradients of the outputs of ``reference`` in the inputs that need one."""
+    """Return the gradients of the outputs of ``reference`` for the inputs that require one."""
     pairs = zip(reference(*inputs), grads, strict=True)
     outputs, grads = zip(*(pair for pair in pairs if pair[1] is not None), strict=True)
     wanted = [tensor for tensor, need in zip(inputs, needed, strict=True) if need]

@@ -1,1 +1,1 @@
-"""Backends of the recurrence: reference, PyTorch calls, C, and Triton on CUDA."""
+"""Backends of the recurrence: reference, PyTorch operations, C, and Triton on CUDA."""

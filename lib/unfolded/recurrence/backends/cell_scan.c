@@ -1,8 +1,8 @@
-/* One recurrent layer in C: a scan through all frames, for a share of the batch.
+/* One recurrent layer in C: a scan over all time steps for a chunk of the batch.
  *
- * Samples do not meet in the recurrence, so that a thread takes its rows of the batch through all
- * frames and waits for nobody.  Backward, time is cut into pieces: after each, all threads together
- * add to what the weights get.  Compiled twice, for float and double.
+ * Samples are independent in the recurrence, so each thread processes the rows of its chunk through
+ * all time steps without synchronisation.  The backward pass splits time into blocks; after each
+ * block all threads accumulate the weight gradients.  Compiled twice, for float and double.
  */
 
 #ifndef REAL
@@ -18,20 +18,20 @@
 enum { ELMAN, INDEPENDENT, FAST, LSTM, GRU };
 enum { TANH, RELU, SOFT, SIGMOID };
 
-/* x, dx (frames, batch, features).  codes and, of LSTM, cells (frames + 1, batch, width) begin with
- * h0 and c0.  Gates (frames, batch, gates width): i f g o of LSTM, r z n and W_n h + b_n of GRU, φ
- * of FAST; null if they need not be kept.  W: w of INDEPENDENT; bias_h: the second one of LSTM and
- * GRU.  Backward, with grads: dh0, dc0 begin as the gradients in the last states; dU and dW may be
- * null, dbias is (gates width), and dab (2, width) has a part of the gradients in a and b by unit. */
+/* x, dx: (frames, batch, features).  codes and, for LSTM, cells: (frames + 1, batch, width), first
+ * h0 and c0.  kept: gates (frames, batch, gates width): i f g o of LSTM, r z n and W_n h + b_n of
+ * GRU, φ of FAST; null if not stored.  W: w for INDEPENDENT.  bias_h: second bias of LSTM and GRU.
+ * Backward pass, if grads is given: dh0 and dc0 initially contain the gradients of the last states;
+ * dU, dW may be null; dbias (gates width); dab (2, width): terms of da and db for each unit. */
 struct cell_job {
     long frames, batch, width, features, rows, piece, cell, phi;
     double a, b;
     const void *x, *U, *W, *bias, *bias_h, *grads;
     void *codes, *cells, *kept, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *room;
-    /* From here on its own, in the room. */
+    /* Internal fields, in the workspace. */
     void *input, *second_input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
-    double *sums; /* one after the other, of dbias and, of each share, dab */
-    long first, end, next; /* the frames of a piece, which the first of dgates belongs to */
+    double *sums; /* the sums of dbias, then those of dab for each chunk */
+    long first, end, next; /* the time steps of a block; dgates begins at first */
     fenv_t environment;
 };
 
@@ -40,10 +40,10 @@ static long sent_of(const struct cell_job *s) { return s->cell == GRU ? 3 : gate
 static long both_of(const struct cell_job *s) { return s->cell == GRU ? 2 : gates_of(s); }
 static long shares_of(const struct cell_job *s) { return (s->batch + s->rows - 1) / s->rows; }
 
-/* exp(y) = s + s p for |y| <= 87: s a power of two, p = exp(r) - 1 by its series to r^7. */
+/* exp(y) = s + s p for |y| <= 87: s is a power of two, p = exp(r) - 1 by its series to r^7. */
 static inline void parts_float(float y, float *s, float *p)
 {
-    const float shift = 12582912.0f; /* 1.5 2^23: what is added to it is rounded to a whole number */
+    const float shift = 12582912.0f; /* 1.5 2^23: adding it rounds to an integer */
     float k = y * 1.44269504f + shift, r;
     int32_t bits;
     memcpy(&bits, &k, 4);
@@ -63,12 +63,12 @@ static inline void parts_float(float y, float *s, float *p)
 static inline float sigmoid_float(float x)
 {
     float s, p, y = -x;
-    y = y > 87 ? 87 : y < -87 ? -87 : y; /* NaN passes */
+    y = y > 87 ? 87 : y < -87 ? -87 : y; /* NaN is preserved */
     parts_float(y, &s, &p);
     return 1 / (s < 8388608 ? (1 + s) + s * p : s + (1 + s * p));
 }
 
-/* With e = exp(-2 |x|): (1 - e) / (1 + e), or 1 - 2 e / (1 + e) where that loses less. */
+/* With e = exp(-2 |x|): (1 - e) / (1 + e), or 1 - 2 e / (1 + e) where it is more accurate. */
 static inline float tanh_float(float x)
 {
     float s, p, y = -2 * fabsf(x);
@@ -93,7 +93,7 @@ void NAME(pack)(struct packing *, team, long);
 void NAME(correlate)(struct correlation *, team, long);
 void NAME(multiply)(long, struct factors, struct factors, long, REAL *, long, int);
 
-/* v = φ(v).  A condition that is false for NaN must never choose a number. */
+/* v = φ(v).  NaN must propagate: a comparison that is false for NaN must not select a number. */
 void NAME(activate)(long phi, long many, REAL *v)
 {
     if (phi == TANH)
@@ -110,7 +110,7 @@ void NAME(activate)(long phi, long many, REAL *v)
             v[j] = NAME(sigmoid)(v[j]);
 }
 
-/* d = φ' d, by the value v that φ took. */
+/* d = φ' d, computed from the value v of φ. */
 static void NAME(slope)(long phi, long many, const REAL *v, REAL *restrict d)
 {
     if (phi == TANH)
@@ -292,7 +292,7 @@ static void NAME(backward_scan)(struct cell_job *s, long share, long rows)
     }
 }
 
-/* A thread that computes denormals differently from the caller would be slow, or wrong. */
+/* Use the denormal mode of the caller: another mode would be slow or give other results. */
 static void NAME(take_scans)(void *job)
 {
     struct cell_job *s = job;
@@ -309,15 +309,15 @@ static void NAME(take_scans)(void *job)
     fesetenv(&own);
 }
 
-/* A part of the room, if there is one yet. */
+/* Return a part of the workspace, or null before the workspace is allocated. */
 static void *NAME(carve)(REAL *room, long *used, long numbers)
 {
     long at = *used;
-    *used += (numbers + 15) / 16 * 16; /* lines of the cache */
+    *used += (numbers + 15) / 16 * 16; /* align to cache lines */
     return room ? room + at : 0;
 }
 
-/* Lay out the room, and return how many numbers it takes. */
+/* Assign the parts of the workspace and return its size in numbers. */
 long NAME(cell_scan_room)(struct cell_job *s)
 {
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
@@ -339,7 +339,7 @@ long NAME(cell_scan_room)(struct cell_job *s)
     return used;
 }
 
-/* Lay down a matrix (rows, columns) for products with its transpose or, backward, with itself. */
+/* Pack a matrix (rows, columns) for products with its transpose or, backward, with itself. */
 static void NAME(lay_down)(long rows, long columns, const REAL *from, void *to, int back,
                            team start, long threads)
 {
@@ -348,7 +348,7 @@ static void NAME(lay_down)(long rows, long columns, const REAL *from, void *to, 
     NAME(pack)(back ? &itself : &forth, start, threads);
 }
 
-/* Columns of dgates, from one on, with x and with the states before, of a piece. */
+/* Multiply columns of dgates, from column from on, with x and the previous states of a block. */
 static void NAME(correlate_gates)(struct cell_job *s, long from, long many, REAL *dU, REAL *dW,
                                   team start, long threads)
 {
@@ -360,7 +360,7 @@ static void NAME(correlate_gates)(struct cell_job *s, long from, long many, REAL
     NAME(correlate)(&job, start, threads);
 }
 
-/* Add to the gradients in U, W and the biases what a piece of dgates sends. */
+/* Accumulate the gradients of U, W and the biases from one block of dgates. */
 static void NAME(gather)(struct cell_job *s, team start, long threads)
 {
     long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h;
@@ -389,7 +389,7 @@ static void NAME(run_forward)(struct cell_job *s, team start, long threads)
     long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
     const REAL *bias = s->bias, *more = s->bias_h;
     REAL *offset = s->offset;
-    for (long j = 0; j < wide; j++) /* of GRU, b_n of the input and of the state lie apart */
+    for (long j = 0; j < wide; j++) /* GRU has separate b_n for input and state */
         offset[j] = j >= sent ? more[j - h] : bias[j] + (more && j < both ? more[j] : 0);
     NAME(run_scans)(s, start, threads);
 }
@@ -415,7 +415,7 @@ static void NAME(run_backward)(struct cell_job *s, team start, long threads)
     }
 }
 
-/* Forward, fill codes, cells and gates; backward, all gradients. */
+/* Forward pass: compute codes, cells and gates.  Backward pass: compute all gradients. */
 void NAME(cell_scan)(struct cell_job *s, team start, long threads)
 {
     long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h, features = s->features;

@@ -1,8 +1,8 @@
-/* One layer of the recurrence, element by element: see reference.py, which says the same in PyTorch.
+/* Element-wise operations of one layer; reference.py implements the same operations in PyTorch.
  *
- * Included twice, for float and double.  Every array lies row after row; a, b, da, db have one
- * row.  residual, extra and centre may be null: nothing is added, and Φ leans to 0 alone.
- * A condition that is false for NaN must never choose a number: NaN has to reach the loss.
+ * Included twice, for float and double.  All arrays are row-major; a, b, da and db have one row.
+ * residual, extra and centre may be null: then nothing is added, and Φ has the centre 0.
+ * NaN must propagate to the loss: a comparison that is false for NaN must not select a number.
  */
 
 #ifndef REAL
@@ -68,8 +68,8 @@ void NAME(backward)(long rows, long width, const REAL *gradient, const REAL *ext
         }
 }
 
-/* da = Σ ∂Φ/∂a g and db = Σ ∂Φ/∂b g over the rows, where du = g on the pieces of slope one:
- * in double precision, for there may be thousands of rows. */
+/* da = Σ ∂Φ/∂a g and db = Σ ∂Φ/∂b g over the rows, where du = g on the pieces of slope one.
+ * The sums are in double precision because there may be thousands of rows. */
 void NAME(slopes)(long rows, long width, const REAL *du, const REAL *value, const REAL *centre,
                   double *restrict da, double *restrict db)
 {

@@ -1,4 +1,4 @@
-"""Which element-wise kernels serve a tensor: C on the CPU, Triton on CUDA, else PyTorch's."""
+"""Selection of the element-wise kernels: C on the CPU, Triton on CUDA, else PyTorch."""
 
 import functools
 import warnings
@@ -10,7 +10,7 @@ from unfolded.recurrence.backends import native, reference
 
 
 def select(rows: torch.Tensor, pull: torch.Tensor | None) -> ModuleType | native.NativeKernels:
-    """Return what has the functions of reference.py, the fastest for such rows (…, batch, h)."""
+    """Return the fastest implementation of reference.py for rows (…, batch, h)."""
     if rows.is_cuda:
         return _on_cuda()
     if rows.ndim == 2 and rows.dtype in native.SUFFIX and native.serves():
@@ -23,7 +23,7 @@ def _on_cuda() -> ModuleType:
     try:
         from unfolded.recurrence.backends import triton_kernels
 
-        # Triton needs a compiler of its own, and only says so at the first launch.
+        # Triton needs a separate compiler and reports a missing one only at the first launch.
         rows, row = torch.ones(5, 2, 3, device="cuda").unbind(), torch.ones(1, 3, device="cuda")
         triton_kernels.forward(*rows[:2], None, rows[2], None, rows[2], row, row, rows[3])
         triton_kernels.backward(rows[0], None, *rows[2:4], None, row, row, rows[1], rows[4])

@@ -1,6 +1,6 @@
-/* Matrices as the loops of scan.c read them: laid down, transposed, multiplied.
+/* Matrix routines for the loops of scan.c: packing, transposition, multiplication.
  *
- * Compiled twice, for float and double, with products and sums contracted (-ffp-contract=fast).
+ * Compiled twice, for float and double, with fused multiply-add (-ffp-contract=fast).
  */
 
 #ifndef REAL
@@ -10,7 +10,7 @@
 #include "matmul.h"
 #include "threads.h"
 
-/* A tile of the result stays in registers: ROWS rows of VECTORS vectors, of 32 or 16 registers. */
+/* Registers hold a tile of the result: ROWS rows of VECTORS vectors, of 32 or 16 registers. */
 #if defined(__AVX512F__)
 enum { BYTES = 64, ROWS = 8, VECTORS = 2 };
 #elif defined(__AVX__)
@@ -28,8 +28,8 @@ struct transposition {
     long next;
 };
 
-/* A correlation takes so many strips of p and rows at a time: a panel of B and a strip of p then
- * stay in the nearest cache, and all that are taken in the next one. */
+/* A correlation processes STRIPS strips of p with LONGEST rows at once: a panel of B and one strip
+ * then fit in the L1 cache, and all strips fit in the L2 cache. */
 enum { LONGEST = 256, STRIPS = 12 };
 
 #define THIS "matmul.c"
@@ -39,15 +39,15 @@ enum { LONGEST = 256, STRIPS = 12 };
 
 typedef REAL NAME(vector) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 enum { NAME(LANES) = BYTES / sizeof(REAL), NAME(PANEL) = VECTORS * NAME(LANES) };
-enum { NAME(LINE) = 64 / sizeof(REAL) }; /* of cache */
+enum { NAME(LINE) = 64 / sizeof(REAL) }; /* numbers per cache line */
 
-/* How many numbers a matrix (inner, columns) takes when it is packed. */
+/* Return the packed size of a matrix (inner, columns) in numbers. */
 long NAME(packed)(long inner, long columns)
 {
     return (columns + NAME(PANEL) - 1) / NAME(PANEL) * NAME(PANEL) * inner;
 }
 
-/* By way of a block that lies together; inlined, for where the sizes are constant it is faster. */
+/* Transpose through a contiguous block; inlining makes constant block sizes faster. */
 static inline void NAME(transpose_block)(long rows, long columns, const REAL *from, long from_step,
                                          REAL *to, long to_step)
 {
@@ -91,7 +91,7 @@ static void NAME(pack_panels)(void *job)
     }
 }
 
-/* Lay a matrix (inner, columns) down panel after panel, each with its columns side by side. */
+/* Pack a matrix (inner, columns) into panels; the columns of a panel are adjacent in memory. */
 void NAME(pack)(struct packing *packing, team start, long threads)
 {
     packing->next = 0;
@@ -123,8 +123,8 @@ void NAME(transpose)(struct transposition *transposition, team start, long threa
     begin(start, NAME(transpose_lines), transposition, threads);
 }
 
-/* sum += p B for one panel of B and at most ROWS rows of p; rows that lack repeat the last.
- * Inlined, for with a constant p_next it is faster. */
+/* sum += p B for one panel of B and at most ROWS rows of p; missing rows repeat the last row.
+ * Inlined because a constant p_next is faster. */
 static inline void NAME(add_tile)(NAME(vector) sum[ROWS][VECTORS], long rows, const REAL *p,
                                   long p_step, long p_next, long inner, const REAL *panel)
 {
@@ -139,7 +139,7 @@ static inline void NAME(add_tile)(NAME(vector) sum[ROWS][VECTORS], long rows, co
     }
 }
 
-/* Write so many columns of a tile, or add them. */
+/* Write at most one panel of columns of a tile to out, or add them to out. */
 static inline void NAME(put_tile)(NAME(vector) sum[ROWS][VECTORS], long rows, long columns,
                                   REAL *out, long width, int add)
 {
@@ -158,7 +158,7 @@ static inline void NAME(put_tile)(NAME(vector) sum[ROWS][VECTORS], long rows, lo
     }
 }
 
-/* out = p B + q C, or out += that: out (rows, columns) with so many numbers from row to row. */
+/* out = p B + q C, or out += p B + q C; out (rows, columns) with row stride width. */
 void NAME(multiply)(long rows, struct factors first, struct factors second, long columns, REAL *out,
                     long width, int add)
 {
@@ -183,11 +183,11 @@ void NAME(product)(long rows, const REAL *p, long inner, const REAL *B, long col
     NAME(multiply)(rows, one, none, columns, out, columns, 0);
 }
 
-/* Lay down some columns of p strip after strip of ROWS of them, and add to their sums. */
+/* Pack columns of p into strips of ROWS columns, and add each column to its sum. */
 static void NAME(pack_strips)(long rows, long columns, const REAL *p, long step, REAL *strips,
                               double *sums)
 {
-    REAL sum[STRIPS * ROWS] = {0}; /* of a few rows, so that single precision will do */
+    REAL sum[STRIPS * ROWS] = {0}; /* over few rows, so single precision suffices */
     for (long k = 0; k < rows; k++, p += step, strips += ROWS) {
         for (long i = 0; i < columns; i++)
             sum[i] += p[i];
@@ -228,8 +228,8 @@ static void NAME(take_correlations)(void *job)
     }
 }
 
-/* out (inner, columns) = p^T B for each B, and add the rows of p to sums: what matrices and biases
- * get.  Where an out is null nothing is written. */
+/* Compute out (inner, columns) = p^T B for each B (weight gradients), and add the rows of p to sums
+ * (bias gradients).  A product with out null is skipped. */
 void NAME(correlate)(struct correlation *correlation, team start, long threads)
 {
     correlation->next = 0;

@@ -1,12 +1,12 @@
-/* What the products of matmul.c are given; each job that threads share begins with next at 0. */
+/* Arguments of the routines in matmul.c; next is the counter shared by the threads, initially 0. */
 
-/* p (rows, inner) with so many numbers from row to row, and B (inner, columns) packed. */
+/* p (rows, inner) with row stride step, and B (inner, columns) packed. */
 struct factors {
     const void *p, *B;
     long step, inner;
 };
 
-/* A matrix (inner, columns) with these steps between its numbers. */
+/* A matrix (inner, columns) with its strides. */
 struct packing {
     long inner, columns, inner_step, column_step;
     const void *from;
@@ -14,7 +14,7 @@ struct packing {
     long next;
 };
 
-/* p (rows, inner) with so many numbers from row to row, each B (rows, columns) packed, or null. */
+/* p (rows, inner) with row stride step, and each B (rows, columns), packed or null. */
 struct correlation {
     long rows, inner, step;
     const void *p;
@@ -24,6 +24,6 @@ struct correlation {
         void *out;
     } with[2];
     double *sums;
-    int add; /* to what is in out already */
+    int add; /* whether to add to out */
     long next;
 };

@@ -1,4 +1,4 @@
-"""The engine in C (elementwise.c, matmul.c, cell_scan.c, scan.c), compiled at first use."""
+"""The C kernels (elementwise.c, matmul.c, cell_scan.c, scan.c), compiled at first use."""
 
 import contextlib
 import ctypes
@@ -21,8 +21,8 @@ from unfolded.errors import RecordError
 from unfolded.recurrence.backends import selection
 from unfolded.runtime import cpuinfo
 
-# Products and sums are contracted in matrix products and in scans. The element-wise kernels of
-# elementwise.c must give the result of reference.py to the last bit.
+# Matrix products and scans use fused multiply-add. The element-wise kernels of elementwise.c
+# must agree with reference.py bit for bit.
 _SOURCES = {
     "elementwise.c": "-ffp-contract=off",
     "matmul.c": "-ffp-contract=fast",
@@ -50,13 +50,13 @@ _ARGUMENTS = {
 
 
 def serves() -> bool:
-    """Return whether there are compiled kernels, and none was chosen in their place."""
+    """Return whether compiled kernels are available and no other backend is selected."""
     return selection.chosen() in (None, "native") and library() is not None
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """Return the compiled kernels, or None where they cannot be had."""
+    """Return the compiled kernels, or None if they are not available."""
     compiler = os.environ.get("CC") or shutil.which("cc")
     if compiler is None:
         return None
@@ -71,7 +71,7 @@ def library() -> ctypes.CDLL | None:
 
 
 def _place(compiler: str) -> Path:
-    """Return where the library for this source, compiler and processor lies."""
+    """Return the path of the library for this source, compiler and processor."""
     names = (*_SOURCES, "matmul.h", "threads.h", "precisions.h")
     sources = (_source(name).read_text() for name in names)
     what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), _processor())
@@ -85,7 +85,7 @@ def _source(name: str) -> Path:
 
 
 def _cache() -> Path:
-    import pooch  # only here: a machine that lacks it computes in PyTorch
+    import pooch  # imported here because it is optional: PyTorch is the fallback
 
     return Path(pooch.os_cache("unfolded"))
 
@@ -97,7 +97,7 @@ def _compile(compiler: list[str], path: Path) -> None:
         if not any(_builds(compiler, target, more) for more in (["-march=native"], [])):
             raise OSError("no compiler that works")
         content = Path(target).read_bytes()
-    # A library that was cut short would kill the process that reads it.
+    # Loading a truncated library would crash the process, so a hash is appended.
     files.write(path, content + hashlib.sha256(content).digest())
 
 
@@ -114,7 +114,7 @@ def _succeeds(command: list[str]) -> bool:
 
 
 def _processor() -> str:
-    """Return what identifies a processor: several machines may share a home folder."""
+    """Return an identifier of the processor, because machines may share a home folder."""
     flags = (line for line in cpuinfo() if line.startswith(("flags", "Features")))
     return next(flags, platform.processor())
 
@@ -139,9 +139,9 @@ def _load(path: Path) -> ctypes.CDLL:
 
 @functools.cache
 def openmp_launcher():
-    """Return the function that starts PyTorch's own threads: a second team would stand in its way.
+    """Return the function that starts PyTorch's OpenMP threads, to avoid a second thread pool.
 
-    It has the name that GNU's and LLVM's OpenMP share; None where PyTorch runs on something else.
+    GNU and LLVM OpenMP have this function. Returns None if PyTorch uses another thread library.
     """
     try:
         return ctypes.CDLL(None).GOMP_parallel
@@ -150,7 +150,7 @@ def openmp_launcher():
 
 
 def parallel_call(name: str, dtype: torch.dtype, job: ctypes.Structure) -> None:
-    """Call a function of the library that shares its job among the threads."""
+    """Call a library function that distributes a job over the threads."""
     function = getattr(library(), f"{name}_{SUFFIX[dtype]}")
     function(ctypes.addressof(job), openmp_launcher(), torch.get_num_threads())
 
@@ -161,14 +161,14 @@ class _Transposition(ctypes.Structure):
 
 
 def transposed(x: Tensor) -> Tensor:
-    """Return the transpose of a contiguous x (rows, columns), contiguous too."""
+    """Return the contiguous transpose of a contiguous x (rows, columns)."""
     y = x.new_empty(x.shape[::-1])
     parallel_call("transpose", x.dtype, _Transposition(*x.shape, x.data_ptr(), y.data_ptr(), 0))
     return y
 
 
 class NativeKernels:
-    """The functions of reference.py, for contiguous tensors on the CPU and one pull as a number."""
+    """The functions of reference.py for contiguous tensors on the CPU; the pull is one number."""
 
     def __init__(self, dtype: torch.dtype, pull: float):
         suffix, self._pull = SUFFIX[dtype], pull
@@ -177,21 +177,21 @@ class NativeKernels:
         self._slopes = getattr(library(), f"slopes_{suffix}")
 
     def forward(self, u, s, residual, hbar, pull, centre, a, b, out) -> None:
-        """As reference.forward."""
+        """See reference.forward."""
         self._forward(
             *u.shape, u.data_ptr(), s.data_ptr(), _at(residual), hbar.data_ptr(), self._pull,
             _at(centre), a.data_ptr(), b.data_ptr(), out.data_ptr(),
         )  # fmt: skip
 
     def backward(self, gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
-        """As reference.backward."""
+        """See reference.backward."""
         self._backward(
             *du.shape, gradient.data_ptr(), _at(extra), value.data_ptr(), _at(centre), self._pull,
             a.data_ptr(), b.data_ptr(), du.data_ptr(), dhbar.data_ptr(),
         )  # fmt: skip
 
     def slopes(self, du, value, centre):
-        """As reference.slopes."""
+        """See reference.slopes."""
         da, db = both = torch.zeros(2, du.shape[-1], dtype=torch.float64)
         self._slopes(
             *(*du.shape, du.data_ptr(), value.data_ptr()),

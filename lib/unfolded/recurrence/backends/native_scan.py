@@ -1,4 +1,4 @@
-"""The two loops of the engine in C, on the CPU: each thread takes a share of the batch."""
+"""The forward and backward loops in C on the CPU; each thread processes a chunk of the batch."""
 
 import ctypes
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from torch import Tensor
 from unfolded.recurrence.backends import native, selection
 
 SAMPLES, FRAMES = 4, 8
-"""Samples a thread and frames from which these loops win: with fewer samples, all threads together
-make one product after the other; with fewer frames, laying down the weights takes too long."""
+"""Fewest samples per thread and fewest time steps for which the C loops are faster: with fewer
+samples, parallel matrix products are faster; with fewer time steps, packing takes too long."""
 
 
 class _Matrix(ctypes.Structure):
@@ -36,12 +36,12 @@ class _ScanJob(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("dhbar", "carry", "dx", "scratch", "slopes")),
         ("scratch_size", ctypes.c_long),
         ("next", ctypes.c_long),
-        ("environment", ctypes.c_byte * 256),  # a fenv_t, which is shorter everywhere
+        ("environment", ctypes.c_byte * 256),  # upper bound of the size of fenv_t
     ]
 
 
 def serves(xs: Tensor) -> bool:
-    """Return whether these loops are the fastest for frames (…, T, batch, n)."""
+    """Return whether the C loops are the fastest backend for frames (…, T, batch, n)."""
     threads = torch.get_num_threads()
     forced = selection.chosen() == "native"
     return (
@@ -55,13 +55,13 @@ def serves(xs: Tensor) -> bool:
 
 
 class NativeScan:
-    """The loops for one `Scan`, with the products that its direction needs; see scan.c."""
+    """The C loops of one `Scan` in one direction, with their packed matrices; see scan.c."""
 
     def __init__(self, scan, link: Sequence[Tensor], layers: Sequence, inputs: Sequence[Tensor]):
-        """Lay down what each product multiplies with: x ↦ x W₁ᵀ, or (x W₁ᵀ) W₂ᵀ for two factors.
+        """Pack the matrices of all products: x ↦ x W₁ᵀ, or (x W₁ᵀ) W₂ᵀ for two factors.
 
-        ``link`` and each of ``layers`` are such factors, (h, h), or (k, h) and (h, k); layers may
-        be one and the same object. ``inputs``: U_l, or U_lᵀ backward, one a layer or one for all.
+        ``link`` and each entry of ``layers`` are lists of factors: (h, h), or (k, h) and (h, k).
+        Layers may share one list. ``inputs``: U_l, or U_lᵀ backward, one per layer or one for all.
         """
         depth, _, batch, width = scan.sizes
         self._threads, features = torch.get_num_threads(), scan.xs.shape[-1]
@@ -82,13 +82,13 @@ class NativeScan:
         )  # fmt: skip
 
     def forward(self, x: Tensor, values: Sequence[Tensor]) -> None:
-        """Fill p_0 … p_d (frames, batch, h) from x (frames, batch, n) and the frame before p_d."""
+        """Compute p_0 … p_d (frames, batch, h) from x (frames, batch, n) and the previous code."""
         self._run("scan_forward", values, x=x)
 
     def backward(self, values, grads: Tensor, du, dhbar: Tensor, carry: Tensor, dx) -> list[Tensor]:
-        """Fill du and dhbar, turn the gradient in the last code into that in the one before p_d.
+        """Compute du and dhbar; replace the last code's gradient in carry by the previous one's.
 
-        Adds to ``dx``, unless that is None. Returns the gradients in a and b, (d, h) each.
+        Adds to ``dx`` unless it is None. Returns the gradients of a and b, (d, h) each.
         """
         depth, width = self._sweep.depth, self._sweep.width
         slopes = self._like.new_zeros(self._threads, 2, depth, width, dtype=torch.float64)
@@ -110,7 +110,7 @@ class NativeScan:
         return _Matrix(first, *second, inner=len(factors[0]) if second else 0)
 
     def _packed(self, W: Tensor) -> int:
-        """Lay down Wᵀ as products read it, and return where it lies."""
+        """Pack Wᵀ for the products, and return the address of the result."""
         columns, inner = W.shape
         packed = getattr(native.library(), f"packed_{native.SUFFIX[W.dtype]}")
         target = self._room(packed(inner, columns)).data_ptr()

@@ -1,10 +1,10 @@
-"""The element-wise work of one layer in PyTorch: for any device, dtype and leading dimension."""
+"""Element-wise operations of one layer in PyTorch, for any device, dtype and leading dimensions."""
 
 import torch
 
 
 def forward(u, s, residual, hbar, pull, centre, a, b, out) -> None:
-    """Write Φ(u + s + residual + pull ħ; centre, a, b) to ``out``; a centre of None is 0."""
+    """Write Φ(u + s + residual + pull ħ; centre, a, b) to ``out``; a centre of None means 0."""
     v = u + s
     if residual is not None:
         v = v + residual
@@ -21,7 +21,7 @@ def forward(u, s, residual, hbar, pull, centre, a, b, out) -> None:
 
 
 def backward(gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
-    """Write ∂Φ/∂u g to ``du`` and add what ħ receives to ``dhbar``, where g = gradient + extra."""
+    """Write ∂Φ/∂u g to ``du`` and add the gradient of ħ to ``dhbar``; g = gradient + extra."""
     g = gradient if extra is None else gradient + extra
     line, follows = pieces(value, centre, a, b)
     du.copy_(torch.where(line, g, 0))
@@ -32,9 +32,9 @@ def backward(gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
 
 
 def pieces(value, centre, a, b):
-    """Return where Φ has slope one, and where it follows its centre, by the value that it took.
+    """Return where Φ has slope one in u and where it has slope one in its centre, given its value.
 
-    As in prox.py: a kink counts to its plateau; a plateau whose threshold is zero has no width.
+    As in prox.py, a kink belongs to its plateau; a plateau with a threshold of zero has zero width.
     """
     off_zero = (value != 0) | (a == 0)
     if centre is None:

@@ -1,8 +1,8 @@
-/* The two loops of the engine in C: what scan.py does frame by frame, for a share of the batch.
+/* The forward and backward loops in C for a chunk of the batch; scan.py has the loops in Python.
  *
- * Samples do not meet in the recurrence, so that a thread takes its rows of the batch through all
- * frames and layers and waits for nobody.  Compiled twice, for float and double; element-wise work
- * is that of elementwise.c, products are those of matmul.c.
+ * Samples are independent in the recurrence, so each thread processes the rows of its chunk through
+ * all time steps and layers without synchronisation.  Compiled twice, for float and double, with
+ * the element-wise operations of elementwise.c and the products of matmul.c.
  */
 
 #ifndef REAL
@@ -12,19 +12,19 @@
 
 #include "threads.h"
 
-/* p B, or (p B) B₂ with a second factor, both packed: inner is the width of p B there, else 0. */
+/* p B, or (p B) B₂ with a second factor, both packed; inner is the width of p B for two, else 0. */
 struct matrix {
     const void *first, *second;
     long inner;
 };
 
-/* values: p_0 … p_d, the last one with a frame more before it; x, forward; du and all after it,
- * backward.  Each lies (frames, batch, width), or features in place of width. */
+/* values: p_0 … p_d; the last has one more, earlier frame.  x: forward pass only; du and all later
+ * fields: backward pass only.  Shapes: (frames, batch, width), or features instead of width. */
 struct scan_job {
-    long frames, batch, width, depth, features, rows, soft, residual; /* rows of a share */
+    long frames, batch, width, depth, features, rows, soft, residual; /* rows of a chunk */
     double pull;
     struct matrix link;
-    const struct matrix *layers, *inputs; /* inputs: U_l, one a layer or one and null for all */
+    const struct matrix *layers, *inputs; /* inputs: U_l for each layer, or one U and then null */
     const void *a, *b, *x, *const *values, *const *du, *grads;
     void *dhbar, *carry, *dx, *scratch; /* dx may be null */
     double *slopes;
@@ -88,7 +88,7 @@ static void NAME(add)(long many, const REAL *from, REAL *restrict to)
         to[i] += from[i];
 }
 
-/* dx += U_l^T du; where one U serves all layers, only after the last of them, for their sum. */
+/* dx += U_l^T du; if the layers share U, add U^T times the sum of du over all layers once. */
 static void NAME(send)(struct scan_job *s, long l, long rows, long at, const REAL *du, REAL *whole,
                        REAL *inside)
 {
@@ -138,7 +138,7 @@ static void NAME(backward_share)(struct scan_job *s, long share, long rows, REAL
     }
 }
 
-/* A thread that computes denormals differently from the caller would be slow, or wrong. */
+/* Use the denormal mode of the caller: another mode would be slow or give other results. */
 static void NAME(take_shares)(struct scan_job *s, void (*run)(struct scan_job *, long, long, REAL *))
 {
     fenv_t own;
@@ -155,7 +155,7 @@ static void NAME(take_shares)(struct scan_job *s, void (*run)(struct scan_job *,
 static void NAME(take_forward)(void *s) { NAME(take_shares)(s, NAME(forward_share)); }
 static void NAME(take_backward)(void *s) { NAME(take_shares)(s, NAME(backward_share)); }
 
-/* Fill p_0 … p_d from the code before them and x. */
+/* Compute p_0 … p_d from x and the previous code. */
 void NAME(scan_forward)(struct scan_job *s, team start, long threads)
 {
     s->next = 0;
@@ -163,8 +163,8 @@ void NAME(scan_forward)(struct scan_job *s, team start, long threads)
     begin(start, NAME(take_forward), s, threads);
 }
 
-/* Fill du and dhbar, turn the gradient in the last code into that in the code before the first,
- * and add to dx and, each share to its own, to the slopes (2, depth, width). */
+/* Compute du and dhbar; replace the last code's gradient in carry by that of the previous code.
+ * Add to dx and, for each chunk separately, to the slopes (2, depth, width). */
 void NAME(scan_backward)(struct scan_job *s, team start, long threads)
 {
     s->next = 0;

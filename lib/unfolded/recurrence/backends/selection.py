@@ -1,4 +1,4 @@
-"""The backend that computes the recurrences: by default the fastest for machine and sizes."""
+"""Selection of the backend; the default is the fastest one for the machine and the sizes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -24,5 +24,5 @@ def selected(name: str) -> Iterator[None]:
 
 
 def chosen() -> str | None:
-    """Return the selected backend, or None for the fastest."""
+    """Return the selected backend, or None for the default."""
     return _chosen

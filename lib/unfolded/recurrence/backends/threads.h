@@ -1,4 +1,4 @@
-/* Work that threads share. */
+/* Distribution of work over threads. */
 
 /* Start a team of threads, each of which calls work(job): OpenMP's GOMP_parallel, or null. */
 typedef void (*team)(void (*work)(void *), void *job, unsigned threads, unsigned flags);

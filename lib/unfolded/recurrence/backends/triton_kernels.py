@@ -1,6 +1,6 @@
-"""The element-wise work of one layer in Triton, which PyTorch brings along where it has CUDA.
+"""Element-wise operations of one layer in Triton, which is installed with PyTorch for CUDA.
 
-As reference.py, for rows (runs, batch, h) or (batch, h) of which only the runs may lie apart.
+As reference.py, for rows (runs, batch, h) or (batch, h); only the runs may be non-contiguous.
 """
 
 import triton
@@ -14,7 +14,7 @@ _BLOCK = 512
 
 
 def forward(u, s, residual, hbar, pull, centre, a, b, out) -> None:
-    """As portable.forward."""
+    """See reference.forward."""
     tensors = (u, s, residual, hbar, pull, a, b, out)
     _forward[_grid(u)](
         *tensors, *map(_apart, tensors), *_sizes(u), ADD=residual is not None,
@@ -23,7 +23,7 @@ def forward(u, s, residual, hbar, pull, centre, a, b, out) -> None:
 
 
 def backward(gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
-    """As portable.backward."""
+    """See reference.backward."""
     tensors = (gradient, extra, value, centre, pull, a, b, du, dhbar)
     _backward[_grid(du)](
         *tensors, *map(_apart, tensors), *_sizes(du), ADD=extra is not None,
@@ -40,7 +40,7 @@ def _grid(rows) -> tuple[int, int]:
 
 
 def _apart(tensor) -> int:
-    """Return how many numbers lie between one run and the next."""
+    """Return the stride between two runs, in numbers."""
     return tensor.stride(0) if tensor is not None and tensor.ndim == 3 else 0
 
 
@@ -60,7 +60,7 @@ def _forward(
     if PULL:
         v += tl.load(pull + run * dpull) * h
     tau1, tau2 = tl.load(a + run * da + unit, inside), tl.load(b + run * db + unit, inside)
-    # As in elementwise.c: a condition that is false for NaN must never choose a number.
+    # As in elementwise.c, a comparison that is false for NaN must not select a number.
     above, below = v + (tau1 + tau2), v - (tau1 + tau2)
     if SOFT:
         middle = tl.zeros_like(v)
