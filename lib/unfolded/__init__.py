@@ -1,3 +1,3 @@
-"""Unfolded recurrent networks: the solvers, the networks made of them, and their bounds."""
+"""Unfolded recurrent networks: iterative solvers, networks based on them, and their bounds."""
 
 __version__ = "0.1.0"

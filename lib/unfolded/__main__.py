@@ -1,4 +1,4 @@
-"""The command line: train one network, sweep a table, collect the results."""
+"""The command line: train one network, train all runs of a table, collect the results."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ _HOW = ("device", "store", "again")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors are one line on standard error and a non-zero exit."""
+    """Run one command; errors are one line on standard error with a non-zero exit status."""
     options = parser(COMMANDS).parse_args(arguments)
     try:
         return options.command(options)
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"unfolded: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # The reader of the output has gone; Python must not try to flush to it at its end.
+        # The output pipe is closed; prevent Python from flushing to it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (MemoryError, RuntimeError) as error:
@@ -84,7 +84,7 @@ def _tables(options: argparse.Namespace) -> int:
 
 
 def _how(options: argparse.Namespace) -> dict[str, object]:
-    """Return what says how to run, and not what."""
+    """Return the options that control how to run, without those that define the run."""
     progress = not options.quiet
     return {"progress": progress} | {name: getattr(options, name) for name in _HOW}
 
@@ -102,7 +102,7 @@ def _summary(row: dict) -> str:
 def _config(options: argparse.Namespace, **other) -> RunConfig:
     given = vars(options) | other
     if getattr(options, "models", None):
-        given["model"] = options.models[0]  # whose options the base may have
+        given["model"] = options.models[0]  # the base may have options of this model
     known = {field.name for field in fields(RunConfig)}
     return RunConfig(**{name: value for name, value in given.items() if name in known})
 
@@ -113,7 +113,7 @@ COMMANDS = {
     "grid": _grid,
     "tables": _tables,
 }
-"""What each command does."""
+"""The function of each command."""
 
 if __name__ == "__main__":
     sys.exit(main())

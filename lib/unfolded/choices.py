@@ -1,4 +1,4 @@
-"""The values that options of networks, data and runs can take, without the code behind them."""
+"""The possible values of the options of networks, data and runs."""
 
 from unfolded.errors import ConfigError, complain
 
@@ -6,12 +6,12 @@ UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 """The unfolded networks."""
 
 STACKED = ("srnn", "lstm", "gru", "indrnn", "fastrnn", "spectralrnn")
-"""The stacked networks that they are compared with."""
+"""The stacked networks of the comparison."""
 
 MODELS = (*UNFOLDED, *STACKED)
 
 SOURCES = ("digits", "mnist", "moving-mnist")
-"""Sources of frames: embedded digits, MNIST in the published generator, the released file."""
+"""Sources of frames: embedded digits, MNIST with the published generator, the released file."""
 
 REDUCTIONS = ("bilinear", "area", "antialiased")
 """Filters that reduce a frame from 64x64 to 16x16 pixels."""
@@ -20,13 +20,13 @@ POSITIVITY = ("exp", "softplus", "free")
 """Parametrisations of the positive parameters c, λ1, λ2 and g."""
 
 REWEIGHTING = ("Z+g", "Z", "g")
-"""The reweighting parameters of reweighted-RNN that are trained."""
+"""The trained reweighting parameters of reweighted-RNN."""
 
 MEMORY = ("on", "off")
 """Whether the link G (F in SISTA-RNN) to the previous frame is trained, or fixed at zero."""
 
 GROUP_SIZE = 8
-"""The number of runs that a GPU trains in one group, unless another is given."""
+"""The default number of runs that a GPU trains in one group."""
 
 VARIANTS: dict[str, dict[str, dict[str, object]]] = {
     "indrnn": {
@@ -36,10 +36,10 @@ VARIANTS: dict[str, dict[str, dict[str, object]]] = {
     "fastrnn": {"scaled": {"std": 0.01}},
     "spectralrnn": {"few-reflectors": {"reflectors": 16}},
 }
-"""By network, options other than the defaults that a run can name. IndRNN "ones": w = 1 and no
-bound, the defaults of the code that the paper names; "unbounded": no bound, as its authors advise
-for 20 frames. FastRNN "scaled": W and U drawn with a tenth of the standard deviation of EdgeML.
-SpectralRNN "few-reflectors": 16 in each factor, a setting that comes with its authors' code."""
+"""Named non-default options of each network. IndRNN "ones": w = 1 and no bound, the defaults of the
+code named in the paper; "unbounded": no bound, as recommended by the authors for 20 frames.
+FastRNN "scaled": initial W and U with a tenth of the standard deviation in EdgeML.
+SpectralRNN "few-reflectors": 16 in each factor, a setting in the code of its authors."""
 
 
 def variant_options(model: str, variant: str) -> dict[str, object]:

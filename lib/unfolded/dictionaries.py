@@ -10,7 +10,7 @@ from unfolded.errors import ConfigError, complain
 
 
 def overcomplete_dct(n0: int, h: int, *, dtype: torch.dtype = torch.float32) -> Tensor:
-    r"""Return an overcomplete DCT dictionary with as many atoms as asked for.
+    r"""Return an overcomplete DCT dictionary with the requested number of atoms.
 
     In one dimension with :math:`K \ge N` frequencies the atoms are the columns of
 
@@ -19,12 +19,12 @@ def overcomplete_dct(n0: int, h: int, *, dtype: torch.dtype = torch.float32) -> 
     the first N rows of the orthonormal K-point DCT, so that :math:`DD^\top = I`; with
     :math:`K < N` they are the K lowest atoms of the orthonormal N-point DCT. If ``n0`` is a
     square, frames are images: the dictionary is the Kronecker product over a square grid of
-    :math:`\lceil\sqrt h\rceil^2` frequencies, of which the ``h`` lowest (by the sum of the two
-    frequencies) are kept. A square ``h >= n0`` gives a tight frame, and every width of Table 2
-    has full rank; a width just above n0 that is no square may fall a few short of it.
+    :math:`\lceil\sqrt h\rceil^2` frequencies, reduced to the ``h`` lowest (by the sum of the two
+    frequencies). A square ``h >= n0`` gives a tight frame, and every width of Table 2 has full
+    rank; a non-square width slightly above n0 may have a slightly smaller rank.
 
     Shapes: result (n0, h). Raises ConfigError if a size is not positive.
-    Source: §4 of the paper names the DCT and the widths 2^7 … 2^12, half of which are no squares.
+    Source: §4 of the paper states the DCT and the widths 2^7 … 2^12, half of which are not squares.
 
     >>> D = overcomplete_dct(256, 1024, dtype=torch.float64)
     >>> bool(torch.allclose(D @ D.T, torch.eye(256, dtype=torch.float64)))
@@ -52,9 +52,9 @@ def _cosines(N: int, K: int) -> np.ndarray:
 def sensing_matrix(n: int, n0: int, *, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
     r"""Draw A from the uniform distribution on :math:`\pm\tfrac12\sqrt{6/(n+n_0)}`.
 
-    Shapes: result (n, n0). The draw depends on nothing but the sizes and the seed, so that
-    networks of all kinds measure with the same A before training.
-    Source: the authors' code of ℓ1-ℓ1-RNN; the paper itself does not say.
+    Shapes: result (n, n0). The draw depends only on the sizes and the seed, so that all kinds of
+    networks have the same initial A.
+    Source: the authors' code of ℓ1-ℓ1-RNN; the paper does not specify it.
 
     >>> sensing_matrix(51, 256, seed=0).shape
     torch.Size([51, 256])

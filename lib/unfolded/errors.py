@@ -1,16 +1,16 @@
-"""What can go wrong, by kind: each message says what was expected, what came and what to do."""
+"""The errors of the library; each message states what was expected, the value, and the remedy."""
 
 
 class UnfoldedError(Exception):
-    """Base of every error that the library raises on purpose."""
+    """Base class of all errors raised by the library."""
 
 
 class ConfigError(UnfoldedError, ValueError):
-    """An argument or option has a value that cannot be used."""
+    """An argument or option has an invalid value."""
 
 
 class DataError(UnfoldedError):
-    """Data is missing, damaged or cannot be fetched."""
+    """Data is missing, damaged or not available for download."""
 
 
 class RecordError(UnfoldedError):
@@ -18,11 +18,11 @@ class RecordError(UnfoldedError):
 
 
 class TrainingError(UnfoldedError):
-    """A run cannot go on; the record of the failure is kept."""
+    """A run cannot continue; the record of the failure is stored."""
 
 
 def complain(expected: object, got: object, do: str) -> str:
-    """Return the one line that every error of the library carries.
+    """Return the one-line message of an error of the library.
 
     >>> complain("a rate between 0 and 1", 1.5, "pass for example 0.2")
     'expected a rate between 0 and 1; got 1.5; pass for example 0.2'

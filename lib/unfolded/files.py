@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written beside, then moved into place."""
+"""Atomic file operations: write a temporary file, then move it into place."""
 
 import contextlib
 import json
@@ -12,9 +12,9 @@ _BESIDE = ".part"
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part.
+    """Write a file atomically: a reader sees either the old file or the new file.
 
-    Raises RecordError if the folder cannot be written or the disk is full; nothing is left over.
+    Raises RecordError if the folder is not writable or the disk is full, without a temporary file.
     """
     content = content.encode() if isinstance(content, str) else content
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_BESIDE}")
@@ -33,12 +33,12 @@ def write(path: Path, content: bytes | str) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON with sorted keys, whole or not at all."""
+    """Write JSON with sorted keys, atomically."""
     write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def read_json(path: Path) -> dict | None:
-    """Read a JSON object, or return None if there is no file. Raises RecordError if damaged."""
+    """Read a JSON object, or return None if the file is missing. Raises RecordError if damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
@@ -53,7 +53,7 @@ def read_json(path: Path) -> dict | None:
 
 
 def drop(path: Path) -> None:
-    """Remove a file if it is there. Raises RecordError if the folder cannot be written."""
+    """Remove a file if it exists. Raises RecordError if the folder is not writable."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -61,12 +61,12 @@ def drop(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a writer that was killed left beside its file."""
+    """Remove the temporary files of terminated processes."""
     for path in folder.glob(f".*{_BESIDE}"):
         drop(path)
 
 
 def cannot_write(path: Path, error: OSError) -> RecordError:
-    """Return the error that says why a file or folder could not be written."""
+    """Return the error for a file or folder that cannot be written."""
     do = "free some space or choose another folder with UNFOLDED_RUNS or --store"
     return RecordError(complain(f"to write {path}", error.strerror or error, do))

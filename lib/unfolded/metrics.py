@@ -1,4 +1,4 @@
-"""PSNR in four averagings, which differ by up to two decibels."""
+"""PSNR with four methods of averaging, whose results differ by up to two decibels."""
 
 import torch
 from torch import Tensor
@@ -14,17 +14,17 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
 
     .. math:: \mathrm{PSNR} = 10\log_{10}\frac{\mathrm{peak}^2}{\mathrm{MSE}}
 
-    ``average`` says over what the MSE is taken before the logarithm: "frame" and "sequence"
-    average the PSNR of each frame or sequence; "global" takes one MSE over all; "authors" clips
-    to [0, peak], truncates both sides to whole grey levels of 255, takes one MSE for each batch of
-    32 sequences and averages over batches, leaving out the last one unless a sequence follows it,
-    as the authors' code does (fewer than 33 sequences count as one batch). An error of zero counts
-    as 100 dB.
+    ``average`` selects the data of one MSE before the logarithm: "frame" and "sequence" average
+    the PSNR of each frame or sequence; "global" uses one MSE over all; "authors" clips to
+    [0, peak], truncates both inputs to integer grey levels of 255, computes one MSE for each batch
+    of 32 sequences and averages over batches, without the last batch unless another sequence
+    follows it, as in the authors' code (fewer than 33 sequences are one batch). An error of zero
+    gives 100 dB.
 
-    Shapes: (batch, time, n0) both, tensors or NumPy arrays. Units: those of ``peak``. Nothing is
-    changed in place.
+    Shapes: (batch, time, n0) both, tensors or NumPy arrays. Units: those of ``peak``. The inputs
+    are not modified.
     Raises ConfigError on another shape, an unknown average or a peak that is not positive.
-    Source: §4 names PSNR only; "authors" is the code of ℓ1-ℓ1-RNN.
+    Source: §4 states only PSNR; "authors" is the code of ℓ1-ℓ1-RNN.
 
     >>> zeros = torch.zeros(1, 2, 4)
     >>> round(psnr(zeros, zeros + 25.5, peak=255, average="global"), 3)

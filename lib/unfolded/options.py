@@ -1,4 +1,4 @@
-"""The options of the command line, and its manual."""
+"""The options of the command line and their help texts."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -38,14 +38,14 @@ def _positive(text: str) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like all others; the usage is one --help away."""
+    """A parser that reports errors in one line, like all others; --help prints the usage."""
 
     def error(self, message: str):
         self.exit(2, f"unfolded: {message}; see {self.prog} --help\n")
 
 
 def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
-    """Return the parser; ``does``: what each command calls with its options."""
+    """Return the parser; ``does`` maps each command to the function called with its options."""
     whole = _Parser(
         prog="python -m unfolded",
         description="Train unfolded recurrent networks and collect their results.",

@@ -1,4 +1,4 @@
-"""Where a number came from: commit, versions, machine."""
+"""Provenance of results: commit, versions, machine."""
 
 import importlib.metadata
 import os
@@ -13,19 +13,19 @@ from unfolded.runtime import cpuinfo
 
 _ABOVE = Path(__file__).resolve().parents[2]
 ROOT = _ABOVE if (_ABOVE / "pyproject.toml").is_file() else Path.cwd()
-"""The repository's root; the working folder where the library is installed without one."""
+"""The root of the repository, or the working folder if the library is installed without one."""
 
 
 def commit() -> str:
     """Return the commit of the checkout, with "+changes" if the library differs from it.
 
-    Where there is no checkout or no git, also where the library is installed inside the checkout
-    of something else, returns what UNFOLDED_COMMIT says, for copies without history, or "unknown".
+    Without a checkout or git, or if the library is installed inside the checkout of another
+    project, returns UNFOLDED_COMMIT, for copies without history, or "unknown".
     """
     unknown = os.environ.get("UNFOLDED_COMMIT") or "unknown"
 
     def git(*arguments: str) -> str:
-        # Without optional locks a run never stands in the way of a commit made meanwhile.
+        # Without optional locks, a run never blocks a simultaneous commit.
         command = ["git", "--no-optional-locks", "-C", str(ROOT), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
@@ -39,7 +39,7 @@ def commit() -> str:
 
 
 def stamp(device: str = "cpu") -> dict[str, object]:
-    """Return the facts that every record carries, without the machine's name."""
+    """Return the provenance stored in every record, without the machine's name."""
     cuda = device.startswith("cuda")
     return {
         "commit": commit(),

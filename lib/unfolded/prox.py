@@ -39,7 +39,7 @@ def prox_l1_l1(
     Gradients are closed forms for all four arguments; on a kink they are one element of the
     generalised gradient.
     Raises ConfigError if a threshold is negative or NaN (Φ is then no proximal operator).
-    Source: (5)–(7) and Prop. B.1; the last branch of the printed (7) is wrong, this one is right.
+    Source: (5)–(7) and Prop. B.1, with the last branch of the printed (7) corrected.
 
     >>> u = torch.tensor([-4.0, -1.0, 1.0, 2.5, 6.0])
     >>> prox_l1_l1(u, 2.0, 1.0, 0.5)
@@ -52,19 +52,19 @@ def prox_l1_l1(
 
 
 def shrink(u: Tensor, tau: Tensor) -> Tensor:
-    """Soft threshold without the check of its argument, for inner loops."""
+    """Return the soft threshold without the check of its argument, for inner loops."""
     return u - torch.minimum(torch.maximum(u, -tau), tau)
 
 
 def phi(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
-    """Φ without the check of its thresholds, for inner loops: tensors of one dtype and device."""
+    """Return Φ without the check of its thresholds, for inner loops: one dtype and device."""
     if torch.is_grad_enabled():
         return _Phi.apply(u, hbar, tau1, tau2)[0]
     return _median(u, hbar, tau1, tau2)[0]
 
 
 def _median(u, hbar, tau1, tau2):
-    """Return Φ and the four values between which it chose."""
+    """Return Φ and the four candidate values of Φ."""
     reach, zero = tau1 + tau2, torch.zeros_like(hbar)
     lean = torch.where(hbar == 0, zero, torch.sign(hbar) * (tau1 - tau2))
     low, high = torch.minimum(hbar, zero), torch.maximum(hbar, zero)
@@ -75,16 +75,16 @@ def _median(u, hbar, tau1, tau2):
 
 
 class _Phi(torch.autograd.Function):
-    """Φ with its gradient in closed form: one of 0, ħ or a line of slope one, unit by unit."""
+    """Φ with a closed-form gradient: each unit has value 0, ħ or a line of slope one."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(u, hbar, tau1, tau2):
         value, below, middle, above, inner = _median(u, hbar, tau1, tau2)
-        # A kink counts to its plateau; a plateau whose threshold is zero has no width.
+        # A kink belongs to its plateau; a plateau with a threshold of zero has zero width.
         line = ((value != 0) | (tau1 == 0)) & ((value != hbar) | (tau2 == 0))
-        # At ħ = 0 the plateau of width 2 τ2 wins if it is the wider one: Φ = ħ on both sides.
+        # At ħ = 0, Φ follows ħ on both sides if the plateau of width 2 τ2 is the wider one.
         follows = ~line & (value == hbar) & ((hbar != 0) | (tau2 > tau1))
         outer = (inner == above).to(u.dtype) * (above < middle) - (below > inner).to(u.dtype)
         outer = outer.clamp(min=-1)

@@ -1,4 +1,4 @@
-"""The process and its processor: denormal numbers, freed memory, threads, /proc/cpuinfo."""
+"""Settings of the process: denormal numbers, freed memory, threads, /proc/cpuinfo."""
 
 import contextlib
 import ctypes
@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 
 _NARROW = 512
-# The numbers of mallopt(3), and the largest size that glibc lets a heap serve.
+# Parameters of mallopt(3), and the largest size that glibc allocates on the heap.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_THRESHOLD_MAX = -1, -3, 32 * 2**20
 
 
 @contextlib.contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Treat denormal numbers as zero: they slow a step several times over and mean nothing."""
-    before = torch.tensor(1e-38).div(16).item() == 0  # PyTorch can set this mode but not tell it
+    """Flush denormal numbers to zero: they make a step several times slower without any benefit."""
+    before = torch.tensor(1e-38).div(16).item() == 0  # PyTorch can set this mode but not read it
     torch.set_flush_denormal(True)
     try:
         yield
@@ -26,10 +26,10 @@ def flushed_denormals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def keep_freed_memory() -> Iterator[None]:
-    """Ask glibc to keep what is freed: on a virtual machine fresh pages can cost a third of a step.
+    """Let glibc keep freed memory: on a virtual machine, new pages can cost a third of a step.
 
-    What it was asked before nobody can tell. Afterwards free memory goes back to the system, and
-    the thresholds are those at which glibc's own rule ends. Elsewhere this does nothing.
+    The previous settings cannot be read. Afterwards free memory is returned to the system, and
+    the thresholds are the final values of glibc's dynamic rule. No effect without glibc.
     """
     try:
         libc = ctypes.CDLL(None)
@@ -48,10 +48,10 @@ def keep_freed_memory() -> Iterator[None]:
 
 @contextlib.contextmanager
 def threads_for(hidden: int) -> Iterator[None]:
-    """Train narrow networks on one thread: their products are too small to share.
+    """Train narrow networks on one thread: their matrix products are too small for several threads.
 
-    Under load a second thread makes a step many times slower; and with one thread the numbers
-    do not depend on how many cores the machine has.
+    Under load a second thread makes a step many times slower; with one thread the results do
+    not depend on the number of cores.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1 if hidden <= _NARROW else before)
@@ -63,7 +63,7 @@ def threads_for(hidden: int) -> Iterator[None]:
 
 @functools.cache
 def cpuinfo() -> list[str]:
-    """Return the lines of /proc/cpuinfo, or none where there is no such file."""
+    """Return the lines of /proc/cpuinfo, or none if the file does not exist."""
     with contextlib.suppress(OSError):
         return Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     return []

@@ -1,4 +1,4 @@
-"""Seeds by axis: what two runs should share they draw from the same seed."""
+"""Seeds for named random draws; runs with the same seed and names share a draw."""
 
 import zlib
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def derive(seed: int, *axes: object) -> int:
-    """Return a seed that depends on the base seed and on the named axes, and on nothing else.
+    """Return a seed that depends only on the base seed and the named axes.
 
-    The sensing matrix and the order of the training data are drawn without naming the model, so
-    that models are compared on the same measurements and batches.
+    The draws of the sensing matrix and of the order of training data do not depend on the model,
+    so that all models are compared on the same measurements and batches.
 
     >>> derive(0, "A") == derive(0, "A") != derive(0, "order")
     True

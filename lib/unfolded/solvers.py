@@ -1,6 +1,6 @@
-"""The iterative solvers that the networks unfold: each is one step and one loop.
+"""The iterative solvers behind the networks: each has a step and a loop.
 
-A network of depth d is d calls of the same step with learned tensors, so "untrained network =
+A network of depth d calls the same step d times with learned tensors, so "untrained network =
 d solver iterations" holds by construction. Codes are rows: h is (batch, h), x is (batch, n).
 """
 
@@ -16,7 +16,7 @@ from unfolded.prox import phi, shrink
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver returns.
+    """The result of a solver.
 
     ``codes`` (batch, time, h); ``objective`` (batch, time, iterations + 1), the frame's objective
     before and after each iteration; ``certificate`` (batch, time), the Euclidean distance of 0
@@ -39,9 +39,9 @@ def ista_step(h: Tensor, x: Tensor, *, M: Tensor, c, lambda1) -> Tensor:
 
 
 def sista_step(h: Tensor, x: Tensor, predicted: Tensor, *, M, D, c, lambda1, lambda2) -> Tensor:
-    r"""One iteration of SISTA: ISTA with a quadratic pull towards the predicted frame.
+    r"""One iteration of SISTA: ISTA with a quadratic penalty towards the predicted frame.
 
-    ``predicted`` (batch, n0) is :math:`F D h_{t-1}`; the pull is
+    ``predicted`` (batch, n0) is :math:`F D h_{t-1}`; the penalty is
     :math:`\tfrac{\lambda_2}{2}\|Dh - FDh_{t-1}\|_2^2`. Source: SISTA-RNN, (35).
     """
     pull = (predicted - h @ D.T) @ D
@@ -50,13 +50,13 @@ def sista_step(h: Tensor, x: Tensor, predicted: Tensor, *, M, D, c, lambda1, lam
 
 
 def reweighted_step(h: Tensor, x: Tensor, hbar: Tensor, *, M, c, a, b, Z=None) -> Tensor:
-    r"""One iteration of Algorithm 1, steps 6 and 7; with Z = I and g = 1 of the ℓ1-ℓ1 algorithm.
+    r"""One iteration of Algorithm 1, steps 6 and 7; for Z = I and g = 1, of the ℓ1-ℓ1 algorithm.
 
     .. math:: h^{(l)} = \Phi_{a, b, \hbar}\bigl(Z_l (h^{(l-1)} - \tfrac1c M^\top(M h^{(l-1)} - x))
         \bigr), \qquad a = \lambda_1 g_l / c,\; b = \lambda_2 g_l / c
 
     Shapes: h, hbar (batch, h); x (batch, n); M (n, h); a, b (h,); Z (h, h) or None for I.
-    Source: (4) with :math:`h^{(l-1)}` on the right, where the print has :math:`h^{(l)}`.
+    Source: (4) with :math:`h^{(l-1)}` on the right, where the paper prints :math:`h^{(l)}`.
     """
     v = descend(h, x, M, c)
     return phi(v if Z is None else v @ Z.T, hbar, a, b)
@@ -65,8 +65,8 @@ def reweighted_step(h: Tensor, x: Tensor, hbar: Tensor, *, M, c, a, b, Z=None) -
 def ista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
     r"""Solve (1) frame by frame, :math:`\min_h \tfrac12\|x_t - ADh\|^2 + \lambda_1\|h\|_1`.
 
-    Shapes: x (batch, time, n); A (n, n0); D (n0, h); h0 (h,) the start, zeros by default.
-    ``c=None`` takes the Lipschitz constant :math:`\|AD\|_2^2`. Raises ConfigError on bad input.
+    Shapes: x (batch, time, n); A (n, n0); D (n0, h); h0 (h,), the initial code, default zero.
+    ``c=None`` uses the Lipschitz constant :math:`\|AD\|_2^2`. Raises ConfigError on bad input.
 
     >>> x, A, D = torch.ones(1, 2, 3), torch.eye(3), torch.eye(3)
     >>> ista(x, A, D, lambda1=0.25, iterations=1).codes[0, 0]
@@ -81,7 +81,7 @@ def ista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
 def fista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
     """Solve (1) like :func:`ista`, with the momentum of Beck and Teboulle (2009).
 
-    Shapes, units and errors: as :func:`ista`. The objective may rise for a while on its way.
+    Shapes, units and errors: as :func:`ista`. The objective may increase temporarily.
     """
     M, c, start = _prepare(x, A, D, c, h0, iterations=iterations, lambda1=lambda1)
 
@@ -95,10 +95,10 @@ def fista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
 
 
 def sista(x, A, D, F, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> Solution:
-    r"""Solve (2) with :math:`R = \tfrac12\|Dh - FDh_{t-1}\|_2^2`, one frame after the other.
+    r"""Solve (2) with :math:`R = \tfrac12\|Dh - FDh_{t-1}\|_2^2`, frame by frame.
 
     Each frame starts at :math:`D^\top F D h_{t-1}`. Shapes: F (n0, n0); h0 (h,) is
-    :math:`h_{t-1}` of the first frame; the rest as :func:`ista`. ``c=None`` takes
+    :math:`h_{t-1}` of the first frame; the rest as :func:`ista`. ``c=None`` uses
     :math:`\|AD\|_2^2 + \lambda_2\|D\|_2^2`.
     """
     weights = {"lambda1": lambda1, "lambda2": lambda2}
@@ -125,10 +125,10 @@ def sista(x, A, D, F, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> S
 
 
 def l1_l1(x, A, D, G, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> Solution:
-    r"""Solve (2) with :math:`R = \|h - Gh_{t-1}\|_1`, one frame after the other.
+    r"""Solve (2) with :math:`R = \|h - Gh_{t-1}\|_1`, frame by frame.
 
     Each frame starts at :math:`\hbar = G h_{t-1}`. Shapes: G (h, h); the rest as :func:`ista`.
-    Source: Mota et al. (2016); the algorithm behind ℓ1-ℓ1-RNN.
+    Source: Mota et al. (2016); ℓ1-ℓ1-RNN unrolls this algorithm.
     """
     return reweighted_l1_l1(
         x, A, D, G, lambda1=lambda1, lambda2=lambda2, c=c, iterations=iterations, h0=h0
@@ -138,7 +138,7 @@ def l1_l1(x, A, D, G, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> S
 def reweighted_l1_l1(
     x, A, D, G, *, lambda1, lambda2, Z=None, g=None, c=None, iterations=100, h0=None
 ) -> Solution:
-    r"""Run Algorithm 1 on (3): reweighted ℓ1-ℓ1 minimisation, one frame after the other.
+    r"""Run Algorithm 1 on (3): reweighted ℓ1-ℓ1 minimisation, frame by frame.
 
     Shapes: Z (h, h) or (iterations, h, h), None for I; g (h,) or (iterations, h), None for 1;
     the rest as :func:`l1_l1`. Objective and certificate are those of (3) as a function of
@@ -174,7 +174,7 @@ def reweighted_l1_l1(
 
 
 def _independent(x, M, lambda1, start, iterations: int, step: Callable) -> Solution:
-    """Iterate on all frames at once: ``step(h, state)`` returns the next h and its own state."""
+    """Iterate on all frames at once: ``step(h, state)`` returns the next h and the next state."""
     h, state = start, None
     path = [_fidelity(h, x, M) + lambda1 * h.abs().sum(-1)]
     for _ in range(iterations):
@@ -186,7 +186,7 @@ def _independent(x, M, lambda1, start, iterations: int, step: Callable) -> Solut
 
 
 def _sequential(x, h, iterations: int, frame: Callable) -> Solution:
-    """Iterate frame by frame; ``frame(x_t, h)`` sets up the problem that h_{t-1} = h leaves."""
+    """Iterate frame by frame; ``frame(x_t, h)`` returns the problem of a frame for h_{t-1} = h."""
     codes, paths, certificates = [], [], []
     for x_t in x.unbind(1):
         h, step, value, certificate = frame(x_t, h)
@@ -205,7 +205,7 @@ def _fidelity(h, x, M):
 
 
 def _distance(gradient, v, a, hbar=None, b=0.0):
-    """Distance of 0 from gradient + a ∂|v| + b ∂|v − ħ|, in the Euclidean norm over units."""
+    """Return the distance of 0 from gradient + a ∂|v| + b ∂|v − ħ|, a Euclidean norm over units."""
     a, b = torch.as_tensor(a, dtype=v.dtype), torch.as_tensor(b, dtype=v.dtype)
     target = torch.zeros_like(v) if hbar is None else hbar
     slack = a * (v == 0) + b * (v == target)
@@ -214,7 +214,7 @@ def _distance(gradient, v, a, hbar=None, b=0.0):
 
 
 def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, pull=None, **others):
-    """Check what a solver is given; return M = AD, c and the start as (batch, time, h)."""
+    """Check the inputs of a solver; return M = AD, c and the initial code (batch, time, h)."""
     _check(x, A, D, iterations, {"h0": h0, **others})
     for name, value in (("lambda1", lambda1), ("lambda2", lambda2), ("g", others.get("g"))):
         if value is not None and not bool((torch.as_tensor(value) >= 0).all()):
@@ -233,7 +233,7 @@ def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, pull=None, **o
 
 
 def _check(x, A, D, iterations: int, others: dict) -> None:
-    """Refuse what no solver can work on, in one line."""
+    """Reject invalid solver inputs with a one-line error."""
     given = {"x": x, "A": A, "D": D, **{k: v for k, v in others.items() if v is not None}}
     n, n0, h = *(A.shape if A.ndim == 2 else (0, 0)), D.shape[-1]
     each = (iterations, h)

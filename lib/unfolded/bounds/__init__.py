@@ -1,8 +1,8 @@
 """The generalisation bounds of §3 and App. D, and those of this companion.
 
-A bound f returns its value, which may be inf, for it grows like a norm to the power of d T. The
-logarithm f.log, also named log_f, is always finite for a positive bound. Each docstring says when
-the bound holds.
+A bound f returns its value, which may be inf because it grows like a norm to the power of d T. The
+logarithm f.log, also named log_f, is always finite for a positive bound. Each docstring states the
+assumptions of the bound.
 """
 
 from unfolded.bounds.corollaries import (

@@ -18,7 +18,7 @@ def rademacher_step_reweighted(alpha, beta, *, m, n, h, B_x, B_h) -> Decimal:
     ``alpha``, ``beta`` (d,): bounds on the norms of ``net.norms()``. ``B_x`` in units of x and
     ``B_h`` in units of the code: root mean squares over the m samples of the largest coordinate of
     x_t and of h_{t−1}. Units: those of the code.
-    Raises ConfigError on norms that are not positive or not one pair a layer, on sizes that are
+    Raises ConfigError on norms that are not positive or not one pair per layer, on sizes that are
     not whole numbers of at least one, and on a negative B_x or B_h.
     Holds when h_{t−1} is data and Φ is odd, 1-Lipschitz, the same at all units of a layer and
     fixed. The Φ of the network depends on ħ = G h_{t−1} and has learned thresholds.
@@ -62,9 +62,9 @@ def rademacher_step_sista(alpha1, alpha2, beta1, beta2, *, d, m, n, h, B_x, B_h)
         + \beta_2\frac{\alpha_2^{d-1} - 1}{\alpha_2 - 1}\Big)^2 B_h^2}
 
     The fractions are d and d − 1 if α2 = 1. ``beta2`` bounds the link of the upper layers to
-    h_{t−1}, called U_2 in (35); the other arguments, units and errors are as in (16).
+    h_{t−1}, called U_2 in (35); all other arguments, units and errors are as in (16).
     Holds when h_{t−1} is data and the threshold is fixed and the same for all units. The printed
-    proof, applied to three terms a layer, gives (6d − 2) log 2 in place of 4d log 2. The soft
+    proof, applied to three terms per layer, gives (6d − 2) log 2 in place of 4d log 2. The soft
     threshold is odd, so another proof without that sum over signs gives the printed constant.
     Source: (17).
 
@@ -79,7 +79,7 @@ def rademacher_step_sista(alpha1, alpha2, beta1, beta2, *, d, m, n, h, B_x, B_h)
 
 @bound
 def rademacher_sista(alpha1, alpha2, beta1, beta2, *, d, m, n, h, T, B_x, h0_inf=0.0) -> Decimal:
-    """Return (17) followed through T frames: the bound (14) with the norms of `sista_layers`.
+    """Return (17) extended to T time steps: the bound (14) with the norms of `sista_layers`.
 
     Arguments, units and assumptions are those of (14) and (17). Raises ConfigError on a depth or
     sizes that are not whole numbers of at least one, on a layer's norm that is not positive and on
@@ -100,9 +100,9 @@ log_rademacher_sista = rademacher_sista.log
 
 
 def sista_layers(alpha1, alpha2, beta1, beta2, *, d: int) -> tuple[list[float], list[float]]:
-    r"""Return α (d,) and β (d,) that give SISTA-RNN the brackets of (17) in (14).
+    r"""Return α (d,) and β (d,) for which (14) contains the terms in parentheses of (17).
 
-    A frame of SISTA-RNN adds at most :math:`\beta_1 \sum_{l<d} \alpha_2^l` times its input and
+    A time step of SISTA-RNN adds at most :math:`\beta_1 \sum_{l<d} \alpha_2^l` times its input and
     :math:`\Lambda_0 = \alpha_1\alpha_2^{d-1} + \beta_2 \sum_{l<d-1} \alpha_2^l` times its past. The
     bound (14) depends on the layers only through d, :math:`\sum_l \beta_l\Lambda_l` and Λ_0.
     Arguments and units are those of rademacher_step_sista. Source: (17).

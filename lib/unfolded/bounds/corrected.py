@@ -1,4 +1,4 @@
-"""Two bounds of this companion, which hold for the network as it is, with ħ and all parameters.
+"""Two bounds of this companion, valid for the actual network, with ħ and all parameters.
 
 The page "A bound that holds" states and proves the first; this module computes both.
 """
@@ -33,8 +33,8 @@ def rademacher_repaired(alpha, beta, *, gamma, m, n, T, B_x, h0_inf=0.0, width=0
     :math:`\|h_0\|_\infty`, learned or not. ``width`` ω, one number for each layer or for all: the
     sum of the lengths of the intervals that contain the thresholds τ1 and τ2 of a layer.
     ``m`` sequences, ``n`` measurements. ``B_x`` as in rademacher_reweighted. Units: those of the
-    code. The time of computation with a width is proportional to d T.
-    Raises ConfigError on norms α, β that are not positive or not one pair a layer, on sizes that
+    code. With a positive width, the computation time is proportional to d T.
+    Raises ConfigError on norms α, β that are not positive or not one pair per layer, on sizes that
     are not whole numbers of at least one, and on a negative gamma, B_x, h0_inf or width.
     Holds for one unit of the code over all networks whose weights satisfy these bounds, chosen
     before the data are seen; W_l, U_l, G, h_0 and the thresholds may all be learned. If the
@@ -77,10 +77,10 @@ def largest_code(alpha, beta, *, gamma, T, x_inf, h0_inf=0.0) -> Decimal:
 
     with :math:`e_0 = \|h_0\|_\infty`, :math:`e_t^{(0)} = e_{t-1}` and :math:`e_t = e_t^{(d)}`,
     since Φ is jointly 1-Lipschitz in (u, ħ) and zero at zero. It follows that
-    :math:`\Re_S \le e_T`, so a larger bound on a complexity gives no information.
+    :math:`\Re_S \le e_T`, so a larger bound on a complexity is vacuous.
     ``alpha``, ``beta`` (d,) and ``gamma``: bounds on the row norms of W_l, U_l and G. ``x_inf`` in
     units of x: the largest coordinate of any x_t. Units: those of the code.
-    Raises ConfigError on norms that are not positive or not one pair a layer, on T < 1, and on a
+    Raises ConfigError on norms that are not positive or not one pair per layer, on T < 1, and on a
     negative gamma, x_inf or h0_inf.
     Source: this companion, from the corollary on the page of the proximal operator.
 
@@ -102,7 +102,7 @@ log_largest_code = largest_code.log
 
 
 def _widths(width, d: int) -> list[Decimal]:
-    """Return one width a layer."""
+    """Return one width per layer."""
     width = width.tolist() if hasattr(width, "tolist") else width
     try:
         widths = [not_negative(f"width[{l}]", w) for l, w in enumerate(width)]

@@ -1,7 +1,7 @@
 """Arithmetic without overflow or cancellation, and checks of the arguments of the bounds.
 
-The formulas are evaluated as printed, in decimals of eighty digits. The exponents of these decimals
-cover every bound, and a float is converted to a decimal without rounding.
+The formulas are evaluated as printed, in decimals with eighty digits. Their exponent range
+covers every bound, and the conversion of a float to a decimal is exact.
 """
 
 import decimal
@@ -21,15 +21,15 @@ Formula = Callable[..., Decimal]
 Bound = Callable[..., float]
 
 _CONTEXT = decimal.Context(prec=80, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, traps=[])
-# The types of arguments that a formula does not annotate; those not listed here are numbers.
+# The argument types of formulas without annotations; arguments not listed here are numbers.
 _TYPES = {"alpha": Numbers, "beta": Numbers, "width": Numbers | Number}
 
 
 def bound(formula: Formula) -> Bound:
     """Define a bound f by its formula: f returns the value, f.log the natural logarithm.
 
-    The formula computes in decimals; see :func:`plain` and :func:`log`. Both functions have its
-    signature, and its module assigns ``log_f = f.log``. ``f.formula`` is for use in other formulas.
+    The formula computes in decimals; see :func:`plain` and :func:`log`. Both functions have the
+    signature of the formula. Assign ``log_f = f.log``; use ``f.formula`` inside other formulas.
 
     >>> @bound
     ... def power(base, *, exponent) -> Decimal:
@@ -44,12 +44,12 @@ def bound(formula: Formula) -> Bound:
 
 
 def plain(formula: Formula) -> Bound:
-    """Return a function of the value of a formula: inf where a float cannot hold it."""
+    """Return a function for the value of a formula; the value is inf if a float overflows."""
     return _evaluated(formula, float)
 
 
 def log(formula: Formula) -> Bound:
-    """Return a function of the natural logarithm of a formula: -inf for 0, NaN below 0."""
+    """Return a function for the natural logarithm of a formula: -inf for 0, NaN below 0."""
     return _evaluated(formula, lambda value: float(value.ln()) if value >= 0 else math.nan)
 
 
@@ -73,8 +73,8 @@ def geometric(ratio: Decimal, count: int) -> Decimal:
 
     .. math:: \sum_{k=0}^{N-1} r^k = \frac{r^N - 1}{r - 1}
 
-    It is computed by doubling, :math:`S_{2k} = S_k (1 + r^k)` and :math:`S_{k+1} = 1 + r S_k`.
-    Nothing cancels for a ratio of at least zero.
+    The sum is computed by doubling, :math:`S_{2k} = S_k (1 + r^k)` and :math:`S_{k+1} = 1 + r S_k`.
+    There is no cancellation for a ratio of at least zero.
 
     >>> geometric(Decimal(2), 10), geometric(Decimal(1), 10), geometric(Decimal(3), 0)
     (Decimal('1023'), Decimal('10'), Decimal('0'))
@@ -137,7 +137,7 @@ def finite_or_not(name: str, value: Number) -> Decimal:
     """Return a number, which may be infinite but not NaN, or raise ConfigError."""
     value = value.detach() if isinstance(value, Tensor) else value
     try:
-        # A sum refuses text, which float() would convert.
+        # math.fsum rejects text, which float() would convert.
         number = Decimal(value if isinstance(value, int) else math.fsum([value]))
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ConfigError(complain(f"{name} to be one number", repr(value), "pass one")) from error

@@ -1,13 +1,13 @@
-"""The bounds of FastRNN and SpectralRNN that App. D.1 compares with: (51), (52) and (54)."""
+"""The bounds of FastRNN and SpectralRNN in the comparison of App. D.1: (51), (52) and (54)."""
 
 from decimal import Decimal
 
 from unfolded.bounds.decimals import bound, geometric, not_negative, positive, probability, whole
 from unfolded.errors import ConfigError, complain
 
-# The limit on a may be exceeded by the rounding of a float.
+# Rounding of a float may exceed the limit on a by this factor.
 _ROUNDING = Decimal("1e-12")
-# Norms computed in single precision may violate their order by this much.
+# Norms in single precision may violate their order by this much.
 _SINGLE_PRECISION = Decimal("1e-5")
 
 

@@ -1,4 +1,4 @@
-"""Theorem 3.1: the Rademacher complexity of reweighted-RNN, and the gap that it bounds."""
+"""Theorem 3.1: the Rademacher complexity of reweighted-RNN, and the generalisation gap."""
 
 import math
 from decimal import Decimal
@@ -67,7 +67,7 @@ def rademacher_reweighted(alpha, beta, *, m, n, h, T, B_x, h0_inf=0.0) -> Decima
     :math:`\|W_l\|_{1,\infty}` and :math:`\|U_l\|_{1,\infty}`, see ``net.norms()``. ``m`` sequences,
     ``n`` measurements, ``h`` units. ``B_x`` in units of x, with :math:`\sum_i x_{t,i,k}^2 \le
     m B_x^2` for every t and k. Units: those of the code.
-    Raises ConfigError on norms that are not positive or not one pair a layer, on sizes that are
+    Raises ConfigError on norms that are not positive or not one pair per layer, on sizes that are
     not whole numbers of at least one, and on a negative B_x or h0_inf.
     Holds for one unit of the code when Φ is odd, 1-Lipschitz, the same at all units of a layer and
     fixed before the data are seen. The Φ of the network is not fixed: it depends on ħ = G h_{t−1},
@@ -96,7 +96,7 @@ def rademacher_reweighted_one_layer(alpha1, beta1, *, m, n, h, T, B_x) -> Decima
 
     Arguments, units, errors and assumptions are those of rademacher_reweighted. The bound grows
     like √T only for α1 < 1, like T√T for α1 = 1, where the fraction is T, and exponentially above.
-    Source: (55), with the roots read such that it follows from (14).
+    Source: (55), with the square roots interpreted so that (55) follows from (14).
 
     >>> round(rademacher_reweighted_one_layer(0.9, 1, m=8000, n=51, h=1024, T=20, B_x=1.0), 6)
     1.131045

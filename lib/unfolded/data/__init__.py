@@ -1,10 +1,10 @@
-"""Moving digits: one function, three sources, the same shapes and seeds for all.
+"""Moving digits from three sources, with one function and the same shapes and seeds for all.
 
     from unfolded.data import sequences, split
     train, validation, test = split(sequences("mnist"))
 
-`digits` is embedded and needs no download; `mnist` puts the published generator over MNIST;
-`moving-mnist` reads the file that the paper used.
+`digits` is embedded and needs no download; `mnist` applies the published generator to MNIST;
+`moving-mnist` reads the file used in the paper.
 """
 
 import hashlib
@@ -26,19 +26,19 @@ def sequences(
 ) -> np.ndarray:
     """Return moving-digit sequences of 16x16 frames s_t, unrounded, on the scale 0..255.
 
-    A smaller `count` gives sequences of the whole set, in the same order: the first ones
-    (`mnist`, `moving-mnist`), or the first ones of each part of the split (`digits`).
+    A smaller `count` returns a subset of the whole set in the same order: the first sequences
+    (`mnist`, `moving-mnist`), or the first sequences of each part of the split (`digits`).
 
     source: one of SOURCES; count: 10..10,000; reduction: one of REDUCTIONS.
     Returns float32 of shape (count, 20, 16, 16).
-    Raises ConfigError for a bad argument, DataError if a file cannot be had or is damaged.
+    Raises ConfigError for a bad argument, DataError if a file is unavailable or damaged.
 
     >>> frames = sequences("digits", count=10)
     >>> frames.shape, frames.dtype, bool(frames.min() >= 0), bool(frames.max() <= 255)
     ((10, 20, 16, 16), dtype('float32'), True, True)
     """
     count = _checked(source, count)
-    weights(reduction)  # a misspelt name must not cost a download first
+    weights(reduction)  # reject an unknown name before a download
     frames = np.empty((count, FRAMES, SIDE, SIDE), dtype=np.float32)
     first = 0
     for few in datasets.chunks(source, count):
@@ -50,8 +50,8 @@ def sequences(
 def split(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return training, validation and test sequences, 8:1:1 in file order, as views.
 
-    The cuts are after eight and nine tenths, rounded down. No digit image is shared when
-    `frames` is all of what `sequences` gave for `digits` or `mnist`, whatever its count.
+    The cuts are after eight and nine tenths, rounded down. The parts share no digit image if
+    `frames` is the complete output of `sequences` for `digits` or `mnist`, with any count.
 
     frames (count, ...). Raises ConfigError for fewer than ten sequences.
 
@@ -66,7 +66,7 @@ def split(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def frames_as_vectors(frames: np.ndarray) -> np.ndarray:
-    """Return frames as the paper's vectors s_t, pixels row by row: (..., 16, 16) -> (..., 256).
+    """Return frames as the vectors s_t of the paper, row by row: (..., 16, 16) -> (..., 256).
 
     >>> frames_as_vectors(np.zeros((3, 20, 16, 16))).shape
     (3, 20, 256)
@@ -75,7 +75,7 @@ def frames_as_vectors(frames: np.ndarray) -> np.ndarray:
 
 
 def checksum(array: np.ndarray) -> str:
-    """Return the SHA-256 of an array's kind, shape and values, as a record keeps it.
+    """Return the SHA-256 of the dtype, shape and values of an array, as stored in a record.
 
     >>> checksum(np.zeros(2)) == checksum(np.zeros((2, 1)))
     False
@@ -88,7 +88,7 @@ def checksum(array: np.ndarray) -> str:
 
 
 def _checked(source: str, count: int) -> int:
-    """Return the count as a plain int, or complain about it or the source."""
+    """Return the count as a plain int; raise ConfigError for an invalid count or source."""
     if source not in SOURCES:
         raise ConfigError(
             complain(f"a source among {', '.join(SOURCES)}", repr(source), "choose one")

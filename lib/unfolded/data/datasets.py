@@ -1,4 +1,4 @@
-"""Where the frames come from: the embedded digits, MNIST, or the released Moving MNIST file."""
+"""Sources of the frames: the embedded digits, MNIST, or the released Moving MNIST file."""
 
 import gzip
 import hashlib
@@ -13,23 +13,23 @@ from unfolded.data.moving_mnist import CANVAS, DIGIT, FRAMES, SEQUENCES, Recipe
 from unfolded.errors import DataError, complain
 
 BOX = 20
-"""Side of the box that holds the ink of an MNIST digit, in pixels; the margin is 4."""
+"""Side of the bounding box of an MNIST digit, in pixels; the margin is 4."""
 IMAGES = {"digits": 1797, "mnist": 60_000}
-"""Digit images that the generator may choose from."""
+"""Number of digit images available to the generator."""
 PARTS = (8, 1, 1)
-"""Shares of training, validation and test."""
+"""Proportions of training, validation and test sequences."""
 MNIST_SHA256 = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
-"""Of the unpacked file: mirrors pack the same bytes differently."""
+"""Checksum of the unpacked file, because mirrors use different compression."""
 RELEASED_SHAPE = (FRAMES, SEQUENCES, CANVAS, CANVAS)
 CHUNK = 100
-"""Sequences drawn at a time: 8 MB of canvas instead of 800."""
+"""Sequences generated at a time: 8 MB of canvas instead of 800 MB."""
 
 
 def digit_images() -> np.ndarray:
     """Return scikit-learn's 1797 digits in the form of MNIST: uint8 of shape (1797, 28, 28).
 
-    An 8x8 image of 0..16 is interpolated linearly to 20x20 (pixel centres aligned, edges held),
-    scaled by 255/16, rounded half up, and set in the middle of a 28x28 field of zeros.
+    An 8x8 image of 0..16 is interpolated linearly to 20x20 (aligned pixel centres, edge values
+    repeated), scaled by 255/16, rounded half up, and centred in a 28x28 array of zeros.
 
     >>> digit_images().shape
     (1797, 28, 28)
@@ -40,7 +40,7 @@ def digit_images() -> np.ndarray:
     side = small.shape[-1]
     at = (np.arange(BOX) + 0.5) * side / BOX - 0.5
     stretch = np.array([np.interp(at, np.arange(side), unit) for unit in np.eye(side)])
-    # Rounding twice keeps an exact half a half, whatever the order of the sums.
+    # Rounding twice preserves exact halves for any order of the sums.
     large = np.floor(np.round(stretch.T @ small @ stretch * (255 / 16), 6) + 0.5)
     margin = (DIGIT - BOX) // 2
     return np.pad(large.astype(np.uint8), ((0, 0), (margin, margin), (margin, margin)))
@@ -49,8 +49,8 @@ def digit_images() -> np.ndarray:
 def mnist_images() -> np.ndarray:
     """Return the 60,000 training digits of MNIST: uint8 of shape (60000, 28, 28).
 
-    The file may be packed or not, whatever its name. Raises DataError if it cannot be had, is cut
-    short or is not the published one.
+    The file may be compressed or not, with any name. Raises DataError if it is unavailable,
+    truncated, or not the published file.
     """
     path = download.obtain(download.MNIST)
     do = f"delete {path} and run again to download it"
@@ -63,14 +63,14 @@ def mnist_images() -> np.ndarray:
     if found != MNIST_SHA256:
         expected = f"MNIST's training images with SHA-256 {MNIST_SHA256}"
         raise DataError(complain(expected, found, do))
-    # The header is 16 bytes: magic number, images, rows, columns. The hash vouches for them.
+    # The header has 16 bytes: magic number, images, rows, columns. The checksum verifies them.
     return np.frombuffer(raw, dtype=np.uint8, offset=16).reshape(-1, DIGIT, DIGIT)
 
 
 def released_file() -> np.ndarray:
-    """Return the released sequences as they lie on disk: uint8 of shape (20, 10000, 64, 64).
+    """Return the released sequences in file layout: uint8 of shape (20, 10000, 64, 64).
 
-    Raises DataError if the file cannot be had or is not the published one.
+    Raises DataError if the file is unavailable or not the published file.
     """
     path = download.obtain(download.MOVING_MNIST)
     do = f"delete {path} and run again to download it"
@@ -91,8 +91,8 @@ def released_file() -> np.ndarray:
 def recipe(source: str) -> Recipe:
     """Return the digits and paths of the whole set of `digits` or `mnist`, read-only.
 
-    MNIST has more images than the set needs, so each is used once and any split is clean.
-    The 1797 embedded digits are used many times, so each part of the split has its own.
+    MNIST has more images than needed, so each image is used once and no split shares images.
+    The 1797 embedded digits are reused, so each part of the split has a separate image pool.
 
     >>> recipe("digits").places.shape
     (10000, 20, 2, 2)
@@ -104,10 +104,10 @@ def recipe(source: str) -> Recipe:
 
 
 def chosen(source: str, count: int) -> np.ndarray:
-    """Return which sequences of the whole set make up a set of `count`, in file order.
+    """Return the indices in the whole set of the sequences of a set of `count`, in file order.
 
-    For `mnist` and `moving-mnist` the first ones. For `digits`, whose parts draw from image
-    pools of their own, the first ones of each part: so the smaller set splits as cleanly.
+    For `mnist` and `moving-mnist`, the first sequences. For `digits`, the first sequences of each
+    part, because each part has a separate image pool; the parts of a smaller set share no image.
 
     >>> chosen("digits", 20)[[0, 15, 16, 17, 18, 19]].tolist()
     [0, 15, 8000, 8001, 9000, 9001]
@@ -121,9 +121,9 @@ def chosen(source: str, count: int) -> np.ndarray:
 
 
 def chunks(source: str, count: int) -> Iterator[np.ndarray]:
-    """Yield the first `count` sequences, a few at a time: uint8 of shape (few, 20, 64, 64).
+    """Yield the first `count` sequences in chunks: uint8 of shape (chunk, 20, 64, 64).
 
-    Raises DataError if the source's file cannot be had or is damaged.
+    Raises DataError if the file of the source is unavailable or damaged.
     """
     if source == "moving-mnist":
         frames = released_file()

@@ -1,4 +1,4 @@
-"""Where downloaded files lie, and how they come there: never unchecked, never half-written."""
+"""Location and download of data files; each download is verified before it is moved into place."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from unfolded.errors import DataError, complain
 
 @dataclass(frozen=True)
 class Remote:
-    """A published file: its place in the data folder, its mirrors, its MD5, and other places."""
+    """A published file: path in the data folder, mirrors, MD5 checksum, and alternative paths."""
 
     path: str
     urls: tuple[str, ...]
@@ -29,7 +29,7 @@ MNIST = Remote(
     md5="f68b3c2dcbeaaa9fbdd348bbdeb94873",
     others=tuple(
         f"{folder}train-images{name}"
-        for folder in ("mnist/", "MNIST/raw/", "")  # torchvision's is the second
+        for folder in ("mnist/", "MNIST/raw/", "")  # the second folder is torchvision's
         for name in ("-idx3-ubyte.gz", "-idx3-ubyte", ".idx3-ubyte.gz", ".idx3-ubyte")
     ),
 )
@@ -44,9 +44,9 @@ MOVING_MNIST = Remote(
 
 
 def folder() -> Path:
-    """Return the data folder: the one that UNFOLDED_DATA names, else the user's cache.
+    """Return the data folder: UNFOLDED_DATA if set, else the cache folder of the user.
 
-    Raises DataError if UNFOLDED_DATA names no folder.
+    Raises DataError if UNFOLDED_DATA is not a folder.
     """
     named = os.environ.get("UNFOLDED_DATA")
     if not named:
@@ -61,12 +61,12 @@ def folder() -> Path:
 
 
 def obtain(remote: Remote) -> Path:
-    """Return the path of a file in the data folder, downloading it first if it is missing.
+    """Return the path of a file in the data folder; download the file if it is missing.
 
-    A file that is there is not checked here: its reader knows how. A download is compared
-    with its MD5 beside its final place, and moved there only when it is whole.
+    An existing file is not verified here, but by its reader. The MD5 of a download is verified
+    in a temporary file, which is moved into place only if it is complete.
 
-    Raises DataError if the file can neither be found nor downloaded.
+    Raises DataError if the file is missing and cannot be downloaded.
     """
     target = folder() / remote.path
     for path in (target, *(folder() / other for other in remote.others)):
@@ -79,14 +79,14 @@ def obtain(remote: Remote) -> Path:
             return target
         except (OSError, ValueError) as error:
             reasons.append(_reason(url, error))
-    # Mirrors often fail for the same reason, such as a folder that cannot be written.
+    # Mirrors often fail for the same reason, such as a read-only folder.
     got = f"no such file and no download ({'; '.join(dict.fromkeys(reasons))})"
     do = f"put {remote.urls[0]} there by hand, or use the source 'digits'"
     raise DataError(complain(target, got, do))
 
 
 def _download(url: str, target: Path, md5: str) -> None:
-    """Download to a temporary name beside the target, check, and move into place."""
+    """Download to a temporary file in the same folder, verify the checksum, and move into place."""
     import pooch
 
     watched = sys.stderr.isatty()
@@ -96,7 +96,7 @@ def _download(url: str, target: Path, md5: str) -> None:
 
 
 def _reason(url: str, error: Exception) -> str:
-    """Say in a few words why a download failed, where the library takes a paragraph."""
+    """Return a short reason for a failed download, instead of the long message of the library."""
     import requests
 
     host = urlsplit(url).hostname
@@ -108,7 +108,7 @@ def _reason(url: str, error: Exception) -> str:
 
 
 def one_line(error: Exception, limit: int = 160) -> str:
-    """Shorten an error to a single line that a reader can take in.
+    """Shorten the message of an error to a single readable line.
 
     >>> one_line(OSError("disk\\n  full"))
     'disk full'
@@ -118,6 +118,6 @@ def one_line(error: Exception, limit: int = 160) -> str:
 
 
 def digest(path: Path, algorithm: str = "md5") -> str:
-    """Return the hexadecimal digest of a file, read in pieces."""
+    """Return the hexadecimal digest of a file, which is read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,4 +1,4 @@
-"""From 64x64 to 16x16: three ways to shrink a frame by four, each a small integer filter."""
+"""Downsampling from 64x64 to 16x16 pixels: three filters with small integer weights."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from unfolded.choices import REDUCTIONS
 from unfolded.errors import ConfigError, complain
 
 FACTOR, SIDE = 4, 16
-"""The shrinking factor and the side of a reduced frame; n0 = 16 * 16 = 256."""
+"""The downsampling factor and the side of a reduced frame; n0 = 16 * 16 = 256."""
 
 TAPS = {
     "bilinear": (1, 1),
@@ -16,14 +16,14 @@ TAPS = {
 """Weights along one axis, centred on each block of four source pixels.
 
 `bilinear` samples at source coordinate 4i + 1.5, halfway between the two centre pixels: the
-paper's plain decimation. `area` is the mean of the block. `antialiased` is a triangle.
+plain decimation of the paper. `area` is the mean of the block. `antialiased` is a triangle filter.
 """
 
 
 def weights(reduction: str) -> np.ndarray:
-    """Return the filter R of one axis; taps that fall beyond the border are dropped.
+    """Return the filter R along one axis; taps outside the frame are omitted.
 
-    Returns whole numbers as float32, of shape (16, 64).
+    Returns integers as float32, of shape (16, 64).
     Raises ConfigError for an unknown reduction.
 
     >>> weights("bilinear")[1, :8].tolist()
@@ -43,7 +43,7 @@ def weights(reduction: str) -> np.ndarray:
 
 
 def reduce(canvas: np.ndarray, reduction: str = "bilinear") -> np.ndarray:
-    """Shrink frames as R S R^T divided by the filter's sums, on the scale 0..255, unrounded.
+    """Downsample frames as R S R^T divided by the filter's sums, on the scale 0..255, unrounded.
 
     canvas (..., 64, 64) uint8. Returns float32 of shape (..., 16, 16).
     Raises ConfigError for an unknown reduction.
@@ -52,8 +52,8 @@ def reduce(canvas: np.ndarray, reduction: str = "bilinear") -> np.ndarray:
     np.float32(7.0)
     """
     filters = weights(reduction)
-    # Whole numbers below 2**24 are exact in float32: the sums are the same on every machine,
-    # whatever the order in which a BLAS adds them up, and only the division rounds.
+    # Integers below 2**24 are exact in float32, so the sums do not depend on the machine or on the
+    # summation order of BLAS; only the division rounds.
     sums = filters @ (canvas.astype(np.float32) @ filters.T)
     scale = filters.sum(axis=1)
     return sums / np.outer(scale, scale)

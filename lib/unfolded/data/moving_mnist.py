@@ -1,7 +1,7 @@
 """The published Moving MNIST generator: two digits bounce on a 64x64 canvas for 20 frames.
 
-A digit's place is a point of the unit square, the permitted places of its top-left corner.
-Every frame moves the point first, then handles walls, then shows it: the start is never seen.
+The position of a digit is a point of the unit square, which maps to the positions of its top-left
+corner. Each frame moves the point, reflects it at walls, then draws it: the start is not drawn.
 """
 
 from typing import NamedTuple
@@ -13,26 +13,26 @@ FRAMES, CANVAS, DIGIT = 20, 64, 28
 DIGITS = 2
 """Moving digits in a sequence."""
 STEP = 0.1
-"""Path length per frame, as a share of the free span of 64 - 28 = 36 pixels."""
+"""Path length per frame, as a fraction of the free span of 64 - 28 = 36 pixels."""
 SEQUENCES = 10_000
-"""Sequences in a whole set; smaller sets are taken out of it, never drawn anew."""
+"""Sequences in a whole set; smaller sets are subsets of it."""
 SEED = 150_204_681
 
 
 class Recipe(NamedTuple):
-    """Everything random about a set of sequences: enough to draw each of them again."""
+    """All random choices for a set of sequences, sufficient to draw each sequence again."""
 
     digits: np.ndarray
-    """Which images move: (sequences, 2) integers."""
+    """Indices of the digit images: (sequences, 2) integers."""
     places: np.ndarray
     """Top-left corners in pixels, row then column: (sequences, 20, 2, 2) uint8 in 0..36."""
 
 
 def walk(start: np.ndarray, heading: np.ndarray, frames: int = FRAMES) -> np.ndarray:
-    """Return the corners, in pixels, of digits that move straight and turn at the walls.
+    """Return the corners, in pixels, of digits on straight paths with reflection at the walls.
 
-    p <- p + 0.1 (sin a, cos a); a coordinate that reaches or passes a wall is set on the wall
-    and its velocity flips. The overshoot is lost; the pixel is 36 p, truncated.
+    p <- p + 0.1 (sin a, cos a); a coordinate that reaches or passes a wall is set to the wall
+    and its velocity changes sign, without the overshoot; the pixel is 36 p, truncated.
 
     start (..., 2): row and column in [0, 1]; heading (...): angle a in radians.
     Returns uint8 of shape (frames, ..., 2), each in 0..36.
@@ -52,11 +52,11 @@ def walk(start: np.ndarray, heading: np.ndarray, frames: int = FRAMES) -> np.nda
 
 
 def recipe(images: int, shares: tuple[int, ...] = (1,)) -> Recipe:
-    """Draw the digits and paths of a whole set of 10,000 sequences, always the same ones.
+    """Draw the digits and paths of the whole set of 10,000 sequences; the result is deterministic.
 
-    Drawn in this order: a permutation of the images, start rows, start columns, headings, then
-    the reshuffles of a pool that is used up. `shares` cuts images and sequences alike into
-    pools that never meet: (8, 1, 1) gives training, validation and test their own images.
+    Order of the draws: a permutation of the images, start rows, start columns, headings, then
+    a new permutation whenever a pool is exhausted. `shares` splits images and sequences into
+    disjoint pools: with (8, 1, 1), training, validation and test use different images.
 
     >>> recipe(60_000).digits[0].tolist()
     [34321, 53331]
@@ -73,24 +73,24 @@ def recipe(images: int, shares: tuple[int, ...] = (1,)) -> Recipe:
 
 
 def cuts(count: int, shares: tuple[int, ...]) -> list[int]:
-    """Return where to cut `count` things in proportion: after 8 n/10 and 9 n/10, rounded down.
+    """Return the indices that split `count` items in proportion: 8 n/10 and 9 n/10, rounded down.
 
     >>> cuts(10_000, (8, 1, 1)), cuts(1797, (8, 1, 1))
     ([8000, 9000], [1437, 1617])
     """
-    # Cut this way, no part of a smaller set outgrows the same part of the whole one.
+    # No part of a smaller set is larger than the same part of the whole set.
     return [count * sum(shares[:k]) // sum(shares) for k in range(1, len(shares))]
 
 
 def _pairs(pool: np.ndarray, need: int, rng: np.random.Generator) -> np.ndarray:
-    """Walk through the pool two by two, reshuffled at its end; a pair never straddles passes."""
+    """Take consecutive pairs from the pool, permuted again at its end; no pair spans two passes."""
     each = len(pool) // DIGITS
     passes = [pool] + [rng.permutation(pool) for _ in range((need - 1) // each)]
     return np.concatenate([p[: each * DIGITS].reshape(each, DIGITS) for p in passes])[:need]
 
 
 def draw(digits: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Draw sequences: on overlap the brighter pixel wins, so nothing adds up or saturates.
+    """Draw sequences; overlapping digits take the maximum, so pixels neither add up nor saturate.
 
     digits (count, 2, 28, 28) uint8; places (count, 20, 2, 2) pixels.
     Returns uint8 of shape (count, 20, 64, 64).
@@ -101,7 +101,7 @@ def draw(digits: np.ndarray, places: np.ndarray) -> np.ndarray:
     """
     count, frames = places.shape[:2]
     canvas = np.zeros((count, frames, CANVAS, CANVAS), dtype=np.uint8)
-    # A view that lists every 28x28 window: placing all digits is then one assignment.
+    # A view of all 28x28 windows places all digits in one assignment.
     windows = np.lib.stride_tricks.sliding_window_view(
         canvas, (DIGIT, DIGIT), axis=(2, 3), writeable=True
     )

@@ -1,4 +1,4 @@
-"""The networks: one a file, one signature, one registry."""
+"""The networks: one module for each, a common signature, and a registry."""
 
 import torch
 from torch import nn
@@ -31,12 +31,12 @@ _REGISTRY: dict[str, type[nn.Module]] = {
 
 
 def names() -> tuple[str, ...]:
-    """Return the names that :func:`build` knows, the unfolded networks first."""
+    """Return the names accepted by :func:`build`, the unfolded networks first."""
     return tuple(_REGISTRY)
 
 
 def unfolded(name: str) -> bool:
-    """Return whether this name is that of an unfolded network.
+    """Return whether a name belongs to an unfolded network.
 
     >>> [name for name in names() if unfolded(name)]
     ['reweighted-rnn', 'l1-l1-rnn', 'sista-rnn']
@@ -61,12 +61,12 @@ def build(
 ) -> nn.Module:
     """Build a network by name with the paper's sizes as defaults.
 
-    ``positivity``, ``lambda1`` and ``lambda2`` (units of a pixel; a λ2 of 0 is held) concern the
-    unfolded networks, ``reweighting`` ("Z+g", "Z" or "g", what is trained) reweighted-rnn alone.
+    ``positivity``, ``lambda1`` and ``lambda2`` (units of a pixel; a λ2 of 0 stays fixed) are for
+    unfolded networks, ``reweighting`` ("Z+g", "Z" or "g", the trained part) for reweighted-rnn.
     ``memory=False`` fixes the link to the previous frame of an unfolded network at zero;
-    ``variant`` names options of a stacked network from :data:`VARIANTS`. The network has
-    PyTorch's default dtype and device, and the same weights, rounded, for each of them.
-    Raises ConfigError on an unknown name or an impossible size.
+    ``variant`` selects options of a stacked network from :data:`VARIANTS`. The network has
+    PyTorch's default dtype and device; the weights are the same up to rounding for all of them.
+    Raises ConfigError on an unknown name or an invalid size.
 
     >>> build("l1-l1-rnn", hidden=16, depth=2)(torch.zeros(1, 3, 256)).shape
     torch.Size([1, 3, 256])

@@ -1,4 +1,4 @@
-"""What every network offers: measure a sequence, recover it, and say what it is made of."""
+"""The common interface of all networks: measure a sequence, recover it, list the parameters."""
 
 import numbers
 from typing import Any, NamedTuple
@@ -17,16 +17,16 @@ _SCALARS = ("c", "lambda1", "lambda2")
 
 
 class State(NamedTuple):
-    """Where a recovery stands between two frames of ``batch`` sequences."""
+    """The state of a recovery between two frames of ``batch`` sequences."""
 
     batch: int
     codes: Tensor | tuple[Tensor, ...]
     weights: dict[str, Any] | None = None
-    """What the recurrence multiplies with, formed once."""
+    """The weights of the recurrence, computed once."""
 
 
 class SequenceNetwork(nn.Module):
-    """Recovers frames s_t from measurements x_t = A s_t; A is trained along with the rest.
+    """Recovers frames s_t from measurements x_t = A s_t; A is trained together with the network.
 
     Shapes: frames (batch, time, n0); measurements (batch, time, n); codes (batch, time, h).
     """
@@ -46,7 +46,7 @@ class SequenceNetwork(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Measure the frames and recover them: (batch, time, n0) -> (batch, time, n0).
 
-        Under autocast the precision stays that of the parameters.
+        Under autocast, the computation uses the precision of the parameters.
         """
         kind = self.A.device.type
         if kind != "meta" and torch.is_autocast_enabled(kind):
@@ -55,17 +55,17 @@ class SequenceNetwork(nn.Module):
         return self.recover(self.measure(frames))
 
     def measure(self, frames: Tensor) -> Tensor:
-        """Return x_t = A s_t. Raises ConfigError on another shape or on NaN and infinity.
+        """Return x_t = A s_t. Raises ConfigError on a wrong shape and on NaN or infinity.
 
-        While torch traces, compiles, exports or transforms, values are not checked.
+        Values are not checked while torch traces, compiles, exports or transforms.
         """
         return self._checked(frames, self.n0, "frames") @ self.A.T
 
     def recover(self, x: Tensor, state: State | None = None) -> Tensor | tuple[Tensor, State]:
         """Return the frames recovered from measurements: (batch, time, n) -> (…, n0).
 
-        With a state, go on from there and return (frames, the state after them): so a sequence
-        can come frame by frame, from :meth:`start` on, with the numbers of the whole.
+        With a state, continue from it and return (frames, the state after them). This recovers a
+        sequence frame by frame, beginning with :meth:`start`, with the same result.
 
         >>> from unfolded.networks import build
         >>> net = build("l1-l1-rnn", hidden=16, depth=2).requires_grad_(False)
@@ -81,7 +81,7 @@ class SequenceNetwork(nn.Module):
     def codes(self, x: Tensor, state: State | None = None) -> Tensor | tuple[Tensor, State]:
         """Return the codes h_t^(d) of every frame: (batch, time, n) -> (batch, time, h).
 
-        With a state, return (codes, the state after them), as :meth:`recover` does.
+        With a state, return (codes, the state after them), as in :meth:`recover`.
         """
         x = self._checked(x, self.n, "measurements")
         if state is None:
@@ -98,30 +98,30 @@ class SequenceNetwork(nn.Module):
         return self.unroll(x, state)
 
     def run(self, x: Tensor) -> Tensor:
-        """Return the frames recovered from measurements that need no check."""
+        """Return the frames recovered from measurements that are already checked."""
         return self.decode(self.unroll(x)[0])
 
     def start(self, batch: int = 1) -> State:
-        """Return the state before the first frame of so many sequences.
+        """Return the state before the first frame of ``batch`` sequences.
 
-        It holds the weights as they are now: start anew after changing a parameter.
+        It contains the current weights: call start again after a parameter has changed.
         """
         raise NotImplementedError
 
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Run the recurrence on checked measurements; each network has its own."""
+        """Run the recurrence on checked measurements; each network implements this method."""
         raise NotImplementedError
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Turn codes into frames; each network has its own.
+        """Decode codes into frames; each network implements this method.
 
-        It must not end in a function whose gradient needs its result, as that of a sigmoid does:
-        training puts the gradient of the loss into its place.
+        Its last operation must not need its result in the backward pass, as a sigmoid does:
+        training overwrites the result with the gradient of the loss.
         """
         raise NotImplementedError
 
     def decoder_matrix(self) -> Tensor:
-        """Return what each code paints, column by column: (n0, h), D in an unfolded network."""
+        """Return the matrix (n0, h) that decodes a code; D in an unfolded network."""
         raise NotImplementedError
 
     def _checked(self, sequence: Tensor, features: int, what: str) -> Tensor:
@@ -142,15 +142,15 @@ class SequenceNetwork(nn.Module):
 
 
 class UnfoldedNetwork(SequenceNetwork):
-    """A network whose layers are iterations of a solver; it owns parameters and no algorithm.
+    """A network whose layers are solver iterations; it has parameters, the solver the algorithm.
 
-    Shared parameters: A (n, n0), D (n0, h), h0 (h,), and the positive scalars c, λ1, λ2, kept
+    Shared parameters: A (n, n0), D (n0, h), h0 (h,), and the positive scalars c, λ1, λ2. They are
     positive by ``positivity``: "exp" or "softplus" of a free tensor, or "free" as in the
-    authors' code (then nothing keeps Φ a proximal operator). λ2 = 0 is held there, not trained.
-    ``fast=False`` runs the solver's steps under autograd instead of the engine, as "free" always
-    does; ``memory=False`` fixes the link to the previous frame (G, or F in SISTA-RNN) at zero;
-    ``recompute=True`` lets the engine run the layers once more in the backward pass instead
-    of storing them.
+    authors' code (then Φ may not be a proximal operator). λ2 = 0 is fixed and not trained.
+    ``fast=False`` runs the solver steps with autograd instead of the engine; "free" always does
+    so; ``memory=False`` fixes the link to the previous frame (G, or F in SISTA-RNN) at zero;
+    ``recompute=True`` lets the engine run the layers again in the backward pass instead
+    of storing their outputs.
     """
 
     def __init__(
@@ -177,18 +177,18 @@ class UnfoldedNetwork(SequenceNetwork):
             self.add_positive("lambda2", torch.tensor(float(lambda2)))
 
     def add_positive(self, name: str, value: Tensor) -> None:
-        """Add a positive parameter with this effective start value."""
+        """Add a positive parameter with this effective initial value."""
         self.raw[name] = nn.Parameter(to_raw(value, self.positivity, name))
 
     def add_transition(self, name: str, size: int) -> None:
-        """Add the link to the previous frame: the trained identity, or zero without memory."""
+        """Add the link to the previous frame: a trained identity matrix, or zero without memory."""
         if self.memory:
             setattr(self, name, nn.Parameter(torch.eye(size)))
         else:
             self.register_buffer(name, torch.zeros(size, size), persistent=False)
 
     def positive(self, name: str) -> Tensor:
-        """Return the effective value of a positive parameter, or the zero that is held."""
+        """Return the effective value of a positive parameter, or the fixed zero."""
         return from_raw(self.raw[name], self.positivity) if name in self.raw else self.zero
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -200,7 +200,7 @@ class UnfoldedNetwork(SequenceNetwork):
         return State(batch, self.h0.expand(batch, -1), self.weights() if self.uses_engine else None)
 
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Run the recurrence, by the engine or step by step: (batch, time, n) -> (…, h)."""
+        """Run the recurrence, with the engine or step by step: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
         if state.weights is None:
             codes = self.run_reference(x, state.codes)
@@ -209,7 +209,7 @@ class UnfoldedNetwork(SequenceNetwork):
         return codes, state._replace(codes=codes[:, -1])
 
     def run(self, x: Tensor) -> Tensor:
-        """Recover at once, by the engine or step by step: nothing but frames is made."""
+        """Recover frames directly, with the engine or step by step, without returning codes."""
         if not self.uses_engine:
             return super().run(x)
         h0, how = self.h0.expand(len(x), -1), {"D": self.D, "recompute": self.recompute}
@@ -217,10 +217,10 @@ class UnfoldedNetwork(SequenceNetwork):
 
     @property
     def uses_engine(self) -> bool:
-        """Whether the engine runs: its backward pass takes thresholds to be positive.
+        """Whether the engine runs; its backward pass assumes positive thresholds.
 
-        Where torch.func differentiates (grad, jacrev, jvp, …) and where torch traces, compiles or
-        exports, the steps run.
+        The solver steps run instead if torch.func differentiates (grad, jacrev, jvp, …) or torch
+        traces, compiles or exports.
         """
         reference = not self.fast or recurrence.chosen() == "reference"
         if reference or self.positivity == "free" or recurrence.is_symbolic(self.A):
@@ -228,11 +228,11 @@ class UnfoldedNetwork(SequenceNetwork):
         return not recurrence.differentiated_by_func()
 
     def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
-        """Run the solver's step for each frame and layer, from h_0 (batch, h), under autograd."""
+        """Run the solver step for each frame and layer, from h_0 (batch, h), with autograd."""
         raise NotImplementedError
 
     def weights(self) -> dict[str, Tensor | LowRank | None]:
-        """Return what :func:`unfolded.recurrence.unroll` multiplies with, by its names."""
+        """Return the weights of :func:`unfolded.recurrence.unroll` by argument name."""
         raise NotImplementedError
 
     def decoder_matrix(self) -> Tensor:
@@ -240,26 +240,26 @@ class UnfoldedNetwork(SequenceNetwork):
         return self.D
 
     def symbols(self) -> dict[str, Tensor]:
-        """Return the effective tensors by the paper's symbols (see the notation page)."""
+        """Return the effective tensors by the symbols of the paper (see the notation page)."""
         positive = {name: self.positive(name) for name in dict.fromkeys([*_SCALARS, *self.raw])}
         return {"A": self.A, "D": self.D, "h0": self.h0, **positive, **self.specific_symbols()}
 
     def specific_symbols(self) -> dict[str, Tensor]:
-        """Return the tensors that only this network has."""
+        """Return the tensors specific to this network."""
         raise NotImplementedError
 
     def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Return W_1 … W_d (h, h) and U_1 … U_d of the unrolled form; each network has its own."""
+        """Return W_1 … W_d (h, h) and U_1 … U_d of the unrolled form; a subclass implements it."""
         raise NotImplementedError
 
     @torch.no_grad()
     def norms(self) -> dict[str, Tensor]:
-        r"""Return the norms that the bounds need.
+        r"""Return the norms in the bounds.
 
         ``alpha`` (d,) and ``beta`` (d,):
         :math:`\alpha_l = \|W_l\|_{1,\infty} = \max_i \sum_j |W_{l,ij}|`, and
-        :math:`\beta_l = \|U_l\|_{1,\infty}`. Source: Theorem 3.1. SISTA-RNN has ``beta`` (2,) at
-        any depth, the two of (17): of its input weights and of the link to the frame before.
+        :math:`\beta_l = \|U_l\|_{1,\infty}`. Source: Theorem 3.1. For SISTA-RNN ``beta`` is (2,) at
+        any depth, as in (17): the norms of the input weights and of the link to the previous frame.
         """
         W, U = self.layer_weights()
         return {

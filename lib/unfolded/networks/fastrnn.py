@@ -14,10 +14,10 @@ class FastRNN(LayeredNetwork):
     .. math:: \tilde h_t = \varphi(W h_{t-1} + U x_t + \mathrm{bias}), \qquad
         h_t = a \tilde h_t + b h_{t-1}, \qquad a = \sigma(\alpha), \; b = \sigma(\beta)
 
-    with two scalars α, β of its own in each layer. Options, with the defaults of its authors'
-    code (EdgeML): ``activation`` "tanh"; ``alpha`` −3 and ``beta`` 3, where the scalars start;
-    ``std`` 0.1, the deviation of the normal draw of W and U. The bias starts at 1. W then has a
-    spectral radius near 0.1 √h, far above 1 in wide layers.
+    with two scalars α, β in each layer. Options, with the defaults of the authors' code
+    (EdgeML): ``activation`` "tanh"; ``alpha`` −3 and ``beta`` 3, the initial scalars; ``std``
+    0.1, the standard deviation of the normal initialisation of W and U. The initial bias is 1.
+    The initial spectral radius of W is near 0.1 √h, far above 1 in wide layers.
     """
 
     draws = "FastRNN"

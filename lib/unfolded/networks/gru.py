@@ -8,7 +8,7 @@ from unfolded.recurrence import cell_scan
 
 
 def _layer(x: Tensor, h: Tensor, _, U: Tensor, b: Tensor, W: Tensor, b_h: Tensor):
-    """Return the codes of one layer, and no cell state; gates in PyTorch's order."""
+    """Return the codes of one layer and None as cell state; the gates are in PyTorch's order."""
     codes = []
     for drive in (x @ U.mT + b).unbind(1):
         pairs = zip(drive.chunk(3, -1), (h @ W.mT + b_h).chunk(3, -1), strict=True)

@@ -9,22 +9,22 @@ from unfolded.errors import ConfigError, complain
 from unfolded.networks.stacked import Layer, LayeredNetwork, activation, within
 
 FRAMES = 20
-"""Frames of a sequence in §4: what the bound of the recurrent weights is made for."""
+"""Frames of a sequence in §4, which determine the bound of the recurrent weights."""
 
 
 class IndRNN(LayeredNetwork):
-    r"""Layers whose units remember each for itself:
+    r"""Layers in which each unit depends only on its own previous state:
 
     .. math:: h_t = \varphi(U x_t + w \odot h_{t-1} + b), \qquad |w_i| \le \text{bound}
 
-    with the bound :math:`2^{1/T}` of its authors for relu: through T frames a unit then at most
-    doubles what it remembers. Options: ``activation`` "relu"; ``bound`` 2^(1/20), or None for no
-    bound; ``start`` "uniform", w uniform on [0, bound] ([0, 1] without one) in every layer as
-    the authors advise, or "ones" as in the code that the paper used; ``std`` 0.001, the deviation
-    of the normal draw of U in that code. The bias starts at 0.
+    with the bound :math:`2^{1/T}` of its authors for relu: a unit then at most doubles its state
+    over T frames. Options: ``activation`` "relu"; ``bound`` 2^(1/20), or None for no bound;
+    ``start`` "uniform", w uniform on [0, bound] ([0, 1] without a bound) in every layer as
+    recommended by the authors, or "ones" as in the code used in the paper; ``std`` 0.001, the
+    standard deviation of the normal initialisation of U in that code. The initial bias is 0.
 
-    The bound is a clip in the forward pass, as in the code that the paper used: a weight beyond
-    it counts as the bound and gets no gradient. (The authors' code clips after each update.)
+    The bound is a clip in the forward pass, as in the code used in the paper: a weight outside
+    the bound is clipped and has zero gradient. (The authors' code clips after each update.)
     """
 
     draws = "IndRNN"

@@ -7,5 +7,5 @@ class L1L1RNN(ReweightedRNN):
     """All layers share W_2 = I − DᵀAᵀAD/c, U = DᵀAᵀ/c and one threshold; source: (12)."""
 
     def _add_weights(self, reweighting: str) -> None:
-        """Own no Z and no g: they are constants here."""
+        """Add neither Z nor g, which are constants here."""
         self.Z = None

@@ -8,7 +8,7 @@ from unfolded.recurrence import cell_scan
 
 
 def _layer(x: Tensor, h: Tensor, c: Tensor, U: Tensor, b: Tensor, W: Tensor, b_h: Tensor):
-    """Return the codes of one layer, and its last cell state; gates in PyTorch's order."""
+    """Return the codes and the last cell state of one layer; the gates are in PyTorch's order."""
     codes = []
     for drive in (x @ U.mT + b + b_h).unbind(1):
         i, f, g, o = (drive + h @ W.mT).chunk(4, -1)
@@ -19,7 +19,7 @@ def _layer(x: Tensor, h: Tensor, c: Tensor, U: Tensor, b: Tensor, W: Tensor, b_h
 
 
 class LSTM(GatedNetwork):
-    """PyTorch's LSTM cells; the paper takes two layers where the others have three."""
+    """PyTorch's LSTM cells; the paper uses two layers for LSTM and three for other networks."""
 
     draws, cell = "LSTM", cell_scan.Cell("lstm", _layer)
 

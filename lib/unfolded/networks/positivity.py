@@ -1,4 +1,4 @@
-"""Three ways to hold a positive parameter: exp, softplus, or free as in the authors' code."""
+"""Parametrisations of a positive parameter: exp, softplus, or free as in the authors' code."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from unfolded.errors import ConfigError, complain
 def to_raw(value: Tensor, form: str, name: str = "value") -> Tensor:
     """Return the free tensor whose :func:`from_raw` is ``value``.
 
-    Raises ConfigError if the form is unknown or the start value is not positive.
+    Raises ConfigError if the form is unknown or the initial value is not positive.
 
     >>> from_raw(to_raw(torch.tensor(0.01), "softplus"), "softplus")
     tensor(0.0100)
@@ -31,7 +31,7 @@ def to_raw(value: Tensor, form: str, name: str = "value") -> Tensor:
 
 
 def from_raw(raw: Tensor, form: str) -> Tensor:
-    """Return the effective value of a parameter held in this form."""
+    """Return the effective value of a parameter in this parametrisation."""
     if form == "softplus":
         return functional.softplus(raw)
     return raw.exp() if form == "exp" else raw

@@ -11,14 +11,14 @@ from unfolded.solvers import reweighted_step
 
 
 class ReweightedRNN(UnfoldedNetwork):
-    r"""Layer l computes :math:`h_t^{(l)} = \Phi(W_l h_t^{(l-1)} + U_l x_t)` with its own Z_l, g_l.
+    r"""Layer l computes :math:`h_t^{(l)} = \Phi(W_l h_t^{(l-1)} + U_l x_t)` with separate Z_l, g_l.
 
     .. math:: U_l = \tfrac1c Z_l D^\top A^\top, \quad W_1 = (Z_1 - U_1 A D) G, \quad
         W_l = Z_l - U_l A D \;(l > 1)
 
     and thresholds :math:`\lambda_1 g_l/c`, :math:`\lambda_2 g_l/c` around :math:`\hbar =
-    G h_{t-1}^{(d)}`. Starts as the solver: Z_l = I, G = I, g_l = 1, c = 1, h_0 = 0.
-    ``reweighting``: which of the two are trained, "Z+g" or one alone; the other stays as it starts.
+    G h_{t-1}^{(d)}`. Initial values as in the solver: Z_l = I, G = I, g_l = 1, c = 1, h_0 = 0.
+    ``reweighting``: the trained parameters, "Z+g", "Z" or "g"; the other one stays constant.
     Source: (8)–(11).
     """
 

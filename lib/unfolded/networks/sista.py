@@ -1,4 +1,4 @@
-"""SISTA-RNN: sequential ISTA unrolled, with its own parametrisation, (35)."""
+"""SISTA-RNN: unrolled sequential ISTA in its original parametrisation, (35)."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from unfolded.solvers import sista_step
 
 
 class SistaRNN(UnfoldedNetwork):
-    r"""Soft-threshold layers that pull towards the predicted frame F D h_{t-1}.
+    r"""Soft-threshold layers with a quadratic penalty towards the predicted frame F D h_{t-1}.
 
     With :math:`P = D^\top F D` the unrolled weights are :math:`V = \tfrac1c D^\top A^\top`,
     :math:`S = I - \tfrac1c D^\top(A^\top A + \lambda_2 I)D`,
@@ -40,10 +40,10 @@ class SistaRNN(UnfoldedNetwork):
         return torch.stack(codes, 1)
 
     def weights(self) -> dict[str, Tensor | LowRank | None]:
-        """Return P as G, S as W, V as U, the threshold λ1/c, and the pull λ2/c on P h_{t−1}."""
+        """Return P as G, S as W, V as U, the threshold λ1/c, and the factor λ2/c of P h_{t−1}."""
         c, lambda1, lambda2 = (self.positive(name) for name in ("c", "lambda1", "lambda2"))
         M, pull = self.A @ self.D, lambda2 / c
-        # The root of a λ2 that is held at 0 has no gradient.
+        # The square root has no gradient at λ2 = 0, which is fixed.
         linked = [pull.sqrt() * self.D] if "lambda2" in self.raw else []
         K = torch.cat([M / c.sqrt(), *linked])
         return {
@@ -56,7 +56,7 @@ class SistaRNN(UnfoldedNetwork):
         }
 
     def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Return [W^(1), S, S, …] and [V, (λ2/c)P]: what (17) calls α_1, α_2 and β_1, β_2."""
+        """Return [W^(1), S, S, …] and [V, (λ2/c)P], with norms α_1, α_2 and β_1, β_2 in (17)."""
         M, c, lambda2 = self.A @ self.D, self.positive("c"), self.positive("lambda2")
         P = self.D.T @ self.F @ self.D
         identity = torch.eye(self.hidden, dtype=P.dtype, device=P.device)

@@ -10,16 +10,16 @@ from unfolded.networks.stacked import Layer, LayeredNetwork, activation, within
 
 
 class SpectralRNN(LayeredNetwork):
-    r"""A plain layer, (53), whose recurrent weights are held by their singular values:
+    r"""A plain layer, (53), whose recurrent matrix is parametrised by singular values:
 
     .. math:: h_t = \varphi(W h_{t-1} + U x_t + b), \qquad W = P \,\mathrm{diag}(s)\, Q^\top,
         \qquad s = 2r(\sigma(p) - \tfrac12) + 1
 
-    P and Q are products of k Householder reflectors, so orthogonal whatever the parameters, and
-    s stays within 1 ± r. (The authors write U and V for P and Q.) Options, with the defaults of
-    the authors' cell: ``activation`` "relu"; ``reflectors`` k, None for h // 4; ``margin`` r,
-    0.01. U starts by Glorot's uniform rule, reflectors in directions drawn uniformly per entry,
-    p and b at 0, so s at 1.
+    P and Q are products of k Householder reflectors, hence orthogonal for all parameters, and s
+    stays within 1 ± r. (The authors write U and V for P and Q.) Options, with the defaults of the
+    authors' cell: ``activation`` "relu"; ``reflectors`` k, None for h // 4; ``margin`` r, 0.01.
+    The initial U follows Glorot's uniform rule, the entries of the reflectors are uniform, p and b
+    are 0, so s = 1.
     """
 
     draws = "SpectralRNN"
@@ -61,7 +61,7 @@ class SpectralLayer(Layer):
         return directions(torch.empty(k, hidden).uniform_(-1, 1).triu()).view(-1)[self.places]
 
     def unpacked(self, packed: Tensor) -> Tensor:
-        """Return packed reflectors as unit rows (k, h), zero left of the diagonal."""
+        """Return packed reflectors as unit rows (k, h) with zeros left of the diagonal."""
         size = (self.reflectors, len(self.p))
         flat = packed.new_zeros(size[0] * size[1]).scatter(0, self.places, packed)
         return directions(flat.view(size))
@@ -85,7 +85,7 @@ class SpectralLayer(Layer):
 
 
 def directions(rows: Tensor) -> Tensor:
-    """Return rows scaled to length one, of any size but zero; a row of zeros stays zero."""
+    """Return rows scaled to unit length without overflow; a row of zeros remains zero."""
     # The direction does not depend on the scale, so the scale needs no gradient.
     largest = rows.detach().abs().amax(-1, keepdim=True)
     rows = rows / torch.where(largest > 0, largest, 1)
@@ -95,9 +95,9 @@ def directions(rows: Tensor) -> Tensor:
 def reflect(R: Tensor, X: Tensor | None = None) -> Tensor:
     r"""Return :math:`H_1 H_2 \cdots H_k X` with :math:`H_i = I - 2 r_i r_i^\top`.
 
-    By the compact WY form the product is :math:`I - R^\top S^{-1} R` with the upper triangular
-    :math:`S = \tfrac12 I + \mathrm{triu}(R R^\top, 1)`: a few products in place of k steps.
-    Shapes: R (k, h), rows of length one (or zero: then :math:`H_i = I`); X (h, any), None for
+    The compact WY form of the product is :math:`I - R^\top S^{-1} R` with the upper triangular
+    :math:`S = \tfrac12 I + \mathrm{triu}(R R^\top, 1)`: a few products instead of k steps.
+    Shapes: R (k, h) with unit rows (or zero rows, for which :math:`H_i = I`); X (h, any), None for
     the identity. Source: Schreiber and Van Loan (1989); S by Puglisi (1992).
 
     >>> R = torch.tensor([[0.6, 0.8]])

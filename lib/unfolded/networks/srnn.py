@@ -12,9 +12,9 @@ from unfolded.networks.stacked import Layer, LayeredNetwork, activation
 class SRNN(LayeredNetwork):
     r"""Elman's layers: :math:`h_t = \varphi(W h_{t-1} + U x_t + b_x + b_h)`.
 
-    The cell, its two biases and its start are those of PyTorch's ``RNN``, which the paper used:
-    all uniform on :math:`\pm1/\sqrt h`. PyTorch's own cannot train runs side by side, so its
-    steps are taken here. Option: ``activation``, "tanh" (PyTorch's default), "relu" or "soft".
+    The cell, its two biases and its initial values are those of PyTorch's ``RNN``, used in the
+    paper: all uniform on :math:`\pm1/\sqrt h`. This implementation can also train several runs at
+    once. Option: ``activation``, "tanh" (PyTorch's default), "relu" or "soft".
     """
 
     draws = "SRNN"

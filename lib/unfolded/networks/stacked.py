@@ -1,4 +1,4 @@
-"""What the generic recurrent networks share: a stack of layers and a linear read-out."""
+"""Common parts of the generic recurrent networks: a stack of layers and a linear read-out."""
 
 import functools
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from unfolded.recurrence import cell_scan
 from unfolded.seeds import derive
 
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "soft": nn.functional.softshrink}
-"""By name; "soft" is the soft threshold of 1/2."""
+"""Activations by name; "soft" is the soft threshold of 1/2."""
 
 
 class StackedNetwork(SequenceNetwork):
-    """A stack of ``depth`` PyTorch cells on x_t, and ŝ_t = Y h_t + y_0 from the top one.
+    """A stack of ``depth`` PyTorch cells on x_t, with ŝ_t = Y h_t + y_0 from the top layer.
 
-    Layer 1 reads x_t, layer l > 1 reads the hidden state of layer l − 1 at the same time: the
-    stacking rule of Pascanu et al. that §4 names. Codes are the top layer's hidden states.
-    ``fast=False`` runs PyTorch's module, or a loop under autograd, instead of the scan in C.
+    Layer 1 has input x_t; layer l > 1 has the hidden state of layer l − 1 at the same time step:
+    the stacking rule of Pascanu et al. in §4. Codes are the hidden states of the top layer.
+    ``fast=False`` runs PyTorch's module, or a loop with autograd, instead of the C scan.
     """
 
     draws: str
-    """What names the draws of the weights: it never changes, so that seeds keep their weights."""
+    """Key of the random initial weights; it must not change, so that seeds keep their weights."""
 
     def __init__(self, *, cells: Callable[..., nn.Module], fast: bool = True, **sizes):
         super().__init__(**sizes)
@@ -38,7 +38,7 @@ class StackedNetwork(SequenceNetwork):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return ŝ_t = Y h_t + y_0."""
-        if codes.stride(0) < codes.stride(1):  # time first, as a scan lays them down
+        if codes.stride(0) < codes.stride(1):  # time-major, as returned by a scan
             return self.readout(codes.transpose(0, 1)).transpose(0, 1)
         return self.readout(codes)
 
@@ -48,7 +48,7 @@ class StackedNetwork(SequenceNetwork):
 
 
 class GatedNetwork(StackedNetwork):
-    """A stack of PyTorch's own cells, LSTM or GRU, with its parameters and its start."""
+    """A stack of PyTorch cells, LSTM or GRU, with PyTorch's parameters and initialisation."""
 
     cell: cell_scan.Cell
 
@@ -58,11 +58,11 @@ class GatedNetwork(StackedNetwork):
         return State(batch, (zeros, zeros) if self.cell.kind == "lstm" else zeros)
 
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Run layer after layer by the scan, or PyTorch's module: (batch, time, n) -> (…, h)."""
+        """Run the layers by the scan or by PyTorch's module: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
         weights = [self._weights(l) for l in range(self.depth)]
         served = cell_scan.serves(self.cell, x, *sum(weights, ()))
-        # PyTorch can neither compile nor vmap its own modules.
+        # PyTorch can neither compile nor vmap these modules.
         if recurrence.has_values(x) and not (self.fast and served):
             codes, last = self.cells(x, state.codes)
             return codes, state._replace(codes=last)
@@ -80,11 +80,11 @@ class GatedNetwork(StackedNetwork):
 
 
 class Layer(nn.Module):
-    """A recurrent layer: h_t from the drive U x_t + b and from h_{t−1}, by its own step.
+    """A recurrent layer: ``step`` computes h_t from the input term U x_t + b and from h_{t−1}.
 
-    Parameters: ``U`` (h, width), ``bias`` (h,), and what a kind of layer adds. Letters as in
-    (50) and (53): W is recurrent, U reads the input. The paper prints no bias; the codes that it
-    used have one. ``kind`` names the cell of :mod:`unfolded.recurrence.cell_scan`, ``phi`` its
+    Parameters: ``U`` (h, width), ``bias`` (h,), and those of the subclass. Symbols as in (50) and
+    (53): W is the recurrent matrix, U the input matrix. The paper prints no bias, but the code it
+    used has one. ``kind`` is the cell of :mod:`unfolded.recurrence.cell_scan`, ``phi`` its
     activation.
     """
 
@@ -101,15 +101,15 @@ class Layer(nn.Module):
         return self.bias
 
     def drive(self, x: Tensor) -> Tensor:
-        """Return U x_t + b of all frames in one product."""
+        """Return U x_t + b for all frames in one product."""
         return nn.functional.linear(x, self.U, self.offset())
 
     def weights(self) -> tuple[Tensor, ...]:
-        """Return what the step needs besides drive and state, formed once for a sequence."""
+        """Return the other arguments of ``step``, computed once for each sequence."""
         raise NotImplementedError
 
     def step(self, drive: Tensor, h: Tensor, *weights: Tensor) -> Tensor:
-        """Return h_t (batch, h) from the drive of frame t, h_{t−1} and the weights."""
+        """Return h_t (batch, h) from the input term of frame t, h_{t−1} and the weights."""
         raise NotImplementedError
 
     def forward(
@@ -120,7 +120,7 @@ class Layer(nn.Module):
         return (run if fast else self.loop)(x, h, None, self.U, self.offset(), *weights)[0]
 
     def loop(self, x: Tensor, h: Tensor, _, U: Tensor, b: Tensor, *weights: Tensor):
-        """Run the layer step by step under autograd, by what is given: the scan's reference."""
+        """Run the layer step by step with autograd, as the reference of the scan."""
         codes = []
         for drive in nn.functional.linear(x, U, b).unbind(1):
             h = self.step(drive, h, *weights)
@@ -129,7 +129,7 @@ class Layer(nn.Module):
 
 
 class LayeredNetwork(StackedNetwork):
-    """A stack of our own layers, for cells that PyTorch lacks or cannot run side by side."""
+    """A stack of layers of this library, for cells that PyTorch lacks or cannot batch over runs."""
 
     def __init__(self, *, layer: Callable[[int, int], Layer], **sizes):
         def cells(width: int, hidden: int, num_layers: int, **_) -> nn.ModuleList:
@@ -145,7 +145,7 @@ class LayeredNetwork(StackedNetwork):
         return State(batch, (zeros,) * self.depth, {"layers": weights})
 
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Run layer after layer, each through all frames: (batch, time, n) -> (…, h)."""
+        """Run one layer after another over all frames: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
         last = []
         for layer, h, weights in zip(self.cells, state.codes, state.weights["layers"], strict=True):
@@ -155,7 +155,7 @@ class LayeredNetwork(StackedNetwork):
 
 
 def activation(name: str) -> Callable[[Tensor], Tensor]:
-    """Return the activation of that name. Raises ConfigError on an unknown one."""
+    """Return the activation of this name. Raises ConfigError on an unknown name."""
     if name not in ACTIVATIONS:
         want = f"an activation from {', '.join(ACTIVATIONS)}"
         raise ConfigError(complain(want, repr(name), "choose one of them"))
@@ -163,7 +163,7 @@ def activation(name: str) -> Callable[[Tensor], Tensor]:
 
 
 def within(name: str, value: float, least: float, most: float) -> float:
-    """Return a constructor option as it is. Raises ConfigError outside least ≤ value ≤ most."""
+    """Return a constructor option. Raises ConfigError unless least ≤ value ≤ most."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         want = f"{name} between {least:g} and {most:g}"
         raise ConfigError(complain(want, repr(value), "choose another"))

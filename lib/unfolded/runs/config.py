@@ -1,4 +1,4 @@
-"""What a run is: its configuration, the two protocols and the four profiles."""
+"""The configuration of a run, the two protocols and the four profiles."""
 
 import dataclasses
 import hashlib
@@ -10,18 +10,18 @@ from unfolded import choices
 from unfolded.errors import ConfigError, complain
 
 FRAME = 16 * 16
-"""n0: pixels of a frame."""
+"""n0: number of pixels of a frame."""
 
 
 SCHEDULES = {"paper": (4, 0.0), "pytorch": (5, 1e-4)}
-"""By name, ``patience`` and relative ``threshold`` of PyTorch's ``ReduceLROnPlateau``: the rate
-falls after 5 epochs without a lower validation loss, as §4 says, or, by PyTorch's defaults, after
-more than 5 epochs that lower it by less than one part in 10,000."""
+"""``patience`` and relative ``threshold`` of PyTorch's ``ReduceLROnPlateau`` by name: the learning
+rate decreases after 5 epochs without a lower validation loss, as in §4, or, with PyTorch's
+defaults, after more than 5 epochs that lower it by less than one part in 10,000."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How frames are scaled; everything else the two protocols share."""
+    """The scale of the frames; the protocols have all other settings in common."""
 
     peak: float
     batch: int = 32
@@ -33,7 +33,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Profile:
-    """How large a run is: sequences in all, epochs, and the width when none is given."""
+    """The size of a run: total sequences, epochs, and the default width."""
 
     count: int
     epochs: int
@@ -51,21 +51,21 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides the numbers of a run; its hash names the run's folder.
+    """All settings that determine the results of a run; their hash names the run's folder.
 
     ``hidden`` and ``depth`` default to the profile's width and to the paper's depth: three
-    layers, two for LSTM. ``lambda1`` and ``lambda2`` are start values in units of a grey level of
-    255; under the protocol "normalised" they are divided by 255 along with the frames, but for
-    the λ2 of SISTA-RNN, which weighs a square and has no unit; λ2 = 0 is held there.
-    ``reweighting`` says what reweighted-RNN trains of Z and g. ``norm_penalty``, of unfolded
-    networks, weighs a sum of row norms (``row_norms`` in unfolded.training.train_step) against the
-    training error of a pixel, in squared grey levels of 255 under either protocol.
-    ``learning_rate`` is that of the first epoch; ``schedule`` says when it is lowered (see
-    :data:`SCHEDULES`).
-    ``memory`` "off" fixes the link of an unfolded network to the previous frame at zero.
-    ``variant`` names other options of a stacked network (see :data:`unfolded.choices.VARIANTS`).
-    Raises ConfigError on a value that no run can have. Numbers are kept as plain int and float,
-    so that 1 and 1.0, or NumPy's kinds of them, name the same run.
+    layers, two for LSTM. ``lambda1`` and ``lambda2`` are initial values in units of a grey level
+    of 255; the protocol "normalised" divides them by 255 like the frames, except λ2 of SISTA-RNN,
+    which multiplies a square and has no unit; λ2 = 0 stays fixed.
+    ``reweighting`` selects the trained parameters of reweighted-RNN, Z and g. ``norm_penalty`` is
+    the weight of a sum of row norms of an unfolded network (``row_norms`` in
+    unfolded.training.train_step) relative to the training error of a pixel, in squared grey
+    levels of 255 under either protocol.
+    ``learning_rate`` is the initial rate; ``schedule`` controls its reduction (see
+    :data:`SCHEDULES`). ``memory`` "off" fixes the link of an unfolded network to the previous
+    frame at zero. ``variant`` selects other options of a stacked network (see
+    :data:`unfolded.choices.VARIANTS`). Raises ConfigError on an invalid value. Numbers are stored
+    as plain int and float, so that 1 and 1.0, or NumPy's types, name the same run.
 
     >>> RunConfig(model="lstm", profile="smoke").depth
     2
@@ -124,7 +124,7 @@ class RunConfig:
         self._settle("lambda2", _number, want, do, lambda v: v == 0 or _is_start(v))
 
     def _settle(self, name, kind, want, do, fits) -> None:
-        """Replace a field by its plain form, or say what is wrong with it."""
+        """Convert a field to a plain type, or raise ConfigError."""
         given = getattr(self, name)
         value = kind(given)
         if value is None or not fits(value):
@@ -133,21 +133,21 @@ class RunConfig:
 
     @property
     def n(self) -> int:
-        """Measurements of a frame, int(cs_rate · n0) as the authors' code rounds."""
+        """Measurements of a frame, int(cs_rate · n0), rounded as in the authors' code."""
         return int(self.cs_rate * FRAME)
 
     @property
     def scale(self) -> Protocol:
-        """The protocol's numbers."""
+        """The settings of the protocol."""
         return PROTOCOLS[self.protocol]
 
     @property
     def size(self) -> Profile:
-        """The profile's numbers."""
+        """The settings of the profile."""
         return PROFILES[self.profile]
 
     def arguments(self) -> list[str]:
-        """Return the options with which ``python -m unfolded train`` makes this run.
+        """Return the options with which ``python -m unfolded train`` performs this run.
 
         >>> RunConfig(model="gru", profile="smoke", seed=1).arguments()
         ['--model', 'gru', '--seed', '1', '--profile', 'smoke']
@@ -168,8 +168,8 @@ class RunConfig:
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits that name this configuration."""
-        # A field that is added later enters only where it is not at its default, so that the
-        # names of older runs stay.
+        # A field that was added later enters the hash only with a value other than its default, so
+        # that the names of older runs do not change.
         fields = self.as_dict().items()
         what = {name: value for name, value in fields if LATER.get(name, ...) != value}
         what["scale"] = dataclasses.asdict(self.scale)
@@ -178,7 +178,7 @@ class RunConfig:
 
 
 TABLE_FIELDS = ("model", "cs_rate", "hidden", "depth", "seed", "protocol", "profile", "source")
-"""The fields in which runs of one table, or of the same table at another scale, may differ."""
+"""The fields that may differ between runs of one table, or of the same table at other scales."""
 
 FIRST_FIELDS = (
     *("model", "cs_rate", "hidden", "depth", "seed", "source", "protocol", "profile"),
@@ -187,7 +187,7 @@ FIRST_FIELDS = (
 """The fields of the first version."""
 
 LATER = {f.name: f.default for f in dataclasses.fields(RunConfig) if f.name not in FIRST_FIELDS}
-"""The fields added since, and what they were for the runs before."""
+"""The fields added since, and their values for older runs."""
 
 _CHOICES = {
     "model": choices.MODELS,
@@ -209,7 +209,7 @@ def other_defaults() -> dict[str, object]:
 
 
 def usual_depth(model: str) -> int:
-    """Return the depth of §4 where a table does not vary it: three layers, two for LSTM."""
+    """Return the depth of §4 for tables with fixed depth: three layers, two for LSTM."""
     return 2 if model == "lstm" else 3
 
 

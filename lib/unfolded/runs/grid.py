@@ -1,4 +1,4 @@
-"""The paper's tables as runs: the configurations of each cell."""
+"""The configurations of the cells of the paper's tables."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,11 +12,11 @@ VARIED = {
     2: ("hidden", (128, 256, 512, 1024, 2048, 4096)),
     3: ("depth", (1, 2, 3, 4, 5, 6)),
 }
-"""Per table: what it varies and over which values; the rest stays at the defaults of §4."""
+"""For each table: the varied field and its values; other fields have the defaults of §4."""
 
 STARTS = {"earlier code": (1.0, 0.01), "successor": (0.003, 0.02), "earlier script": (3.0, 2.0)}
-"""Start values of λ1, λ2 in three sources of the same authors: the log and the script that came
-with the code of ℓ1-ℓ1-RNN, and the successor paper."""
+"""Initial values of λ1, λ2 in three sources of the same authors: the log and the script in the
+code of ℓ1-ℓ1-RNN, and the later paper."""
 
 
 AS_REPORTED = STARTS["successor"]
@@ -24,9 +24,9 @@ AS_REPORTED = STARTS["successor"]
 
 
 def initialised(run: RunConfig, pair: tuple[float, float] = AS_REPORTED) -> RunConfig:
-    """Return a run from a pair of initial λ1, λ2; a stacked network has none and stays as it is.
+    """Return a run with a pair of initial λ1, λ2; a run of a stacked network is unchanged.
 
-    λ2 = 0 is no initial value but a term left out: it stays at zero.
+    λ2 = 0 is not an initial value but removes a term: it stays zero.
 
     >>> ours = initialised(RunConfig(profile="smoke", lambda2=0.0))
     >>> ours.lambda1, ours.lambda2, initialised(RunConfig(model="gru")).lambda1
@@ -39,7 +39,7 @@ def initialised(run: RunConfig, pair: tuple[float, float] = AS_REPORTED) -> RunC
 
 
 def starts(run: RunConfig) -> dict[str, RunConfig]:
-    """Return a run from each pair of initial λ, by name; a stacked network has none: one run.
+    """Return a run for each pair of initial λ, by name; one run for a stacked network without λ.
 
     >>> list(starts(RunConfig(profile="smoke"))), list(starts(RunConfig(model="gru")))
     (['earlier code', 'successor', 'earlier script'], ['default'])
@@ -50,7 +50,7 @@ def starts(run: RunConfig) -> dict[str, RunConfig]:
 
 
 def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
-    """Return one run a model at the paper's depths, everything else as in ``base``.
+    """Return one run per model at the paper's depths, with all other fields of ``base``.
 
     >>> [run.depth for run in row(RunConfig(profile="smoke"), ["gru", "lstm"])]
     [3, 2]
@@ -60,9 +60,9 @@ def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]
 
 
 def table(number: int, base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
-    """Return the runs that fill one of the paper's three tables, row by row.
+    """Return the runs for one of the paper's three tables, row by row.
 
-    ``base`` gives protocol, profile, source and seed. Raises ConfigError on another number.
+    ``base`` gives protocol, profile, source and seed. Raises ConfigError on an unknown number.
 
     >>> len(table(1, RunConfig(profile="smoke"), ["gru"]))
     5

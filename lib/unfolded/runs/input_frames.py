@@ -1,4 +1,4 @@
-"""The frames of a run: loaded, split, scaled as the protocol says, and put on a device once."""
+"""The frames of a run: loaded, split, scaled according to the protocol, and moved to a device."""
 
 import math
 from typing import NamedTuple
@@ -35,7 +35,7 @@ def load(config: RunConfig) -> tuple[list[Tensor], str]:
 
 
 def on_device(config: RunConfig, device: str, shelf: dict) -> Frames:
-    """Return the frames of a configuration on a device, and keep them on the shelf, alone."""
+    """Return the frames of a configuration on a device; the cache ``shelf`` keeps only these."""
     key = config.source, config.reduction, config.size.count, config.scale.peak, device
     if key not in shelf:
         shelf.clear()

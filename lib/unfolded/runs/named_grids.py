@@ -1,4 +1,4 @@
-"""Sets of runs by name: tables, ablations, identification of the protocol."""
+"""Named sets of runs: tables, ablations, identification of the protocol."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,9 +13,9 @@ from unfolded.runs.parameter_count import matched
 
 
 def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
-    """Return the runs beside the default row that the comparison leaves open: question, answers.
+    """Return the runs of the ablations by question and answer, in addition to the default row.
 
-    Each answer is a list of runs that differ from ``row(base)`` in what its name says.
+    Each answer is a list of runs that differ from ``row(base)`` as stated in its name.
 
     >>> list(ablations(RunConfig(profile="smoke"))["what is reweighted"])
     ['Z and g', 'Z alone', 'g alone', 'neither', 'neither, equal size']
@@ -80,9 +80,9 @@ def search(base: RunConfig, draws: int = 8) -> list[RunConfig]:
 
 
 def identification(base: RunConfig) -> list[RunConfig]:
-    """Return the runs that tell hypotheses about the paper's protocol apart.
+    """Return the runs that distinguish hypotheses about the paper's protocol.
 
-    The unfolded networks from each pair of initial λ under both learning-rate schedules, the
+    The unfolded networks with each pair of initial λ and both learning-rate schedules, the
     variants of the stacked networks, and FastRNN with pixels in [0, 1].
     """
     starts = [
@@ -101,9 +101,9 @@ def identification(base: RunConfig) -> list[RunConfig]:
 
 
 def named(name: str, base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
-    """Return the runs of a grid by name, each once; everything not varied is as in ``base``.
+    """Return the runs of a named grid without duplicates; fixed fields are those of ``base``.
 
-    With ``models``, only theirs: ``base`` may then have options that other networks lack.
+    With ``models``, only their runs: ``base`` may then have options that other networks lack.
     Raises ConfigError on a name that is not in :data:`GRIDS`.
 
     >>> len(named("tables", RunConfig(profile="paper")))
@@ -122,7 +122,7 @@ def _ablations(base: RunConfig, _) -> list[RunConfig]:
 
 
 def _ablations_as_reported(base: RunConfig, _) -> list[RunConfig]:
-    """Return the ablations from the initial λ "as reported", without those of λ itself."""
+    """Return the ablations with the initial λ "as reported", without those of λ."""
     questions = [answers for name, answers in ablations(base).items() if name != "initial λ"]
     runs = [run for answers in questions for answer in answers.values() for run in answer]
     return [initialised(run) for run in runs]
@@ -144,4 +144,4 @@ GRIDS = {
     "identification": lambda base, _: identification(base),
     "smoke": lambda base, models: row(replace(base, profile="smoke", hidden=None), models),
 }
-"""What ``python -m unfolded sweep --grid`` knows."""
+"""The grids of ``python -m unfolded sweep --grid``."""

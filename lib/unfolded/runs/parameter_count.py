@@ -1,4 +1,4 @@
-"""Numbers of parameters by formula, and widths of equal number, without building a network."""
+"""Formulas for parameter counts, and widths with equal counts, without building a network."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from unfolded.runs.config import FRAME, RunConfig
 
 
 def _gated(gates: int) -> Callable[[int, int], int]:
-    """Return the parameters of a cell with so many gates, each with two matrices and biases."""
+    """Return the parameter count of a cell; each gate has two matrices and two biases."""
     return lambda inputs, h: gates * (h * inputs + h * h + 2 * h)
 
 
@@ -26,16 +26,16 @@ _CELLS: dict[str, Callable[[int, int], int]] = {
     "fastrnn": lambda inputs, h: h * inputs + h * h + h + 2,
     "spectralrnn": _spectral,
 }
-"""Parameters of one cell, given the sizes of its input and of its state."""
+"""Parameter count of one cell, given the sizes of its input and of its state."""
 
 
 def parameters(run: RunConfig, hidden: int | None = None) -> int:
-    r"""Return the number of parameters of a run's network, by default at its own width h.
+    r"""Return the parameter count of a run's network, by default at the width h of the run.
 
     Unfolded networks have A, D, h_0, the link G of :math:`h^2` (F of :math:`n_0^2` in SISTA-RNN)
     and the scalars c, λ1, λ2; reweighted-RNN has also :math:`d(h^2 + h)` entries of Z and g.
-    Stacked networks have A, a cell per layer and a linear read-out with bias. Variants other than
-    the default are not counted apart.
+    Stacked networks have A, a cell per layer and a linear read-out with bias. The
+    count ignores differences between variants.
 
     >>> parameters(RunConfig(model="l1-l1-rnn", hidden=128))
     62339
@@ -50,7 +50,7 @@ def parameters(run: RunConfig, hidden: int | None = None) -> int:
 
 
 def matched(run: RunConfig) -> RunConfig:
-    """Return this run at the width whose parameters come closest to those of reweighted-RNN.
+    """Return this run at the width whose parameter count is closest to that of reweighted-RNN.
 
     >>> ours = RunConfig(profile="smoke")
     >>> matched(RunConfig(model="l1-l1-rnn", profile="smoke")).hidden > ours.hidden

@@ -28,15 +28,15 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept of a run, finished or failed.
+    """The stored data of a finished or failed run.
 
     ``metrics``: psnr_* in dB and test_mse in squared grey levels of 255, on the test set.
-    ``curves``: one value an epoch of train_mse, validation_mse (squared grey levels) and
-    learning_rate, and of what c, lambda1 and lambda2 of an unfolded network are after it (the
-    oldest runs kept none of these). ``sequence_mse``: the test error of each sequence, in their
-    order, in squared grey levels. ``reason``: why a failed run failed. ``seconds``: training time
-    over all tries, and of runs side by side, whose number is ``provenance["together"]``, each
-    one's share.
+    ``curves``: one value per epoch of train_mse, validation_mse (squared grey levels) and
+    learning_rate, and of c, lambda1 and lambda2 of an unfolded network after the epoch (not in
+    the oldest runs). ``sequence_mse``: the test error of each sequence, in file order, in squared
+    grey levels. ``reason``: the reason of a failure. ``seconds``: training time over all
+    attempts; runs of a group of size ``provenance["together"]`` have equal parts of the
+    total time.
     """
 
     config: dict
@@ -71,14 +71,14 @@ def folder_of(config: RunConfig, runs: str | Path | None = None) -> Path:
 
 
 def save(record: Record, folder: Path) -> None:
-    """Write the record of a run, whole or not at all."""
+    """Write the record of a run atomically."""
     files.write_json(folder / RECORD, asdict(record))
 
 
 def load(folder: Path, config: RunConfig | None = None) -> Record | None:
-    """Return the record in this folder, or None.
+    """Return the record in this folder, or None if it does not exist.
 
-    Raises RecordError if it is damaged or belongs to another configuration than ``config``.
+    Raises RecordError if it is damaged or belongs to a configuration other than ``config``.
     """
     path = Path(folder) / RECORD
     content = files.read_json(path)
@@ -101,15 +101,15 @@ def load(folder: Path, config: RunConfig | None = None) -> Record | None:
 
 
 def drop(folder: Path) -> None:
-    """Remove the record in this folder, if there is one."""
+    """Remove the record in this folder, if it exists."""
     files.drop(Path(folder) / RECORD)
 
 
 @contextlib.contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Lock the folder of a run for this process; the lock of a killed process is released.
+    """Lock the folder of a run for this process; a lock is released when its process ends.
 
-    Raises RecordError if another process has the lock or the folder cannot be locked.
+    Raises RecordError if another process holds the lock or the folder cannot be locked.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -131,9 +131,9 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def stored(runs: str | Path | None = None) -> list[Record]:
-    """Return every record of a folder of runs, in the order of their names.
+    """Return all records in a folder of runs, sorted by name.
 
-    Raises RecordError if there is a file in its place, or a record is damaged.
+    Raises RecordError if the path is a file, or a record is damaged.
     """
     if store(runs).is_file():
         do = "correct UNFOLDED_RUNS or --store"

@@ -1,4 +1,4 @@
-"""The table of finished runs in data/results/, with learning curves and test errors of each run."""
+"""The table of finished runs in data/results/, with learning curves and test errors per run."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ _COUNTS = ("hidden", "depth", "seed", "epochs", "parameters", "threads")
 
 
 def merge(records: Sequence[Record]) -> int:
-    """Merge runs into data/results/runs.csv; of two records of a configuration the newer one wins.
+    """Merge runs into data/results/runs.csv; a newer record replaces an older one.
 
     Returns the number of rows of the table. Raises RecordError if the existing table is damaged.
     """
@@ -25,7 +25,7 @@ def merge(records: Sequence[Record]) -> int:
     rows = [_text_row(record) for record in records]
     try:
         if path.exists():
-            # Rows are read as text, so that unchanged values keep every digit.
+            # Read rows as text, so that unchanged values keep all digits.
             with path.open(encoding="utf-8", newline="") as file:
                 table = csv.DictReader(file)
                 if "config_hash" not in (table.fieldnames or ["config_hash"]):

@@ -1,4 +1,4 @@
-"""Training as the protocol says; an interrupted run continues where it stopped."""
+"""Training according to the protocol; an interrupted run resumes from its last checkpoint."""
 
 from unfolded.training.fitting import fit, fit_all, groups, resolve, run, run_all
 from unfolded.training.trainer import learned

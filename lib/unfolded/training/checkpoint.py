@@ -1,4 +1,4 @@
-"""What a run keeps on disk: the state to go on from, and the weights to read."""
+"""The files of a run: the checkpoint for resuming, and the weights."""
 
 import hashlib
 import io
@@ -21,19 +21,19 @@ STATE, WEIGHTS = "state.pt", "weights.safetensors"
 
 
 def save_state(folder: Path, state: dict) -> None:
-    """Write the state after an epoch, whole or not at all, behind its SHA-256."""
+    """Write the checkpoint of an epoch atomically, preceded by its SHA-256."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getvalue()
-    # PyTorch reads a file with a flipped bit without complaint.
+    # PyTorch does not detect flipped bits in a file.
     files.write(folder / STATE, hashlib.sha256(content).digest() + content)
 
 
 def load_state(folder: Path, config: RunConfig) -> dict | None:
-    """Return the last state of this run, or None if there is none.
+    """Return the last checkpoint of this run, or None if there is none.
 
-    Nothing is unpickled but tensors and plain values. Raises RecordError if the file is damaged
-    or belongs to another configuration.
+    Only tensors and plain values are unpickled. Raises RecordError if the file is damaged or
+    belongs to another configuration.
     """
     path = folder / STATE
     if not path.exists():
@@ -53,7 +53,7 @@ def load_state(folder: Path, config: RunConfig) -> dict | None:
 
 
 def damaged_state(folder: Path, got: str) -> RecordError:
-    """Return the error of a state that cannot be used."""
+    """Return the error for an unusable checkpoint."""
     want, do = f"a state of this program at {folder / STATE}", "delete it to start the run anew"
     return RecordError(complain(want, got, do))
 
@@ -63,22 +63,22 @@ def _unpack(content: bytes) -> dict:
     if hashlib.sha256(content).digest() != digest:
         raise ValueError("a damaged file, whose checksum does not fit")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a file from elsewhere is refused in one line, not two
+        warnings.simplefilter("ignore")  # report an invalid file in one line, without a warning
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def save_weights(folder: Path, network: nn.Module, config: RunConfig) -> None:
     """Write the weights as safetensors, with the configuration in the header."""
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    # One key only: safetensors writes several in any order, and equal runs give equal bytes.
+    # One key only: safetensors does not sort keys, and equal runs must give equal bytes.
     header = {"config": json.dumps(config.as_dict(), sort_keys=True)}
     files.write(folder / WEIGHTS, save(weights, metadata=header))
 
 
 def load_network(folder: Path) -> tuple[nn.Module, RunConfig]:
-    """Build the network that a finished run left in its folder, without pickle.
+    """Build the trained network of a finished run from its folder, without pickle.
 
-    Raises RecordError if the weights are missing, damaged or do not fit their configuration.
+    Raises RecordError if the weights are missing, damaged or inconsistent with the configuration.
     """
     path = Path(folder) / WEIGHTS
     try:
@@ -97,9 +97,9 @@ def _first_line(error: Exception) -> str:
 
 
 def build_network(config: RunConfig) -> nn.Module:
-    """Build the untrained network of a configuration, its thresholds in the protocol's units.
+    """Build the untrained network of a configuration, with thresholds in the protocol's units.
 
-    λ1 and λ2 of an ℓ1 norm scale with the pixels; λ2 of SISTA-RNN weighs a square and does not.
+    λ1 and λ2 of an ℓ1 norm scale with the pixels; λ2 of SISTA-RNN multiplies a square and does not.
     """
     unit = config.scale.peak / 255
     pull = 1 if config.model == "sista-rnn" else unit

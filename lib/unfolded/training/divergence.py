@@ -1,4 +1,4 @@
-"""Detection of divergence: the first value that is not finite, and the parameter behind it."""
+"""Detection of divergence: the first non-finite value and the responsible parameter."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from unfolded.errors import TrainingError, complain
 
 
 def check_log(network: nn.Module, log: torch.Tensor, epoch: int) -> None:
-    """Raise TrainingError at the first step of an epoch whose loss or gradient is not finite.
+    """Raise TrainingError at the first step of an epoch with a non-finite loss or gradient.
 
-    ``log`` (steps, 2 + parameters): loss, norm of the gradient, norm of each parameter's.
+    ``log`` (steps, 2 + parameters): loss, gradient norm, gradient norm of each parameter.
     """
     bad = log.isfinite().all(1).logical_not().nonzero()
     if len(bad):
@@ -26,15 +26,15 @@ def check_log(network: nn.Module, log: torch.Tensor, epoch: int) -> None:
 def check(
     network: nn.Module, value: float, what: str, where: str, norms: Sequence[float] = ()
 ) -> None:
-    """Raise TrainingError if a value is not finite, and blame a parameter for it."""
+    """Raise TrainingError, with the responsible parameter, if a value is not finite."""
     if not math.isfinite(value):
         raise TrainingError(_blame(network, f"a {what} of {value} in {where}", what, norms))
 
 
 def _blame(network: nn.Module, found: str, what: str, norms: Sequence[float]) -> str:
-    """Name the parameter that blew up: itself, or in the norm of its gradient, else the largest.
+    """Name the non-finite parameter, else the one with non-finite gradient norm, else the largest.
 
-    ``norms`` are in the order of the parameters; without them, gradients are not blamed.
+    ``norms`` are in the order of the parameters; without them, gradients are not considered.
     """
     named = dict(network.named_parameters())
     sizes = {name: p.detach().abs().max().item() for name, p in named.items()}

@@ -1,4 +1,4 @@
-"""One path from configurations to records: for one run, or for a group of runs of one shape."""
+"""Training of configurations to records, for one run or a group of runs of equal shape."""
 
 import contextlib
 import functools
@@ -28,13 +28,13 @@ from unfolded.training.train_step import TrainSteps
 from unfolded.training.trainer import Trainer
 
 _NOT_STACKED = ("lstm", "gru")
-"""Models whose cells PyTorch cannot stack."""
+"""Models whose cells PyTorch cannot batch over runs."""
 
 
 def run(config: RunConfig, **options) -> Record:
-    """Return the record of a run, training it if there is none yet.
+    """Return the record of a run; train the run if it has no record.
 
-    Options: as :func:`fit`. Raises TrainingError if the run diverges; a failed record is kept.
+    Options: as :func:`fit`. Raises TrainingError if the run diverges; the failed record is stored.
     """
     (outcome,) = fit([config], **options)
     if isinstance(outcome, TrainingError):
@@ -43,10 +43,10 @@ def run(config: RunConfig, **options) -> Record:
 
 
 def run_all(configs: Iterable[RunConfig], *, store: str | Path | None = None, **options):
-    """Return the records of several runs, in their order: list[Record].
+    """Return the records of several runs, in order: list[Record].
 
-    A run that diverges stops no other: its record has the status "failed". Options and errors:
-    as :func:`fit_all`; of a folder that cannot be used the RecordError is raised.
+    A run that diverges does not stop the others: its record has the status "failed". Options and
+    errors: as :func:`fit_all`; raises RecordError for a folder that cannot be used.
     """
     configs, found = list(configs), {}
     for config, outcome in fit_all(configs, store=store, **options):
@@ -65,11 +65,11 @@ def fit_all(
     jobs: int | None = None,
     **options,
 ) -> Iterator[tuple[RunConfig, Record | TrainingError | RecordError]]:
-    """Yield each configuration, once, with its outcome, as runs end.
+    """Yield each configuration once, with its result, in the order of completion.
 
-    By default one process per core on the CPU; on a GPU one process, with groups of at most
-    ``together`` runs (see :func:`groups`). A folder in use or damaged stops no other run. Options
-    and errors otherwise: as :func:`fit`.
+    The default is one process per core on the CPU; a GPU has one process with groups of at most
+    ``together`` runs (see :func:`groups`). A locked or damaged folder does not stop other runs.
+    Other options and errors: as :func:`fit`.
     """
     on_gpu = resolve(device) != "cpu"
     queue = groups(configs, together if on_gpu else 1)
@@ -82,7 +82,7 @@ def fit_all(
 
 
 _CACHE = {}
-"""The frames that a process has loaded, for its next runs."""
+"""Cache of the frames loaded by a process, for its next runs."""
 
 
 def _attempt(
@@ -105,15 +105,15 @@ def fit(
     again: bool = False,
     cache: dict | None = None,
 ) -> list[Record | TrainingError]:
-    """Return the outcome of each run of a group, training those that have no finished record.
+    """Return the result of each run of a group; train the runs without a finished record.
 
-    A finished run is read, not repeated; a failed one is tried again; an interrupted one continues
-    after its last whole epoch and ends with the same numbers (on a GPU, after the last stored
-    epoch, at most half a minute old). With ``again`` training starts anew, and an existing record
-    stays until the first epoch is done. ``cache``, a dictionary, holds the frames on the device
-    for the next call. Runs of a group take their steps at once; each ends with the record that it
-    would have alone, up to rounding, and one that diverges does not stop the others.
-    Raises RecordError if a folder is in use, damaged or cannot be written, and DataError or
+    A finished run is not repeated; a failed run is repeated; an interrupted run resumes after its
+    last complete epoch with the same result (on a GPU, after the last checkpoint, at most half a
+    minute old). With ``again`` training restarts, and an existing record stays until the first
+    epoch is complete. ``cache``, a dictionary, stores the frames on the device for the next call.
+    The runs of a group take their steps simultaneously; each has the same record as a single run,
+    up to rounding, and a run that diverges does not stop the others.
+    Raises RecordError if a folder is locked, damaged or not writable, and DataError or
     ConfigError on invalid input.
     """
     device, cache = resolve(device), {} if cache is None else cache
@@ -121,7 +121,7 @@ def fit(
     outcomes = {} if again else _finished(folders)
     hidden = max(config.hidden for config in configs)
     with threads_for(hidden), flushed_denormals(), keep_freed_memory(), _current(device):
-        # Before the folders are touched: a run that cannot start leaves nothing behind.
+        # Build the trainers first: a run that cannot start must not create folders.
         trainers = {
             config: Trainer(
                 config, device, folder, progress, input_frames.on_device(config, device, cache)
@@ -135,7 +135,7 @@ def fit(
                 if again:
                     files.drop(folders[config] / checkpoint.STATE)
             if not again:
-                # Another process may have finished a run while this one loaded its data.
+                # Another process may have finished a run while the data was loading.
                 outcomes |= _finished({config: folders[config] for config in trainers})
             left = {config: each for config, each in trainers.items() if config not in outcomes}
             outcomes |= zip(left, _train(list(left.values())), strict=True)
@@ -143,7 +143,7 @@ def fit(
 
 
 def _train(trainers: Sequence[Trainer]) -> list[Record | TrainingError]:
-    """Train runs of one shape to their ends; they need not be at the same epoch."""
+    """Train runs of equal shape to the last epoch; their current epochs may differ."""
     outcomes: dict[Trainer, Record | TrainingError] = {}
     with contextlib.ExitStack() as stack:
         left = {}
@@ -157,7 +157,7 @@ def _train(trainers: Sequence[Trainer]) -> list[Record | TrainingError]:
                 outcomes[trainer] = _outcome(trainer, trainer.end)
                 del turn[trainer]
             if group is None or group.trainers != list(turn):
-                group = None  # its memory is needed
+                group = None  # free its memory
                 group = RunGroup(list(turn)) if turn else None
             results = group.epoch(list(turn.values())) if turn else []
             for (trainer, epoch), result in zip(turn.items(), results, strict=True):
@@ -179,13 +179,13 @@ def _outcome(trainer: Trainer, work: Callable[[], Record | None]) -> Record | Tr
         with trainer.failure_recorded():
             return work()
     except TrainingError as error:
-        # A traceback would keep the network and its memory.
+        # A traceback would keep references to the network.
         return error.with_traceback(None)
 
 
 @functools.cache
 def _end_with(parent: int) -> None:
-    """End this process once its parent has ended: else it would keep the locks of its runs."""
+    """End this process when its parent ends, so that it releases the locks of its runs."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -196,7 +196,7 @@ def _end_with(parent: int) -> None:
 
 
 class RunGroup:
-    """Runs that take their steps at once; :attr:`steps` can be called with rows of their data."""
+    """Runs with simultaneous steps; call :attr:`steps` with row indices of the training frames."""
 
     def __init__(self, trainers: Sequence[Trainer]):
         self.trainers = list(trainers)
@@ -205,16 +205,16 @@ class RunGroup:
         self.models = StackedModels(networks) if several else SingleModel(networks[0])
         first, optimisers = trainers[0], [trainer.optimiser for trainer in trainers]
         scale = first.config.scale
-        # ℓ sums what the penalty is weighed against: the error of a pixel, in grey levels of 255.
+        # Rescale the penalty: ℓ is a sum, but the penalty is relative to a pixel's error.
         unit = first.train[0].numel() * (scale.peak / 255) ** 2
         penalty = first.config.norm_penalty * unit
         options = {"batch": scale.batch, "clip": scale.clip, "penalty": penalty}
         self.steps = TrainSteps(self.models, optimisers, first.train, **options)
 
     def epoch(self, epochs: Sequence[int]) -> list[tuple[Tensor, float, float]]:
-        """Train every run for its epoch of this number.
+        """Train each run for the epoch with the given number.
 
-        Returns for each run its log, its validation error and its share of the seconds.
+        Returns the log, the validation error and the part of the seconds for each run.
         """
         started, first = time.perf_counter(), self.trainers[0]
         orders = [each.order(epoch) for each, epoch in zip(self.trainers, epochs, strict=True)]
@@ -232,10 +232,10 @@ class RunGroup:
 
 
 def groups(configs: Iterable[RunConfig], most: int = GROUP_SIZE) -> list[list[RunConfig]]:
-    """Return each configuration once, grouped with those that can be trained at once with it.
+    """Return each configuration once, grouped with configurations that can be trained together.
 
-    A group has runs, except of LSTM and GRU, that differ in seed, learning rate, or the initial
-    values of λ1 and λ2.
+    The runs of a group differ in seed, learning rate, or the initial values of λ1 and λ2. LSTM
+    and GRU have groups of one run.
 
     >>> [len(group) for group in groups([RunConfig(seed=seed) for seed in range(10)])]
     [8, 2]
@@ -255,7 +255,7 @@ def _current(device: str) -> Iterator[None]:
     if device == "cpu":
         yield
         return
-    # By default PyTorch rounds the products of its own cells, and of them alone, to TF32.
+    # By default PyTorch uses TF32 for the products in its recurrent cells.
     before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
     try:
         with torch.cuda.device(device):
@@ -265,21 +265,21 @@ def _current(device: str) -> Iterator[None]:
 
 
 def _finished(folders: dict[RunConfig, Path]) -> dict[RunConfig, Record]:
-    """Return the records of the runs that are done."""
+    """Return the records of the finished runs."""
     found = {config: records.load(folder, config) for config, folder in folders.items()}
     found = {
         config: record for config, record in found.items() if record and record.status == "done"
     }
     for folder in map(folders.get, found):
         if (folder / checkpoint.STATE).exists():
-            # Killed at the very end; a folder that is in use or read-only is left as it is.
+            # A process was killed at the end; skip a folder that is locked or read-only.
             with contextlib.suppress(RecordError), records.lock(folder):
                 files.drop(folder / checkpoint.STATE)
     return found
 
 
 def resolve(device: str) -> str:
-    """Return the device to use: "cpu", "cuda", "cuda:1", or "auto" for CUDA where there is one.
+    """Return the device: "cpu", "cuda", "cuda:1", or "auto" for CUDA if it is available.
 
     Raises ConfigError if CUDA is requested and unavailable.
     """

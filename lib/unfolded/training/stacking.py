@@ -1,4 +1,4 @@
-"""One network, or several of one shape with one forward and one backward pass for all."""
+"""One network, or several networks of equal shape with a common forward and backward pass."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ _EVALUATED_AT_ONCE = 250
 
 
 def recover(network: nn.Module, frames: Tensor) -> Tensor:
-    """Measure and recover frames that were checked when they were loaded.
+    """Measure and recover frames that were checked when loaded.
 
-    Measurements are not checked: if A diverges, the loss shows it.
+    Measurements are not checked: if A diverges, the loss is not finite.
     """
     return network.run(linear(frames, network.A))
 
@@ -28,7 +28,7 @@ class SingleModel:
     """One network, with the interface of :class:`StackedModels`."""
 
     shape = ()
-    """The dimension of runs: none."""
+    """The dimension of runs: None."""
 
     def __init__(self, network: nn.Module):
         self.leaves = list(network.parameters())
@@ -36,11 +36,11 @@ class SingleModel:
         self.row_norms = functools.partial(row_norms, network)
 
     def assign_gradients(self) -> None:
-        """Do nothing: the optimiser reads the gradients of the parameters themselves."""
+        """Do nothing: the optimiser uses the gradients of the parameters."""
 
 
 class StackedModels:
-    """Networks of one shape, whose parameters become slices of common tensors (runs, …)."""
+    """Networks of equal shape, whose parameters become slices of common tensors (runs, …)."""
 
     def __init__(self, networks: Sequence[nn.Module]):
         self.shape = (len(networks),)
@@ -50,7 +50,7 @@ class StackedModels:
         self.names = [name for name, _ in self.template.named_parameters()]
 
     def recover(self, frames: Tensor) -> Tensor:
-        """Recover frames (runs, batch, time, n0), or (batch, time, n0) with every network."""
+        """Recover frames (runs, batch, time, n0), or (batch, time, n0) with each network."""
         return self._each(recover, frames, in_dims=(0 if frames.ndim == 4 else None,))
 
     def row_norms(self) -> Tensor:
@@ -72,9 +72,9 @@ class StackedModels:
 
 
 def _stacked(alike: Sequence[nn.Parameter]) -> Tensor:
-    """Return a tensor (runs, …) and make the parameters its slices."""
+    """Return a tensor (runs, …) and turn the parameters into slices of it."""
     first = alike[0]
-    # Each keeps its layout in memory: fused Adam reads parameter and moments in one order.
+    # Preserve the memory layout: fused Adam uses the same order for parameters and moments.
     stride = (first.numel(), *first.stride())
     whole = torch.empty_strided(
         (len(alike), *first.shape), stride, dtype=first.dtype, device=first.device
@@ -86,7 +86,7 @@ def _stacked(alike: Sequence[nn.Parameter]) -> Tensor:
 
 
 class _Network(nn.Module):
-    """A function of a network as a module's forward pass, which functional_call needs."""
+    """Wraps a function of a network as a module, as required by functional_call."""
 
     def __init__(self, network: nn.Module):
         super().__init__()

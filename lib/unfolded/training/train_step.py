@@ -1,4 +1,4 @@
-"""Training steps that do not wait for the device: their log is read once per epoch."""
+"""Training steps without device synchronisation; their log is read once per epoch."""
 
 import functools
 import warnings
@@ -9,22 +9,22 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 _WARM_UP = 3
-"""Steps taken before the capture: kernels are compiled and memory is found in them."""
+"""Warm-up steps before the capture, which compile kernels and allocate memory."""
 
 
 class TrainSteps:
-    r"""The steps of a run, or of runs of one shape: loss, gradient, clipping, Adam.
+    r"""The training steps of a run, or of runs of equal shape: loss, gradient, clipping, Adam.
 
     .. math:: \ell = \tfrac1B \sum_{b,t} \|\hat s_{b,t} - s_{b,t}\|^2, \qquad
         g \leftarrow g \min(1, \tfrac{\rho}{\|g\| + 10^{-6}})
 
-    with the bound ρ = ``clip``. On a GPU whole batches are one CUDA graph, captured once and then
-    replayed. No step waits for the device: loss and norms go into a table there, and where one
-    is not finite, this step and all later ones of its run change nothing.
+    with the bound ρ = ``clip``. On a GPU, full batches use one CUDA graph, which is captured once
+    and then replayed. No step synchronises with the device: loss and norms are logged there; if a
+    value is not finite, this step and all later steps of the run change nothing.
 
     ``models`` is a ``SingleModel`` or ``StackedModels`` of stacking.py, whose dimension of runs is
-    the first everywhere; all runs read ``frames`` (sequences, time, n0). With a ``penalty`` μ the
-    gradient is that of ℓ + μ Σ_l ‖W_l‖_{1,∞}, see :func:`row_norms`; the loss in the log is ℓ.
+    first in all tensors; all runs use ``frames`` (sequences, time, n0). With a ``penalty`` μ the
+    gradient is that of ℓ + μ Σ_l ‖W_l‖_{1,∞}, see :func:`row_norms`; the logged loss is ℓ.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class TrainSteps:
         self.models, self.optimisers, self.frames = models, list(optimisers), frames
         self.batch, self.clip, self.penalty = batch, clip, penalty
         leaf = models.leaves[0].detach()
-        # Adam must not read a rate that is a plain number into a graph, for it changes later.
+        # The rate must be a tensor, because a graph would contain a plain number as a constant.
         self.rates = [leaf.new_zeros((), dtype=torch.float32) for _ in optimisers]
         self._set_rates()
         self.on_gpu = leaf.is_cuda
@@ -49,17 +49,17 @@ class TrainSteps:
         self.at = torch.zeros(1, dtype=torch.long, device=leaf.device)
         self.failed = torch.zeros(models.shape, dtype=torch.float32, device=leaf.device)
         for optimiser, failed in zip(self.optimisers, self.failed.view(-1).unbind(), strict=True):
-            # Where gradient scaling puts it: fused Adam then skips the step on the device.
+            # As in gradient scaling: with this flag, fused Adam skips the step on the device.
             optimiser.found_inf = failed
         self.rows = torch.zeros(*models.shape, batch, dtype=torch.long, device=leaf.device)
         self.stream = torch.cuda.Stream(leaf.device) if self.on_gpu else None
         self.warm, self.replay = 0, None
 
     def epoch(self, orders: Tensor) -> Tensor:
-        """Take the steps of an epoch through the frames in these orders: (…, sequences).
+        """Take the steps of an epoch over the frames in the given orders: (…, sequences).
 
-        Returns (steps, …, 2 + parameters) in double precision on the host, row by row: the loss,
-        the norm of the gradient, and that of each parameter. Nothing else is waited for.
+        Returns (steps, …, 2 + parameters) in double precision on the host: loss, gradient norm, and
+        gradient norm of each parameter. This is the only synchronisation of the epoch.
         """
         self.at.zero_()
         self._set_rates()
@@ -72,11 +72,11 @@ class TrainSteps:
             rate.fill_(optimiser.param_groups[0]["lr"])
 
     def __call__(self, rows: Tensor) -> None:
-        """Take one step with these rows of the frames, (…, batch): replayed where it can be."""
+        """Take one step with these rows of the frames, (…, batch), by replay if possible."""
         if not self.on_gpu or rows.shape != self.rows.shape:
             self.step(rows)
         elif self.warm < _WARM_UP:
-            # These are steps of the run like all others; only their stream is another.
+            # These are regular steps of the run on another stream.
             on_side_stream(self.stream, functools.partial(self.step, rows))
             self.warm += 1
         else:
@@ -94,11 +94,11 @@ class TrainSteps:
 
     @property
     def captured(self) -> bool:
-        """Whether whole batches are replayed by now."""
+        """Whether full batches are replayed."""
         return self.replay is not None
 
     def step(self, rows: Tensor) -> None:
-        """Take one step with these rows of the frames, call by call."""
+        """Take one step with these rows of the frames, without a graph."""
         for leaf in self.models.leaves:
             leaf.grad = None
         for optimiser in self.optimisers:
@@ -117,15 +117,15 @@ class TrainSteps:
 
     @torch.no_grad()
     def _log_step(self, losses: Tensor) -> Tensor:
-        """Write a row of the log, mark failed runs and return the norms of the gradients."""
+        """Write a row of the log, mark failed runs and return the gradient norms."""
         norms = torch.stack([self._norm(leaf.grad) for leaf in self.models.leaves], -1)
         if not self.on_gpu and not self.models.shape and not norms.isfinite().all():
-            # The squares may have overflowed in single precision, and the gradient be finite.
+            # In single precision the squares may overflow although the gradient is finite.
             norms = torch.stack([self._norm(leaf.grad.double()) for leaf in self.models.leaves], -1)
         totals = torch.linalg.vector_norm(norms, dim=-1)
         row = torch.cat([losses.unsqueeze(-1), totals.unsqueeze(-1), norms], -1)
         self.log.index_copy_(0, self.at, row.unsqueeze(0).to(self.log.dtype))
-        self.at.add_(1).remainder_(len(self.log))  # a call outside an epoch starts at the top
+        self.at.add_(1).remainder_(len(self.log))  # a call outside an epoch starts at row 0
         failed = row.isfinite().all(-1).logical_not()
         self.failed.copy_(torch.maximum(self.failed, failed.float()))
         return totals
@@ -139,7 +139,7 @@ class TrainSteps:
             optimiser.step()
             return
         (group,) = optimiser.param_groups
-        # Between steps the group holds the exact rate, for the schedule and for checkpoints.
+        # Between steps the group contains the exact rate, for the schedule and checkpoints.
         exact = {name: group[name] for name in ("lr", "capturable")}
         group.update(lr=rate, capturable=torch.cuda.is_current_stream_capturing())
         try:
@@ -149,12 +149,12 @@ class TrainSteps:
 
 
 def backward_loss(recovered: Tensor, frames: Tensor) -> Tensor:
-    r"""Send the gradient of the loss backward and return the loss, of each run its own.
+    r"""Run the backward pass from the gradient of the loss; return the loss of each run.
 
     .. math:: \ell = \tfrac1B \sum_{b,t} \|\hat s_{b,t} - s_{b,t}\|^2, \qquad
         \partial\ell / \partial\hat s = \tfrac2B (\hat s - s)
 
-    Shapes: both (…, batch, time, n0), result (…). The gradient overwrites ``recovered``;
+    Shapes: both (…, batch, time, n0), result (…). The gradient overwrites ``recovered``, because
     autograd would need three more tensors of that size.
     """
     error = recovered.data.sub_(frames)  # see SequenceNetwork.decode
@@ -164,17 +164,17 @@ def backward_loss(recovered: Tensor, frames: Tensor) -> Tensor:
 
 
 def row_norms(network: nn.Module) -> Tensor:
-    r"""Return :math:`\sum_l \|W_l\|_{1,\infty}`, the norms α_l of Theorem 3.1, to be penalised.
+    r"""Return :math:`\sum_l \|W_l\|_{1,\infty}`, the norms α_l of Theorem 3.1, as a penalty.
 
-    Where rows tie for the largest, the gradient is shared between them. Source: Joukovsky et al.
-    (2021), who penalise the norm of the one layer that they train.
+    If several rows have the largest norm, the gradient is divided between them. Source: Joukovsky
+    et al. (2021), who penalise the norm of the only layer that they train.
     """
     W, _ = network.layer_weights()
     return torch.stack([w.abs().sum(1).amax() for w in W]).sum()
 
 
 def on_side_stream(stream: torch.cuda.Stream, step: Callable[[], None]) -> None:
-    """Take a step on another stream, as is asked of those before a capture."""
+    """Take a step on another stream, as required before a capture."""
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         step()
@@ -182,9 +182,9 @@ def on_side_stream(stream: torch.cuda.Stream, step: Callable[[], None]) -> None:
 
 
 def capture(stream: torch.cuda.Stream, step: Callable[[], None]) -> Callable[[], None] | None:
-    """Return what replays a step as one CUDA graph, or, with a warning, None if none can be had.
+    """Return a function that replays a step as one CUDA graph, or None with a warning on failure.
 
-    The step is not taken meanwhile.
+    The capture does not perform the step.
     """
     graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
     try:
@@ -194,7 +194,7 @@ def capture(stream: torch.cuda.Stream, step: Callable[[], None]) -> Callable[[],
         raise
     except RuntimeError as error:
         torch.cuda.synchronize()
-        torch.cuda.set_stream(before)  # a capture that breaks off may leave its own behind
+        torch.cuda.set_stream(before)  # a failed capture may leave another stream current
         reason = str(error).partition("\n")[0]
         warnings.warn(f"no CUDA graph, the steps are taken one by one: {reason}", stacklevel=2)
         return None

@@ -1,4 +1,4 @@
-"""The state of one run: network, optimiser, schedule and curves, from begin to record."""
+"""The state of one run, from the start to the record: network, optimiser, schedule and curves."""
 
 import contextlib
 import math
@@ -28,7 +28,7 @@ from unfolded.training.divergence import check, check_log
 from unfolded.training.stacking import SingleModel, estimates
 
 _SAVED_EVERY = 30.0
-"""Seconds between two states on a GPU, where to keep one takes longer than an epoch."""
+"""Seconds between two checkpoints on a GPU, where writing one takes longer than an epoch."""
 
 
 class Trainer:
@@ -51,9 +51,9 @@ class Trainer:
         self.record: Record | None = None
 
     def begin(self, group_size: int = 1) -> None:
-        """Continue from the state in the folder, if there is one, in a group of so many runs."""
+        """Resume from the checkpoint in the folder, if any, in a group of ``group_size`` runs."""
         self._resume()
-        # The name of the entry in stored records.
+        # This key is used in stored records.
         group = {"together": group_size} if group_size > 1 else {}
         self.record = Record(
             config=self.config.as_dict(),
@@ -66,11 +66,11 @@ class Trainer:
 
     @contextlib.contextmanager
     def failure_recorded(self) -> Iterator[None]:
-        """Write a failed record if the run diverges in this block."""
+        """Write a failed record if the run diverges in this context."""
         try:
             yield
         except TrainingError as error:
-            # A run that diverged once diverges again: the next attempt starts anew.
+            # The run would diverge again, so the next attempt starts from the beginning.
             files.drop(self.folder / checkpoint.STATE)
             files.drop(self.folder / checkpoint.WEIGHTS)
             failed = replace(self.record, **self._history(), reason=str(error))
@@ -78,7 +78,7 @@ class Trainer:
             raise
 
     def end(self) -> Record:
-        """Test the network, write its record and its weights."""
+        """Test the network; write its record and its weights."""
         values, each = self._test()
         checkpoint.save_weights(self.folder, self.network, self.config)
         known = {"metrics": values, "sequence_mse": each, "learned": learned(self.network)}
@@ -91,7 +91,7 @@ class Trainer:
         return {"curves": self.curves, "seconds": round(self.seconds, 3)}
 
     def epochs(self) -> Iterator[int]:
-        """Yield the remaining epochs and show the curves after each."""
+        """Yield the remaining epochs and display the curves after each epoch."""
         name = f"{self.config.model} {self.config.hash}"
         first, last = len(self.curves["train_mse"]), self.config.size.epochs
         live = self.progress and sys.stderr.isatty()
@@ -112,7 +112,7 @@ class Trainer:
         return torch.randperm(len(self.train), generator=generator)
 
     def close(self, epoch: int, log: Tensor, validation: float, seconds: float) -> None:
-        """End an epoch, given the log of :meth:`TrainSteps.epoch`, the validation error and time.
+        """Complete an epoch with the log of :meth:`TrainSteps.epoch`, validation error and time.
 
         Raises TrainingError on a value that is not finite.
         """
@@ -132,7 +132,7 @@ class Trainer:
             "learning_rate": self.optimiser.param_groups[0]["lr"],
             **scalars(self.network),
         }
-        # A state that an older version left has no curve of c, λ1 and λ2, and goes on without.
+        # A checkpoint of an older version has no curves of c, λ1 and λ2; continue without them.
         for name, values in self.curves.items():
             values.append(now[name])
         self.schedule.step(validation)
@@ -145,12 +145,12 @@ class Trainer:
         return values, each
 
     def save(self) -> None:
-        """Write the state; on a GPU, where epochs are short, at most every half minute."""
+        """Write the checkpoint; on a GPU, where epochs are short, at most every half minute."""
         now = time.monotonic()
         if self.device != "cpu" and now - self.saved < _SAVED_EVERY:
             return
         self.saved = now
-        # A tensor that is part of a larger one would take the whole along.
+        # Saving a slice would save the complete tensor, so clone it.
         network = {name: each.clone() for name, each in self.network.state_dict().items()}
         checkpoint.save_state(
             self.folder,
@@ -163,7 +163,7 @@ class Trainer:
                 "seconds": self.seconds,
             },
         )
-        # The state supersedes the record of an earlier attempt: only one may state the progress.
+        # The checkpoint replaces the record of an earlier attempt: only one may give the progress.
         records.drop(self.folder)
 
     def _resume(self) -> None:
@@ -174,7 +174,7 @@ class Trainer:
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
             for moments in self.optimiser.state.values():
-                # A state of an older version may have another layout, which fused Adam misreads.
+                # Fused Adam misreads the memory layout of checkpoints from older versions.
                 moments.update((name, moment.contiguous()) for name, moment in moments.items())
             self.schedule.load_state_dict(state["schedule"])
             self.curves, self.seconds = state["curves"], state["seconds"]
@@ -195,7 +195,7 @@ def tested(network: nn.Module, frames: Tensor, peak: float) -> tuple[dict[str, f
 
 
 def scalars(network: nn.Module) -> dict[str, float]:
-    """Return c, λ1 and λ2 as they are in an unfolded network, and nothing for another."""
+    """Return the current c, λ1 and λ2 of an unfolded network, else an empty dictionary."""
     if not isinstance(network, UnfoldedNetwork):
         return {}
     names = ("c", "lambda1", "lambda2")
@@ -204,7 +204,7 @@ def scalars(network: nn.Module) -> dict[str, float]:
 
 
 def learned(network: nn.Module) -> dict[str, float]:
-    """Return the scalars that an unfolded network has learned: c, λ1, λ2, and the range of g."""
+    """Return the learned scalars of an unfolded network: c, λ1, λ2, and the range of g."""
     found = scalars(network)
     g = network.symbols().get("g") if found else None
     return found if g is None else found | {"g_min": g.min().item(), "g_max": g.max().item()}
