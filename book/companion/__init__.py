@@ -1,1 +1,1 @@
-"""The code that only the book needs: analysis of runs, figures, widgets, studies, the build."""
+"""The code of the book only: analysis of runs, figures, widgets, studies, the build."""

@@ -32,7 +32,7 @@ COMMANDS = {
     "descending": "companion.studies.descending.descending_runs",
     "inpainting": "companion.studies.inpainting.inpainting_trials",
 }
-"""The module whose function ``main`` runs each command."""
+"""The module that contains the function ``main`` of each command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Where a shown number came from: carried by tables and figures, shown under them as a stamp."""
+"""Provenance of displayed numbers: attached to tables and figures, shown below them as a stamp."""
 
 import html
 import json
@@ -18,9 +18,9 @@ RUNS = "data/results/runs.csv"
 
 
 class Made(NamedTuple):
-    """How one row was made; what is not known is empty. ``config_hash`` names the run.
+    """Provenance of one row; unknown fields are empty. ``config_hash`` names the run.
 
-    ``file``: the committed table that has the row; none if it was made with this book.
+    ``file``: the committed table that contains the row; empty if the book build computed it.
     """
 
     file: str = ""
@@ -34,12 +34,12 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """The committed files that numbers were read from, below the repository, and their rows."""
+    """The committed files from which numbers were read, with repository paths, and their rows."""
 
     files: tuple[str, ...] = ()
     rows: tuple[Made, ...] = ()
     counted: bool = True
-    """Whether ``rows`` are known: without rows, the runs are then none, else they are not told."""
+    """Whether ``rows`` is known: if it is empty and known, there are no runs."""
 
     def __or__(self, other: "Source") -> "Source":
         files = dict.fromkeys((*self.files, *other.files))
@@ -47,21 +47,21 @@ class Source:
         return Source(tuple(files), tuple(rows), self.counted and other.counted)
 
     def __deepcopy__(self, memo) -> "Source":
-        # Pandas copies what a table carries at every step; nothing here can change.
+        # Pandas deep-copies the attributes of a table in each operation; this object is immutable.
         return self
 
     def only(self, hashes: Iterable[str]) -> "Source":
-        """Return the source with these runs alone."""
+        """Return the source restricted to these runs."""
         kept = set(" ".join(map(str, hashes)).split())
         rows = tuple(row for row in self.rows if row.config_hash in kept)
         return Source(self.files, rows, self.counted)
 
     def runs(self) -> list[str]:
-        """Return the config hash of each run, once."""
+        """Return the config hashes of the runs without duplicates."""
         return list(dict.fromkeys(row.config_hash for row in self.rows if row.config_hash))
 
     def text(self) -> str:
-        """Say in one line: files, runs, profile, protocol, data, hardware, commit.
+        """Return the source as one line: files, runs, profile, protocol, data, hardware, commit.
 
         >>> made = Made("", "4fa43e7cbeba", "paper", "authors", "mnist", "CPU", "5f982c436126")
         >>> Source((RUNS,), (made._replace(file=RUNS),)).text()
@@ -81,7 +81,7 @@ class Source:
         return " · ".join(filter(None, [names, ran, made, *facts, _few(commits, "commits")]))
 
     def anchor(self) -> str:
-        """Return the place on the page of records: the run, the table of several, else a file.
+        """Return the anchor on the page of records: a run, a table of several runs, or a file.
 
         >>> Source(("data/paper/tables.csv",)).anchor()
         'file-tables'
@@ -98,12 +98,12 @@ class Source:
         return f"file-{file.name.replace('.', '-') if weights else file.stem}"
 
     def stamp(self) -> dict[str, str]:
-        """Return what the book needs to draw the stamp; nothing if nothing is known."""
+        """Return the data of the stamp for the book; empty if the source is unknown."""
         return {"text": self.text(), "anchor": self.anchor()} if self.files or self.rows else {}
 
 
 def attribute(stamp: Mapping[str, str]) -> str:
-    """Return a stamp as an attribute of an HTML element, where the book finds it.
+    """Return a stamp as an attribute of an HTML element, which the book reads.
 
     >>> attribute({"text": "a · b"}), attribute({})
     (' data-source="{&quot;text&quot;: &quot;a · b&quot;}"', '')
@@ -122,7 +122,7 @@ def _few(words: Iterable[str], many: str = "kinds") -> str:
 
 
 def of(*things) -> Source:
-    """Return the source that tables, figures, records, files and collections of them carry.
+    """Return the combined source of tables, figures, records, files and collections of them.
 
     >>> of([Path("data/paper/tables.csv"), None]).files
     ('data/paper/tables.csv',)
@@ -154,7 +154,7 @@ def _of(thing) -> Source:
             return Source()
         case Iterable():
             return of(*thing)
-    if hasattr(thing, "row"):  # a record of a run
+    if hasattr(thing, "row"):  # a run record
         return of(pd.DataFrame([thing.row()]))
     return Source()
 
@@ -182,7 +182,7 @@ def _made(file: str, row: Mapping) -> Made:
 
 
 def mark(thing, *origins):
-    """Let a table or a figure carry the source of what it was made from; return it.
+    """Attach the source of the origins to a table or a figure, and return it.
 
     >>> of(mark(pd.DataFrame({"a": [1]}), Path("data/paper/tables.csv")).query("a > 0")).files
     ('data/paper/tables.csv',)
@@ -196,9 +196,9 @@ def mark(thing, *origins):
 
 
 def shown_with(thing, source=None) -> Source:
-    """Return the source to show with a figure or a table: the one given, else what it carries.
+    """Return the source for a figure or a table: the given source, else the attached source.
 
-    Raises ConfigError if something was given that carries none.
+    Raises ConfigError if a given source has no provenance.
 
     >>> shown_with(pd.DataFrame(), "by hand")
     Traceback (most recent call last):

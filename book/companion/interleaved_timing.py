@@ -1,4 +1,4 @@
-"""Competitors timed in turn, so that what disturbs the machine disturbs all of them alike."""
+"""Interleaved timing of competitors, so that disturbances of the machine affect all equally."""
 
 import contextlib
 import statistics
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 try:
     import resource
-except ImportError:  # Windows counts no page faults for us
+except ImportError:  # Windows has no counts of page faults
     resource = None
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds and page faults of each round; a fault is memory that the system had to hand out."""
+    """Seconds and page faults of each round; a fault is a memory page provided by the system."""
 
     seconds: list[float] = field(default_factory=list)
     faults: list[int] = field(default_factory=list)
@@ -22,8 +22,8 @@ class Timing:
     def row(self, ours: "Timing", steps: int = 1) -> dict[str, float]:
         """Return median, minimum and quartiles in milliseconds, and the ratio to ``ours``.
 
-        The ratio is the median over rounds of the ratios within a round. Where a call takes
-        several ``steps``, times and faults are those of one.
+        The ratio is the median over rounds of the ratios within a round. If a call takes several
+        ``steps``, times and faults are divided by them.
         """
         each = [seconds / steps for seconds in self.seconds]
         low, middle, high = statistics.quantiles(each, method="inclusive")
@@ -46,9 +46,9 @@ def interleave(
     warm: int = 3,
     wait: Callable[[], object] = lambda: None,
 ) -> dict[str, Timing]:
-    """Call each competitor once a round, after ``warm`` rounds that do not count.
+    """Call each competitor once per round, after ``warm`` uncounted rounds.
 
-    ``wait`` returns when a device has done all it was asked to. At least two rounds.
+    ``wait`` synchronises with a device. At least two rounds.
 
     >>> found = interleave({"a": lambda: None, "b": lambda: None}, rounds=2, warm=0)
     >>> [len(timing.seconds) for timing in found.values()]

@@ -1,4 +1,4 @@
-"""Words for what a reader sees: names of networks, heads of columns, minus signs."""
+"""Labels for readers: names of networks, column headings, minus signs."""
 
 import re
 
@@ -15,7 +15,7 @@ NETWORKS = {
     "fastrnn": "FastRNN",
     "spectralrnn": "SpectralRNN",
 }
-"""Each network by its name in the registry."""
+"""Label of each network by registry name."""
 
 HEADS = {
     "model": "network",
@@ -54,16 +54,16 @@ HEADS = {
     "low": "95 % interval, from",
     "high": "to",
 }
-"""What a column that is named by a variable holds, with its unit."""
+"""Heading, with unit, of each column named by a variable."""
 
 SYMBOLS = {"lambda1": "λ1", "lambda2": "λ2", "g_min": "smallest g", "g_max": "largest g"}
-"""Scalars of an unfolded network, as the rows of a table name them."""
+"""Labels of the scalars of an unfolded network as table rows."""
 
 
 def title(name: str) -> str:
-    """Return a network's name, or that of its variant, as the book writes it.
+    """Return the label of a network or of its variant in the book.
 
-    Other words are kept.
+    Other words are unchanged.
 
     >>> title("l1-l1-rnn"), title("sista-rnn, F estimated"), title("mean frame")
     ('ℓ1-ℓ1-RNN', 'SISTA-RNN, F estimated', 'mean frame')
@@ -73,7 +73,7 @@ def title(name: str) -> str:
 
 
 def minus(text: str) -> str:
-    """Return a text with minus signs, not hyphens, before numbers.
+    """Return a text with minus signs instead of hyphens before numbers.
 
     >>> minus("-3.22 [-4, +1], 2e-06, l1-l1, 2026-11-22")
     '−3.22 [−4, +1], 2e-06, l1-l1, 2026-11-22'
@@ -82,15 +82,15 @@ def minus(text: str) -> str:
 
 
 _KEPT = re.compile(r"(`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>)")
-"""Code, mathematics, addresses and tags: nothing in them is set anew."""
+"""Code, mathematics, addresses and tags, which typesetting must not change."""
 
 _NAMED = re.compile(rf"(?<![\w-])({'|'.join(NETWORKS)})(?![\w-])", re.IGNORECASE)
 
 
 def typeset(text: str) -> str:
-    """Return generated text as the book prints it: names of networks, minus signs, "15 %".
+    """Return generated text as typeset in the book: names of networks, minus signs, "15 %".
 
-    Code, mathematics, addresses and tags are kept.
+    Code, mathematics, addresses and tags are unchanged.
 
     >>> typeset("gru -0.5 dB, l1-l1-RNN 15%, `gru -1`")
     'GRU −0.5 dB, ℓ1-ℓ1-RNN 15\xa0%, `gru -1`'
@@ -116,7 +116,7 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def head(name: object) -> object:
-    """Return the words for a column, or for a row of a turned table; other names are kept.
+    """Return the label of a column, or of a row of a transposed table; other names are unchanged.
 
     >>> head("test_mse"), head("verdict"), head(1)
     ('test MSE (squared grey levels)', 'verdict', 1)
@@ -127,7 +127,7 @@ def head(name: object) -> object:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table as a reader expects it: heads in words, names of networks as in the paper.
+    """Return a table with readable column headings and the network names of the paper.
 
     >>> readable(pd.DataFrame({"model": ["gru"], "psnr_authors": [22.0]})).columns.tolist()
     ['network', 'PSNR, authors (dB)']

@@ -1,4 +1,4 @@
-"""Trained networks that come with the repository: half precision, with what they reach."""
+"""Trained networks in the repository, in half precision, with their test results."""
 
 import argparse
 import hashlib
@@ -24,14 +24,14 @@ from unfolded.training.trainer import tested
 
 WEIGHTS = ROOT / "data" / "weights"
 HIDDEN = 256
-"""The width of the networks that are kept: small enough to lie in the repository."""
+"""The width of the stored networks, small enough for the repository."""
 
 
 def pretrained(model: str) -> tuple[nn.Module, RunConfig]:
-    """Return a network of the default row at h = 256, trained at the paper's scale, ready to use.
+    """Return a trained network of the default row at h = 256, at the paper's scale.
 
-    Its weights were rounded to half precision; :func:`kept` tells what that costs.
-    Raises ConfigError for a model that is not kept, RecordError if the file is damaged.
+    Its weights were rounded to half precision; :func:`kept` states the effect of the rounding.
+    Raises ConfigError for a model that is not stored, RecordError if the file is damaged.
     """
     table = kept().set_index("model")
     if model not in table.index:
@@ -45,7 +45,7 @@ def pretrained(model: str) -> tuple[nn.Module, RunConfig]:
         raise RecordError(complain(want, error, do)) from error
     if hashlib.sha256(content).hexdigest() != table.at[model, "sha256"]:
         raise RecordError(complain(want, "a file with another checksum", do))
-    # The header says of which run they are; its length stands in the first eight bytes.
+    # The header names the run; its length is in the first eight bytes.
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     config = RunConfig(**json.loads(header["__metadata__"]["config"]))
     network = checkpoint.build_network(config)
@@ -57,7 +57,7 @@ def pretrained(model: str) -> tuple[nn.Module, RunConfig]:
 def kept(*models: str) -> pd.DataFrame:
     """Return data/weights/weights.csv: model, run, checksum, and PSNR with the rounded weights.
 
-    With ``models``, their rows alone, as the source of what was computed from them.
+    With ``models``, only their rows, as the source of results computed from them.
 
     >>> kept("gru", "lstm")["model"].tolist()
     ['lstm', 'gru']
@@ -69,8 +69,8 @@ def kept(*models: str) -> pd.DataFrame:
 def keep(store: str | Path | None = None) -> pd.DataFrame:
     """Write the finished runs of the default row at h = 256 to data/weights/; return the table.
 
-    Measures each on the test sequences with its rounded weights, so the data must be at hand.
-    Runs that the store does not hold, or that are kept already, keep what was there.
+    Tests each network with rounded weights on the test sequences, which must be available.
+    Entries of runs that are missing in the store, or already stored, remain unchanged.
     """
     path = WEIGHTS / "weights.csv"
     rows = {} if not path.exists() else {row["model"]: row for row in kept().to_dict("records")}
@@ -110,7 +110,7 @@ def _keep(config: RunConfig, folder: Path, record: records.Record) -> dict:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Copy the trained networks of a folder of runs to data/weights/ and list them."""
+    """Copy the trained networks from a folder of runs to data/weights/ and list them."""
     parser = argparse.ArgumentParser(
         "python -m companion weights",
         description="Copy finished runs of the default row at h = 256 to data/weights/.",

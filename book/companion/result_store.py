@@ -1,4 +1,4 @@
-"""Small committed tables that several trainings fill: rows merged in place, and their origin."""
+"""Small committed tables filled by several trainings: merging of rows, and provenance."""
 
 import hashlib
 import io
@@ -17,32 +17,32 @@ _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device
 
 
 def origin() -> dict[str, object]:
-    """Return where the numbers of a training on one thread come from, for a row of a table."""
+    """Return the provenance of a training on one thread, for a row of a table."""
     facts = stamp()
     return {name: facts[name] for name in _ORIGIN} | {"threads": 1}
 
 
 def key(fields: dict) -> str:
-    """Return twelve hexadecimal digits that name a training, from what decides its numbers."""
+    """Return twelve hexadecimal digits that identify a training by its settings."""
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def stored(name: str) -> set[str]:
-    """Return the first entries of the rows of a table of data/results/; none if there is none."""
+    """Return the first entries of the rows of a table of data/results/; none if it is missing."""
     there = (results_table.RESULTS / name).exists()
     return set(results.committed(name).iloc[:, 0]) if there else set()
 
 
 def merge(name: str, rows: list[dict]) -> None:
-    """Put rows in the place of those of data/results/ that have the same first entry.
+    """Replace or add rows of data/results/, identified by the first entry.
 
-    Raises RecordError if the table is damaged or cannot be written; the old one stays.
+    Raises RecordError if the table is damaged or not writable; the old table remains.
     """
     key = next(iter(rows[0]))
     path, new = results_table.RESULTS / name, pd.DataFrame(rows)
     if path.exists():
         try:
-            # Kept as text, so that what does not change keeps its every digit.
+            # Read as text, so that unchanged values keep all digits.
             old = pd.read_csv(path, dtype=str, keep_default_na=False)
             old = old[~old[key].isin(new[key])]
         except (OSError, KeyError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The measured values that come with the repository, and the printed ones beside them."""
+"""The measured values in the repository, and the printed values of the paper."""
 
 import os
 from pathlib import Path
@@ -10,39 +10,39 @@ from unfolded.errors import RecordError, complain
 from unfolded.provenance import ROOT
 from unfolded.runs import records, results_table
 
-# A commit or a hash may happen to be made of digits only.
+# A commit or a hash may consist of digits only.
 _NAMES = ("commit", "config_hash", "data_sha256")
 
 
 def committed(name: str = "runs.csv") -> pd.DataFrame:
-    """Return a table of data/results/, the measured values that come with the repository."""
+    """Return a table of measured values from data/results/."""
     return read(results_table.RESULTS / name)
 
 
 def curves(config_hash: str) -> pd.DataFrame:
-    """Return the committed learning curves of a run: one row an epoch, as in its record."""
+    """Return the committed learning curves of a run: one row per epoch, as in its record."""
     return read(results_table.RESULTS / "curves" / f"{config_hash}.csv")
 
 
 def sequences(config_hash: str) -> pd.DataFrame | None:
-    """Return the committed test errors of a run, one row a sequence, or None if it kept none."""
+    """Return the committed test errors of a run, one row per sequence, or None if not stored."""
     path = results_table.RESULTS / "sequences" / f"{config_hash}.csv"
     return read(path) if path.exists() else None
 
 
 def printed() -> pd.DataFrame:
-    """Return the paper's Tables 1–3 as printed, one row a cell."""
+    """Return the paper's Tables 1–3 as printed, one row per cell."""
     return read(ROOT / "data" / "paper" / "tables.csv")
 
 
 def collect(store: str | Path | None = None) -> pd.DataFrame:
-    """Return every record of a folder of runs as a table, one row per run."""
+    """Return all records in a folder of runs as a table, one row per run."""
     rows = [record.row() for record in records.stored(store)]
     return pd.DataFrame(rows, columns=records.COLUMNS)
 
 
 def note(path: Path) -> Path:
-    """Tell the execution gate that the page being made depends on a committed file."""
+    """Register a committed file as a dependency of the current page in the execution gate."""
     ledger = os.environ.get("UNFOLDED_READS")
     if ledger:
         with open(ledger, "a", encoding="utf-8") as file:
@@ -51,9 +51,9 @@ def note(path: Path) -> Path:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return a committed table that carries its source, and tell the gate.
+    """Return a committed table with its source, and register it in the execution gate.
 
-    Raises RecordError if there is none.
+    Raises RecordError if it does not exist.
     """
     note(path)
     if not path.exists():

@@ -1,4 +1,4 @@
-"""What runs say of each other: paired differences on the same test sequences, with intervals."""
+"""Comparison of runs: paired differences on the same test sequences, with intervals."""
 
 import functools
 import itertools
@@ -21,24 +21,24 @@ from unfolded.runs.grid import VARIED, row, starts
 from unfolded.runs.records import COLUMNS, Record
 
 DRAWS = 5_000
-"""Resamples of a bootstrap: enough for a p-value that survives a correction for 100 tests."""
+"""Number of bootstrap resamples, enough for p-values after a correction for 100 tests."""
 
 PRINTED = RunConfig(profile="paper", source="mnist")
-"""The default row as printed, over the frames that stand in for the released ones."""
+"""The default row as printed, with frames that replace the released frames."""
 
 WIDE = replace(PRINTED, hidden=256)
-"""The default row at the width at which every table, network and ablation is to run."""
+"""The default row at the width at which all tables, networks and ablations run."""
 
 SHORT = replace(PRINTED, profile="short", hidden=None)
-"""The same in short runs: all training sequences, a fifth of the epochs, a narrow network."""
+"""The default row in short runs: all training sequences, fewer epochs, a narrow network."""
 
 WORDS = {True: "ahead", False: "behind", None: "undecided"}
 
 
 class Difference(NamedTuple):
-    """A mean difference in dB with its 95 % interval; from so many seeds and test sequences.
+    """A mean difference in dB with its 95 % interval, the number of seeds and of test sequences.
 
-    ``p`` is the two-sided p-value of "no difference" that belongs to the interval: see
+    ``p`` is the two-sided p-value of "no difference" for this interval: see
     :func:`paired`.
     """
 
@@ -51,7 +51,7 @@ class Difference(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """ "ahead" or "behind" if the interval leaves out zero, else "undecided"."""
+        """ "ahead" or "behind" if the interval excludes zero, else "undecided"."""
         return WORDS[self.mean > 0 if self.low > 0 or self.high < 0 else None]
 
 
@@ -60,7 +60,7 @@ class RunSet:
     """Finished runs with their test errors and learning curves.
 
     ``runs``: a table with the columns of data/results/runs.csv; ``errors``: config hash ->
-    (sequences,) squared grey levels; ``curves``: config hash -> a table with a row an epoch;
+    (sequences,) squared grey levels; ``curves``: config hash -> a table with one row per epoch;
     ``failed``: the config hashes of runs that ended without a result.
     """
 
@@ -71,7 +71,7 @@ class RunSet:
 
     @classmethod
     def of(cls, found: Iterable[Record]) -> "RunSet":
-        """Return the evidence in records that were just read or made."""
+        """Return the run set of the given records."""
         found = list(found)
         done = {record.config_hash: record for record in found if record.status == "done"}
         return cls(
@@ -83,7 +83,7 @@ class RunSet:
 
     @classmethod
     def committed(cls) -> "RunSet":
-        """Return what lies in data/results/."""
+        """Return the run set of data/results/."""
         runs = results.committed()
         failed = frozenset(runs.loc[runs["status"] == "failed", "config_hash"])
         runs = runs[runs["status"] == "done"]
@@ -95,12 +95,12 @@ class RunSet:
         return cls(runs, errors, curves, failed)
 
     def at(self, run: RunConfig) -> pd.DataFrame:
-        """Return the runs of a configuration, a row a seed, whatever its own seed."""
+        """Return the runs of a configuration with any seed, one row per seed."""
         return self.runs.iloc[self._places.get(_without_seed(run.as_dict()), [])]
 
     @functools.cached_property
     def _places(self) -> dict[tuple, list[int]]:
-        """Configuration without its seed -> the rows of its runs, in the order of their seeds."""
+        """Configuration without its seed -> the rows of its runs, in the order of the seeds."""
         names = [field.name for field in fields(RunConfig)]
         configs = list(enumerate(self.runs[names].to_dict("records")))
         places: dict[tuple, list[int]] = {}
@@ -110,43 +110,43 @@ class RunSet:
 
     @functools.cached_property
     def trained(self) -> "RunSet":
-        """The evidence without the runs that did not train, which no comparison may use.
+        """The run set without untrained runs, which are excluded from all comparisons.
 
-        Such a run returns about the mean frame: see `linear_baseline.did_not_train`.
+        Such a run is about as good as the mean frame: see `linear_baseline.did_not_train`.
         """
         kept = self.runs.loc[~did_not_train(self.runs).astype(bool)]
         return RunSet(mark(kept, self.runs), self.errors, self.curves, self.failed)
 
     def curve(self, run: RunConfig) -> pd.DataFrame | None:
-        """Return the learning curve of a configuration's first seed, or None if it has not run."""
+        """Return the learning curve of the first seed of a configuration, or None without a run."""
         own = list(self.seeds(run).values())
         return self.curves[own[0]] if own else None
 
     def validation(self, run: RunConfig) -> float:
-        """Return the least validation error of a configuration, in squared grey levels.
+        """Return the lowest validation error of a configuration, in squared grey levels.
 
-        It is the mean over seeds, and infinity if the configuration has not run.
+        It is the mean over seeds, and infinity without a run.
         """
         least = [self.curves[name]["validation_mse"].min() for name in self.seeds(run).values()]
         return float(np.mean(least)) if least else float("inf")
 
     def best_start(self, run: RunConfig) -> RunConfig:
-        """Return this run from the initial λ1, λ2 with the least validation error.
+        """Return this run with the initial λ1, λ2 of lowest validation error.
 
-        The choice is among the pairs of :data:`unfolded.runs.grid.STARTS` that have run; it uses no
-        test data. λ2 = 0 stays at zero. A network without λ, or one of which nothing has run, is
-        returned as it is.
+        The choice is among the pairs of :data:`unfolded.runs.grid.STARTS` with runs; it uses no
+        test data. λ2 = 0 remains zero. The run is unchanged if the network has no λ or no pair
+        has run.
         """
         known = {start: self.validation(start) for start in starts(run).values()}
         best = min(known, key=known.get)
         return best if np.isfinite(known[best]) else run
 
     def source(self, runs: Iterable[RunConfig]) -> Source:
-        """Return where the runs of these configurations come from."""
+        """Return the source of the runs of these configurations."""
         return of(*(self.at(run) for run in runs))
 
     def difference(self, run: RunConfig, other: RunConfig) -> Difference | None:
-        """Return by how much a configuration leads another, or None where one has not been run.
+        """Return the lead of a configuration over another one, or None if one has not run.
 
         Seeds and test sequences are paired.
         """
@@ -157,13 +157,13 @@ class RunSet:
         return paired(*(np.stack([self.errors[name] for name in side]) for side in sides))
 
     def pairs(self, run: RunConfig, other: RunConfig) -> list[tuple[str, str]]:
-        """Return the hashes of two configurations' tested runs, for each seed that both have."""
+        """Return the hashes of the tested runs of two configurations, for each common seed."""
         ours, theirs = self.seeds(run), self.seeds(other)
         pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
         return [pair for pair in pairs if all(name in self.errors for name in pair)]
 
     def seeds(self, run: RunConfig) -> dict[int, str]:
-        """Return the seeds with which a configuration has run, in order, and the runs' hashes."""
+        """Return the seeds of a configuration's runs, in order, with the hashes of the runs."""
         return self._seeds.get(_without_seed(run.as_dict()), {})
 
     @functools.cached_property
@@ -190,17 +190,17 @@ def paired(
     """Return the mean difference of PSNR, its 95 % interval and its p-value.
 
     Both arguments: (seeds, sequences) test errors in squared grey levels, paired in both axes.
-    Each sequence has a PSNR of its own, unless errors are ``pooled``: then one of their mean.
-    A bootstrap draws sequences anew, with replacement. With several seeds it draws those as well,
-    and as so few cannot be drawn from, the interval reaches as far as Student's t over their means
-    at the least; with one it tells of the sequences alone. Positive means that the first has the
-    smaller error. Always the same draws.
+    Each sequence has a separate PSNR, unless errors are ``pooled``: then the PSNR is that of the
+    mean error. A bootstrap resamples the sequences with replacement. With several seeds it also
+    resamples the seeds; because seeds are few, the interval is at least as wide as that of
+    Student's t over the seed means. With one seed the interval is for the sequences only. A
+    positive value means that the first has the smaller error. The resamples are deterministic.
 
-    The p-value of "the mean is ``null``", two-sided, is the larger of two: the achieved
-    significance level of the bootstrap, 2 (k + 1)/(draws + 1) with k the draws on the rarer side
-    of ``null``, and that of Student's t over the means of the seeds. Since the interval is the
-    union of both intervals, it leaves out ``null`` where p is below 0.05, and only there (up to
-    the granularity of the draws).
+    The two-sided p-value of "the mean is ``null``" is the larger of two: the achieved significance
+    level of the bootstrap, 2 (k + 1)/(draws + 1) with k the resamples on the rarer side of
+    ``null``, and that of Student's t over the seed means. Because the interval is the union of
+    both intervals, it excludes ``null`` exactly if p is below 0.05 (up to the granularity of the
+    resamples).
     Raises ConfigError if the shapes differ.
 
     >>> low = np.full((1, 50), 10.0)
@@ -229,7 +229,7 @@ def paired(
 
 @functools.lru_cache(maxsize=4)
 def _resamples(several: int, count: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights that sum to one: (seeds, draws) and (sequences, draws), always the same."""
+    """Return deterministic weights with sum one: (seeds, draws) and (sequences, draws)."""
     random = np.random.default_rng(0)
     sizes = (several, count)
     drawn = [random.multinomial(k, np.full(k, 1 / k), draws).T / k for k in sizes]
@@ -249,9 +249,9 @@ def _student(means: np.ndarray) -> float:
 def against_all(
     found: RunSet, number: int, base: RunConfig = PRINTED, model: str = "reweighted-rnn"
 ) -> pd.DataFrame:
-    """Return how a network stands to each other one in every cell of a table, a row a pair.
+    """Return the lead of a network over each other one in every cell of a table, one row per pair.
 
-    ``base`` holds what the table does not vary. Columns: value (what the table varies), other,
+    ``base`` has the fixed settings. Columns: value (the varied value), other,
     mean, low, high, seeds, sequences, p, verdict; pairs without a run are "not run".
     """
     name, values = VARIED[number]
@@ -278,7 +278,7 @@ def epochs_to(curves: pd.DataFrame, level: float, name: str = "validation_mse") 
 
 
 def leads(found: RunSet, runs: Iterable[RunConfig], model: str = "reweighted-rnn") -> pd.DataFrame:
-    """Return by how much a network leads each other one of these runs, a row each that ran.
+    """Return the lead of a network over each other one of these runs, one row per existing pair.
 
     Columns: other, mean, low, high, seeds, sequences, p, verdict.
     """
@@ -292,7 +292,7 @@ def leads(found: RunSet, runs: Iterable[RunConfig], model: str = "reweighted-rnn
 
 
 def standing(gaps: pd.DataFrame) -> str:
-    """Return leads, as :func:`leads` gives them, in words: least, largest, and who is not behind.
+    """Return the result of :func:`leads` in words: minimum, maximum, and networks not behind.
 
     >>> gaps = {"other": ["gru", "lstm"], "mean": [-1.0, 2.0], "verdict": ["behind", "ahead"]}
     >>> standing(pd.DataFrame(gaps))
@@ -312,8 +312,8 @@ def answers(
 ) -> pd.DataFrame:
     """Return a metric for each answer of `named_grids.ablations` and network, as text.
 
-    A row an answer, a column a network: mean over seeds and half the 95 % interval, "not run", or
-    "failed" where the run of this very seed did.
+    One row per answer, one column per network: mean over seeds and half the 95 % interval, "not
+    run", or "failed" if the run with the seed of the configuration failed.
     """
     table = {
         name: {
@@ -335,10 +335,10 @@ def _told(values: pd.Series, otherwise: str) -> str:
 
 
 def gains(found: RunSet, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFrame:
-    """Return what each answer after the first gains over the first, a row a network and answer.
+    """Return the gain of each later answer over the first, one row per network and answer.
 
     Columns: answer, model, mean, low, high, seeds, sequences, p, verdict; pairs without a run are
-    left out. Test sequences have to be the same in both.
+    omitted. The test sequences must be the same in both.
     """
     usual, *others = runs
     rows = []

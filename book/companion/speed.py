@@ -1,4 +1,4 @@
-"""The tables of the page "How fast": what the records say, and a look at this machine."""
+"""The tables of the page "How fast": stored records, and a measurement on this machine."""
 
 import pandas as pd
 import torch
@@ -21,10 +21,10 @@ TARGETS = {
     "ours / its products alone": {1024: ("<=", 1.25), 256: ("<=", 1.4)},
     "ours / LSTM": {1024: ("<=", 0.5), 256: ("<=", 0.65)},
 }
-"""What a training step on two cores is held against, by width."""
+"""Targets for a training step on two cores, by width."""
 
 FAR = 3.0
-"""A time that differs from the record by more than this factor needs an explanation."""
+"""A time that differs from the record by a larger factor needs an explanation."""
 
 GPU_TARGETS = {
     "plain / ours": (">=", 10.0),
@@ -34,7 +34,7 @@ GPU_TARGETS = {
 
 
 def record(name: str) -> pd.DataFrame | None:
-    """Return a table of data/results/speed/, or None if that measurement was not run."""
+    """Return a table of data/results/speed/, or None if it was not measured."""
     try:
         return results.committed(f"speed/{name}.csv")
     except RecordError:
@@ -42,7 +42,7 @@ def record(name: str) -> pd.DataFrame | None:
 
 
 def origin(name: str) -> str:
-    """Say on what a record was measured, in one sentence."""
+    """Return a sentence on the machine of a record."""
     found = record(name)
     if found is None:
         command = name.replace("-system", " --allocator system")
@@ -65,9 +65,9 @@ def held_against(measured: float | None, target: tuple[str, float]) -> dict[str,
 
 
 def targets(model: str = "reweighted-rnn") -> pd.DataFrame:
-    """Return the targets of a training step on the CPU, each with what the records say.
+    """Return the targets of a training step on the CPU, each with the recorded value.
 
-    ``measured`` with freed memory kept, as in training; ``system`` as the allocator has it.
+    ``measured``: freed memory is kept, as in training; ``system``: default allocator settings.
     """
     rows = []
     for what, bounds in TARGETS.items():
@@ -82,7 +82,7 @@ def targets(model: str = "reweighted-rnn") -> pd.DataFrame:
 
 
 def verdict(model: str = "reweighted-rnn") -> str:
-    """Say in a sentence how many targets are met, by the records."""
+    """Return a sentence with the number of targets met by the records."""
     found = targets(model)
     if NOT_RUN in set(found["met"]):
         return f"{NOT_RUN}."
@@ -94,7 +94,7 @@ def verdict(model: str = "reweighted-rnn") -> str:
 
 
 def _measured(name: str, what: str, model: str, hidden: int) -> float | None:
-    """Return a ratio of medians within a run: records hold competitor / ours."""
+    """Return a ratio of medians within a run; records store competitor / ours."""
     if what == "plain / ours":
         return _ratio(name, "plain", model, hidden)
     other = "lstm" if what.endswith("LSTM") else "its products alone"
@@ -112,7 +112,7 @@ def _ratio(name: str, what: str, model: str, hidden: int) -> float | None:
 
 
 def step_times() -> pd.DataFrame:
-    """Return who takes how long for a training step: median milliseconds by width and network."""
+    """Return the median milliseconds of a training step by width and network."""
     found = record("step")
     if found is None:
         return pd.DataFrame([{"h": NOT_RUN}])
@@ -123,7 +123,7 @@ def step_times() -> pd.DataFrame:
 
 
 def compile_seconds() -> str:
-    """Say what the first use of the compiled kernels costs."""
+    """Return a sentence on the time of the first use of the compiled kernels."""
     found = record("step")
     if found is None:
         return NOT_RUN
@@ -134,9 +134,9 @@ def compile_seconds() -> str:
 
 
 def memory() -> pd.DataFrame:
-    """Return what a step holds, in megabytes, and the peak of the backward pass over what is kept.
+    """Return the memory of a step in megabytes, and the backward pass peak over the stored states.
 
-    Both at the usual sizes and where activations outweigh the gradients.
+    Both at the usual sizes and for activations larger than the gradients.
     """
     sizes = {"kept": "kept (MB)", "peak": "peak (MB)", "left": "gradients (MB)"}
     columns = ["batch", "recompute", *sizes.values(), "peak / kept"]
@@ -149,7 +149,7 @@ def memory() -> pd.DataFrame:
 
 
 def memory_target() -> pd.DataFrame:
-    """Return the target of the peak, for a step at batch 256 and for each sample more."""
+    """Return the target for the peak memory at batch 256 and for each additional sample."""
     names = ("the step at batch 256", "each sample more, from batch 128 to 256")
     measured: list[float | None] = [None, None]
     found = record("growth")
@@ -167,7 +167,7 @@ def memory_target() -> pd.DataFrame:
 
 
 def recovery() -> pd.DataFrame:
-    """Return frames a second and PSNR in dB of every network and of FISTA, by batch."""
+    """Return frames per second and PSNR in dB of all networks and of FISTA, by batch size."""
     columns = ["what", "batch", "frames_per_second", "psnr_frame", "psnr_authors", "lambda1"]
     found = record("inference")
     if found is None:
@@ -178,7 +178,7 @@ def recovery() -> pd.DataFrame:
 
 
 def gpu_rows() -> pd.DataFrame:
-    """Return the whole record of a GPU: differences from the plain path, times, and failures."""
+    """Return the complete GPU record: differences from the plain path, times, and failures."""
     columns = ["what", "model", "dtype", "hidden", "output_difference", "gradient_difference"]
     columns += ["median_ms", "first_s", "captured", "failed"]
     found = record("gpu")
@@ -189,7 +189,7 @@ def gpu_rows() -> pd.DataFrame:
 
 
 def gpu(model: str = "reweighted-rnn") -> pd.DataFrame:
-    """Return the targets on a GPU, each with what was measured or with "not run"."""
+    """Return the targets on a GPU, each with the measured value or "not run"."""
     names = ("plain", "plain, torch.compile", "8 runs, as trained")
     rows = []
     for hidden in (256, 1024):
@@ -205,9 +205,9 @@ def gpu(model: str = "reweighted-rnn") -> pd.DataFrame:
 
 
 def minutes_of_the_tables(runs: pd.DataFrame) -> float | None:
-    """Return how long a GPU trained all runs of the three tables, or None if it did not.
+    """Return the GPU time of all runs of the three tables, or None if some are missing.
 
-    At the profile `paper`, by one seed; a run that was trained beside others counts its share.
+    For the profile `paper` and one seed; a run in a group counts its part of the time.
     """
     base = RunConfig(profile="paper", source="mnist")
     wanted = {run.hash for run in named_grids.named("tables", base)}
@@ -217,9 +217,9 @@ def minutes_of_the_tables(runs: pd.DataFrame) -> float | None:
 
 
 def beside_record(found: pd.DataFrame, hidden: int = 256) -> str:
-    """Say how the engine's time of :func:`here` compares with the record at that width.
+    """Return a comparison of the engine time of :func:`here` with the record at that width.
 
-    What is far from it tells of the machine: of other work on it, or of slower cores.
+    A large difference is due to the machine: other load, or slower cores.
     """
     kept = record("step")
     if kept is None:
@@ -240,9 +240,9 @@ def beside_record(found: pd.DataFrame, hidden: int = 256) -> str:
 
 
 def here(hidden: int = 256, rounds: int = 7) -> pd.DataFrame:
-    """Time a training step on this machine, by the engine and by the solver's steps under autograd.
+    """Time a training step on this machine, with the engine and with the solver steps in autograd.
 
-    Seconds, not minutes: a look, no record. Batch 32, T = 20, d = 3, the threads of PyTorch.
+    A short measurement, not a record. Batch 32, T = 20, d = 3, the threads of PyTorch.
     """
     scale, frames = PROTOCOLS["authors"], data.sequences("digits", count=40)
     frames = torch.from_numpy(frames).flatten(2)[: scale.batch]

@@ -1,10 +1,10 @@
-"""Correction of p-values where several hypotheses are tested at once."""
+"""Correction of p-values for multiple tests."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 LEVEL = 0.05
-"""The probability, at most, of one or more false rejections in a family of tests."""
+"""Maximum probability of at least one false rejection in a family of tests."""
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
@@ -12,9 +12,9 @@ def holm(p_values: ArrayLike) -> np.ndarray:
 
     .. math:: \tilde p_{(i)} = \max_{j \le i} \min\{1, (m - j + 1)\, p_{(j)}\}
 
-    with the m values in ascending order. Rejecting where the result is at most α keeps the
-    probability of any false rejection at or below α, whatever the dependence between the tests.
-    NaN, a test that could not be made, stays NaN and does not count. Shapes: (m,) in and out.
+    with the m values in ascending order. Rejecting if the result is at most α keeps the
+    probability of any false rejection at or below α, for any dependence between the tests.
+    NaN, for a test that was not possible, stays NaN and is not counted. Shapes: (m,) in and out.
 
     >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
     [0.03, 0.06, 0.06]

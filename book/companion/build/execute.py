@@ -28,7 +28,7 @@ from companion.build import ROOT, freshness
 
 @contextlib.contextmanager
 def kernel_chatter_to(log: Path):
-    """Send what kernels write to stderr to a log, but keep Python's own stderr for progress."""
+    """Redirect the stderr of kernels to a log, but keep Python's own stderr for progress."""
     sys.stderr.flush()
     terminal = os.dup(2)
     with log.open("wb") as file, os.fdopen(terminal, "w", closefd=False, buffering=1) as stream:
@@ -43,9 +43,9 @@ def kernel_chatter_to(log: Path):
 
 
 def use_this_python(environment) -> None:
-    """Make the kernel named python3 this interpreter's own, whatever the user has registered."""
+    """Register this interpreter as kernel python3, independent of the user's kernels."""
     environment.pop("JUPYTER_PATH", None)
-    # Inline figures need ipykernel's own choice of backend.
+    # Inline figures require ipykernel's default backend.
     environment.pop("MPLBACKEND", None)
     environment["JUPYTER_PREFER_ENV_PATH"] = "1"
     environment["JUPYTER_DATA_DIR"] = str(ROOT / "_executed" / ".jupyter")
@@ -53,9 +53,9 @@ def use_this_python(environment) -> None:
 
 
 def keep_runs_of_this_code(environment) -> None:
-    """Give the notebooks a folder of runs for just this library, and drop those of older ones.
+    """Give the notebooks a run folder for the current library, and remove older run folders.
 
-    A finished run is read, not repeated; a page must not show one that other code has trained.
+    A finished run is read and not repeated; a page must not show a run of another library version.
     """
     code = freshness.reached("from unfolded import training", ROOT)
     facts = [*freshness.hashes(ROOT, code).items(), *freshness.versions().items()]
@@ -68,15 +68,15 @@ def keep_runs_of_this_code(environment) -> None:
 
 
 def machine() -> str:
-    """Say on what a notebook ran, without the machine's name."""
-    from unfolded.provenance import stamp  # late: a run with nothing to do should cost nothing
+    """Return a description of the machine without its name."""
+    from unfolded.provenance import stamp  # deferred import: fast if nothing is stale
 
     return "{system}, {processor}, {cores} cores".format(**stamp())
 
 
 def call_papermill(place: freshness.Place) -> None:
     """Execute one notebook into NAME.part.ipynb, from the repository root."""
-    import papermill  # late: a run with nothing to do should cost nothing
+    import papermill  # deferred import: fast if nothing is stale
 
     papermill.execute_notebook(
         place.source.relative_to(ROOT).as_posix(),
@@ -88,7 +88,7 @@ def call_papermill(place: freshness.Place) -> None:
 
 
 def explain(error: Exception) -> str:
-    """Return the failing cell and its error as a reader wants to see them."""
+    """Return the failing cell and its error in a readable form."""
     if not hasattr(error, "ename"):
         return f"{type(error).__name__}: {error}"
     cell = "\n".join(f"    | {line}" for line in error.source.splitlines())
@@ -116,7 +116,7 @@ def execute(place: freshness.Place) -> tuple[dict, Exception | None]:
         except Exception as problem:
             error = problem
         reads = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
-    # Sources are hashed before, so that an edit made during the run is noticed by the next one.
+    # Sources are hashed before the execution, so that the next build detects edits during it.
     record = before | {
         "reads": freshness.hashes(ROOT, reads),
         "status": "ok" if error is None else "failed",
@@ -146,7 +146,7 @@ def chosen(arguments) -> list[freshness.Place]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Execute what is asked for or stale; return 1 as soon as one notebook fails."""
+    """Execute the requested or stale notebooks; return 1 after the first failure."""
     parser = argparse.ArgumentParser(
         "python -m companion execute", description=__doc__.splitlines()[0]
     )

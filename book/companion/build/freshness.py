@@ -1,7 +1,7 @@
-"""The execution gate: a page is shown only if what it was computed from is still what lies here.
+"""The execution gate: a page is shown only if its inputs have not changed since execution.
 
-`companion.build.execute` writes a record beside each executed notebook; the Sphinx extension reads
-it. Both ask this module, so that they cannot disagree about what "fresh" means.
+`companion.build.execute` writes a record next to each executed notebook; the Sphinx extension reads
+the record. Both use this module, so that they have the same definition of "fresh".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPAIR = "run `make notebooks`"
 
 @dataclass(frozen=True)
 class Place:
-    """Where one notebook, its executed copy, its record and its log lie, below `root`."""
+    """The paths of a notebook, its executed copy, its record and its log, below `root`."""
 
     root: Path
     name: str
@@ -41,24 +41,24 @@ def sha256(path: Path) -> str:
 
 
 def short(root: Path, path: Path) -> str:
-    """Return `path` relative to the repository where it lies inside, else as it is."""
+    """Return `path` relative to the repository if it is inside, else unchanged."""
     path = Path(os.path.abspath(root / path))
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def hashes(root: Path, files) -> dict[str, str]:
-    """Return {path: sha256} with paths inside the repository written relative to it."""
+    """Return {path: sha256}; paths inside the repository are relative to it."""
     names = sorted({short(root, Path(file)) for file in files})
     return {name: sha256(root / name) for name in names}
 
 
 def library(place: Place) -> dict[str, str]:
-    """Return the hashes of all library files that the notebook reaches."""
+    """Return the hashes of all library files imported by the notebook, directly or indirectly."""
     return hashes(place.root, reached(code_of(place.source), place.root))
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that library and companion require."""
+    """Return the versions of Python and of the packages required by library and companion."""
     found = {"python": platform.python_version()}
     required = [line for name in PACKAGES for line in metadata.requires(name) or []]
     for requirement in required:
@@ -69,7 +69,7 @@ def versions() -> dict[str, str]:
 
 
 def facts(place: Place, reads) -> dict:
-    """Return everything that decides whether an execution still holds."""
+    """Return all facts that determine whether an execution is still valid."""
     return {
         "notebook": sha256(place.source),
         "library": library(place),
@@ -79,7 +79,7 @@ def facts(place: Place, reads) -> dict:
 
 
 def read_record(place: Place) -> dict | None:
-    """Return the execution record, or None when there is none that can be read."""
+    """Return the execution record, or None if there is no readable record."""
     try:
         record = json.loads(place.executed(".json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -90,21 +90,21 @@ def read_record(place: Place) -> dict | None:
 
 
 def write_record(place: Place, record: dict) -> None:
-    """Write the record beside and move it, so that a killed run leaves no half record."""
+    """Write the record to a temporary file and move it, so that no partial record can remain."""
     part = place.executed(".json.part")
     part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     part.replace(place.executed(".json"))
 
 
 def difference(before: dict[str, str], now: dict[str, str]) -> str:
-    """Name the first thing that differs between two {name: value} tables, or return ""."""
+    """Name the first difference between two {name: value} tables, or return ""."""
     changed = [name for name in sorted(before.keys() | now) if before.get(name) != now.get(name)]
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     return f"{changed[0]}{more}" if changed else ""
 
 
 def stale(place: Place) -> str:
-    """Say in one phrase why the executed copy may not be shown; "" when it is fresh."""
+    """Return a phrase why the executed copy is stale; "" if it is fresh."""
     record = read_record(place)
     if record is None:
         return "it was never executed"

@@ -16,8 +16,8 @@ from companion.build import ROOT
 
 BUILD = ROOT / "_build"
 INDEX = BUILD / "html" / "index.html"
-# There only while the pages in _build/html are those of a build without a warning; it holds the
-# fingerprint of what they were made from.
+# This file exists only while the pages in _build/html come from a build without warnings; it
+# contains the fingerprint of their inputs.
 WHOLE = BUILD / "whole"
 SOURCES = (
     "constraints.txt",
@@ -33,13 +33,13 @@ SOURCES = (
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Call Jupyter Book; print the file to open, or what went wrong."""
+    """Run Jupyter Book; print the path of the book, or the errors."""
     BUILD.mkdir(exist_ok=True)
     made_from = fingerprint()
     if "--all" in arguments:
         forget()
     elif not WHOLE.is_file():
-        # A build that was stopped half-way may have swallowed a page's warnings.
+        # An interrupted build may have lost the warnings of a page.
         forget()
     elif INDEX.is_file() and WHOLE.read_text(encoding="utf-8") == made_from:
         print(f"book: nothing changed; open {INDEX}")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
     (BUILD / "build.log").write_text(said, encoding="utf-8")
     if done.returncode:
-        # A page that was read with a warning would not be read again: the next build must.
+        # Sphinx would not read a page with a warning again, so force a full build.
         forget()
         print(complaints(said), file=sys.stderr)
         print("book: FAILED; the whole log lies in _build/build.log", file=sys.stderr)
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 def fingerprint() -> str:
-    """Return a hash of every file that a page may be made from, by name and content."""
+    """Return a hash of the names and contents of all files that pages may depend on."""
     whole = hashlib.sha256(sys.version.encode())
     for name in SOURCES:
         place = ROOT / name
@@ -76,7 +76,7 @@ def fingerprint() -> str:
 
 
 def complaints(log: str) -> str:
-    """Return the warnings, and the error that ended the build, without its traceback."""
+    """Return the warnings, and the error that stopped the build, without its traceback."""
     lines = log.splitlines()
     found = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line)]
     for number, line in enumerate(lines):
@@ -88,5 +88,5 @@ def complaints(log: str) -> str:
 
 
 def forget() -> None:
-    """Remove Sphinx's memory of the pages it has read."""
+    """Remove Sphinx's cache of the pages."""
     shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)

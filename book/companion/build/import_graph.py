@@ -1,4 +1,4 @@
-"""The files of library and companion that a notebook imports, found without running it."""
+"""The files of library and companion that a notebook imports, found by static analysis."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 PACKAGES = {"unfolded": "lib", "companion": "book"}
-"""The folder of the repository in which each package lies."""
+"""The repository folder of each package."""
 
 
 def code_of(notebook: Path) -> str:
-    """Return the code cells of a notebook as one source text, shell and magic lines left out."""
+    """Return the code cells of a notebook as one source text, without shell and magic lines."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     lines = []
     for cell in cells:
@@ -27,14 +27,14 @@ def code_of(notebook: Path) -> str:
 def imported(source: str, inside: str = "") -> set[str]:
     """Return the dotted names that `source` may import from the packages.
 
-    `inside` is the package that relative imports start from.  `from a import b` names both
-    `a` and `a.b`, because only the file system knows whether `b` is a module.
+    `inside` is the package for relative imports.  `from a import b` yields both `a` and `a.b`,
+    because only the file system shows whether `b` is a module.
     """
     found = set()
     try:
         tree = ast.parse(source)
     except SyntaxError:
-        # Whoever runs it is told where the mistake is; nothing is known of what it reaches.
+        # Executing the notebook reports the syntax error; its imports are unknown.
         return set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -49,7 +49,7 @@ def imported(source: str, inside: str = "") -> set[str]:
 
 
 def files_of(module: str, root: Path) -> list[Path]:
-    """Return the Python files that importing `module` runs, its parent packages included."""
+    """Return the Python files executed by importing `module`, including its parent packages."""
     parts = module.split(".")
     folder = root / PACKAGES[parts[0]]
     files = []
@@ -62,14 +62,14 @@ def files_of(module: str, root: Path) -> list[Path]:
 
 
 def neighbours(path: Path) -> list[Path]:
-    """Return the other files that a module may read in its folder, and in a subfolder `js`."""
+    """Return the other files in the folder of a module, and in its subfolder `js`."""
     kinds = {".js", ".css", ".mplstyle", ".json", ".csv", ".c", ".h"}
     files = [*path.parent.iterdir(), *(path.parent / "js").glob("*.js")]
     return [file for file in files if file.is_file() and file.suffix in kinds]
 
 
 def reached(source: str, root: Path) -> list[Path]:
-    """Return every file of the packages that `source` imports, directly or through others."""
+    """Return all files of the packages that `source` imports, directly or indirectly."""
     waiting = imported(source)
     seen_names: set[str] = set()
     seen: set[Path] = set()
@@ -86,7 +86,7 @@ def reached(source: str, root: Path) -> list[Path]:
             package = ".".join(path.parent.relative_to(folder).parts)
             waiting |= imported(text, package)
             if "import_module" in text or "pkgutil" in text:
-                # A module found by name at run time could be any of the package.
+                # A module imported by name at run time may be any module of the package.
                 waiting |= {f"{package}.{other.stem}" for other in path.parent.glob("*.py")}
         waiting -= seen_names
     return sorted(seen)

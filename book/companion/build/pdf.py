@@ -1,6 +1,6 @@
 """Print the whole book into one document, `_build/unfolded.pdf`, with Chromium.
 
-Sphinx joins the pages into one; explorers stay the static figures that they are without a script.
+Sphinx joins the pages into one page; without scripts, explorers remain static figures.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--no-pdf-header-footer",
     "--generate-pdf-document-outline",
-    # Time in the page runs until its formulas are set; it is not the time on the wall.
+    # The virtual time of the page must suffice for typesetting formulas; it is not wall time.
     "--virtual-time-budget=300000",
 )
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Join, print, and say where the document lies, or what is missing."""
+    """Join and print the pages; report the path of the document, or what is missing."""
     browser = next(filter(None, map(shutil.which, NAMES)), None)
     if browser is None:
         print(
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 def join() -> Path | None:
-    """Build the book as one page; return it with its links mended, or None after saying why not."""
+    """Build the book as one page with corrected links, or report the reason and return None."""
     print("pdf: joining the pages …", flush=True)
     folder = BUILD / "pdf"
     call = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
@@ -67,7 +67,7 @@ def join() -> Path | None:
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     done = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
     if done.returncode:
-        # A page that was read with a warning would not be read again: the next build must.
+        # Sphinx would not read a page with a warning again, so force a full build.
         shutil.rmtree(folder, ignore_errors=True)
         print(f"{complaints(done.stdout)}\npdf: FAILED to join the pages", file=sys.stderr)
         return None
@@ -80,7 +80,7 @@ def join() -> Path | None:
 
 
 def mended(text: str, scripts: list[str]) -> str:
-    """Return the one page with links that stay inside it, and without the scripts of explorers.
+    """Return the single page with links to anchors in it, and without the scripts of explorers.
 
     >>> mended('<body id="a"><a href="../notebooks/02_x.html#y">', [])
     '<body class="whole" id="a"><a href="#y">'
@@ -94,7 +94,7 @@ def mended(text: str, scripts: list[str]) -> str:
     inside = r'href="(?:\.\./)?((?:book|notebooks)/[\w-]+)\.html'
     text = re.sub(inside + r'#([^"]+)"', r'href="#\2"', text)
     text = re.sub(inside + '"', r'href="#document-\1"', text)
-    # What lies beside the page is not in the document: no link to a place on this machine.
+    # Files next to the page are not part of the document, so remove links to them.
     text = re.sub(r'(<a\b[^>]*?)\shref="(?!#|https?:|mailto:)[^"]*"', r"\1", text)
     mark = '<div class="toctree-wrapper'
     text = text.replace(mark, contents(text) + mark, 1)
@@ -102,7 +102,7 @@ def mended(text: str, scripts: list[str]) -> str:
 
 
 def contents(text: str) -> str:
-    """Return the list of pages that the one page is made of, each with a link to its place."""
+    """Return a list of links to the pages in the single page."""
     found = re.findall(r'<span id="(document-[^"]+)"></span>.*?<h2>(.*?)<a', text, flags=re.DOTALL)
     items = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in found)
     return f'<h2 class="contents">Contents</h2><ol>{items}</ol>'

@@ -1,4 +1,4 @@
-"""The paper's claims, each with a verdict that follows from the records or from named tests."""
+"""The paper's claims with verdicts, which follow from the records or from named tests."""
 
 import functools
 import tomllib
@@ -20,16 +20,16 @@ WORDS = {
     "refuted": "✗ refuted",
     "not tested": "– not tested",
 }
-"""Verdicts, and how a page shows them; "confirmed so far" is followed by how much of a claim is."""
+"""Verdicts and their labels; the confirmed share of a claim follows "confirmed so far"."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim: ``says`` in our words, ``shown_by`` what would show it.
+    """A claim: ``says`` is its statement, ``shown_by`` the evidence that would confirm it.
 
-    It is the paper's, or that of a ``neighbour``, a paper before or after it. Either a ``rule``, of
-    :data:`RULES` or of `claims.related_rules`, judges it from what is stored, or ``checks``,
-    tests by their names, support the ``reasoned`` verdict, which ``because`` explains.
+    ``neighbour``: the related paper of the claim, if it is not of the paper. Either a ``rule``, of
+    :data:`RULES` or of `claims.related_rules`, judges the claim from stored results, or
+    ``checks``, names of tests, support the ``reasoned`` verdict, which ``because`` explains.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Claim:
     neighbour: str = ""
 
     def judged(self, rules: Mapping[str, Callable[[], Judgement]] = RULES) -> Judgement:
-        """Return the verdict as it follows from the records, or as it was reasoned."""
+        """Return the verdict computed from the records, or the reasoned verdict."""
         return rules[self.rule]() if self.rule else Judgement(self.reasoned, self.because)
 
     @functools.cached_property
@@ -56,7 +56,7 @@ class Claim:
 def claims() -> list[Claim]:
     """Return the claims of data/claims.toml.
 
-    Raises RecordError if an entry cannot be read, or has a rule and a verdict, or neither.
+    Raises RecordError if an entry is invalid, or has both a rule and a verdict, or neither.
     """
     path = results.note(ROOT / "data" / "claims.toml")
     try:
@@ -77,9 +77,9 @@ def _claim(verdict: str = "", checks: Iterable[str] = (), **entry: str) -> Claim
 
 
 def summary(page: str = "") -> pd.DataFrame:
-    """Return the paper's claims, or those of a page, with verdict and reason, a row a claim."""
+    """Return the claims of the paper or of a page, with verdict and reason, one row per claim."""
     own = [claim for claim in claims() if not claim.neighbour and page in ("", claim.page)]
-    # A verdict does not say which runs it rests on; a proof rests on none.
+    # The runs behind a verdict are not listed; a proof has no runs.
     runs = [attribution.Source((attribution.RUNS,), counted=False)]
     return table(own, *(runs if any(claim.rule for claim in own) else []))
 
@@ -89,7 +89,7 @@ def table(
     *read: pd.DataFrame | attribution.Source,
     rules: Mapping[str, Callable[[], Judgement]] = RULES,
 ) -> pd.DataFrame:
-    """Return claims with their verdicts and reasons, a row a claim, judged from what was read."""
+    """Return claims with verdicts and reasons, one row per claim; ``read`` are their sources."""
     rows = []
     for claim in chosen:
         found = claim.judged(rules)
@@ -101,7 +101,7 @@ def table(
 
 
 def label(verdict: str, share: str = "") -> str:
-    """Return a verdict as a page shows it.
+    """Return the label of a verdict on a page.
 
     >>> label("confirmed so far", "2 of 6 widths"), label("refuted")
     ('✓ confirmed so far (2 of 6 widths)', '✗ refuted')
@@ -110,19 +110,19 @@ def label(verdict: str, share: str = "") -> str:
 
 
 def told(judged: pd.DataFrame) -> str:
-    """Return claims of :func:`summary` with their verdicts as a list in Markdown."""
+    """Return claims of :func:`summary` with their verdicts as a Markdown list."""
     each = (f"- {row.claim} **{label(row.verdict, row.share)}**" for row in judged.itertuples())
     return "\n".join(each)
 
 
 def reason(judged: pd.DataFrame, name: str) -> str:
-    """Return the verdict on one claim of :func:`summary`, by its id, and why, in Markdown."""
+    """Return verdict and reason of the claim of :func:`summary` with this id, in Markdown."""
     row = judged.set_index("id").loc[name]
     return f"**{label(row['verdict'], row['share'])}.** {row['because']}"
 
 
 def counts(judged: pd.DataFrame) -> str:
-    """Return how many claims have which verdict, as a sentence for each kind of claim.
+    """Return the number of claims with each verdict, one sentence per kind of claim.
 
     >>> table = {"kind": ["theory"] * 3, "verdict": ["refuted", "confirmed", "refuted"]}
     >>> counts(pd.DataFrame(table))
@@ -148,9 +148,9 @@ def _counted(verdicts: pd.Series, name: str) -> str:
 
 
 def shown(judged: pd.DataFrame, *, brief: bool = False):
-    """Return claims of :func:`summary` as a page shows them, the verdict first.
+    """Return claims of :func:`summary` as a table for a page, the verdict in the first column.
 
-    ``brief`` leaves out what would show each claim and the link to its page.
+    ``brief`` omits the required evidence and the link to the page of each claim.
     """
     labels = map(label, judged["verdict"], judged["share"])
     hidden = [_glyph_hidden(text) for text in labels]
@@ -170,13 +170,13 @@ def shown(judged: pd.DataFrame, *, brief: bool = False):
 
 
 def _glyph_hidden(text: str) -> str:
-    """Return a label whose symbol a screen reader leaves out."""
+    """Return a label in which the symbol is hidden from screen readers."""
     symbol, _, words = text.partition(" ")
     return f'<span aria-hidden="true">{symbol}</span> {words}'
 
 
 def _page(path: str) -> str:
-    """Return the words of a page's file name.
+    """Return the file name of a page as words.
 
     >>> _page("notebooks/10_table_1"), _page("book/errata")
     ('table 1', 'errata')

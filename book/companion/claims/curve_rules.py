@@ -1,4 +1,4 @@
-"""Rules for the claims on Figure 3: which network ends lowest, which learns faster."""
+"""Rules for the claims on Figure 3: lowest final error, fastest convergence."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -16,10 +16,10 @@ from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, row
 
 _WIDTHS = (128, WIDE.hidden, PRINTED.hidden)
-"""Where the curves are compared; the figure is at the last."""
+"""Widths of the comparison of curves; the last one is that of the figure."""
 
 _LEVELS = (1, 1.5, 2)
-"""Learning speed is read at these multiples of the least error that a stacked network reaches."""
+"""Multiples of the lowest error of a stacked network at which learning speed is measured."""
 
 
 def lowest_error() -> Judgement:
@@ -33,7 +33,7 @@ def unfolded_learn_faster() -> Judgement:
 
 
 def _at_widths(judge: Callable[[dict], tuple[float, str]]) -> Judgement:
-    """Judge the curves of a row at each width and seed, for each initialisation of λ."""
+    """Judge the curves at each width and seed, for each initialisation of λ."""
     judged = {}
     for label, start in initialisations().items():
         cases, told = [], []
@@ -52,7 +52,7 @@ def _at_widths(judge: Callable[[dict], tuple[float, str]]) -> Judgement:
 
 
 def _lowest(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
-    """Return whether ours ends lowest in both parts (1), one (a half) or none (0), in words."""
+    """Return 1 if ours has the lowest error in both parts, 0.5 in one, 0 in none; and words."""
     told, won = [], []
     for part in ("train", "validation"):
         ends = {name: own[f"{part}_mse"].iloc[-1] for name, own in curves.items()}
@@ -63,7 +63,7 @@ def _lowest(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
 
 
 class _Race(NamedTuple):
-    """A level of the validation error, and epochs to multiples of it: (levels,) each."""
+    """A validation error, and the epochs at which networks reach its multiples: (levels,) each."""
 
     level: float
     stacked: np.ndarray
@@ -73,17 +73,17 @@ class _Race(NamedTuple):
 
     @property
     def faster(self) -> bool:
-        """Whether the last unfolded network comes before the first stacked one, at all levels."""
+        """Whether the slowest unfolded network precedes the fastest stacked one, at all levels."""
         return bool((self.unfolded < self.stacked).all())
 
     @property
     def fastest(self) -> bool:
-        """Whether ours is alone the first at the lowest level, and at no other behind."""
+        """Whether only ours is first at the lowest level, and no other is before it elsewhere."""
         return bool(self.ours[0] < self.others[0] and (self.ours <= self.others).all())
 
 
 def _faster(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
-    """Return whether all unfolded networks are faster and ours is the fastest, in words."""
+    """Return whether all unfolded networks are faster and ours is the fastest, and words."""
     race = _race(curves)
     more = " and ".join(f"{level:g}" for level in _LEVELS[1:])
     said = f"to reach a validation error of {race.level:.0f}, the least of any stacked network, "
@@ -113,7 +113,7 @@ def _epochs(each: Iterable[float]) -> str:
 
 
 def _curves(base: RunConfig, start: Callable) -> list[dict[str, pd.DataFrame]]:
-    """Return the learning curves of all networks of a row, for each seed with which all ran."""
+    """Return the learning curves of all networks, for each seed with which all networks ran."""
     found = decision.committed()
     runs = {run.model: found.seeds(start(run)) for run in row(base)}
     seeds = sorted(set.intersection(*map(set, runs.values())))

@@ -1,7 +1,7 @@
-"""From comparisons of runs to a verdict: the categories, the correction, and the reason in words.
+"""Verdicts from comparisons of runs: categories, correction for multiple tests, and reasons.
 
-A claim is a set of comparisons that should all come out ahead. They are tested for each
-initialisation of λ separately, with Holm's correction; the verdicts are then combined.
+A claim is a set of comparisons that should all be ahead. Each initialisation of λ has separate
+tests with Holm's correction; the verdicts of the initialisations are then combined.
 """
 
 import functools
@@ -17,19 +17,19 @@ from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, initialised, starts
 
 SEEDS = 3
-"""Fewer paired seeds than these decide nothing: at most a claim is confirmed so far."""
+"""Minimum number of paired seeds for a decision; with fewer, at most "confirmed so far"."""
 
 ALIKE = 0.1
-"""A difference whose interval lies within so many dB of zero is none."""
+"""A difference whose interval lies within this many dB of zero counts as no difference."""
 
 POSITIVE = ("confirmed", "confirmed so far")
 
 
 class Judgement(NamedTuple):
-    """A verdict, a key of WORDS in claims, and the reason in sentences, with its numbers.
+    """A verdict, a key of WORDS in claims, and the reason in sentences with numbers.
 
-    ``ran``: whether there was any run to judge by; ``done`` and ``all``: in how many cases out of
-    all a claim is confirmed, and ``unit``, what these are called.
+    ``ran``: whether there was any run to judge; ``done`` and ``all``: the number of confirmed cases
+    and of all cases; ``unit``: the name of the cases.
     """
 
     word: str
@@ -41,16 +41,16 @@ class Judgement(NamedTuple):
 
     @property
     def share(self) -> str:
-        """How much of a claim is confirmed so far, for example "2 of 6 widths"."""
+        """The confirmed part of a claim, for example "2 of 6 widths"."""
         return f"{self.done} of {self.all} {self.unit}" if self.word == "confirmed so far" else ""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of a claim: by how much ``runs[0]`` leads ``runs[1]``, if both have run.
+    """One comparison of a claim: the lead of ``runs[0]`` over ``runs[1]``, if both have run.
 
-    ``excluded`` says why it does not count, although the runs are there. ``group`` names what
-    the shares are counted in, such as a width. The claim holds if the lead is above ``null``.
+    ``excluded`` is the reason to ignore existing runs. ``group`` names the unit in which
+    shares are counted, such as a width. The claim holds if the lead is above ``null``.
     """
 
     name: str
@@ -63,12 +63,12 @@ class Compared:
 
 @functools.cache
 def committed() -> RunSet:
-    """Return what lies in data/results/, read once."""
+    """Return the runs of data/results/, cached."""
     return RunSet.committed()
 
 
 def compare(name: str, run: RunConfig, other: RunConfig, group: str = "") -> Compared:
-    """Compare two configurations by their runs that trained; name the others as excluded."""
+    """Compare two configurations by their trained runs; list untrained runs as excluded."""
     found = committed()
     gap = found.trained.difference(run, other)
     excluded = ""
@@ -80,10 +80,10 @@ def compare(name: str, run: RunConfig, other: RunConfig, group: str = "") -> Com
 
 
 def initialisations() -> dict[str, Callable[[RunConfig], RunConfig]]:
-    """Return the two initialisations of λ at which each comparison is made: name -> run -> run.
+    """Return the two initialisations of λ for each comparison: name -> run -> run.
 
     "As reported" is the only pair that the authors print, for all unfolded networks; "as well as
-    we can" is, for each configuration, the pair with the least validation error of those that ran.
+    we can" is, for each configuration, the tested pair with the lowest validation error.
     """
     return {"as reported": initialised, "as well as we can": committed().best_start}
 
@@ -92,7 +92,7 @@ def initialisations() -> dict[str, Callable[[RunConfig], RunConfig]]:
 
 
 class _Outcome(NamedTuple):
-    """What one comparison says, with Holm's correction: ahead, behind, alike or undecided."""
+    """The result of one comparison after Holm's correction: ahead, behind, alike or undecided."""
 
     one: Compared
     word: str
@@ -109,12 +109,12 @@ class _Outcome(NamedTuple):
 def decide(ways: Mapping[str, Sequence[Compared]], unit: str) -> Judgement:
     """Return the verdict on "all of these are ahead", from comparisons in each initialisation.
 
-    In one initialisation the tests are one family, corrected by Holm's method. The claim is
+    The tests of one initialisation form one family, corrected by Holm's method. The claim is
     "confirmed" if all are ahead with at least :data:`SEEDS` seeds, and "confirmed so far" if some
-    are and none contradicts; a contradiction is a comparison that is behind, or alike with enough
-    seeds. With some ahead it makes the claim "conditional", with none it refutes it, unless it has
-    fewer seeds. Verdicts that differ between the initialisations make it conditional as well. No
-    correction is needed across the two, as both have to confirm the claim.
+    are ahead and none contradicts; a contradiction is a comparison that is behind, or alike with
+    enough seeds. A contradiction makes the claim "conditional" if some are ahead, else "refuted"
+    if it has enough seeds. Different verdicts of the initialisations make it conditional as well.
+    No correction across the two is needed, because both have to confirm the claim.
     """
     if len({tuple(one.runs for one in each) for each in ways.values()}) == 1:
         each = next(iter(ways.values()))
@@ -161,7 +161,7 @@ def _word(outcomes: Sequence[_Outcome], count: int) -> str:
 def _share(
     outcomes: Sequence[_Outcome], count: Sequence[Compared], unit: str
 ) -> tuple[int, int, str]:
-    """Return in how many groups all is ahead, of how many; comparisons, while it is in none."""
+    """Return the number of groups in which all are ahead, the total, and the unit."""
     ahead = {id(each.one) for each in outcomes if each.word == "ahead"}
     groups: dict[str, bool] = {}
     for one in count:
@@ -172,9 +172,9 @@ def _share(
 
 
 def _limited(judged: Judgement, each: Iterable[Compared], same: bool = False) -> Judgement:
-    """Return at most "confirmed so far" where an unfolded network has run from one λ only.
+    """Return at most "confirmed so far" if an unfolded network has run from only one λ.
 
-    ``same``: both initialisations are one, as that reported is also the best on validation data.
+    ``same``: the reported initialisation is also the best on validation data.
     """
     runs = {run for one in each if one.gap for run in one.runs if run.model in UNFOLDED}
     single = {run.model for run in runs if len(_tried(run)) < 2}
@@ -194,7 +194,7 @@ def _tried(run: RunConfig) -> list[RunConfig]:
 def combined(judged: Mapping[str, Judgement], on: str = "the initialisation of λ") -> Judgement:
     """Return one verdict from those under several conditions, which differ in ``on``.
 
-    It is "conditional" where they differ in more than how much has been run.
+    It is "conditional" if the verdicts differ by more than the number of completed runs.
     """
     ran = {label: one for label, one in judged.items() if one.ran}
     if not ran:
@@ -221,7 +221,7 @@ def _combined(words: Sequence[str]) -> str:
 
 
 def at_most_so_far(judged: Judgement, why: str) -> Judgement:
-    """Return a verdict that a limit of the runs, ``why``, keeps from being "confirmed"."""
+    """Return a verdict limited to "confirmed so far" for the reason ``why``."""
     word = "confirmed so far" if judged.word == "confirmed" else judged.word
     return judged._replace(word=word, because=f"{judged.because} {why}")
 
@@ -230,17 +230,17 @@ def at_most_so_far(judged: Judgement, why: str) -> Judgement:
 
 
 class Case(NamedTuple):
-    """A case of a claim, such as a width, with its success for each seed: 1, 0, or a half."""
+    """A case of a claim, such as a width, with the success of each seed: 1, 0, or 0.5."""
 
     name: str
     successes: Sequence[float]
 
 
 def counted(cases: Sequence[Case], of: int, unit: str, because: str) -> Judgement:
-    """Return the verdict on "succeeds in every case and with every seed", of ``of`` cases.
+    """Return the verdict on "succeeds in every case and with every seed", out of ``of`` cases.
 
-    The seeds are too few for a test, so this counts. Cases that succeed in part, or not with all
-    seeds, make the claim conditional; fewer than :data:`SEEDS` seeds neither confirm nor refute.
+    The seeds are too few for a test, so successes are counted. Partial success, or success with
+    some seeds, makes the claim conditional; fewer than :data:`SEEDS` seeds decide nothing.
     """
     known = [case for case in cases if len(case.successes)]
     if not known:
@@ -260,11 +260,11 @@ def counted(cases: Sequence[Case], of: int, unit: str, because: str) -> Judgemen
 # In words -----------------------------------------------------------------------------------------
 
 _MANY = 6
-"""So many comparisons are listed one by one; more are counted."""
+"""Up to this number, comparisons are listed individually; otherwise they are counted."""
 
 
 def _told(each: Sequence[Compared], known: Sequence[Compared]) -> str:
-    """Return how many comparisons ran, and which do not count."""
+    """Return the number of comparisons that ran, and the excluded comparisons."""
     excluded = [f"{one.name} ({one.excluded})" for one in each if one.excluded]
     missing = [one.name for one in each if one.gap is None and not one.excluded]
     count = len(each) - len(excluded)
@@ -281,7 +281,7 @@ def _number(count: int) -> str:
 
 
 def _details(outcomes: Sequence[_Outcome]) -> str:
-    """Return the leads with their intervals, or their number, and what was corrected for."""
+    """Return the leads with their intervals, or their number, and the correction."""
     if len(outcomes) <= _MANY:
         said = "; ".join(f"{each.one.name} {interval(each.one.gap)}" for each in outcomes)
         said = f" Lead: {said}."
@@ -311,7 +311,7 @@ def _counts(outcomes: Sequence[_Outcome]) -> str:
 
 
 def interval(gap: Difference) -> str:
-    """Return a difference as text: mean, interval, and from how many seeds."""
+    """Return a difference as text: mean, interval, and number of seeds."""
     seeds = "1 seed" if gap.seeds == 1 else f"{gap.seeds:.0f} seeds"
     said = f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] ({seeds})"
     return minus(said)

@@ -1,4 +1,4 @@
-"""The paper's claims on experiments: one rule each, from the committed runs to a verdict."""
+"""The paper's experimental claims: one rule per claim, from committed runs to a verdict."""
 
 import functools
 import itertools
@@ -26,13 +26,13 @@ from unfolded.runs.grid import STARTS, VARIED, initialised, row
 from unfolded.runs.parameter_count import matched
 
 _TREND = 3
-"""So many values make a trend."""
+"""Minimum number of values for a trend."""
 
 _GROWN = 10 * np.log10(1.1)
-"""Decibels by which a gap has to grow to be said to: training errors lag by a part of an epoch."""
+"""Minimum growth of a gap in dB, because training errors lag by part of an epoch."""
 
 PLATEAU = 0.5
-"""Within so many dB of the best linear reconstruction a network is on its plateau."""
+"""A network within this many dB of the best linear reconstruction is on its plateau."""
 
 _UNITS = {1: "rates", 2: "widths", 3: "depths"}
 
@@ -45,7 +45,7 @@ def best_in_table(
 ) -> Judgement:  # fmt: skip
     """Judge "this network is the best at every value" of a table, pair by pair.
 
-    ``least`` and ``most`` bound the values; ``others`` are the networks compared with, if not all.
+    ``least`` and ``most`` limit the values; ``others`` are the compared networks, by default all.
     """
 
     def pairs(base: RunConfig, start: Callable) -> list[Compared]:
@@ -63,7 +63,7 @@ def best_in_table(
 
 
 def grows(number: int) -> Judgement:
-    """Judge "ours gains with every step of what the table varies", each step on its own."""
+    """Judge "ours gains with every step of the varied quantity", each step separately."""
 
     def steps(base: RunConfig, start: Callable) -> list[Compared]:
         runs, at = _along(number, base, start), NAMES[VARIED[number][0]]
@@ -93,9 +93,9 @@ def two_layers_for_lstm() -> Judgement:
 
 
 def _of_table(number: int, compared: Callable, unit: str = "") -> Judgement:
-    """Judge comparisons of a table at the paper's width and, where it does not vary it, at 256.
+    """Judge comparisons of a table at the paper's width and, if the width is fixed, at 256.
 
-    The two are never mixed. What has run at h = 256 alone is confirmed so far, at most.
+    The two widths are never mixed. Runs at h = 256 alone give at most "confirmed so far".
     """
     bases = [PRINTED] if number == 2 else [PRINTED, WIDE]
     judged = {}
@@ -108,7 +108,7 @@ def _of_table(number: int, compared: Callable, unit: str = "") -> Judgement:
 
 
 def _over_widths(printed: Judgement, wide: Judgement) -> Judgement:
-    """Return one verdict from that at the paper's width and that at h = 256."""
+    """Return one verdict from the verdicts at the paper's width and at h = 256."""
     paper, other = f"h = {PRINTED.hidden}, the paper's width", f"h = {WIDE.hidden}"
     if not printed.ran and not wide.ran:
         said = f"Nothing has run at {paper}, or at {other}."
@@ -126,7 +126,7 @@ def _over_widths(printed: Judgement, wide: Judgement) -> Judgement:
 
 
 def _along(number: int, base: RunConfig, start: Callable) -> dict[float, RunConfig]:
-    """Return what a table varies -> reweighted-RNN there."""
+    """Return a map from the varied value of a table to the run of reweighted-RNN."""
     name, values = VARIED[number]
     return {value: start(replace(base, **{name: value})) for value in values}
 
@@ -146,7 +146,7 @@ def gap_by_width() -> Judgement:
 
 
 def _gap_along(number: int, base: RunConfig) -> Judgement:
-    """Compare the least of what the table varies with the largest, of those that ran."""
+    """Compare the smallest and the largest value of a table for which runs exist."""
     ways, told = {}, {}
     for label, start in initialisations().items():
         found, runs = decision.committed(), _along(number, base, start)
@@ -172,7 +172,7 @@ def _gap_along(number: int, base: RunConfig) -> Judgement:
 
 
 def _steps_of_gap(number: int, runs: dict, ran: dict) -> list[Compared]:
-    """Return the comparison of the ends, then what has not run, so that the whole is counted."""
+    """Return the comparison of the end points, then the missing runs, for a complete count."""
     at = NAMES[VARIED[number][0]]
     low, high = (min(ran), max(ran)) if len(ran) >= _TREND else (min(runs), max(runs))
     gap = _growth(runs[low], runs[high]) if len(ran) >= _TREND else None
@@ -183,7 +183,7 @@ def _steps_of_gap(number: int, runs: dict, ran: dict) -> list[Compared]:
 
 
 def _growth(run: RunConfig, other: RunConfig) -> Difference | None:
-    """Return by how many dB the ratio of errors is lower in the second configuration."""
+    """Return the decrease of the error ratio in the second configuration, in dB."""
     pairs = decision.committed().trained.pairs(run, other)
     if not pairs:
         return None
@@ -192,19 +192,19 @@ def _growth(run: RunConfig, other: RunConfig) -> Difference | None:
 
 
 def _ratio(config_hash: str) -> np.ndarray:
-    """Return the error of each test sequence over the training error of the last epoch."""
+    """Return the error of each test sequence divided by the training error of the last epoch."""
     found = decision.committed()
     return found.errors[config_hash] / found.curves[config_hash]["train_mse"].iloc[-1]
 
 
-# What is taken away -------------------------------------------------------------------------------
+# Ablations ----------------------------------------------------------------------------------------
 
 
 def reweighting_helps() -> Judgement:
     """Judge "Z and g are what ours gains over ℓ1-ℓ1-RNN", by removing one or both.
 
-    ℓ1-ℓ1-RNN, which has neither, also runs with as many parameters. Networks on the plateau of
-    linear reconstruction say nothing of the reweighting and are excluded.
+    ℓ1-ℓ1-RNN, which has neither, also runs with an equal number of parameters. Networks on the
+    plateau of linear reconstruction give no information on the reweighting and are excluded.
     """
     l1_l1 = replace(WIDE, model="l1-l1-rnn")
     less = {
@@ -223,7 +223,7 @@ def reweighting_helps() -> Judgement:
 
 
 def _off_plateau(one: Compared) -> Compared:
-    """Exclude a comparison if one of its networks ends on the plateau of linear reconstruction."""
+    """Exclude a comparison if one network ends on the plateau of linear reconstruction."""
     stuck = [run for run in one.runs if one.gap and _on_plateau(run)]
     if not stuck:
         return one
@@ -239,10 +239,10 @@ def _on_plateau(run: RunConfig) -> bool:
 
 
 def temporal_prior() -> Judgement:
-    """Judge "the ℓ1-ℓ1 term is part of the gain", by networks with λ2 held at zero.
+    """Judge "the ℓ1-ℓ1 term is part of the gain", by networks with λ2 fixed at zero.
 
-    The reason adds what λ2 is worth from each pair of initial λ, what memory is worth, and which
-    pair is better; these numbers are not part of the tests.
+    The reason also states the effect of λ2 for each pair of initial λ, the effect of memory, and
+    the better pair; these numbers are not part of the tests.
     """
     without = replace(WIDE, lambda2=0.0)
     ways = {
@@ -284,4 +284,4 @@ RULES: dict[str, Callable[[], Judgement]] = {
     "lowest error": lowest_error,
     "unfolded learn faster": unfolded_learn_faster,
 }
-"""What judges a claim from the committed runs."""
+"""The rules that judge claims from the committed runs."""

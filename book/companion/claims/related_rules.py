@@ -1,4 +1,4 @@
-"""What the stored runs say of the papers before and after this one: a rule a claim."""
+"""Rules for the claims of related papers from stored runs, one rule per claim."""
 
 from collections.abc import Callable
 
@@ -15,13 +15,13 @@ from companion.studies.sista_images import image_results as columns
 
 _SHORT = "the public code: 49,000"
 _SLACK = 0.02
-"""By so much the ratio of means may miss what was asked: training ends before it is exact."""
+"""Tolerance for the ratio of means, because training ends before the constraint is exact."""
 
 
 def sista_trains_faster() -> Judgement:
     """Judge "SISTA-RNN trains faster than an LSTM" by the seconds to given errors.
 
-    Both are those with the least validation error. There is one seed, which decides nothing.
+    Both have the lowest validation error of their kind. One seed is not enough for a decision.
     """
     table = image_analysis.stored()
     sista, lstm = image_analysis.rivals(table)
@@ -46,7 +46,7 @@ def sista_is_better() -> Judgement:
     said = f"After {sista['updates']:.0f} updates ({_SHORT}) it is {gap.verdict}: "
     said += f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] over the test pictures, with "
     said += f"{sista['parameters']:,} weights against {lstm['parameters']:,}; one seed."
-    # One seed and trainings so short can support the claim, and cannot refute it.
+    # One seed and short training can support the claim, but cannot refute it.
     word = "confirmed so far" if gap.verdict == "ahead" else "not tested"
     return Judgement(word, minus(said), True, 1, 1, "comparison")
 
@@ -54,7 +54,7 @@ def sista_is_better() -> Judgement:
 def sista_beats_its_algorithm() -> Judgement:
     """Judge "trained, it recovers better than the algorithm, even one that knows F".
 
-    The network is selected on validation data, the algorithm by its test PSNR, in its favour.
+    The network is selected on validation data, the algorithm by test PSNR, which favours it.
     """
     sista, _ = image_analysis.rivals(image_analysis.stored())
     solved = columns.kept(columns.ALGORITHMS).sort_values("psnr").iloc[-1]
@@ -67,7 +67,7 @@ def sista_beats_its_algorithm() -> Judgement:
 def plain_layers_climb() -> Judgement:
     """Judge "without constraints layers need not descend" by the networks of this book.
 
-    One network suffices, if a layer of it raises the mean objective with every seed.
+    One network suffices if one of its layers increases the mean objective with every seed.
     """
     tests = descending.kept()
     ratios = descending.in_the_mean(tests, "objective").xs("as it was", level="way").max(axis=1)
@@ -83,7 +83,7 @@ def plain_layers_climb() -> Judgement:
 
 
 def held_layers_descend() -> Judgement:
-    """Judge "under the constraints every layer descends", in the mean over unseen sequences."""
+    """Judge "under the constraints every layer descends", on average over test sequences."""
     tests, trials = descending.kept(), descending.kept(descending.TRIALS)
     asked = 1 - trials.groupby("way")["epsilon"].first()
     excess = {
@@ -102,8 +102,8 @@ def held_layers_descend() -> Judgement:
 def held_networks_are_robust() -> Judgement:
     """Judge "constrained networks bear disturbances better" by GLOW-Prox, over paired seeds.
 
-    The disturbances of GLOW-Prox are one family of tests, those of the networks for sequences
-    another. Only the first decides, as the authors did not try the second.
+    The perturbations of GLOW-Prox are one family of tests, those of the networks for sequences
+    another. Only the first family decides, because the authors did not test the second.
     """
     flow = _counted(inpainting_trials.against_plain(inpainting_trials.kept()))
     reached = descending.outcomes(descending.kept())
@@ -140,11 +140,11 @@ NEIGHBOURS: dict[str, Callable[[], Judgement]] = {
     "held layers descend": held_layers_descend,
     "held networks are robust": held_networks_are_robust,
 }
-"""What judges a claim of another paper from what is stored in data/results/."""
+"""The rules that judge claims of related papers from data/results/."""
 
 
 def summary() -> pd.DataFrame:
-    """Return the claims of the papers before and after, with their verdicts, a row a claim."""
+    """Return the claims of related papers with their verdicts, one row per claim."""
     chosen = [claim for claim in claims.claims() if claim.neighbour]
     read = columns.kept(columns.RUNS), inpainting_trials.kept(), descending.kept(descending.TRIALS)
     return claims.table(chosen, *read, rules=NEIGHBOURS)

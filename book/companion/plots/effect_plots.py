@@ -18,7 +18,7 @@ _PANELS = {
 
 
 def forest(effects: pd.DataFrame) -> Figure:
-    """Draw effects with 95 % intervals, a row each, for both initialisations of λ.
+    """Draw effects with 95 % intervals, one row per effect, for both initialisations of λ.
 
     ``effects``: :func:`companion.reproduction.ablation_effects.summary`.
     What to see: right of zero, reweighted-RNN as printed is better; an interval that contains
@@ -49,10 +49,10 @@ def forest(effects: pd.DataFrame) -> Figure:
 
 
 def overfitting(table: pd.DataFrame) -> Figure:
-    """Draw test over training error against the width and against the number of parameters.
+    """Draw the ratio of test and training error against width and number of parameters.
 
     ``table``: :func:`companion.reproduction.ablation_effects.overfitting`.
-    Hollow points start at the λ as reported.
+    Hollow points have the initial λ as reported.
     What to see: at one, test and training error are equal; a point above has overfitted.
     """
     fig, axes = panels(1, 2, height=3.8, sharey=True)

@@ -11,10 +11,10 @@ from companion.plots.line_plots import FAINT, STYLES, panels
 from unfolded.runs import grid
 
 FILTERS = {"bilinear": "#0072B2", "area": "#D55E00", "antialiased": "#009E73"}
-"""Each filter has the same colour in every figure of the page."""
+"""The colour of each filter in all figures of the page."""
 
 STARTS = {"": "o", "earlier code": "o", "successor": "s", "earlier script": "^"}
-"""The mark of a run by its initial λ1, λ2: see :data:`unfolded.runs.grid.STARTS`."""
+"""The marker of a run by its initial λ1, λ2: see :data:`unfolded.runs.grid.STARTS`."""
 
 
 def by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
@@ -65,9 +65,9 @@ def by_rate(levels: pd.DataFrame, printed: pd.DataFrame) -> Figure:
 
 
 def replays(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw what each log says at an iteration and the replays, a panel a network.
+    """Draw the logged values at an iteration and the replays, one panel per network.
 
-    ``tables``: network -> `identification.against_log`. Beside a mark stands n.
+    ``tables``: network -> `identification.against_log`. Markers are labelled with n.
     What to see: which filter and which n come to lie at the star, the log.
     """
     fig, axes = panels(1, len(tables), height=3.8, sharey=True, squeeze=False)
@@ -111,7 +111,7 @@ def plateaus(logs: pd.DataFrame, levels: Mapping[int, float]) -> Figure:
 
 
 def solutions(cells: Mapping[int, pd.DataFrame]) -> Figure:
-    """Draw where λ1 and λ2 begin and end, and which PSNR they lead to, a column a width.
+    """Draw initial and final λ1 and λ2 and the resulting PSNR, one column per width.
 
     ``cells``: h -> rows of `identification.runs_by_filter` of unfolded networks.
     What to see: two ends, one with large λ1 and vanishing λ2 and one the other way round, and

@@ -1,6 +1,6 @@
-"""Every figure of the book: a function takes plain arrays and returns a `Figure`; `show` shows it.
+"""Line plots of the book: a function takes plain arrays and returns a `Figure`; `show` shows it.
 
-Each docstring says what to see. Importing this module sets the book's matplotlib style.
+Each docstring states what to see. Importing this module sets the book's matplotlib style.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ STYLES = {
     "fastrnn": {"color": "#A65628", "ls": "--", "marker": "s", **_DOTS},
     "spectralrnn": {"color": "#7A4FBF", "ls": "-.", "marker": "^", **_DOTS},
 }
-"""Each network looks the same in every figure: colour, and dashes or dots beside it."""
+"""The colour and the line style of each network in all figures."""
 _VARIANTS = ({"ls": "-", "marker": "v", **_DOTS}, {"ls": ":", "marker": "x", **_DOTS})
 
 
@@ -61,7 +61,7 @@ def activation(
     title="",
     ax: Axes | None = None,
 ) -> Figure:
-    r"""Draw $\Phi(u)$ over the faint identity, with its kinks as dots and its plateaus named.
+    r"""Draw $\Phi(u)$ over a faint identity line, with kinks as dots and labelled plateaus.
 
     u: (points,); phi: (points,) or name -> (points,); soft: (points,) a faint dotted reference;
     kinks: values of u; plateaus: name -> height.
@@ -94,11 +94,11 @@ def activation(
 
 
 def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, title="", ax=None):
-    """Draw named curves; several runs of one thing become their mean and the band they span.
+    """Draw named curves; several runs of one name become a mean with the band of their range.
 
     series: name -> (points,) or (runs, points); x: (points,), default 1, 2, ...; NaN leaves a gap.
-    A network, named as in the registry, is drawn in its colour, and so is "network, variant"; the
-    legend has the name of the paper. Whole numbers on the horizontal axis get whole ticks.
+    A registry name, or "network, variant", is drawn in the colour of the network; the
+    legend has the name of the paper. Integers on the horizontal axis get integer ticks.
     What to see: which curve is higher, and whether the bands overlap.
 
     >>> fig = curves({"loss": [3.0, 2.0, 1.5]}, xlabel="epoch", ylabel="loss", log=True)
@@ -110,14 +110,14 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
     for number, (name, values) in enumerate(series.items()):
         runs = array(np.atleast_2d(values), f"series {name!r}", 2)
         at = np.arange(1, runs.shape[1] + 1) if x is None else array(x, "x", 1)
-        # Once colours and dashes have all been used, dots tell the next ones from the first.
+        # After all colours and dashes are used, markers distinguish further curves.
         marks = {"marker": "o", **_DOTS} if number >= cycle else {}
         look = _look(str(name), list(series)[:number]) or marks
         (line,) = ax.plot(at, runs.mean(axis=0), label=named(str(name)), **look)
         if len(runs) > 1:
             band = runs.min(axis=0), runs.max(axis=0)
             ax.fill_between(at, *band, color=line.get_color(), alpha=0.18, lw=0)
-        if np.array_equal(at, np.round(at)):  # layers, epochs and frames are whole numbers
+        if np.array_equal(at, np.round(at)):  # layers, epochs and frames are integers
             ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
     if len(series) > cycle:
@@ -128,7 +128,7 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
 
 
 def _look(name: str, before: list) -> dict:
-    """Return how a network or its variant is drawn, after others; nothing for another name."""
+    """Return the style of a network or its variant, after others; empty for another name."""
     network, _, variant = name.lower().partition(", ")
     look = STYLES.get(network, {})
     number = sum(str(other).lower().startswith(f"{network}, ") for other in before)
@@ -151,7 +151,7 @@ def objective_paths(paths: Mapping, *, optimum=None, ax: Axes | None = None) -> 
         values = array(path, f"path {name!r}", 1)
         floor = optimum.get(name) if isinstance(optimum, Mapping) else optimum
         gap = values - (0.0 if floor is None else float(floor))
-        # A logarithm cannot show zero or the last rounding below it: leave a gap there.
+        # A logarithmic axis cannot show zero or negative rounding errors: leave a gap.
         ax.plot(np.arange(1, len(gap) + 1), np.where(gap > 0, gap, np.nan), label=name)
     label = "objective" if optimum is None else "objective above its minimum"
     ax.set(xlabel="iteration + 1", ylabel=label, xscale="log", yscale="log")
@@ -161,7 +161,7 @@ def objective_paths(paths: Mapping, *, optimum=None, ax: Axes | None = None) -> 
 
 
 def dots(rows: Mapping, *, xlabel: str, printed: Mapping | None = None, ax=None) -> Figure:
-    """Draw one dot with its interval a row, and a hollow diamond where the paper printed a value.
+    """Draw one dot with interval per row, and a hollow diamond at the value of the paper.
 
     rows: name -> value or (value, low, high), first row on top; printed: name -> value.
     What to see: whether the diamond lies inside the interval.
@@ -187,7 +187,7 @@ def dots(rows: Mapping, *, xlabel: str, printed: Mapping | None = None, ax=None)
 
 
 def histogram(groups: Mapping, *, xlabel: str, bins: int = 40, ax: Axes | None = None) -> Figure:
-    """Draw how the entries of each group are spread, on shared bins.
+    """Draw the distribution of the entries of each group with common bins.
 
     groups: name -> array of any shape.
     What to see: whether training moved the values, and whether it split them.
@@ -207,9 +207,9 @@ def histogram(groups: Mapping, *, xlabel: str, bins: int = 40, ax: Axes | None =
 
 
 def staircase(hbar: float, tau1: float, tau2: float, u, phi) -> Figure:
-    r"""Draw $v + \tau_1\partial|v| + \tau_2\partial|v-\hbar|$ over $v$, then its axes exchanged.
+    r"""Draw $v + \tau_1\partial|v| + \tau_2\partial|v-\hbar|$ over $v$, then with exchanged axes.
 
-    u, phi: (points,) dots of the activation, laid over the exchanged picture.
+    u, phi: (points,) dots of the activation, drawn on the exchanged plot.
     What to see: vertical steps become plateaus, and the dots lie on them.
 
     >>> left, right = staircase(2.0, 1.0, 0.75, [0.0], [0.0]).axes

@@ -1,4 +1,4 @@
-"""Fig. 2 as our own diagram: layers upwards, time to the right, every arrow with its weight."""
+"""Diagram for Fig. 2: layers upwards, time to the right, a weight on each arrow."""
 
 from dataclasses import dataclass
 
@@ -10,22 +10,22 @@ from companion.plots.style import WIDTH, panels
 from unfolded.errors import ConfigError, complain
 
 INK, OWN, PAST = "#222222", "#0072B2", "#D55E00"
-"""Shared things in ink; what each layer has of its own blue and framed; the prediction orange and
-dashed. So colour is never the only cue."""
+"""Colours: shared parts dark; layer-specific parts blue and framed; the prediction orange and
+dashed. Frames and dashes repeat the information of the colours."""
 
 PITCH, SIDE, HALF, RISE, FLOOR = 2.9, 0.85, 0.42, 1.0, 1.5
-"""Between columns; from a column to its buses; half a box; between layers; the first layer."""
+"""Distances: columns; column to its buses; half a box; layers; first layer."""
 CENTRES = (1.15, 1.15 + PITCH)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is written where: ``{l}`` in a label stands for the number of the layer.
+    """The labels of a diagram: ``{l}`` in a label stands for the number of the layer.
 
     ``first`` and ``climb`` are the weights below layer 1 and between layers, ``inject`` that of
-    x_t, ``carry`` what turns the code before into ``past``, which enters the activations, ``out``
-    the read-out; ``own`` says whether each layer has its own. Without ``past`` the first layer
-    has its share in ``first``; without ``carry`` each layer remembers itself.
+    x_t, ``carry`` the map from the previous code to ``past``, which enters the activations, ``out``
+    the read-out; ``own`` states whether the weights are layer-specific. Without ``past``, ``first``
+    includes the previous code; without ``carry``, each layer has a recurrent connection.
     """
 
     activation: str
@@ -49,8 +49,8 @@ PLANS = {
 def unrolled(name: str, *, depth: int = 3) -> Figure:
     r"""Draw two time steps of a network: reweighted-rnn, l1-l1-rnn, sista-rnn or stacked.
 
-    Layers go up, time goes right. Framed blue labels are weights that each layer has for itself,
-    and an activation of its own has a thick blue edge; what is orange and dashed carries the
+    Layers go up, time goes right. Framed blue labels are layer-specific weights, and a
+    layer-specific activation has a thick blue edge; orange and dashed lines carry the
     prediction :math:`\hbar_t = G h_{t-1}` into every activation.
     What to see: x_t and ħ enter *each* layer of an unfolded network, but only the first one of
     a stack. Raises ConfigError for another name or a depth below 2. Source: Fig. 2, (8), (12).
@@ -74,7 +74,7 @@ def unrolled(name: str, *, depth: int = 3) -> Figure:
 
 
 def _column(ax: Axes, plan: Plan, x: float, depth: int, t: str) -> None:
-    """Draw what happens within a frame: measure, climb through the layers, decode."""
+    """Draw the operations within a frame: measure, apply the layers, decode."""
     top, stacked = FLOOR + RISE * depth, not plan.carry
     bus = x if stacked else x + SIDE
     _text(ax, bus, 0.14, f"s_{{{t}}}")
@@ -100,7 +100,7 @@ def _column(ax: Axes, plan: Plan, x: float, depth: int, t: str) -> None:
 
 
 def _memory(ax: Axes, plan: Plan, start: float, depth: int) -> None:
-    """Draw what an unfolded network sends from the code at ``start`` to the next frame."""
+    """Draw the connections of an unfolded network from the code at ``start`` to the next frame."""
     end, top = start + PITCH, FLOOR + RISE * depth
     fork, bus = end - SIDE - 0.55, end - SIDE
     low, first = FLOOR - 0.75, 1 if plan.past else 2
@@ -117,7 +117,7 @@ def _memory(ax: Axes, plan: Plan, start: float, depth: int) -> None:
 
 
 def _stack(ax: Axes, plan: Plan, start: float, depth: int) -> None:
-    """Draw the recurrence of a stacked network: each layer to itself, one frame later."""
+    """Draw the recurrence of a stacked network: each layer to itself in the next frame."""
     for l in range(1, depth + 1):
         y = FLOOR + RISE * (l - 1)
         ends = (start + HALF, y), (start + PITCH - HALF, y)
@@ -138,7 +138,7 @@ def _line(ax: Axes, points: list[tuple[float, float]], colour: str = INK) -> Non
 
 
 def _arrow(ax: Axes, start, end, symbol="", colour: str = INK, *, above=False) -> None:
-    """Draw an arrow with its weight above it, or else to its right."""
+    """Draw an arrow with its weight above the arrow, or to its right."""
     line = INK if colour == OWN else colour
     style = {"arrowstyle": "-|>", "color": line, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
     style["ls"] = _dashes(colour)

@@ -1,4 +1,4 @@
-"""Figures made of pixels: frames of a sequence, atoms of a dictionary, a matrix."""
+"""Pixel figures: frames of a sequence, atoms of a dictionary, a matrix."""
 
 from collections.abc import Mapping
 
@@ -20,11 +20,11 @@ def _bare(ax) -> None:
 def frames(
     rows: Mapping, *, columns: int = 6, peak: float = 255.0, first: int = 1, label: str = "$t$ = "
 ) -> Figure:
-    """Draw sequences under each other, one named row each, at the same instants.
+    """Draw sequences below each other, one named row per sequence, at the same time steps.
 
-    rows: name -> (time, height, width), grey values 0..peak; `columns` instants are shown, spread
-    evenly from the first to the last; `first` is the number of the first frame,
-    `label` what stands before it.
+    rows: name -> (time, height, width), grey values 0..peak; `columns` time steps are shown, evenly
+    spaced from the first to the last; `first` is the number of the first frame,
+    `label` the text before the number.
     What to see: whether a row looks like the truth above it, and from which frame on.
     Raises `ConfigError` for no row, or rows of different lengths.
 
@@ -39,7 +39,7 @@ def frames(
             complain("rows of one length", f"lengths {sorted(lengths)}", "cut them alike")
         )
     times = np.unique(np.linspace(0, lengths.pop() - 1, columns).round().astype(int))
-    # A name stands above its row: beside it there would be no room on a phone.
+    # The name is above its row, because a narrow screen has no space next to the row.
     cell = WIDTH / len(times)
     fig, axes = panels(len(stacks), len(times), height=len(stacks) * (cell + 0.32), squeeze=False)
     for line, (name, stack) in zip(axes, stacks.items(), strict=True):
@@ -55,12 +55,12 @@ def frames(
 
 
 def atoms(D, *, count: int = 48, order=None) -> Figure:
-    """Draw columns of a dictionary as small pictures, each on its own scale, zero in white.
+    """Draw columns of a dictionary as small images, each on a separate scale, zero in white.
 
     D: (n0, h) with n0 a square number; `order`: which columns, most interesting first (default:
-    `count` columns spread evenly over 0..h-1).
+    `count` evenly spaced columns in 0..h-1).
     What to see: smooth waves before training, and what training made of them.
-    Raises `ConfigError` if n0 is no square.
+    Raises `ConfigError` if n0 is not a square.
 
     >>> len(atoms(np.eye(16), count=8).axes)
     8
@@ -86,7 +86,7 @@ def atoms(D, *, count: int = 48, order=None) -> Figure:
 
 
 def matrix(values, *, title: str = "", xlabel: str = "", ylabel: str = "") -> Figure:
-    """Draw a matrix as a picture: purple below zero, white at zero, orange above.
+    """Draw a matrix as an image: purple below zero, white at zero, orange above.
 
     values: (rows, columns).
     What to see: whether it stays near a diagonal, and where it does not.
@@ -105,7 +105,7 @@ def matrix(values, *, title: str = "", xlabel: str = "", ylabel: str = "") -> Fi
 
 
 def gallery(pictures: Mapping, *, columns: int = 3, peak: float = 255.0) -> Figure:
-    """Draw single pictures side by side, each under its name, on one grey scale 0..peak.
+    """Draw images side by side, each with its name above, on one grey scale 0..peak.
 
     pictures: name -> (height, width); sizes may differ.
     What to see: one scene treated in several ways. Raises `ConfigError` for no picture.
@@ -128,7 +128,7 @@ def gallery(pictures: Mapping, *, columns: int = 3, peak: float = 255.0) -> Figu
 
 
 def tracks(paths: Mapping, *, span: float, label: str = "pixels") -> Figure:
-    """Draw where things went within a square: a hollow dot at the start, a full one a frame.
+    """Draw paths within a square: a hollow dot at the start, a full dot at each later frame.
 
     paths: name -> (time, 2), rows downwards and columns to the right; span: side of the square.
     What to see: straight lines of equal steps that turn at the walls.
@@ -150,7 +150,7 @@ def tracks(paths: Mapping, *, span: float, label: str = "pixels") -> Figure:
 
 
 def measured(truth, x, estimate, *, columns: int = 6, peak: float = 255.0) -> Figure:
-    """Draw frames, their measurements as bars, and what was recovered, at the same instants.
+    """Draw frames, their measurements as bars, and recovered frames, at the same time steps.
 
     truth, estimate: (time, height, width), grey values 0..peak; x: (time, n).
     What to see: how few numbers are left of a frame, and that the eye can read nothing in them.

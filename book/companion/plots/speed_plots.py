@@ -1,4 +1,4 @@
-"""The figures of the page "How fast": growth beside theory, PSNR beside speed."""
+"""The figures of the page "How fast": measured and theoretical growth, PSNR against speed."""
 
 import re
 from collections.abc import Callable
@@ -25,21 +25,21 @@ STYLES = {
     "stored": {"marker": "o", "ms": 4, "ls": "-"},
     "recomputed": {"marker": "s", "ms": 7, "ls": ":", "mfc": "none"},
 }
-"""States kept for the backward pass, or computed again: told apart by more than colour."""
+"""Styles of stored and recomputed states, which differ in more than colour."""
 
 
 def work(*, time: int, depth: int, hidden: int, batch: int, runs: int = 1, n: int = 51) -> float:
-    r"""Return the multiplications and additions that one step needs at the least.
+    r"""Return the minimum number of multiplications and additions of one step.
 
     .. math:: 3 R B T\,\bigl((d + 1)\,2h^2 + 4 d n h\bigr)
 
-    forward, to the states and to the weights; R runs side by side. Source: (8)–(11).
+    for the forward pass and the gradients of states and weights; R parallel runs. Source: (8)–(11).
     """
     return 3.0 * runs * batch * time * ((depth + 1) * 2 * hidden**2 + 4 * depth * n * hidden)
 
 
 def states(*, time: int, depth: int, hidden: int, batch: int, runs: int = 1) -> float:
-    r"""Return the bytes of the states and of the weights' matrices, in single precision.
+    r"""Return the bytes of the states and of the weight matrices, in single precision.
 
     .. math:: 4R\,\bigl(B\,(T(d + 1) + 1)\,h + (3d + 1)\,h^2\bigr)
 
@@ -52,9 +52,9 @@ def states(*, time: int, depth: int, hidden: int, batch: int, runs: int = 1) -> 
 def growth(
     found: pd.DataFrame, column: str, theory: Callable, *, unit: float = 1.0, ylabel: str
 ) -> tuple[Figure, str]:
-    """Draw a column of the record of growth on logarithmic scales; return it with its description.
+    """Draw a column of the growth record on logarithmic scales; return figure and description.
 
-    ``theory(time=, depth=, hidden=, batch=, runs=)`` is drawn as a line through the last point.
+    ``theory(time=, depth=, hidden=, batch=, runs=)`` is a line through the last point.
     What to see: whether the dots come to lie along the dashed line.
     """
     sizes, said = list(_AXES), []
@@ -82,12 +82,12 @@ def growth(
 
 
 def show_times() -> None:
-    """Show how the time of a step grows."""
+    """Show the growth of the time of a step."""
     _show("growth", "median_ms", work, ylabel="step (ms)")
 
 
 def show_memory() -> None:
-    """Show how the peak of a step's memory grows."""
+    """Show the growth of the peak memory of a step."""
     _show("growth", "peak", states, unit=1e-6, ylabel="peak (MB)")
 
 
@@ -100,7 +100,7 @@ def _show(name: str, *column, **options) -> None:
 
 
 def show_recovery() -> None:
-    """Show PSNR beside speed."""
+    """Show PSNR against speed."""
     found = record("inference")
     if found is None:
         print(NOT_RUN)
@@ -109,9 +109,9 @@ def show_recovery() -> None:
 
 
 def recovery(found: pd.DataFrame) -> tuple[Figure, str]:
-    """Draw PSNR against frames a second, one panel a batch; return it with its description.
+    """Draw PSNR against frames per second, one panel per batch size; return it with a description.
 
-    What to see: up and to the right is better; FISTA's dots, joined, carry their iterations.
+    What to see: up and to the right is better; FISTA's connected dots are numbers of iterations.
     """
     batches, said = sorted(found["batch"].unique()), []
     fig, axes = panels(1, len(batches), height=4.0, sharey=True, squeeze=False)

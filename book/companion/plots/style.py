@@ -1,4 +1,4 @@
-"""The sheet under every figure: its style, its panels, and the one way to show it."""
+"""The common basis of all figures: style, panels, and display."""
 
 import base64
 from importlib.resources import files
@@ -18,21 +18,21 @@ from companion import attribution, labels
 from unfolded.errors import ConfigError, complain
 
 WIDTH = 6.0
-"""Width of every figure in inches; at 12-point type it stays readable on a phone."""
+"""Width of every figure in inches; 12-point type remains readable on a phone."""
 
 PIXELS_PER_INCH = 112
-"""Width on a wide page; a file of pixels holds more than that for sharp screens."""
+"""Width on a wide page; a pixel image has a higher resolution for sharp screens."""
 
 FEW = 3000
-"""Points up to which a figure is shown as lines, in SVG; with more, as pixels."""
+"""Maximum number of points for a figure in SVG; figures with more points are PNG."""
 
 matplotlib.style.use(str(files("companion.plots") / "unfolded.mplstyle"))
 
 
 def panels(rows: int = 1, columns: int = 1, *, height: float = 3.6, **keywords) -> tuple:
-    """Return an empty figure and its axes: one `Axes`, or an array of them as pyplot gives.
+    """Return an empty figure and its axes: one `Axes`, or an array of them as in pyplot.
 
-    The figure does not belong to pyplot, so nothing shows it twice and nothing has to close it.
+    The figure is not registered in pyplot, so it is shown once and need not be closed.
     `height` is in inches; other keywords go to `Figure.subplots`.
 
     >>> fig, (left, right) = panels(1, 2, sharey=True)
@@ -44,12 +44,12 @@ def panels(rows: int = 1, columns: int = 1, *, height: float = 3.6, **keywords) 
 
 
 def on(ax: Axes | None, height: float = 3.6) -> tuple[Figure, Axes]:
-    """Return the figure of `ax` and `ax`, or a new pair if there is none."""
+    """Return the figure of `ax` and `ax`, or a new pair if `ax` is None."""
     return panels(height=height) if ax is None else (ax.figure, ax)
 
 
 def array(values, name: str, ndim: int) -> np.ndarray:
-    """Return `values` (array or tensor) as a float array, or say which shape was expected.
+    """Return `values` (array or tensor) as a float array.
 
     Raises `ConfigError` unless it has `ndim` axes and at least one entry.
     """
@@ -74,7 +74,7 @@ def png(fig: Figure) -> bytes:
 
 
 def svg(fig: Figure) -> str:
-    """Return `fig` as SVG text, its words drawn as paths; the same figure gives the same text.
+    """Return `fig` as SVG text with words as paths; the same figure gives the same text.
 
     >>> svg(panels()[0])[:5]
     '<?xml'
@@ -86,10 +86,10 @@ def svg(fig: Figure) -> str:
 
 
 def drawn(fig: Figure) -> tuple[str, str]:
-    """Return the media type and the content in which `fig` is best shown.
+    """Return the preferred media type and the content of `fig`.
 
-    SVG where lines are few, for it is sharp at any size and on paper; PNG for pictures, and where
-    there are more than FEW points.
+    SVG for few lines, because it is sharp at any size and in print; PNG for images, and for more
+    than FEW points.
     """
     points = 0
     for ax in fig.axes:
@@ -104,15 +104,14 @@ def drawn(fig: Figure) -> tuple[str, str]:
 
 
 def show(fig: Figure, alt: str, source=None) -> None:
-    """Show `fig` in the notebook with `alt` as its description, then close it.
+    """Show `fig` in the notebook with the description `alt`, then close it.
 
-    `alt` says in a sentence what is to be seen: it is read aloud by screen readers, and stands in
-    for the picture where there is none. It is stored under the media type beside the picture, as
-    `{"image/svg+xml": {"alt": alt}}`, where the book finds it. Outside a notebook only the
-    description is printed.
-    `source` is what the numbers were read from, where the figure does not carry it: see
-    `companion.attribution.of`. It is stored beside `alt`, and the book shows it as a stamp below.
-    Raises `ConfigError` for an empty `alt` and for a `source` that says nothing.
+    `alt` is a sentence that describes the figure for screen readers and in place of a missing
+    image. It is stored under the media type of the image, as `{"image/svg+xml": {"alt": alt}}`,
+    where the book reads it. Outside a notebook only the description is printed.
+    `source` is the source of the numbers, if it is not attached to the figure: see
+    `companion.attribution.of`. It is stored next to `alt`, and the book shows it as a stamp below.
+    Raises `ConfigError` for an empty `alt` and for a `source` without provenance.
 
     >>> show(panels()[0], "Two axes and nothing between them.")
     Two axes and nothing between them.
@@ -126,7 +125,7 @@ def show(fig: Figure, alt: str, source=None) -> None:
     if get_ipython() is None:
         print(alt)
     else:
-        # The width only: with a height beside it, a narrow page would squeeze the picture.
+        # Set the width only: a fixed height would distort the image on a narrow page.
         width = round(fig.get_figwidth() * PIXELS_PER_INCH)
         mime, picture = drawn(fig)
         display(

@@ -1,6 +1,6 @@
-"""The figures of the table pages: the paper's PSNR and ours, leads, learning curves.
+"""The figures of the table pages: PSNR of the paper and of our runs, leads, learning curves.
 
-Each figure carries the source of the table that it draws.
+Each figure carries the source of its table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _LABELS = {"cs_rate": "CS rate", "hidden": "width $h$", "depth": "layers $d$"}
 
 
 def overview(paper: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame, titles) -> Figure:
-    """Draw the paper's table and ours side by side, a line a network, over the two baselines.
+    """Draw the paper's table and ours side by side, one line per network, over the two baselines.
 
     ``paper``: rows of `paper_tables.compare_with_paper`, of which the paper's values are drawn;
     ``own``: rows of :func:`companion.reproduction.paper_tables.measured`; ``levels``: those of
@@ -50,7 +50,7 @@ def overview(paper: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame, title
 def show_overview(
     paper: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame, titles: Sequence[str]
 ) -> str:
-    """Show :func:`overview` and return the sentence that states how the tables agree."""
+    """Show :func:`overview` and return the sentence on the agreement of the tables."""
     said = agreement.finding(paper, own, levels)
     alt = f"The paper's table and ours, a line a network. {said}"
     show(overview(paper, own, levels, titles), alt)
@@ -58,7 +58,7 @@ def show_overview(
 
 
 def _line(ax, values: pd.Series, model: str, start: str = "") -> None:
-    """Draw one network along a table; the hollow marks of "as reported" have no line."""
+    """Draw one network along a table; the hollow markers of "as reported" have no line."""
     look, at = STYLES[model], np.arange(len(values))
     if start == REPORTED:
         ax.plot(at, values, "o", color=look["color"], mfc="none", ms=5, label="_")
@@ -81,12 +81,12 @@ def _ticks(ax, values) -> None:
 
 
 def by_network(cells: pd.DataFrame, levels: pd.DataFrame | None = None) -> Figure:
-    """Draw one table, a panel a network: ours, both values of an unfolded one, over the baselines.
+    """Draw one table, one panel per network: our values, both initialisations, over the baselines.
 
     ``cells``: rows of :func:`companion.reproduction.paper_tables.measured`, or of
-    `paper_tables.compare_with_paper`, whose values of the paper are then drawn as well;
+    `paper_tables.compare_with_paper`, in which case the paper's values are drawn as well;
     ``levels``: :func:`companion.reproduction.paper_tables.baselines`.
-    What to see: whether a network rises with what the table varies, and above which baseline.
+    What to see: whether a network improves along the table, and above which baseline.
     """
     number = int(cells["table"].iloc[0])
     values = sorted(set(cells["value"]))
@@ -109,7 +109,7 @@ def by_network(cells: pd.DataFrame, levels: pd.DataFrame | None = None) -> Figur
 
 
 def _crosses(ax, own: pd.DataFrame, levels: pd.DataFrame, values: list) -> None:
-    """Put a cross on the mean frame where a network did not train."""
+    """Draw a cross at the mean frame for a network that did not train."""
     lost = sorted(set(own.loc[own["verdict"] == "did not train", "value"]))
     if not lost:
         return
@@ -128,7 +128,7 @@ def _with_interval(ax, line: pd.DataFrame, model: str, start: str) -> None:
 
 
 def _explained(fig: Figure, *, paper: bool, levels: bool, two: set[str]) -> None:
-    """Draw the legend of what all panels share."""
+    """Draw the common legend of all panels."""
     marks = [Line2D([], [], color=FAINT, marker="D", ls="--", mfc="none", ms=4, label="the paper")]
     marks = marks if paper else []
     if REPORTED in two:
@@ -145,12 +145,12 @@ def _explained(fig: Figure, *, paper: bool, levels: bool, two: set[str]) -> None
 
 
 def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
-    """Draw the networks at some values of a table, a panel a value: the paper, ours, baselines.
+    """Draw the networks at some values of a table, one panel per value: paper, ours, baselines.
 
     ``cells``: rows of `paper_tables.compare_with_paper` of one table; ``levels``:
     :func:`companion.reproduction.paper_tables.baselines`.
     What to see: a filled dot in its diamond is a value that is reproduced as reported; the grey
-    lines are what needs no network. A cross on the mean frame is a network that did not train.
+    lines need no network. A cross on the mean frame is a network that did not train.
     """
     fig, axes = panels(1, len(values), height=4.8, sharey=True, sharex=True, squeeze=False)
     models = list(dict.fromkeys(cells["model"]))
@@ -180,11 +180,10 @@ def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
 
 
 def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
-    """Draw by how much reweighted-RNN leads each other network, with intervals; a panel a value.
+    """Draw the lead of reweighted-RNN over each other network, with intervals; one panel per value.
 
-    ``gaps``: rows of `agreement.leads`; ``varies``: what the table varies, a
-    field of RunConfig.
-    What to see: a mark right of the line is a lead; an interval that touches it decides nothing.
+    ``gaps``: rows of `agreement.leads`; ``varies``: the varied field of RunConfig.
+    What to see: a marker right of the line is a lead; an interval that contains zero is undecided.
     Filled: λ as reported; hollow: as well as we can.
     """
     values = sorted(set(gaps["value"]))
@@ -214,10 +213,10 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
 def curves_along(
     number: int, base: RunConfig, found: RunSet, start: str = BEST
 ) -> dict[str, pd.DataFrame]:
-    """Return learning curves of reweighted-RNN along what a table varies, where it has run.
+    """Return the existing learning curves of reweighted-RNN along the varied value of a table.
 
-    Keys such as "d = 3"; of several seeds the first. ``base`` holds what the table does not vary;
-    ``start`` says which initial λ.
+    Keys such as "d = 3"; the first of several seeds. ``base`` has the fixed settings;
+    ``start`` selects the initial λ.
     """
     field, symbol = grid.VARIED[number][0], {1: "rate", 2: "h", 3: "d"}[number]
     runs = grid.table(number, base, ["reweighted-rnn"])
@@ -227,10 +226,10 @@ def curves_along(
 
 
 def curves_of(base: RunConfig, found: RunSet, start: str = BEST) -> dict[str, pd.DataFrame]:
-    """Return the learning curves of the networks that have run, by name.
+    """Return the existing learning curves of the networks, by name.
 
-    Of several seeds the first. ``base`` holds what the networks share; ``start`` says which initial
-    λ of the unfolded ones.
+    The first of several seeds. ``base`` has the common settings; ``start`` selects the initial λ of
+    the unfolded networks.
     """
     rows = {run.model: starts(found, run) for run in grid.row(base)}
     each = {name: found.curve(own.get(start, own.get(""))) for name, own in rows.items()}
@@ -244,7 +243,7 @@ def error_levels(base: RunConfig) -> dict[str, float]:
 
 
 def ends(curves: Mapping[str, pd.DataFrame]) -> str:
-    """Return a sentence with the last validation error of each curve, for a figure's description.
+    """Return a sentence with the last validation error of each curve, for a description.
 
     >>> ends({"gru": pd.DataFrame({"validation_mse": [9.0, 4.0]})})
     'Validation error at the end: GRU: 4.'
@@ -266,10 +265,10 @@ def learning(
 ) -> Figure:
     """Draw training and validation error of several runs, side by side.
 
-    ``curves``: name -> a table with a row an epoch, as :func:`companion.results.curves` gives it;
+    ``curves``: name -> a table with one row per epoch, as :func:`companion.results.curves` returns;
     ``levels``: name -> the error of a baseline, see :func:`error_levels`.
-    What to see: which falls first, which ends lowest, how far the two panels differ, and which
-    stays at the best linear reconstruction.
+    What to see: which error decreases first, which final error is lowest, the difference between
+    the panels, and which networks stay at the best linear reconstruction.
     """
     fig, axes = panels(1, 2, height=4.4, sharey=True)
     for ax, name in zip(axes, ("train", "validation"), strict=True):
@@ -287,11 +286,11 @@ def learning(
 
 
 def gains(found: pd.DataFrame, *, change: str) -> Figure:
-    """Draw what a change brings to each network, with its interval.
+    """Draw the effect of a change on each network, with its interval.
 
-    ``found``: :func:`companion.run_set.gains`; rows of several answers are drawn one by one.
-    ``change`` says what was changed, in a few words.
-    What to see: right of the line the change helps; a bar that touches the line decides nothing.
+    ``found``: :func:`companion.run_set.gains`; rows of several answers are drawn separately.
+    ``change`` describes the change in a few words.
+    What to see: right of the line the change helps; an interval that contains zero is undecided.
     """
     several = found["answer"].nunique() > 1
     fig, ax = panels(height=1.1 + 0.32 * max(len(found), 1))

@@ -1,6 +1,6 @@
 """Effects of the ablations, of the initialisation and of the width, as tables for a page.
 
-Every function takes finished runs and works with any subset of them, also none.
+Every function takes finished runs and works with any subset of them, including none.
 """
 
 import functools
@@ -22,7 +22,7 @@ from unfolded.runs.config import RunConfig, usual_depth
 from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
 
 WAYS = ("as reported", "best λ")
-"""The two initialisations: the pair that the authors print, and the best on validation data."""
+"""The two initialisations: the reported pair, and the best pair on validation data."""
 
 FAILED = "did not train"
 
@@ -49,15 +49,15 @@ _PARTS = {
 
 
 def initialised(found: RunSet, way: str) -> Callable[[RunConfig], RunConfig]:
-    """Return the function that gives a run its initial λ in one of :data:`WAYS`."""
+    """Return the function that sets the initial λ of a run according to one of :data:`WAYS`."""
     return found.best_start if way == WAYS[1] else grid.initialised
 
 
 def summary(found: RunSet, base: RunConfig = WIDE) -> pd.DataFrame:
-    """Return the effects of all ablations that ran, a row each, for a forest plot.
+    """Return the effects of all ablations that ran, one row per effect, for a forest plot.
 
-    Panel "lead": of reweighted-RNN over the best other network of each setting, which is
-    selected on validation data. Panel "worth": of reweighted-RNN over itself without a part.
+    Panel "lead": reweighted-RNN minus the best other network of each setting, which is selected
+    on validation data. Panel "worth": reweighted-RNN minus the same network without a component.
     Columns: panel, effect, initialisation, and those of :class:`companion.run_set.Difference`.
     """
     questions, trained, rows = named_grids.ablations(base), found.trained, []
@@ -78,7 +78,7 @@ def summary(found: RunSet, base: RunConfig = WIDE) -> pd.DataFrame:
 
 
 def described(effects: pd.DataFrame) -> str:
-    """Return the effects of :func:`summary` in words, for a figure's description."""
+    """Return the effects of :func:`summary` in words, for the description of a figure."""
     each = [
         f"{row.effect} {row.mean:+.2f} dB ({row.initialisation})" for row in effects.itertuples()
     ]
@@ -87,7 +87,7 @@ def described(effects: pd.DataFrame) -> str:
 
 
 def finding(effects: pd.DataFrame) -> str:
-    """Return what the effects of :func:`summary` show, in sentences."""
+    """Return the findings from the effects of :func:`summary`, in sentences."""
     count = len(WAYS) * (len(_SETTINGS) + len(_PARTS))
     said = [f"{len(effects)} of {count} effects have been measured"]
     few = int((effects["seeds"] < SEEDS).sum())
@@ -119,10 +119,10 @@ def _row(panel: str, effect: str, way: str, gap: Difference | None) -> list[tupl
 def answers(found: RunSet, question: str, widths: Sequence[int] = (256, 128)) -> pd.DataFrame:
     """Return the PSNR of each answer to a question of `named_grids.ablations`, as text.
 
-    A row a network, width and initialisation; a column an answer. A cell: mean over seeds ± half
-    the 95 % interval, then the paired difference to the first answer with its interval, but none
-    between filters, whose frames differ. Widths after the first are listed where an answer beside
-    the first has run.
+    One row per network, width and initialisation; one column per answer. A cell: mean over seeds
+    ± half the 95 % interval, then the paired difference to the first answer with its interval,
+    except between filters, whose frames differ. Later widths are listed only if an answer other
+    than the first has run.
     """
     rows, used = {}, []
     for hidden in widths:
@@ -142,7 +142,7 @@ def answers(found: RunSet, question: str, widths: Sequence[int] = (256, 128)) ->
 
 
 def _ways(found: RunSet, question: str, model: str) -> dict[str, Callable]:
-    """Return the initialisations in which a question is answered, by name."""
+    """Return the initialisations with runs for a question, by name."""
     if model not in UNFOLDED or question == "initial λ":
         return {"": lambda run: run}
     if question == "downsampling filter":
@@ -155,7 +155,7 @@ def _ways(found: RunSet, question: str, model: str) -> dict[str, Callable]:
 
 
 def cell(found: RunSet, run: RunConfig, usual: RunConfig | None = None) -> str:
-    """Return the PSNR of a configuration and what it gains over the usual one, as text."""
+    """Return the PSNR of a configuration and its gain over the usual one, as text."""
     values = found.at(run)
     if values.empty:
         return "not run"
@@ -181,11 +181,11 @@ def signed(gap: Difference) -> str:
 
 
 def solutions(found: RunSet) -> pd.DataFrame:
-    """Compare the two initialisations of λ wherever both have run at the paper's scale.
+    """Compare the two initialisations of λ if both have run at the paper's scale.
 
-    A row a network, width, rate and depth, of runs with nothing else changed: PSNR from
-    (1, 0.01) and from (0.003, 0.02), the paired difference, second minus first, and where λ1 and
-    λ2 ended. Columns: model, hidden, cs_rate, depth, "from …" twice, difference, low, high,
+    One row per network, width, rate and depth, for runs with all other settings at their defaults:
+    PSNR from (1, 0.01) and from (0.003, 0.02), the paired difference, second minus first, and the
+    final λ1 and λ2. Columns: model, hidden, cs_rate, depth, "from …" twice, difference, low, high,
     seeds, and learned_lambda1, learned_lambda2 with the suffixes _1 and _2.
     """
     pairs = STARTS["earlier code"], AS_REPORTED
@@ -209,7 +209,7 @@ def solutions(found: RunSet) -> pd.DataFrame:
 
 
 def _unchanged(found: RunSet, models: Iterable[str]) -> list[RunConfig]:
-    """Return the configurations of a table that ran, up to seed and λ, each once."""
+    """Return the configurations of a table that ran, without duplicates up to seed and λ."""
     usual = {name: value for name, value in PRINTED.as_dict().items() if name not in _VARIED}
     runs = _where(found.runs, usual)
     runs = runs[runs["model"].isin(models)].sort_values(["hidden", "cs_rate", "depth"])
@@ -226,7 +226,7 @@ _VARIED = ("model", "hidden", "cs_rate", "depth", "seed", "lambda1", "lambda2")
 
 
 def ends(found: RunSet, base: RunConfig = WIDE) -> dict[str, pd.DataFrame]:
-    """Return the curve of reweighted-RNN from each pair of initial λ that ran, first seeds."""
+    """Return the first seed's curve of reweighted-RNN from each pair of initial λ that ran."""
     runs = {pair: grid.initialised(base, pair) for pair in STARTS.values()}
     curves = {f"from {one:g}, {two:g}": found.curve(run) for (one, two), run in runs.items()}
     return {name: curve for name, curve in curves.items() if curve is not None}
@@ -236,13 +236,13 @@ def ends(found: RunSet, base: RunConfig = WIDE) -> dict[str, pd.DataFrame]:
 
 
 def overfitting(found: RunSet, reduction: str = "area") -> pd.DataFrame:
-    """Return test over training error of every run at the paper's scale, a row a run.
+    """Return test divided by training error for every run at the paper's scale, one row per run.
 
-    The runs of one filter under the protocol `authors` at the default rate and depth, that
-    trained. Columns: those of runs.csv, and train_mse (mean over the last epoch), ratio (test
+    Contains the trained runs of one filter under the protocol `authors` at the default rate and
+    depth. Columns: those of runs.csv, and train_mse (mean over the last epoch), ratio (test
     over training error), least and last (validation error), least_epoch, and late (last over
-    least). Weights at the least validation error are not stored, so the ratio is at the last
-    epoch, and ``late`` tells what stopping at the least validation error would save.
+    least). Weights at the lowest validation error are not stored, so the ratio is at the last
+    epoch, and ``late`` states the benefit of stopping at the lowest validation error.
     """
     runs = found.trained.runs
     same = {"profile": "paper", "protocol": "authors", "reduction": reduction, "cs_rate": 0.2}
@@ -263,7 +263,7 @@ def overfitting(found: RunSet, reduction: str = "area") -> pd.DataFrame:
 
 
 def by_width(table: pd.DataFrame) -> pd.DataFrame:
-    """Return :func:`overfitting` with a row a network, width and initial λ: means over seeds."""
+    """Return :func:`overfitting` averaged over seeds, one row per network, width and initial λ."""
     what = ["model", "hidden", "lambda1", "lambda2"]
     names = ["parameters", "train_mse", "test_mse", "ratio", "least", "least_epoch", "last", "late"]
     means = table.groupby(what, as_index=False)[names].mean()
@@ -281,9 +281,9 @@ def by_width(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def seed_spread(found: RunSet, widths: Sequence[int] = (128, 256)) -> pd.DataFrame:
-    """Return lowest and highest PSNR over the seeds of each network of the default row.
+    """Return minimum and maximum PSNR over the seeds of each network of the default row.
 
-    A row a network, initialisation and width with two seeds or more; columns: lowest, highest,
+    One row per network, initialisation and width with two or more seeds; columns: lowest, highest,
     range (dB) and seeds.
     """
     rows, used = {}, []
@@ -300,7 +300,7 @@ def seed_spread(found: RunSet, widths: Sequence[int] = (128, 256)) -> pd.DataFra
 
 
 def widest(table: pd.DataFrame) -> str:
-    """Return the ratios of reweighted-RNN by width, in words, mean over runs."""
+    """Return the ratios of reweighted-RNN by width in words, averaged over runs."""
     own = table[table["model"] == "reweighted-rnn"].groupby("hidden")["ratio"].mean()
     return ", ".join(f"{ratio:.2f} at h = {hidden}" for hidden, ratio in own.items()) or "no run"
 

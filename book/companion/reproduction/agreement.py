@@ -1,7 +1,7 @@
-"""How closely our runs reproduce the paper's tables: ranking, trend, and an account in sentences.
+"""Agreement of our runs with the paper's tables: ranking, trend, and a summary in sentences.
 
 The rules of the claims are in `claims.experiment_rules`; this module describes tables. Runs that
-did not train enter no comparison.
+did not train are excluded from all comparisons.
 """
 
 import itertools
@@ -29,13 +29,13 @@ from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
 
 _MANY = 6
-"""So many cells are listed by name in a sentence."""
+"""Maximum number of cells that a sentence lists by name."""
 
 MODEL = "reweighted-rnn"
 
 
 def trained(found: RunSet, floor: float | None = None) -> RunSet:
-    """Return the evidence without the runs that did not train.
+    """Return the run set without the runs that did not train.
 
     ``floor``: the PSNR of the mean frame in dB, if it is not committed.
     """
@@ -50,12 +50,12 @@ def trained(found: RunSet, floor: float | None = None) -> RunSet:
 
 
 def leads(found: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
-    """Return by how much reweighted-RNN leads each other network in each cell of a table.
+    """Return the lead of reweighted-RNN over each other network in each cell of a table.
 
     Both networks of a pair are initialised in the same way, "as reported" or "as well as we can",
     and compared on the same test sequences with the same seeds. Columns: start, value, other,
-    mean, low, high (dB, averaged by sequence), seeds, sequences, verdict; pairs that were not run
-    are left out.
+    mean, low, high (dB, averaged by sequence), seeds, sequences, verdict; pairs without runs are
+    omitted.
     """
     found, known, rows = trained(found), {}, []
     for value, runs in _columns(number, base).items():
@@ -84,7 +84,7 @@ def _used(pairs: Iterable[tuple[RunConfig, RunConfig]]) -> list[RunConfig]:
 
 
 def ranking(gaps: pd.DataFrame, number: int) -> str:
-    """Return what :func:`leads` say of "reweighted-RNN is best at every value", in sentences."""
+    """Return whether :func:`leads` supports "reweighted-RNN is best at every value", in words."""
     pairs = len(grid.VARIED[number][1]) * (len(grid.row(FULL)) - 1)
     return "\n".join(f"- {_ranked(gaps, start, pairs, number)}" for start in (REPORTED, BEST))
 
@@ -111,11 +111,11 @@ def _ranked(gaps: pd.DataFrame, start: str, pairs: int, number: int) -> str:
 
 
 def steps(found: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
-    """Return what each network gains from value to value along a table, a row a step that was run.
+    """Return the gain of each network from value to value along a table, one row per existing step.
 
     A step goes from one value to the next one that was run. Columns: model, start, low_value,
     high_value, mean, low, high (dB, averaged by sequence), seeds, sequences, verdict ("rises",
-    "falls" or "undecided"), paper (the paper's step in dB, NaN where a value is lost).
+    "falls" or "undecided"), paper (the paper's step in dB, NaN if a value is lost).
     """
     found, rows, used = trained(found), [], []
     cells = results.printed().query("table == @number")
@@ -143,9 +143,9 @@ def steps(found: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
 
 
 def trend(found: pd.DataFrame) -> pd.DataFrame:
-    """Return :func:`steps` counted, a row a network and initialisation that has any.
+    """Return the counts of :func:`steps`, one row per network and initialisation with any step.
 
-    "total" is the gain in dB from the first value that was run to the last, averaged by sequence.
+    "total" is the gain in dB from the first existing value to the last, averaged by sequence.
     """
     rows = {}
     for (model, start), own in found.groupby(["model", "start"], sort=False):
@@ -167,7 +167,7 @@ def _same(known: pd.DataFrame) -> int:
 
 
 def trend_told(found: pd.DataFrame, number: int) -> str:
-    """Return in a sentence whether the steps along a table have the direction of the paper's."""
+    """Return a sentence on whether the steps along a table have the direction of the paper's."""
     what = {1: "CS rate", 2: "width", 3: "depth"}[number]
     known = found.dropna(subset="paper")
     if known.empty:
@@ -190,7 +190,7 @@ def trend_told(found: pd.DataFrame, number: int) -> str:
 
 
 def finding(cells: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame) -> str:
-    """Return what the figure of a table shows, in sentences.
+    """Return the findings of the figure of a table, in sentences.
 
     ``cells``: rows of :func:`companion.reproduction.paper_tables.compare_with_paper`; ``own``: of
     `paper_tables.measured`; ``levels``: of `paper_tables.baselines`.
@@ -221,7 +221,7 @@ def _firsts(models: pd.Series) -> str:
 
 
 def counted(cells: pd.DataFrame) -> str:
-    """Return how many cells of one table have which verdict, for each of the two values.
+    """Return the number of cells of one table with each verdict, for both initialisations.
 
     ``cells``: rows of `paper_tables.compare_with_paper` or `paper_tables.measured`.
     """
@@ -253,9 +253,9 @@ def counted(cells: pd.DataFrame) -> str:
 
 
 def made(small: pd.DataFrame) -> str:
-    """Return in a sentence how small runs were made: data, scale, hardware, time, failures.
+    """Return a sentence on the conditions of small runs: data, scale, hardware, time, failures.
 
-    ``small``: a row a run, as :meth:`unfolded.runs.records.Record.row` gives it.
+    ``small``: one row per run, as in :meth:`unfolded.runs.records.Record.row`.
     """
     first, failed = small.iloc[0], small[small["status"] != "done"]
     names = _listed(sorted({title(name) for name in failed["model"]})) if len(failed) else "none"
@@ -268,7 +268,7 @@ def made(small: pd.DataFrame) -> str:
 
 
 def ranges(cells: pd.DataFrame) -> str:
-    """Return from which to which PSNR each network goes along a table, in words."""
+    """Return the range of the PSNR of each network along a table, in words."""
     told = []
     for model, own in cells[cells["runs"] > 0].groupby("model", sort=False):
         ends = own.sort_values("value")["ours"].iloc[[0, -1]]
@@ -277,9 +277,9 @@ def ranges(cells: pd.DataFrame) -> str:
 
 
 def counts(found: RunSet, number: int, base: RunConfig) -> pd.DataFrame:
-    """Return in how many pairs of small runs reweighted-RNN is ahead, of each kind of network.
+    """Return the number of small run pairs in which reweighted-RNN leads, by kind of network.
 
-    Runs that did not train are left out.
+    Runs that did not train are omitted.
     """
     there = trained(found, linear_baseline.mean_frame_psnr(base))
     gaps = against_all(there, number, base).query("verdict != 'not run'")
@@ -293,10 +293,10 @@ def counts(found: RunSet, number: int, base: RunConfig) -> pd.DataFrame:
 
 
 def account(cells: pd.DataFrame) -> str:
-    """Return how closely the reproduction matches, where it does not, and why, in Markdown.
+    """Return a summary of agreement, differences and their reasons, in Markdown.
 
-    ``cells``: `paper_tables.compare_with_paper`. Levels and differences are in the averaging of
-    these cells. Every number is computed; without a run a sentence says so.
+    ``cells``: `paper_tables.compare_with_paper`. Levels and differences use the averaging of
+    these cells. All numbers are computed; without a run, a sentence states this.
     """
     count = len(cells.drop_duplicates(["table", "model", "value"]))
     own = cells[cells["start"].ne(BEST) & cells["runs"].gt(0)]
@@ -309,7 +309,7 @@ def account(cells: pd.DataFrame) -> str:
 
 
 def summary(cells: pd.DataFrame) -> str:
-    """Return in a sentence or two how many cells agree and who is the best network of Table 2."""
+    """Return a sentence or two on the number of agreeing cells and the best network of Table 2."""
     count = len(cells.drop_duplicates(["table", "model", "value"]))
     own = cells[cells["start"].ne(BEST) & cells["runs"].gt(0)]
     if own.empty:
@@ -325,7 +325,7 @@ def summary(cells: pd.DataFrame) -> str:
 
 
 def averagings(found: RunSet) -> pd.DataFrame:
-    """Return how many cells agree with the paper in each averaging of PSNR, a row an averaging."""
+    """Return the number of cells that agree with the paper, one row per averaging of PSNR."""
     rows = {}
     for average in metrics.AVERAGES:
         cells = paper_tables.compare_with_paper(found, average=average)
@@ -346,11 +346,11 @@ AVERAGINGS = {
     "sequence": "by sequence",
     "global": "over all pixels",
 }
-"""The averagings of PSNR in words."""
+"""The names of the PSNR averagings."""
 
 
 def schedules(found: RunSet, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return when the learning rate of some runs was reduced, a row a run.
+    """Return when the learning rate of some runs was reduced, one row per run.
 
     ``runs``: rows of ``found.runs``. Columns: network, seed, reductions (how many), first reduction
     (epoch), final learning rate, best epoch (of the validation error).
@@ -370,7 +370,7 @@ def schedules(found: RunSet, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def converged(table: pd.DataFrame) -> str:
-    """Return :func:`schedules` in a sentence."""
+    """Return the result of :func:`schedules` in a sentence."""
     if table.empty:
         return "None of these networks has been run yet."
     never = table[table["reductions"] == 0]
@@ -385,14 +385,14 @@ def converged(table: pd.DataFrame) -> str:
 
 
 def missing(found: RunSet, base: RunConfig) -> str:
-    """Return in a sentence which networks of a row have not been run at all."""
+    """Return a sentence on the networks of a row without any run."""
     names = [title(run.model) for run in grid.row(base)
              if not any(len(found.at(each)) for each in grid.starts(run).values())]  # fmt: skip
     return f"Not run yet: {', '.join(names)}." if names else "All nine networks have been run."
 
 
 def named(run) -> str:
-    """Return the name of a run's network, with the initial λ of an unfolded one."""
+    """Return the name of a run's network, with the initial λ for an unfolded network."""
     known = title(run.model)
     if run.model not in grid.UNFOLDED:
         return known
@@ -424,7 +424,7 @@ def _where_not(known: pd.DataFrame) -> str:
 
 
 def _linear(cells: pd.DataFrame) -> str:
-    """Say which values, of the paper and ours, are at the best linear reconstruction."""
+    """State which values, of the paper and ours, are at the best linear reconstruction."""
     own = cells[cells["start"].ne(BEST)]
     level = pd.Series([_level(cell) for cell in own.itertuples()], own.index)
     narrow = own["varies"].eq("hidden") & own["value"].eq(128)
@@ -453,7 +453,7 @@ def _level(cell) -> float:
 
 
 def _initial(cells: pd.DataFrame) -> str:
-    """Say what the selection of the initial λ on validation data changes."""
+    """State the effect of selecting the initial λ on validation data."""
     place = ["table", "model", "value"]
     sides = [cells[cells["start"].eq(start) & cells["runs"].gt(0)].set_index(place)
              for start in (REPORTED, BEST)]  # fmt: skip
@@ -473,7 +473,7 @@ def _initial(cells: pd.DataFrame) -> str:
 
 
 def _shared(sides: list[pd.DataFrame]) -> list[float]:
-    """Return the widths at which both networks were run from several pairs."""
+    """Return the widths at which both networks ran from several pairs."""
     best = sides[1].reset_index().query("table == 2 and pairs > 1")
     count = best[best["model"].isin(["reweighted-RNN", "l1-l1-RNN"])]["value"].value_counts()
     return sorted(count.index[count == 2])
@@ -507,7 +507,7 @@ def _place(cell) -> str:
 
 
 def _listed(words: list[str], most: int = _MANY) -> str:
-    """Return words as a list in a sentence; of many, the first and how many more there are."""
+    """Return words as a list in a sentence; a long list is cut, with the number of the others."""
     if len(words) > most:
         return f"{', '.join(words[:most])}, and {len(words) - most} more"
     *first, last = words

@@ -1,4 +1,4 @@
-"""Which experiment the paper reports: runs by filter, earlier logs, hypotheses, what is left."""
+"""Identification of the published experiment: runs by filter, earlier logs, open questions."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,10 +20,10 @@ from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
 
 LOGS = ROOT / "data" / "paper" / "earlier_logs.csv"
-"""Logged values of three trainings that came with the authors' earlier code."""
+"""Logged values of three trainings in the authors' earlier code."""
 
 AT = replace(run_set.PRINTED, hidden=128)
-"""The column of Table 2 in which the paper's networks differ least: h = 128 at CS rate 0.2."""
+"""The column of Table 2 with the smallest differences in the paper: h = 128 at CS rate 0.2."""
 
 WORDS = {
     "reduction": "frames",
@@ -38,12 +38,12 @@ WORDS = {
     "spread": "between seeds (dB)",
     "variance": "variance (squared grey levels)",
 }
-"""What the columns of these tables hold, with its unit, in words."""
+"""Labels of the columns of these tables, with units."""
 
 _LAMBDAS = ["lambda1", "lambda2", "learned_lambda1", "learned_lambda2"]
 
 _SHORT, _BILINEAR = "*", "°"
-"""Mark an effect that is known from short runs only, or from bilinear frames only."""
+"""Markers of an effect that is known from short runs only, or from bilinear frames only."""
 
 
 def stored_runs() -> RunSet:
@@ -56,11 +56,11 @@ def stored_runs() -> RunSet:
 def runs_by_filter(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     """Return the printed value and our runs of each network with the frames of each filter.
 
-    A row a network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
+    One row per network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
     several. Columns: model, reduction, start (of `grid.STARTS`, empty for a stacked
     network), printed, ours (mean over seeds), low and high (extremes), seeds, difference, and
-    what λ1 and λ2 have become; the width is kept as ``attrs["hidden"]``. Units: dB, in the
-    averaging of the authors' earlier code.
+    the final λ1 and λ2; ``attrs["hidden"]`` is the width. Units: dB, with the averaging of the
+    authors' earlier code.
     """
     cells = results.printed().query("table == 2 and value == @base.hidden")
     printed = dict(zip(cells["model"].str.lower(), cells["psnr_db"], strict=True))
@@ -93,7 +93,7 @@ def runs_by_filter(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
 
 
 def linear_levels(rates: tuple[float, ...] = linear_baseline.RATES) -> pd.DataFrame:
-    """Return the best linear reconstruction in dB, a row a filter and a column a CS rate."""
+    """Return the best linear reconstruction in dB, one row per filter, one column per CS rate."""
     table = linear_baseline.committed().query("source == 'mnist' and cs_rate in @rates")
     wide = table.pivot(index="reduction", columns="cs_rate", values="psnr_authors")
     wide = wide.reindex(REDUCTIONS).rename_axis(index=None, columns=None)
@@ -101,7 +101,7 @@ def linear_levels(rates: tuple[float, ...] = linear_baseline.RATES) -> pd.DataFr
 
 
 def levels_by_n() -> pd.DataFrame:
-    """Return the best linear reconstruction in dB, a row a filter and a column a candidate n."""
+    """Return the best linear reconstruction in dB, one row per filter, one column per n."""
     table = linear_baseline.committed().query("source == 'mnist'")
     table = table[table["n"].isin(MEASUREMENTS)]
     wide = table.pivot(index="reduction", columns="n", values="psnr_authors").reindex(REDUCTIONS)
@@ -111,31 +111,31 @@ def levels_by_n() -> pd.DataFrame:
 def variances() -> pd.Series:
     """Return the mean squared error of the mean frame by filter, in squared grey levels.
 
-    It is the variance of a pixel about the mean training frame, over test frames, and the error of
-    a network that has learned nothing else.
+    It is the variance of a pixel about the mean training frame, over test frames: the error of a
+    network that has learned only the mean frame.
     """
     table = linear_baseline.committed().query("source == 'mnist' and cs_rate == 0")
     return mark(table.set_index("reduction")["test_mse"].reindex(REDUCTIONS), table)
 
 
 def logged() -> pd.DataFrame:
-    """Return the logged values of the earlier trainings, one row an evaluation."""
+    """Return the logged values of the earlier trainings, one row per evaluation."""
     return results.read(LOGS)
 
 
 def replayed(networks: tuple[str, ...] = ("l1-l1-rnn", "sista-rnn")) -> pd.DataFrame:
-    """Return the stored replays of these networks, one row an iteration that was kept."""
+    """Return the stored replays of these networks, one row per stored iteration."""
     table = results.committed(STORED)
     return mark(table[table["network"].isin(networks)], table)
 
 
 def against_log(network: str, iteration: int, *, log: str | None = None) -> pd.DataFrame:
-    """Return what a log says at an iteration, and beside it the replays of a network.
+    """Return the values of a log at an iteration, and the replays of a network.
 
-    First row the log, then a row each filter and n: means over seeds, and the largest difference
-    between seeds. Columns: frames, n, seeds, eval_mse (squared grey levels), psnr (dB), apart (dB,
-    less the log), zeros (share of codes), lambda1, lambda2, spread (dB). ``log``: whose log, if
-    it is not named as the network: "stacked" for the one without codes.
+    The first row is the log, then one row per filter and n: means over seeds, and the largest
+    difference between seeds. Columns: frames, n, seeds, eval_mse (squared grey levels), psnr (dB),
+    apart (dB, minus the log), zeros (share of codes), lambda1, lambda2, spread (dB). ``log``: the
+    name of the log if it differs from the network: "stacked" for the log without codes.
     """
     log, values = log or network, ["eval_mse", "psnr", "zeros", "lambda1", "lambda2"]
     said = logged().query("network == @log and iteration == @iteration")[values]
@@ -150,7 +150,7 @@ def against_log(network: str, iteration: int, *, log: str | None = None) -> pd.D
 
 
 def nearest(table: pd.DataFrame, n: int | None = None) -> pd.Series:
-    """Return the replay of :func:`against_log` whose PSNR is closest to the log's, at one n or any.
+    """Return the replay of :func:`against_log` with PSNR closest to the log, at one n or any.
 
     >>> nearest(pd.DataFrame({"frames": ["the log", "area"], "n": [None, 64], "apart": [None, 1]}))[
     ...     "frames"
@@ -182,16 +182,16 @@ HYPOTHESES: dict[str, dict[str, object]] = {
     },
     "loss averaged, not summed": {},
 }
-"""What the paper leaves open, and how a run is changed to try it; nothing where no run can."""
+"""Hypotheses on the experiment, and the changes of a run for each; empty without such a run."""
 
 
 def hypotheses(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
-    """Return what each hypothesis changes in each network, in dB, as text.
+    """Return the effect of each hypothesis on each network, in dB, as text.
 
-    A row a hypothesis, a column a network. Each effect is the difference of two means over seeds
-    that differ in nothing else, at the width of ``base``; from runs of profile `paper` with `area`
-    frames if there are any, else from bilinear frames (marked °) or from short runs (marked *).
-    First come the differences to be explained, the paper's value less ours with either filter.
+    One row per hypothesis, one column per network. Each effect is the difference of two means over
+    seeds with all other settings equal, at the width of ``base``; from runs of profile `paper` with
+    `area` frames if they exist, else from bilinear frames (marked °) or from short runs (marked *).
+    The first rows are the differences to explain, the paper's value minus ours for either filter.
     """
     models = [run.model for run in grid.row(base)]
     table = {name: {m: _effect(found, base, m, change) for m in models}
@@ -211,7 +211,7 @@ def _missing(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
 
 
 def _effect(found: RunSet, base: RunConfig, model: str, change: dict) -> str:
-    """Return what a change does to a network, from the best runs that there are, as text."""
+    """Return the effect of a change on a network, from the best available runs, as text."""
     change = dict(change)
     metric = change.pop("metric", None)
     if not change and metric is None:
@@ -234,24 +234,24 @@ def _effect(found: RunSet, base: RunConfig, model: str, change: dict) -> str:
 def distances(cells: pd.DataFrame, levels: pd.Series) -> pd.Series:
     """Return the median distance in dB of the printed values from the linear level of each filter.
 
-    ``levels``: filter -> dB. It is a median because one network may be far above all levels.
+    ``levels``: filter -> dB. A median is robust to one network far above all levels.
     """
     printed = cells.groupby("model")["printed"].first()
     return pd.Series({name: (printed - level).abs().median() for name, level in levels.items()})
 
 
 def closest(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return of each network the run that is closest to the paper, with the frames of each filter.
+    """Return, for each network and filter, the run closest to the paper.
 
-    Index (model, reduction); this choice uses the printed values and identifies a protocol: it
-    is no reproduction.
+    Index (model, reduction); this choice uses the printed values to identify a protocol: it
+    is not a reproduction.
     """
     order = cells["difference"].abs().sort_values().index
     return cells.loc[order].groupby(["model", "reduction"]).first()
 
 
 def told_runs(cells: pd.DataFrame, levels: pd.Series) -> str:
-    """Say which filter the printed values and our runs point to, in two sentences."""
+    """State which filter agrees with the printed values and our runs, in two sentences."""
     far = distances(cells, levels).sort_values()
     apart = ", ".join(f"{value:.2f} dB with {name} frames" for name, value in far.items())
     best = closest(cells)["difference"].abs().unstack()
@@ -267,7 +267,7 @@ def told_runs(cells: pd.DataFrame, levels: pd.Series) -> str:
 
 
 def told_logs(tables: Mapping[str, pd.DataFrame], n: int) -> str:
-    """Say which filter the logs point to, a sentence a network. ``tables``: :func:`against_log`."""
+    """State which filter agrees with the logs, one sentence per network; :func:`against_log`."""
     told = []
     for network, table in tables.items():
         best, log = nearest(table, n), table.iloc[0]
@@ -285,7 +285,7 @@ def told_logs(tables: Mapping[str, pd.DataFrame], n: int) -> str:
 
 
 def told_plateau(iteration: int, early: int = 50) -> str:
-    """Say which linear levels the unfolded networks' logs are near, and which replays agree too."""
+    """State the linear levels close to the logs of the unfolded networks, and agreeing replays."""
     names = ("l1-l1-rnn", "sista-rnn")
     logs = logged().query("iteration == @iteration").set_index("network")["psnr"]
     near = {
@@ -312,7 +312,7 @@ def told_plateau(iteration: int, early: int = 50) -> str:
 
 
 def told_starts(cells: pd.DataFrame) -> str:
-    """Say what the initial λ decide in each unfolded network, a sentence each.
+    """State the effect of the initial λ in each unfolded network, one sentence per network.
 
     ``cells``: rows of :func:`runs_by_filter` of one width and filter.
     """
@@ -331,11 +331,11 @@ def told_starts(cells: pd.DataFrame) -> str:
 
 
 def unexplained(cells: pd.DataFrame) -> dict[str, list[str]]:
-    """Return what :func:`runs_by_filter` leaves open with `area` frames, by kind of finding.
+    """Return the open differences of :func:`runs_by_filter` with `area` frames, by kind.
 
-    "matched": networks with a start within half a decibel of the paper; "apart": those that ran,
-    with the difference closest to zero; "only from": of the matched ones, those of which another
-    start is farther away; "not run": the others.
+    "matched": networks with an initial λ within 0.5 dB of the paper; "apart": the other networks
+    that ran, with the smallest difference; "only from": matched networks of which another initial
+    λ is farther from the paper; "not run": the others.
     """
     area = cells[cells["reduction"] == "area"]
     found = {"matched": [], "apart": [], "only from": [], "not run": []}
@@ -361,7 +361,7 @@ def unexplained(cells: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def told_left(*widths: pd.DataFrame) -> str:
-    """Say what is left open at each width, a paragraph a width: :func:`runs_by_filter` of each."""
+    """State the open differences at each width, one paragraph per :func:`runs_by_filter`."""
     paragraphs = []
     for cells in widths:
         found = {kind: "; ".join(names) or "none" for kind, names in unexplained(cells).items()}

@@ -1,4 +1,4 @@
-"""Baselines that need no training by gradient: the mean frame, and the best linear reconstruction.
+"""Baselines without gradient-based training: the mean frame, and the best linear reconstruction.
 
 ``python -m companion linear-baseline`` writes them to data/results/linear_levels.csv.
 """
@@ -20,16 +20,16 @@ from unfolded.runs.config import PROFILES, RunConfig
 from unfolded.runs.grid import VARIED
 
 LEVELS = "linear_levels.csv"
-"""The file of data/results/ that holds the baselines."""
+"""The file in data/results/ with the baselines."""
 
 DID_NOT_TRAIN = 0.05
-"""A run at most this many dB above the mean frame has not learned to reconstruct."""
+"""Tolerance in dB: a run at most this far above the mean frame did not train."""
 
 RATES = VARIED[1][1]
 """The CS rates of Table 1."""
 
 EARLIER = (1 / 4, 1 / 3)
-"""The CS rates n = 64 and n = 85, at which the authors' earlier trainings may have measured."""
+"""The CS rates n = 64 and n = 85, which the authors' earlier trainings may have used."""
 
 
 def principal_components(train: Tensor, n: int | None = None) -> tuple[Tensor, Tensor]:
@@ -37,8 +37,8 @@ def principal_components(train: Tensor, n: int | None = None) -> tuple[Tensor, T
 
     .. math:: C = \tfrac1N \sum_i (s_i - \bar s)(s_i - \bar s)^\top = V \Lambda V^\top
 
-    The directions are the leading columns of V, computed in double precision; ``n`` None returns
-    all of them. Shapes: frames (…, n0). Raises ConfigError unless 1 ≤ n ≤ n0.
+    The directions are the leading columns of V, computed in double precision; for ``n`` None, all
+    of them. Shapes: frames (…, n0). Raises ConfigError unless 1 ≤ n ≤ n0.
     """
     frames = train.reshape(-1, train.shape[-1]).double()
     size = frames.shape[1]
@@ -53,7 +53,7 @@ def principal_components(train: Tensor, n: int | None = None) -> tuple[Tensor, T
 
 
 def linear_reconstruction(train: Tensor, test: Tensor, n: int) -> Tensor:
-    r"""Reconstruct frames from the n linear measurements that suit the training frames best.
+    r"""Reconstruct frames from the n linear measurements that are optimal for the training frames.
 
     .. math:: \hat s = \bar s + V_n V_n^\top (s - \bar s)
 
@@ -76,7 +76,7 @@ def mean_frame(train: Tensor, test: Tensor) -> Tensor:
 
 
 def scores(reference: Tensor, estimate: Tensor, peak: float) -> dict[str, float]:
-    """Return the PSNR in dB in each averaging, and ``test_mse`` in squared grey levels of 255."""
+    """Return the PSNR in dB for each averaging, and ``test_mse`` in squared grey levels of 255."""
     error = ((estimate - reference) * (255 / peak)).double()
     found = {
         f"psnr_{average}": metrics.psnr(reference, estimate, peak=peak, average=average)
@@ -88,7 +88,7 @@ def scores(reference: Tensor, estimate: Tensor, peak: float) -> dict[str, float]
 def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, object]]:
     """Return the baselines on the test frames of a configuration, as rows of the table.
 
-    Columns: level (names the row), source, reduction, method ("mean frame" or "PCA"), cs_rate
+    Columns: level (name of the row), source, reduction, method ("mean frame" or "PCA"), cs_rate
     and n (0 for the mean frame), the scores, and the provenance. PSNR does not depend on the
     protocol, since both methods scale with the pixels.
     """
@@ -116,16 +116,16 @@ def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, 
 
 @functools.cache
 def committed() -> pd.DataFrame:
-    """Return the baselines of data/results/, read once."""
+    """Return the baselines of data/results/, cached."""
     return results.committed(LEVELS)
 
 
 def known(config: RunConfig, rates: Iterable[float] = RATES) -> pd.DataFrame:
-    """Return the baselines for the frames of a configuration: the committed ones, or new ones.
+    """Return the baselines for the frames of a configuration: committed ones, or new ones.
 
-    Committed are those of the full number of sequences, for each source and filter of the table;
-    the others are computed here. Columns as in :func:`levels`; a rate that is not in the table of
-    rates is computed as well.
+    Committed baselines have the full number of sequences, for each source and filter of the table;
+    the others are computed here. Columns as in :func:`levels`; a CS rate that is missing in the
+    table is computed as well.
     """
     rows = committed()
     own = rows[rows["source"].eq(config.source) & rows["reduction"].eq(config.reduction)]
@@ -148,7 +148,7 @@ def level(
 ) -> float:
     """Return a committed baseline in dB: PCA at a CS rate, or the mean frame at rate 0.
 
-    Raises ConfigError if the table does not have it.
+    Raises ConfigError if the table does not contain it.
     """
     rows = committed()
     same = rows["source"].eq(source) & rows["reduction"].eq(reduction)
@@ -161,10 +161,10 @@ def level(
 
 
 def did_not_train(runs: pd.DataFrame) -> pd.Series:
-    """Return which runs are no better than the mean frame: within 0.05 dB of it, or below.
+    """Return which runs are not better than the mean frame plus a tolerance of 0.05 dB.
 
     ``runs`` has the columns of data/results/runs.csv. A run on a source or filter without a
-    committed baseline is taken to have trained.
+    committed baseline counts as trained.
     """
     means = committed().query("cs_rate == 0").set_index(["source", "reduction"])["psnr_authors"]
     places = zip(runs["source"], runs["reduction"], strict=True)

@@ -1,9 +1,9 @@
-"""What memory is worth: trained networks tested as they are, without state, and out of order.
+"""The value of memory: trained networks tested normally, without state, and on shuffled frames.
 
     python -m companion memory-value --store runs --hidden 256
 
-tests the finished runs of a folder and merges the results into data/results/memory.csv; what is
-stored already is not tested again.
+tests the finished runs of a folder and merges the results into data/results/memory.csv; stored
+results are not computed again.
 """
 
 import argparse
@@ -36,39 +36,39 @@ from unfolded.training import checkpoint
 from unfolded.training.stacking import SingleModel, estimates
 
 TABLE, ERRORS = "memory.csv", "memory"
-"""The table in data/results/, a row a run, and the folder of errors, a file a run."""
+"""The table in data/results/, one row per run, and the folder of errors, one file per run."""
 
 CONDITIONS = ("as_trained", "without_state", "shuffled")
-"""Whole sequences; each frame as a sequence of length one; the frames of a sequence shuffled."""
+"""Complete sequences; frames as sequences of length one; shuffled frames of a sequence."""
 
 _TRAINED = "psnr_authors_as_trained"
 
 PERMUTATIONS = 3
-"""Random orders of each sequence, whose errors are averaged."""
+"""Number of random orders of each sequence; their errors are averaged."""
 
 _FREE = ("model", "depth", "seed", "lambda1", "lambda2", "memory", "variant")
-"""Fields in which the runs of one table may differ."""
+"""Fields that may differ between the runs of one table."""
 
 _LIKE = ("model", "cs_rate", "hidden", "depth", "seed", "source", "protocol", "profile")
 _LIKE += ("reduction", "lambda1", "lambda2", "memory", "variant")
 
 _PAIRS = (STARTS["earlier code"], AS_REPORTED)
-"""The initial λ1, λ2 that are compared."""
+"""The compared pairs of initial λ1, λ2."""
 
 _GROUP = ["model", "lambda1", "lambda2", "variant", "memory"]
-"""What names a row of the page: its runs differ in nothing but the seed."""
+"""The fields that identify a row of the page: its runs differ only in the seed."""
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Runs that were tested, a row each, and their errors: config hash -> a column a condition."""
+    """Tested runs, one row per run, and their errors: config hash -> one column per condition."""
 
     runs: pd.DataFrame
     errors: dict[str, pd.DataFrame]
 
     @classmethod
     def committed(cls, hidden: int = 256) -> "Outcomes":
-        """Return what data/results/ has at a width; empty tables if there is none."""
+        """Return the results in data/results/ for a width; empty tables if there are none."""
         if not results.note(results_table.RESULTS / TABLE).exists():
             return cls(pd.DataFrame(columns=["config_hash", *_LIKE, _TRAINED]), {})
         runs = results.committed(TABLE).query("hidden == @hidden")
@@ -82,7 +82,7 @@ class Outcomes:
         return self._only(~self._failed())
 
     def untrained(self) -> "Outcomes":
-        """Return the runs that return little but the mean frame."""
+        """Return the runs whose output is close to the mean frame."""
         return self._only(self._failed())
 
     def _failed(self) -> pd.Series:
@@ -92,14 +92,14 @@ class Outcomes:
         return Outcomes(mark(self.runs[wanted], self.runs[wanted]), self.errors)
 
     def of(self, names: Iterable[str], condition: str) -> np.ndarray:
-        """Return the errors of runs in a condition: (runs, sequences) in squared grey levels."""
+        """Return the errors of runs under a condition: (runs, sequences) in squared grey levels."""
         return np.stack([self.errors[name][condition].to_numpy(float) for name in names])
 
 
 def permuted(frames: Tensor, number: int) -> Tensor:
-    """Return the frames of each sequence in a random order of its own, the same in each call.
+    """Return the frames of each sequence in a separate random order, which is deterministic.
 
-    Shapes: frames (sequences, time, features), result alike.
+    Shapes: frames (sequences, time, features), result likewise.
 
     >>> permuted(torch.arange(4.0).reshape(1, 4, 1), 0).sort(1).values.flatten().tolist()
     [0.0, 1.0, 2.0, 3.0]
@@ -114,8 +114,8 @@ def conditions(
 ) -> dict[str, list[tuple[Tensor, Tensor]]]:
     """Return reference and estimate of test frames in each of :data:`CONDITIONS`.
 
-    One pair, or one for each permutation. Both (sequences, time, n0), in the order in which the
-    network saw the frames. Without state each frame meets the state before a first frame.
+    One pair, or one for each permutation. Both (sequences, time, n0), in the order of the network
+    input. Without state, each frame is processed from the initial state.
     """
     alone, single = SingleModel(network), frames.reshape(-1, 1, frames.shape[-1])
     orders = [permuted(frames, number) for number in range(permutations)]
@@ -145,8 +145,8 @@ def evaluate(
 
 
 def eligible(found: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
-    """Keep the finished runs like ``base``: any network at its usual depth, seed, initial λ,
-    variant, and with memory or without."""
+    """Return the finished runs that differ from ``base`` only in network (with its usual depth),
+    seed, initial λ, variant, and memory."""
     fixed = {name: value for name, value in base.as_dict().items() if name not in _FREE}
     same = [found[name].eq(value) for name, value in fixed.items()]
     same += [found["status"].eq("done"), found["depth"].eq(found["model"].map(usual_depth))]
@@ -154,9 +154,9 @@ def eligible(found: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
 
 
 def examine(folder: Path, row: dict, cache: dict, permutations: int = PERMUTATIONS) -> tuple:
-    """Test the network of a finished run: its row of the table, and its errors.
+    """Test the network of a finished run; return its table row and its errors.
 
-    Raises RecordError if its weights are damaged, or the frames are not those of its training.
+    Raises RecordError if the weights are damaged, or the frames differ from those of the training.
     """
     network, config = checkpoint.load_network(folder)
     frames = input_frames.on_device(config, "cpu", cache)
@@ -171,13 +171,13 @@ def examine(folder: Path, row: dict, cache: dict, permutations: int = PERMUTATIO
 
 
 def weights_sha256(folder: Path) -> str:
-    """Return the checksum of the weights in a run's folder; "" if there are none."""
+    """Return the checksum of the weights in a run's folder; "" if they do not exist."""
     path = folder / checkpoint.WEIGHTS
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def keep(name: str, row: dict, errors: pd.DataFrame) -> None:
-    """Write the errors of a run, then its row: a row without errors is tested again."""
+    """Write the errors of a run before its row, because a row without errors is tested again."""
     content = io.StringIO()
     errors.to_csv(content, index_label="sequence", float_format="%.4g", lineterminator="\n")
     files.write(results_table.RESULTS / ERRORS / f"{name}.csv", content.getvalue())
@@ -187,7 +187,7 @@ def keep(name: str, row: dict, errors: pd.DataFrame) -> None:
 def update(
     base: RunConfig, store: str | Path | None = None, permutations: int = PERMUTATIONS
 ) -> Iterable[dict]:
-    """Test the runs of a folder that are not stored, or whose weights changed; yield their rows."""
+    """Test the runs of a folder that are not stored or have new weights; yield their rows."""
     known, cache = {}, {}
     if (results_table.RESULTS / TABLE).exists():
         rows = results.committed(TABLE)
@@ -204,7 +204,7 @@ def update(
 
 
 def label(model: str, lambda1: float, lambda2: float, variant: str, memory: str) -> str:
-    """Return how the page names a network and how it was trained.
+    """Return the label of a network and its training on the page.
 
     >>> label("sista-rnn", 1.0, 0.01, "default", "off"), label("gru", 1.0, 0.01, "default", "on")
     ('SISTA-RNN, λ from (1, 0.01), trained without memory', 'GRU')
@@ -218,8 +218,8 @@ def label(model: str, lambda1: float, lambda2: float, variant: str, memory: str)
 def summary(found: Outcomes) -> pd.DataFrame:
     """Return a row for each network and initial λ: PSNR in each condition, and the differences.
 
-    ``past`` is what is lost without state and ``order`` what is lost on shuffled frames, each the
-    mean over seeds and sequences of the difference of a sequence's PSNR, with its 95 % interval
+    ``past`` is the loss without state and ``order`` the loss on shuffled frames, each the mean over
+    seeds and sequences of the difference of a sequence's PSNR, with its 95 % interval
     (see :func:`companion.run_set.paired`). Columns: network, model, memory, the conditions, past,
     past_low, past_high, order, order_low, order_high, seeds, sequences, config_hash. In dB.
     """
@@ -242,12 +242,12 @@ def summary(found: Outcomes) -> pd.DataFrame:
 
 
 def against_no_link(found: Outcomes) -> pd.DataFrame:
-    """Return how far networks trained with the link are above those trained with it at zero.
+    """Return the lead of networks trained with the link over those trained with the link at zero.
 
-    A row for each network and initial λ of which both ran; seeds and sequences are paired.
+    One row per network and initial λ with both runs; seeds and sequences are paired.
     Columns: network, with_link, without_link, mean, low, high, seeds, sequences, verdict, and
-    trained_and_cut: how far the network that was trained with the link and is applied without
-    state is above the one that was trained with the link at zero.
+    trained_and_cut: the lead of the network trained with the link and applied without state over
+    the network trained with the link at zero.
     """
     rows, runs = [], {key: own.set_index("seed") for key, own in _groups(found.runs)}
     for key, on in runs.items():
@@ -269,10 +269,10 @@ def against_no_link(found: Outcomes) -> pd.DataFrame:
 
 
 def missing(found: Outcomes) -> list[str]:
-    """Return which networks of the comparison have no result, as the page names them.
+    """Return the networks of the comparison without a result, by their labels on the page.
 
-    Wanted are the stacked networks, and the unfolded ones from both initial λ, with memory and
-    trained without it.
+    The comparison needs the stacked networks, and the unfolded networks from both initial λ,
+    trained with and without memory.
     """
     have, wanted = {key for key, _ in _groups(found.runs)}, []
     for model in names():
@@ -283,7 +283,7 @@ def missing(found: Outcomes) -> list[str]:
 
 
 def told(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a :func:`summary` or :func:`against_no_link` as shown, intervals as text."""
+    """Return a :func:`summary` or :func:`against_no_link` for display, intervals as text."""
     named = {"as_trained": "as trained (dB)", "with_link": "trained with link (dB)"}
     named |= {"without_link": "trained without link (dB)"}
     named = {old: new for old, new in named.items() if old in rows}
@@ -300,7 +300,7 @@ def told(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentences(rows: pd.DataFrame) -> list[str]:
-    """Return what each row of a summary says, for a description of the figure."""
+    """Return a sentence for each row of a summary, for the description of the figure."""
     return [
         f"{row.network} {signed(row.past)} dB without state, {signed(row.order)} dB shuffled"
         for row in rows[rows["memory"] == "on"].itertuples()
@@ -308,7 +308,7 @@ def sentences(rows: pd.DataFrame) -> list[str]:
 
 
 def verdict(rows: pd.DataFrame) -> str:
-    """Return a summary in a few sentences of Markdown; "Not run." if it has no row."""
+    """Return a summary in a few Markdown sentences; "Not run." if it has no row."""
     trained = rows[rows["memory"] == "on"]
     if trained.empty:
         return "Not run."
@@ -336,17 +336,17 @@ def verdict(rows: pd.DataFrame) -> str:
 
 
 def listed(found: Outcomes) -> str:
-    """Return the networks of some runs with their seeds, or "none"."""
+    """Return the networks of the runs with their seeds, or "none"."""
     each = [f"{label(*key)} (seeds: {', '.join(map(str, own['seed']))})"
             for key, own in _groups(found.runs)]  # fmt: skip
     return "; ".join(each) or "none"
 
 
 def drawn(rows: pd.DataFrame) -> Figure:
-    """Draw what the past and the order are worth, two dots with intervals a row of a summary.
+    """Draw the value of the past and of the order, two dots with intervals per row of a summary.
 
-    Without the networks that were trained without memory, for which both are zero.
-    What to see: which networks lose much without a past, and which more where it misleads.
+    Omits the networks trained without memory, for which both are zero.
+    What to see: which networks lose much without a past, and which lose more with a wrong past.
     """
     rows = rows[rows["memory"] == "on"]
     fig, ax = panels(height=1.3 + 0.6 * len(rows))
@@ -363,7 +363,7 @@ def drawn(rows: pd.DataFrame) -> Figure:
 
 
 def _groups(runs: pd.DataFrame):
-    """Yield the runs that differ in nothing but the seed, in the order of the networks."""
+    """Yield the runs that differ only in the seed, in the order of the networks."""
     if runs.empty:
         return
     order = runs["model"].map({name: number for number, name in enumerate(names())})

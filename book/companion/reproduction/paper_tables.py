@@ -1,7 +1,7 @@
-"""The paper's table cells next to ours: value, mean and interval over seeds, verdict.
+"""The paper's table cells and our runs: value, mean and interval over seeds, verdict.
 
-Unfolded networks have two values in every cell: from the initial λ1, λ2 that the same authors print
-("as reported"), and from the pair with the least validation error ("as well as we can").
+Unfolded networks have two values in every cell: from the initial λ1, λ2 printed by the same authors
+("as reported"), and from the pair with the lowest validation error ("as well as we can").
 """
 
 import base64
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from companion.run_set import RunSet
 
 AGREES = 0.5
-"""Decibels within which two values count as the same."""
+"""Tolerance in dB for equal values."""
 
 SEEDS = 3
-"""So many seeds give an interval that can agree with the paper; that of two spans decibels."""
+"""Minimum number of seeds for an interval; the interval of two seeds spans decibels."""
 
 _SOURCES = ("moving-mnist", "mnist")
-"""What may be compared with the paper; a cell has runs of one of them, the released file first."""
+"""Sources comparable with the paper; a cell has runs of one source, preferably the first."""
 
 FULL = RunConfig(profile="paper", source="mnist")
-"""What the cells of the paper's tables share, at the paper's width."""
+"""The common settings of the cells of the paper's tables, at the paper's width."""
 
 REPORTED, BEST = "as reported", "as well as we can"
 """The two values of an unfolded network: initial λ as printed, or selected on validation data."""
 
 NAMES = {"cs_rate": "rate", "hidden": "h =", "depth": "d ="}
-"""What a table varies, as it heads a column."""
+"""Column headings of the varied quantity of a table."""
 
 FROM_TABLE_1 = "*"
-"""Marks a value of the paper that Table 1 repeats, where its own table has lost it."""
+"""Marks a value of the paper from Table 1 that is lost in its own table."""
 
 SYMBOLS = {
     "agrees": "≈ agrees",
@@ -53,7 +53,7 @@ SYMBOLS = {
 }
 
 LINEAR, MEAN = "best linear reconstruction (PCA, {} components)", "mean frame"
-"""The two baselines of every table, as its rows name them."""
+"""The two baselines of every table, by row label."""
 
 
 def _names() -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def _names() -> tuple[str, ...]:
 
 
 def garbled(cells: pd.DataFrame) -> pd.Series:
-    """Return which values of the paper are not lost in the source but appear in several forms."""
+    """Return which values of the paper are present in the source in several forms."""
     return cells["status"].str.startswith("unreadable")
 
 
@@ -70,15 +70,15 @@ def garbled(cells: pd.DataFrame) -> pd.Series:
 
 
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
-    """Keep the runs that may be compared with the paper: its scale and protocol, the default
-    filter, Moving MNIST from either source, λ initialised at one of the pairs of the authors.
+    """Return the runs comparable with the paper: its scale and protocol, the default filter,
+    Moving MNIST from either source, λ initialised at one of the pairs of the authors.
     """
     same = runs["profile"].eq(FULL.profile) & runs["protocol"].eq(FULL.protocol)
     return with_default_settings(runs[same & runs["source"].isin(_SOURCES)])
 
 
 def with_default_settings(runs: pd.DataFrame) -> pd.DataFrame:
-    """Keep the runs with default values outside :data:`TABLE_FIELDS` and the initial λ.
+    """Return the runs with default values outside :data:`TABLE_FIELDS` and the initial λ.
 
     An unfolded network may have any pair of :data:`unfolded.runs.grid.STARTS`.
     """
@@ -94,9 +94,9 @@ def with_default_settings(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def starts(found: "RunSet", run: RunConfig) -> dict[str, RunConfig]:
-    """Return the runs of which a table shows this one: by :data:`REPORTED` and :data:`BEST`.
+    """Return the runs behind a table cell of this run: by :data:`REPORTED` and :data:`BEST`.
 
-    A stacked network has no λ: one run, under the name "".
+    A stacked network has no λ: one run, with the name "".
     """
     if run.model not in grid.UNFOLDED:
         return {"": run}
@@ -112,14 +112,14 @@ def measured(
     average: str = "authors",
     floor: float | None = None,
 ) -> pd.DataFrame:
-    """Return our cells of one table, a row a network, value and initialisation, in its order.
+    """Return our cells of one table, one row per network, value and initialisation, in order.
 
-    ``base`` holds what the table does not vary. Columns: table, model, value, start ("" for a
+    ``base`` has the fixed settings. Columns: table, model, value, start ("" for a
     stacked network), ours, low, high (dB; the 95 % interval of Student's t over seeds, NaN below
     two), runs (seeds that trained), untrained (seeds that did not), pairs (initial pairs of λ that
     were run), lambda1, lambda2, verdict ("run", "did not train", "not run"), config_hash (of each
-    run, with spaces between). A run that did not train counts in no mean; ``floor`` is the PSNR of
-    the mean frame in dB, if it is not committed.
+    run, separated by spaces). Means exclude runs that did not train; ``floor`` is the PSNR of the
+    mean frame in dB, if it is not committed.
     """
     field, values = grid.VARIED[number]
     found, rows = replace(found, runs=with_default_settings(found.runs)), []
@@ -138,7 +138,7 @@ def measured(
 def small(found: "RunSet", number: int, base: RunConfig) -> pd.DataFrame:
     """Return the cells of small runs, which have one initial λ: rows of :func:`measured`.
 
-    Cells without a run are left out; what did not train is told from the mean frame of ``base``.
+    Cells without a run are omitted; the mean frame of ``base`` determines which runs did not train.
     """
     floor = linear_baseline.mean_frame_psnr(base)
     cells = measured(found, number, base, floor=floor)
@@ -147,7 +147,7 @@ def small(found: "RunSet", number: int, base: RunConfig) -> pd.DataFrame:
 
 
 def starts_of(model: str) -> tuple[str, ...]:
-    """Return the names of a network's values in a table.
+    """Return the names of the values of a network in a table.
 
     >>> starts_of("gru"), starts_of("sista-rnn")
     (('',), ('as reported', 'as well as we can'))
@@ -166,7 +166,7 @@ _NONE = {
 
 
 def _of_one_source(found: "RunSet", run: RunConfig) -> RunConfig:
-    """Return this run over the released file, if that has been run in any way."""
+    """Return this run with the released file as source, if such a run exists."""
     if run.source not in _SOURCES:
         return run
     released = replace(run, source=_SOURCES[0])
@@ -197,9 +197,9 @@ def _cell(found: "RunSet", run: RunConfig, average: str, floor: float | None) ->
 
 
 def compare_with_paper(found: "RunSet", *, average: str = "authors") -> pd.DataFrame:
-    """Return every cell of the paper with our runs of it, twice for an unfolded network.
+    """Return every cell of the paper with our runs, in two rows for an unfolded network.
 
-    The columns of data/paper/tables.csv and of :func:`measured`, with the difference (ours less
+    The columns of data/paper/tables.csv and of :func:`measured`, with the difference (ours minus
     the paper's value, in dB) and the verdict, a key of :data:`SYMBOLS`.
     """
     cells = results.printed()
@@ -217,7 +217,7 @@ def compare_with_paper(found: "RunSet", *, average: str = "authors") -> pd.DataF
 
 
 def baselines(number: int, base: RunConfig = FULL, average: str = "authors") -> pd.DataFrame:
-    """Return the two baselines for each value of a table, a row a baseline and value.
+    """Return the two baselines for each value of a table, one row per baseline and value.
 
     Columns: level ("PCA" or "mean frame"), value, n (components, 0 for the mean frame), psnr (dB).
     """
@@ -234,7 +234,7 @@ def baselines(number: int, base: RunConfig = FULL, average: str = "authors") -> 
     return attribution.mark(pd.DataFrame(rows), known)
 
 
-# What is said of them ----------------------------------------------------------------------------
+# Verdicts and display ----------------------------------------------------------------------------
 
 
 def interval(values) -> tuple[float, float]:
@@ -251,9 +251,9 @@ def interval(values) -> tuple[float, float]:
 
 
 def verdict(printed: float, ours: float, low: float = math.nan, high: float = math.nan) -> str:
-    """Say how ours compares with the paper: a key of SYMBOLS.
+    """Return the result of the comparison of ours with the paper: a key of SYMBOLS.
 
-    Ours agrees within half a decibel, or if the paper's value lies in our interval.
+    Ours agrees within 0.5 dB, or if the paper's value lies in our interval.
 
     >>> verdict(30.0, 30.4), verdict(30.0, 31.0), verdict(30.0, math.nan)
     ('agrees', 'higher', 'not run')
@@ -268,7 +268,7 @@ def verdict(printed: float, ours: float, low: float = math.nan, high: float = ma
 
 
 def label(model: str, start: str = "") -> str:
-    """Return the name of a row: a network, and which of its two values.
+    """Return the label of a row: the network, and which of its two values.
 
     >>> label("gru"), label("sista-rnn", REPORTED)
     ('GRU', 'SISTA-RNN, as reported')
@@ -277,11 +277,11 @@ def label(model: str, start: str = "") -> str:
 
 
 def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return one table: a row a network and initialisation, a column a value.
+    """Return one table: one row per network and initialisation, one column per value.
 
     ``cells``: rows of :func:`compare_with_paper` or :func:`measured` of one table. The first result
-    holds the texts: the paper's value, if the cells have it, ours, the seeds, and the verdict's
-    symbol with the difference; the second the verdicts.
+    contains the texts: the paper's value, if the cells have it, ours, the seeds, and the verdict's
+    symbol with the difference; the second contains the verdicts.
     """
     rows = [label(cell.model, cell.start) for cell in cells.itertuples()]
     named = cells.assign(row=rows, text=[_text(cell) for cell in cells.itertuples()])
@@ -293,7 +293,7 @@ def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def printed(cell) -> str:
-    """Return the paper's value of a cell as text, or "lost" or "garbled" in its place."""
+    """Return the paper's value of a cell as text, or "lost" or "garbled"."""
     if not math.isnan(cell.psnr_db):
         return f"{cell.psnr_db:.2f}"
     return "garbled" if cell.status.startswith("unreadable") else "lost"
@@ -308,7 +308,7 @@ def ours(cell) -> str:
 
 
 def seeds(cell) -> str:
-    """Return from how many seeds a value is, and how many were left out; "" without a run."""
+    """Return the number of seeds of a value, and of excluded seeds; "" without a run."""
     count = f"{cell.runs} seed{'s' * (cell.runs != 1)}" if cell.runs else ""
     return f"{count}, {cell.untrained} did not train" if count and cell.untrained else count
 
@@ -327,9 +327,9 @@ def _text(cell) -> str:
 
 
 def coloured(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
-    """Return :func:`matrix` as a page shows it: colour and symbol give the verdict.
+    """Return :func:`matrix` as displayed on a page: colour and symbol show the verdict.
 
-    Where the cells have no verdict against the paper, the largest value of a column is bold.
+    If the cells have no verdict against the paper, the largest value of a column is bold.
     ``levels``: :func:`baselines` of the same table, as the last rows.
     """
     if "psnr_db" not in cells:
@@ -351,15 +351,15 @@ def coloured(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
 
 
 def heads_of(cells: pd.DataFrame) -> dict[float, str]:
-    """Return what heads the column of each value of a table."""
+    """Return the column heading of each value of a table."""
     varied = NAMES[grid.VARIED[int(cells["table"].iloc[0])][0]]
     return {value: f"{varied} {value:g}" for value in sorted(set(cells["value"]))}
 
 
 def baseline_rows(levels: pd.DataFrame) -> pd.DataFrame:
-    """Return :func:`baselines` as texts, two rows and a column a value.
+    """Return :func:`baselines` as texts, two rows and one column per value.
 
-    Where the number of components varies, each cell has its own.
+    If the number of components varies, each cell contains it.
     """
     linear, mean = (levels[levels["level"] == name].set_index("value") for name in ("PCA", MEAN))
     count = linear["n"].nunique()
@@ -381,11 +381,11 @@ def download(table: pd.DataFrame, name: str) -> str:
 
 
 def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=None):
-    """Return a table as a page shows it: numbers in one format, verdicts as symbols, "–" for NaN.
+    """Return a table as displayed on a page: one number format, verdicts as symbols, "–" for NaN.
 
-    ``source``: what the numbers were read from, if the table has lost it on the way: tables,
+    ``source``: the source of the numbers, if it is no longer attached to the table: tables,
     records or files, see :func:`companion.attribution.of`. The book shows it as a stamp below.
-    The class of a plain data frame tells the theme that it has colours of its own in the dark.
+    The class of a plain data frame tells the theme that it has separate colours for dark mode.
     """
     carried = attribution.attribute(attribution.shown_with(table, source).stamp())
     out = labels.readable(table)

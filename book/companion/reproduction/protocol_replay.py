@@ -23,21 +23,21 @@ STORED = "log_replay.csv"
 """The table in data/results/ that :func:`main` fills."""
 
 MEASUREMENTS = (51, 64, 85, 102, 128)
-"""n for compression by 5, 4, 3, 2.5 and 2, rounded down; the logs do not name theirs."""
+"""n for compression by 5, 4, 3, 2.5 and 2, rounded down; the logs do not state n."""
 
 BATCH, RATE, PEAK, PIXELS = 32, 3e-4, 255.0, 256
 """Sequences in a batch, learning rate of Adam, white level, pixels of a frame."""
 
 A_SEED = 2018
-"""Of NumPy's RandomState, which draws A in the earlier code."""
+"""Seed of NumPy's RandomState for A in the earlier code."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One replay. ``seed`` decides the order of the training sequences and the generic weights.
+    """One replay. ``seed`` determines the order of the training sequences and the generic weights.
 
     ``network``: "l1-l1-rnn", "sista-rnn", "srnn" or "gru"; ``n``: measurements of a frame;
-    ``hidden``: the width h of each of three layers; ``source``, ``reduction``: of the frames.
+    ``hidden``: the width h of each of three layers; ``source``, ``reduction``: those of the frames.
     """
 
     network: str = "l1-l1-rnn"
@@ -49,7 +49,7 @@ class Trial:
 
 
 def first_matrix(n: int, n0: int = PIXELS) -> Tensor:
-    r"""Return A as the earlier code draws it, uniform on :math:`\pm\tfrac12\sqrt{6/(n+n_0)}`.
+    r"""Return A as drawn in the earlier code, uniform on :math:`\pm\tfrac12\sqrt{6/(n+n_0)}`.
 
     Shapes: (n, n0). Source: frame_reconstruction.py of dhungle/L1-L1-RNN, commit 75f23ff.
 
@@ -64,8 +64,8 @@ def first_matrix(n: int, n0: int = PIXELS) -> Tensor:
 def phi_by_cases(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
     r"""Return Φ by the cases of (7), the first that applies from large :math:`u` to small.
 
-    For τ1, τ2 ≥ 0 this is :func:`unfolded.prox.prox_l1_l1`. In the logs λ2 becomes negative,
-    where Φ is no proximal operator and the order of the cases decides what is computed.
+    For τ1, τ2 ≥ 0 this is :func:`unfolded.prox.prox_l1_l1`. In the logs λ2 becomes negative;
+    Φ is then not a proximal operator and its value depends on the order of the cases.
 
     Shapes: u, hbar (batch, h); tau1, tau2 (h,). Units: those of ``u``.
     Source: Prop. B.1; the order is that of the earlier code.
@@ -79,8 +79,8 @@ def phi_by_cases(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
         sign, low, high = 2 * positive - 1, hbar.clamp(max=0), hbar.clamp(min=0)
         lean = sign * (tau1 - tau2)
         edges = (high + reach, high + lean, low + lean, low - reach)
-        # Which case applies, as 0 or 1: above both points, at the upper one, between them, at
-        # the lower one, and below both.
+        # Indicators 0 or 1 of the cases: above both points, at the upper point, between them,
+        # at the lower point, and below both.
         cases, left = [], torch.ones_like(u)
         for edge in edges:
             cases.append(left * (u >= edge))
@@ -93,10 +93,10 @@ def phi_by_cases(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
 
 
 class EarlierL1L1(L1L1RNN):
-    """ℓ1-ℓ1-RNN with Φ by cases, which is defined for negative λ2 as well."""
+    """ℓ1-ℓ1-RNN with Φ by cases, which is also defined for negative λ2."""
 
     def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
-        """Run the layers under autograd: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
+        """Run the layers with autograd: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
         (a, b), M, c = self.thresholds(), self.A @ self.D, self.positive("c")
         codes = []
         for x_t in x.unbind(1):
@@ -110,7 +110,7 @@ class EarlierL1L1(L1L1RNN):
 class Stacked(nn.Module):
     """The generic network of the earlier code: an affine measurement, three layers, a read-out.
 
-    ``cells``: ``nn.GRU`` or ``nn.RNN``; all weights start as PyTorch starts them.
+    ``cells``: ``nn.GRU`` or ``nn.RNN``; all weights have PyTorch's initialisation.
     Shapes: frames (batch, time, 256) in and out.
     """
 
@@ -126,11 +126,11 @@ class Stacked(nn.Module):
 
 
 def build(trial: Trial) -> nn.Module:
-    """Return the network of a trial as the earlier code starts it.
+    """Return the network of a trial with the initialisation of the earlier code.
 
     Unfolded networks: A of :func:`first_matrix`; D the overcomplete DCT that is a tight frame;
-    c = 1, λ1 = 1, λ2 = 0.01, all without a constraint of sign; G = I, F = I; and a start h_0 = 0
-    for each place in the batch, trained: (32, h).
+    c = 1, λ1 = 1, λ2 = 0.01, all without a constraint on the sign; G = I, F = I; and one trained
+    initial h_0 = 0 for each position in the batch: (32, h).
     Raises ConfigError on another network.
     """
     generic = {"gru": nn.GRU, "srnn": nn.RNN}
@@ -150,7 +150,7 @@ def build(trial: Trial) -> nn.Module:
 
 
 def frames_of(source: str, reduction: str, count: int = 10_000) -> tuple[Tensor, Tensor]:
-    """Return training and validation frames of 0 … 255: (sequences, 20, 256) each."""
+    """Return training and validation frames in 0 … 255: (sequences, 20, 256) each."""
     frames = data.sequences(source, count=count, reduction=reduction)
     train, validation, _ = data.split(frames)
     return tuple(torch.from_numpy(part).flatten(2) for part in (train, validation))
@@ -159,16 +159,16 @@ def frames_of(source: str, reduction: str, count: int = 10_000) -> tuple[Tensor,
 def replay(
     trial: Trial, train: Tensor, validation: Tensor, at: Sequence[int] = (50,)
 ) -> list[dict]:
-    """Return what the log would say after some iterations of a training, a row each.
+    """Return the values of the log after some iterations of a training, one row per iteration.
 
-    Each iteration is a step of Adam on the mean squared error over a batch, unclipped. Keys:
-    iteration; eval_mse, squared grey levels, and psnr, dB, the means over the whole batches of
-    the validation sequences, the last of which is left out; zeros, the share of codes of the last
-    training batch that are zero; lambda1 and lambda2 after the step. A network without codes has
-    NaN in the last three.
+    Each iteration is a step of Adam on the mean squared error over a batch, without clipping. Keys:
+    iteration; eval_mse, squared grey levels, and psnr, dB, the means over the complete batches of
+    the validation sequences except the last one; zeros, the share of zero codes in the last
+    training batch; lambda1 and lambda2 after the step. A network without codes has NaN in the last
+    three.
 
     Shapes: train (sequences, time, 256), validation likewise; units: grey levels of 0 … 255.
-    Raises TrainingError if the error of a step is above 1e8, where the earlier code gives up.
+    Raises TrainingError if the error of a step is above 1e8, where the earlier code stops.
     """
     network, at = build(trial), set(at)
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
@@ -190,10 +190,10 @@ def replay(
 
 
 def batches(count: int, seed: int) -> Iterator[Tensor]:
-    """Yield the rows of one batch after the other, for ever; a new order for each pass.
+    """Yield the rows of one batch after another, without end; each pass has a new order.
 
-    In the first pass seed 0 takes the sequences as they come, as the earlier code reads its file.
-    That file holds other sequences than our source, so other seeds take another order.
+    In the first pass, seed 0 uses the order of the sequences, as the earlier code reads its file.
+    That file has other sequences than our source, so other seeds use another order.
     """
     random = np.random.default_rng(seed)
     order = np.arange(count) if seed == 0 else random.permutation(count)
@@ -203,7 +203,7 @@ def batches(count: int, seed: int) -> Iterator[Tensor]:
 
 
 def _recovered(network: nn.Module, batch: Tensor) -> tuple[Tensor, float]:
-    """Return the frames that a network recovers, and the share of its codes that are zero."""
+    """Return the recovered frames of a network, and the share of its codes that are zero."""
     if isinstance(network, Stacked):
         return network(batch), float("nan")
     codes = network.codes(network.measure(batch))
@@ -230,15 +230,15 @@ def _evaluated(network: nn.Module, validation: Tensor) -> dict[str, float]:
 
 
 SEEDS, AT, LATER = (0, 1, 2), (10, 50), (10, 50, 100)
-"""Of what is stored: seeds, the iterations that are kept, and those of the first seed with `area`
-frames at n = 85."""
+"""Settings of the stored replays: seeds, stored iterations, and those of the first seed with
+`area` frames at n = 85."""
 
 
 def plan() -> list[Trial]:
-    """Return the replays that are stored, the most telling first.
+    """Return the stored replays, the most informative first.
 
-    At n = 85 three seeds of the unfolded networks, and one of the stacked ones, which are slow; at
-    other n one seed of ℓ1-ℓ1-RNN.
+    At n = 85 three seeds of the unfolded networks, and one seed of the stacked networks, which are
+    slow; at other n one seed of ℓ1-ℓ1-RNN.
     """
 
     def of(network: str, **fields) -> list[Trial]:
@@ -252,7 +252,7 @@ def plan() -> list[Trial]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Replay what is not stored yet."""
+    """Run the replays that are not stored yet."""
     parser = argparse.ArgumentParser(
         prog="python -m companion protocol-replay", description=__doc__.splitlines()[0]
     )
@@ -276,7 +276,7 @@ def _name(trial: Trial) -> str:
 
 
 def _stored(trial: Trial, train: Tensor, validation: Tensor) -> list[dict[str, object]]:
-    """Return the rows of a replay on one thread, with the trial, their origin and the seconds."""
+    """Return the rows of a replay on one thread, with the trial, the provenance and the seconds."""
     where, start = result_store.origin(), time.perf_counter()
     at = LATER if trial == Trial(trial.network) else AT
     with runtime.threads_for(1), runtime.flushed_denormals():

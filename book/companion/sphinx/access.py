@@ -1,9 +1,9 @@
-"""What a screen reader and the search page need and the writer of pages does not give."""
+"""Accessibility of pages and of the search page, in addition to the theme."""
 
 from __future__ import annotations
 
-# Sphinx fetches each page it found for an excerpt: a browser refuses that on pages opened from
-# disk, and an entry of the index has no text of its own, at which its script would stop.
+# Sphinx fetches each found page for an excerpt: browsers reject this for pages opened from disk,
+# and an index entry without text would stop the script.
 SEARCH = """
 document.addEventListener("DOMContentLoaded", () => {
   if (typeof Search === "undefined") return;
@@ -14,7 +14,7 @@ document.addEventListener("DOMContentLoaded", () => {
 """
 
 
-# A role that is deprecated, and a label that hides the words on what it labels.
+# A deprecated role, and a label that hides the text of its element.
 BETTER = {
     'role="doc-biblioentry"': 'role="listitem"',
     '<summary aria-label="Toggle hidden content">': "<summary>",
@@ -22,7 +22,7 @@ BETTER = {
 
 
 def name_parts(app, page, template, context, doctree) -> None:
-    """Let every part of a page be called by what it is and says."""
+    """Give each part of a page an accessible name that corresponds to its content."""
     for given, better in BETTER.items():
         if "body" in context:
             context["body"] = context["body"].replace(given, better)

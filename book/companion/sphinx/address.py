@@ -1,4 +1,4 @@
-"""The address of the repository, from the one place where it is set, and how to cite it.
+"""The repository address, from its only definition, and the citation of the companion.
 
 `{{ repository }}` in a prose page, also in a listing, stands for `repository.url` of _config.yml.
 """
@@ -19,7 +19,7 @@ def address(config) -> str:
 
 
 def fill_in(app, page, source: list[str]) -> None:
-    """Put the address where a prose page asks for it."""
+    """Insert the address where a prose page refers to it."""
     if page.startswith("book/"):
         source[0] = source[0].replace(MARK, address(app.config))
 

@@ -1,4 +1,4 @@
-"""Copy what pages need into `_static`, so that a built page asks no other host for anything."""
+"""Copy assets of the pages into `_static`, so that a built page needs no other host."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
-# Of MathJax's 24 MB: TeX input, HTML output, its fonts, and the extensions loaded on demand.
+# A part of MathJax's 24 MB: TeX input, HTML output, fonts, and extensions loaded on demand.
 MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/", "input/tex/extensions/")
 
 
 def copy_if_new(source: Path, target: Path) -> None:
-    """Copy unless a file of the same size and a later time is there already."""
+    """Copy unless the target has the same size and a later time."""
     if target.is_file():
         ours, theirs = target.stat(), source.stat()
         if ours.st_size == theirs.st_size and ours.st_mtime >= theirs.st_mtime:
@@ -24,12 +24,12 @@ def copy_if_new(source: Path, target: Path) -> None:
 
 
 def install_mathjax(static: Path) -> None:
-    """Copy the parts of MathJax that these pages use.
+    """Copy the parts of MathJax used by these pages.
 
     Raises
     ------
     ExtensionError
-        The package that carries MathJax holds none.
+        The MathJax package contains no MathJax files.
     """
     marker = "static/mathjax/"
     files = metadata.files("sphinx-mathjax-offline") or []
@@ -44,9 +44,9 @@ def install_mathjax(static: Path) -> None:
 
 
 def classic(module: str, name: str, *, common: str = "") -> str:
-    """Return an ES module, after what all modules share, as a classic script of its own scope.
+    """Return an ES module, after the common code of all modules, as a separate classic script.
 
-    Browsers refuse module scripts on pages opened from disk.
+    Browsers reject module scripts on pages opened from disk.
 
     >>> classic("export const a = 1;\\nexport default { a };", "a.js")
     '(() => {\\nconst a = 1;\\nvoid { a };\\n})();\\n'
@@ -61,7 +61,7 @@ def classic(module: str, name: str, *, common: str = "") -> str:
 
 
 def install_explorers(app, static: Path) -> None:
-    """Write each explorer as a classic script; let each page load those that stand on it."""
+    """Write each explorer as a classic script; each page loads the scripts of its explorers."""
     folder = Path(app.srcdir, "book", "companion", "widgets", "js")
     common = (folder / "common.js").read_text(encoding="utf-8")
     tags = {}
@@ -83,7 +83,7 @@ def install_explorers(app, static: Path) -> None:
 
 
 def install(app) -> None:
-    """Fill `_static` before any page is written."""
+    """Fill `_static` before the pages are written."""
     if app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")

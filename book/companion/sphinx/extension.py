@@ -12,7 +12,7 @@ from companion.sphinx import assets, numbers_from_files, outputs, run_records, s
 
 
 def own_code() -> str:
-    """Return a hash of this code, so that an edit of an extension re-reads every page."""
+    """Return a hash of this code, so that a change of an extension re-reads every page."""
     folders = (Path(__file__).parent, Path(freshness.__file__).parent)
     files = sorted(path for folder in folders for path in folder.glob("*.[pc][ys]*"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -1,4 +1,4 @@
-"""Directives and a role that put numbers into prose from files, so that nobody types them."""
+"""Directives and a role that insert numbers from files into prose."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from companion.sphinx import table_cells
 def table_node(
     header: list[str], rows: list[list], caption: str = "", wordy: bool = False, ids=()
 ) -> nodes.container:
-    """Return a table that scrolls by itself on a narrow screen; a wordy one may break its lines.
+    """Return a table that scrolls separately on a narrow screen; ``wordy`` allows line breaks.
 
-    Cells are texts or nodes; ``ids`` are anchors, one a row.
+    Cells are texts or nodes; ``ids`` are anchors, one per row.
     """
     table = nodes.table(classes=["paper-table", *(["wordy"] if wordy else [])])
     if caption:
@@ -41,7 +41,7 @@ def table_node(
 
 
 def stamp_node(source: dict[str, str]) -> nodes.paragraph:
-    """Return the line under a table that leads to the page of records, from a page beside it."""
+    """Return the line under a table that links to the page of records."""
     link = nodes.reference("", source["text"], refuri=f"records.html#{source['anchor']}")
     return nodes.paragraph("", "Source: ", link, classes=["stamp"])
 
@@ -52,7 +52,7 @@ def depend(env, root: Path, paths) -> None:
 
 
 class FromFiles(SphinxDirective):
-    """A directive whose page is read again when the files it shows change."""
+    """A directive whose page is read again if the displayed files change."""
 
     def root(self, *paths: Path) -> Path:
         root = Path(self.env.srcdir)
@@ -61,7 +61,7 @@ class FromFiles(SphinxDirective):
 
 
 class Reproduced(FromFiles):
-    """`{reproduced}`: every cell of the paper that has a full-scale run, with both values."""
+    """`{reproduced}`: all cells of the paper with a full-scale run, with both values."""
 
     def run(self) -> list[nodes.Node]:
         self.root(table_cells.PAPER, table_cells.RUNS, table_cells.LEVELS)
@@ -88,7 +88,7 @@ class PaperTable(FromFiles):
 
 
 class Claims(FromFiles):
-    """`{claims}`: how many claims have which verdict and, unless `:brief:`, each of them."""
+    """`{claims}`: the number of claims with each verdict and, unless `:brief:`, all claims."""
 
     option_spec = {"brief": directives.flag}  # noqa: RUF012
 
@@ -136,7 +136,7 @@ class ExecutionStatus(FromFiles):
 
 
 class Seconds(SphinxRole):
-    """`{seconds}`NAME``: how long the notebook took when these pages were made."""
+    """`{seconds}`NAME``: the execution time of the notebook in this build."""
 
     def run(self):
         root = Path(self.env.srcdir)

@@ -1,4 +1,4 @@
-"""Put the executed copy in the place of each notebook; images get alt text, figures stamps."""
+"""Replace each notebook by its executed copy; add alt texts to images and stamps to figures."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from companion.sphinx import stamps
 
 
 def refuse_stale_pages(app) -> None:
-    """Stop the build when any notebook of the book is missing, stale or failed.
+    """Stop the build if any notebook of the book is missing, stale or failed.
 
     Raises
     ------
     ExtensionError
-        Names every such notebook, why it may not be shown, and what to do.
+        Lists every such notebook with the reason and the remedy.
     """
     root = Path(app.srcdir)
     faults = []
@@ -35,7 +35,7 @@ def refuse_stale_pages(app) -> None:
 
 
 def use_executed_copy(app, docname: str, source: list[str]) -> None:
-    """Swap in the text of `_executed/NAME.ipynb` for that of `notebooks/NAME.ipynb`."""
+    """Replace the text of `notebooks/NAME.ipynb` by that of `_executed/NAME.ipynb`."""
     if not docname.startswith("notebooks/"):
         return
     place = freshness.Place(Path(app.srcdir), docname.removeprefix("notebooks/"))
@@ -48,13 +48,13 @@ def use_executed_copy(app, docname: str, source: list[str]) -> None:
             move_alt(cell, f"notebooks/{place.name}.ipynb, cell {number}")
             typeset(cell)
             stamps.put_stamps(cell, default, f"../book/status.html#made-{place.name}")
-    # Saved widget state would make every page ask for a widget manager.
+    # With saved widget state, every page would request a widget manager.
     notebook["metadata"].pop("widgets", None)
     source[0] = json.dumps(notebook)
 
 
 def typeset(cell: dict) -> None:
-    """Set the sentences that a cell has computed as :func:`companion.labels.typeset` does."""
+    """Typeset the computed sentences of a cell with :func:`companion.labels.typeset`."""
     from companion import labels
 
     for output in cell.get("outputs", []):
@@ -64,7 +64,7 @@ def typeset(cell: dict) -> None:
 
 
 def alts_of(cell: dict, where: str) -> list[str]:
-    """Return the alt text of each image that the cell shows.
+    """Return the alt text of each image of the cell.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def alts_of(cell: dict, where: str) -> list[str]:
 
 
 def move_alt(cell: dict, where: str) -> None:
-    """Copy an output's alt text to the cell's metadata, the only place where MyST-NB looks."""
+    """Copy the alt text of an output to the metadata of the cell, where MyST-NB reads it."""
     found = alts_of(cell, where)
     if len(set(found)) > 1:
         raise ExtensionError(

@@ -1,4 +1,4 @@
-"""The page of records: every committed run and file with an anchor, and the runs of this build."""
+"""The page of records: all committed runs and files with anchors, and the runs of this build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from companion.sphinx import numbers_from_files
 from companion.sphinx.numbers_from_files import FromFiles, table_node
 
 RUN_FILES = ("curves", "memory", "sequences")
-"""Folders of data/results/ with one file a run, for which a table of runs stands."""
+"""Folders of data/results/ with one file per run, which a table of runs represents."""
 
 HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epochs",
           "PSNR, authors", "PSNR, frame", "PSNR, sequence", "PSNR, global",
@@ -20,7 +20,7 @@ HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epo
 
 
 def committed_files(root: Path) -> list[str]:
-    """Return every table, list of claims and weights in data/, without the files of single runs."""
+    """Return all tables, lists of claims and weights in data/, without the files of single runs."""
     kinds = ("*.csv", "*.toml", "*.safetensors")
     found = (path for kind in kinds for path in (root / "data").rglob(kind))
     kept = (path for path in found if path.parent.name not in RUN_FILES)
@@ -28,7 +28,7 @@ def committed_files(root: Path) -> list[str]:
 
 
 def rows_and_columns(path: Path) -> list[str]:
-    """Return how many rows a table has and what its first columns are; of weights the size."""
+    """Return the number of rows and the first columns of a table, or the size of weights."""
     if path.suffix == ".safetensors":
         return ["", f"weights, {path.stat().st_size / 1000:.0f} kB"]
     if path.suffix != ".csv":
@@ -39,12 +39,12 @@ def rows_and_columns(path: Path) -> list[str]:
 
 
 def download(path: str, text: str) -> nodes.Node:
-    """Return a link that saves a file of the repository, which is copied into the site."""
+    """Return a download link for a file of the repository, which is copied into the site."""
     return addnodes.download_reference("", "", nodes.literal(text=text), reftarget=f"/{path}")
 
 
 def changed(row) -> str:
-    """Name what differs from the usual configuration."""
+    """Return the differences from the usual configuration."""
     from unfolded.runs.config import other_defaults
 
     usual = other_defaults()
@@ -66,7 +66,7 @@ def line(row, files: nodes.Node | str) -> list:
 
 
 def tables_of(runs, prefix: str, files) -> list[nodes.Node]:
-    """Return a table for each profile, protocol and source of frames, each run with an anchor."""
+    """Return one table per profile, protocol and source of frames; each run has an anchor."""
     parts: list[nodes.Node] = []
     for kind, own in runs.groupby(["profile", "protocol", "source"], sort=False):
         rows = [line(row, files(row)) for row in own.itertuples()]
@@ -81,7 +81,7 @@ def _runs(count: int) -> str:
 
 
 class CommittedRuns(FromFiles):
-    """`{committed-runs}`: each row of data/results/runs.csv, with its files."""
+    """`{committed-runs}`: all rows of data/results/runs.csv, with their files."""
 
     def run(self) -> list[nodes.Node]:
         from companion import results
@@ -100,7 +100,7 @@ class CommittedRuns(FromFiles):
 
 
 class BuiltRuns(FromFiles):
-    """`{built-runs}`: each run that the pages of this build made."""
+    """`{built-runs}`: all runs made by the pages of this build."""
 
     def run(self) -> list[nodes.Node]:
         import pandas as pd
@@ -119,7 +119,7 @@ class BuiltRuns(FromFiles):
 
 
 class CommittedFiles(FromFiles):
-    """`{committed-files}`: every file that numbers come from, each to be downloaded."""
+    """`{committed-files}`: download links for all files with numbers."""
 
     def run(self) -> list[nodes.Node]:
         from companion import attribution
@@ -133,7 +133,7 @@ class CommittedFiles(FromFiles):
 
 
 class CommittedWeights(FromFiles):
-    """`{committed-weights}`: the trained networks of data/weights/, each to be downloaded."""
+    """`{committed-weights}`: download links for the trained networks of data/weights/."""
 
     def run(self) -> list[nodes.Node]:
         from companion import pretrained

@@ -1,4 +1,4 @@
-"""Provenance on the page: a stamp under each figure and table, a footer under all."""
+"""Provenance on the pages: a stamp under each figure and table, a footer on each page."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from companion.build import freshness
 
 STAMPED = re.compile(r"<table\b|<svg\b|<img\b|<[a-z]+-explorer\b")
-"""What counts as a figure or a table in an HTML output."""
+"""Patterns of a figure or a table in an HTML output."""
 
 CARRIED = re.compile(r'\s*data-source="([^"]*)"')
-"""Where companion.reproduction.paper_tables leaves the source of a table."""
+"""Key of the source of a table from companion.reproduction.paper_tables."""
 
 SOURCES = ("lib", "notebooks", "book", "data", "_config.yml", "_toc.yml", "constraints.txt")
 
@@ -30,7 +30,7 @@ def stamp(text: str, href: str) -> str:
 
 
 def source_of(output: dict) -> dict | None:
-    """Return what an output says of its source, {} if nothing; None if it needs no stamp."""
+    """Return the source of an output, {} if it is unknown; None if it needs no stamp."""
     data = output.get("data", {})
     markup = "".join(data.get("text/html", ""))
     if STAMPED.search(markup):
@@ -45,7 +45,7 @@ def source_of(output: dict) -> dict | None:
 def put_stamps(cell: dict, default: str, here: str) -> None:
     """Add a stamp below each figure and table of a cell.
 
-    ``default``: the text for what was computed on this page; ``here``: where it was recorded.
+    ``default``: the text for results computed on this page; ``here``: the link to its record.
     """
     outputs = []
     for output in cell.get("outputs", []):
@@ -61,9 +61,9 @@ def put_stamps(cell: dict, default: str, here: str) -> None:
 
 
 def computed_here(record: dict) -> str:
-    """Say where a figure was computed that names no source of its own.
+    """Return the provenance of a figure without an attached source.
 
-    The files that its page reads belong to other figures, which name them: they are not listed.
+    Files read by the page belong to other figures, which have a source: they are not listed.
 
     >>> reads = {"data/results/runs.csv": ""}
     >>> computed_here({"machine": "Linux, AMD, 2 cores", "reads": reads})  # doctest: +ELLIPSIS
@@ -91,7 +91,7 @@ def built_from() -> tuple[str, str]:
 
 
 def profile_of(notebook: dict) -> str:
-    """Return the profile among the parameters of a notebook, or "".
+    """Return the profile in the parameters of a notebook, or "".
 
     >>> profile_of({"cells": [{"cell_type": "code", "source": 'profile = "laptop"'}]})
     'laptop'
@@ -121,7 +121,7 @@ def how_it_was_made(place: freshness.Place) -> str:
 
 
 def add_footer(app, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Say at the end of each page when, how and from what it was made."""
+    """Add a footer to each page with the time, the method and the inputs of its execution."""
     if doctree is None or "body" not in context:
         return
     if pagename.startswith("notebooks/"):
@@ -135,6 +135,6 @@ def add_footer(app, pagename: str, templatename: str, context: dict, doctree) ->
 
 
 def setup(app) -> None:
-    # A new commit changes the foot of every page, so all are written again.
+    # A new commit changes the footer of every page, so all pages are written again.
     app.add_config_value("companion_commit", "+".join(built_from()), "html", [str])
     app.connect("html-page-context", add_footer)

@@ -1,4 +1,4 @@
-"""The cells of the paper's tables with our full-scale runs, as rows of text for the pages."""
+"""The cells of the paper's tables with our full-scale runs, as text rows for the pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = {"cs_rate": "CS rate", "hidden": "h", "depth": "d"}
 
 
 def beside():
-    """Return the table of the paper's cells with what our full-scale runs of them measured."""
+    """Return the table of the paper's cells with the results of our full-scale runs."""
     import pandas as pd
 
     from companion import results
@@ -23,7 +23,7 @@ def beside():
     path = results_table.RESULTS / RUNS.name
     runs = results.committed() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
     runs = paper_tables.full_scale(runs[runs["status"] == "done"])
-    # Of the learning curves only the unfolded networks' are read: they choose the initial λ.
+    # Only the learning curves of unfolded networks are read, to select the initial λ.
     names = runs.loc[runs["model"].isin(paper_tables.grid.UNFOLDED), "config_hash"]
     curves = {name: results.curves(name) for name in names}
     return paper_tables.compare_with_paper(RunSet(runs, {}, curves))
@@ -38,7 +38,7 @@ def source(table: int = 0) -> dict[str, str]:
 
 
 def source_of_claims() -> dict[str, str]:
-    """Return the stamp of the claims, which are judged by the committed runs."""
+    """Return the stamp of the claims, whose source is the committed runs."""
     from companion import attribution, results
 
     runs = attribution.Source((attribution.RUNS,), counted=False)
@@ -46,7 +46,7 @@ def source_of_claims() -> dict[str, str]:
 
 
 def reproduced() -> tuple[int, int, list[list[str]]]:
-    """Return how many cells the paper has, how many were run, and a row for each value of ours."""
+    """Return the number of cells of the paper and of cells with runs, and a row for each value."""
     from companion.reproduction.paper_tables import SYMBOLS, label, ours, printed, seeds, signed
 
     every = beside()
@@ -70,7 +70,7 @@ def reproduced() -> tuple[int, int, list[list[str]]]:
 def matrix(table: int) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of one table of the paper, each cell as "paper · ours verdict".
 
-    A row a network and initialisation, then one a baseline.
+    One row per network and initialisation, then one row per baseline.
     """
     from companion.reproduction import paper_tables
 

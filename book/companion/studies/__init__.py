@@ -1,1 +1,1 @@
-"""Experiments on related papers, and on the networks outside the tables."""
+"""Experiments on related papers, and on networks that are not in the tables."""

@@ -1,7 +1,7 @@
-"""Descending constraints: is every layer of an unfolded network a step towards the optimum?
+"""Descending constraints: each layer of an unfolded network must approach the optimum.
 
-A network enters by the outputs of its layers, y_0 … y_L, and a merit: a number ≥ 0 for each
-sample that is to fall from layer to layer. Merits are stacked as (L + 1, batch).
+A network is represented by its layer outputs, y_0 … y_L, and a merit: a number ≥ 0 for each
+sample that must decrease from layer to layer. Merits are stacked as (L + 1, batch).
 """
 
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ from unfolded.errors import ConfigError, TrainingError, complain
 
 
 def residual(y: Tensor, step: Callable[[Tensor], Tensor], c: Tensor | float) -> Tensor:
-    r"""Return the length of what a solver's step would still change, in units of a gradient.
+    r"""Return the norm of the change by a solver step, in units of a gradient.
 
     .. math:: r(y) = c\,\|y - \mathrm{step}(y)\|_2
 
     With a plain gradient step :math:`y - \nabla f(y)/c` this is :math:`\|\nabla f(y)\|_2`. With the
     step of ISTA, :math:`\mathrm{prox}_{\lambda_1/c}(y - \nabla f(y)/c)`, or of another
-    proximal-gradient method it vanishes exactly at the minimisers, where the gradient of the
-    smooth part does not.
+    proximal-gradient method it is zero exactly at the minimisers, where the gradient of the
+    smooth part is not zero.
     Shapes: y (…, h), result (…). Source: the gradient mapping of Nesterov (2013), (2.11).
 
     >>> residual(torch.tensor([3.0, 4.0]), lambda y: 0.5 * y, c=2.0)
@@ -31,7 +31,7 @@ def residual(y: Tensor, step: Callable[[Tensor], Tensor], c: Tensor | float) -> 
 
 
 def slack(merits: Tensor, epsilon: float) -> Tensor:
-    r"""Return by how much each layer misses its descent in the mean; at most 0 where it holds.
+    r"""Return by how much each layer violates its descent in the mean; at most 0 if it holds.
 
     .. math:: s_l = \mathbb E\,M(y_l) - (1 - \varepsilon)\,\mathbb E\,M(y_{l-1})
 
@@ -48,13 +48,13 @@ def slack(merits: Tensor, epsilon: float) -> Tensor:
 
 
 def mean_of_ratios(merits: Tensor, epsilon: float) -> Tensor:
-    r"""Return the constraint of the public code: ratios of each sample, averaged.
+    r"""Return the constraint of the public code: the mean of the ratios of all samples.
 
     .. math:: \mathbb E\,\frac{M(y_l)}{M(y_{l-1})} - (1 - \varepsilon)
 
-    It is not :func:`slack`: neither sign tells that of the other, and it is infinite where a
+    It differs from :func:`slack`: the signs of the two are independent, and it is infinite if a
     sample has reached the optimum. Shapes and errors: as :func:`slack`.
-    Source: the public code beside Hadou et al. (2024).
+    Source: the public code of Hadou et al. (2024).
 
     >>> mean_of_ratios(torch.tensor([[4.0, 2.0], [1.0, 2.0]]), epsilon=0.5)
     tensor([0.1250])
@@ -77,7 +77,7 @@ def descending(merits: Tensor, epsilon: float = 0.0) -> Tensor:
 
 
 def guarantee(first: float, slacks: Tensor, epsilon: float) -> Tensor:
-    r"""Bound the mean merit of every layer by that of the first and by what each layer misses.
+    r"""Bound the mean merit of every layer by that of the first layer and the violations.
 
     .. math:: \mathbb E\,M(y_l) \le (1-\varepsilon)^l\,\mathbb E\,M(y_0)
         + \sum_{k \le l} (1-\varepsilon)^{l-k} \max(\zeta_k, 0)
@@ -95,10 +95,10 @@ def guarantee(first: float, slacks: Tensor, epsilon: float) -> Tensor:
 
 
 def layer_noise(sigma: float, generator: torch.Generator, *, fading: bool = False) -> Callable:
-    r"""Return what disturbs y_l before the next layer reads it: :math:`y_l + \sigma_l n`, n normal.
+    r"""Return a perturbation of y_l before the next layer: :math:`y_l + \sigma_l n`, n normal.
 
-    :math:`\sigma_l` is ``sigma`` in all layers, or :math:`\sigma/l` if it fades towards the last
-    ones, the schedule of the authors' inpainting code. The result takes (y, l).
+    :math:`\sigma_l` is ``sigma`` in all layers, or :math:`\sigma/l` with ``fading``, the schedule
+    of the authors' inpainting code. The result takes (y, l).
 
     >>> disturb = layer_noise(0.1, torch.Generator().manual_seed(0), fading=True)
     >>> disturb(torch.zeros(2, 3), 1).shape
@@ -113,7 +113,7 @@ def layer_noise(sigma: float, generator: torch.Generator, *, fading: bool = Fals
 
 
 class Duals:
-    r"""The multipliers ν_l ≥ 0 of the constraints, one a layer, which begin at 0.
+    r"""The multipliers ν_l ≥ 0 of the constraints, one per layer, initially 0.
 
     >>> duals = Duals(2, rate=0.5)
     >>> duals.ascend(torch.tensor([1.0, -1.0]))
@@ -124,7 +124,7 @@ class Duals:
         self.values, self.rate = torch.zeros(depth), rate
 
     def price(self, slack: Tensor) -> Tensor:
-        """Return Σ_l ν_l s_l, what the Lagrangian adds to the loss."""
+        """Return Σ_l ν_l s_l, the penalty in the Lagrangian."""
         return (self.values * slack).sum()
 
     def ascend(self, slack: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class Duals:
 
 @dataclass(frozen=True)
 class History:
-    """What training wrote down at each step: ``loss`` (steps,), ``duals``, ``slack`` (steps, L)."""
+    """The training history by step: ``loss`` (steps,), ``duals`` and ``slack`` (steps, L)."""
 
     loss: Tensor
     duals: Tensor
@@ -151,15 +151,15 @@ def train(
     epsilon: float = 0.05,
     dual_rate: float = 0.0,
 ) -> History:
-    r"""Train by primal-dual steps: Adam down the Lagrangian, the duals up along the slack.
+    r"""Train by primal-dual steps: Adam descent on the Lagrangian, dual ascent along the slack.
 
     .. math:: \Theta \leftarrow \Theta - \eta_1 \nabla_\Theta \bigl(\ell + \textstyle\sum_l \nu_l
         s_l\bigr), \qquad \nu \leftarrow [\nu + \eta_2 s]_+
 
-    ``terms()`` draws a batch and returns its loss and its merits (L + 1, batch), or None where
-    there are none. With a ``dual_rate`` of 0 no constraint acts: plain training. ``rate`` falls
+    ``terms()`` draws a batch and returns its loss and its merits (L + 1, batch), or None for no
+    merits. With a ``dual_rate`` of 0 no constraint acts: plain training. ``rate`` decreases
     linearly to 0. Raises TrainingError if the loss is not finite.
-    Source: Hadou et al. (2024); their code for LISTA moves the duals once an epoch.
+    Source: Hadou et al. (2024); their code for LISTA updates the duals once per epoch.
     """
     parameters = list(parameters)
     optimiser = torch.optim.Adam(parameters, lr=rate)

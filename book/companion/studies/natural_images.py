@@ -1,9 +1,9 @@
-"""Grey pictures for SISTA-RNN's own task: Caltech-101 where it lies, else free pictures in patches.
+"""Grey images for SISTA-RNN's original task: Caltech-101 if available, else free images in patches.
 
     from companion.studies.natural_images import images
     train, validation, test = images("free")
 
-`free` needs no download: the pictures come with scikit-image and scikit-learn.
+`free` needs no download: the images are part of scikit-image and scikit-learn.
 """
 
 import zipfile
@@ -17,13 +17,13 @@ from unfolded.errors import ConfigError, DataError, complain
 SOURCES = ("free", "caltech")
 SIDE = 128
 CALTECH = "images/caltech101_gray128_subset.npz"
-"""Where the pictures of Caltech-101 lie in the data folder: `images`, uint8 (count, 128, 128)."""
+"""Path of Caltech-101 in the data folder: `images`, uint8 (count, 128, 128)."""
 FREE = {
     "train": ("astronaut", "camera", "coffee", "gravel", "moon", "rocket", "stereo_motorcycle"),
     "validation": ("brick", "chelsea", "coins"),
     "test": ("china.jpg", "flower.jpg", "grass"),
 }
-"""Which picture serves for what, so that no two parts have patches of one picture."""
+"""The part of each image, so that no two parts have patches of the same image."""
 _LUMA = (0.299, 0.587, 0.114)
 _SHUFFLE = 2013
 
@@ -31,10 +31,10 @@ _SHUFFLE = 2013
 def images(source: str = "free") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return training, validation and test images: uint8 of shape (count, 128, 128), 0..255.
 
-    `free`: overlapping patches of free pictures, each part in a shuffled order of its own, so that
-    the first ones are a fair sample; no picture serves two parts. `caltech`: the pictures of the
-    file :data:`CALTECH`, shuffled and cut 8:1:1 rounded down, as the code of SISTA-RNN does with
-    those of Caltech-256.
+    `free`: overlapping patches of free images, each part in a separately shuffled order, so that
+    the first patches are a fair sample; the parts share no image. `caltech`: the images in the
+    file :data:`CALTECH`, shuffled and split 8:1:1, rounded down, as in the code of SISTA-RNN for
+    Caltech-256.
     Raises ConfigError for an unknown source, DataError if the file is missing or damaged.
 
     >>> train, validation, test = images("free")
@@ -54,10 +54,10 @@ def images(source: str = "free") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def patches(grey: np.ndarray, side: int = SIDE, step: int = SIDE // 2) -> np.ndarray:
-    """Cut a picture into squares that begin every ``step`` pixels: (count, side, side).
+    """Cut an image into squares that begin every ``step`` pixels: (count, side, side).
 
-    Rows first; what does not fill a square at the lower and right edge is left out.
-    Raises ConfigError if the picture is no matrix or smaller than a square.
+    Rows first; incomplete squares at the lower and right edge are omitted.
+    Raises ConfigError if the image is not a matrix or smaller than a square.
 
     >>> patches(np.zeros((5, 7), np.uint8), side=4, step=2).shape
     (2, 4, 4)
@@ -70,9 +70,9 @@ def patches(grey: np.ndarray, side: int = SIDE, step: int = SIDE // 2) -> np.nda
 
 
 def picture(name: str) -> np.ndarray:
-    """Return a free picture in grey, 0.299 R + 0.587 G + 0.114 B rounded: uint8 (height, width).
+    """Return a free image in grey, 0.299 R + 0.587 G + 0.114 B rounded: uint8 (height, width).
 
-    A name with a dot is one of scikit-learn's sample images, another one of scikit-image's.
+    A name with a dot is a sample image of scikit-learn, another name one of scikit-image.
     Raises ConfigError for a name that is not in :data:`FREE`.
 
     >>> picture("camera").shape
@@ -92,7 +92,7 @@ def picture(name: str) -> np.ndarray:
 
 
 def grey(colours: np.ndarray) -> np.ndarray:
-    """Return the luma of an RGB picture, uint8; one that is grey comes back as it is.
+    """Return the luma of an RGB image, uint8; a grey image is unchanged.
 
     >>> grey(np.array([[[255, 0, 0]]], dtype=np.uint8))
     array([[76]], dtype=uint8)
@@ -108,7 +108,7 @@ def _caltech() -> np.ndarray:
     path = download.folder() / CALTECH
     do = "lay the file there (data/README.md), or use the source 'free'"
     try:
-        # A file that NumPy finds damaged it would leave open.
+        # NumPy would leave a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             found = arrays["images"]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:

@@ -1,1 +1,1 @@
-"""Derivations, searches and counter-examples behind the pages on theory."""
+"""Derivations, searches and counterexamples for the theory pages."""

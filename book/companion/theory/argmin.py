@@ -1,11 +1,11 @@
-"""The objective behind Φ, and two searches for its minimiser that know nothing of Prop. B.1."""
+"""The objective of Φ, and two searches for its minimiser that do not use Prop. B.1."""
 
 import torch
 from torch import Tensor
 
 
 def objective(v, u, hbar, tau1, tau2):
-    r"""Return what Φ minimises over v, for symbols or tensors alike.
+    r"""Return the objective of Φ at v, for symbols or tensors.
 
     .. math:: \varphi(v) = \tau_1|v| + \tau_2|v-\hbar| + \tfrac12(v-u)^2
 
@@ -18,9 +18,9 @@ def objective(v, u, hbar, tau1, tau2):
 
 
 def best_candidate(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
-    """Return the best of all points where a minimiser can lie: two kinks and four lines.
+    """Return the best of all possible locations of a minimiser: two kinks and four lines.
 
-    It tries every sign of slope everywhere, so it needs no case of Prop. B.1. Shapes: equal.
+    It tries all signs of the slope, so it does not use the cases of Prop. B.1. Shapes: equal.
 
     >>> best_candidate(*torch.tensor([1.0, 2.0, 0.5, 1.0]).split(1))
     tensor([1.5000])
@@ -32,7 +32,7 @@ def best_candidate(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tenso
 
 
 def ternary_search(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor, steps=120) -> Tensor:
-    """Return the minimiser of φ found by comparing values only, good to about 1e-7.
+    """Return the minimiser of φ by comparison of values only, accurate to about 1e-7.
 
     >>> round(ternary_search(*torch.tensor([1.0, 2.0, 0.5, 1.0]).double().split(1)).item(), 6)
     1.5

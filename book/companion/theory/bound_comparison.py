@@ -1,4 +1,4 @@
-"""The bounds of the networks that the paper compares, for a given network."""
+"""The bounds of the networks in the paper's comparison, for a given network."""
 
 import torch
 from torch import Tensor
@@ -13,11 +13,11 @@ from unfolded.networks.sista import SistaRNN
 from unfolded.networks.spectralrnn import SpectralRNN
 
 NETWORKS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn", "fastrnn", "spectralrnn")
-"""The networks that App. D.1 and §3 compare, by their names in the registry."""
+"""The networks compared in App. D.1 and §3, by registry name."""
 
 
 def rulers(matrix: Tensor) -> dict[str, float]:
-    r"""Return the three norms of a matrix that the bounds depend on.
+    r"""Return the three norms of a matrix that occur in the bounds.
 
     ``row`` :math:`\|W\|_{1,\infty} = \max_i \sum_j |W_{ij}|`, ``frobenius`` :math:`\|W\|_F`,
     ``spectral`` :math:`\|W\|_2`. Shapes: matrix (any, any). Units: those of the entries.
@@ -35,12 +35,12 @@ def rulers(matrix: Tensor) -> dict[str, float]:
 
 
 def log_bound_of(net: SequenceNetwork, *, m: int, T: int, B_x: float, B: float) -> float:
-    r"""Return the logarithm of the bound of a network with its own norms, for h_0 = 0.
+    r"""Return the logarithm of the bound of a network, from its norms and h_0 = 0.
 
-    reweighted-RNN and ℓ1-ℓ1-RNN: (14). SISTA-RNN: (17) through T frames. FastRNN: (51) with its
-    own a. SpectralRNN: the expression in (54) with its output matrix, margin 1 and δ = 0.05.
+    reweighted-RNN and ℓ1-ℓ1-RNN: (14). SISTA-RNN: (17) extended to T frames. FastRNN: (51) with the
+    network's a. SpectralRNN: the expression in (54) with its output matrix, margin 1, δ = 0.05.
     ``B_x`` bounds the root mean square of a measurement's coordinates over the m sequences, ``B``
-    the length of a measurement. Units: those of the code; of an error rate for (54).
+    the norm of a measurement. Units: those of the code; for (54), those of an error rate.
     Raises ConfigError for another network, and for two layers of FastRNN or SpectralRNN.
     """
     data = {"m": m, "n": net.n, "h": net.hidden, "T": T}

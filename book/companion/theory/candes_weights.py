@@ -1,4 +1,4 @@
-"""A published rule for the weights g of Algorithm 1, which the network learns instead."""
+"""A published rule for the weights g of Algorithm 1, which the network learns."""
 
 import torch
 from torch import Tensor
@@ -8,12 +8,12 @@ from unfolded.solvers import Solution, reweighted_l1_l1
 
 
 def candes_weights(h: Tensor, epsilon: float) -> Tensor:
-    r"""Weigh an entry the less, the larger it was: large entries are then shrunk less.
+    r"""Return smaller weights for larger entries, which then shrink less.
 
     .. math:: g_i = \frac{\varepsilon}{|h_i| + \varepsilon}
 
-    The published weight is :math:`1/(|h_i|+\varepsilon)`; the factor ε only moves into λ1 and λ2,
-    and makes g = 1 the weight of a silent entry.
+    The published weight is :math:`1/(|h_i|+\varepsilon)`; the factor ε only rescales λ1 and λ2,
+    and gives g = 1 for a zero entry.
 
     Shapes: that of h. Units: ε has those of h, g has none. Raises ConfigError unless ε > 0.
     Source: Candès, Wakin and Boyd (2008), (6).
@@ -29,10 +29,10 @@ def candes_weights(h: Tensor, epsilon: float) -> Tensor:
 def in_rounds(
     x, A, D, G, *, lambda1, lambda2, epsilon, rounds=2, iterations=100, c=None, h0=None
 ) -> Solution:
-    r"""Run Algorithm 1 with Z = I and g renewed, within each frame, from its own last code.
+    r"""Run Algorithm 1 with Z = I and updates of g from the current code within each frame.
 
-    The first round has g = 1; each later one has :func:`candes_weights` of the code so far and
-    goes on from there. ``iterations`` of a frame are shared equally among its rounds.
+    The first round has g = 1; each later round uses :func:`candes_weights` of the current code and
+    continues from it. The ``iterations`` of a frame are divided equally between its rounds.
 
     Shapes, objective, certificate and errors: as :func:`unfolded.solvers.reweighted_l1_l1`; both
     belong to the weights of the frame's last round.

@@ -1,7 +1,7 @@
-"""Networks within the norm balls of Theorem 3.1 whose outputs follow any signs.
+"""Networks within the norm balls of Theorem 3.1 whose outputs can match any sign pattern.
 
-All have one layer, T = 2, A = D = I and c = 1. Then W_1 vanishes and U_1 = Z_1, but ħ = G h_1
-carries what the first frame left behind, and the theorem has no bound on G.
+All have one layer, T = 2, A = D = I and c = 1. Then W_1 = 0 and U_1 = Z_1, but ħ = G h_1
+depends on the first frame, and the theorem has no bound on G.
 """
 
 import math
@@ -16,12 +16,12 @@ from unfolded.errors import ConfigError, complain
 def sign_memory(
     signs: Tensor, beta: float, *, lambda1: float = 0.1, lambda2: float = 1.0
 ) -> tuple[networks.ReweightedRNN, Tensor]:
-    r"""Return a network and m samples on which its first unit ends at :math:`\epsilon_i s`.
+    r"""Return a network and m samples for which its first unit ends at :math:`\epsilon_i s`.
 
     Here :math:`s = \lambda_2 - \lambda_1 > 0`. Samples: :math:`x_{1,i} = e_i`, :math:`x_{2,i} = 0`.
-    A row of U_1 holds :math:`\beta\epsilon_i/m`, so that h_1 differs between units 1 and 2 by
-    that little; G makes it large; and :math:`\Phi_\hbar(0) = \operatorname{sign}(\hbar)\,
-    \min(|\hbar|, s)` keeps its sign. So :math:`\Re_S \ge s` for every β, small as it may be.
+    A row of U_1 is :math:`\beta\epsilon_i/m`, so that h_1 differs slightly between units 1 and 2;
+    G amplifies the difference; and :math:`\Phi_\hbar(0) = \operatorname{sign}(\hbar)\,
+    \min(|\hbar|, s)` preserves its sign. So :math:`\Re_S \ge s` for every β, however small.
     ``signs`` (m,), m ≥ 2. Returns the network, in float64, and x (m, 2, m), for which
     :math:`B_x = 1/\sqrt m`.
     Raises ConfigError unless λ1 < λ2 and 0 < β ≤ m (λ2 − λ1).
@@ -48,17 +48,17 @@ def sign_memory(
 def sign_row(
     signs: Tensor, *, lambda1: float = 1.0, lambda2: float = 1.0
 ) -> tuple[networks.ReweightedRNN, Tensor]:
-    r"""Return a network and m samples on which its first unit ends at 2 λ2 if ε_i = 1, else at 0.
+    r"""Return a network and m samples for which its first unit ends at 2 λ2 if ε_i = 1, else at 0.
 
-    Only the first row of U_1 = Z_1 depends on the signs; G, h_0 = 0 and all else is fixed. Samples:
+    Only the first row of U_1 = Z_1 depends on the signs; G, h_0 = 0 and the rest is fixed. Samples:
     :math:`x_{1,i} = e_1 + \sqrt m\,e_{i+1}` and :math:`x_{2,i} = (\lambda_1 + \lambda_2) e_1 / b`
     with :math:`b = \lambda_1 + 2\lambda_2`, so that :math:`B_x = 1`. The first row is
     :math:`b\,e_1 + (\lambda_2/m) \sum_i \epsilon_i e_{i+1}`, of norm β = λ1 + 3 λ2; the second is
     :math:`b\,e_1`. After the first frame units 1 and 2 differ by
     :math:`\lambda_2\epsilon_i/\sqrt m`, and the only row of G, :math:`2\sqrt m\,(e_1 - e_2)`, makes
     this :math:`\hbar = 2\lambda_2\epsilon_i`. At the second frame u = λ1 + λ2, where Φ is 2 λ2 for
-    one sign of ħ and 0 for the other. So :math:`\Re_S \ge \lambda_2` for every m, where (14) falls
-    like :math:`\sqrt{\log m/m}`.
+    one sign of ħ and 0 for the other. So :math:`\Re_S \ge \lambda_2` for every m, while (14)
+    decreases like :math:`\sqrt{\log m/m}`.
     ``signs`` (m,), m ≥ 2. Returns the network, in float64, and x (m, 2, m + 1).
     Raises ConfigError unless λ1 > 0 and λ2 > 0.
     Source: the proposition "Signs in one row" on the page of Theorem 3.1.
@@ -82,13 +82,13 @@ def sign_row(
 def sign_gate(
     signs: Tensor, *, lambda1: float = 1.0, lambda2: float = 1.0
 ) -> tuple[networks.ReweightedRNN, Tensor]:
-    r"""Return a network and m samples on which its first unit ends at 2 λ2 if ε_i = 1, else at 0.
+    r"""Return a network and m samples for which its first unit ends at 2 λ2 if ε_i = 1, else at 0.
 
     Samples: :math:`x_{1,i} = \sqrt m\,e_{i+1}`, :math:`x_{2,i} = e_1`, for which :math:`B_x = 1`.
     U_1 is β times the identity, β = λ1 + λ2, so h_1 has one active unit for each sample, and a row
-    of G spells the signs into ħ. At the second frame u = β for all samples, and the sign of ħ
-    decides which plateau or line of Φ it meets. So :math:`\Re_S \ge \lambda_2` for every m, where
-    (14) falls like :math:`\sqrt{\log m/m}`. It takes no more than a G of norm
+    of G maps it to a ħ with the sign ε_i. At the second frame u = β for all samples, and the sign
+    of ħ selects the plateau or line of Φ. So :math:`\Re_S \ge \lambda_2` for every m, while (14)
+    decreases like :math:`\sqrt{\log m/m}`. This needs only a G of norm
     :math:`\gamma = 2\lambda_2 m/(\beta(\sqrt m - 1))`, and h_0 = 0.
     ``signs`` (m,), m ≥ 2. Returns the network, in float64, and x (m, 2, m + 1).
     Raises ConfigError unless λ1 > 0 and λ2 > 0.

@@ -1,4 +1,4 @@
-"""Proposition B.1 derived by SymPy: each step of its page is a function here."""
+"""Derivation of Proposition B.1 with SymPy: each step on its page is a function here."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,7 +14,7 @@ HBAR = {1: sp.Symbol("hbar", positive=True), -1: sp.Symbol("hbar", negative=True
 
 
 class Piece(NamedTuple):
-    """One piece of Φ: its value, for low <= u <= high."""
+    """One piece of Φ: its value for low <= u <= high."""
 
     value: sp.Expr
     low: sp.Expr
@@ -46,7 +46,7 @@ def pieces(sign: int) -> list[Piece]:
     r"""Derive the five pieces of Φ from 0 ∈ ∂φ(v), from left to right.
 
     Between kinks the slope is v - u + k, so v = u - k; at a kink the subdifferential is the
-    interval between the slopes beside it, and it holds 0 while u lies between the two ends.
+    interval between the adjacent slopes, and it contains 0 if u lies between the two ends.
     ``sign`` is that of ħ (1 or -1). Source: Prop. B.1 with the last branch of (7) corrected.
 
     >>> pieces(1)[1]
@@ -67,7 +67,7 @@ def pieces(sign: int) -> list[Piece]:
 
 
 def widths(sign: int) -> list[sp.Expr]:
-    """Return the widths of the three inner pieces: none is negative, so the pieces are in order.
+    """Return the widths of the three inner pieces; they are non-negative, so the order is valid.
 
     >>> widths(1)
     [2*tau1, hbar, 2*tau2]
@@ -76,7 +76,7 @@ def widths(sign: int) -> list[sp.Expr]:
 
 
 def jumps(sign: int) -> list[sp.Expr]:
-    """Return by how much Φ jumps where two pieces meet: nowhere.
+    """Return the jumps of Φ between adjacent pieces; all are zero.
 
     >>> jumps(-1)
     [0, 0, 0, 0]
@@ -89,7 +89,7 @@ def jumps(sign: int) -> list[sp.Expr]:
 
 
 def mirrored(sign: int) -> list[Piece]:
-    r"""Return the pieces of :math:`-\Phi_{-\hbar}(-u)`, made of those of the other sign.
+    r"""Return the pieces of :math:`-\Phi_{-\hbar}(-u)`, from those of the other sign.
 
     >>> mirrored(-1) == pieces(-1)
     True
@@ -121,13 +121,13 @@ def branch_free_errors(sign: int) -> list[sp.Expr]:
     """Return branch-free form minus piece, simplified on each of the five pieces: all zero.
 
     On a piece, u is its lower end plus s or its upper end minus s, with s >= 0; an inner piece
-    has width s + r with r >= 0 too. SymPy then knows every sign it needs.
+    has width s + r with r >= 0. SymPy can then determine all signs.
 
     >>> branch_free_errors(1)
     [0, 0, 0, 0, 0]
     """
     s, r = sp.symbols("s r", nonnegative=True)
-    # The width of each inner piece is twice one threshold, or the distance of ħ from 0.
+    # The width of each inner piece is twice a threshold, or the distance of ħ from 0.
     inner = {2 * tau1: {tau1: (s + r) / 2}, 2 * tau2: {tau2: (s + r) / 2},
              sign * HBAR[sign]: {HBAR[sign]: sign * (s + r)}}  # fmt: skip
     errors = []
@@ -141,7 +141,7 @@ def branch_free_errors(sign: int) -> list[sp.Expr]:
 
 
 def printed_last_branch() -> dict[str, sp.Expr]:
-    """Return what the last branch of (7), as printed, does: u - tau1 + tau2 for the smallest u.
+    """Return properties of the last branch of (7) as printed, u - tau1 + tau2 for the smallest u.
 
     >>> printed_last_branch()["slope of the objective there"]
     -2*tau1
@@ -157,7 +157,7 @@ def printed_last_branch() -> dict[str, sp.Expr]:
 
 
 def printed_bounds(v, u, hbar, tau1, tau2) -> tuple:
-    """Return the lower bounds of φ(v) that (25) and (26) print.
+    """Return the lower bounds of φ(v) as printed in (25) and (26).
 
     >>> printed_bounds(0.0, 1.0, 2.0, 0.5, 1.0)
     (-1.5, 2.5)
@@ -170,7 +170,7 @@ def printed_bounds(v, u, hbar, tau1, tau2) -> tuple:
 
 
 def latex(found: list[Piece]) -> str:
-    """Return pieces as LaTeX, largest u first as the paper prints them.
+    """Return pieces as LaTeX, largest u first as in the paper.
 
     >>> latex(pieces(1)).count("le u")
     4
@@ -183,7 +183,7 @@ def latex(found: list[Piece]) -> str:
 
 
 def formula(expression: sp.Expr) -> str:
-    """Return one expression as LaTeX, its terms in the order of the paper.
+    """Return one expression as LaTeX, with the terms in the order of the paper.
 
     >>> formula(pieces(1)[0].value)
     'u + \\\\tau_{1} + \\\\tau_{2}'

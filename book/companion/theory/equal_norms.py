@@ -1,4 +1,4 @@
-"""The bounds of five networks with equal norms, which the explorer of the bounds draws."""
+"""The bounds of five networks with equal norms, for the explorer of the bounds."""
 
 import math
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from unfolded import bounds
 from unfolded.bounds.corollaries import log_rademacher_sista
 
 LINK = 0.01
-"""λ2/c before training: the upper layers of SISTA-RNN multiply its map of the past by λ2/c."""
+"""λ2/c before training, the factor of the map of the past in upper layers of SISTA-RNN."""
 
 READOUT = 256
 """Pixels of a frame, the rows of the output matrix Y of SpectralRNN: ‖Y‖_F = 16, ‖Y‖_2 = 1."""
@@ -52,7 +52,7 @@ def log_bounds(
     expression in (54), one layer, margin 1, δ = 0.05, ‖Y‖_F = 16 and ‖Y‖_2 = 1; ``repaired``: the
     bound of this companion for reweighted-RNN with fixed thresholds.
     Each coordinate of an input has size one, :math:`B_x = 1` and :math:`B = \sqrt n`; h_0 = 0.
-    ``gamma`` bounds the row norm of the link to h_{t−1}, G or DᵀFD; ``k`` entries a row give the
+    ``gamma`` bounds the row norm of the link to h_{t−1}, G or DᵀFD; ``k`` entries per row give the
     other norms for α and β, see `spread`. Units: none. Raises ConfigError as the bounds do.
 
     >>> state = dict(d=1, T=20, alpha=0.9, beta=1.0, gamma=1.0, m=8000, n=51, h=1024, k=16, a=1.0)

@@ -1,4 +1,4 @@
-"""Networks whose weights lie in balls: the class of Theorem 3.1, with G, h_0 and thresholds too."""
+"""Networks with weights in norm balls: the class of Theorem 3.1, with G, h_0 and thresholds."""
 
 import math
 from collections.abc import Callable
@@ -24,12 +24,12 @@ class Weights(NamedTuple):
 
 
 class Balls:
-    r"""The sets that a network's weights may come from.
+    r"""The sets of the weights of a network.
 
     :math:`\|W_l\|_{1,\infty} \le \alpha_l`, :math:`\|U_l\|_{1,\infty} \le \beta_l` and
     :math:`\|G\|_{1,\infty} \le \gamma`; entries of h_0 and thresholds in the intervals ``h0``,
-    ``tau1`` and ``tau2``, each a pair (low, high), or a number that is held.
-    Raises ConfigError on what is no norm, no interval and no threshold.
+    ``tau1`` and ``tau2``, each a pair (low, high), or a fixed number.
+    Raises ConfigError on an invalid norm, interval or threshold.
 
     >>> balls = Balls([0.5, 0.8], [1.0, 1.0], gamma=1.0, h0=(-1.0, 2.0), tau1=(0.25, 0.5), tau2=0.1)
     >>> balls.h0_inf, balls.width
@@ -60,7 +60,7 @@ class Balls:
         columns = [torch.tensor(z, dtype=torch.float64) for z in (self.alpha, self.beta)]
         rows = [*(z[:, None, None] for z in columns), self.gamma]
         self.radii = (*rows, *((high - low) / 2 for low, high in self.boxes))
-        """How far each tensor of Weights may go: the bound of its rows, or of its entries."""
+        """The bound of each tensor of Weights: on the row norms, or on the entries."""
 
     @property
     def h0_inf(self) -> float:
@@ -69,17 +69,17 @@ class Balls:
 
     @property
     def width(self) -> float:
-        """The lengths of the two intervals of thresholds, added."""
+        """The sum of the lengths of the two threshold intervals."""
         return sum(high - low for low, high in self.boxes[1:])
 
     def nearest(self, weights: Weights) -> Weights:
-        """Return the nearest networks that lie in the balls, in the Euclidean norm."""
+        """Return the projections of the networks on the balls, in the Euclidean norm."""
         rows = [project_rows(z, r) for z, r in zip(weights[:3], self.radii[:3], strict=True)]
         boxes = zip(weights[3:], self.boxes, strict=True)
         return Weights(*rows, *(z.clamp(*box) for z, box in boxes))
 
     def draw(self, count: int, n: int, h: int, generator: torch.Generator) -> Weights:
-        """Draw networks on the edge of the balls: every other one has few large weights."""
+        """Draw networks on the boundary of the balls; every other network has few large weights."""
         n, h, d = whole("n", n), whole("h", h), len(self.alpha)
         shapes = ((d, h, h), (d, h, n), (h, h), (h,), (d, h), (d, h))
         drawn = [torch.randn(count, *s, generator=generator, dtype=torch.float64) for s in shapes]
@@ -99,7 +99,7 @@ def outputs(x: Tensor, weights: Weights, activation: Callable | None = None) -> 
     .. math:: h_t^{(l)} = \Phi_{\hbar}\bigl(W_l h_t^{(l-1)} + U_l x_t\bigr), \qquad
         h_t^{(0)} = h_{t-1}^{(d)}, \quad \hbar = G h_{t-1}^{(d)}
 
-    ``x`` (m, T, n). A fixed ``activation`` replaces Φ; G and the thresholds then do nothing.
+    ``x`` (m, T, n). A fixed ``activation`` replaces Φ; G and the thresholds then have no effect.
     Source: (8), in the form of Theorem 3.1.
 
     >>> balls = Balls([0.5], [1.0], gamma=1.0)
@@ -118,12 +118,12 @@ def outputs(x: Tensor, weights: Weights, activation: Callable | None = None) -> 
 
 
 def project_rows(w: Tensor, radius: Tensor | float) -> Tensor:
-    r"""Return the nearest rows whose absolute values sum to at most a radius.
+    r"""Return the Euclidean projection of each row on an ℓ1 ball.
 
     .. math:: \arg\min_{v}\ \|v - w\|_2 \quad\text{such that}\quad \|v\|_1 \le r
 
-    Each row shrinks by one threshold, found by sorting. Shapes: ``w`` (…, k), ``radius`` a number
-    or (…, 1); the result has the shape of ``w``.
+    Soft thresholding of each row, with the threshold found by sorting. Shapes: ``w`` (…, k),
+    ``radius`` a number or (…, 1); the result has the shape of ``w``.
 
     >>> project_rows(torch.tensor([[3.0, 1.0, 0.5], [0.2, 0.1, 0.0]]), 2.0)
     tensor([[2.0000, 0.0000, 0.0000],

@@ -1,7 +1,7 @@
-"""Lower estimates of the empirical Rademacher complexity: a search for networks that follow signs.
+"""Lower estimates of the empirical Rademacher complexity by a search for matching networks.
 
-A bound lies above a supremum over all networks in given balls. Each network that a search finds
-in them has a value below that supremum: so a search can refute a bound, and prove none.
+A valid bound is above a supremum over all networks in given balls. Each network found in the
+balls has a value below that supremum: a search can refute a bound, but cannot prove one.
 """
 
 import itertools
@@ -18,13 +18,13 @@ from unfolded.bounds.decimals import whole
 from unfolded.errors import ConfigError, complain
 
 ALL_SIGNS = 10
-"""Up to so many samples all patterns of signs may be asked for."""
+"""Maximum number of samples for the use of all sign patterns."""
 
 
 class Estimate(NamedTuple):
-    """The mean over patterns of signs, its standard error, and what was reached for each one.
+    """The mean over sign patterns, its standard error, and the value of each pattern.
 
-    ``error`` is zero where all patterns were used.
+    ``error`` is zero if all patterns were used.
     """
 
     value: float
@@ -33,9 +33,9 @@ class Estimate(NamedTuple):
 
 
 def signs(m: int, draws: int | None = None, seed: int = 0) -> Tensor:
-    """Return so many draws of m random signs, or for None all patterns of m signs.
+    """Return ``draws`` draws of m random signs, or for None all patterns of m signs.
 
-    Shape: (draws, m), float64. Raises ConfigError where there are too many patterns.
+    Shape: (draws, m), float64. Raises ConfigError if there are too many patterns.
 
     >>> signs(2).tolist()
     [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]
@@ -63,17 +63,17 @@ def lower_estimate(
     seed: int = 0,
     activation: Callable | None = None,
 ) -> Estimate:
-    r"""Search the balls for networks that follow signs, and say how well they do on average.
+    r"""Search the balls for networks that match sign patterns, and return their mean correlation.
 
     .. math:: \Re_S \ge \mathbb E_\epsilon\ \frac1m \sum_{i=1}^m \epsilon_i f_\epsilon(x_i)
 
-    where :math:`f_\epsilon` is one unit of :math:`h_T^{(d)}`, see `norm_balls.outputs`,
-    of the best network that projected gradient steps found for the signs ε. A step moves the
-    steepest weight of each row by a share of the row's radius, and the share falls from 1 to 0.01.
-    ``x`` (m, T, n) of float64; ``h`` units a layer; ``draws`` as in :func:`signs`; ``starts``
-    networks for each pattern of signs, ``steps`` for each network. The same arguments give the
-    same numbers. Units: those of the code. Raises ConfigError on samples of another kind.
-    Up to rounding the value lies below the complexity; of drawn signs, up to its ``error`` too.
+    where :math:`f_\epsilon` is one unit of :math:`h_T^{(d)}`, see `norm_balls.outputs`, of the best
+    network found by projected gradient steps for the signs ε. A step changes the weight with the
+    steepest gradient in each row by a fraction of the row's radius, which decreases from 1 to 0.01.
+    ``x`` (m, T, n) of float64; ``h`` units per layer; ``draws`` as in :func:`signs`; ``starts``
+    networks for each sign pattern, ``steps`` for each network. The result is deterministic.
+    Units: those of the code. Raises ConfigError on samples of another kind. Up to rounding, the
+    value is below the complexity; for random signs, also up to its ``error``.
 
     >>> x = torch.eye(4, dtype=torch.float64)[:, None]
     >>> round(lower_estimate(x, Balls([1.0], [1.0]), h=2).value, 3)  # a row of U spells the signs
@@ -100,10 +100,10 @@ def lower_estimate(
 
 
 def beside_bounds(x: Tensor, balls: Balls, *, h: int, **search) -> dict[str, float]:
-    r"""Return what a search finds, beside (14), our own bound and the largest code.
+    r"""Return the result of a search, with (14), our bound and the largest code.
 
     Arguments as in :func:`lower_estimate`; :math:`B_x` and :math:`\|x\|_\infty` are those of ``x``.
-    (14) is below what is found where it does not hold.
+    (14) is below the result of the search if it does not hold.
 
     >>> x = torch.eye(4, dtype=torch.float64)[:, None]
     >>> values = beside_bounds(x, Balls([1.0], [1.0]), h=2)

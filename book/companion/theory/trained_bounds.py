@@ -1,4 +1,4 @@
-"""The bounds of one trained network, and the gap between training and test that they speak of."""
+"""The bounds of one trained network, and its gap between training and test error."""
 
 import itertools
 import math
@@ -27,17 +27,17 @@ from unfolded.runs.grid import VARIED
 from unfolded.training.stacking import SingleModel, estimates
 
 DELTA = 0.05
-"""The probability with which a promised gap may fail."""
+"""The probability of failure of a guaranteed gap."""
 
 _LN10 = math.log(10)
 
 
 class Balls(NamedTuple):
-    """The smallest class of its kind that holds a network, as `bounds` takes it.
+    """The smallest class that contains a network, as arguments of `bounds`.
 
-    ``alpha``, ``beta`` (d,): row norms of W_l and of U_l A, for frames are the data where A is
-    learned. ``gamma``: of G. ``h0_inf``: the largest entry of h_0. ``width`` (d,): the lengths of
-    the intervals that hold a layer's two thresholds, added.
+    ``alpha``, ``beta`` (d,): row norms of W_l and of U_l A, because frames are the data if A is
+    learned. ``gamma``: of G. ``h0_inf``: the largest entry of h_0. ``width`` (d,): the sum of the
+    lengths of the intervals that contain the two thresholds of a layer.
     """
 
     alpha: list[float]
@@ -49,7 +49,7 @@ class Balls(NamedTuple):
 
 @torch.no_grad()
 def balls(net: UnfoldedNetwork) -> Balls:
-    """Return the norms of an unfolded network, of SISTA-RNN those of `sista_layers`.
+    """Return the norms of an unfolded network; for SISTA-RNN, those of `sista_layers`.
 
     The activation of SISTA-RNN does not depend on ħ, and its single threshold has no width.
     """
@@ -65,15 +65,15 @@ def balls(net: UnfoldedNetwork) -> Balls:
 def log10_bounds(
     net: SequenceNetwork, *, m: int, T: int = FRAMES, peak: float = 255.0
 ) -> dict[str, float]:
-    r"""Return the powers of ten of what is proved, printed and trivial for a network as it is.
+    r"""Return log10 of the proved, printed and trivial bounds of a network.
 
-    ``ours``: the Rademacher complexity of one unit of :math:`h_T`, by the bound that holds;
-    ``printed``: the same by (14), of SISTA-RNN by (17) through T frames; NaN for sRNN, which has
-    none in print; ``largest code``: what no unit exceeds, hence no complexity; ``promised gap``:
-    of the loss, as a share of its range, see :func:`log_promised_gap`.
-    ``m`` training sequences of ``T`` frames with pixels in [0, ``peak``], the only thing asked of
-    them. Units: those of the code, the last one none. Thresholds and norms are what the network has
-    now; a statement for all at once needs a union bound on top.
+    ``ours``: the Rademacher complexity of one unit of :math:`h_T`, by the valid bound;
+    ``printed``: the same by (14), for SISTA-RNN by (17) extended to T frames; NaN for sRNN without
+    a printed bound; ``largest code``: a bound on every unit, hence on the complexity; ``promised
+    gap``: the gap of the loss, relative to its range, see :func:`log_promised_gap`.
+    ``m`` training sequences of ``T`` frames with pixels in [0, ``peak``], the only assumption on
+    them. Units: those of the code, the last one none. Thresholds and norms are the current values
+    of the network; a statement for all networks also needs a union bound.
     Raises ConfigError for a network that is neither unfolded nor an sRNN with tanh.
     Sources: the corollaries of the page "A bound that holds", (14), (17).
 
@@ -96,7 +96,7 @@ def log10_bounds(
     else:
         norms = _stacked_norms(net)
         found = [log_rademacher_stacked(*norms, **data, T=t) for t in range(1, T + 1)]
-        printed, largest = math.nan, 0.0  # tanh does not exceed one
+        printed, largest = math.nan, 0.0  # |tanh| ≤ 1
     promised = log_promised_gap(found, row_norm(net.decoder_matrix()), m=m, n0=net.n0, peak=peak)
     named = {"ours": found[-1], "printed": printed, "largest code": largest}
     return {name: value / _LN10 for name, value in (named | {"promised gap": promised}).items()}
@@ -105,15 +105,15 @@ def log10_bounds(
 def log_promised_gap(
     complexities: Iterable[float], zeta: float, *, m: int, n0: int, peak: float
 ) -> float:
-    r"""Return the logarithm of the gap that is promised, as a share of the range of the loss.
+    r"""Return the logarithm of the guaranteed gap, relative to the range of the loss.
 
     .. math:: \frac{L_{\mathcal D} - L_S}{\eta} \le \frac{4\sqrt2\, n_0 \zeta}{\sqrt\eta}
         \sum_{t=1}^T \Re_t + 4\sqrt{\frac{2\log(4/\delta)}{m}}, \qquad
         \eta = T n_0 \,\mathrm{peak}^2
 
-    for the squared error of sequences whose recoveries are cut to [0, peak], with probability
+    for the squared error of sequences with outputs clipped to [0, peak], with probability
     0.95. ``complexities``: :math:`\log\Re_t` of a unit at each of the T frames; ``zeta``: the row
-    norm of what turns codes into frames. A share of one is what is known without any bound.
+    norm of the decoder. A value of one is trivial.
     Source: the corollary "From one unit to the loss" with :math:`L = 2\sqrt\eta`.
 
     >>> round(math.exp(log_promised_gap([-100.0] * 20, 1.0, m=8000, n0=256, peak=255.0)), 3)
@@ -135,9 +135,9 @@ def rademacher_stacked(W: Numbers, U: Numbers, bias: Numbers, *, m, n, T, B_x) -
         r_t^{(0)} = B_x\sqrt{2\log 2n}, \quad r_0^{(l)} = 0
 
     for :math:`h_t^{(l)} = \varphi(W_l h_{t-1}^{(l)} + U_l h_t^{(l-1)} + b_l)` with an odd,
-    1-Lipschitz φ. ``W``, ``U``, ``bias`` (d,): the norms. Raises ConfigError as the others do.
+    1-Lipschitz φ. ``W``, ``U``, ``bias`` (d,): the norms. Raises ConfigError as the other bounds.
     Proof: that of one fixed activation, with a third term; the bias is a weight on the input one,
-    :math:`\mathbb E|\sum_i \epsilon_i| \le \sqrt m`, and changes its sign with its row.
+    :math:`\mathbb E|\sum_i \epsilon_i| \le \sqrt m`, and changes sign with its row.
 
     >>> round(rademacher_stacked([0.5], [1.0], [0.0], m=100, n=5, T=1, B_x=1.0), 6)
     0.214597
@@ -178,7 +178,7 @@ def errors(net: SequenceNetwork, frames: Tensor, peak: float = 255.0) -> np.ndar
 
 
 class Gap(NamedTuple):
-    """Errors on training and on test sequences, test less training, and its standard error."""
+    """Training error, test error, test minus training error, and its standard error."""
 
     train: float
     test: float
@@ -189,8 +189,8 @@ class Gap(NamedTuple):
 def gap(seen: np.ndarray, unseen: np.ndarray) -> Gap:
     """Return the gap of a network from its errors on training and on test sequences.
 
-    Of differences of the errors of two networks it is by how much their gaps differ. The standard
-    error is that of both means. Units: those of the errors.
+    For differences of the errors of two networks, it is the difference of their gaps. The standard
+    error includes both means. Units: those of the errors.
 
     >>> gap(np.array([1.0, 3.0]), np.array([4.0, 4.0])).gap
     2.0
@@ -203,8 +203,8 @@ def gap(seen: np.ndarray, unseen: np.ndarray) -> Gap:
 def recorded_gap(curves: pd.DataFrame, sequences: pd.DataFrame) -> Gap:
     """Return the gap of a committed run from its learning curves and its test errors.
 
-    The training error is that of the last epoch, taken while weights still changed, hence too high
-    by what one epoch gains. The standard error is that of the test sequences alone.
+    The training error is that of the last epoch, measured while weights still changed, hence too
+    high by the gain of one epoch. The standard error is that of the test sequences only.
     """
     seen, unseen = float(curves["train_mse"].iloc[-1]), sequences["test_mse"]
     error = float(unseen.std() / math.sqrt(len(unseen)))
@@ -212,11 +212,11 @@ def recorded_gap(curves: pd.DataFrame, sequences: pd.DataFrame) -> Gap:
 
 
 def gaps_by_width(found: RunSet, base: RunConfig = PRINTED) -> pd.DataFrame:
-    r"""Return the errors of every network at every width of Table 2 that ran, mean over seeds.
+    r"""Return the errors of all networks at all widths of Table 2 that ran, means over seeds.
 
     Columns: filter (from 64 to 16 pixels), network, hidden, seeds, train and test (squared grey
-    levels of 255), ratio = test / train. ``base`` holds all other settings. The training error is
-    that of :func:`recorded_gap`, so the ratio is too low rather than too high.
+    levels of 255), ratio = test / train. ``base`` has all other settings. The training error is
+    that of :func:`recorded_gap`, so the ratio is rather too low than too high.
     """
     rows, used = [], []
     grid = itertools.product(REDUCTIONS, networks.names(), VARIED[2][1])

@@ -1,1 +1,1 @@
-"""Interactive figures: one JavaScript module each serves notebooks and static pages."""
+"""Interactive figures: one JavaScript module each, for notebooks and static pages."""

@@ -1,4 +1,4 @@
-"""The activation Φ under the reader's hand, with and without a Python kernel."""
+"""The interactive activation Φ, with and without a Python kernel."""
 
 import math
 
@@ -16,15 +16,15 @@ NAMES = ("lambda1", "lambda2", "g", "hbar", "c")
 
 
 class ActivationExplorer(Explorer):
-    r"""Sliders for λ1, λ2, g, ħ and c, and the curve of Φ that follows them.
+    r"""Sliders for λ1, λ2, g, ħ and c, and the corresponding curve of Φ.
 
     .. math:: \Phi(u) = \arg\min_v\; \tau_1|v| + \tau_2|v-\hbar| + \tfrac12 (v-u)^2,
         \qquad \tau_i = \lambda_i g / c
 
-    With a live kernel the five traits follow the sliders, and the sliders the traits. A static
-    page shows the same element, drawn by the same script, without a kernel.
-    Shapes: five numbers. Units: λ, ħ those of a code; g and c none.
-    Raises ConfigError for a negative λ, for g or c not above zero, and for anything not finite.
+    With a kernel, the five traits and the sliders are synchronised. A static page shows the same
+    element, drawn by the same script, without a kernel.
+    Shapes: five numbers. Units: λ and ħ those of a code; g and c none.
+    Raises ConfigError for a negative λ, for g or c not above zero, and for non-finite numbers.
     Source: (6), (7) and Fig. 1.
 
     >>> explorer = ActivationExplorer(lambda1=1.0, lambda2=0.5, g=2.0, hbar=-2.0)
@@ -58,7 +58,7 @@ class ActivationExplorer(Explorer):
         return self.lambda1 * self.g / self.c, self.lambda2 * self.g / self.c
 
     def picture(self) -> tuple[Figure, str]:
-        """Return Φ, and beside it the objective at one u on the upper plateau, with words."""
+        """Return Φ and the objective at one u on the upper plateau, with a description."""
         (tau1, tau2), hbar = self.thresholds(), self.hbar
         fig, (left, right) = line_plots.panels(1, 2)
         _draw(hbar, tau1, tau2, ax=left)
@@ -76,7 +76,7 @@ class ActivationExplorer(Explorer):
 
 
 def kinks(hbar: float, tau1: float, tau2: float) -> list[float]:
-    r"""Return the values of u, in rising order, between which Φ is one straight piece each.
+    r"""Return the values of u, in ascending order, at which the linear pieces of Φ meet.
 
     .. math:: \min(0,\hbar)-\tau_1-\tau_2,\quad \min(0,\hbar)+s,\quad \max(0,\hbar)+s,\quad
         \max(0,\hbar)+\tau_1+\tau_2, \qquad s = \pm(\tau_1-\tau_2)
@@ -93,9 +93,9 @@ def kinks(hbar: float, tau1: float, tau2: float) -> list[float]:
 
 
 def sliders(*, lambda1=1.0, lambda2=0.5, g=1.0, hbar=2.0, c=1.0) -> ipywidgets.VBox:
-    """Return stock ipywidgets sliders over a matplotlib figure; they move only with a kernel.
+    """Return standard ipywidgets sliders over a matplotlib figure; they need a kernel.
 
-    Each move calls `prox_l1_l1` and `figures.activation`, so what is seen is the library itself.
+    Each change calls `prox_l1_l1` and `figures.activation`, so the figure shows library values.
     Raises ConfigError as `ActivationExplorer` does.
 
     >>> sliders(g=0.0)
@@ -115,8 +115,8 @@ def sliders(*, lambda1=1.0, lambda2=0.5, g=1.0, hbar=2.0, c=1.0) -> ipywidgets.V
             step=0.05,
             description=name.replace("lambda", "λ").replace("hbar", "ħ"),
         )
-    # A picture widget, not `interactive_output`: an Output widget can leave a headless run of
-    # the notebook waiting for ever.
+    # An image widget instead of `interactive_output`: an Output widget can block a headless run of
+    # the notebook indefinitely.
     picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="42rem"))
 
     def redraw(_=None):

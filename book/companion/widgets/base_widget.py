@@ -1,4 +1,4 @@
-"""What all explorers share: one script, a widget where there is a kernel, an element elsewhere."""
+"""The common base of all explorers: one script, a widget with a kernel, an element without."""
 
 import base64
 import html
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "js"
 
 
 def script(name: str) -> str:
-    """Return an explorer's module as one text: what all share, then its own.
+    """Return the module of an explorer as one text: the common code, then the specific code.
 
     >>> script("activation.js").splitlines()[-1]
     'export default { render };'
@@ -26,18 +26,18 @@ def script(name: str) -> str:
 
 
 class Explorer(anywidget.AnyWidget):
-    """A figure that moves: a live notebook shows the widget, any other page the element.
+    """An interactive figure: a live notebook shows the widget, any other page the element.
 
-    A subclass names its element ``TAG``, its traits ``NAMES`` and its script ``_esm``, and says
-    with :meth:`check` which values it takes. What it draws, if not formulas, is a trait ``data``:
-    a dict of plain lists, numbers and strings, which travels inside the element as JSON.
+    A subclass defines its element ``TAG``, its traits ``NAMES`` and its script ``_esm``, and its
+    valid values with :meth:`check`. Data other than formulas is in a trait ``data``: a dict of
+    plain lists, numbers and strings, which is stored inside the element as JSON.
     """
 
     TAG: str
     NAMES: tuple[str, ...]
 
     def __init__(self, **values):
-        # Traitlets accepts unknown names with a warning only, and so would hide a misspelt one.
+        # Traitlets only warns about unknown names, so a misspelt name would go unnoticed.
         known = {*self.NAMES, "data"} if self.has_trait("data") else set(self.NAMES)
         unknown = sorted(set(values) - known)
         if unknown:
@@ -51,15 +51,15 @@ class Explorer(anywidget.AnyWidget):
 
     @staticmethod
     def check(name: str, value) -> None:
-        """Raise ConfigError unless the trait of that name may have that value."""
+        """Raise ConfigError unless the trait of this name may have this value."""
         raise NotImplementedError
 
     def picture(self) -> tuple[Figure, str]:
-        """Return the figure, and its description, that stands where no script runs."""
+        """Return the figure, with its description, for pages where no script runs."""
         raise NotImplementedError
 
     def fallback(self) -> str:
-        """Return what the element holds until the script has drawn it: a picture."""
+        """Return the initial content of the element before the script draws: an image."""
         fig, alt = self.picture()
         data = base64.b64encode(style.png(fig)).decode("ascii")
         width = round(fig.get_figwidth() * style.PIXELS_PER_INCH)
@@ -70,7 +70,7 @@ class Explorer(anywidget.AnyWidget):
         )
 
     def element(self) -> str:
-        """Return the HTML element that a page without a kernel shows, with its data's source."""
+        """Return the HTML element for a page without a kernel, with the source of its data."""
         values = " ".join(
             f'{name}="{html.escape(str(getattr(self, name)))}"' for name in self.NAMES
         )
@@ -81,12 +81,12 @@ class Explorer(anywidget.AnyWidget):
         if not self.has_trait("data"):
             return ""
         text = json.dumps(self.data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        # A script ends at the first "</": no text of ours may end it.
+        # A script element ends at the first "</", which the text must not contain.
         inside = text.replace("<", "\\u003c")
         return f'<script type="application/json">{inside}</script>'
 
     def _repr_mimebundle_(self, **keywords):
         bundle = super()._repr_mimebundle_(**keywords)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        # A front end with a kernel prefers the widget; a page without one takes the element.
+        # A front end with a kernel prefers the widget; a page without a kernel uses the element.
         return {**data, "text/html": self.element()}, metadata

@@ -1,4 +1,4 @@
-"""The bounds of five networks under the reader's hand, with and without a Python kernel."""
+"""The interactive bounds of five networks, with and without a Python kernel."""
 
 import math
 
@@ -34,13 +34,13 @@ STATE = ("d", "T", "alpha", "beta", "gamma", "m", "n", "h", "k", "a")
 
 
 class BoundsExplorer(Explorer):
-    r"""Sliders for d, T, α, β, γ, m, n and h, and the bounds of five networks that follow them.
+    r"""Sliders for d, T, α, β, γ, m, n and h, and the corresponding bounds of five networks.
 
-    Two more say how the networks' norms compare: ``k`` entries in each row of W and U, and the
-    weight ``a`` of FastRNN. ``against`` names the slider along which the curves are drawn; their
-    formulas are those of `log_bounds`. With a live kernel the traits follow the sliders, and the
-    sliders the traits; a static page shows the same element, drawn by the same script.
-    Shapes: ten numbers. Units: inputs of size one, so none.
+    Two more sliders relate the networks' norms: ``k`` entries in each row of W and U, and the
+    weight ``a`` of FastRNN. ``against`` is the slider along which the curves are drawn; the
+    formulas are those of `log_bounds`. With a kernel, the traits and the sliders are
+    synchronised; a static page shows the same element, drawn by the same script.
+    Shapes: ten numbers. Units: none, because inputs have size one.
     Raises ConfigError for a number outside its limits and for an unknown name.
     Source: (14)–(17), (51), (54), and the companion's own `rademacher_repaired`.
 
@@ -70,7 +70,7 @@ class BoundsExplorer(Explorer):
 
     @staticmethod
     def check(name: str, value) -> None:
-        """Raise ConfigError for a number outside its limits or a curve along no slider."""
+        """Raise ConfigError for a number outside its limits or an unknown slider name."""
         if name == "against":
             if value not in STATE:
                 want = f"against to be one of {', '.join(STATE)}"
@@ -84,14 +84,14 @@ class BoundsExplorer(Explorer):
             raise ConfigError(complain(want, repr(value), "choose another value"))
 
     def picture(self) -> tuple[Figure, str]:
-        """Return a picture of the same curves, and its description."""
+        """Return a static figure of the same curves, and its description."""
         return picture(self.against, **{name: getattr(self, name) for name in STATE})
 
 
 def picture(name: str, **state) -> tuple[Figure, str]:
-    """Draw the bounds along one argument of `log_bounds` on a logarithmic scale; add what to see.
+    """Draw the bounds along one argument of `log_bounds`, with a description.
 
-    What to see: which curve is lowest where, and which are steep.
+    What to see: which curve is lowest, and which curves are steep.
 
     >>> fig, alt = picture("T", **{name: getattr(BoundsExplorer(), name) for name in STATE})
     >>> fig.axes[0].get_xlabel()
@@ -103,7 +103,7 @@ def picture(name: str, **state) -> tuple[Figure, str]:
     symbol = {"alpha": r"\alpha", "beta": r"\beta", "gamma": r"\gamma"}.get(name, name)
     labels = {"xlabel": f"${symbol}$", "ylabel": "$\\log_{10}$ of the bound"}
     line_plots.curves(lines, x=at, ax=ax, **labels)
-    # No network, so no colour of its own in the book: black, apart from the five.
+    # The repaired bound is not a network with a colour in the book: black distinguishes it.
     ax.lines[-1].set(color="#222222", ls=(0, (8, 2)))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     if name not in ("d", "n"):
@@ -113,7 +113,7 @@ def picture(name: str, **state) -> tuple[Figure, str]:
 
 
 def axis(name: str, value: float) -> list:
-    """Return some forty values of an argument, evenly on its scale, around the range of its slider.
+    """Return about forty values of an argument, evenly spaced on its scale, around its range.
 
     >>> axis("d", 3)[-1], axis("h", 1024)
     (12, [128, 256, 512, 1024, 2048, 4096])

@@ -1,4 +1,4 @@
-"""Frames on their way to a script: whole grey levels, half of them zero, as short text."""
+"""Encoding of frames for a script: integer grey levels, half of them zero, as short text."""
 
 import base64
 
@@ -12,10 +12,10 @@ SIDE = round(FRAME**0.5)
 
 
 def levels(frames: Tensor, *, peak: float = 255.0) -> np.ndarray:
-    """Return frames in whole grey levels of 255, as the averaging "authors" of PSNR sees them.
+    """Return frames in integer grey levels of 255, as in the averaging "authors" of PSNR.
 
-    Clipped to 0..peak, scaled, and cut to whole numbers: so a script that has these bytes can
-    compute that PSNR exactly. Shapes: any, kept; result uint8. Units: those of ``peak``.
+    Clipped to 0..peak, scaled, and truncated to integers, so that a script with these bytes can
+    compute that PSNR exactly. Shapes: unchanged; result uint8. Units: those of ``peak``.
 
     >>> import torch
     >>> levels(torch.tensor([-3.0, 127.9, 300.0])).tolist()
@@ -25,9 +25,9 @@ def levels(frames: Tensor, *, peak: float = 255.0) -> np.ndarray:
 
 
 def packed(grey: np.ndarray) -> str:
-    """Return bytes as base64: first which are not zero, a bit each, then those that are not.
+    """Return bytes as base64: a bit mask of the nonzero bytes, then the nonzero bytes.
 
-    Shapes: any, of a multiple of 8 bytes in all. Raises ConfigError for another number.
+    Shapes: any, with a total that is a multiple of 8 bytes. Raises ConfigError for another total.
 
     >>> unpacked(packed(np.arange(16, dtype=np.uint8) // 9), (2, 8)).tolist()
     [[0, 0, 0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 1, 1, 1]]
@@ -39,7 +39,7 @@ def packed(grey: np.ndarray) -> str:
 
 
 def unpacked(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the bytes that :func:`packed` made into text, in their shape."""
+    """Return the bytes encoded by :func:`packed`, in their shape."""
     content = np.frombuffer(base64.b64decode(text), np.uint8)
     count = int(np.prod(shape))
     grey = np.unpackbits(content[: count // 8])

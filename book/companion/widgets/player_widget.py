@@ -1,4 +1,4 @@
-"""Test sequences played beside what networks and solvers recover of them."""
+"""Playback of test sequences and of their recoveries by networks and solvers."""
 
 from collections.abc import Mapping
 
@@ -19,12 +19,12 @@ TRUTH = "truth"
 
 
 class PlayerExplorer(Explorer):
-    """A choice of sequences, a frame slider and a play button over recovered frames side by side.
+    """A sequence selector, a frame slider and a play button for recovered frames side by side.
 
-    Under each frame stands its PSNR in the averaging "authors", in dB; a chart follows it through
-    the sequence. ``data`` comes from :func:`recorded`; ``sequence`` and ``frame`` count from one;
-    ``marked`` names the row whose curve stands out.
-    Raises ConfigError for a number below one, or beyond what the data has.
+    Below each frame is its PSNR in the averaging "authors", in dB; a chart shows the PSNR of all
+    frames. ``data`` comes from :func:`recorded`; ``sequence`` and ``frame`` count from one;
+    ``marked`` is the row with the highlighted curve.
+    Raises ConfigError for a number below one, or beyond the data.
 
     >>> truth = torch.zeros(2, 20, 256)
     >>> explorer = PlayerExplorer(data=recorded(truth, {"networks": {"gru": truth + 51}}), frame=7)
@@ -55,7 +55,7 @@ class PlayerExplorer(Explorer):
 
     @staticmethod
     def check(name: str, value) -> None:
-        """Raise ConfigError for a sequence or frame that is no whole number from one on."""
+        """Raise ConfigError for a sequence or frame that is not an integer from one on."""
         if name == "marked":
             if not isinstance(value, str):
                 want = "marked to be the name of a row"
@@ -65,7 +65,7 @@ class PlayerExplorer(Explorer):
             raise ConfigError(complain(want, repr(value), "choose another"))
 
     def frames(self, name: str) -> Tensor:
-        """Return a row of the chosen sequence in whole grey levels: (1, time, n0)."""
+        """Return a row of the chosen sequence in integer grey levels: (1, time, n0)."""
         row = next(row for row in self.data["rows"] if row["name"] == name)
         shape = self.data["sequences"], self.data["time"], FRAME
         grey = unpacked(row["frames"], shape)[self.sequence - 1]
@@ -77,7 +77,7 @@ class PlayerExplorer(Explorer):
         return metrics.psnr(*pair, peak=255, average="authors")
 
     def picture(self) -> tuple[Figure, str]:
-        """Return the chosen frame of every row, and the PSNR of each over the sequence in words."""
+        """Return the chosen frame of every row, and the PSNR over the sequence in words."""
         names = [row["name"] for row in self.data["rows"]]
         shown = {n: self.frames(n)[0, self.frame - 1].unflatten(-1, (SIDE, SIDE)) for n in names}
         said = ", ".join(f"{name} {self.psnr(name):.1f} dB" for name in names[1:])
@@ -86,7 +86,7 @@ class PlayerExplorer(Explorer):
 
 
 def recorded(frames: Tensor, groups: Mapping[str, Mapping[str, Tensor]]) -> dict:
-    """Return what a player shows, as plain numbers and text.
+    """Return the data of a player, as plain numbers and text.
 
     frames and each row: (sequences, time, n0) in grey levels 0..255; groups: heading -> name ->
     row. Raises ConfigError if a row has another shape.
@@ -106,10 +106,10 @@ def recorded(frames: Tensor, groups: Mapping[str, Mapping[str, Tensor]]) -> dict
 def recoveries(frames: Tensor, *, iterations: int) -> dict[str, dict[str, Tensor]]:
     r"""Recover frames with each network of :mod:`companion.pretrained` and with four solvers.
 
-    The solvers get what the unfolded networks of that width start from: the random A, cosines as
-    D, F = G = I, λ1 and λ2; Algorithm 1 has Z = I and g = 1. Their step is the longest that is
-    safe, :math:`c = \|AD\|_2^2`. The measurements alone give the frame of least norm,
-    :math:`A^\top (AA^\top)^{-1} x`, for that A and for the A that reweighted-RNN has learned.
+    The solvers use the initial values of the unfolded networks of that width: the random A, cosines
+    as D, F = G = I, λ1 and λ2; Algorithm 1 has Z = I and g = 1. Their step is the longest safe
+    step, :math:`c = \|AD\|_2^2`. The measurements alone give the frame of least norm,
+    :math:`A^\top (AA^\top)^{-1} x`, for that A and for the A learned by reweighted-RNN.
     Shapes: frames and each row (sequences, time, n0). Units: grey levels 0..255.
     """
     learned = {model: pretrained.pretrained(model)[0] for model in pretrained.kept()["model"]}

@@ -1,4 +1,4 @@
-"""One frame, step by step: the iterations of three solvers beside the layers of a network."""
+"""One frame, step by step: iterations of three solvers and layers of a network."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -20,15 +20,15 @@ OBJECTIVES = ("(1)", "(3)")
 LAYERS = "layers"
 METHODS = ("ISTA", "FISTA", "Algorithm 1", LAYERS)
 UNITS = 48
-"""Units of the code that are drawn: the largest ones."""
+"""Number of displayed units of the code: the largest ones."""
 
 
 class StepperExplorer(Explorer):
     """Buttons and a slider that step through iterations and layers on one frame.
 
-    Beside each method: the frame that its code decodes to, with PSNR; below, the largest units of
-    the code of the chosen ``method``, and objective and PSNR against steps. ``problem`` is one of
-    the names given to :func:`recorded`; ``objective`` "(1)" or "(3)".
+    For each method: the decoded frame with its PSNR; below, the largest units of the code of the
+    chosen ``method``, and objective and PSNR against steps. ``problem`` is one of the names given
+    to :func:`recorded`; ``objective`` is "(1)" or "(3)".
     Raises ConfigError for an unknown problem or objective and for a step below zero.
     """
 
@@ -56,7 +56,7 @@ class StepperExplorer(Explorer):
 
     @staticmethod
     def check(name: str, value) -> None:
-        """Raise ConfigError for a step that is no whole number and for names that none has."""
+        """Raise ConfigError for a step that is not a whole number and for unknown names."""
         if name == "step" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             want = "step to be a whole number of at least 0"
             raise ConfigError(complain(want, repr(value), "choose another"))
@@ -93,11 +93,11 @@ class StepperExplorer(Explorer):
 def recorded(
     problems: Mapping[str, ReweightedRNN], frames: Tensor, t: int, *, iterations: int
 ) -> dict:
-    """Return what a stepper shows of frame t, as plain numbers and text; see :func:`posed`.
+    """Return the data of a stepper for frame t, as plain numbers and text; see :func:`posed`.
 
-    problems: name -> a network whose symbols pose the problem; frames (1, time, n0) in grey levels
-    0..255, in the networks' precision; t counts from one.
-    Raises ConfigError for a t without a frame before it, and for less than one iteration.
+    problems: name -> a network whose symbols define the problem; frames (1, time, n0) in grey
+    levels 0..255, in the networks' precision; t counts from one.
+    Raises ConfigError for a t without a previous frame, and for less than one iteration.
     """
     if iterations < 1:
         raise ConfigError(complain("iterations >= 1", iterations, "choose more"))
@@ -110,12 +110,12 @@ def recorded(
 
 @torch.no_grad()
 def posed(net: ReweightedRNN, frames: Tensor, t: int, iterations: int) -> dict:
-    r"""Pose frame t by a network's symbols, to three solvers and to the network itself.
+    r"""Define the problem of frame t by a network's symbols, for three solvers and the network.
 
     All methods share x, A, D, λ1, λ2, g = g_d and :math:`\hbar = G h_{t-1}`, which the network
-    carries from its own past, and all start at ħ. ISTA and FISTA minimise (1); Algorithm 1, with
-    Z = I, minimises (3); each takes :math:`c = \|AD\|_2^2`. The layers have their own Z_l, g_l, c.
-    Every code is measured by both objectives, as (1) and (3) read with the shared symbols.
+    computes from previous frames, and all start at ħ. ISTA and FISTA minimise (1); Algorithm 1,
+    with Z = I, minimises (3); each uses :math:`c = \|AD\|_2^2`. The layers have other Z_l, g_l, c.
+    Both objectives, (1) and (3) with the shared symbols, are evaluated at every code.
     """
     own, x = net.symbols(), net.measure(frames)
     before, x_t, g = net.codes(x[:, : t - 1])[0, -1], x[:, t - 1 : t], own["g"][-1]
@@ -123,7 +123,7 @@ def posed(net: ReweightedRNN, frames: Tensor, t: int, iterations: int) -> dict:
     one = {"x": x_t, "A": own["A"], "D": own["D"], "lambda1": lambda1}
     past = one | {"lambda2": own["lambda2"], "G": own["G"], "h0": before}
     counts = schedule(iterations)
-    # A solver returns its last code only: a run for each count takes little, and is that solver.
+    # A solver returns only its last code; one run for each number of iterations is cheap.
     runs = (
         [solvers.ista(**one, h0=hbar, iterations=k) for k in counts],
         [solvers.fista(**one, h0=hbar, iterations=k) for k in counts],
@@ -177,12 +177,12 @@ class Objective(NamedTuple):
     b: Tensor
 
     def __call__(self, h: Tensor) -> Tensor:
-        """Return its value at each code."""
+        """Return the value at each code."""
         fidelity = 0.5 * (self.x - h @ self.M.T).square().sum(-1)
         return fidelity + (self.a * h.abs() + self.b * (h - self.hbar).abs()).sum(-1)
 
     def minimiser(self, iterations: int = 2000) -> Tensor:
-        """Return where a long run with the momentum of FISTA ends, from ħ."""
+        """Return the result of many iterations with the momentum of FISTA, from ħ."""
         c = torch.linalg.matrix_norm(self.M, 2) ** 2
         fixed = {"M": self.M, "c": c, "a": self.a / c, "b": self.b / c}
         h = y = self.hbar
@@ -193,7 +193,7 @@ class Objective(NamedTuple):
 
 
 def schedule(most: int) -> list[int]:
-    """Return each count of iterations up to ten, then ever fewer, to ``most``.
+    """Return all numbers of iterations up to ten, then increasingly sparse ones up to ``most``.
 
     >>> schedule(20)
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 17, 20]

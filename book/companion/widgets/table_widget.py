@@ -1,4 +1,4 @@
-"""The paper's tables as lines, its values and ours, each point with its runs."""
+"""The paper's tables as line charts: the paper's values, ours, and the runs of each point."""
 
 import math
 from dataclasses import replace
@@ -19,19 +19,19 @@ from unfolded.runs.grid import VARIED
 
 PAGE = "../book/records.html"
 WIDTH = 256
-"""The width of the complete tables, where the paper's 1024 is too wide to run every cell."""
+"""The width of the complete tables, because not every cell ran at the paper's width of 1024."""
 
 VERDICTS = ("agrees", "higher", "lower", "did not train")
 LABELS = {1: "CS rate", 2: "width h", 3: "layers d"}
 
 
 class CellsExplorer(Explorer):
-    """Choices of table, runs and networks over a chart whose points tell their runs.
+    """Selectors of table, runs and networks for a chart whose points show their runs.
 
     ``data`` comes from :func:`recorded`; ``table`` is 1, 2 or 3, ``runs`` the key of a set of runs
-    there; ``shown`` names networks, with commas between; ``model`` and ``at`` are the chosen
-    point, a network and the place of a value in its row, from 0. Units: dB.
-    Raises ConfigError for a table, a network or a place that no table has.
+    in it; ``shown`` is a list of networks, separated by commas; ``model`` and ``at`` are the chosen
+    point, a network and the index of a value in its row, from 0. Units: dB.
+    Raises ConfigError for an unknown table, network or index.
 
     >>> explorer = CellsExplorer(data=recorded(RunSet.committed()), table=2, at=1)
     >>> explorer.data["printed"][2]["reweighted-rnn"][1]
@@ -55,7 +55,7 @@ class CellsExplorer(Explorer):
 
     @staticmethod
     def check(name: str, value) -> None:
-        """Raise ConfigError for what no table has."""
+        """Raise ConfigError for a value that occurs in no table."""
         known = networks.names()
         fine = {
             "table": lambda: value in VARIED,
@@ -70,7 +70,7 @@ class CellsExplorer(Explorer):
             raise ConfigError(complain(expected, repr(value), "choose another value"))
 
     def picture(self) -> tuple[Figure, str]:
-        """Return all cells of the chosen table, a panel a network, over the two baselines."""
+        """Return all cells of the chosen table, one panel per network, over the two baselines."""
         sets = {each["key"]: each for each in self.data["sets"]}
         chosen = sets.get(self.runs, self.data["sets"][0])
         values, rows = VARIED[self.table][1], []
@@ -103,14 +103,14 @@ class CellsExplorer(Explorer):
 
 
 def recorded(*found: RunSet) -> dict:
-    """Return the paper's cells and ours as plain lists, a set for each scale and protocol that ran.
+    """Return the paper's cells and ours as plain lists, one set per scale and protocol that ran.
 
-    ``found``: evidence of committed runs or of records. Only runs count that differ from the usual
-    settings in nothing else. Runs of the paper's profile make two sets: next to the paper's values
-    at the paper's width, and by themselves at h = 256; a set of another profile is at its own most
-    frequent width. Only the first gets verdicts and has the paper's values beside it.
-    Numbers are those of the runs, not rounded: whoever shows them rounds once.
-    Raises ConfigError if there is no run at all.
+    ``found``: run sets of committed runs or of records. Only runs with otherwise default settings
+    count. Runs of the paper's profile form two sets: with the paper's values at the paper's width,
+    and separately at h = 256; a set of another profile has its most frequent width. Only the first
+    set has verdicts and the paper's values.
+    Numbers are those of the runs, not rounded, so that a display rounds only once.
+    Raises ConfigError if there is no run.
     """
     sets, records, levels, used = [], {}, [], []
     for each in found:
@@ -146,7 +146,7 @@ def recorded(*found: RunSet) -> dict:
 
 
 def _printed(cells: pd.DataFrame, number: int) -> dict[str, dict]:
-    """Return network -> value -> the paper's PSNR, of one table."""
+    """Return network -> value -> the paper's PSNR, for one table."""
     own = cells[cells["table"] == number]
     lines = {name: {} for name in networks.names()}
     for model, value, psnr in zip(own["model"], own["value"], own["psnr_db"], strict=True):
@@ -159,10 +159,10 @@ def _known(value: float) -> float | None:
 
 
 def _set(found: RunSet, records: dict, used: list, base: RunConfig, printed: bool) -> dict:
-    """Return the cells and baselines of one base as plain lists; "count" says how many ran."""
+    """Return the cells and baselines of one base as plain lists; "count" is the number of runs."""
     full = base.profile == paper_tables.FULL.profile and base.protocol == paper_tables.FULL.protocol
     levels = {number: _baselines(number, base, used) for number in VARIED}
-    # The mean frame does not depend on the protocol, nor on what a table varies.
+    # The mean frame depends neither on the protocol nor on the varied value of a table.
     floor = next((line["mean frame"][0] for line in levels.values() if line), -math.inf)
     known = base.size.count == paper_tables.FULL.size.count
     cells = {number: paper_tables.measured(found, number, base, floor=None if known else floor)
@@ -186,7 +186,7 @@ def _set(found: RunSet, records: dict, used: list, base: RunConfig, printed: boo
 
 
 def _baselines(number: int, base: RunConfig, used: list) -> dict[str, list[float]]:
-    """Return both baselines along a table, or nothing where the frames are not at hand."""
+    """Return both baselines along a table, or nothing if the frames are not available."""
     try:
         levels = paper_tables.baselines(number, base)
     except UnfoldedError:
@@ -197,7 +197,7 @@ def _baselines(number: int, base: RunConfig, used: list) -> dict[str, list[float
 
 
 def _lines(cells: pd.DataFrame, number: int, runs: pd.DataFrame, records: dict) -> dict:
-    """Return network -> its cells along a table, None for one that was not run."""
+    """Return network -> its cells along a table, None for a cell without a run."""
     lines: dict[str, dict] = {name: {} for name in networks.names()}
     for row in cells.itertuples():
         cell = _cell(row, runs, records)
@@ -208,7 +208,7 @@ def _lines(cells: pd.DataFrame, number: int, runs: pd.DataFrame, records: dict) 
 
 
 def _cell(row, own: pd.DataFrame, records: dict) -> dict | None:
-    """Return one value of a cell, its runs added to the records; None if it was not run."""
+    """Return one value of a cell and add its runs to the records; None without a run."""
     if not row.runs and not row.untrained:
         return None
     anchors = []

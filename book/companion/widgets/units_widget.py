@@ -1,4 +1,4 @@
-"""The activations that a trained network has learned, unit by unit, over the data it sees."""
+"""The learned activations of the units of a trained network, evaluated on test data."""
 
 import numpy as np
 import torch
@@ -21,13 +21,13 @@ SUPPOSE = ("learned", "start", "equal")
 
 
 class UnitsExplorer(Explorer):
-    r"""The learned Φ of one unit of a trained network, for the ħ that test data gave.
+    r"""The learned Φ of one unit of a trained network, for values of ħ on test data.
 
-    ``network`` and ``layer`` choose where, ``unit`` which of the chosen units, 0 the one with the
+    ``network`` and ``layer`` select the layer, ``unit`` one of the stored units, 0 with the
     smallest g. ``suppose`` replaces λ2 in the curves: as ``learned``, as at the ``start`` of
-    training, or ``equal`` to λ1. ``data`` is what :func:`learned` returns.
+    training, or ``equal`` to λ1. ``data`` is the result of :func:`learned`.
     Shapes: one unit. Units: grey levels, those of the codes.
-    Raises ConfigError for a network, layer, unit or supposition that is not there.
+    Raises ConfigError for an unknown network, layer, unit or supposition.
     Source: the activation (6)–(7) with the thresholds λ_i g_l / c of (8).
 
     >>> UnitsExplorer(data=learned(torch.zeros(2, 3, 256)), layer=2).tau1 > 0
@@ -50,7 +50,7 @@ class UnitsExplorer(Explorer):
 
     @staticmethod
     def check(name: str, value) -> None:
-        """Raise ConfigError for what is not among the choices of that name."""
+        """Raise ConfigError for a value that is not a valid choice of this trait."""
         choices = {
             "network": NETWORKS,
             "layer": range(1, LAYERS + 1),
@@ -63,23 +63,23 @@ class UnitsExplorer(Explorer):
 
     @property
     def chosen(self) -> dict:
-        """The facts of the chosen unit."""
+        """The data of the chosen unit."""
         return self.data["networks"][self.network]["layers"][self.layer - 1][self.unit]
 
     @property
     def tau1(self) -> float:
-        """Its threshold τ1 = λ1 g / c."""
+        """The threshold τ1 = λ1 g / c of the chosen unit."""
         return self.chosen["tau1"]
 
     @property
     def tau2(self) -> float:
-        """Its τ2 = λ2 g / c, with λ2 as supposed."""
+        """The threshold τ2 = λ2 g / c of the chosen unit, with the supposed λ2."""
         facts = self.data["networks"][self.network]
         ratio = {"start": facts["start"], "equal": 1.0}.get(self.suppose)
         return self.chosen["tau2"] if ratio is None else ratio * self.tau1
 
     def picture(self) -> tuple[Figure, str]:
-        """Return Φ for five quantiles of ħ above the histogram of u, with words."""
+        """Return Φ for five quantiles of ħ above the histogram of u, with a description."""
         chosen = self.chosen
         low, high, *shares = chosen["u"]
         u = np.linspace(low, high, 481)
@@ -102,11 +102,11 @@ class UnitsExplorer(Explorer):
 
 @torch.no_grad()
 def learned(frames: Tensor) -> dict:
-    r"""Return what the explorer shows of the trained networks that have Φ.
+    r"""Return the data of the explorer for the trained networks with Φ.
 
-    For each network and layer :data:`UNITS` units, at even steps through the ranks of g (the
-    spread of ħ ranks units of equal g). For each: its τ1 and τ2, the quantiles :data:`LEVELS` of
-    ħ, histograms of ħ and u over their middle 99 %, and how often its output was 0, was ħ, lay
+    For each network and layer :data:`UNITS` units, evenly spaced in the ranks of g (or of the
+    spread of ħ for equal g). For each unit: τ1 and τ2, the quantiles :data:`LEVELS` of ħ,
+    histograms of ħ and u over their middle 99 %, and how often its output was 0, was ħ, lay
     between them, or elsewhere. ``start`` is the ratio λ2/λ1 before training.
     Shapes: frames (batch, time, n0). Units: those of the frames.
 
@@ -129,7 +129,7 @@ def learned(frames: Tensor) -> dict:
 
 
 def inside(network: ReweightedRNN, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ħ (count, h) and the inputs u of Φ (d, count, h) of every frame of every sequence."""
+    """Return ħ (count, h) and the inputs u of Φ (d, count, h) for all frames of all sequences."""
     (W, U), (a, b) = network.layer_weights(), network.thresholds()
     h, past, inputs = network.h0.expand(len(frames), -1), [], []
     for x_t in network.measure(frames).unbind(1):
@@ -143,7 +143,7 @@ def inside(network: ReweightedRNN, frames: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def ranked(network: ReweightedRNN, layer: int, hbar: Tensor) -> list[int]:
-    """Return the units at even steps through the ranks of g, then of the spread of ħ."""
+    """Return units that are evenly spaced in the ranks of g, then of the spread of ħ."""
     g, spread = network.symbols()["g"][layer], hbar.std(0)
     order = sorted(range(len(g)), key=lambda i: (g[i].item(), spread[i].item()))
     steps = np.linspace(0, len(order) - 1, UNITS).round().astype(int)

@@ -1,1 +1,1 @@
-"""Networks for sequences held to descend: their layers, trials, disturbances, what is kept."""
+"""Sequence networks under descending constraints: layers, trials, perturbations, results."""

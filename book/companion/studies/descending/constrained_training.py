@@ -1,4 +1,4 @@
-"""A trained network is trained on, held to descend or left free."""
+"""Further training of a trained network, with or without descending constraints."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from unfolded.runs.config import RunConfig
 from unfolded.seeds import derive
 
 PROFILES = dict.fromkeys(SOURCES, "short") | {"digits": "laptop"}
-"""How many sequences there are to train on: of the embedded digits a thousand will do."""
+"""Number of training sequences; a thousand suffice for the embedded digits."""
 RATE, DUAL_RATE, BATCH, TEST, PEAK = 1e-4, 10.0, 32, 320, 255.0
 EPSILON = {"objective": 0.1, "residual": 0.1, "distance": 0.25}
-"""By what share each layer is to bring a merit down, in the mean."""
+"""The fraction by which each layer has to decrease a merit in the mean."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A network of :mod:`companion.pretrained` trained on: ``steps`` batches more, 0 for none.
+    """Further training of a network of :mod:`companion.pretrained` for ``steps`` batches.
 
-    ``merit``, one of MERITS, is what each layer is held to bring down; None leaves it free.
-    ``noise`` is added between the layers in training, as a share of the codes' root mean square.
-    Raises ConfigError on a merit that is none, or for a network without layers that solve.
+    ``merit``, one of MERITS, is the quantity in each layer's constraint; None for no constraint.
+    ``noise`` is added between the layers in training, relative to the codes' root mean square.
+    Raises ConfigError on an unknown merit, or for a network whose layers are not solver steps.
     """
 
     model: str = "reweighted-rnn"
@@ -51,7 +51,7 @@ class Trial:
 
     @property
     def way(self) -> str:
-        """Return the words of a legend for how it was trained on."""
+        """Return the label of the training method in a legend."""
         if not self.steps:
             return "as it was"
         return (self.merit or "free") + (f" + noise {self.noise:g}" if self.noise else "")
@@ -59,7 +59,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, how its training went (None without), and sequences that it never saw."""
+    """A network, its training history (None without training), and test sequences."""
 
     trial: Trial
     network: SequenceNetwork
@@ -69,12 +69,12 @@ class Trained:
 
 
 def train(trial: Trial) -> Trained:
-    r"""Train a network on, on the mean squared error, so that every layer descends if asked to.
+    r"""Train a network further on the mean squared error, with the constraint if ``merit`` is set.
 
     .. math:: \mathbb E\,M(h_t^{(l)}) \le (1 - \varepsilon)\,\mathbb E\,M(h_t^{(l-1)})
 
-    over frames and sequences, with M in units of its mean at layer 0 before the first step; so a
-    multiplier is a price in squared grey levels. Batches do not depend on ``merit``.
+    over frames and sequences, with M in units of its mean at layer 0 before the first step; a
+    multiplier is then in squared grey levels. Batches do not depend on ``merit``.
     Raises TrainingError if the loss is not finite.
     """
     with runtime.threads_for(1), runtime.flushed_denormals():
@@ -103,7 +103,7 @@ def train(trial: Trial) -> Trained:
 
 
 def side_by_side(trials: Sequence[Trial]) -> list[Trained]:
-    """Train trials on, one process a core."""
+    """Train the trials in parallel, one process per core."""
     return joblib.Parallel(n_jobs=-1)(joblib.delayed(train)(trial) for trial in trials)
 
 
@@ -114,7 +114,7 @@ def _merits(net, frames: Tensor, merit: str, disturb=None) -> tuple[Tensor, Tens
 
 
 def relative(share: float, draw: torch.Generator) -> Callable[[Tensor, int], Tensor]:
-    """Return what adds noise to codes, of so large a share of their root mean square."""
+    """Return a function that adds noise to codes, relative to their root mean square."""
     noise = descent_constraints.layer_noise(share, draw)
     return lambda h, l: h + rms(h).detach() * noise(torch.zeros_like(h), l)
 

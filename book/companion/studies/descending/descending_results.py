@@ -1,4 +1,4 @@
-"""The stored trials, their tests, and how those that were held stand to those left free."""
+"""The stored trials and tests, and comparisons of constrained and unconstrained training."""
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,11 @@ from companion.statistics import LEVEL, holm
 
 TRIALS, TESTS, BY_FRAME = "descending.csv", "descending_tests.csv", "descending_frames.csv"
 ALIKE = 0.05
-"""Decibels that make no difference."""
+"""Tolerance in dB for equal results."""
 
 
 def kept(name: str = TESTS) -> pd.DataFrame:
-    """Return a stored table; rows of tests and frames carry what their trial says of itself."""
+    """Return a stored table; rows of tests and frames include the fields of their trial."""
     table, trials = results.committed(name), results.committed(TRIALS)
     if name == TRIALS:
         return table
@@ -23,16 +23,16 @@ def kept(name: str = TESTS) -> pd.DataFrame:
 
 
 def outcomes(tests: pd.DataFrame, score: str = "psnr_authors") -> pd.DataFrame:
-    """Return the score of the last layer: a row a model, test, level and seed; a column a way."""
+    """Return the score of the last layer: rows model, test, level, seed; one column per method."""
     last = tests[tests["layer"] == tests.groupby("model")["layer"].transform("max")]
     return last.pivot_table(index=["model", "what", "level", "seed"], columns="way", values=score)
 
 
 def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFrame:
-    """Return how far one way is ahead of another, over seeds that both have: a row a case.
+    """Return the lead of one method over another on common seeds, one row per case.
 
-    ``low`` and ``high`` bound the mean of the paired differences with 95 % by Student's t, of which
-    ``p`` is the two-sided p-value; the verdict is that of :func:`decided` over these cases.
+    ``low`` and ``high`` are the 95 % interval of Student's t for the mean paired difference, and
+    ``p`` is its two-sided p-value; :func:`decided` gives the verdict over these cases.
 
     >>> index = pd.MultiIndex.from_product([["net"], ["noise"], [0.1], [0, 1, 2]])
     >>> table = pd.DataFrame({"held": [2.0, 2.1, 2.2], "free": [1.0, 1.1, 1.1]}, index)
@@ -49,10 +49,10 @@ def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFram
 
 
 def decided(cases: pd.DataFrame) -> pd.DataFrame:
-    """Return cases of :func:`against` as one family of tests, with a verdict each.
+    """Return cases of :func:`against` as one family of tests, with one verdict per case.
 
-    The verdict is "alike" where the 95 % interval lies within ALIKE dB of zero, else "better" or
-    "worse" where the p-value, corrected by Holm's method for the number of cases, is at most 5 %,
+    The verdict is "alike" if the 95 % interval lies within ALIKE dB of zero, else "better" or
+    "worse" if the p-value, corrected by Holm's method for the number of cases, is at most 5 %,
     else "undecided".
     """
     alike = (cases["low"] >= -ALIKE) & (cases["high"] <= ALIKE)
@@ -62,9 +62,9 @@ def decided(cases: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_the_mean(tests: pd.DataFrame, merit: str) -> pd.DataFrame:
-    """Return the mean of a merit in each layer over that in the layer before, undisturbed.
+    """Return the ratio of the mean merit of each layer to that of the previous layer, undisturbed.
 
-    A row a model, way and seed, a column a layer. Below 1 a layer descends in the mean.
+    One row per model, method and seed, one column per layer. A layer below 1 descends in the mean.
     """
     clean = tests[tests["what"] == "nothing"].dropna(subset=[merit])
     path = clean.pivot(index=["model", "way", "seed"], columns="layer", values=merit)

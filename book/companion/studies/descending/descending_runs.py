@@ -2,7 +2,7 @@
 
     python -m companion descending
 
-What is stored already is not done again.
+Stored results are not computed again.
 """
 
 import argparse
@@ -28,11 +28,11 @@ PLAN = (
     *(Trial(model, **way) for model in ("l1-l1-rnn", "sista-rnn") for way in _WAYS),
     *(Trial("reweighted-rnn", **way) for way in _NOISY),
 )
-"""What is stored, for each of SEEDS."""
+"""The stored trials, for each of SEEDS."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train what is not stored yet."""
+    """Train the trials that are not stored yet."""
     parser = argparse.ArgumentParser(
         prog="python -m companion descending", description=__doc__.splitlines()[0]
     )
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     left = [trial for trial in plan if result_store.key(asdict(trial)) not in known]
     work = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
     for row, tests, frames in work(joblib.delayed(_stored)(trial) for trial in left):
-        # The trial itself comes last: one whose tests are not written is done again.
+        # The trial is stored last: a trial without stored tests is repeated.
         result_store.merge(TESTS, tests)
         if frames:
             result_store.merge(BY_FRAME, frames)
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stored(trial: Trial) -> tuple[dict, list[dict], list[dict]]:
-    """Return a trial's row, those of its tests, and of the first seed those by frame."""
+    """Return the row of a trial, those of its tests, and for the first seed those of the frames."""
     where, start = result_store.origin(), time.perf_counter()
     name = {"trial": result_store.key(asdict(trial))}
     trained = train(trial)

@@ -1,4 +1,4 @@
-"""Descending constraints for sequences: what each layer makes of the problem of its frame."""
+"""Descending constraints for sequences: the progress of each layer on the problem of a frame."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,14 +15,14 @@ from unfolded.networks.sista import SistaRNN
 from unfolded.solvers import reweighted_step, sista_step
 
 MERITS = ("objective", "residual", "distance")
-"""What a layer may be asked to bring down."""
+"""Quantities that a layer can be constrained to decrease."""
 
 
 class _Frame(NamedTuple):
-    """The problem of one frame, and the steps that a network takes in it."""
+    """The problem of one frame, and the steps of a network on it."""
 
     link: Callable
-    """h_{t−1} -> what ties the frame to the one before it: ħ_t, or of SISTA-RNN F D h_{t−1}."""
+    """h_{t−1} -> the link to the previous frame: ħ_t, or F D h_{t−1} for SISTA-RNN."""
     start: Callable
     """link -> h_t^(0)."""
     layer: Callable
@@ -30,16 +30,16 @@ class _Frame(NamedTuple):
     step: Callable
     """(h, x, link) -> one step of the solver, with Z = I and the last g."""
     objective: Callable
-    """(h, x, link) -> (3), or of SISTA-RNN its own objective."""
+    """(h, x, link) -> (3), or the objective of SISTA-RNN."""
 
 
 def layers(
     net: UnfoldedNetwork, x: Tensor, disturb: Callable[[Tensor, int], Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
-    r"""Return :math:`h_t^{(0)}, \dots, h_t^{(d)}` of every frame, and what links it to the last.
+    r"""Return :math:`h_t^{(0)}, \dots, h_t^{(d)}` of every frame, and the link to the previous one.
 
-    The link is :math:`\hbar_t = G h_{t-1}^{(d)}`, and of SISTA-RNN the frame
-    :math:`F D h_{t-1}^{(d)}`. ``disturb(h, l)`` is what layer l + 1 reads instead of
+    The link is :math:`\hbar_t = G h_{t-1}^{(d)}`, or for SISTA-RNN the frame
+    :math:`F D h_{t-1}^{(d)}`. ``disturb(h, l)`` is the input of layer l + 1 instead of
     :math:`h_t^{(l)}`, 1 ≤ l < d.
     Shapes: x (batch, time, n); results (d + 1, batch, time, h) and (batch, time, h or n0).
 
@@ -64,11 +64,11 @@ def layers(
 
 
 def residual(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor:
-    r"""Return how far codes are from solving the problem of their frame, (3) with Z = I.
+    r"""Return the residual of codes in the problem of their frame, (3) with Z = I.
 
-    It is `descent_constraints.residual` of the step of Algorithm 1 with the last g, and of
-    SISTA-RNN that of SISTA, with all that the network has learned in it; 0 exactly at the
-    minimiser. The link counts as given, though it was learned too.
+    It is `descent_constraints.residual` of the step of Algorithm 1 with the last g, or of SISTA,
+    with all learned parameters; it is 0 exactly at the minimiser. The link is constant, although
+    its parameters were learned too.
     Shapes: h (…, batch, time, h), link and x as of :func:`layers`; result (…, batch, time). For
     :func:`companion.studies.descent_constraints.slack`, flatten batch and time.
     """
@@ -77,9 +77,9 @@ def residual(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor
 
 
 def objective(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor:
-    r"""Return (3) at codes v = Zh, with the last g: what the layers should bring down.
+    r"""Return (3) at codes v = Zh, with the last g: the objective of the layers.
 
-    Of SISTA-RNN: :math:`\tfrac12\|x - ADh\|^2 + \lambda_1\|h\|_1 + \tfrac{\lambda_2}2
+    For SISTA-RNN: :math:`\tfrac12\|x - ADh\|^2 + \lambda_1\|h\|_1 + \tfrac{\lambda_2}2
     \|Dh - FDh_{t-1}\|^2`. Shapes: as :func:`residual`. Units: a squared measurement's.
     """
     return _frame(net).objective(h, x, link)
@@ -105,10 +105,10 @@ def by_layer(
     peak: float,
     merits: tuple[str, ...] = ("objective", "residual"),
 ) -> pd.DataFrame:
-    """Return a row a layer: PSNR of its output, and its merits with the share that descends.
+    """Return one row per layer: PSNR of its output, its merits, and the share that descends.
 
     Merits are means over frames and sequences, in units of those of layer 0;
-    each share counts the frames in which the layer is no worse than the one before it.
+    each share counts the frames in which the layer is not worse than the previous layer.
     Shapes: frames (batch, time, n0), with values of 0 to ``peak``. Units: PSNR in dB, global.
     """
     x = net.measure(frames)

@@ -1,4 +1,4 @@
-"""What trained networks do when measurements, matrix, frames or layers are disturbed."""
+"""Trained networks under perturbed measurements, matrices, frames or layers."""
 
 from copy import deepcopy
 
@@ -22,15 +22,15 @@ DISTURBED = {
     "frames, to and fro": (39, 77),
     "noise between layers": (0.01, 0.03, 0.1, 0.3),
 }
-"""What a network meets in the test, and how much of it; noise and changes of A as a share of the
-root mean square of what they are added to."""
+"""The perturbations of the test and their levels; noise and changes of A are relative to the
+root mean square of the perturbed quantity."""
 
 
 def met(trained: Trained, what: str, level: float) -> tuple[Tensor, Tensor, SequenceNetwork]:
-    """Return the frames of a disturbance, what is measured of them, and the network to recover.
+    """Return the frames of a perturbation, their measurements, and the network for the recovery.
 
-    "Another matrix" measures with A + ΔA; "known" puts it into the network too, which only an
-    unfolded one allows: LSTM goes on with the A that it has. "Brighter" frames saturate at white.
+    "Another matrix" measures with A + ΔA; "known" sets it in the network too, which only an
+    unfolded network allows: LSTM keeps its A. "Brighter" frames saturate at white.
     Shapes: (TEST, time, n0), (TEST, time, n).
     """
     frames, net = trained.test, trained.network
@@ -52,7 +52,7 @@ def met(trained: Trained, what: str, level: float) -> tuple[Tensor, Tensor, Sequ
 
 
 def to_and_fro(frames: Tensor, count: int) -> Tensor:
-    """Play sequences forwards and backwards until there are ``count`` frames: (…, count, n0).
+    """Repeat sequences forwards and backwards up to ``count`` frames: (…, count, n0).
 
     >>> to_and_fro(torch.arange(3.0).reshape(1, 3, 1), 7).flatten().tolist()
     [0.0, 1.0, 2.0, 1.0, 0.0, 1.0, 2.0]
@@ -64,11 +64,11 @@ def to_and_fro(frames: Tensor, count: int) -> Tensor:
 @runtime.threads_for(1)
 @torch.no_grad()
 def judged(trained: Trained) -> pd.DataFrame:
-    """Return one row a disturbance and level, and undisturbed one a layer, over the test frames.
+    """Return one row per perturbation and level, and one per layer without perturbation.
 
-    ``psnr_*`` in dB by three averagings, of longer sequences without the frames of the trained
-    length; the merits are means over frames, and ``…_descends`` the share of frames in which the
-    layer is no worse than the one before it. LSTM has no such layers: there they are missing.
+    ``psnr_*`` in dB for three averagings on the test frames; longer sequences without the frames
+    of the trained length. Merits are means over frames, and ``…_descends`` the share of frames in
+    which the layer is not worse than the previous one. LSTM has no such layers and no merits.
     """
     rows, unfolded = [], networks.unfolded(trained.trial.model)
     for what, level in ((what, level) for what, levels in DISTURBED.items() for level in levels):
@@ -104,7 +104,7 @@ def judged(trained: Trained) -> pd.DataFrame:
 @runtime.threads_for(1)
 @torch.no_grad()
 def by_frame(trained: Trained) -> pd.DataFrame:
-    """Return the mean objective of the test sequences, a row a frame and layer."""
+    """Return the mean objective of the test sequences, one row per frame and layer."""
     net, x = trained.network, trained.network.measure(trained.test)
     values = objective(net, *layers(net, x), x).mean(1)
     rows = ((t + 1, l, v) for l, path in enumerate(values.tolist()) for t, v in enumerate(path))

@@ -1,4 +1,4 @@
-"""GLOW-Prox: inpainting by a network whose proximal step is taken in the latent space of a flow."""
+"""GLOW-Prox: inpainting by a network with proximal steps in the latent space of a flow."""
 
 import warnings
 
@@ -15,11 +15,11 @@ SIDE = 16
 class Flow(nn.Module):
     r"""A small Glow of two scales: a bijection :math:`z = G(x)` of images and latent tensors.
 
-    Each scale trades four pixels for four channels, then mixes the channels in ``blocks`` steps
-    of actnorm, invertible 1×1 convolution and affine coupling (normflows). Nothing is split off:
-    all of z is one tensor, and all of it can be shrunk.
+    Each scale converts 2×2 pixels to four channels, then mixes the channels in ``blocks`` steps
+    of actnorm, invertible 1×1 convolution and affine coupling (normflows). No channels are split
+    off: z is one tensor, which can be shrunk as a whole.
     Shapes: x (batch, 1, side, side), z (batch, 16, side/4, side/4). Units: those of the pixels.
-    The first batch that passes sets the actnorms. Source: Kingma and Dhariwal, Glow.
+    The first batch initialises the actnorms. Source: Kingma and Dhariwal, Glow.
 
     >>> flow = Flow(blocks=1, hidden=8)
     >>> x = torch.rand(5, 1, 16, 16)
@@ -31,7 +31,7 @@ class Flow(nn.Module):
         super().__init__()
         steps = []
         with warnings.catch_warnings():
-            # normflows draws its 1x1 convolutions with torch.lu, which torch is about to rename.
+            # normflows uses torch.lu for its 1x1 convolutions, which torch has deprecated.
             warnings.filterwarnings("ignore", "torch.lu is deprecated", UserWarning)
             for channels in (4, 16):
                 steps.append(normflows.flows.Squeeze())
@@ -54,16 +54,16 @@ class Flow(nn.Module):
 
 
 class GlowProx(nn.Module):
-    r"""Unfolded proximal gradient for inpainting, with a flow per layer.
+    r"""Unfolded proximal gradient for inpainting, with one flow per layer.
 
     .. math:: r_l = x_{l-1} + \mu_l A^\top (y - A x_{l-1}), \qquad
         x_l = G_l^{-1}\!\left(\frac{G_l(r_l)}{1 + \lambda_l}\right), \qquad x_0 = y
 
-    with A the mask on the diagonal. The first step descends ½‖y − A x‖², the second is the
-    proximal operator of (λ/2)‖z‖², the negative logarithm of the flow's normal density, taken in
+    with A the diagonal mask. The first step descends ½‖y − A x‖², the second is the
+    proximal operator of (λ/2)‖z‖², the negative logarithm of the flow's normal density, in
     the latent space. μ, λ > 0 as exponentials of free numbers.
     Shapes: y (batch, 1, side, side) with zeros in the hole, mask (side, side) or broadcastable.
-    Units: those of the pixels. Raises ConfigError for a mask that is not of zeros and ones.
+    Units: those of the pixels. Raises ConfigError for a mask with entries other than zero and one.
     Source: Hadou, NaderiAlizadeh, Ribeiro, their inpainting experiment.
 
     >>> net = GlowProx(layers=2, blocks=1, hidden=8)
@@ -81,7 +81,7 @@ class GlowProx(nn.Module):
         self.log_lambda = nn.Parameter(torch.full((layers,), -2.0))
 
     def forward(self, y: Tensor, mask: Tensor, noise=None) -> list[Tensor]:
-        """Return x_1, …, x_L; ``noise(x, l)``, if given, changes what layer l hands on, l < L."""
+        """Return x_1, …, x_L; ``noise(x, l)``, if given, perturbs the output of layer l, l < L."""
         if not bool(((mask == 0) | (mask == 1)).all()):
             found = f"values from {mask.min():g} to {mask.max():g}"
             raise ConfigError(complain("a mask of zeros and ones", found, "use hole(side)"))
@@ -95,14 +95,14 @@ class GlowProx(nn.Module):
         return layers
 
     def data_step(self, x: Tensor, y: Tensor, mask: Tensor, layer: int) -> Tensor:
-        """Return r_l, a step down ½‖y − A x‖²: only pixels outside the hole are told of y."""
+        """Return r_l, a step down ½‖y − A x‖²: y affects only the pixels outside the hole."""
         return x + self.log_mu[layer - 1].exp() * mask * (y - mask * x)
 
 
 def hole(side: int, *, right: int = 0) -> Tensor:
-    """Return the mask of an image with a square hole of that side in its middle, or to the right.
+    """Return the mask of an image with a square hole in the centre, shifted by ``right`` pixels.
 
-    Shapes: (16, 16), one where a pixel is seen. Raises ConfigError if the hole leaves the image.
+    Shapes: (16, 16), one for an observed pixel. Raises ConfigError if the hole leaves the image.
 
     >>> int(hole(6).sum()) == 16 * 16 - 6 * 6
     True
@@ -119,7 +119,7 @@ def hole(side: int, *, right: int = 0) -> Tensor:
 def small_digits(source: str = "digits") -> Tensor:
     """Return the digits of a source at 16×16 pixels, from 0 to 1.
 
-    Each 28×28 image is halved by the mean of 2×2 pixels and set in the middle of zeros.
+    Each 28×28 image is averaged over 2×2 pixels and centred in zeros.
     Shapes: (count, 1, 16, 16). Raises DataError as :mod:`unfolded.data.datasets` does.
 
     >>> small_digits().shape

@@ -1,4 +1,4 @@
-"""Inpainting with GLOW-Prox, plain or under descending constraints: train, disturb, compare."""
+"""Inpainting with GLOW-Prox, plain or under descending constraints: train, perturb, compare."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from unfolded.seeds import derive
 
 HOLE, BATCH, RATE, DUAL_RATE = 6, 64, 2e-3, 0.1
 TRAIN, TEST = 1297, 500
-"""Digits to train on and to judge by; of a larger source the first TRAIN + TEST shuffled ones."""
+"""Training and test digits; from a larger source, the first TRAIN + TEST shuffled digits."""
 
 DISTURBED = {
     "nothing": (0.0,),
@@ -29,14 +29,14 @@ DISTURBED = {
     "the hole moved, pixels": (1, 2, 4),
     "a larger hole, side": (7, 8),
 }
-"""What a network meets in the test, and how much of it; noise in units of the white level."""
+"""The perturbations of the test and their levels; noise in units of the white level."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training: without constraint where ``epsilon`` is None.
+    """One training: without constraint if ``epsilon`` is None.
 
-    ``noise`` is what disturbs the layers in training, fading towards the last one.
+    ``noise`` is the layer noise in training, which fades towards the last layer.
     """
 
     epsilon: float | None = None
@@ -47,14 +47,14 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Return the words of a legend."""
+        """Return the label in a legend."""
         kind = "plain" if self.epsilon is None else f"descending, ε = {self.epsilon:g}"
         return kind + (f", noise {self.noise:g}" if self.noise else "")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, how its training went, and the digits that it never saw."""
+    """A network, its training history, and test digits."""
 
     trial: Trial
     network: GlowProx
@@ -63,7 +63,7 @@ class Trained:
 
 
 def digits(source: str, seed: int) -> tuple[Tensor, Tensor]:
-    """Return digits to train on and to test with: (TRAIN, 1, 16, 16), (TEST, 1, 16, 16)."""
+    """Return training and test digits: (TRAIN, 1, 16, 16), (TEST, 1, 16, 16)."""
     images = small_digits(source)
     order = torch.Generator().manual_seed(derive(seed, "inpainting", "digits"))
     drawn = images[torch.randperm(len(images), generator=order)[: TRAIN + TEST]]
@@ -76,11 +76,11 @@ def distances(layers: list[Tensor], truth: Tensor) -> Tensor:
 
 
 def train(trial: Trial) -> Trained:
-    r"""Train a network on ‖x_L − s‖² so that, asked to, every layer comes closer to the image s.
+    r"""Train a network on ‖x_L − s‖², optionally such that each layer reduces the distance to s.
 
-    The constraint is the distance form of the public code's, as a difference of expectations:
+    The constraint is the distance form of the public code, as a difference of expectations:
     :math:`\mathbb E\|x_l - s\| \le (1 - \varepsilon)\,\mathbb E\|x_{l-1} - s\|`. Digits, batches
-    and start do not depend on ``epsilon``. Raises TrainingError if the loss is not finite.
+    and initialisation do not depend on ``epsilon``. Raises TrainingError on a non-finite loss.
     """
     with runtime.threads_for(1), runtime.flushed_denormals():
         images, test = digits(trial.source, trial.seed)
@@ -93,8 +93,8 @@ def train(trial: Trial) -> Trained:
             else None
         )
         with torch.no_grad():
-            # The first batch sets the scale of the flows; a little noise, for some pixels are
-            # black in all digits.
+            # The first batch initialises the scale of the flows; noise is added because some
+            # pixels are black in all digits.
             first = images[:256] * mask
             network(first + 0.02 * torch.randn(first.shape, generator=order), mask)
 
@@ -117,7 +117,7 @@ def train(trial: Trial) -> Trained:
 
 
 def recovered(trained: Trained, what: str = "nothing", level: float = 0.0) -> list[Tensor]:
-    """Return x_0, …, x_L of the test digits under one of DISTURBED: L + 1 of (TEST, 1, 16, 16)."""
+    """Return x_0, …, x_L of the test digits for one of DISTURBED: L + 1 of (TEST, 1, 16, 16)."""
     noise = torch.Generator().manual_seed(derive(trained.trial.seed, "inpainting", what, level))
     mask, seen, disturb = hole(HOLE), trained.test, None
     if what == "noise on what is seen":
@@ -133,10 +133,10 @@ def recovered(trained: Trained, what: str = "nothing", level: float = 0.0) -> li
 
 @runtime.threads_for(1)
 def judged(trained: Trained) -> pd.DataFrame:
-    """Return one row a disturbance, level and layer, over the test digits.
+    """Return one row per perturbation, level and layer, over the test digits.
 
-    ``psnr`` is the mean over images of 10 log₁₀(1/mean squared error), in dB, of all pixels;
-    ``distance`` the mean of ‖x_l − s‖; ``descending`` the share of images whose layer came closer.
+    ``psnr`` is the mean over images of 10 log₁₀(1/mean squared error), in dB, over all pixels;
+    ``distance`` the mean of ‖x_l − s‖; ``descending`` the share of images with a closer output.
     """
     rows, told = [], asdict(trained.trial)
     for what, levels in DISTURBED.items():
@@ -152,14 +152,14 @@ def judged(trained: Trained) -> pd.DataFrame:
 
 
 def mean_fill(trained: Trained) -> Tensor:
-    """Return the test digits with the hole filled by the mean of the training digits."""
+    """Return the test digits with the hole filled by the mean training digit."""
     images, _ = digits(trained.trial.source, trained.trial.seed)
     mask = hole(HOLE)
     return trained.test * mask + images.mean(0) * (1 - mask)
 
 
 def side_by_side(trials: list[Trial]) -> list[Trained]:
-    """Train the trials, one process a core."""
+    """Train the trials in parallel, one process per core."""
     return joblib.Parallel(n_jobs=min(len(trials), os.cpu_count() or 1))(
         joblib.delayed(train)(trial) for trial in trials
     )
@@ -173,13 +173,13 @@ PLAN = (
     Trial(noise=1 / 16),
     Trial(0.2, noise=1 / 16),
 )
-"""What is stored, at STEPS steps and for SEEDS; a noise of 1/16 a pixel has length 1 a picture,
-as in the public code."""
+"""The stored trials, with STEPS steps and for SEEDS; noise of 1/16 per pixel has norm 1 per
+image, as in the public code."""
 STEPS, SEEDS = 1000, (0, 1, 2)
 
 
 def kept() -> pd.DataFrame:
-    """Return the stored rows of :func:`judged`, with the words of a legend as ``network``."""
+    """Return the stored rows of :func:`judged`, with the legend label as ``network``."""
     table = results.committed(STORED)
     trials = (
         table[["epsilon", "noise"]].astype(object).where(table[["epsilon", "noise"]].notna(), None)
@@ -189,7 +189,7 @@ def kept() -> pd.DataFrame:
 
 
 def against_plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Return how far descending networks (ε = 0.2) are ahead of plain ones, as `against` does."""
+    """Return the lead of descending networks (ε = 0.2) over plain ones, as in `against`."""
     last = table.query("layer == layer.max()")
     reached = last.pivot_table(index=["what", "level", "seed"], columns="network", values="psnr")
     reached = pd.concat({"glow-prox": reached}, names=["model"])
@@ -197,7 +197,7 @@ def against_plain(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train what is not stored yet."""
+    """Train the trials that are not stored yet."""
     description = "Train GLOW-Prox for inpainting and store its tests in data/results/."
     parser = argparse.ArgumentParser("python -m companion inpainting", description=description)
     parser.parse_args(arguments)

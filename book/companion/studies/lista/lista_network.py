@@ -1,4 +1,4 @@
-"""LISTA: ISTA unrolled for single signals. It recovers no sequences, so no registry lists it."""
+"""LISTA: unrolled ISTA for single signals. It is not in the registry of sequence networks."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ _STD = 0.01
 def lista_step(y: Tensor, x: Tensor, *, W: Tensor, U: Tensor, gamma: Tensor) -> Tensor:
     r"""Compute one layer, :math:`\mathrm{soft}_\gamma(W y + U x)`.
 
-    With :func:`ista_weights` it is :func:`unfolded.solvers.ista_step`, multiplied out.
+    With :func:`ista_weights` it is :func:`unfolded.solvers.ista_step` in expanded form.
     Shapes: y (batch, h), x (batch, n), W (h, h), U (h, n), gamma (h,). Source: §1 of the paper.
     """
     return shrink(y @ W.T + x @ U.T, gamma)
@@ -24,7 +24,7 @@ def lista_step(y: Tensor, x: Tensor, *, W: Tensor, U: Tensor, gamma: Tensor) -> 
 
 def ista_weights(M: Tensor, *, c, lambda1) -> tuple[Tensor, Tensor, Tensor]:
     r"""Return :math:`W = I - \tfrac1c M^\top M`, :math:`U = \tfrac1c M^\top` and
-    :math:`\gamma = \lambda_1/c`, with which a layer is a step of ISTA; M = AD (n, h).
+    :math:`\gamma = \lambda_1/c`, for which a layer is a step of ISTA; M = AD (n, h).
 
     >>> W, U, gamma = ista_weights(torch.eye(2), c=2.0, lambda1=0.5)
     >>> W.tolist(), gamma.tolist()
@@ -37,14 +37,14 @@ def ista_weights(M: Tensor, *, c, lambda1) -> tuple[Tensor, Tensor, Tensor]:
 class LISTA(nn.Module):
     r"""Layers :math:`y_l = \mathrm{soft}_{\gamma_l}(W_l y_{l-1} + U_l x)`, :math:`y_0 = 0`.
 
-    ``start="ista"`` takes the weights of ISTA, so that the untrained network is ISTA; "random"
-    draws W and U from N(0, 0.01²), as the code of Hadou et al. does, and begins with thresholds of
-    0.01, where theirs are drawn like W and may be negative. ``tied`` layers share their weights,
-    as in the first LISTA. Thresholds are held positive by ``positivity``, as in
+    ``start="ista"`` uses the weights of ISTA, so that the untrained network is ISTA; "random"
+    draws W and U from N(0, 0.01²), as in the code of Hadou et al., with initial thresholds of
+    0.01, while that code draws thresholds like W, possibly negative. ``tied`` layers share weights,
+    as in the first LISTA. ``positivity`` keeps thresholds positive, as in
     :mod:`unfolded.networks.positivity`.
-    Shapes: M (n, h), x (batch, n), codes (batch, h). ``c=None`` takes :math:`\|M\|_2^2`.
-    Raises ConfigError on an unknown start, an impossible depth, λ1 ≤ 0, or input that does not fit.
-    Source: Gregor and LeCun (2010); §1 of the paper recalls it with weights for each layer.
+    Shapes: M (n, h), x (batch, n), codes (batch, h). ``c=None`` uses :math:`\|M\|_2^2`.
+    Raises ConfigError on an unknown start, an invalid depth, λ1 ≤ 0, or inconsistent input.
+    Source: Gregor and LeCun (2010); §1 of the paper states it with separate weights per layer.
 
     >>> net = LISTA(torch.eye(3), lambda1=0.25, depth=2)
     >>> net(torch.ones(1, 3)).tolist()
@@ -87,7 +87,7 @@ class LISTA(nn.Module):
 
     @property
     def gamma(self) -> Tensor:
-        """The effective thresholds, (depth, h) or, tied, (1, h)."""
+        """The effective thresholds, (depth, h), or (1, h) if tied."""
         return from_raw(self.raw["gamma"], self.positivity)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class LISTA(nn.Module):
     def layers(
         self, x: Tensor, disturb: Callable[[Tensor, int], Tensor] | None = None
     ) -> list[Tensor]:
-        """Return y_0 … y_L; layer l + 1 reads ``disturb(y_l, l)`` instead of y_l, 1 ≤ l < L."""
+        """Return y_0 … y_L; the input of layer l + 1 is ``disturb(y_l, l)``, 1 ≤ l < L."""
         n, h = self.U.shape[-1], self.U.shape[-2]
         if x.ndim != 2 or x.shape[1] != n or x.dtype != self.U.dtype:
             got = f"{x.dtype} of shape {tuple(x.shape)}"

@@ -1,4 +1,4 @@
-"""What became of each layer of trained networks on a problem of sparse coding."""
+"""Layer-wise results of trained networks on a sparse coding problem."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ from unfolded.seeds import derive
 
 
 def paths(trained: Mapping, problem: Problem, merit: str) -> dict[str, np.ndarray]:
-    """Return the mean merit of every layer, a row a seed: name -> (seeds, L + 1)."""
+    """Return the mean merit of every layer, one row per seed: name -> (seeds, L + 1)."""
     return {
         name: np.stack([problem.merit(merit, one.layers(problem)).mean(1).numpy() for one in ones])
         for name, ones in trained.items()
@@ -25,7 +25,7 @@ def paths(trained: Mapping, problem: Problem, merit: str) -> dict[str, np.ndarra
 def under_noise(trained: Mapping, problem: Problem, sigmas: Sequence[float]) -> dict:
     """Return the relative distance of y_L to y* under layer noise: name -> (seeds, sigmas).
 
-    The same noise for every network, of σ in units of :func:`scale`; the distance is
+    All networks have the same noise, with σ in units of :func:`scale`; the distance is
     E‖y_L − y*‖ over E‖y*‖.
     """
     noises = [torch.Generator().manual_seed(derive(0, "test noise")) for _ in sigmas]
@@ -48,11 +48,11 @@ def relative(problem: Problem, y: Tensor) -> float:
 
 
 def summary(trained: Mapping, problem: Problem) -> pd.DataFrame:
-    """Return a row a method: how near the last layer comes, and which layers descend.
+    """Return one row per method: distance of the last layer, and which layers descend.
 
     Distances and objectives are relative to those of y*, with half the 95 % interval over seeds;
     "in the mean" counts layers with E‖y_l − y*‖ ≤ (1 − ε) E‖y_{l−1} − y*‖, the mean over seeds;
-    "per sample" the share of layers and samples that come nearer at all.
+    "per sample" is the share of layers and samples with any decrease of the distance.
     """
     best = problem.objective(problem.codes).mean()
     rows = []
@@ -72,11 +72,11 @@ def summary(trained: Mapping, problem: Problem) -> pd.DataFrame:
 
 
 def both_sides(one: Trained, problem: Problem, merit: str) -> pd.DataFrame:
-    r"""Return, layer by layer, the mean merit on fresh signals and what bounds it.
+    r"""Return, for each layer, the mean merit on new signals and its bound.
 
-    The first half of the signals certifies: each slack is raised to the end of its one-sided
-    interval at level 0.05/L (normal approximation), so that all L hold together at 0.95. The
-    second half measures the left side and the start.
+    The first half of the signals certifies: each slack is replaced by the end of its one-sided
+    interval at level 0.05/L (normal approximation), so that all L hold jointly at 0.95. The
+    second half estimates the left side and the initial merit.
     """
     values = problem.merit(merit, one.layers(problem)).double()
     half = values.shape[1] // 2
@@ -90,9 +90,9 @@ def both_sides(one: Trained, problem: Problem, merit: str) -> pd.DataFrame:
 
 
 def under_inputs(trained: Mapping, problems: Mapping[str, Problem]) -> pd.DataFrame:
-    """Return the relative distance of y_L to the optimum of each problem, a row a method.
+    """Return the relative distance of y_L to the optimum of each problem, one row per method.
 
-    A value is the mean over seeds, with half its 95 % interval where there are several.
+    A value is the mean over seeds, with half its 95 % interval for several seeds.
     """
     rows = []
     for name, ones in trained.items():
@@ -107,10 +107,10 @@ def under_inputs(trained: Mapping, problems: Mapping[str, Problem]) -> pd.DataFr
 
 
 def counted(one: Trained, problem: Problem, sigma: float) -> dict[str, float]:
-    """Return in how many samples and layers a network "descends" under noise, by three counts.
+    """Return the share of samples and layers that "descend" under noise, by three criteria.
 
-    Nearer to y* than the layer before; nearer than what the layer read, which the noise had moved
-    away; and the count of the public code, farther by less than a factor 2 (1 − ε) than that.
+    Closer to y* than the previous layer; closer than the noisy input of the layer; and the
+    criterion of the public code: distance below 2 (1 − ε) times that of the noisy input.
     """
     add = descent_constraints.layer_noise(sigma * scale(problem), torch.Generator().manual_seed(0))
     read = []

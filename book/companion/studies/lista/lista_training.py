@@ -1,4 +1,4 @@
-"""LISTA trained in several ways on one problem of sparse coding."""
+"""LISTA trained by several methods on one sparse coding problem."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +20,10 @@ BATCH, _RATE, _DUAL_RATE = 64, 2e-3, 0.3
 
 @dataclass(frozen=True)
 class Method:
-    """How a network is trained: from which start, under which constraint, with which noise.
+    """A training method: initialisation, constraint and noise.
 
     ``noise`` is the σ of a fading `descent_constraints.layer_noise`, in units of the root mean
-    square of y*. ``layerwise``: each layer has its own loss, and no gradient passes between layers.
+    square of y*. ``layerwise``: each layer has a separate loss, without gradients between layers.
     """
 
     start: str = "ista"
@@ -43,12 +43,12 @@ METHODS = {
     "random: distance": Method(start="random", constraint="distance"),
     "random: distance + noise": Method(start="random", constraint="distance", noise=0.2),
 }
-"""The trained networks of the page, by name; those from a random start say so."""
+"""The training methods of the page, by name; names include a random initialisation."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network and how its training went, None for the untrained one."""
+    """A network and its training history, None for the untrained network."""
 
     net: LISTA
     history: descent_constraints.History | None = None
@@ -61,15 +61,15 @@ class Trained:
 
 
 def untrained(problem: Problem) -> Trained:
-    """Return ISTA as a network."""
+    """Return untrained LISTA, which is ISTA."""
     return Trained(LISTA(problem.D, lambda1=problem.lambda1, c=problem.c, depth=DEPTH))
 
 
 def train(method: Method, problem: Problem, *, seed: int, steps: int) -> Trained:
-    r"""Train LISTA on :math:`\tfrac12\mathbb E\|y_L - y^*\|_2^2`, under a constraint or not.
+    r"""Train LISTA on :math:`\tfrac12\mathbb E\|y_L - y^*\|_2^2`, with or without a constraint.
 
-    The constraint's merit is counted in units of its mean at :math:`y_0 = 0`. Batches depend on
-    the seed alone, so methods are paired.
+    The constraint uses the merit in units of its mean at :math:`y_0 = 0`. Batches depend only on
+    the seed, so methods are paired.
     """
     net = LISTA(problem.D, lambda1=problem.lambda1, c=problem.c, depth=DEPTH, start=method.start,
                 seed=derive(seed, "start"))  # fmt: skip
@@ -99,9 +99,9 @@ def train(method: Method, problem: Problem, *, seed: int, steps: int) -> Trained
 def train_all(
     problem: Problem, *, seeds: Sequence[int], steps: int, methods: Mapping[str, Method] = METHODS
 ) -> dict[str, list[Trained]]:
-    """Train by each method once a seed, one process a core; "ISTA" is the untrained network.
+    """Train with each method once per seed, one process per core; "ISTA" is the untrained network.
 
-    In float32, so the networks are for ``problem.to(torch.float32)``.
+    The precision is float32, so the networks need ``problem.to(torch.float32)``.
     """
     problem = problem.to(torch.float32)
     each = [(name, seed) for seed in seeds for name in methods]
@@ -115,7 +115,7 @@ def train_all(
 
 
 def scale(problem: Problem) -> float:
-    """Return the root mean square of the entries of y*, the unit of layer noise."""
+    """Return the root mean square of the entries of y*, which is the unit of layer noise."""
     return problem.codes.square().mean().sqrt().item()
 
 

@@ -1,4 +1,4 @@
-"""Sparse coding of image patches: the problem, and its optima solved to a certificate."""
+"""Sparse coding of image patches: the problem, and its optima with a certificate."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,7 +40,7 @@ class Problem:
         return replace(self, **{name: getattr(self, name).to(dtype) for name in names})
 
     def only(self, i: Tensor) -> "Problem":
-        """Return the problem of the signals i."""
+        """Return the problem restricted to the signals i."""
         names = ("x", "codes", "certificate")
         return replace(self, **{name: getattr(self, name)[i] for name in names})
 
@@ -48,7 +48,7 @@ class Problem:
         r"""Return a merit of MERITS at codes (…, count, h): (…, count).
 
         "distance" :math:`\|y-y^*\|`; "residual", that of the proximal-gradient step; "gradient",
-        that of the smooth part, which does not vanish at :math:`y^*`; "objective"
+        that of the smooth part, which is not zero at :math:`y^*`; "objective"
         :math:`f(y)-f(y^*)`.
         """
         shared = {"x": self.x, "M": self.D, "c": self.c}
@@ -68,9 +68,9 @@ class Problem:
         return (self.x - y @ self.D.T).square().sum(-1) / 2 + self.lambda1 * y.abs().sum(-1)
 
     def unique(self) -> Tensor:
-        r"""Return for each signal whether its minimiser is proved to be the only one: (count,).
+        r"""Return for each signal whether its minimiser is proved to be unique: (count,).
 
-        It is if the atoms with :math:`|D_i^\top(x - Dy^*)| = \lambda_1` (here up to 1e-5) are
+        This holds if the atoms with :math:`|D_i^\top(x - Dy^*)| = \lambda_1` (here up to 1e-5) are
         linearly independent. Source: Tibshirani (2013), Lemma 2.
         """
         slope = ((self.x - self.codes @ self.D.T) @ self.D).abs()
@@ -81,9 +81,9 @@ class Problem:
 
 
 def solve(x: Tensor, D: Tensor, lambda1: float, *, tolerance: float = 1e-6) -> Problem:
-    """Solve the problem of each signal by FISTA, on and on until its certificate is small.
+    """Solve the problem of each signal by FISTA until its certificate is below the tolerance.
 
-    Shapes: x (count, n0), D (n0, h). Raises DataError where no certificate comes below
+    Shapes: x (count, n0), D (n0, h). Raises DataError if a certificate stays above
     ``tolerance``, ConfigError on bad input.
 
     >>> solve(torch.tensor([[1.0, 0.1]]), torch.eye(2), 0.25).codes
@@ -106,9 +106,9 @@ def solve(x: Tensor, D: Tensor, lambda1: float, *, tolerance: float = 1e-6) -> P
 
 
 def truncated(problem: Problem, iterations: int = 3000) -> Tensor:
-    r"""Return the codes that the public code of Hadou et al. takes for optima: (count, h).
+    r"""Return the codes that the public code of Hadou et al. uses as optima: (count, h).
 
-    They are ISTA's after so many iterations, with the step :math:`1/(1.1\,\|D\|_F^2)`.
+    They are the codes of ISTA after ``iterations`` steps of size :math:`1/(1.1\,\|D\|_F^2)`.
     """
     identity, c = torch.eye(len(problem.D), dtype=problem.D.dtype), 1.1 * problem.D.square().sum()
     options = {"lambda1": problem.lambda1, "c": c, "iterations": iterations}
@@ -117,7 +117,7 @@ def truncated(problem: Problem, iterations: int = 3000) -> Tensor:
 
 
 def draw(count: int, part: str, *, side: int = 8) -> Tensor:
-    """Draw patches of free pictures, grey values 0..1; no picture serves two parts of FREE.
+    """Draw patches of free images, grey values 0..1; the parts of FREE share no image.
 
     Returns float64 (count, side²). Raises ConfigError for an unknown part or too many patches.
 
@@ -134,6 +134,6 @@ def draw(count: int, part: str, *, side: int = 8) -> Tensor:
 
 
 def usual(count: int, part: str) -> Problem:
-    """Return the problem of the page: patches of 8x8, a cosine dictionary of 100 atoms."""
+    """Return the problem of the page: patches of 8x8, a cosine dictionary with 100 atoms."""
     D = overcomplete_dct(64, 100, dtype=torch.float64)
     return solve(draw(count, part), D, lambda1=0.05)

@@ -1,4 +1,4 @@
-"""What a trained SISTA-RNN says of columns, and how trainings stand to each other."""
+"""Analysis of a trained SISTA-RNN as a model of columns, and comparison of trainings."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,13 +15,13 @@ from companion.studies.sista_images.image_training import Training
 
 
 def trained(trainings: Iterable[Training]) -> pd.DataFrame:
-    """Return trainings as the rows of a table, their names first, the best picture on top."""
+    """Return trainings as rows of a table with their names, the highest PSNR first."""
     rows = [{"name": one.trial.name} | image_results.row(one) for one in trainings]
     return _ordered(pd.DataFrame(rows))
 
 
 def stored(source: str = "caltech") -> pd.DataFrame:
-    """Return the stored trainings on a source with the first seed, of each the longest."""
+    """Return the longest stored trainings on a source with the first seed."""
     table = image_results.kept(image_results.RUNS, source)
     table = table[table["seed"] == table["seed"].min()]
     named = table.assign(name=[trial.name for trial in image_results.trials_of(table)])
@@ -36,7 +36,7 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def curves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the stored curves of the finished trainings of a table, by their names."""
+    """Return the stored curves of the finished trainings of a table, by name."""
     known = dict(tuple(image_results.kept(image_results.CURVES).groupby("trial")))
     done = table[table["status"] == "done"]
     return {name: known[trial] for name, trial in zip(done["name"], done["trial"], strict=True)}
@@ -55,7 +55,7 @@ def reached(curve: pd.DataFrame, level: float) -> dict[str, float]:
 
 
 def times(paths: Mapping[str, pd.DataFrame], levels: Mapping[str, float]) -> pd.DataFrame:
-    """Return updates and seconds to each level of the validation error, a row a training."""
+    """Return updates and seconds to each level of the validation error, one row per training."""
     found = {
         name: {
             (what, label): value
@@ -68,15 +68,15 @@ def times(paths: Mapping[str, pd.DataFrame], levels: Mapping[str, float]) -> pd.
 
 
 def levels(paths: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    """Return 1/2 to 1/5 of the error of an untrained LSTM, which knows the mean of all pixels."""
+    """Return 1/2 to 1/5 of the error of an untrained LSTM, which outputs the mean of all pixels."""
     untrained = max(path["validation_mse"].iloc[0] for path in paths.values())
     return {f"1/{k}": untrained / k for k in (2, 3, 4, 5)}
 
 
 def rivals(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Return the best finished SISTA-RNN with the public start, and the best LSTM.
+    """Return the best finished SISTA-RNN with the public initialisation, and the best LSTM.
 
-    The best is the one with the least validation error: the test pictures select nothing.
+    The best network has the lowest validation error: the test images are not used for selection.
     """
     done = table[table["status"].eq("done")].sort_values("validation_mse", kind="stable")
     public = done["model"].eq("sista-rnn") & ~done["estimated"] & done["lambda2"].eq(1)
@@ -84,7 +84,7 @@ def rivals(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
 
 def lead(table: pd.DataFrame, ours: str, theirs: str) -> Difference:
-    """Return how many dB a stored training is ahead of another, paired over the test pictures."""
+    """Return the lead in dB of a stored training over another, paired over the test images."""
     trials = table.set_index("name")["trial"]
     errors = image_results.kept(image_results.PICTURES).pivot(
         index="trial", columns="picture", values="mse"
@@ -103,13 +103,13 @@ def diagonals(F: Tensor, span: int = 8) -> dict[int, float]:
 
 @torch.no_grad()
 def readings(symbols: dict[str, Tensor], on: Task) -> dict[str, float]:
-    r"""Read the parameters of a SISTA-RNN as those of its statistical model.
+    r"""Interpret the parameters of a SISTA-RNN as those of its statistical model.
 
     With :math:`p(h_t \mid h_{t-1}) \propto \exp(-\nu_1\|h_t\|_1 - \tfrac{\nu_2}2 \|D h_t -
     F D h_{t-1}\|_2^2)` and white noise, :math:`\lambda_1/\lambda_2 = \nu_1/\nu_2`. A gradient step
     1/α is safe up to α = L and stable up to α = L/2, with the Lipschitz constant
     :math:`L = \|D^\top(A^\top A + \lambda_2 I) D\|_2`. The error of F is that of predicting a test
-    column from the one before, in squared grey levels.
+    column from the previous column, in squared grey levels.
     """
     A, D, F, c = (symbols[name] for name in ("A", "D", "F", "c"))
     lambda1, lambda2 = symbols["lambda1"], symbols["lambda2"]
@@ -130,10 +130,10 @@ def readings(symbols: dict[str, Tensor], on: Task) -> dict[str, float]:
 
 
 def moments(on: Task, F: Tensor) -> dict[str, float]:
-    r"""Return what the training columns themselves say of the same numbers, for a given F.
+    r"""Return estimates of the same numbers from the training columns, for a given F.
 
-    Each factor of the prior taken by itself, :math:`\hat\nu_1 = 1/\overline{|h|}` (Laplace) and
-    :math:`\hat\nu_2 = 1/\overline{v^2}` (Gauss): of the product they are rough estimates only.
+    Each factor of the prior is estimated separately, :math:`\hat\nu_1 = 1/\overline{|h|}` (Laplace)
+    and :math:`\hat\nu_2 = 1/\overline{v^2}` (Gauss): for the product they are rough estimates.
     """
     innovation = on.train[:, 1:] - on.train[:, :-1] @ F.T
     nu1, nu2 = 1 / (on.train @ on.D).abs().mean(), 1 / innovation.square().mean()

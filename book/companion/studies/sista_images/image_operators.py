@@ -1,4 +1,4 @@
-"""The wavelet basis, the sensing matrix and the similarity measure of SISTA-RNN's own task."""
+"""The wavelet basis, the sensing matrix and the similarity measure of SISTA-RNN's original task."""
 
 import math
 
@@ -15,11 +15,11 @@ def daubechies(n0: int, *, order: int = 8, dtype: torch.dtype = torch.float32) -
     r"""Return an orthonormal basis of periodised Daubechies wavelets: :math:`D^\top D = I`.
 
     Column k is the signal whose k-th wavelet coefficient is 1 and whose others are 0, the
-    coarsest first. ``order`` counts vanishing moments, so the filters have twice as many taps.
-    There are as many levels as n0 can be halved and each is longer than the filter.
+    coarsest first. ``order``: number of vanishing moments; the filters have twice as many taps.
+    The number of levels is limited by the factors 2 of n0 and by the length of the filter.
 
     Shapes: result (n0, n0). Raises ConfigError if n0 is not positive or the order not in 1..38.
-    Source: Daubechies (1988); SISTA-RNN takes "Daubechies-8", which others read as eight taps,
+    Source: Daubechies (1988); SISTA-RNN uses "Daubechies-8", which others interpret as eight taps,
     order 4.
 
     >>> D = daubechies(128, dtype=torch.float64)
@@ -29,15 +29,15 @@ def daubechies(n0: int, *, order: int = 8, dtype: torch.dtype = torch.float32) -
     if n0 < 1 or not 1 <= order <= 38:
         want, got = "n0 >= 1 and an order from 1 to 38", f"n0={n0}, order={order}"
         raise ConfigError(complain(want, got, "choose others"))
-    halved = (n0 & -n0).bit_length() - 1  # n0 is 2 to this power, times an odd number
+    halved = (n0 & -n0).bit_length() - 1  # n0 is this power of 2 times an odd number
     levels = min(pywt.dwt_max_level(n0, 2 * order), halved)
     bands = pywt.wavedec(np.eye(n0), f"db{order}", "periodization", level=levels, axis=-1)
-    # Row k of the transform of the identity holds the coefficients of the k-th unit signal.
+    # Row k of the transform of the identity has the coefficients of the k-th unit signal.
     return torch.from_numpy(np.concatenate(bands, axis=-1)).to(dtype)
 
 
 def sign_matrix(n: int, n0: int, *, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    r"""Draw A with independent signs, :math:`A_{ij} = \pm1/\sqrt n`: columns of unit length.
+    r"""Draw A with independent signs, :math:`A_{ij} = \pm1/\sqrt n`: columns have unit norm.
 
     Shapes: result (n, n0). Source: the experiment of SISTA-RNN.
 
@@ -52,7 +52,7 @@ def sign_matrix(n: int, n0: int, *, seed: int, dtype: torch.dtype = torch.float3
 
 
 def ssim(reference: Tensor, estimate: Tensor, *, peak: float) -> float:
-    """Return the mean structural similarity of pictures, 1 for equal ones.
+    """Return the mean structural similarity of images, 1 for equal images.
 
     scikit-image's, with the Gaussian window of Wang et al. (2004): σ = 1.5, 11 × 11 pixels.
 

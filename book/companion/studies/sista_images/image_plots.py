@@ -1,4 +1,4 @@
-"""The figure of the task: errors on the way, each network in its colour."""
+"""The figure of the task: errors during training, one colour per network."""
 
 from collections.abc import Mapping
 
@@ -14,9 +14,9 @@ _MARKS = (None, "o", "s", "^", "D", "v")
 def descent(paths: Mapping[str, pd.DataFrame], *, x: str = "epoch") -> Figure:
     """Draw the validation error of trainings against epochs, updates or seconds.
 
-    paths: name -> curves, a name beginning with that of its network and a comma. Trainings of one
-    network share colour and dashes; dots, squares and so on tell them apart.
-    What to see: which falls first, and which falls furthest.
+    paths: name -> curves; a name begins with that of its network and a comma. Trainings of one
+    network share colour and dashes; markers distinguish them.
+    What to see: which error decreases first, and which final error is lowest.
 
     >>> curve = pd.DataFrame({"epoch": [0, 1], "validation_mse": [2.0, 1.0]})
     >>> descent({"lstm, rate 0.1": curve}).axes[0].get_xlabel()

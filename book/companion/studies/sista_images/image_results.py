@@ -1,4 +1,4 @@
-"""The stored results of the task: one row a training, its curves, its pictures; and algorithms."""
+"""The stored results of the task: trainings with curves and images, and algorithms."""
 
 import json
 from dataclasses import asdict
@@ -20,14 +20,14 @@ ALGORITHMS, WEIGHTS = "columns_algorithms.csv", "columns.safetensors"
 
 
 def name_of(trial: Trial) -> str:
-    """Return twelve hexadecimal digits that name a trial; a field at its default has no say."""
+    """Return twelve hexadecimal digits that identify a trial; default fields are ignored."""
     usual = asdict(Trial())
     what = {name: value for name, value in asdict(trial).items() if value != usual[name]}
     return key(what)
 
 
 def row(training: Training, reason: str = "") -> dict[str, object]:
-    """Return a training as one row: trial, scores on the test pictures, seconds of one core."""
+    """Return a training as one row: trial, scores on the test images, seconds on one core."""
     trial, curves = training.trial, training.curves
     facts = {"trial": name_of(trial), **asdict(trial), "train": len(training.on.train)}
     facts |= {"status": "failed" if reason else "done", "reason": reason}
@@ -46,10 +46,10 @@ def row(training: Training, reason: str = "") -> dict[str, object]:
 
 
 def keep(training: Training, reason: str = "", where: dict | None = None) -> dict:
-    """Merge a training into data/results/, a newer one of the same trial winning.
+    """Merge a training into data/results/; it replaces an older one of the same trial.
 
-    Of the SISTA-RNNs that start as the public code does, the weights of the one with the lowest
-    validation error are kept in half precision. Returns the row.
+    Of the SISTA-RNNs with the public initialisation, the weights of the one with the lowest
+    validation error are stored in half precision. Returns the row.
     """
     facts = row(training, reason) | (where or origin())
     trial = {"trial": facts["trial"]}
@@ -70,7 +70,7 @@ def keep(training: Training, reason: str = "", where: dict | None = None) -> dic
 
 
 def trials_of(table: pd.DataFrame) -> list[Trial]:
-    """Return the trials of a stored table, row by row; what it does not say is at its default."""
+    """Return the trials of a stored table, row by row; missing fields have their defaults."""
     names, rows = Trial.__dataclass_fields__, table.to_dict("records")
     given = ({k: v for k, v in row.items() if k in names and not pd.isna(v)} for row in rows)
     return [Trial(**each) for each in given]
@@ -83,7 +83,7 @@ def _public(table: pd.DataFrame) -> list[str]:
 
 
 def each(training: Training) -> list[float]:
-    """Return the error of each test picture in squared grey levels, as 8-bit files have it."""
+    """Return the error of each test image in squared grey levels, for 8-bit output."""
     on, test = training.on, training.on.test
     error = on.pictures(test) - on.pictures(training.recovered(test))
     return error.square().mean((1, 2)).tolist()
@@ -97,12 +97,12 @@ def keep_algorithms(rows: list[dict], **where: object) -> None:
 
 
 def way_of(name: str, source: str, seed: int) -> str:
-    """Return what names a row of an algorithm."""
+    """Return the identifier of the row of an algorithm."""
     return f"{name}; {source} {seed}"
 
 
 def kept(name: str, source: str = "caltech") -> pd.DataFrame:
-    """Return a committed table of the task; of runs and algorithms, those on one source."""
+    """Return a committed table of the task; runs and algorithms are restricted to one source."""
     table = results.committed(name)
     return table[table["source"] == source] if "source" in table else table
 

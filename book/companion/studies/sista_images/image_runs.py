@@ -31,7 +31,7 @@ PLAN = (
     ("srnn", 1e-4, {}),
     ("lstm", 1e-4, {"deviation": 1.0}),
 )
-"""Model, learning rate, and what else differs, the most telling first."""
+"""Model, learning rate, and other options, the most informative first."""
 WAYS = [
     Way(iterations, lambda2=lambda2)
     for iterations in (3, None)
@@ -40,7 +40,7 @@ WAYS = [
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is not stored yet."""
+    """Run the trials that are not stored yet."""
     look = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="python -m companion sista-images", description=__doc__, formatter_class=look

@@ -1,4 +1,4 @@
-"""The algorithms on the task, without any training: three iterations, or as many as it takes."""
+"""The algorithms on the task without training: three iterations, or up to a tolerance."""
 
 import itertools
 import time
@@ -14,7 +14,7 @@ from unfolded.runtime import threads_for
 from unfolded.solvers import Solution
 
 TOLERANCE = 1e-3
-"""Of the certificate, relative to the largest gradient at zero."""
+"""Tolerance of the certificate, relative to the largest gradient at zero."""
 _MOST = 2**12
 _GRID1, _GRID2 = (0.02, 0.1, 0.5, 2.0), (0.01, 0.1, 1.0)
 _SEARCHED = {"pictures": 16, "iterations": 32}
@@ -22,9 +22,9 @@ _SEARCHED = {"pictures": 16, "iterations": 32}
 
 @dataclass(frozen=True)
 class Way:
-    """How the columns are recovered: ``lambda2`` None is ISTA, which knows no column before.
+    """A method of recovery: ``lambda2`` None is ISTA, which ignores the previous column.
 
-    ``iterations`` None goes on to :data:`TOLERANCE`. ``estimated``: F by least squares, else I.
+    ``iterations`` None iterates to :data:`TOLERANCE`. ``estimated``: F by least squares, else I.
     """
 
     iterations: int | None = 3
@@ -34,14 +34,14 @@ class Way:
 
     @property
     def name(self) -> str:
-        """What a table calls it."""
+        """The label in a table."""
         how = "to tolerance" if self.iterations is None else f"{self.iterations} iterations"
         F = ", F estimated" if self.estimated else ""
         return f"{'ISTA' if self.lambda2 is None else 'SISTA'}, {how}{F}"
 
 
 def transition(on: Task) -> Tensor:
-    r"""Return the F that predicts a column best from the one before: (N, N).
+    r"""Return the F that predicts a column best from the previous one: (N, N).
 
     :math:`\hat F = \arg\min_F \sum_t \|s_t - F s_{t-1}\|_2^2` over the training columns: the
     maximum-likelihood estimate in :math:`s_t = F s_{t-1} + v_t` with white Gaussian :math:`v_t`.
@@ -51,10 +51,10 @@ def transition(on: Task) -> Tensor:
 
 
 def solve(way: Way, on: Task, x: Tensor) -> Solution:
-    """Return the solution of this way for measurements x (batch, T, n).
+    """Return the solution of this method for measurements x (batch, T, n).
 
-    Three iterations take the step of the public code, 1/α = 1; to tolerance the solvers take
-    their own safe step, and ISTA the momentum of FISTA, which has the same minimiser.
+    Three iterations use the step of the public code, 1/α = 1; iteration to tolerance uses the
+    solvers' safe step, and for ISTA the momentum of FISTA, which has the same minimiser.
     """
     once = _solver(way, on, x)
     if way.iterations is not None:
@@ -76,12 +76,12 @@ def _solver(way: Way, on: Task, x: Tensor) -> Callable[..., Solution]:
 
 
 def recovered(way: Way, on: Task, columns: Tensor) -> Tensor:
-    """Return the columns that this way recovers: (batch, T, N)."""
+    """Return the columns recovered by this method: (batch, T, N)."""
     return solve(way, on, on.measure(columns)).codes @ on.D.T
 
 
 def searched(way: Way, on: Task) -> Way:
-    """Return the way with the λ1, λ2 of a grid that recover some validation pictures best."""
+    """Return the method with the λ1, λ2 of a grid that are best on some validation images."""
     columns = on.validation[: _SEARCHED["pictures"]]
     x, best = on.measure(columns), {}
     for lambda1, lambda2 in itertools.product(_GRID1, _GRID2 if way.lambda2 else [None]):
@@ -92,7 +92,7 @@ def searched(way: Way, on: Task) -> Way:
 
 
 def row(way: Way, on: Task, columns: Tensor) -> dict[str, object]:
-    """Return what a table says of a way on test columns; ``seconds`` are those of one core."""
+    """Return the table row of a method on test columns; ``seconds`` are those of one core."""
     with threads_for(len(on.D)):
         started = time.process_time()
         found = solve(way, on, on.measure(columns))

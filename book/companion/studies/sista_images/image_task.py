@@ -1,4 +1,4 @@
-"""SISTA-RNN's own task: the columns of a picture as time steps, a quarter as many measurements."""
+"""SISTA-RNN's original task: image columns as time steps, a quarter as many measurements."""
 
 from dataclasses import dataclass
 
@@ -17,18 +17,18 @@ MEASUREMENTS = 32
 DEVIATION = 16.433
 """Mean standard deviation of a column in the units of the public code."""
 DIVISOR = 3.0
-"""What the public code divides A by, so that its norm is about one."""
+"""The divisor of A in the public code, for which its norm is about one."""
 PEAK = 255.0
 LAMBDA1, LAMBDA2 = 0.5, 1.0
-"""Start values of the public code, in its units."""
+"""Initial values of the public code, in its units."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Pictures as sequences, (count, T, N) in units of the task, and the known A and D.
+    """Images as sequences, (count, T, N) in units of the task, and the known A and D.
 
-    s = (grey − ``mean``) / ``unit``, one number each for all pictures, from the training pictures
-    alone. A (n, N) is fixed and noiseless: :math:`x_t = A s_t`; networks start from it and from D.
+    s = (grey − ``mean``) / ``unit``, with one value each for all images, from the training images
+    only. A (n, N) is fixed and noiseless: :math:`x_t = A s_t`; networks start from A and D.
     """
 
     train: Tensor
@@ -45,14 +45,14 @@ class Task:
         return columns @ self.A.T
 
     def pictures(self, columns: Tensor) -> Tensor:
-        """Return grey pictures, whole levels of 0..255: (batch, T, N) -> (batch, N, T)."""
+        """Return grey images with integer levels 0..255: (batch, T, N) -> (batch, N, T)."""
         grey = columns.detach() * self.unit + self.mean
         return grey.round().clamp(0, PEAK).transpose(1, 2)
 
     def scores(self, columns: Tensor, recovered: Tensor) -> dict[str, float]:
-        """Return MSE (squared grey levels), PSNR (dB) and SSIM of pictures, means over pictures.
+        """Return MSE (squared grey levels), PSNR (dB) and SSIM of images, means over images.
 
-        As 8-bit files would have it: rounded and clipped before they are compared.
+        Images are rounded and clipped to 8 bits before the comparison.
         """
         truth, estimate = self.pictures(columns), self.pictures(recovered)
         return {
@@ -65,11 +65,11 @@ class Task:
 def task(
     source: str = "free", *, seed: int = 0, count: int | None = None, deviation: float = DEVIATION
 ) -> Task:
-    """Return the task on pictures of a source of :func:`companion.studies.natural_images.images`.
+    """Return the task on images of a source of :func:`companion.studies.natural_images.images`.
 
-    ``count``: at most so many training pictures, and a quarter of it for validation and test.
+    ``count``: maximum number of training images; a quarter of it for validation and test.
     ``deviation``: standard deviation of a column, mean over the training columns, in units of
-    the task; 1 is what suits cells with gates. Raises ConfigError or DataError as `images`.
+    the task; 1 suits gated cells. Raises ConfigError or DataError as `images`.
 
     >>> columns = task(count=8)
     >>> columns.train.shape, columns.measure(columns.test).shape
@@ -78,7 +78,7 @@ def task(
     parts = images(source)
     if count is not None:
         parts = [parts[0][:count], *(part[: max(1, count // 4)] for part in parts[1:])]
-    # A column of the picture becomes a row of the sequence: a time step.
+    # A column of the image becomes a row of the sequence: a time step.
     train, *others = (np.ascontiguousarray(part.swapaxes(1, 2), np.float32) for part in parts)
     mean, unit = float(train.mean()), float(train.std(axis=-1).mean() / deviation)
     train, validation, test = (torch.from_numpy((s - mean) / unit) for s in (train, *others))

@@ -1,4 +1,4 @@
-"""Training on the columns of pictures: RMSprop with the settings of SISTA-RNN's public code."""
+"""Training on the columns of images: RMSprop with the settings of SISTA-RNN's public code."""
 
 import math
 import os
@@ -20,19 +20,19 @@ from unfolded.seeds import derive
 from unfolded.training.divergence import check
 
 DEPTH = 3
-"""K, the iterations or layers a column."""
+"""K, the number of iterations or layers per column."""
 _DECAY, _FIRST_SQUARE = 0.9, 1e-3
-"""Of RMSprop: the forgetting factor, and where the running mean of squares begins."""
+"""RMSprop settings: forgetting factor, and initial running mean of squares."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What decides the numbers of a training.
+    """The settings that determine the results of a training.
 
-    ``rate``: learning rate; ``deviation``: scale of the columns, as in
-    `image_task.task`; ``count``: training pictures at most; ``estimated``: F
-    starts at its least-squares estimate instead of I (SISTA-RNN alone); ``lambda2``: its start;
-    ``held``: the name of a matrix that stays as it starts.
+    ``rate``: learning rate; ``deviation``: scale of the columns, as in `image_task.task`;
+    ``count``: maximum number of training images; ``estimated``: F starts at its least-squares
+    estimate instead of I (SISTA-RNN only); ``lambda2``: its initial value;
+    ``held``: the name of a matrix that is not trained.
     """
 
     model: str = "sista-rnn"
@@ -50,7 +50,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """What a table calls it."""
+        """The label in a table."""
         rescaled = "" if self.deviation == DEVIATION else ", rescaled"
         F = ", F estimated" if self.estimated else ""
         pull = "" if self.lambda2 == LAMBDA2 else f", λ2 = {self.lambda2:g}"
@@ -63,17 +63,17 @@ class Trial:
 
 
 def network(trial: Trial, A: Tensor, D: Tensor) -> nn.Module:
-    """Return an untrained network that starts from the known A and D.
+    """Return an untrained network with the known A and D as initial values.
 
-    An unfolded one is the algorithm of its model with F = I or G = I, α = 1 and λ1 as given.
-    ``srnn`` is the generic stack with the soft threshold as its nonlinearity.
+    An unfolded network is the algorithm of its model with F = I or G = I, α = 1 and the given λ1.
+    ``srnn`` is the generic stack with the soft threshold as activation.
     """
     sizes = {"n0": D.shape[0], "n": len(A), "hidden": D.shape[1], "depth": trial.depth}
     sizes["seed"] = trial.seed
     if trial.model == "srnn":
         net = SRNN(activation="soft", **sizes)
     else:
-        # λ1 goes with the units, λ2 of the l1-l1 term too; that of the quadratic one has none.
+        # λ1 and λ2 of the l1-l1 term scale with the units; λ2 of the quadratic term does not.
         per = trial.deviation / DEVIATION
         scale = 1.0 if trial.model == "sista-rnn" else per
         net = networks.build(
@@ -83,16 +83,16 @@ def network(trial: Trial, A: Tensor, D: Tensor) -> nn.Module:
         net.A.copy_(A)
         if isinstance(net, UnfoldedNetwork):
             net.D.copy_(D)
-    # A generic network is given the measurements and has no use for A.
+    # A generic network uses measurements as input and does not use A.
     net.A.requires_grad_(isinstance(net, UnfoldedNetwork))
     return net
 
 
 class Training:
-    """A network on its task, epoch after epoch; ``best`` are its weights at the lowest validation.
+    """Training of a network on its task; ``best`` are the weights at the lowest validation error.
 
-    ``curves`` has one row an epoch, the first before any step: updates so far, seconds of one core
-    so far, training and validation MSE in squared grey levels.
+    ``curves`` has one row per epoch, the first before any step: total updates, total seconds on one
+    core, training and validation MSE in squared grey levels.
     """
 
     def __init__(self, trial: Trial, on: Task | None = None):
@@ -112,7 +112,7 @@ class Training:
         self.weights: dict[str, Tensor] = {}
 
     def finish(self) -> "Training":
-        """Train to the last epoch and load the best weights; raises TrainingError on NaN."""
+        """Train to the last epoch and load the best weights. Raises TrainingError on NaN."""
         with threads_for(self.network.hidden), flushed_denormals(), keep_freed_memory():
             self._note(math.nan)
             for epoch in range(self.trial.epochs):
@@ -142,7 +142,7 @@ class Training:
         return iter(order.split(self.trial.batch))
 
     def recovered(self, columns: Tensor) -> Tensor:
-        """Return what the network recovers of columns, a batch at a time: (count, T, N)."""
+        """Return the columns recovered by the network, batch by batch: (count, T, N)."""
         with torch.no_grad():
             few = columns.split(self.trial.batch)
             return torch.cat([self.network.recover(self.on.measure(s)) for s in few])
@@ -160,7 +160,7 @@ class Training:
 
 
 def train_all(trials: Iterable[Trial]) -> list[Training]:
-    """Return trainings that have ended, one process a core."""
+    """Run the trainings to the end, one process per core, and return them."""
     each = (joblib.delayed(_finished)(trial) for trial in trials)
     return joblib.Parallel(n_jobs=os.cpu_count())(each)
 
