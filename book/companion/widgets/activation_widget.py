@@ -95,7 +95,7 @@ def kinks(hbar: float, tau1: float, tau2: float) -> list[float]:
 def sliders(*, lambda1=1.0, lambda2=0.5, g=1.0, hbar=2.0, c=1.0) -> ipywidgets.VBox:
     """Return standard ipywidgets sliders over a matplotlib figure; they need a kernel.
 
-    Each change calls `prox_l1_l1` and `figures.activation`, so the figure shows library values.
+    Each change calls `prox_l1_l1` and `line_plots.activation`, so the figure shows library values.
     Raises ConfigError as `ActivationExplorer` does.
 
     >>> sliders(g=0.0)
