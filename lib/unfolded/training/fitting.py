@@ -42,8 +42,10 @@ def run(config: RunConfig, **options) -> Record:
     return outcome
 
 
-def run_all(configs: Iterable[RunConfig], *, store: str | Path | None = None, **options):
-    """Return the records of several runs, in order: list[Record].
+def run_all(
+    configs: Iterable[RunConfig], *, store: str | Path | None = None, **options
+) -> list[Record]:
+    """Return the records of several runs, in order.
 
     A run that diverges does not stop the others: its record has the status "failed". Options and
     errors: as :func:`fit_all`; raises RecordError for a folder that cannot be used.
@@ -52,8 +54,9 @@ def run_all(configs: Iterable[RunConfig], *, store: str | Path | None = None, **
     for config, outcome in fit_all(configs, store=store, **options):
         if isinstance(outcome, RecordError):
             raise outcome
-        diverged = isinstance(outcome, TrainingError)
-        found[config] = records.load(records.folder_of(config, store)) if diverged else outcome
+        if isinstance(outcome, TrainingError):
+            outcome = records.load(records.folder_of(config, store), config)
+        found[config] = outcome
     return [found[config] for config in configs]
 
 
