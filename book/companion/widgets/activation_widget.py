@@ -43,11 +43,6 @@ class ActivationExplorer(Explorer):
     hbar = traitlets.Float(2.0).tag(sync=True)
     c = traitlets.Float(1.0).tag(sync=True)
 
-    @traitlets.validate(*NAMES)
-    def _valid(self, proposal):
-        self.check(proposal["trait"].name, proposal["value"])
-        return proposal["value"]
-
     @staticmethod
     def check(name: str, value) -> None:
         """Raise ConfigError for a value without a proximal operator."""

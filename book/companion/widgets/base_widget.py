@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import anywidget
+import traitlets
 from matplotlib.figure import Figure
 
 from companion import attribution
@@ -35,6 +36,15 @@ class Explorer(anywidget.AnyWidget):
 
     TAG: str
     NAMES: tuple[str, ...]
+
+    def __init_subclass__(cls, **keywords):
+        super().__init_subclass__(**keywords)
+        cls._validator = traitlets.validate(*cls.NAMES)(cls.validated)
+
+    def validated(self, proposal):
+        """Return the proposed value of a trait. Raises ConfigError unless it is valid."""
+        self.check(proposal["trait"].name, proposal["value"])
+        return proposal["value"]
 
     def __init__(self, **values):
         # Traitlets only warns about unknown names, so a misspelt name would go unnoticed.

@@ -63,11 +63,6 @@ class BoundsExplorer(Explorer):
     k = traitlets.Int(16).tag(sync=True)
     a = traitlets.Float(1.0).tag(sync=True)
 
-    @traitlets.validate(*NAMES)
-    def _valid(self, proposal):
-        self.check(proposal["trait"].name, proposal["value"])
-        return proposal["value"]
-
     @staticmethod
     def check(name: str, value) -> None:
         """Raise ConfigError for a number outside its limits or an unknown slider name."""

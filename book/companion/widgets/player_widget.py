@@ -43,10 +43,9 @@ class PlayerExplorer(Explorer):
     def __init__(self, *, data: dict, **values):
         super().__init__(data=data, **values)
 
-    @traitlets.validate(*NAMES)
-    def _valid(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        self.check(name, value)
+    def validated(self, proposal):
+        """Return the proposed value of a trait. Raises ConfigError unless the data has it."""
+        name, value = proposal["trait"].name, super().validated(proposal)
         most = {"sequence": self.data.get("sequences", 1), "frame": self.data.get("time", 1)}
         if name in most and value > most[name]:
             want = f"{name} of at most {most[name]}"

@@ -44,10 +44,9 @@ class StepperExplorer(Explorer):
     def __init__(self, *, data: dict, **values):
         super().__init__(data=data, **values)
 
-    @traitlets.validate(*NAMES)
-    def _valid(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        self.check(name, value)
+    def validated(self, proposal):
+        """Return the proposed value of a trait. Raises ConfigError unless the data has it."""
+        name, value = proposal["trait"].name, super().validated(proposal)
         known = [each["name"] for each in self.data.get("problems", [])]
         if name == "problem" and value and value not in known:
             want = f"problem to be one of {', '.join(known)}"

@@ -48,11 +48,6 @@ class CellsExplorer(Explorer):
     model = traitlets.Unicode("reweighted-rnn").tag(sync=True)
     at = traitlets.Int(0).tag(sync=True)
 
-    @traitlets.validate(*NAMES)
-    def _valid(self, proposal):
-        self.check(proposal["trait"].name, proposal["value"])
-        return proposal["value"]
-
     @staticmethod
     def check(name: str, value) -> None:
         """Raise ConfigError for a value that occurs in no table."""

@@ -43,11 +43,6 @@ class UnitsExplorer(Explorer):
     unit = traitlets.Int(UNITS // 2).tag(sync=True)
     suppose = traitlets.Unicode("learned").tag(sync=True)
 
-    @traitlets.validate(*NAMES)
-    def _valid(self, proposal):
-        self.check(proposal["trait"].name, proposal["value"])
-        return proposal["value"]
-
     @staticmethod
     def check(name: str, value) -> None:
         """Raise ConfigError for a value that is not a valid choice of this trait."""
