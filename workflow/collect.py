@@ -3,24 +3,18 @@
 python workflow/collect.py TABLE RECORD...
 """
 
-import csv
-import io
 import sys
 from pathlib import Path
 
-from unfolded import files
 from unfolded.errors import UnfoldedError
-from unfolded.runs import records
+from unfolded.runs import records, results_table
 
 
 def main(table: Path, paths: list[Path]) -> int:
     """Write the table; return 1, with one line said, if a record or the table cannot be used."""
     try:
-        content = io.StringIO()
-        writer = csv.DictWriter(content, records.COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records.load(path.parent).row() for path in paths)
-        files.write(table, content.getvalue())
+        rows = (records.load(path.parent).row() for path in paths)
+        results_table.write(table, records.COLUMNS, rows)
     except UnfoldedError as error:
         print(f"unfolded: {error}", file=sys.stderr)
         return 1

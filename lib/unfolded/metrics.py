@@ -46,6 +46,14 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
     return _decibel(error.mean(over), peak).mean().item()
 
 
+def all_psnr(reference: Tensor, estimate: Tensor, *, peak: float) -> dict[str, float]:
+    """Return psnr_authors, psnr_frame, psnr_sequence and psnr_global in dB; see :func:`psnr`."""
+    return {
+        f"psnr_{average}": psnr(reference, estimate, peak=peak, average=average)
+        for average in AVERAGES
+    }
+
+
 def _authors(reference: Tensor, estimate: Tensor, peak: float) -> float:
     levels = [(t.double() * (255 / peak)).clamp(0, 255).trunc() for t in (reference, estimate)]
     error = (levels[0] - levels[1]).square()

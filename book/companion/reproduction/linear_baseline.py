@@ -65,7 +65,10 @@ def linear_reconstruction(train: Tensor, test: Tensor, n: int) -> Tensor:
     >>> linear_reconstruction(frames, frames[:1] + 1, 1).round(decimals=3)
     tensor([[1., 1.]])
     """
-    mean, directions = principal_components(train, n)
+    return _projection(test, *principal_components(train, n))
+
+
+def _projection(test: Tensor, mean: Tensor, directions: Tensor) -> Tensor:
     centred = test.double() - mean
     return (mean + centred @ directions.T @ directions).to(test.dtype)
 
@@ -78,11 +81,8 @@ def mean_frame(train: Tensor, test: Tensor) -> Tensor:
 def scores(reference: Tensor, estimate: Tensor, peak: float) -> dict[str, float]:
     """Return the PSNR in dB for each averaging, and ``test_mse`` in squared grey levels of 255."""
     error = ((estimate - reference) * (255 / peak)).double()
-    found = {
-        f"psnr_{average}": metrics.psnr(reference, estimate, peak=peak, average=average)
-        for average in metrics.AVERAGES
-    }
-    return found | {"test_mse": error.square().mean().item()}
+    psnr = metrics.all_psnr(reference, estimate, peak=peak)
+    return psnr | {"test_mse": error.square().mean().item()}
 
 
 def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, object]]:
@@ -96,12 +96,9 @@ def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, 
     peak, origin = config.scale.peak, result_store.origin() | {"data_sha256": checksum}
     estimates = {("mean frame", 0.0, 0): mean_frame(train, test)}
     mean, directions = principal_components(train)
-    centred = test.double() - mean
     for rate in rates:
         n = int(rate * train.shape[-1])
-        basis = directions[:n]
-        estimate = (mean + centred @ basis.T @ basis).to(test.dtype)
-        estimates["PCA", rate, n] = estimate
+        estimates["PCA", rate, n] = _projection(test, mean, directions[:n])
     return [
         {
             "level": f"{config.source} {config.reduction} {method} {n}",

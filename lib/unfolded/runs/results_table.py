@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from unfolded import files
@@ -36,7 +36,7 @@ def merge(records: Sequence[Record]) -> int:
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         do = "restore it with git checkout"
         raise RecordError(complain(f"a table of runs at {path}", repr(error), do)) from error
-    _write(path, COLUMNS, rows)
+    write(path, COLUMNS, rows)
     return len(rows)
 
 
@@ -53,10 +53,11 @@ def write_details(records: Sequence[Record]) -> None:
 def _write_columns(kind: str, record: Record, columns: Mapping[str, Sequence]) -> None:
     values = zip(*columns.values(), strict=True)
     rows = [dict(zip(columns, map(_digits, row), strict=True)) for row in values]
-    _write(RESULTS / kind / f"{record.config_hash}.csv", list(columns), rows)
+    write(RESULTS / kind / f"{record.config_hash}.csv", list(columns), rows)
 
 
-def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+def write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write rows as a CSV file, completely or not at all; a missing value is left empty."""
     content = io.StringIO()
     table = csv.DictWriter(content, columns, "", extrasaction="ignore", lineterminator="\n")
     table.writeheader()

@@ -186,10 +186,7 @@ class Trainer:
 def tested(network: nn.Module, frames: Tensor, peak: float) -> tuple[dict[str, float], list[float]]:
     """Return the metrics of a record on test frames, and the error of each sequence."""
     estimate = estimates(SingleModel(network), frames)
-    values = {
-        f"psnr_{average}": metrics.psnr(frames, estimate, peak=peak, average=average)
-        for average in metrics.AVERAGES
-    }
+    values = metrics.all_psnr(frames, estimate, peak=peak)
     each = ((estimate - frames) * (255 / peak)).double().square().mean((1, 2))
     return values | {"test_mse": each.mean().item()}, each.tolist()
 
