@@ -11,7 +11,8 @@
     descending                   train networks for sequences under descending constraints
     inpainting                   train GLOW-Prox for inpainting
 
-Each command explains its options with --help. Results are merged into data/results/.
+The commands except html and pdf explain their options with --help. Results are merged into
+data/results/.
 """
 
 import importlib
@@ -37,7 +38,8 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors are one line on standard error and a non-zero exit status."""
-    name, *options = [*(sys.argv[1:] if arguments is None else arguments), ""]
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    name = words[0] if words else ""
     if name in ("", "-h", "--help"):
         print(__doc__)
         return 0 if name else 2
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"companion: no command {name!r}; see python -m companion --help", file=sys.stderr)
         return 2
     try:
-        return importlib.import_module(COMMANDS[name]).main(options[:-1])
+        return importlib.import_module(COMMANDS[name]).main(words[1:])
     except UnfoldedError as error:
         print(f"companion: {error}", file=sys.stderr)
         return 1

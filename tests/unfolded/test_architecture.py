@@ -183,23 +183,22 @@ def test_the_library_stays_small():
 
 
 ALONE = """
+import re
 import sys
 from importlib import metadata
-
-def closure(name, seen):
-    if name not in seen:
-        seen.add(name)
-        for line in metadata.requires(name) or []:
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                closure(requirement.name, seen)
-    return {normal(each) for each in seen}
+from packaging.requirements import Requirement
 
 def normal(name):
     return re.sub("[-_.]+", "-", name).lower()
 
-import re
-from packaging.requirements import Requirement
+def closure(name, seen):
+    if normal(name) not in seen:
+        seen.add(normal(name))
+        for line in metadata.requires(name) or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                closure(requirement.name, seen)
+    return seen
 
 permitted = closure("unfolded", set())
 names = metadata.packages_distributions()

@@ -305,8 +305,6 @@ def test_a_stream_by_the_scan_passes_values_and_gradients_on(name, normal):
 @needs_c
 @pytest.mark.parametrize("name", NETWORKS)
 def test_where_torch_func_differentiates_the_reference_runs(name, normal):
-    if name in ("lstm", "gru"):
-        pytest.skip("PyTorch's modules cannot be transformed")
     net, x = build(name, n0=9, n=4, hidden=12, depth=2).double(), normal(3, 5, 4)
 
     def loss(x):
