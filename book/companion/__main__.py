@@ -6,6 +6,7 @@
     weights                      copy trained networks at h = 256 to data/weights/
     linear-baseline              compute the mean frame and the linear reconstruction
     memory-value                 test stored runs with, without and with shuffled memory
+    solutions                    evaluate activation and codes of trained networks
     protocol-replay              repeat the first iterations of the authors' logs
     sista-images                 train SISTA-RNN and its competitors on their own task
     descending                   train networks for sequences under descending constraints
@@ -28,6 +29,7 @@ COMMANDS = {
     "weights": "companion.pretrained",
     "linear-baseline": "companion.reproduction.linear_baseline",
     "memory-value": "companion.reproduction.memory_value",
+    "solutions": "companion.reproduction.solution_analysis",
     "protocol-replay": "companion.reproduction.protocol_replay",
     "sista-images": "companion.studies.sista_images.image_runs",
     "descending": "companion.studies.descending.descending_runs",

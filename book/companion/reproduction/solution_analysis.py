@@ -1,0 +1,191 @@
+"""The two solutions of an unfolded network: thresholds of Φ, and the regions in which codes lie.
+
+    python -m companion solutions --store runs
+
+evaluates the finished runs of a folder and merges the results into data/results/solutions.csv.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from companion import result_store, results
+from companion.attribution import mark
+from companion.labels import title
+from companion.plots.style import panels
+from companion.run_set import PRINTED
+from companion.studies.descending.layer_constraints import layers
+from unfolded.networks.base import UnfoldedNetwork
+from unfolded.prox import phi
+from unfolded.runs import input_frames, records, results_table
+from unfolded.runs.config import usual_depth
+from unfolded.training import checkpoint
+
+TABLE = "solutions.csv"
+MODELS = ("reweighted-rnn", "l1-l1-rnn")
+"""The networks whose activation has a plateau at ħ."""
+
+REGIONS = ("zero", "plateau", "between", "outside")
+"""A code at 0; at ħ; strictly between 0 and ħ; with the other sign than ħ, or beyond ħ."""
+
+_SEQUENCES = 200
+_QUANTILES = (0.1, 0.5, 0.9)
+
+
+@torch.no_grad()
+def regions(codes: torch.Tensor, hbar: torch.Tensor) -> dict[str, float]:
+    """Return the fraction of the codes in each of :data:`REGIONS`; both tensors have one shape.
+
+    A code equals 0 or ħ if it differs by less than 1e-5 of the root mean square of the codes.
+
+    >>> regions(torch.tensor([0.0, 2.0, 1.0, -1.0]), torch.full((4,), 2.0))
+    {'zero': 0.25, 'plateau': 0.25, 'between': 0.25, 'outside': 0.25}
+    """
+    tolerance = 1e-5 * codes.square().mean().sqrt()
+    zero = codes.abs() <= tolerance
+    plateau = ~zero & ((codes - hbar).abs() <= tolerance)
+    between = ~zero & ~plateau & (codes * hbar > 0) & (codes.abs() < hbar.abs())
+    outside = ~(zero | plateau | between)
+    parts = (zero, plateau, between, outside)
+    return {name: part.float().mean().item() for name, part in zip(REGIONS, parts, strict=True)}
+
+
+@torch.no_grad()
+def analyse(network: UnfoldedNetwork, frames: torch.Tensor) -> list[dict[str, float]]:
+    r"""Return a row per layer l: the regions of its codes, and quantiles of its thresholds.
+
+    The thresholds are :math:`a_l = \lambda_1 g_l / c` and :math:`b_l = \lambda_2 g_l / c` over the
+    units; ``prediction`` is the median of :math:`|\hbar|`. Both have the unit of a code, as has
+    ``size``, the root mean square of the codes. Shapes: frames (sequences, time, n0).
+    """
+    codes, hbar = layers(network, network.measure(frames))
+    rows = []
+    for number, (layer, a, b) in enumerate(zip(codes[1:], *network.thresholds(), strict=True), 1):
+        row = {"layer": number, **regions(layer, hbar)}
+        for name, threshold in (("a", a), ("b", b)):
+            values = threshold.double().numpy()
+            row |= {f"{name}_{q:g}": float(np.quantile(values, q)) for q in _QUANTILES}
+        row |= {"size": layer.square().mean().sqrt().item()}
+        rows.append(row | {"prediction": hbar.abs().median().item()})
+    return rows
+
+
+def update(store: str | None = None) -> list[dict]:
+    """Evaluate the runs of a folder that are not stored; return the rows added to the table."""
+    runs, stored = results.collect(store), result_store.stored(TABLE)
+    same = (runs["status"] == "done") & runs["model"].isin(MODELS) & (runs["memory"] == "on")
+    for name in ("cs_rate", "source", "protocol", "profile", "reduction", "positivity"):
+        same &= runs[name] == getattr(PRINTED, name)
+    same &= (runs["reweighting"] == "Z+g") & (runs["schedule"] == PRINTED.schedule)
+    same &= runs["depth"] == usual_depth(MODELS[0])
+    added = []
+    for name in runs[same]["config_hash"]:
+        if f"{name}-1" in stored:
+            continue
+        network, config = checkpoint.load_network(records.store(store) / name)
+        frames = input_frames.unseen(config)[:_SEQUENCES]
+        fields = ("model", "hidden", "seed", "lambda1", "lambda2")
+        facts = {field: getattr(config, field) for field in fields} | {"config_hash": name}
+        for row in analyse(network, frames):
+            key = {"solution": f"{name}-{row['layer']}"}
+            added.append(key | facts | row | {"sequences": len(frames)} | result_store.origin())
+    if added:
+        result_store.merge(TABLE, added)
+    return added
+
+
+def committed(model: str = MODELS[0]) -> pd.DataFrame:
+    """Return the stored rows of a network at the smallest width with both initialisations.
+
+    Columns of ``analyse``, with the initialisation as ``start``; one seed, the smallest. The table
+    is empty if no width has two initialisations.
+    """
+    path = results.note(results_table.RESULTS / TABLE)
+    if not path.exists():
+        return pd.DataFrame(columns=["start", "layer", *REGIONS])
+    table = results.committed(TABLE).query("model == @model")
+    pairs = table.groupby("hidden")["lambda1"].nunique()
+    widths = pairs[pairs > 1].index
+    table = table[table["hidden"] == (min(widths) if len(widths) else -1)]
+    table = table[table["seed"] == table["seed"].min()]
+    start = (
+        "from (" + table["lambda1"].map("{:g}".format) + ", " + table["lambda2"].map("{:g}".format)
+    )
+    table = table.assign(start=start + ")").sort_values(
+        ["lambda1", "layer"], ascending=[False, True]
+    )
+    return mark(table.reset_index(drop=True), table)
+
+
+def figure(rows: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw Φ of the last layer in each solution, and the regions of the codes by layer.
+
+    ``rows``: :func:`committed`. What to see: where the plateau at ħ has a visible width, and what
+    fraction of the codes lies on it.
+    """
+    starts = list(dict.fromkeys(rows["start"]))
+    fig, axes = panels(2, max(len(starts), 1), height=5.6, squeeze=False)
+    sentences = []
+    for column, start in enumerate(starts):
+        solution = rows[rows["start"] == start]
+        last = solution.iloc[-1]
+        a, b, hbar = (float(last[name]) for name in ("a_0.5", "b_0.5", "prediction"))
+        reach = 2 * (a + b) + 2 * hbar
+        u = torch.linspace(-reach, reach, 1001, dtype=torch.float64)
+        values = phi(u, *(torch.tensor(value, dtype=torch.float64) for value in (hbar, a, b)))
+        top, bottom = axes[0, column], axes[1, column]
+        top.plot(u, values, lw=1.8)
+        top.axhline(hbar, color="#8a8a8a", lw=1, ls=":")
+        top.set(title=f"$\\lambda_1, \\lambda_2$ {start}", xlabel="$u$")
+        left = np.zeros(len(solution))
+        for name, shade in zip(REGIONS, ("0.85", "#0072B2", "#56B4E9", "#D55E00"), strict=True):
+            share = solution[name].to_numpy(float)
+            bottom.barh(solution["layer"], share, left=left, color=shade, label=name)
+            left += share
+        bottom.set(yticks=solution["layer"], ylim=(len(solution) + 0.5, 0.5), xlim=(0, 1))
+        bottom.set_xlabel("fraction of the codes")
+        fractions = ", ".join(f"{name} {last[name]:.1%}" for name in REGIONS)
+        sentences.append(f"{start}: thresholds {a:.3g} and {b:.3g}, ħ {hbar:.3g}; {fractions}")
+    axes[0, 0].set_ylabel(r"$\Phi(u)$, last layer")
+    axes[1, 0].set_ylabel("layer")
+    if starts:
+        fig.legend(*axes[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    else:
+        axes[0, 0].text(0.5, 0.5, "not run yet", transform=axes[0, 0].transAxes, ha="center")
+    name = title(rows["model"].iloc[0]) if len(rows) else title(MODELS[0])
+    return mark(
+        fig, rows
+    ), f"Φ of the last layer of {name}. {'; '.join(sentences) or 'Not run yet'}."
+
+
+def sentence(rows: pd.DataFrame) -> str:
+    """Return a statement on the zeros and the plateau of both solutions, averaged over layers."""
+    if rows.empty:
+        return "Not run yet from both initialisations."
+    parts = []
+    for start, solution in rows.groupby("start", sort=False):
+        zero, plateau = (float(solution[name].mean()) for name in ("zero", "plateau"))
+        parts.append(f"{start}, {zero:.0%} of the codes are zero and {plateau:.0%} equal ħ")
+    first = rows.iloc[0]
+    return (
+        f"{title(first['model'])}, h = {first['hidden']}, one seed, mean over layers: "
+        f"{'; '.join(parts)}. A solution with zeros uses the sparsity prior; a solution with a "
+        "plateau uses the temporal prior."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Evaluate the runs of a folder."""
+    parser = argparse.ArgumentParser(
+        prog="python -m companion solutions",
+        description="Evaluate the activation and the codes of trained networks.",
+    )
+    parser.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
+    for row in update(parser.parse_args(arguments).store):
+        fractions = ", ".join(f"{name} {row[name]:.3f}" for name in REGIONS)
+        print(f"{row['model']} h = {row['hidden']} {row['solution']}: {fractions}", flush=True)
+    return 0
