@@ -122,7 +122,7 @@ def committed(model: str = MODELS[0]) -> pd.DataFrame:
 
 
 def figure(rows: pd.DataFrame) -> tuple[Figure, str]:
-    """Draw Φ of the last layer in each solution, and the regions of the codes by layer.
+    """Draw Φ of the first layer in each solution, and the regions of the codes by layer.
 
     ``rows``: :func:`committed`. What to see: where the plateau at ħ has a visible width, and what
     fraction of the codes lies on it.
@@ -132,8 +132,8 @@ def figure(rows: pd.DataFrame) -> tuple[Figure, str]:
     sentences = []
     for column, start in enumerate(starts):
         solution = rows[rows["start"] == start]
-        last = solution.iloc[-1]
-        a, b, hbar = (float(last[name]) for name in ("a_0.5", "b_0.5", "prediction"))
+        first = solution.iloc[0]
+        a, b, hbar = (float(first[name]) for name in ("a_0.5", "b_0.5", "prediction"))
         reach = 2 * (a + b) + 2 * hbar
         u = torch.linspace(-reach, reach, 1001, dtype=torch.float64)
         values = phi(u, *(torch.tensor(value, dtype=torch.float64) for value in (hbar, a, b)))
@@ -148,9 +148,9 @@ def figure(rows: pd.DataFrame) -> tuple[Figure, str]:
             left += share
         bottom.set(yticks=solution["layer"], ylim=(len(solution) + 0.5, 0.5), xlim=(0, 1))
         bottom.set_xlabel("fraction of the codes")
-        fractions = ", ".join(f"{name} {last[name]:.1%}" for name in REGIONS)
+        fractions = ", ".join(f"{name} {first[name]:.1%}" for name in REGIONS)
         sentences.append(f"{start}: thresholds {a:.3g} and {b:.3g}, ħ {hbar:.3g}; {fractions}")
-    axes[0, 0].set_ylabel(r"$\Phi(u)$, last layer")
+    axes[0, 0].set_ylabel(r"$\Phi(u)$, first layer")
     axes[1, 0].set_ylabel("layer")
     if starts:
         fig.legend(*axes[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -159,7 +159,7 @@ def figure(rows: pd.DataFrame) -> tuple[Figure, str]:
     name = title(rows["model"].iloc[0]) if len(rows) else title(MODELS[0])
     return mark(
         fig, rows
-    ), f"Φ of the last layer of {name}. {'; '.join(sentences) or 'Not run yet'}."
+    ), f"Φ of the first layer of {name}. {'; '.join(sentences) or 'Not run yet'}."
 
 
 def sentence(rows: pd.DataFrame) -> str:
