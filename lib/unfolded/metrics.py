@@ -21,8 +21,8 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
     follows it, as in the authors' code (fewer than 33 sequences are one batch). An error of zero
     gives 100 dB.
 
-    Shapes: (batch, time, n0) both, tensors or NumPy arrays. Units: those of ``peak``. The inputs
-    are not modified.
+    Shapes: both (batch, time, n0) or (batch, time, height, width), tensors or NumPy arrays, which
+    are not modified. Units: those of ``peak``.
     Raises ConfigError on another shape, an unknown average or a peak that is not positive.
     Source: §4 states only PSNR; "authors" is the code of ℓ1-ℓ1-RNN.
 
@@ -34,9 +34,10 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
         known = ", ".join(AVERAGES)
         raise ConfigError(complain(f"an average from {known}", repr(average), "choose one"))
     reference, estimate = torch.as_tensor(reference), torch.as_tensor(estimate)
-    if reference.shape != estimate.shape or reference.ndim != 3 or not reference.numel():
+    if reference.shape != estimate.shape or reference.ndim not in (3, 4) or not reference.numel():
         got = f"{tuple(reference.shape)} and {tuple(estimate.shape)}"
         raise ConfigError(complain("two tensors of one shape (batch, time, n0)", got, "reshape"))
+    reference, estimate = reference.flatten(2), estimate.flatten(2)
     if not peak > 0:
         raise ConfigError(complain("a peak above 0", peak, "pass 255 for grey levels"))
     if average == "authors":

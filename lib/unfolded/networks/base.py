@@ -46,18 +46,21 @@ class SequenceNetwork(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Measure the frames and recover them: (batch, time, n0) -> (batch, time, n0).
 
-        Under autocast, the computation uses the precision of the parameters.
+        Frames (batch, time, height, width) with n0 pixels give frames of that shape. Under
+        autocast, the computation uses the precision of the parameters.
         """
         kind = self.A.device.type
         if kind != "meta" and torch.is_autocast_enabled(kind):
             with torch.autocast(kind, enabled=False):
-                return self.recover(self.measure(frames))
-        return self.recover(self.measure(frames))
+                return self.forward(frames)
+        x = self.measure(frames)
+        return self.recover(x).view(frames.shape)
 
     def measure(self, frames: Tensor) -> Tensor:
-        """Return x_t = A s_t. Raises ConfigError on a wrong shape and on NaN or infinity.
+        """Return x_t = A s_t: (batch, time, n0) or (batch, time, height, width) -> (…, time, n).
 
-        Values are not checked while torch traces, compiles, exports or transforms.
+        Raises ConfigError on a wrong shape and on NaN or infinity. Values are not checked while
+        torch traces, compiles, exports or transforms.
         """
         return self._checked(frames, self.n0, "frames") @ self.A.T
 
@@ -130,8 +133,11 @@ class SequenceNetwork(nn.Module):
             got = sequence.dtype if isinstance(sequence, Tensor) else f"an object of type {kind}"
             do = "convert them with torch.as_tensor(…, dtype=…), or the network with .to(…)"
             raise ConfigError(complain(f"{what} as a tensor of {self.A.dtype}", got, do))
+        given = sequence.shape
+        if sequence.ndim == 4 and what == "frames":
+            sequence = sequence.flatten(2)
         if sequence.ndim != 3 or sequence.shape[-1] != features or not sequence.shape[1]:
-            got = f"a tensor of shape {tuple(sequence.shape)}"
+            got = f"a tensor of shape {tuple(given)}"
             want = f"{what} of shape (batch, time, {features}) with at least one frame"
             raise ConfigError(complain(want, got, "reshape what you pass"))
         if recurrence.has_values(sequence) and not bool(torch.isfinite(sequence).all()):
