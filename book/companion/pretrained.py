@@ -2,19 +2,18 @@
 
 import argparse
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load, save
 from torch import nn
 
 from companion import results
 from companion.run_set import PRINTED
 from unfolded import files
 from unfolded.errors import ConfigError, RecordError, complain
+from unfolded.networks import storage
 from unfolded.provenance import ROOT
 from unfolded.runs import input_frames, records
 from unfolded.runs.config import RunConfig
@@ -45,13 +44,8 @@ def pretrained(model: str) -> tuple[nn.Module, RunConfig]:
         raise RecordError(complain(want, error, do)) from error
     if hashlib.sha256(content).hexdigest() != table.at[model, "sha256"]:
         raise RecordError(complain(want, "a file with another checksum", do))
-    # The header names the run; its length is in the first eight bytes.
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    config = RunConfig(**json.loads(header["__metadata__"]["config"]))
-    network = checkpoint.build_network(config)
-    weights = {name: tensor.float() for name, tensor in load(content).items()}
-    network.load_state_dict(weights)
-    return network.requires_grad_(False), config
+    network, header = storage.read(path)
+    return network.float().requires_grad_(False), RunConfig(**header["config"])
 
 
 def kept(*models: str) -> pd.DataFrame:
@@ -92,10 +86,10 @@ def _is_kept(row: dict | None, record: records.Record) -> bool:
 
 def _keep(config: RunConfig, folder: Path, record: records.Record) -> dict:
     network, _ = checkpoint.load_network(folder)
-    halves = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
-    content = save(halves, metadata={"config": json.dumps(config.as_dict(), sort_keys=True)})
-    files.write(WEIGHTS / f"{config.model}.safetensors", content)
-    network.load_state_dict({name: tensor.float() for name, tensor in halves.items()})
+    path = WEIGHTS / f"{config.model}.safetensors"
+    storage.write(path, network.half(), {"config": config.as_dict()})
+    content = path.read_bytes()
+    network = network.float()
     with torch.no_grad():
         found, _ = tested(network, input_frames.unseen(config), config.scale.peak)
     return {

@@ -28,3 +28,13 @@ def complain(expected: object, got: object, do: str) -> str:
     'expected a rate between 0 and 1; got 1.5; pass for example 0.2'
     """
     return f"expected {expected}; got {got}; {do}"
+
+
+def one_line(error: Exception, limit: int = 160) -> str:
+    """Shorten the message of an error to a single readable line.
+
+    >>> one_line(OSError("disk\\n  full"))
+    'disk full'
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -207,3 +207,14 @@ def test_a_slip_of_syntax_is_left_to_whoever_runs_it(place):
     assert freshness.stale(place) == "the notebook changed"
     (place.root / "lib" / "unfolded" / "used.py").write_text("def (")
     assert freshness.stale(place) == "the notebook changed"
+
+
+def test_a_name_that_is_imported_at_first_use_is_followed():
+    reached = import_graph.reached
+    for name, module in import_graph.LAZY.items():
+        place = ROOT.joinpath("lib", *module.split("."))
+        files = {place.with_suffix(".py"), place / "__init__.py"}
+        short = name.rpartition(".")[2]
+        for source in (f"import unfolded\nunfolded.{short}", f"from unfolded import {short}"):
+            assert files & set(reached(source, ROOT)), source
+        assert not files & set(reached("import unfolded\nunfolded.__version__", ROOT))

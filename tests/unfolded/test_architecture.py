@@ -27,10 +27,10 @@ THIRD_PARTY = {
     "": {"torch", "numpy", "joblib"},
     "bounds": {"torch"},
     "data": {"numpy", "pooch", "requests", "sklearn"},
-    "networks": {"torch", "numpy"},
+    "networks": {"torch", "numpy", "safetensors"},
     "recurrence": {"torch", "numpy", "pooch", "triton"},
     "runs": {"torch", "numpy", "filelock"},
-    "training": {"torch", "numpy", "safetensors", "tqdm", "joblib"},
+    "training": {"torch", "numpy", "tqdm", "joblib"},
 }
 """The installed packages that each folder of the library may import ("": modules at the top)."""
 

@@ -167,8 +167,9 @@ def test_the_formulas_at_the_papers_defaults(name, depth, found):
 
 def test_the_papers_sizes_are_the_defaults():
     defaults = {k: p.default for k, p in inspect.signature(build).parameters.items()}
-    wanted = {"n0": 256, "n": 51, "hidden": 1024, "depth": 3, "seed": 0}
+    wanted = {"hidden": 1024, "depth": 3, "seed": 0}
     assert defaults | wanted == defaults
+    assert build("indrnn", hidden=4).A.shape == (51, 256)
 
 
 @pytest.mark.parametrize(

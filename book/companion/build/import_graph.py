@@ -9,6 +9,13 @@ from pathlib import Path
 PACKAGES = {"unfolded": "lib", "companion": "book"}
 """The repository folder of each package."""
 
+LAZY = {
+    "unfolded.build": "unfolded.networks",
+    "unfolded.save": "unfolded.networks.storage",
+    "unfolded.load": "unfolded.networks.storage",
+}
+"""Names of a package that import a module at first use."""
+
 
 def code_of(notebook: Path) -> str:
     """Return the code cells of a notebook as one source text, without shell and magic lines."""
@@ -45,6 +52,9 @@ def imported(source: str, inside: str = "") -> set[str]:
                 above = inside.split(".")[: len(inside.split(".")) - node.level + 1]
                 base = ".".join([*above, base] if base else above)
             found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found |= {LAZY.get(f"{node.value.id}.{node.attr}", "")}
+    found |= {LAZY.get(name, "") for name in found}
     return {name for name in found if name.partition(".")[0] in PACKAGES}
 
 

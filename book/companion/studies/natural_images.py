@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from unfolded.data import download
-from unfolded.errors import ConfigError, DataError, complain
+from unfolded.errors import ConfigError, DataError, complain, one_line
 
 SOURCES = ("free", "caltech")
 SIDE = 128
@@ -112,7 +112,7 @@ def _caltech() -> np.ndarray:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             found = arrays["images"]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(complain(f"pictures at {path}", download.one_line(error), do)) from error
+        raise DataError(complain(f"pictures at {path}", one_line(error), do)) from error
     if found.ndim != 3 or found.shape[1:] != (SIDE, SIDE) or found.dtype != np.uint8:
         want = f"uint8 pictures of shape (count, {SIDE}, {SIDE})"
         raise DataError(complain(want, f"{found.dtype} of shape {found.shape}", do))

@@ -10,7 +10,7 @@ import numpy as np
 
 from unfolded.data import download, moving_mnist
 from unfolded.data.moving_mnist import CANVAS, DIGIT, FRAMES, SEQUENCES, Recipe
-from unfolded.errors import DataError, complain
+from unfolded.errors import DataError, complain, one_line
 
 BOX = 20
 """Side of the bounding box of an MNIST digit, in pixels; the margin is 4."""
@@ -58,7 +58,7 @@ def mnist_images() -> np.ndarray:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(complain("a whole gzip file", download.one_line(error), do)) from error
+        raise DataError(complain("a whole gzip file", one_line(error), do)) from error
     found = hashlib.sha256(raw).hexdigest()
     if found != MNIST_SHA256:
         expected = f"MNIST's training images with SHA-256 {MNIST_SHA256}"
@@ -77,7 +77,7 @@ def released_file() -> np.ndarray:
     try:
         frames = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(complain("a whole .npy file", download.one_line(error), do)) from error
+        raise DataError(complain("a whole .npy file", one_line(error), do)) from error
     if frames.shape != RELEASED_SHAPE or frames.dtype != np.uint8:
         expected = f"uint8 frames of shape {RELEASED_SHAPE}"
         raise DataError(complain(expected, f"{frames.dtype} of shape {frames.shape}", do))

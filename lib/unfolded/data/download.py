@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from unfolded.errors import DataError, complain
+from unfolded.errors import DataError, complain, one_line
 
 
 @dataclass(frozen=True)
@@ -105,16 +105,6 @@ def _reason(url: str, error: Exception) -> str:
     if isinstance(error, ValueError) and "hash" in str(error):
         return f"{host} sent a file with a wrong checksum"
     return one_line(error)
-
-
-def one_line(error: Exception, limit: int = 160) -> str:
-    """Shorten the message of an error to a single readable line.
-
-    >>> one_line(OSError("disk\\n  full"))
-    'disk full'
-    """
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def digest(path: Path, algorithm: str = "md5") -> str:

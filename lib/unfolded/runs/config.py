@@ -136,6 +136,22 @@ class RunConfig:
         """Measurements of a frame, int(cs_rate · n0), rounded as in the authors' code."""
         return int(self.cs_rate * FRAME)
 
+    def network(self) -> dict[str, object]:
+        """Return the arguments of :func:`unfolded.build`, with thresholds in the protocol's units.
+
+        λ1 and λ2 of an ℓ1 norm scale with the pixels; λ2 of SISTA-RNN multiplies a square and does
+        not.
+        """
+        unit = self.scale.peak / 255
+        equal = ("hidden", "depth", "seed", "positivity", "reweighting", "variant")
+        return {name: getattr(self, name) for name in equal} | {
+            "name": self.model,
+            "n": self.n,
+            "lambda1": self.lambda1 * unit,
+            "lambda2": self.lambda2 * (1 if self.model == "sista-rnn" else unit),
+            "memory": self.memory == "on",
+        }
+
     @property
     def scale(self) -> Protocol:
         """The settings of the protocol."""

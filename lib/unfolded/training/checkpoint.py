@@ -2,21 +2,18 @@
 
 import hashlib
 import io
-import json
 import pickle
 import warnings
 from pathlib import Path
 
-import safetensors
 import torch
-from safetensors.torch import load_file, save
 from torch import nn
 
 from unfolded import files, networks
-from unfolded.errors import RecordError, complain
+from unfolded.errors import RecordError, complain, one_line
+from unfolded.networks import storage
 from unfolded.runs.config import RunConfig
 
-_UNREADABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
 STATE, WEIGHTS = "state.pt", "weights.safetensors"
 
 
@@ -45,7 +42,7 @@ def load_state(folder: Path, config: RunConfig) -> dict | None:
         got = "objects that only unsafe unpickling could read"
         raise damaged_state(folder, got) from error
     except Exception as error:
-        raise damaged_state(folder, _first_line(error)) from error
+        raise damaged_state(folder, one_line(error)) from error
     if found != config.hash:
         do = "use one folder for each configuration"
         raise RecordError(complain(f"state of configuration {config.hash} at {path}", found, do))
@@ -69,10 +66,7 @@ def _unpack(content: bytes) -> dict:
 
 def save_weights(folder: Path, network: nn.Module, config: RunConfig) -> None:
     """Write the weights as safetensors, with the configuration in the header."""
-    weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    # One key only: safetensors does not sort keys, and equal runs must give equal bytes.
-    header = {"config": json.dumps(config.as_dict(), sort_keys=True)}
-    files.write(folder / WEIGHTS, save(weights, metadata=header))
+    storage.write(folder / WEIGHTS, network, {"config": config.as_dict()})
 
 
 def load_network(folder: Path) -> tuple[nn.Module, RunConfig]:
@@ -80,39 +74,11 @@ def load_network(folder: Path) -> tuple[nn.Module, RunConfig]:
 
     Raises RecordError if the weights are missing, damaged or inconsistent with the configuration.
     """
-    path = Path(folder) / WEIGHTS
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            config = RunConfig(**json.loads(file.metadata()["config"]))
-        network = build_network(config)
-        network.load_state_dict(load_file(path))
-    except (*_UNREADABLE, safetensors.SafetensorError) as error:
-        want, do = f"weights of a run at {path}", "train the run with --again"
-        raise RecordError(complain(want, _first_line(error), do)) from error
-    return network, config
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__
+    path, do = Path(folder) / WEIGHTS, "train the run with --again"
+    network, header = storage.read(path, "weights of a run", do)
+    return network, RunConfig(**header["config"])
 
 
 def build_network(config: RunConfig) -> nn.Module:
-    """Build the untrained network of a configuration, with thresholds in the protocol's units.
-
-    λ1 and λ2 of an ℓ1 norm scale with the pixels; λ2 of SISTA-RNN multiplies a square and does not.
-    """
-    unit = config.scale.peak / 255
-    pull = 1 if config.model == "sista-rnn" else unit
-    return networks.build(
-        config.model,
-        n=config.n,
-        hidden=config.hidden,
-        depth=config.depth,
-        seed=config.seed,
-        positivity=config.positivity,
-        lambda1=config.lambda1 * unit,
-        lambda2=config.lambda2 * pull,
-        reweighting=config.reweighting,
-        memory=config.memory == "on",
-        variant=config.variant,
-    )
+    """Build the untrained network of a configuration, with thresholds in the protocol's units."""
+    return networks.build(**config.network())

@@ -2,16 +2,12 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from unfolded.recurrence.linear import linear
 from unfolded.training.train_step import row_norms
-
-if TYPE_CHECKING:
-    pass
 
 _EVALUATED_AT_ONCE = 250
 

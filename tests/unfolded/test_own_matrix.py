@@ -1,0 +1,146 @@
+"""A sensing matrix of the user, fixed or trained."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from unfolded import networks, recurrence
+from unfolded.errors import ConfigError
+
+SIZES = {"hidden": 16, "depth": 2, "seed": 3}
+NAMES = networks.names()
+
+
+def matrix(n=5, n0=12):
+    return np.random.default_rng(0).normal(size=(n, n0)) / n0
+
+
+def frames(*shape, n0=12):
+    return torch.from_numpy(np.random.default_rng(1).normal(size=(*shape, n0))).float()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist])
+def test_a_given_matrix_measures_and_defines_the_sizes(name, kind):
+    net = networks.build(name, A=kind(matrix()), **SIZES)
+    assert (net.n, net.n0) == (5, 12)
+    x = frames(2, 3)
+    assert torch.allclose(net.measure(x), x @ torch.from_numpy(matrix()).float().T)
+    assert net(x).shape == x.shape
+    same = networks.build(name, A=matrix(), n=5, n0=12, **SIZES)
+    assert torch.equal(same(x), net(x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fixed_matrix_stays_while_all_else_is_trained(name):
+    net = networks.build(name, A=matrix(), trainable_A=False, **SIZES)
+    free = networks.build(name, A=matrix(), **SIZES)
+    assert "A" not in dict(net.named_parameters()) and "A" in net.state_dict()
+    assert next(iter(dict(free.named_parameters()))) == "A"
+    x = frames(8, 9)
+    for each in (net, free):
+        (each(x) - x).square().mean().backward()
+    others = dict(free.named_parameters())
+    for key, parameter in net.named_parameters():
+        assert torch.allclose(parameter.grad, others[key].grad, rtol=1e-4, atol=1e-7), key
+    before = net.A.clone()
+    torch.optim.SGD(net.requires_grad_(True).parameters(), 0.1).step()
+    assert torch.equal(net.A, before) and not net.A.requires_grad
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("backend", recurrence.backends.selection.BACKENDS)
+def test_gradients_with_a_fixed_matrix_are_those_of_the_loop(name, backend):
+    if backend == "native" and recurrence.backends.native.library() is None:
+        pytest.skip("no compiler")
+    net = networks.build(name, A=matrix(), trainable_A=False, **SIZES).double()
+    slow = networks.build(name, A=matrix(), trainable_A=False, fast=False, **SIZES).double()
+    x = frames(8, 9).double()
+    with recurrence.use(backend):
+        net(x).square().mean().backward()
+    slow(x).square().mean().backward()
+    for a, b in zip(net.parameters(), slow.parameters(), strict=True):
+        assert torch.allclose(a.grad, b.grad, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fixed_matrix_follows_the_network(name):
+    net = networks.build(name, A=matrix(), trainable_A=False, **SIZES)
+    twin = copy.deepcopy(net).double()
+    assert twin.A.dtype == torch.float64 and net.A.dtype == torch.float32
+    other = networks.build(name, n=5, n0=12, trainable_A=False, **SIZES)
+    assert not torch.equal(other.A, net.A)
+    other.load_state_dict(net.state_dict())
+    assert torch.equal(other(frames(2, 3)), net(frames(2, 3)))
+
+
+def test_a_given_matrix_is_copied_with_its_precision():
+    given = matrix()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        net = networks.build("gru", A=given, **SIZES)
+    finally:
+        torch.set_default_dtype(before)
+    assert net.A.detach().numpy().tobytes() == given.tobytes()
+    given[:] = 0
+    assert net.A.abs().min() > 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        matrix().T.copy().T,
+        matrix()[:, ::-1],
+        matrix().astype(">f8"),
+        (matrix() > 0),
+        (matrix() * 99).astype(np.int16),
+        torch.nn.Parameter(torch.from_numpy(matrix())),
+        torch.from_numpy(matrix()).bfloat16(),
+        torch.from_numpy(matrix()).to_sparse(),
+        torch.from_numpy(matrix()).T.contiguous().T,
+    ],
+    ids=lambda A: f"{type(A).__name__} {A.dtype}",
+)
+def test_every_kind_of_real_matrix_is_accepted(odd):
+    net = networks.build("l1-l1-rnn", A=odd, **SIZES)
+    assert net.A.is_contiguous() and net.A.is_leaf and net.A.dtype == torch.float32
+    assert torch.isfinite(net(frames(2, 3))).all()
+
+
+def test_read_only_matrices_are_accepted():
+    given = matrix()
+    given.setflags(write=False)
+    assert networks.build("gru", A=given, **SIZES).n == 5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"A": matrix()[0]},
+        {"A": matrix()[None]},
+        {"A": np.zeros((0, 12))},
+        {"A": np.zeros((5, 0))},
+        {"A": matrix() * np.nan},
+        {"A": matrix() * np.inf},
+        {"A": matrix() * 1j},
+        {"A": torch.from_numpy(matrix() * 1j)},
+        {"A": matrix().astype(object)},
+        {"A": matrix().astype(str)},
+        {"A": [[1.0], [1.0, 2.0]]},
+        {"A": "A.npy"},
+        {"A": 3},
+        {"A": torch.nn.Linear(12, 5)},
+        {"A": torch.zeros(5, 12, device="meta")},
+        {"A": matrix(), "n": 6},
+        {"A": matrix(), "n0": 256},
+        {"A": matrix(), "n": 12, "n0": 5},
+    ],
+    ids=str,
+)
+def test_what_is_no_matrix_is_refused_in_one_line(wrong):
+    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w") as caught:
+        networks.build("gru", **wrong, **SIZES)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,200 @@
+"""Networks in files: what comes back is the same network; what is damaged is refused."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from small_runs import small
+
+import unfolded
+from companion import pretrained
+from unfolded import networks, training
+from unfolded.choices import VARIANTS
+from unfolded.errors import ConfigError, RecordError
+
+SIZES = {"n0": 16, "n": 5, "hidden": 24, "depth": 2, "seed": 3}
+CASES = [
+    *((name, {}) for name in networks.names()),
+    *((name, {"variant": v}) for name, variants in VARIANTS.items() for v in variants),
+    *(("reweighted-rnn", {"positivity": form}) for form in ("softplus", "free")),
+    *(("reweighted-rnn", {"reweighting": part}) for part in ("Z", "g")),
+    *((name, {"memory": False}) for name in ("sista-rnn", "l1-l1-rnn")),
+    ("sista-rnn", {"lambda1": np.float32(0.3), "lambda2": 0}),
+    ("gru", {"fast": False}),
+    ("l1-l1-rnn", {"trainable_A": False}),
+    ("srnn", {"n": np.int64(5), "seed": np.uint8(7)}),
+]
+
+
+def frames(dtype=torch.float32):
+    return torch.from_numpy(np.random.default_rng(1).normal(size=(3, 9, 16))).to(dtype)
+
+
+def step(net):
+    optimiser = torch.optim.Adam(net.parameters(), 1e-2)
+    x = frames(net.A.dtype)
+    (net(x) - x).square().mean().backward()
+    optimiser.step()
+    return net
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+def test_a_network_comes_back_and_can_be_trained_further(name, options, tmp_path):
+    net = step(unfolded.build(name, **SIZES | options))
+    unfolded.save(net, str(tmp_path / "new" / "net.safetensors"))
+    other = unfolded.load(str(tmp_path / "new" / "net.safetensors"))
+    assert type(other) is type(net)
+    assert torch.equal(other(frames()), net(frames()))
+    assert [p.requires_grad for p in other.parameters()] == [True] * len(list(net.parameters()))
+    for each in (net, other):
+        each.zero_grad()
+    assert torch.equal(step(other)(frames()), step(net)(frames()))
+    unfolded.save(other, tmp_path / "again")
+    assert torch.equal(unfolded.load(tmp_path / "again")(frames()), other(frames()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", networks.names())
+def test_the_precision_is_kept(name, dtype, tmp_path):
+    net = unfolded.build(name, **SIZES).to(dtype)
+    unfolded.save(net, tmp_path / "net")
+    other = unfolded.load(tmp_path / "net")
+    assert {tensor.dtype for tensor in other.state_dict().values()} == {dtype}
+    if dtype == torch.float64:
+        assert torch.equal(other(frames(dtype)), net(frames(dtype)))
+
+
+def test_a_given_matrix_is_stored(tmp_path):
+    A = np.random.default_rng(0).normal(size=(4, 16))
+    unfolded.save(unfolded.build("lstm", A=A, trainable_A=False, hidden=6), tmp_path / "net")
+    net = unfolded.load(tmp_path / "net")
+    assert np.array_equal(net.A.numpy(), A.astype(np.float32)) and not net.A.requires_grad
+    assert "A" not in dict(net.named_parameters())
+
+
+def test_equal_networks_give_equal_bytes(tmp_path):
+    for number in range(6):
+        unfolded.save(unfolded.build("indrnn", **SIZES), tmp_path / str(number))
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    # Other programs read the file, too.
+    assert "A" in safetensors.torch.load_file(tmp_path / "0")
+
+
+def test_weights_of_a_run_and_of_the_repository_are_read(tmp_path):
+    record = training.run(small("gru"), store=tmp_path, progress=False)
+    net = unfolded.load(tmp_path / record.config_hash / "weights.safetensors")
+    assert net.hidden == 9 and net.n0 == 256
+    half = unfolded.load(pretrained.WEIGHTS / "l1-l1-rnn.safetensors")
+    whole, _ = pretrained.pretrained("l1-l1-rnn")
+    assert half.A.dtype == torch.float16 and torch.equal(half.float().D, whole.D)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    unfolded.save(unfolded.build("gru", **SIZES), tmp_path / "net")
+    return tmp_path / "net"
+
+
+def refused(path):
+    with pytest.raises(
+        RecordError,
+        match=r"^expected a network of unfolded.save at .*; got .+;"
+        " save it again",
+    ) as caught:
+        unfolded.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [0, 3, 8, 60, 0.5, -1])
+def test_a_truncated_file_is_refused(stored, length):
+    content = stored.read_bytes()
+    stored.write_bytes(content[: int(len(content) * length) if length == 0.5 else length])
+    refused(stored)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\xff" * 64, b"\0" * 4096, b"PK\3\4" * 9])
+def test_a_damaged_file_is_refused(tmp_path, content):
+    (tmp_path / "net").write_bytes(content)
+    refused(tmp_path / "net")
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    refused(tmp_path / "absent")
+    refused(tmp_path)
+
+
+HEADER = {"format": 1, "build": {"name": "gru", **SIZES}}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        {},
+        {"format": "pt"},
+        {"unfolded": "{"},
+        {"unfolded": "[]"},
+        {"unfolded": "3"},
+        {"unfolded": json.dumps(HEADER | {"format": 2})},
+        {"unfolded": json.dumps({"format": 1})},
+        {"unfolded": json.dumps({"format": 1, "build": ["gru"]})},
+        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"name": "rnn"}})},
+        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"hidden": 25}})},
+        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"hidden": -1}})},
+        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"hidden": 10**12}})},
+        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"colour": 1}})},
+        {"config": "{}"},
+        {"config": "[]"},
+        {"config": '{"model": "rnn"}'},
+    ],
+    ids=str,
+)
+def test_a_file_of_another_program_is_refused(stored, header):
+    weights = safetensors.torch.load_file(stored)
+    safetensors.torch.save_file(weights, stored, metadata=header)
+    refused(stored)
+
+
+def test_a_file_with_other_tensors_is_refused(stored):
+    header = {"unfolded": json.dumps(HEADER)}
+    for weights in ({}, {"A": torch.zeros(5, 16)}, {"A": torch.zeros(5, 16, dtype=torch.int8)}):
+        safetensors.torch.save_file(weights, stored, metadata=header)
+        refused(stored)
+
+
+def test_only_networks_of_the_library_are_saved(tmp_path):
+    net = unfolded.build("gru", **SIZES)
+    for other in (torch.nn.Linear(2, 3), torch.nn.DataParallel(net), net.state_dict(), None):
+        with pytest.raises(ConfigError, match=r"a network from unfolded.build; got an object of "):
+            unfolded.save(other, tmp_path / "net")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file(stored, monkeypatch):
+    before = stored.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RecordError, match="No space left"):
+        unfolded.save(unfolded.build("srnn", **SIZES), stored)
+    assert stored.read_bytes() == before and len(list(stored.parent.iterdir())) == 1
+
+
+def test_importing_the_library_stays_cheap():
+    code = (
+        "import sys, unfolded; print('torch' in sys.modules); print(unfolded.build, unfolded.load)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, capture_output=True, text=True, check=True, env=environment)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "False" and "function build" in lines[1] and "function load" in lines[1]
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        unfolded.lode  # noqa: B018
