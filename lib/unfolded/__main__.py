@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from unfolded import training
+from unfolded.data import own_frames
 from unfolded.errors import UnfoldedError, complain
 from unfolded.options import parser
 from unfolded.runs import named_grids, records, results_table
@@ -21,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors are one line on standard error with a non-zero exit status."""
     options = parser(COMMANDS).parse_args(arguments)
     try:
+        options.frames, source = None, getattr(options, "source", "")
+        if source.endswith((".npy", ".npz")):
+            options.frames, options.source = source, own_frames.name(own_frames.read(source))
         return options.command(options)
     except UnfoldedError as error:
         print(f"unfolded: {error}", file=sys.stderr)
@@ -67,7 +71,8 @@ def _runs(options: argparse.Namespace) -> list[RunConfig]:
 
 def _grid(options: argparse.Namespace) -> int:
     for run in _runs(options):
-        print(run.hash, shlex.join(run.arguments()))
+        words = (options.frames if word == run.source else word for word in run.arguments())
+        print(run.hash, shlex.join(words))
     return 0
 
 
@@ -86,7 +91,8 @@ def _tables(options: argparse.Namespace) -> int:
 def _how(options: argparse.Namespace) -> dict[str, object]:
     """Return the options that control how to run, without those that define the run."""
     progress = not options.quiet
-    return {"progress": progress} | {name: getattr(options, name) for name in _HOW}
+    frames = {} if options.frames is None else {"frames": options.frames}
+    return {"progress": progress} | {name: getattr(options, name) for name in _HOW} | frames
 
 
 def _summary(row: dict) -> str:

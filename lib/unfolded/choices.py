@@ -1,5 +1,7 @@
 """The possible values of the options of networks, data and runs."""
 
+import re
+
 from unfolded.errors import ConfigError, complain
 
 UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
@@ -12,6 +14,9 @@ MODELS = (*UNFOLDED, *STACKED)
 
 SOURCES = ("digits", "mnist", "moving-mnist")
 """Sources of frames: embedded digits, MNIST with the published generator, the released file."""
+
+OWN = re.compile(r"own-([1-9][0-9]*(?:x[1-9][0-9]*)?)-[0-9a-f]{16}")
+"""Frames of the user as a source: size of a frame, and digest (unfolded.data.own_frames)."""
 
 REDUCTIONS = ("bilinear", "area", "antialiased")
 """Filters that reduce a frame from 64x64 to 16x16 pixels."""

@@ -26,7 +26,8 @@ examples:
 Runs are kept in runs/ (or UNFOLDED_RUNS, or --store), one folder for each configuration. What
 has finished is not trained again; what was interrupted goes on after the last epoch that was kept.
 Data is looked for in the folder that UNFOLDED_DATA names, then downloaded; the source
-"digits" needs neither.
+"digits" needs neither. --source FILE.npy (or .npz) trains on own frames of any size: one array
+(N, T, H, W) or (N, T, n0), uint8, or floats from 0 to 255 or from 0 to 1, split 8:1:1 in order.
 """
 
 
@@ -80,7 +81,8 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     )
 
     for command in (train, sweep, listed):
-        command.add_argument("--source", choices=choices.SOURCES, default=default.source)
+        what = f"{', '.join(choices.SOURCES)}, or a file of own frames; default {default.source}"
+        command.add_argument("--source", metavar="NAME|FILE", default=default.source, help=what)
         command.add_argument("--reduction", choices=choices.REDUCTIONS, default=default.reduction)
         command.add_argument("--protocol", choices=tuple(PROTOCOLS), default=default.protocol)
         command.add_argument("--profile", choices=tuple(PROFILES), default=default.profile)

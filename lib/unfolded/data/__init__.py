@@ -60,7 +60,7 @@ def split(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     if len(frames) < sum(datasets.PARTS):
         expected = f"at least {sum(datasets.PARTS)} sequences to split"
-        raise ConfigError(complain(expected, len(frames), "ask for a larger count"))
+        raise ConfigError(complain(expected, len(frames), "pass more sequences"))
     a, b = moving_mnist.cuts(len(frames), datasets.PARTS)
     return frames[:a], frames[a:b], frames[b:]
 

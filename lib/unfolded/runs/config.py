@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import numbers
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from unfolded import choices
 from unfolded.errors import ConfigError, complain
 
 FRAME = 16 * 16
-"""n0: number of pixels of a frame."""
+"""n0: number of pixels of a frame of the paper."""
 
 
 SCHEDULES = {"paper": (4, 0.0), "pytorch": (5, 1e-4)}
@@ -57,6 +58,8 @@ class RunConfig:
     layers, two for LSTM. ``lambda1`` and ``lambda2`` are initial values in units of a grey level
     of 255; the protocol "normalised" divides them by 255 like the frames, except λ2 of SISTA-RNN,
     which multiplies a square and has no unit; λ2 = 0 stays fixed.
+    ``source`` is a name of :data:`unfolded.choices.SOURCES`, or that of own frames, see
+    :func:`unfolded.data.own_frames.name`; they define n0, and all their sequences are used.
     ``reweighting`` selects the trained parameters of reweighted-RNN, Z and g. ``norm_penalty`` is
     the weight of a sum of row norms of an unfolded network (``row_norms`` in
     unfolded.training.train_step) relative to the training error of a pixel, in squared grey
@@ -91,10 +94,14 @@ class RunConfig:
     variant: str = "default"
 
     def __post_init__(self):
+        own = choices.OWN.fullmatch(str(self.source))
         for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
+            if getattr(self, name) not in known and not (own and name == "source"):
                 got, names = repr(getattr(self, name)), ", ".join(known)
                 raise ConfigError(complain(f"{name} from {names}", got, "choose one of them"))
+        if own and self.reduction != RunConfig.reduction:
+            want, got = "a reduction for moving digits only", f"{self.reduction!r} for own frames"
+            raise ConfigError(complain(want, got, "leave it out"))
         if self.hidden is None:
             object.__setattr__(self, "hidden", PROFILES[self.profile].hidden)
         if self.depth is None:
@@ -112,8 +119,9 @@ class RunConfig:
         if self.norm_penalty and self.model not in choices.UNFOLDED:
             want = "a norm_penalty for an unfolded network only"
             raise ConfigError(complain(want, f"one for {self.model}", "leave it out"))
-        do = f"pass n/n0, at least 1/{FRAME}, for example 0.2"
-        self._settle("cs_rate", _number, "between 0 and 1", do, lambda v: 1 / FRAME <= v < 1)
+        do, least = f"pass n/n0, at least 1/{self.n0}", 1 / self.n0
+        fits = lambda v: least <= v < 1 or v == self.n0 == 1  # noqa: E731
+        self._settle("cs_rate", _number, "between 0 and 1", do, fits)
         for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):
             want = f"a whole number >= {least}"
             self._settle(name, _whole, want, "choose another", lambda v, least=least: v >= least)
@@ -132,9 +140,15 @@ class RunConfig:
         object.__setattr__(self, name, value)
 
     @property
+    def n0(self) -> int:
+        """Number of pixels of a frame."""
+        own = choices.OWN.fullmatch(self.source)
+        return math.prod(map(int, own[1].split("x"))) if own else FRAME
+
+    @property
     def n(self) -> int:
         """Measurements of a frame, int(cs_rate · n0), rounded as in the authors' code."""
-        return int(self.cs_rate * FRAME)
+        return max(1, int(self.cs_rate * self.n0))
 
     def network(self) -> dict[str, object]:
         """Return the arguments of :func:`unfolded.build`, with thresholds in the protocol's units.
@@ -145,8 +159,7 @@ class RunConfig:
         unit = self.scale.peak / 255
         equal = ("hidden", "depth", "seed", "positivity", "reweighting", "variant")
         return {name: getattr(self, name) for name in equal} | {
-            "name": self.model,
-            "n": self.n,
+            **{"name": self.model, "n0": self.n0, "n": self.n},
             "lambda1": self.lambda1 * unit,
             "lambda2": self.lambda2 * (1 if self.model == "sista-rnn" else unit),
             "memory": self.memory == "on",

@@ -1,14 +1,23 @@
 """The frames of a run: loaded, split, scaled according to the protocol, and moved to a device."""
 
 import math
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from unfolded import data
+from unfolded import data, files
+from unfolded.data import own_frames
 from unfolded.errors import DataError, complain
+from unfolded.runs import records
 from unfolded.runs.config import FRAME, RunConfig
+
+Given = np.ndarray | Tensor | str | Path | None
+"""Frames of the user, as an array or a file."""
 
 
 class Frames(NamedTuple):
@@ -20,8 +29,62 @@ class Frames(NamedTuple):
     sha256: str
 
 
-def load(config: RunConfig) -> tuple[list[Tensor], str]:
-    """Return train, validation and test frames as vectors in the protocol's units, and a hash."""
+def own(
+    configs: Iterable[RunConfig], frames: Given, store: str | Path | None = None
+) -> tuple[list[RunConfig], np.ndarray | None]:
+    """Return configurations with the user's frames as source, and these frames as an array.
+
+    frames: (N, T, H, W) or (N, T, n0), a .npy or .npz file, or None for other sources.
+    Raises DataError for configurations with another source, and if the file has changed since an
+    unfinished run in the store began.
+    """
+    configs = list(configs)
+    if frames is None:
+        return configs, None
+    array = own_frames.read(frames)
+    name = own_frames.name(array)
+    for config in configs:
+        if config.source not in (name, RunConfig.source):
+            want, do = f"the frames of {config.source}", "pass the frames that the run began with"
+            raise DataError(complain(want, f"those of {name}", do))
+    configs = [replace(config, source=name) for config in configs]
+    if isinstance(frames, str | Path):
+        _check_unchanged(str(Path(frames).resolve()), name, configs, records.store(store))
+    return configs, array
+
+
+def _check_unchanged(path: str, name: str, configs: list[RunConfig], store: Path) -> None:
+    seen = store / ".own_frames.json"
+    known = files.read_json(seen) or {}
+    before = known.get(path, name)
+    for config in configs if before != name else ():
+        folder = records.folder_of(replace(config, source=before), store)
+        if (folder / records.STATE).exists():
+            want, do = f"{path} with the content of {before}", f"restore it or drop {folder}"
+            raise DataError(complain(want, f"that of {name}", do))
+    if before != name or path not in known:
+        files.write_json(seen, known | {path: name})
+
+
+def load(config: RunConfig, frames: Given = None) -> tuple[list[Tensor], str]:
+    """Return train, validation and test frames as vectors in the protocol's units, and a hash.
+
+    The ``frames`` of :func:`own` must be given again; their hash is the digest.
+    """
+    if frames is not None:
+        (config,), frames = own([config], own_frames.read(frames))
+        sha256, frames = own_frames.digest(frames), own_frames.grey(frames)
+    elif config.source not in data.SOURCES:
+        do = "pass frames=…, or --source FILE.npy"
+        raise DataError(complain(f"the frames of {config.source}", "none", do))
+    else:
+        frames = _moving_digits(config)
+        sha256 = data.checksum(frames)
+    unit = config.scale.peak / 255
+    return [torch.from_numpy(part).flatten(2) * unit for part in data.split(frames)], sha256
+
+
+def _moving_digits(config: RunConfig) -> np.ndarray:
     frames = data.sequences(config.source, count=config.size.count, reduction=config.reduction)
     do = f"replace the data file of {config.source}"
     if frames.ndim != 4 or math.prod(frames.shape[2:]) != FRAME:
@@ -29,21 +92,19 @@ def load(config: RunConfig) -> tuple[list[Tensor], str]:
         raise DataError(complain(want, f"an array of shape {frames.shape}", do))
     if not bool(torch.isfinite(torch.from_numpy(frames)).all()):
         raise DataError(complain("finite frames", "NaN or infinite pixels", do))
-    unit = config.scale.peak / 255
-    parts = [torch.from_numpy(part).flatten(2) * unit for part in data.split(frames)]
-    return parts, data.checksum(frames)
+    return frames
 
 
-def on_device(config: RunConfig, device: str, shelf: dict) -> Frames:
+def on_device(config: RunConfig, device: str, shelf: dict, frames: Given = None) -> Frames:
     """Return the frames of a configuration on a device; the cache ``shelf`` keeps only these."""
     key = config.source, config.reduction, config.size.count, config.scale.peak, device
     if key not in shelf:
         shelf.clear()
-        parts, sha256 = load(config)
+        parts, sha256 = load(config, frames)
         shelf[key] = Frames(*(part.to(device) for part in parts), sha256)
     return shelf[key]
 
 
-def unseen(config: RunConfig) -> Tensor:
-    """Return the test sequences of a configuration in the protocol's units: (count, 20, n0)."""
-    return load(config)[0][2]
+def unseen(config: RunConfig, frames: Given = None) -> Tensor:
+    """Return the test sequences of a configuration in the protocol's units: (count, time, n0)."""
+    return load(config, frames)[0][2]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from unfolded.choices import UNFOLDED
-from unfolded.runs.config import FRAME, RunConfig
+from unfolded.runs.config import RunConfig
 
 
 def _gated(gates: int) -> Callable[[int, int], int]:
@@ -40,7 +40,7 @@ def parameters(run: RunConfig, hidden: int | None = None) -> int:
     >>> parameters(RunConfig(model="l1-l1-rnn", hidden=128))
     62339
     """
-    h, n0, sensing = hidden or run.hidden, FRAME, run.n * FRAME
+    h, n0, sensing = hidden or run.hidden, run.n0, run.n * run.n0
     if run.model in UNFOLDED:
         link = n0 * n0 if run.model == "sista-rnn" else h * h
         weights = run.depth * (h * h + h) if run.model == "reweighted-rnn" else 0
@@ -57,7 +57,7 @@ def matched(run: RunConfig) -> RunConfig:
     True
     """
     budget = parameters(replace(run, model="reweighted-rnn", depth=None), run.hidden)
-    low, high = 1, math.isqrt(budget) + budget // FRAME
+    low, high = 1, math.isqrt(budget) + budget // run.n0
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if parameters(run, middle) <= budget else (low, middle)

@@ -13,7 +13,7 @@ from unfolded.errors import RecordError, complain
 from unfolded.provenance import ROOT
 from unfolded.runs.config import FIRST_FIELDS, LATER, RunConfig
 
-RECORD = "record.json"
+RECORD, STATE = "record.json", "state.pt"
 METRICS = ("psnr_authors", "psnr_frame", "psnr_sequence", "psnr_global", "test_mse")
 COLUMNS = [
     *("model", "cs_rate", "hidden", "depth", "protocol", "profile", "source", "reduction"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from unfolded import files
+from unfolded.choices import SOURCES
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import ROOT
 from unfolded.runs.config import LATER
@@ -19,10 +20,11 @@ _COUNTS = ("hidden", "depth", "seed", "epochs", "parameters", "threads")
 def merge(records: Sequence[Record]) -> int:
     """Merge runs into data/results/runs.csv; a newer record replaces an older one.
 
-    Returns the number of rows of the table. Raises RecordError if the existing table is damaged.
+    Leaves out runs on own frames. Returns the number of rows of the table. Raises RecordError if
+    the existing table is damaged.
     """
     path = RESULTS / "runs.csv"
-    rows = [_text_row(record) for record in records]
+    rows = [_text_row(record) for record in _public(records)]
     try:
         if path.exists():
             # Read rows as text, so that unchanged values keep all digits.
@@ -42,12 +44,16 @@ def merge(records: Sequence[Record]) -> int:
 
 def write_details(records: Sequence[Record]) -> None:
     """Write curves/ and sequences/ of data/results/, one file per run, six digits per value."""
-    for record in records:
+    for record in _public(records):
         curves = {"epoch": range(1, len(record.curves.get("train_mse", [])) + 1)} | record.curves
         _write_columns("curves", record, curves)
         if record.sequence_mse:
             errors = {"sequence": range(len(record.sequence_mse)), "test_mse": record.sequence_mse}
             _write_columns("sequences", record, errors)
+
+
+def _public(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if record.config["source"] in SOURCES]
 
 
 def _write_columns(kind: str, record: Record, columns: Mapping[str, Sequence]) -> None:

@@ -13,8 +13,9 @@ from unfolded import files, networks
 from unfolded.errors import RecordError, complain, one_line
 from unfolded.networks import storage
 from unfolded.runs.config import RunConfig
+from unfolded.runs.records import STATE
 
-STATE, WEIGHTS = "state.pt", "weights.safetensors"
+WEIGHTS = "weights.safetensors"
 
 
 def save_state(folder: Path, state: dict) -> None:

@@ -50,7 +50,8 @@ def run_all(
     A run that diverges does not stop the others: its record has the status "failed". Options and
     errors: as :func:`fit_all`; raises RecordError for a folder that cannot be used.
     """
-    configs, found = list(configs), {}
+    configs, options["frames"] = input_frames.own(configs, options.get("frames"), store)
+    found = {}
     for config, outcome in fit_all(configs, store=store, **options):
         if isinstance(outcome, RecordError):
             raise outcome
@@ -66,6 +67,7 @@ def fit_all(
     device: str = "cpu",
     together: int = GROUP_SIZE,
     jobs: int | None = None,
+    frames: input_frames.Given = None,
     **options,
 ) -> Iterator[tuple[RunConfig, Record | TrainingError | RecordError]]:
     """Yield each configuration once, with its result, in the order of completion.
@@ -75,8 +77,9 @@ def fit_all(
     Other options and errors: as :func:`fit`.
     """
     on_gpu = resolve(device) != "cpu"
+    configs, frames = input_frames.own(configs, frames, options.get("store"))
     queue = groups(configs, together if on_gpu else 1)
-    options |= {"device": device}
+    options |= {"device": device} | ({} if frames is None else {"frames": frames})
     calls = (joblib.delayed(_attempt)(group, options, os.getpid()) for group in queue)
     work = joblib.Parallel(jobs or (1 if on_gpu else os.cpu_count()), return_as="generator")
     with contextlib.closing(work(calls)) as results:
@@ -107,6 +110,7 @@ def fit(
     progress: bool = True,
     again: bool = False,
     cache: dict | None = None,
+    frames: input_frames.Given = None,
 ) -> list[Record | TrainingError]:
     """Return the result of each run of a group; train the runs without a finished record.
 
@@ -114,21 +118,23 @@ def fit(
     last complete epoch with the same result (on a GPU, after the last checkpoint, at most half a
     minute old). With ``again`` training restarts, and an existing record stays until the first
     epoch is complete. ``cache``, a dictionary, stores the frames on the device for the next call.
+    ``frames``: own frames, an array or a file (see :func:`unfolded.runs.input_frames.own`), which
+    then are the source of all runs.
     The runs of a group take their steps simultaneously; each has the same record as a single run,
     up to rounding, and a run that diverges does not stop the others.
     Raises RecordError if a folder is locked, damaged or not writable, and DataError or
     ConfigError on invalid input.
     """
     device, cache = resolve(device), {} if cache is None else cache
+    configs, frames = input_frames.own(configs, frames, store)
     folders = {config: records.folder_of(config, store) for config in configs}
     outcomes = {} if again else _finished(folders)
     hidden = max(config.hidden for config in configs)
+    on_device = functools.partial(input_frames.on_device, device=device, shelf=cache, frames=frames)
     with threads_for(hidden), flushed_denormals(), keep_freed_memory(), _current(device):
         # Build the trainers first: a run that cannot start must not create folders.
         trainers = {
-            config: Trainer(
-                config, device, folder, progress, input_frames.on_device(config, device, cache)
-            )
+            config: Trainer(config, device, folder, progress, on_device(config))
             for config, folder in folders.items()
             if config not in outcomes
         }

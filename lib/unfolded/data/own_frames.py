@@ -1,0 +1,76 @@
+"""Frames of the user: an array, or a file that NumPy wrote, named by its content."""
+
+import hashlib
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from unfolded.errors import DataError, complain, one_line
+
+
+def read(frames: object) -> np.ndarray:
+    """Return an array, that in a .npy file, or the only one in a .npz file, without pickle.
+
+    Raises DataError if the file is missing, damaged or of another kind.
+    """
+    try:
+        if not isinstance(frames, str | Path):
+            return np.asarray(frames)
+        with open(frames, "rb") as file:
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return found
+            (name,) = found.files
+            return found[name]
+    except Exception as error:
+        what = frames if isinstance(frames, str | Path) else type(frames)
+        do = "write it with numpy.save"
+        raise DataError(complain(f"one array in {what}", one_line(error), do)) from error
+
+
+def digest(frames: np.ndarray) -> str:
+    """Return the SHA-256 of an array as ``numpy.save`` writes it: that of a .npy file in C order.
+
+    >>> digest(np.zeros((10, 1, 4), np.uint8))[:8]
+    '838102e1'
+    """
+    sha256 = hashlib.sha256()
+    stream = SimpleNamespace(write=sha256.update)
+    np.lib.format.write_array(stream, np.ascontiguousarray(frames), allow_pickle=False)
+    return sha256.hexdigest()
+
+
+def name(frames: np.ndarray) -> str:
+    """Return the name of frames as a source: the size of a frame and the start of the digest.
+
+    Raises DataError unless they are uint8 or float, (N, T, H, W) or (N, T, n0), and not empty.
+
+    >>> name(np.zeros((10, 1, 4, 4), np.uint8))
+    'own-4x4-0657bc45fc4d114a'
+    """
+    if frames.dtype != np.uint8 and frames.dtype.kind != "f":
+        got, do = f"numbers of type {frames.dtype}", "convert them"
+        raise DataError(complain("frames as uint8 or floating-point numbers", got, do))
+    if frames.ndim not in (3, 4) or not frames.size:
+        want, got = "frames (N, T, H, W) or (N, T, n0)", f"an array of shape {frames.shape}"
+        raise DataError(complain(want, got, "reshape what you pass"))
+    return f"own-{'x'.join(map(str, frames.shape[2:]))}-{digest(frames)[:16]}"
+
+
+def grey(frames: np.ndarray) -> np.ndarray:
+    """Return frames as float32 (N, T, n0) in grey levels 0..255.
+
+    Values of type uint8, and floats with a maximum above 1, are grey levels already; other floats
+    are multiplied by 255, which is logged. Raises DataError for NaN and values outside 0..255.
+    """
+    low, high = frames.min(), frames.max()
+    if not (low >= 0 and high <= 255):
+        got, do = f"values from {low:g} to {high:g}", "rescale them"
+        raise DataError(complain("grey levels from 0 to 255, or from 0 to 1", got, do))
+    grey = frames.astype(np.float32).reshape(*frames.shape[:2], -1)
+    if frames.dtype.kind == "f" and high <= 1:
+        logging.getLogger(__name__).warning("frames from 0 to 1 are multiplied by 255")
+        grey *= 255
+    return grey

@@ -1,0 +1,329 @@
+"""Runs on frames of the user: any size and length, named by their content."""
+
+import hashlib
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from small_runs import small
+
+import unfolded
+from unfolded import __main__ as cli
+from unfolded import training
+from unfolded.data import own_frames
+from unfolded.errors import ConfigError, DataError
+from unfolded.runs import config, input_frames, records, results_table
+from unfolded.runs.parameter_count import parameters
+from unfolded.training import checkpoint
+from unfolded.training.trainer import Trainer
+
+MODELS = ("reweighted-rnn", "sista-rnn", "gru")
+WORDS = ["--profile", "small", "--device", "cpu", "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def sandbox(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def movie(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def run(model="gru", frames=None, **fields):
+    return training.run(small(model, **fields), frames=frames, progress=False)
+
+
+# Right results ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("shape", "rate"),
+    [
+        ((20, 4, 8, 8), 0.2),
+        ((10, 1, 3, 5), 0.5),
+        ((11, 3, 1, 1), 1),
+        ((12, 2, 7), 0.3),
+        ((10, 9, 2, 1), 0.5),
+    ],
+)
+def test_frames_of_any_size_and_length(model, shape, rate):
+    frames = movie(*shape)
+    record = (
+        run(model, frames, cs_rate=rate)
+        if rate < 1
+        else training.run(
+            small(model, source=own_frames.name(frames), cs_rate=rate),
+            frames=frames,
+            progress=False,
+        )
+    )
+    n0 = int(np.prod(shape[2:]))
+    assert record.status == "done" and np.isfinite(list(record.metrics.values())).all()
+    assert len(record.sequence_mse) == shape[0] - int(0.9 * shape[0])
+    known = config.RunConfig(**record.config)
+    assert (known.n0, known.n) == (n0, max(1, int(rate * n0)))
+    assert record.parameters == parameters(known)
+    net = unfolded.load(records.folder_of(known) / checkpoint.WEIGHTS)
+    assert net(torch.from_numpy(frames).float()).shape == shape
+
+
+def test_large_frames():
+    record = run("l1-l1-rnn", movie(10, 2, 128, 128), cs_rate=0.01)
+    assert record.status == "done" and config.RunConfig(**record.config).n == 163
+
+
+def test_an_array_a_file_and_an_archive_are_one_run(tmp_path):
+    frames = movie(20, 4, 6, 4)
+    np.save("frames.npy", frames)
+    np.savez_compressed("frames.npz", frames=frames)
+    np.save("columns.npy", np.asfortranarray(frames))
+    wanted = run(frames=frames)
+    digest = hashlib.sha256((tmp_path / "frames.npy").read_bytes()).hexdigest()
+    assert wanted.data_sha256 == digest and wanted.config["source"] == f"own-6x4-{digest[:16]}"
+    for given in (torch.from_numpy(frames), "frames.npy", tmp_path / "frames.npz", "columns.npy"):
+        assert run(frames=given) == wanted
+    shutil.copy("frames.npy", "copy.npy")
+    assert cli.main(["train", "--model", "gru", "--source", "copy.npy", *WORDS]) == 0
+    assert len(list((tmp_path / "runs").glob("*/record.json"))) == 1
+    # Vectors have no height and width, and other values another name.
+    others = (frames.reshape(20, 4, 24), frames[:, :, ::-1], frames[:19], frames.astype(float))
+    assert len({own_frames.name(each) for each in (frames, *others)}) == 5
+
+
+@pytest.mark.parametrize("protocol", ["authors", "normalised"])
+def test_the_scale_of_the_frames(protocol, caplog):
+    frames, peak = movie(10, 2, 4, 4), {"authors": 255, "normalised": 1}[protocol]
+    one = small(protocol=protocol)
+    wanted, _ = input_frames.load(one, frames)
+    assert [part.dtype for part in wanted] == [torch.float32] * 3
+    assert [len(part) for part in wanted] == [8, 1, 1] and not caplog.records
+    values = torch.from_numpy(frames).flatten(2).float() * (peak / 255)
+    assert torch.allclose(torch.cat(wanted), values)
+    for same in (frames.astype(np.float16), frames.astype(">f8")):
+        assert torch.equal(torch.cat(input_frames.load(one, same)[0]), torch.cat(wanted))
+    assert not caplog.records
+    unit, _ = input_frames.load(one, frames / 255)
+    assert torch.allclose(torch.cat(unit), values, atol=1e-4)
+    assert [each.getMessage() for each in caplog.records] == [
+        "frames from 0 to 1 are multiplied by 255"
+    ]
+    dark = np.minimum(frames, 1)
+    assert torch.cat(input_frames.load(one, dark)[0]).max() == pytest.approx(peak / 255)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 7, 255])
+def test_a_constant_video(value):
+    record = run("l1-l1-rnn", np.full((10, 3, 4, 4), value, np.float64))
+    assert record.status == "done" and np.isfinite(record.curves["train_mse"]).all()
+    assert (record.metrics["psnr_global"] == 100) == (value == 0)
+
+
+def test_a_sweep_trains_every_network_on_the_frames(tmp_path, capsys):
+    np.save("frames.npy", movie(20, 4, 6, 4))
+    words = ["--grid", "row", "--models", "gru", "l1-l1-rnn", "--source", "frames.npy"]
+    assert cli.main(["sweep", *words, *WORDS, "--jobs", "1"]) == 0
+    assert len(list((tmp_path / "runs").glob("*/record.json"))) == 2
+    capsys.readouterr()
+    assert cli.main(["grid", *words, "--profile", "small"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines} == {
+        p.name for p in (tmp_path / "runs").glob("[!.]*")
+    }
+    assert cli.main(["train", *lines[0].split()[1:], *WORDS]) == 0
+    found = training.run_all(
+        [small("gru"), small("srnn")], frames="frames.npy", progress=False, jobs=1
+    )
+    assert [record.config["model"] for record in found] == ["gru", "srnn"]
+
+
+def test_other_processes_receive_the_frames():
+    frames, name = movie(10, 2, 3, 3), "smoke"
+    runs = [config.RunConfig(model="gru", profile=name, hidden=3, seed=s) for s in (0, 1)]
+    found = training.run_all(runs, frames=frames, progress=False, jobs=2)
+    assert [record.status for record in found] == ["done", "done"]
+
+
+def test_runs_on_own_frames_stay_out_of_the_tables(tmp_path):
+    np.save("frames.npy", movie(20, 4, 16, 16))
+    cli.main(["train", "--source", "frames.npy", *WORDS])
+    assert cli.main(["tables", "--commit"]) == 0
+    results = tmp_path / "results"
+    assert (results / "runs.csv").read_text().count("\n") == 1
+    cli.main(["train", *WORDS])
+    assert cli.main(["tables", "--commit"]) == 0
+    text = (results / "runs.csv").read_text()
+    assert text.count("\n") == 2 and "own-" not in text
+    assert len(list(results.glob("*/*.csv"))) == 2
+
+
+# Interruption ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """A run on frames.npy that was interrupted after its first epoch."""
+    np.save("frames.npy", movie(20, 4, 6, 4))
+    np.save("same.npy", movie(20, 4, 6, 4))
+
+    def stop(self, save=Trainer.save):
+        save(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save", stop)
+        assert cli.main(["train", "--model", "gru", "--source", "frames.npy", *WORDS]) == 130
+
+
+def test_a_run_resumes_with_the_same_result(interrupted):
+    assert cli.main(["train", "--model", "gru", "--source", "frames.npy", *WORDS]) == 0
+    (resumed,) = records.stored()
+    whole = training.run(small("gru"), frames="same.npy", store="other", progress=False)
+    assert (resumed.curves, resumed.metrics) == (whole.curves, whole.metrics)
+
+
+@pytest.mark.parametrize("shape", [(20, 4, 6, 4), (30, 4, 6, 4), (20, 4, 5, 5)])
+def test_a_file_that_changed_since_the_start_is_refused(interrupted, shape, capsys):
+    np.save("frames.npy", movie(*shape, seed=1))
+    capsys.readouterr()
+    assert cli.main(["train", "--model", "gru", "--source", "frames.npy", *WORDS]) == 1
+    out, err = capsys.readouterr()
+    assert "frames.npy with the content of own-6x4-" in err and err.count("\n") == 1 and not out
+    np.save("frames.npy", movie(20, 4, 6, 4))
+    assert cli.main(["train", "--model", "gru", "--source", "frames.npy", *WORDS]) == 0
+    # Once it is finished, other content is another run.
+    np.save("frames.npy", movie(*shape, seed=1))
+    assert cli.main(["train", "--model", "gru", "--source", "frames.npy", *WORDS]) == 0
+    assert len(records.stored()) == 2
+
+
+def test_frames_other_than_the_configuration_names_are_refused():
+    one, two = movie(10, 2, 3, 3), movie(10, 2, 3, 3, seed=1)
+    named = small("gru", source=own_frames.name(one))
+    with pytest.raises(DataError, match=r"the frames of own-3x3-\w+; got those of own-3x3-\w+;"):
+        training.run(named, frames=two, progress=False)
+    with pytest.raises(DataError, match=r"the frames of own-3x3-\w+; got none; pass frames=…"):
+        training.run(named, progress=False)
+    with pytest.raises(DataError, match="the frames of mnist; got those of own-"):
+        training.run(small(source="mnist"), frames=one, progress=False)
+    assert not records.stored()
+
+
+# Bad input -------------------------------------------------------------------------------------
+
+GOOD = movie(10, 2, 3, 4)
+BAD = {
+    "int16": GOOD.astype(np.int16),
+    "bool": GOOD > 9,
+    "complex": GOOD * 1j,
+    "text": GOOD.astype(str),
+    "date": GOOD.astype("datetime64[s]"),
+    "fields": np.zeros((10, 2, 3, 4), [("grey", "f4")]),
+    "number": np.float64(3),
+    "one dimension": GOOD.ravel(),
+    "two dimensions": GOOD[:, :, 0, 0],
+    "colour": GOOD[..., None],
+    "no sequence": GOOD[:0],
+    "no frame": GOOD[:, :0],
+    "no pixel": GOOD[..., :0],
+    "nan": np.where(GOOD[0, 0, 0, 0] == GOOD, np.nan, GOOD),
+    "infinite": np.where(GOOD[0, 0, 0, 0] == GOOD, np.inf, GOOD),
+    "negative": GOOD - 1.0 * GOOD.max(),
+    "above 255": GOOD * 2.0,
+    "one sequence": GOOD[:1],
+    "nine sequences": GOOD[:9],
+}
+
+
+def refused(words, capsys):
+    assert cli.main(["train", "--model", "gru", *words, *WORDS]) == 1
+    out, err = capsys.readouterr()
+    assert not out and err.startswith("unfolded: expected ") and err.count("\n") == 1, err
+    assert not list(records.store().glob("[!.]*"))
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_frames_are_refused_in_one_line(kind, capsys):
+    with pytest.raises((DataError, ConfigError), match=r"^expected .*; got .*; .") as caught:
+        run(frames=BAD[kind], cs_rate=0.5)
+    assert "\n" not in str(caught.value)
+    np.save("frames.npy", BAD[kind])
+    refused(["--source", "frames.npy", "--cs-rate", "0.5"], capsys)
+
+
+class Evil:
+    def __reduce__(self):
+        return exec, ("import pathlib; pathlib.Path('executed').touch()",)
+
+
+@pytest.mark.parametrize(
+    "kind", ["absent", "folder", "empty", "text", "pickle", "objects", "cut", "header", "zip",
+             "two arrays", "no array", "cut archive"],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_bad_files_are_refused_in_one_line(kind, suffix, tmp_path, capsys):
+    path = tmp_path / f"frames{suffix}"
+    with path.open("wb") as file:
+        if kind == "objects":
+            np.save(file, np.array([Evil()] * 10, dtype=object), allow_pickle=True)
+        elif kind in ("two arrays", "no array"):
+            np.savez(file, **dict.fromkeys("ab" if kind == "two arrays" else "", GOOD))
+        elif kind == "cut archive":
+            np.savez(file, GOOD)
+        else:
+            np.save(file, GOOD)
+    content = path.read_bytes()
+    damaged = {
+        "empty": b"",
+        "text": b"0,1,2\n",
+        "pickle": pickle.dumps(Evil()),
+        "cut": content[:-9],
+        "header": content.replace(b"'shape'", b"'shale'"),
+        "zip": b"PK\3\4" + content,
+        "cut archive": content[: len(content) // 2],
+    }
+    path.write_bytes(damaged.get(kind, content))
+    if kind in ("absent", "folder"):
+        path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    refused(["--source", str(path)], capsys)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("name", ["frames.txt", "", "own-3x3-0", "own-0x3-" + "0" * 16, "cifar"])
+def test_an_unknown_source_is_refused(name, capsys):
+    refused(["--source", name], capsys)
+
+
+def test_options_that_own_frames_do_not_have(capsys):
+    np.save("frames.npy", GOOD)
+    refused(["--source", "frames.npy", "--reduction", "bilinear"], capsys)
+    refused(["--source", "frames.npy", "--cs-rate", "0.05"], capsys)
+    refused(["--source", "own-3x4-" + "0" * 16], capsys)
+
+
+def test_the_command_states_what_it_does_with_floats_from_0_to_1(tmp_path):
+    np.save("frames.npy", GOOD / 255)
+    words = [sys.executable, "-m", "unfolded", "train", "--source", "frames.npy", "--hidden", "3"]
+    words += ["--profile", "smoke", "--device", "cpu", "--quiet"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert done.stderr == "frames from 0 to 1 are multiplied by 255\n" and done.returncode == 0
+    (record,) = (json.loads(p.read_text()) for p in (tmp_path / "runs").glob("*/record.json"))
+    assert (
+        record["data_sha256"] == hashlib.sha256((tmp_path / "frames.npy").read_bytes()).hexdigest()
+    )
