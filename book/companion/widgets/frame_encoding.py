@@ -5,7 +5,6 @@ import base64
 import numpy as np
 from torch import Tensor
 
-from unfolded.errors import ConfigError, complain
 from unfolded.runs.config import FRAME
 
 SIDE = round(FRAME**0.5)
@@ -27,13 +26,11 @@ def levels(frames: Tensor, *, peak: float = 255.0) -> np.ndarray:
 def packed(grey: np.ndarray) -> str:
     """Return bytes as base64: a bit mask of the nonzero bytes, then the nonzero bytes.
 
-    Shapes: any, with a total that is a multiple of 8 bytes. Raises ConfigError for another total.
+    Shapes: any.
 
-    >>> unpacked(packed(np.arange(16, dtype=np.uint8) // 9), (2, 8)).tolist()
-    [[0, 0, 0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 1, 1, 1]]
+    >>> unpacked(packed(np.arange(10, dtype=np.uint8) // 3), (2, 5)).tolist()
+    [[0, 0, 0, 1, 1], [1, 2, 2, 2, 3]]
     """
-    if grey.size % 8:
-        raise ConfigError(complain("a multiple of 8 bytes", grey.size, "pass whole frames"))
     content = np.packbits(grey != 0).tobytes() + grey[grey != 0].tobytes()
     return base64.b64encode(content).decode("ascii")
 
@@ -42,6 +39,7 @@ def unpacked(text: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return the bytes encoded by :func:`packed`, in their shape."""
     content = np.frombuffer(base64.b64decode(text), np.uint8)
     count = int(np.prod(shape))
-    grey = np.unpackbits(content[: count // 8])
-    grey[grey != 0] = content[count // 8 :]
+    mask = -(-count // 8)
+    grey = np.unpackbits(content[:mask])[:count]
+    grey[grey != 0] = content[mask:]
     return grey.reshape(shape)

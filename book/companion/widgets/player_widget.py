@@ -1,5 +1,6 @@
 """Playback of test sequences and of their recoveries by networks and solvers."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from companion import pretrained
 from companion.plots import line_plots
 from companion.widgets.base_widget import Explorer, script
-from companion.widgets.frame_encoding import SIDE, levels, packed, unpacked
+from companion.widgets.frame_encoding import levels, packed, unpacked
 from unfolded import metrics, networks, solvers
 from unfolded.errors import ConfigError, complain
 from unfolded.runs.config import FRAME
@@ -64,9 +65,9 @@ class PlayerExplorer(Explorer):
             raise ConfigError(complain(want, repr(value), "choose another"))
 
     def frames(self, name: str) -> Tensor:
-        """Return a row of the chosen sequence in integer grey levels: (1, time, n0)."""
+        """Return a row of the chosen sequence in integer grey levels: (1, time, height, width)."""
         row = next(row for row in self.data["rows"] if row["name"] == name)
-        shape = self.data["sequences"], self.data["time"], FRAME
+        shape = [self.data[size] for size in ("sequences", "time", "height", "width")]
         grey = unpacked(row["frames"], shape)[self.sequence - 1]
         return torch.from_numpy(grey).float()[None]
 
@@ -78,7 +79,7 @@ class PlayerExplorer(Explorer):
     def picture(self) -> tuple[Figure, str]:
         """Return the chosen frame of every row, and the PSNR over the sequence in words."""
         names = [row["name"] for row in self.data["rows"]]
-        shown = {n: self.frames(n)[0, self.frame - 1].unflatten(-1, (SIDE, SIDE)) for n in names}
+        shown = {n: self.frames(n)[0, self.frame - 1] for n in names}
         said = ", ".join(f"{name} {self.psnr(name):.1f} dB" for name in names[1:])
         alt = f"Frame {self.frame} of test sequence {self.sequence}, and what is recovered of it; "
         return line_plots.gallery(shown, columns=4), f"{alt}over the sequence: {said}."
@@ -87,8 +88,9 @@ class PlayerExplorer(Explorer):
 def recorded(frames: Tensor, groups: Mapping[str, Mapping[str, Tensor]]) -> dict:
     """Return the data of a player, as plain numbers and text.
 
-    frames and each row: (sequences, time, n0) in grey levels 0..255; groups: heading -> name ->
-    row. Raises ConfigError if a row has another shape.
+    frames and each row: (sequences, time, height, width), or (sequences, time, n0) for square
+    frames, in grey levels 0..255; groups: heading -> name -> row. Raises ConfigError if a row has
+    another shape.
     """
     rows = [{"name": TRUTH, "group": TRUTH, "frames": packed(levels(frames))}]
     for group, members in groups.items():
@@ -97,8 +99,10 @@ def recorded(frames: Tensor, groups: Mapping[str, Mapping[str, Tensor]]) -> dict
                 want, got = f"{name} of shape {tuple(frames.shape)}", tuple(row.shape)
                 raise ConfigError(complain(want, got, "recover all frames"))
             rows.append({"name": name, "group": group, "frames": packed(levels(row))})
-    sequences, time, _ = frames.shape
-    return {"sequences": sequences, "time": time, "side": SIDE, "rows": rows}
+    sequences, time, *size = frames.shape
+    height, width = size if len(size) == 2 else [math.isqrt(*size)] * 2
+    sizes = {"sequences": sequences, "time": time, "height": height, "width": width}
+    return sizes | {"rows": rows}
 
 
 @torch.no_grad()

@@ -111,7 +111,7 @@ const common = (() => {
   // Bytes from their text: first which are not zero, a bit each, then those that are not.
   function unpack(text, count) {
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    let next = count / 8;
+    let next = Math.ceil(count / 8);
     return Uint8Array.from({ length: count }, (_, i) => ((bytes[i >> 3] >> (7 - (i & 7))) & 1 ? bytes[next++] : 0));
   }
 
@@ -121,9 +121,10 @@ const common = (() => {
     return error ? 10 * Math.log10((255 ** 2 * truth.length) / error) : 100;
   }
 
-  // A square frame on a canvas, one pixel each.
-  function paint(canvas, frame) {
-    canvas.width = canvas.height = Math.sqrt(frame.length);
+  // A frame on a canvas, one pixel each; the default is a square.
+  function paint(canvas, frame, width = Math.sqrt(frame.length)) {
+    canvas.width = width;
+    canvas.height = frame.length / width;
     const image = new ImageData(canvas.width, canvas.height);
     image.data.forEach((_, i) => { image.data[i] = i % 4 === 3 ? 255 : frame[i >> 2]; });
     canvas.getContext("2d").putImageData(image, 0, 0);

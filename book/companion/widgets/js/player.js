@@ -8,8 +8,8 @@ const { unpacked, quality, render } = (() => {
   const decibel = (value) => `${value.toFixed(1)} dB`;
 
   // What travels, as bytes: the truth and one row for each method, sequence by sequence.
-  function unpacked({ sequences, time, side, rows }) {
-    const [size, count] = [side ** 2, sequences * time * side ** 2];
+  function unpacked({ sequences, time, height, width, rows }) {
+    const [size, count] = [height * width, sequences * time * height * width];
     return rows.map(({ name, group, frames }) => {
       const bytes = common.unpack(frames, count);
       const at = (sequence, frame) => bytes.subarray(((sequence - 1) * time + frame - 1) * size).subarray(0, size);
@@ -128,14 +128,14 @@ player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
 
     draw() {
       if (!this.data) return;
-      const [{ sequences, time }, [truth, ...rows]] = [this.data, this.rows];
+      const [{ sequences, time, width }, [truth, ...rows]] = [this.data, this.rows];
       this.state.sequence = common.clamp(this.state.sequence, 1, sequences);
       this.state.frame = common.clamp(this.state.frame, 1, time);
       const { sequence, frame } = this.state;
       const marked = (rows.find(({ name }) => name === this.state.marked) ?? rows.find(({ name }) => common.NETWORKS.includes(name)) ?? rows[0]).name;
       const now = Object.fromEntries(rows.map(({ name }) => [name, this.psnr[name][sequence - 1][frame - 1]]));
-      common.paint(this.querySelector("[data-truth]"), truth.at(sequence, frame));
-      rows.forEach(({ at }, i) => common.paint(this.querySelectorAll("[data-row]")[i], at(sequence, frame)));
+      common.paint(this.querySelector("[data-truth]"), truth.at(sequence, frame), width);
+      rows.forEach(({ at }, i) => common.paint(this.querySelectorAll("[data-row]")[i], at(sequence, frame), width));
       for (const node of this.querySelectorAll("[data-psnr]")) node.textContent = decibel(now[node.dataset.psnr]);
       for (const radio of this.querySelectorAll("[type=radio]")) radio.checked = radio.value === marked;
       this.curves(rows, marked, now[marked]);
