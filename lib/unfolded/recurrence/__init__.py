@@ -13,10 +13,12 @@ from torch import Tensor
 
 from unfolded.errors import ConfigError, complain
 from unfolded.prox import phi
-from unfolded.recurrence.backends import native
+from unfolded.recurrence.backends import native, native_scan, reference
+from unfolded.recurrence.backends.elementwise import select
 from unfolded.recurrence.backends.selection import chosen, selected
 from unfolded.recurrence.layer_weights import LayerWeights
 from unfolded.recurrence.linear import linear
+from unfolded.recurrence.matmul import has_onednn
 from unfolded.recurrence.scan import Scan
 from unfolded.recurrence.transforms import (
     batch_dim_first,
@@ -34,6 +36,7 @@ __all__ = [
     "form_layer_weights",
     "has_values",
     "is_symbolic",
+    "routines",
     "unroll",
     "use",
 ]
@@ -55,6 +58,23 @@ def use(name: str) -> Iterator[None]:
         if name == "native" and native.library() is None:
             raise ConfigError(complain("a C compiler", "none that works", 'choose "torch"'))
         yield
+
+
+def routines(x: Tensor) -> dict[str, str | None]:
+    """Return the names of the routines for sequences of the shape of x: (batch, time, n).
+
+    ``backend``: "reference", "native", "triton" or "torch"; ``scan``: the loop over time, "C" or
+    "PyTorch"; ``products``: "oneDNN" or "PyTorch"; ``instructions``: those of the C kernels.
+    """
+    in_c = not x.is_cuda and native.serves()
+    on_gpu = x.is_cuda and select(x, None) is not reference
+    backend = "native" if in_c else "triton" if on_gpu else "torch"
+    return {
+        "backend": "reference" if chosen() == "reference" else backend,
+        "scan": "C" if native_scan.serves(x.transpose(0, 1)) else "PyTorch",
+        "products": "oneDNN" if has_onednn() and not x.is_cuda else "PyTorch",
+        "instructions": native.library().instructions().decode() if in_c else None,
+    }
 
 
 class LowRank(NamedTuple):

@@ -14,7 +14,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm.auto import tqdm
 
-from unfolded import files, metrics
+from unfolded import files, metrics, recurrence
 from unfolded.errors import TrainingError
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.provenance import stamp
@@ -61,8 +61,13 @@ class Trainer:
             status="failed",
             parameters=sum(p.numel() for p in self.network.parameters()),
             data_sha256=self.data_sha256,
-            provenance=stamp(self.device) | group,
+            provenance=stamp(self.device) | self._routines() | group,
         )
+
+    def _routines(self) -> dict[str, str | None]:
+        found = recurrence.routines(self.train[: self.config.scale.batch])
+        in_engine = getattr(self.network, "uses_engine", True)
+        return found if in_engine else found | {"backend": "reference", "scan": "PyTorch"}
 
     @contextlib.contextmanager
     def failure_recorded(self) -> Iterator[None]:

@@ -12,14 +12,25 @@
 
 /* Registers hold a tile of the result: ROWS rows of VECTORS vectors, of 32 or 16 registers. */
 #if defined(__AVX512F__)
+#define INSTRUCTIONS "AVX-512"
 enum { BYTES = 64, ROWS = 8, VECTORS = 2 };
 #elif defined(__AVX__)
+#ifdef __AVX2__
+#define INSTRUCTIONS "AVX2"
+#else
+#define INSTRUCTIONS "AVX"
+#endif
 enum { BYTES = 32, ROWS = 6, VECTORS = 2 };
 #elif defined(__aarch64__)
+#define INSTRUCTIONS "NEON"
 enum { BYTES = 16, ROWS = 8, VECTORS = 2 };
 #else
+#define INSTRUCTIONS "baseline"
 enum { BYTES = 16, ROWS = 6, VECTORS = 2 };
 #endif
+
+/* Return the instruction set for which the library was compiled. */
+const char *instructions(void) { return INSTRUCTIONS; }
 
 struct transposition {
     long rows, columns;

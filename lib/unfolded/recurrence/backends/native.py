@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import logging
 import os
 import platform
 import shlex
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from unfolded import files
-from unfolded.errors import RecordError
+from unfolded.errors import RecordError, one_line
 from unfolded.recurrence.backends import selection
 from unfolded.runtime import cpuinfo
 
@@ -56,17 +57,19 @@ def serves() -> bool:
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """Return the compiled kernels, or None if they are not available."""
-    compiler = os.environ.get("CC") or shutil.which("cc")
-    if compiler is None:
-        return None
+    """Return the compiled kernels, or None with one line in the log if they are not available."""
     try:
+        compiler = os.environ.get("CC") or shutil.which("cc")
+        if compiler is None:
+            raise OSError("no C compiler cc")
         path = _place(compiler)
         with contextlib.suppress(OSError, AttributeError):
             return _load(path)
         _compile(shlex.split(compiler), path)
         return _load(path)
-    except (*_UNAVAILABLE, subprocess.SubprocessError):
+    except (*_UNAVAILABLE, subprocess.SubprocessError) as error:
+        log = logging.getLogger(__name__)
+        log.warning("no compiled kernels, slower PyTorch operations serve: %s", one_line(error))
         return None
 
 
@@ -124,6 +127,7 @@ def _load(path: Path) -> ctypes.CDLL:
     if hashlib.sha256(content[:-32]).digest() != content[-32:]:
         raise OSError("a damaged library")
     loaded = ctypes.CDLL(str(path))
+    loaded.instructions.restype = ctypes.c_char_p
     for name, arguments in _ARGUMENTS.items():
         for suffix in SUFFIX.values():
             function = getattr(loaded, f"{name}_{suffix}")

@@ -1,0 +1,87 @@
+"""Records state what computed them; a missing compiler is reported once."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from small_runs import small
+
+from unfolded import recurrence, training
+from unfolded.recurrence.backends import native
+from unfolded.runs import records, results_table
+from unfolded.runtime import cpuinfo
+
+NAMES = {"backend", "scan", "products", "instructions"}
+SETS = {"AVX-512": "avx512f", "AVX2": "avx2", "AVX": "avx", "NEON": "asimd"}
+compiled = pytest.mark.skipif(native.library() is None, reason="no compiler")
+
+
+def trained(tmp_path, **fields):
+    record = training.run(small(**fields), store=tmp_path, progress=False)
+    assert records.load(tmp_path / record.config_hash) == record
+    return {name: record.provenance[name] for name in NAMES}
+
+
+@compiled
+def test_a_record_states_backend_routines_and_instruction_set(tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found = trained(tmp_path / "native")
+    finally:
+        torch.set_num_threads(before)
+    assert (found["backend"], found["scan"]) == ("native", "C")
+    flags = {word for line in cpuinfo() if line.startswith(("flags", "Features"))
+             for word in line.split()}  # fmt: skip
+    assert found["instructions"] in {name for name, flag in SETS.items() if flag in flags} or (
+        found["instructions"] == "baseline"
+    )
+
+
+@pytest.mark.parametrize("backend", ["torch", "reference"])
+def test_a_record_states_the_backend_that_was_chosen(tmp_path, backend):
+    with recurrence.use(backend):
+        found = trained(tmp_path)
+    assert (found["backend"], found["scan"], found["instructions"]) == (backend, "PyTorch", None)
+
+
+def test_a_network_without_the_engine_is_stated(tmp_path):
+    found = trained(tmp_path, positivity="free")
+    assert (found["backend"], found["scan"]) == ("reference", "PyTorch")
+
+
+@compiled
+def test_short_sequences_do_not_use_the_loops_in_c():
+    assert recurrence.routines(torch.zeros(64, 20, 5))["scan"] == "C"
+    assert recurrence.routines(torch.zeros(64, 1, 5))["scan"] == "PyTorch"
+    assert recurrence.routines(torch.zeros(64, 20, 5).half())["scan"] == "PyTorch"
+
+
+def test_the_columns_of_the_table_do_not_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
+    record = training.run(small(), store=tmp_path / "runs", progress=False)
+    assert results_table.merge([record]) == 1
+    assert not NAMES & set((tmp_path / "runs.csv").read_text().splitlines()[0].split(","))
+
+
+CODE = """
+import torch, unfolded
+for _ in range(3):
+    print(unfolded.build("l1-l1-rnn", hidden=4, depth=1)(torch.zeros(9, 9, 256)).shape)
+"""
+
+
+@pytest.mark.parametrize("compiler", [None, "/nowhere/cc", "false"])
+def test_a_missing_compiler_is_one_line_of_a_process(tmp_path, compiler):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CC": compiler or "",
+                   "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # fmt: skip
+    if compiler is None and shutil.which("cc"):
+        environment["PATH"] = str(tmp_path)
+    call = [sys.executable, "-c", CODE]
+    done = subprocess.run(call, capture_output=True, text=True, env=environment)
+    assert done.stdout.count("torch.Size([9, 9, 256])") == 3
+    assert done.stderr.startswith("no compiled kernels, slower PyTorch operations serve: ")
+    assert done.stderr.count("\n") == 1
