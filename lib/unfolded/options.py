@@ -38,6 +38,16 @@ def _positive(text: str) -> int:
     return value
 
 
+class _Sources(tuple):
+    """The names of sources; each file of NumPy is a source, too."""
+
+    def __new__(cls):
+        return super().__new__(cls, (*choices.SOURCES, "FILE.npy"))
+
+    def __contains__(self, name: str) -> bool:
+        return super().__contains__(name) or name.endswith((".npy", ".npz"))
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that reports errors in one line, like all others; --help prints the usage."""
 
@@ -81,8 +91,7 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     )
 
     for command in (train, sweep, listed):
-        what = f"{', '.join(choices.SOURCES)}, or a file of own frames; default {default.source}"
-        command.add_argument("--source", metavar="NAME|FILE", default=default.source, help=what)
+        command.add_argument("--source", choices=_Sources(), default=default.source)
         command.add_argument("--reduction", choices=choices.REDUCTIONS, default=default.reduction)
         command.add_argument("--protocol", choices=tuple(PROTOCOLS), default=default.protocol)
         command.add_argument("--profile", choices=tuple(PROFILES), default=default.profile)

@@ -330,11 +330,11 @@ def test_cuda_where_there_is_none(desk, capfd):
     [
         torch.zeros(20, 256),
         torch.zeros(2, 20, 255),
-        torch.zeros(2, 20, 16, 16),
+        torch.zeros(2, 20, 16, 15),
         torch.full((1, 2, 256), float("nan")),
         torch.full((1, 2, 256), float("inf")),
     ],
-    ids=["no batch", "255 pixels", "squares", "NaN", "infinite"],
+    ids=["no batch", "255 pixels", "16 by 15 pixels", "NaN", "infinite"],
 )
 def test_every_network_refuses_frames_it_cannot_take(model, given):
     network = networks.build(model, n=4, hidden=3, depth=1)

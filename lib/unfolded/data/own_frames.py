@@ -25,9 +25,8 @@ def read(frames: object) -> np.ndarray:
             (name,) = found.files
             return found[name]
     except Exception as error:
-        what = frames if isinstance(frames, str | Path) else type(frames)
-        do = "write it with numpy.save"
-        raise DataError(complain(f"one array in {what}", one_line(error), do)) from error
+        want = f"one array in {frames if isinstance(frames, str | Path) else type(frames)}"
+        raise DataError(complain(want, one_line(error), "write it with numpy.save")) from error
 
 
 def digest(frames: np.ndarray) -> str:
@@ -45,7 +44,8 @@ def digest(frames: np.ndarray) -> str:
 def name(frames: np.ndarray) -> str:
     """Return the name of frames as a source: the size of a frame and the start of the digest.
 
-    Raises DataError unless they are uint8 or float, (N, T, H, W) or (N, T, n0), and not empty.
+    Raises DataError unless they are uint8 or float, (N, T, H, W) or (N, T, n0), not empty, and
+    finite values from 0 to 255.
 
     >>> name(np.zeros((10, 1, 4, 4), np.uint8))
     'own-4x4-0657bc45fc4d114a'
@@ -56,6 +56,10 @@ def name(frames: np.ndarray) -> str:
     if frames.ndim not in (3, 4) or not frames.size:
         want, got = "frames (N, T, H, W) or (N, T, n0)", f"an array of shape {frames.shape}"
         raise DataError(complain(want, got, "reshape what you pass"))
+    low, high = frames.min(), frames.max()
+    if not (low >= 0 and high <= 255):
+        got, do = f"values from {low:g} to {high:g}", "rescale them"
+        raise DataError(complain("grey levels from 0 to 255, or from 0 to 1", got, do))
     return f"own-{'x'.join(map(str, frames.shape[2:]))}-{digest(frames)[:16]}"
 
 
@@ -63,14 +67,10 @@ def grey(frames: np.ndarray) -> np.ndarray:
     """Return frames as float32 (N, T, n0) in grey levels 0..255.
 
     Values of type uint8, and floats with a maximum above 1, are grey levels already; other floats
-    are multiplied by 255, which is logged. Raises DataError for NaN and values outside 0..255.
+    are multiplied by 255, which is logged.
     """
-    low, high = frames.min(), frames.max()
-    if not (low >= 0 and high <= 255):
-        got, do = f"values from {low:g} to {high:g}", "rescale them"
-        raise DataError(complain("grey levels from 0 to 255, or from 0 to 1", got, do))
     grey = frames.astype(np.float32).reshape(*frames.shape[:2], -1)
-    if frames.dtype.kind == "f" and high <= 1:
+    if frames.dtype.kind == "f" and frames.max() <= 1:
         logging.getLogger(__name__).warning("frames from 0 to 1 are multiplied by 255")
         grey *= 255
     return grey

@@ -43,6 +43,9 @@ class SequenceNetwork(nn.Module):
         self.n0, self.n, self.hidden, self.depth = map(int, (n0, n, hidden, depth))
         self.A = nn.Parameter(sensing_matrix(n, n0, seed=derive(seed, "A", n, n0)))
 
+    uses_engine = True
+    """Whether compiled kernels may run; an unfolded network decides at each call."""
+
     def forward(self, frames: Tensor) -> Tensor:
         """Measure the frames and recover them: (batch, time, n0) -> (batch, time, n0).
 

@@ -60,18 +60,20 @@ def use(name: str) -> Iterator[None]:
         yield
 
 
-def routines(x: Tensor) -> dict[str, str | None]:
+def routines(x: Tensor, in_engine: bool = True) -> dict[str, str | None]:
     """Return the names of the routines for sequences of the shape of x: (batch, time, n).
 
-    ``backend``: "reference", "native", "triton" or "torch"; ``scan``: the loop over time, "C" or
-    "PyTorch"; ``products``: "oneDNN" or "PyTorch"; ``instructions``: those of the C kernels.
+    ``backend``: "native", "triton", "torch" or, outside the engine, "reference"; ``scan``: the
+    loop over time, "C" or "PyTorch"; ``products``: "oneDNN" or "PyTorch"; ``instructions``: the
+    instruction set of the C kernels.
     """
+    in_engine = in_engine and chosen() != "reference"
     in_c = not x.is_cuda and native.serves()
     on_gpu = x.is_cuda and select(x, None) is not reference
     backend = "native" if in_c else "triton" if on_gpu else "torch"
     return {
-        "backend": "reference" if chosen() == "reference" else backend,
-        "scan": "C" if native_scan.serves(x.transpose(0, 1)) else "PyTorch",
+        "backend": backend if in_engine else "reference",
+        "scan": "C" if in_engine and native_scan.serves(x.transpose(0, 1)) else "PyTorch",
         "products": "oneDNN" if has_onednn() and not x.is_cuda else "PyTorch",
         "instructions": native.library().instructions().decode() if in_c else None,
     }

@@ -43,6 +43,7 @@ def own(
         return configs, None
     array = own_frames.read(frames)
     name = own_frames.name(array)
+    data.split(array)  # reject too few sequences before any file is written
     for config in configs:
         if config.source not in (name, RunConfig.source):
             want, do = f"the frames of {config.source}", "pass the frames that the run began with"
@@ -71,16 +72,16 @@ def load(config: RunConfig, frames: Given = None) -> tuple[list[Tensor], str]:
 
     The ``frames`` of :func:`own` must be given again; their hash is the digest.
     """
+    unit = config.scale.peak / 255
     if frames is not None:
         (config,), frames = own([config], own_frames.read(frames))
         sha256, frames = own_frames.digest(frames), own_frames.grey(frames)
-    elif config.source not in data.SOURCES:
-        do = "pass frames=…, or --source FILE.npy"
-        raise DataError(complain(f"the frames of {config.source}", "none", do))
-    else:
+    elif config.source in data.SOURCES:
         frames = _moving_digits(config)
         sha256 = data.checksum(frames)
-    unit = config.scale.peak / 255
+    else:
+        do = "pass frames=…, or --source FILE.npy"
+        raise DataError(complain(f"the frames of {config.source}", "none", do))
     return [torch.from_numpy(part).flatten(2) * unit for part in data.split(frames)], sha256
 
 

@@ -55,19 +55,16 @@ class Trainer:
         self._resume()
         # This key is used in stored records.
         group = {"together": group_size} if group_size > 1 else {}
+        batch, in_engine = self.train[: self.config.scale.batch], self.network.uses_engine
+        routines = recurrence.routines(batch, in_engine)
         self.record = Record(
             config=self.config.as_dict(),
             config_hash=self.config.hash,
             status="failed",
             parameters=sum(p.numel() for p in self.network.parameters()),
             data_sha256=self.data_sha256,
-            provenance=stamp(self.device) | self._routines() | group,
+            provenance=stamp(self.device) | routines | group,
         )
-
-    def _routines(self) -> dict[str, str | None]:
-        found = recurrence.routines(self.train[: self.config.scale.batch])
-        in_engine = getattr(self.network, "uses_engine", True)
-        return found if in_engine else found | {"backend": "reference", "scan": "PyTorch"}
 
     @contextlib.contextmanager
     def failure_recorded(self) -> Iterator[None]:
