@@ -13,7 +13,7 @@ def first_use() -> dict[str, float]:
     """Return the seconds of the first and of every later process; NaN without a compiler."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(native, "_cache", return_value=Path(folder)),
+        mock.patch.object(native, "cache_folder", return_value=Path(folder)),
     ):
         return {"first": _seconds(), "later": _seconds()}
 

@@ -1,11 +1,15 @@
 """What all tests share: one thread, one hypothesis profile, random float64 tensors, a browser."""
 
+import os
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
 # One thread makes small products faster and sums reproducible from machine to machine.
 torch.set_num_threads(1)
+# A fixed routine makes products reproducible; test_routine_selection.py tests the measurement.
+os.environ.setdefault("UNFOLDED_ROUTINE", "first")
 settings.register_profile(
     "unfolded",
     deadline=None,

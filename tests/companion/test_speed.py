@@ -83,7 +83,8 @@ def test_a_replay_makes_the_same_products_in_the_same_order():
 def test_wide_products_are_recorded_whatever_routine_serves_them():
     sizes = {**SIZES, "hidden": 768, "depth": 1}
     step = workload.Step(networks.build("reweighted-rnn", **sizes), workload.frames(2, 8))
-    products = replay.record(step)
+    with levers.without_compiled_kernels():
+        products = replay.record(step)
     replay.replay(products)()
     least = speed_plots.work(time=8, depth=1, hidden=768, batch=2, n=20)
     assert sum(product.flops for product in products) >= least

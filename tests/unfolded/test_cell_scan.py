@@ -246,7 +246,7 @@ def test_narrower_vectors_give_the_same(flags, normal, monkeypatch, tmp_path):
         pytest.skip("the compiler does not know these flags")
     content = target.read_bytes()
     target.write_bytes(content + hashlib.sha256(content).digest())
-    if flags and "avx2" not in native._processor():
+    if flags and "avx2" not in native.processor():
         pytest.skip("the processor lacks these vectors")
     library = native._load(target)
     monkeypatch.setattr(native, "library", lambda: library)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from unfolded.recurrence.matmul import has_onednn, matmul_nt
+from unfolded.recurrence.matmul import has_routines, matmul_nt
 from unfolded.recurrence.transforms import (
     batch_dim_first,
     differentiable_gradients,
@@ -15,7 +15,7 @@ def linear(x: Tensor, W: Tensor) -> Tensor:
     """Return x Wᵀ: x (…, k), W (o, k). A node is created only if a gradient is required."""
     if x.ndim == 2:
         return linear(x[None], W).squeeze(0)
-    if not has_onednn() and not functorch_active():
+    if not has_routines() and not functorch_active():
         return torch.nn.functional.linear(x, W)  # the same products with less overhead
     asks = torch.is_grad_enabled() and (x.requires_grad or W.requires_grad)
     return (Linear.apply if asks or functorch_active() else Linear.forward)(x, W)

@@ -1,4 +1,4 @@
-"""Matrix products by the fastest routine available on this machine."""
+"""Matrix products on the CPU, by the routine that is fastest for their shape on this machine."""
 
 from collections.abc import Callable
 
@@ -6,19 +6,16 @@ import torch
 from torch import Tensor
 
 from unfolded.recurrence.backends import native
-from unfolded.runtime import cpuinfo
+from unfolded.recurrence.routine_selection import fastest
 
-# Thresholds measured on x86: number of multiply-adds from which oneDNN is faster than the default
-# routine; entries and uses of a matrix from which its oneDNN layout is faster.
-_LARGE, _WIDE, _OFTEN = 2**20, 2**19, 8
+_LARGE = 2**18
+"""Fewest multiply-adds of a product for which the routines are compared."""
+_OFTEN = 8
+"""Fewest uses of a matrix for which its layout for oneDNN is worth forming."""
 
 
 def _onednn():
-    """Return PyTorch's oneDNN operators for x Wᵀ and for the layout of W.
-
-    Return None if they do not work, and on Intel processors: the default routine there, of MKL,
-    was 1.2 to 2.5 times as fast for all sizes of the paper.
-    """
+    """Return PyTorch's oneDNN operators for x Wᵀ and for the layout of W, or None."""
     try:
         linear, pack = (getattr(torch.ops.mkldnn, name) for name in _ENTRIES)
         x, W = torch.rand(3, 5), torch.rand(4, 5)
@@ -26,47 +23,63 @@ def _onednn():
         works = torch.allclose(found, x @ W.T, atol=1e-4)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return None
-    return (linear, pack) if works and not _is_intel() else None
-
-
-def _is_intel() -> bool:
-    return any("GenuineIntel" in line for line in cpuinfo())
+    return (linear, pack) if works else None
 
 
 _ENTRIES = ("_linear_pointwise", "_reorder_linear_weight")
-_FOUND = _onednn()
+_ONEDNN = _onednn()
 
 
-def has_onednn() -> bool:
-    """Return whether oneDNN is available and enabled."""
-    return _FOUND is not None and torch.backends.mkldnn.enabled
+def _by_gemm(x: Tensor, W: Tensor) -> Tensor:
+    return x @ W.mT
+
+
+def _by_onednn(x: Tensor, W: Tensor) -> Tensor:
+    if x.stride(1) != 1 and x.mT.is_contiguous() and native.serves():
+        x = native.transposed(x.mT)  # faster than the copy made by oneDNN
+    return _ONEDNN[0](x, W, None, "none", [], "")
+
+
+def routines() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    """Return the available routines for x Wᵀ by name: x (rows, k), W (o, k) in single precision."""
+    found = {"native": native.multiply} if native.serves() else {}
+    found |= {"gemm": _by_gemm}
+    if _ONEDNN is not None and torch.backends.mkldnn.enabled:
+        found |= {"onednn": _by_onednn}
+    return found
+
+
+def has_routines() -> bool:
+    """Return whether there is a routine besides the general one of PyTorch."""
+    return len(routines()) > 1
 
 
 def matmul_nt(x: Tensor, W: Tensor) -> Tensor:
     r"""Return :math:`x W^\top` over the last two dimensions, without autograd support.
 
-    Shapes: x (…, rows, k), W (…, o, k), result (…, rows, o). In single precision on AMD
-    processors, oneDNN is up to four times as fast as the default if x has few rows.
+    Shapes: x (…, rows, k), W (…, o, k), result (…, rows, o). Large products in single precision
+    on the CPU use the C routine, PyTorch's general routine or oneDNN, see
+    :mod:`unfolded.recurrence.routine_selection`.
     """
-    if _serves(x) and x.shape[0] * W.numel() >= _LARGE:
-        if not x.is_contiguous() and x.mT.is_contiguous() and native.serves():
-            x = native.transposed(x.mT)  # faster than the copy made by oneDNN
-        return _FOUND[0](x, W, None, "none", [], "")
-    return x @ W.mT
+    if not _selectable(W) or x.shape[0] * W.numel() < _LARGE or 1 not in x.stride():
+        return x @ W.mT
+    layouts = "".join("n" if each.stride(1) == 1 else "t" for each in (x, W))
+    shape = f"{len(x)}x{W.shape[1]}x{len(W)} {layouts}"
+    return fastest(shape, routines(), x, W)(x, W)
 
 
 def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tensor]:
     """Return x ↦ x Wᵀ for ``uses`` products with ``rows`` rows; W (…, o, k) must not change."""
-    if not _serves(W):
-        return lambda x: x @ W.mT
-    linear, pack = _FOUND
-    if uses >= _OFTEN and W.numel() >= _WIDE:
-        W = pack(W.contiguous(), None)
-    elif rows * W.numel() < _LARGE:
-        return lambda x: torch.mm(x, W.T)
-    return lambda x: linear(x, W, None, "none", [], "")
+    available = routines()
+    large = _selectable(W) and rows * W.numel() >= _LARGE
+    if not large or uses < _OFTEN or "onednn" not in available:
+        return lambda x: matmul_nt(x, W)
+    layout = _ONEDNN[1](W.contiguous(), None)
+    available["onednn packed"] = lambda x, W: _ONEDNN[0](x, layout, None, "none", [], "")
+    x = W.new_zeros(rows, W.shape[1])
+    routine = fastest(f"{rows}x{W.shape[1]}x{len(W)} prepared", available, x, W)
+    return lambda x: routine(x, W)
 
 
-def _serves(tensor: Tensor) -> bool:
-    single = tensor.ndim == 2 and tensor.dtype == torch.float32 and tensor.device.type == "cpu"
-    return single and has_onednn()
+def _selectable(W: Tensor) -> bool:
+    return W.ndim == 2 and W.dtype == torch.float32 and W.device.type == "cpu"

@@ -39,6 +39,16 @@ struct transposition {
     long next;
 };
 
+/* p (rows, inner) with row stride step, B (inner, columns) packed, out (rows, columns). */
+struct products {
+    long rows, inner, columns, step;
+    const void *p, *B;
+    void *out;
+    long block, next;
+};
+
+enum { TILES = 8 }; /* most tiles of rows in a block of a product */
+
 /* A correlation processes STRIPS strips of p with LONGEST rows at once: a panel of B and one strip
  * then fit in the L1 cache, and all strips fit in the L2 cache. */
 enum { LONGEST = 256, STRIPS = 12 };
@@ -192,6 +202,27 @@ void NAME(product)(long rows, const REAL *p, long inner, const REAL *B, long col
 {
     struct factors one = {p, B, inner, inner}, none = {0};
     NAME(multiply)(rows, one, none, columns, out, columns, 0);
+}
+
+static void NAME(take_rows)(void *job)
+{
+    struct products *s = job;
+    struct factors none = {0};
+    for (long i; (i = take(&s->next) * s->block) < s->rows;) {
+        struct factors first = {(const REAL *)s->p + i * s->step, s->B, s->step, s->inner};
+        long rows = s->rows - i < s->block ? s->rows - i : s->block;
+        REAL *out = (REAL *)s->out + i * s->columns;
+        NAME(multiply)(rows, first, none, s->columns, out, s->columns, 0);
+    }
+}
+
+/* out (rows, columns) = p B; each thread computes blocks of rows. */
+void NAME(multiply_rows)(struct products *products, team start, long threads)
+{
+    long tiles = (products->rows + ROWS * threads - 1) / (ROWS * threads);
+    products->block = ROWS * (tiles < TILES ? tiles : TILES);
+    products->next = 0;
+    begin(start, NAME(take_rows), products, threads);
 }
 
 /* Pack columns of p into strips of ROWS columns, and add each column to its sum. */

@@ -32,7 +32,7 @@ _SOURCES = {
 }
 _FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC"]
 SUFFIX = {torch.float32: "float", torch.float64: "double"}
-_UNAVAILABLE = (
+UNAVAILABLE = (
     *(ImportError, OSError, AttributeError, ValueError, RecordError),
     *(KeyError, RuntimeError),  # no home folder
 )
@@ -43,6 +43,8 @@ _ARGUMENTS = {
     "backward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
     "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
     "pack": [_AT, _AT, _LONG],
+    "multiply_rows": [_AT, _AT, _LONG],
+    "correlate": [_AT, _AT, _LONG],
     "cell_scan": [_AT, _AT, _LONG],
     "scan_forward": [_AT, _AT, _LONG],
     "scan_backward": [_AT, _AT, _LONG],
@@ -67,7 +69,7 @@ def library() -> ctypes.CDLL | None:
             return _load(path)
         _compile(shlex.split(compiler), path)
         return _load(path)
-    except (*_UNAVAILABLE, subprocess.SubprocessError) as error:
+    except (*UNAVAILABLE, subprocess.SubprocessError) as error:
         log = logging.getLogger(__name__)
         log.warning("no compiled kernels, slower PyTorch operations serve: %s", one_line(error))
         return None
@@ -77,17 +79,17 @@ def _place(compiler: str) -> Path:
     """Return the path of the library for this source, compiler and processor."""
     names = (*_SOURCES, "matmul.h", "threads.h", "precisions.h")
     sources = (_source(name).read_text() for name in names)
-    what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), _processor())
+    what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), processor())
     name = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
     suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
-    return _cache() / f"kernels-{name}{suffix}"
+    return cache_folder() / f"kernels-{name}{suffix}"
 
 
 def _source(name: str) -> Path:
     return Path(__file__).with_name(name)
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     import pooch  # imported here because it is optional: PyTorch is the fallback
 
     return Path(pooch.os_cache("unfolded"))
@@ -116,7 +118,7 @@ def _succeeds(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return an identifier of the processor, because machines may share a home folder."""
     flags = (line for line in cpuinfo() if line.startswith(("flags", "Features")))
     return next(flags, platform.processor())
@@ -169,6 +171,57 @@ def transposed(x: Tensor) -> Tensor:
     y = x.new_empty(x.shape[::-1])
     parallel_call("transpose", x.dtype, _Transposition(*x.shape, x.data_ptr(), y.data_ptr(), 0))
     return y
+
+
+class Packing(ctypes.Structure):
+    """Arguments of `pack`: a matrix (inner, columns) with its strides."""
+
+    _fields_ = [
+        *((name, _LONG) for name in ("inner", "columns", "inner_step", "column_step")),
+        *((name, _AT) for name in ("source", "target")),
+        ("next", _LONG),
+    ]
+
+
+class _Products(ctypes.Structure):
+    _fields_ = [*((name, _LONG) for name in ("rows", "inner", "columns", "step"))]
+    _fields_ += [*((name, _AT) for name in ("p", "B", "out")), ("block", _LONG), ("next", _LONG)]
+
+
+class _Factor(ctypes.Structure):
+    _fields_ = [("columns", _LONG), ("B", _AT), ("out", _AT)]
+
+
+class _Correlation(ctypes.Structure):
+    _fields_ = [*((name, _LONG) for name in ("rows", "inner", "step")), ("p", _AT)]
+    _fields_ += [("factors", _Factor * 2), ("sums", _AT), ("add", ctypes.c_int), ("next", _LONG)]
+
+
+def packed(W: Tensor) -> Tensor:
+    """Return Wᵀ in the layout of the C products; W (columns, inner)."""
+    columns, inner = W.shape
+    target = W.new_empty(getattr(library(), f"packed_{SUFFIX[W.dtype]}")(inner, columns))
+    steps = reversed(W.stride())
+    job = Packing(inner, columns, *steps, W.data_ptr(), target.data_ptr(), 0)
+    parallel_call("pack", W.dtype, job)
+    return target
+
+
+def multiply(x: Tensor, W: Tensor) -> Tensor:
+    """Return x Wᵀ: x (rows, inner) with contiguous rows or columns, W (columns, inner)."""
+    (rows, inner), columns, B = x.shape, len(W), packed(W)
+    out = x.new_empty(rows, columns)
+    if x.stride(1) == 1:
+        job = _Products(
+            rows, inner, columns, x.stride(0), x.data_ptr(), B.data_ptr(), out.data_ptr()
+        )
+        parallel_call("multiply_rows", x.dtype, job)
+        return out
+    sums = x.new_zeros(rows, dtype=torch.float64)
+    factors = (_Factor * 2)(_Factor(columns, B.data_ptr(), out.data_ptr()))
+    job = _Correlation(inner, rows, x.stride(1), x.data_ptr(), factors, sums.data_ptr())
+    parallel_call("correlate", x.dtype, job)
+    return out
 
 
 class NativeKernels:

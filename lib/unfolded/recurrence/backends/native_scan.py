@@ -17,14 +17,6 @@ class _Matrix(ctypes.Structure):
     _fields_ = [("first", ctypes.c_void_p), ("second", ctypes.c_void_p), ("inner", ctypes.c_long)]
 
 
-class _Packing(ctypes.Structure):
-    _fields_ = [
-        *((name, ctypes.c_long) for name in ("inner", "columns", "inner_step", "column_step")),
-        *((name, ctypes.c_void_p) for name in ("source", "target")),
-        ("next", ctypes.c_long),
-    ]
-
-
 class _ScanJob(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_long) for name in ("frames", "batch", "width", "depth", "features")),
@@ -110,14 +102,9 @@ class NativeScan:
         return _Matrix(first, *second, inner=len(factors[0]) if second else 0)
 
     def _packed(self, W: Tensor) -> int:
-        """Pack Wᵀ for the products, and return the address of the result."""
-        columns, inner = W.shape
-        packed = getattr(native.library(), f"packed_{native.SUFFIX[W.dtype]}")
-        target = self._room(packed(inner, columns)).data_ptr()
-        steps = reversed(W.stride())
-        job = _Packing(inner, columns, *steps, W.data_ptr(), target, 0)
-        native.parallel_call("pack", W.dtype, job)
-        return target
+        """Return the address of Wᵀ in the layout of the products."""
+        self._held.append(native.packed(W))
+        return self._held[-1].data_ptr()
 
     def _room(self, numbers: int) -> Tensor:
         self._held.append(self._like.new_empty(numbers))

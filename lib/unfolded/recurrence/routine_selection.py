@@ -1,0 +1,82 @@
+"""Selection of the fastest routine for a product: measured once, then read from a cache.
+
+The cache is a file next to the compiled kernels, one for each processor and version of PyTorch.
+The environment variable ``UNFOLDED_ROUTINE`` disables the measurement: "native", "gemm" or
+"onednn" is used where it is available, else the first available routine.
+"""
+
+import contextlib
+import hashlib
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from unfolded import files
+from unfolded.errors import RecordError
+from unfolded.recurrence.backends import native
+
+_ROUNDS, _FEWEST, _SECONDS = 15, 5, 5e-3
+"""Most and fewest rounds of a measurement; after this time, no more than the fewest are needed."""
+_CLEAN = 1.5
+"""Largest ratio of the median to the shortest time of a measurement that is stored."""
+_selected: dict[str, str] = {}
+
+
+def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tensor) -> Callable:
+    """Return the routine that computes ``routine(*arguments)`` in the shortest time.
+
+    ``product`` describes shapes and layouts. The shortest time of each routine counts, because
+    interference by other processes only prolongs the others; a measurement that was disturbed
+    is not stored, so that the next process repeats it.
+    """
+    if forced := os.environ.get("UNFOLDED_ROUTINE"):
+        return routines.get(forced) or next(iter(routines.values()))
+    key = f"{product}, {torch.get_num_threads()} threads: {', '.join(routines)}"
+    if key not in _selected:
+        stored = _stored().get(key)
+        _selected[key] = stored if stored in routines else _measured(key, routines, arguments)
+    return routines[_selected[key]]
+
+
+def selected() -> dict[str, str]:
+    """Return the routines used in this process by product, threads and available routines."""
+    return dict(_selected)
+
+
+def _measured(key: str, routines: dict[str, Callable], arguments) -> str:
+    times = {name: [] for name in routines}
+    for routine in routines.values():
+        routine(*arguments)
+    began = time.perf_counter()
+    for number in range(_ROUNDS):
+        if number >= _FEWEST and time.perf_counter() - began > _SECONDS:
+            break
+        for name, routine in routines.items():
+            start = time.perf_counter()
+            routine(*arguments)
+            times[name].append(time.perf_counter() - start)
+    name = min(times, key=lambda name: min(times[name]))
+    if statistics.median(times[name]) <= _CLEAN * min(times[name]) and (path := _path()):
+        with contextlib.suppress(RecordError):
+            files.write_json(path, _stored() | {key: name})
+    return name
+
+
+def _path() -> Path | None:
+    """Return the file of the selections, or None without a folder for it."""
+    library = getattr(native.library(), "_name", "")
+    names = "\n".join((torch.__version__, native.processor(), library))
+    name = f"routines-{hashlib.sha256(names.encode()).hexdigest()[:16]}.json"
+    with contextlib.suppress(*native.UNAVAILABLE):
+        return native.cache_folder() / name
+    return None
+
+
+def _stored() -> dict[str, str]:
+    with contextlib.suppress(RecordError):
+        return (files.read_json(path) or {}) if (path := _path()) else {}
+    return {}

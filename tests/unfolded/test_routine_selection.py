@@ -1,0 +1,154 @@
+"""Products are the same by every routine, and the routine is selected by measurement."""
+
+import itertools
+import json
+import time
+
+import pytest
+import torch
+
+from unfolded.recurrence import matmul, use
+from unfolded.recurrence.routine_selection import fastest, selected
+
+LAYOUTS = {
+    "rows": lambda matrix: matrix,
+    "columns": lambda matrix: matrix.T.contiguous().T,
+    "part of the rows": lambda matrix: torch.cat([matrix, matrix], 1)[:, : matrix.shape[1]],
+    "part of the columns": lambda matrix: (
+        torch.cat([matrix, matrix]).T.contiguous().T[: len(matrix)]
+    ),
+    "every second entry": lambda matrix: matrix.repeat_interleave(2, 1)[:, ::2],
+}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache folder, with the measurement enabled."""
+    monkeypatch.delenv("UNFOLDED_ROUTINE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def _file(folder):
+    (path,) = folder.rglob("routines-*.json")
+    return path
+
+
+class Clock:
+    """A clock that only the routines of a test advance."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def routine(self, *durations):
+        """Return a routine whose calls take the given times in turn."""
+        turns = itertools.cycle(durations)
+
+        def run():
+            self.seconds += next(turns)
+
+        return run
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock in place of the system's."""
+    clock = Clock()
+    monkeypatch.setattr(time, "perf_counter", lambda: clock.seconds)
+    return clock
+
+
+@pytest.fixture
+def routines(clock):
+    """A slow and a quick routine."""
+    return {"slow": clock.routine(2e-3), "quick": clock.routine(1e-3)}
+
+
+@pytest.mark.parametrize("routine", ["native", "gemm", "onednn"])
+@pytest.mark.parametrize("rows", [1, 33, 300])
+@pytest.mark.parametrize("width", [7, 803])
+def test_every_routine_computes_the_product(routine, rows, width, normal, monkeypatch):
+    monkeypatch.setenv("UNFOLDED_ROUTINE", routine)
+    x, W = normal(rows, width).float(), normal(403, width).float()
+    exact = x.double() @ W.double().T
+    # Each entry is a sum of `width` rounded products: twice the first-order bound.
+    rounding = 2 * (width + 1) * torch.finfo(torch.float32).eps
+    bound = rounding * (x.abs().double() @ W.abs().double().T)
+    for layout in LAYOUTS.values():
+        for found in (
+            matmul.matmul_nt(layout(x), layout(W)),
+            matmul.prepared_matmul(layout(W), rows=rows, uses=1)(x),
+            matmul.prepared_matmul(layout(W), rows=rows, uses=100)(x),
+        ):
+            assert found.shape == exact.shape
+            assert ((found - exact).abs() <= bound).all()
+
+
+def test_threads_do_not_change_a_native_product(normal, monkeypatch):
+    monkeypatch.setenv("UNFOLDED_ROUTINE", "native")
+    x, W, threads = normal(100, 300).float(), normal(90, 300).float(), torch.get_num_threads()
+    one = matmul.matmul_nt(x, W)
+    try:
+        torch.set_num_threads(3)
+        assert torch.equal(matmul.matmul_nt(x, W), one)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_infinite_and_missing_values_propagate(normal, monkeypatch):
+    x, W = normal(40, 300).float(), normal(90, 300).float()
+    x[3, 5], x[7, 9] = torch.nan, torch.inf
+    for routine in matmul.routines():
+        monkeypatch.setenv("UNFOLDED_ROUTINE", routine)
+        found = matmul.matmul_nt(x, W)
+        assert found[3].isnan().all() and found[7].isinf().all()
+        assert found[[0, 39]].isfinite().all()
+
+
+def test_the_fastest_routine_is_selected_and_stored(cache, routines):
+    assert fastest("stored", routines) is routines["quick"]
+    (key,) = (key for key in selected() if key.startswith("stored,"))
+    assert json.loads(_file(cache).read_text())[key] == "quick"
+
+
+def test_a_stored_selection_is_read(cache, routines):
+    fastest("first", routines)
+    content = json.loads(_file(cache).read_text())
+    names = {"second": "slow", "third": "unknown"}
+    content = {key.replace("first", new): name for key in content for new, name in names.items()}
+    _file(cache).write_text(json.dumps(content))
+    assert fastest("second", routines) is routines["slow"]
+    assert fastest("third", routines) is routines["quick"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_a_damaged_cache_is_replaced(content, cache, routines):
+    fastest(f"before {content!r}", routines)
+    _file(cache).write_text(content)
+    assert fastest(f"after {content!r}", routines) is routines["quick"]
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(cache, routines):
+    (cache / "unfolded").write_text("a file in place of the folder")
+    assert fastest("unwritable", routines) is routines["quick"]
+
+
+def test_a_disturbed_measurement_is_not_stored(cache, clock):
+    erratic = clock.routine(1e-3, 3e-3, 3e-3)
+    assert fastest("disturbed", {"erratic": erratic}) is erratic
+    assert not list(cache.rglob("routines-*.json"))
+
+
+def test_a_routine_can_be_forced(routines, monkeypatch):
+    for name, expected in (("slow", "slow"), ("quick", "quick"), ("absent", "slow")):
+        monkeypatch.setenv("UNFOLDED_ROUTINE", name)
+        assert fastest("forced", routines) is routines[expected]
+    assert not any(key.startswith("forced") for key in selected())
+
+
+def test_backend_and_settings_limit_the_routines(monkeypatch):
+    with use("torch"):
+        assert "native" not in matmul.routines()
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    assert "onednn" not in matmul.routines()
+    assert "gemm" in matmul.routines()
