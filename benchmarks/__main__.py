@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import gpu, growth, inference, stacked, step, workload
+from benchmarks import gpu, growth, inference, products, stacked, step, workload
 from benchmarks.records import Record, place
 from unfolded.errors import UnfoldedError
 from unfolded.runs.config import PROTOCOLS, RunConfig
@@ -59,6 +59,11 @@ def _often(options: argparse.Namespace) -> dict[str, int]:
 def _step(record: Record, options: argparse.Namespace) -> None:
     hidden = [16] if options.quick else options.hidden
     step.measure(record, hidden=hidden, models=options.models, **_often(options))
+
+
+def _products(record: Record, options: argparse.Namespace) -> None:
+    hidden = [64] if options.quick else options.hidden
+    products.measure(record, hidden=hidden, models=options.models, **_often(options))
 
 
 def _growth(record: Record, options: argparse.Namespace) -> None:
@@ -119,13 +124,15 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     cpu = command("step", _step, 15, "a training step against plain PyTorch, LSTM and its products")
+    multiplied = command("products", _products, 15, "the routines for the products of a step")
     grown = command("growth", _growth, 7, "time and memory against T, d, h, batch and runs")
     grown.add_argument("--model", choices=step.MODELS, default=step.MODELS[0])
     streamed = command("inference", _inference, 15, "frames a second and PSNR, frame by frame")
     streamed.add_argument("--protocol", choices=tuple(PROTOCOLS), default="normalised")
     cuda = command("gpu", _gpu, 30, "the step on CUDA: plain, compiled, captured, together")
     every = (*step.MODELS, *stacked.MODELS)
-    for sized, known, models in ((cpu, every, every), (cuda, step.MODELS, step.MODELS[:1])):
+    sizes = [(each, every, every) for each in (cpu, multiplied)]
+    for sized, known, models in (*sizes, (cuda, step.MODELS, step.MODELS[:1])):
         sized.add_argument("--hidden", type=_whole(1), nargs="+", default=[256, 1024])
         sized.add_argument("--models", choices=known, nargs="+", default=models)
     return parser

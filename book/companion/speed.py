@@ -122,6 +122,19 @@ def step_times() -> pd.DataFrame:
     return wide[list(dict.fromkeys(rows["model"]))].reset_index().rename_axis(columns=None)
 
 
+def products() -> pd.DataFrame:
+    """Return each large product of a step with the time of every routine over the selected one."""
+    found = record("products")
+    if found is None:
+        return pd.DataFrame([{"product": NOT_RUN}])
+    layouts = found["layouts"].map({"nn": "X Wᵀ", "nt": "X W", "tn": "Xᵀ Wᵀ", "tt": "Xᵀ W"})
+    shapes = found[["rows", "inner", "columns"]].astype(str).agg(" × ".join, axis=1)
+    found = found.assign(product=layouts + ", " + shapes)
+    chosen = found[found["selected"]].set_index("product")["what"].rename("selected")
+    wide = found.pivot_table("ratio", "product", "what", sort=False)
+    return mark(wide.join(chosen).reset_index().rename_axis(columns=None), [found])
+
+
 def compile_seconds() -> str:
     """Return a sentence on the time of the first use of the compiled kernels."""
     found = record("step")
