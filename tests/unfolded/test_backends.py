@@ -35,15 +35,15 @@ def random(dtype, rows, width, seed, whole):
     whole=st.booleans(),
     residual=st.booleans(),
     soft=st.booleans(),
-    pull=st.sampled_from([None, 0.5]),
+    rho=st.sampled_from([None, 0.5]),
     more=st.booleans(),
 )
-def test_c_and_pytorch_agree_to_the_last_bit(dtype, sizes, seed, whole, residual, soft, pull, more):
+def test_c_and_pytorch_agree_to_the_last_bit(dtype, sizes, seed, whole, residual, soft, rho, more):
     (u, s, p, hbar, g), a, b = random(dtype, *sizes, seed, whole)
-    rho = None if pull is None else torch.tensor(pull, dtype=dtype)
+    rho = None if rho is None else torch.tensor(rho, dtype=dtype)
     centre = None if soft else hbar
     b = torch.zeros_like(b) if soft else b
-    compiled = native.NativeKernels(dtype, pull or 0.0)
+    compiled = native.NativeKernels(dtype, rho or 0.0)
     values, slopes = [], []
     for kernels in (compiled, reference):
         value, du, dhbar = torch.empty_like(u), torch.empty_like(u), u.clone()

@@ -52,9 +52,9 @@ def kernels(request, monkeypatch):
     torch.set_num_threads(before)
 
 
-def engine(x, h0, a, b=None, pull=None, D=None, *, recompute=False, **weights):
+def engine(x, h0, a, b=None, rho=None, D=None, *, recompute=False, **weights):
     """The engine, on the tensors that :func:`inputs` names."""
-    return unroll(x, h0, *matrices(weights), a, b, pull=pull, D=D, recompute=recompute)
+    return unroll(x, h0, *matrices(weights), a, b, rho=rho, D=D, recompute=recompute)
 
 
 def matrices(weights):
@@ -64,7 +64,7 @@ def matrices(weights):
     return G, LowRank(weights["W_left"], weights["W_right"]) if W is None else tuple(W), U
 
 
-def plain(x, h0, a, b=None, pull=None, D=None, **weights):
+def plain(x, h0, a, b=None, rho=None, D=None, **weights):
     """The same recurrence in full matrices, one layer after the other."""
     G, W, U = matrices(weights)
     G = G.left.T @ G.right if isinstance(G, LowRank) else G
@@ -75,7 +75,7 @@ def plain(x, h0, a, b=None, pull=None, D=None, **weights):
         hbar = h @ G.T
         h = hbar
         for l in range(depth):
-            u = h @ W[l % len(W)].T + x_t @ U[l % len(U)].T + (0 if pull is None else pull * hbar)
+            u = h @ W[l % len(W)].T + x_t @ U[l % len(U)].T + (0 if rho is None else rho * hbar)
             centre, b_l = (torch.zeros_like(hbar), a.new_zeros(())) if b is None else (hbar, b[l])
             h = phi(u, centre, a[l], b_l)
         codes.append(h if D is None else h @ D.T)
@@ -99,7 +99,7 @@ def inputs(normal, shape, tie="own", zeros=False):
         values |= {
             "G_left": normal(k, h) / h**0.5,
             "G_right": normal(k, h),
-            "pull": 0.2 + normal() ** 2,
+            "rho": 0.2 + normal() ** 2,
         }
     else:
         values["G"] = eye + 0.3 * normal(h, h) / h**0.5

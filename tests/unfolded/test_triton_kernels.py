@@ -16,12 +16,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("pull", [False, True], ids=["", "pull"])
+@pytest.mark.parametrize("rho", [False, True], ids=["", "rho"])
 @pytest.mark.parametrize("add", ["nothing", "other", "hbar"])
 @pytest.mark.parametrize("soft", [False, True], ids=["phi", "soft"])
 @pytest.mark.parametrize("sizes", [(2, 5), (3, 700)], ids=str)
 @pytest.mark.parametrize("runs", [(), (3,)], ids=["alone", "runs"])
-def test_triton_and_pytorch_agree(runs, sizes, soft, add, pull, dtype, normal):
+def test_triton_and_pytorch_agree(runs, sizes, soft, add, rho, dtype, normal):
     def draw(*shape):  # whole numbers, so that kinks and ties abound
         return (2 * normal(*shape)).round().to(DEVICE, dtype)
 
@@ -29,7 +29,7 @@ def test_triton_and_pytorch_agree(runs, sizes, soft, add, pull, dtype, normal):
     u, s, other, hbar, g = (draw(*runs, 4, *sizes).select(-3, 1) for _ in range(5))
     a, b = (draw(*runs, 1, sizes[1]).abs() * scale for scale in (1, 0 if soft else 1))
     extra = {"nothing": None, "other": other, "hbar": hbar}[add]
-    rho, centre = draw(*runs)[..., None, None] if pull else None, None if soft else hbar
+    rho, centre = draw(*runs)[..., None, None] if rho else None, None if soft else hbar
     results = []
     for kernels in (reference, triton_kernels):
         value, du, dhbar = torch.empty_like(u), torch.empty_like(u), s.clone()

@@ -42,17 +42,17 @@ class SistaRNN(UnfoldedNetwork):
     def weights(self) -> dict[str, Tensor | LowRank | None]:
         """Return P as G, S as W, V as U, the threshold λ1/c, and the factor λ2/c of P h_{t−1}."""
         c, lambda1, lambda2 = (self.positive(name) for name in ("c", "lambda1", "lambda2"))
-        M, pull = self.A @ self.D, lambda2 / c
+        M, rho = self.A @ self.D, lambda2 / c
         # The square root has no gradient at λ2 = 0, which is fixed.
-        linked = [pull.sqrt() * self.D] if "lambda2" in self.raw else []
-        K = torch.cat([M / c.sqrt(), *linked])
+        stacked = [rho.sqrt() * self.D] if "lambda2" in self.raw else []
+        K = torch.cat([M / c.sqrt(), *stacked])
         return {
             "G": LowRank(self.D, linear(self.F, self.D.T)).product(),
             "W": LowRank(-K, K).add_identity(),
             "U": (M.T / c)[None],
             "a": (lambda1 / c).expand(self.depth, self.hidden),
             "b": None,
-            "pull": pull,
+            "rho": rho,
         }
 
     def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:

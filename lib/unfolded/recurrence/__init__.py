@@ -110,7 +110,7 @@ def unroll(
     a: Tensor,
     b: Tensor | None,
     *,
-    pull: Tensor | None = None,
+    rho: Tensor | None = None,
     D: Tensor | None = None,
     recompute: bool = False,
 ) -> Tensor:
@@ -122,7 +122,7 @@ def unroll(
 
     Shapes: x (batch, time, n); h0 (h,) or (batch, h); G (h, h) or its :class:`LowRank`; W one
     matrix (h, h) per layer or one for all, or the factors of W − I; U (d, h, n), or (1, h, n)
-    for all layers; a, b (d, h); pull: ρ (), None for 0; D (n0, h); result (batch, time, h), or
+    for all layers; a, b (d, h); rho: ρ (), None for 0; D (n0, h); result (batch, time, h), or
     with D (batch, time, n0). If ``b`` is None, Φ is the soft threshold at a. ``recompute`` stores
     only the codes and runs the layers again in the backward pass.
     Differentiable with respect to every tensor; higher derivatives use a loop with autograd. The
@@ -133,17 +133,17 @@ def unroll(
     if torch.is_autocast_enabled(x.device.type):
         do = "leave autocast for the networks, or choose fast=False"
         raise ConfigError(complain("single or double precision", "autocast", do))
-    _check(x, h0, G, W, U, a, b, pull, D)
+    _check(x, h0, G, W, U, a, b, rho, D)
     x = x.transpose(0, 1).contiguous().transpose(0, 1)  # time-major, so that Scan makes no copy
-    link = (G.right, G.left) if isinstance(G, LowRank) else (G, None)
+    transition = (G.right, G.left) if isinstance(G, LowRank) else (G, None)
     layers = (W.left, W.right) if isinstance(W, LowRank) else (None, *W)
-    tensors = (x, h0, *link, U, a, b, pull, D, *layers)
-    asked = _asks_for_gradients(*tensors)
-    if asked or functorch_active():
+    tensors = (x, h0, *transition, U, a, b, rho, D, *layers)
+    differentiable = _requires_gradients(*tensors)
+    if differentiable or functorch_active():
         return _Unroll.apply(not recompute, *tensors)[0]
     # For a single time step, the overhead of autograd.Function would be a fifth of the time.
     scan = Scan(*tensors)
-    return scan.result(scan.forward(keep=False)[0])
+    return scan.result(scan.forward(store_hidden=False)[0])
 
 
 def form_layer_weights(Z: Tensor, M: Tensor, c: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
@@ -162,7 +162,7 @@ def decode(codes: Tensor, D: Tensor) -> Tensor:
     return linear(codes.transpose(0, 1), D).transpose(0, 1)
 
 
-def _check(x, h0, G, W, U, a, b, pull, D) -> None:
+def _check(x, h0, G, W, U, a, b, rho, D) -> None:
     """Reject shapes that the C loops would read out of bounds, and a different precision."""
     (batch, _, n), (d, h) = x.shape, a.shape
     tied = isinstance(W, LowRank)
@@ -171,13 +171,13 @@ def _check(x, h0, G, W, U, a, b, pull, D) -> None:
         want = "n, d and h of at least 1, and one matrix W a layer or one for all"
         raise ConfigError(complain(want, got, "see the shapes in unroll's docstring"))
     expected = {"h0": (h0, [(h,), (batch, h)]), "U": (U, [(d, h, n), (1, h, n)])}
-    expected |= {"a": (a, [(d, h)]), "b": (b, [(d, h)]), "pull": (pull, [()])}
+    expected |= {"a": (a, [(d, h)]), "b": (b, [(d, h)]), "rho": (rho, [()])}
     if D is not None:
         expected["D"] = (D, [(len(D), h)])
     matrices = {"G": G} | ({"W": W} if tied else {f"W_{l}": W_l for l, W_l in enumerate(W, 1)})
     for name, matrix in matrices.items():
         if isinstance(matrix, LowRank):
-            shape = [(max(each.shape[0] for each in matrix), h)]
+            shape = [(max(factor.shape[0] for factor in matrix), h)]
             expected |= {
                 f"{name}.{part}": (getattr(matrix, part), shape) for part in matrix._fields
             }
@@ -193,16 +193,18 @@ def _check(x, h0, G, W, U, a, b, pull, D) -> None:
             raise ConfigError(complain(want, got, "see the shapes in unroll's docstring"))
 
 
-def _reference(x, h, link, link_left, U, a, b, pull, D, W_left, *W) -> tuple[Tensor]:
+def _reference(x, h, transition, transition_left, U, a, b, rho, D, W_left, *W) -> tuple[Tensor]:
     """Return the result of :func:`unroll` step by step; W_left and W are the factors of W − I."""
     codes, zero = [], torch.zeros((), dtype=x.dtype, device=x.device)
     h = h.expand(len(x), -1)
     for x_t in x.unbind(1):
-        hbar = p = h @ link.mT if link_left is None else h @ link.mT @ link_left
+        hbar = p = (
+            h @ transition.mT if transition_left is None else h @ transition.mT @ transition_left
+        )
         for l, a_l in enumerate(a):
             u = p @ W[min(l, len(W) - 1)].mT
             u = u if W_left is None else p + u @ W_left
-            u = u + x_t @ U[min(l, len(U) - 1)].mT + (0 if pull is None else pull * hbar)
+            u = u + x_t @ U[min(l, len(U) - 1)].mT + (0 if rho is None else rho * hbar)
             centre, b_l = (hbar, b[l]) if b is not None else (zero, zero)
             p = phi(u, centre, a_l, b_l)
         h = p
@@ -215,16 +217,16 @@ class _Unroll(torch.autograd.Function):
     """The scan as one autograd node; under vmap, one scan processes several runs."""
 
     @staticmethod
-    def forward(keep, *arguments):
+    def forward(store_hidden, *arguments):
         scan = Scan(*arguments)
-        states, hidden = scan.forward(keep)
+        states, hidden = scan.forward(store_hidden)
         return scan.result(states), states, hidden
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        kept = [each for each in output[1:] if each is not None]
-        ctx.mark_non_differentiable(*kept)
-        ctx.set_materialize_grads(False)  # allocate no zeros for the outputs in ``kept``
+        saved = [state for state in output[1:] if state is not None]
+        ctx.mark_non_differentiable(*saved)
+        ctx.set_materialize_grads(False)  # allocate no zeros for the outputs in ``saved``
         ctx.save_for_backward(*output[1:], *inputs[1:])
 
     @staticmethod
@@ -238,11 +240,11 @@ class _Unroll(torch.autograd.Function):
         return None, *Scan(*arguments).backward(grad, states, hidden, needed)
 
     @staticmethod
-    def vmap(info, in_dims, keep, *arguments):
+    def vmap(info, in_dims, store_hidden, *arguments):
         arguments = batch_dim_first(arguments, in_dims[1:], info.batch_size)
         # Inside vmap, requires_grad is visible only on the unwrapped tensors.
-        keep = keep and _asks_for_gradients(*arguments)
-        return _Unroll.apply(keep, *arguments), (0, 0, 1 if keep else None)
+        store_hidden = store_hidden and _requires_gradients(*arguments)
+        return _Unroll.apply(store_hidden, *arguments), (0, 0, 1 if store_hidden else None)
 
 
 def differentiated_by_func() -> bool:
@@ -252,5 +254,5 @@ def differentiated_by_func() -> bool:
     return any(level.key() in (known.Grad, known.Jvp) for level in levels)
 
 
-def _asks_for_gradients(*tensors: Tensor | None) -> bool:
+def _requires_gradients(*tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)

@@ -14,7 +14,7 @@ KINDS = ("elman", "independent", "fast", "lstm", "gru")
 PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
 """Cells, and activations of the first three cells, in the order of the enums in cell_scan.c."""
 
-_ROWS, _PIECE, _LONG_PIECE, _FEW = 64, 256, 640, 2**19
+_ROWS, _BLOCK, _LONG_BLOCK, _SMALL = 64, 256, 640, 2**19
 """Maximum rows per chunk; rows per gradient block if the weights fit in the cache, so that these
 rows fit too; rows per block for larger weights, which are then read less often; that limit."""
 
@@ -73,16 +73,16 @@ class CellScan(torch.autograd.Function):
         if c0 is not None:
             cells[0] = c0
         gates = 1 if cell.kind == "fast" else 4 if c0 is not None or cell.kind == "gru" else 0
-        kept = new(T, B, gates * h) if gates and any(ctx.needs_input_grad) else None
-        _scan(cell, xs, weights, codes=codes, cells=cells, kept=kept)
+        stored = new(T, B, gates * h) if gates and any(ctx.needs_input_grad) else None
+        _scan(cell, xs, weights, codes=codes, cells=cells, stored=stored)
         ctx.set_materialize_grads(False)
         ctx.cell = cell
-        ctx.save_for_backward(x, h0, c0, *weights, codes, cells, kept)
+        ctx.save_for_backward(x, h0, c0, *weights, codes, cells, stored)
         return codes[1:].transpose(0, 1), None if c0 is None else cells[-1].clone()
 
     @staticmethod
     def backward(ctx, grad, grad_cell):
-        *inputs, codes, cells, kept = ctx.saved_tensors
+        *inputs, codes, cells, stored = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
             reference, grads = ctx.cell.reference, (grad, grad_cell)
@@ -98,49 +98,49 @@ class CellScan(torch.autograd.Function):
         dab = new(2, h) if kind in ("independent", "fast") else None
         grads = torch.zeros_like(codes[1:]) if grad is None else grad.transpose(0, 1).contiguous()
         _scan(
-            ctx.cell, xs, inputs[3:], codes=codes, cells=cells, kept=kept, grads=grads,
+            ctx.cell, xs, inputs[3:], codes=codes, cells=cells, stored=stored, grads=grads,
             dh0=dh0, dc0=dc0, dx=dx, dU=dU, dW=dW, dbias=dbias, dab=dab,
         )  # fmt: skip
-        last = {
+        other_gradients = {
             "independent": lambda: [dab[0]],
             "fast": lambda: [dW, *dab.sum(1)],
             "lstm": lambda: [dW, dbias],
             "gru": lambda: [dW, torch.cat([dbias[: 2 * h], dbias[3 * h :]])],
         }.get(kind, lambda: [dW])()
         dx = None if dx is None else dx.transpose(0, 1)
-        return None, dx, dh0, dc0, dU, dbias[: len(b)], *last
+        return None, dx, dh0, dc0, dU, dbias[: len(b)], *other_gradients
 
 
 class _CellJob(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_long) for name in ("frames", "batch", "width", "features")),
-        *((name, ctypes.c_long) for name in ("rows", "piece", "cell", "phi")),
+        *((name, ctypes.c_long) for name in ("rows", "block", "cell", "phi")),
         *((name, ctypes.c_double) for name in ("a", "b")),
         *((name, ctypes.c_void_p) for name in ("x", "U", "W", "bias", "bias_h", "grads")),
-        *((name, ctypes.c_void_p) for name in ("codes", "cells", "kept", "dh0", "dc0", "dx")),
-        *((name, ctypes.c_void_p) for name in ("dU", "dW", "dbias", "dab", "room")),
-        ("own", ctypes.c_byte * 512),  # upper bound of the size of the internal C fields
+        *((name, ctypes.c_void_p) for name in ("codes", "cells", "stored", "dh0", "dc0", "dx")),
+        *((name, ctypes.c_void_p) for name in ("dU", "dW", "dbias", "dab", "workspace")),
+        ("internal", ctypes.c_byte * 512),  # upper bound of the size of the internal C fields
     ]
 
 
 def _scan(cell: Cell, xs: Tensor, weights: Sequence[Tensor], **buffers: Tensor | None) -> None:
     """Run the scan on x (time, batch, k): forward, or backward if ``grads`` is given."""
     (T, B, k), threads = xs.shape, torch.get_num_threads()
-    U, bias, W, *more = (each.contiguous() for each in weights)
-    a, b = (each.item() for each in more) if cell.kind == "fast" else (0.0, 0.0)
+    U, bias, W, *other_weights = (each.contiguous() for each in weights)
+    a, b = (each.item() for each in other_weights) if cell.kind == "fast" else (0.0, 0.0)
     tensors = {"x": xs, "U": U, "bias": bias, "W": W, **buffers}
-    if more and cell.kind != "fast":
-        tensors["bias_h"] = more[0]
-    few = U.numel() + W.numel() <= _FEW
-    parts = max(threads, -(-B // _ROWS)) if few else threads
-    rows, piece = -(-B // parts), _PIECE if few else _LONG_PIECE
+    if other_weights and cell.kind != "fast":
+        tensors["bias_h"] = other_weights[0]
+    is_small = U.numel() + W.numel() <= _SMALL
+    chunks = max(threads, -(-B // _ROWS)) if is_small else threads
+    rows, block = -(-B // chunks), _BLOCK if is_small else _LONG_BLOCK
     job = _CellJob(
         frames=T, batch=B, width=buffers["codes"].shape[-1], features=k, rows=rows,
-        piece=min(T, max(1, piece // B)),
+        block=min(T, max(1, block // B)),
         cell=KINDS.index(cell.kind), phi=PHI.index(cell.phi), a=a, b=b,
         **{name: None if t is None else t.data_ptr() for name, t in tensors.items()},
     )  # fmt: skip
-    numbers = getattr(native.library(), f"cell_scan_room_{native.SUFFIX[xs.dtype]}")
-    room = xs.new_empty(numbers(ctypes.addressof(job)))
-    job.room = room.data_ptr()
+    size = getattr(native.library(), f"cell_scan_workspace_{native.SUFFIX[xs.dtype]}")
+    workspace = xs.new_empty(size(ctypes.addressof(job)))
+    job.workspace = workspace.data_ptr()
     native.parallel_call("cell_scan", xs.dtype, job)

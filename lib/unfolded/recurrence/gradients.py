@@ -14,61 +14,61 @@ class GradientAccumulator:
         self.totals: dict[str, Tensor] = {}
         self.dx = torch.zeros_like(scan.xs) if needed["x"] else None
 
-    def _add(self, name: str, part: Tensor | None) -> None:
-        if part is None:
+    def _add(self, name: str, term: Tensor | None) -> None:
+        if term is None:
             return
         if name in self.totals:
-            self.totals[name].add_(part)
+            self.totals[name].add_(term)
         else:
-            self.totals[name] = part
+            self.totals[name] = term
 
-    def decoder(self, grad: Tensor, after: Tensor) -> Tensor:
+    def decoder(self, grad: Tensor, codes_out: Tensor) -> Tensor:
         """Add to the gradient of D, and return that of the codes: both (…, frames, batch, ·)."""
         rows = _rows(grad)
         if self.needed["D"]:
-            self._add("D", matmul_nt(rows.mT, _rows(after).mT))
-        return matmul_nt(rows, self.scan.D.mT).view(after.shape)
+            self._add("D", matmul_nt(rows.mT, _rows(codes_out).mT))
+        return matmul_nt(rows, self.scan.D.mT).view(codes_out.shape)
 
-    def add(self, piece: slice, before: Tensor, values, du, dhbar: Tensor, slopes) -> None:
+    def add(self, block: slice, previous_codes: Tensor, values, du, dhbar: Tensor, slopes) -> None:
         """Add the terms of a block, given h_{t−1}, p_0 … p_d and the gradients of u_l and ħ.
 
         ``slopes``: the gradients of a and b from the C loops, which also add to dx; else None.
         """
-        values, du = [_rows(each) for each in values], [_rows(each) for each in du]
+        values, du = [_rows(value) for value in values], [_rows(du_l) for du_l in du]
         scan, needed = self.scan, self.needed
-        if needed["link"] or needed["link_left"]:
-            link, left = scan.link.gradients(_rows(before), _rows(dhbar))
-            self._add("link", link)
-            self._add("link_left", left)
+        if needed["transition"] or needed["transition_left"]:
+            transition, left = scan.transition.gradients(_rows(previous_codes), _rows(dhbar))
+            self._add("transition", transition)
+            self._add("transition_left", left)
         for l, layer in enumerate(scan.layers):
-            own = "W_1" if scan.shared else f"W_{l + 1}"
-            if needed[own] or needed["W_left"]:
+            name = "W_1" if scan.shared else f"W_{l + 1}"
+            if needed[name] or needed["W_left"]:
                 W, left = layer.gradients(values[l], du[l])
-                self._add(own, W)
+                self._add(name, W)
                 self._add("W_left", left)
         if needed["a"] or needed["b"]:
-            for name, each in zip("ab", slopes or self._slopes(values, du), strict=True):
-                if needed[name]:
-                    self._add(name, each)
-        one = scan.U.shape[-3] == 1
-        whole = sum(du[1:], du[0]) if one or needed["pull"] else None
-        if needed["pull"]:
-            self._add("pull", torch.linalg.vecdot(whole.flatten(-2), values[0].flatten(-2)))
-        du = [whole] if one else du
+            for threshold, slope in zip("ab", slopes or self._slopes(values, du), strict=True):
+                if needed[threshold]:
+                    self._add(threshold, slope)
+        is_shared = scan.U.shape[-3] == 1
+        total = sum(du[1:], du[0]) if is_shared or needed["rho"] else None
+        if needed["rho"]:
+            self._add("rho", torch.linalg.vecdot(total.flatten(-2), values[0].flatten(-2)))
+        du = [total] if is_shared else du
         if needed["U"]:
             # A product copies a column-major first operand: use the smaller operand there.
-            x = _rows(scan.xs[..., piece, :, :])
-            self._add("U", torch.stack([matmul_nt(x.mT, each.mT) for each in du], -3).mT)
+            x = _rows(scan.xs[..., block, :, :])
+            self._add("U", torch.stack([matmul_nt(x.mT, du_l.mT) for du_l in du], -3).mT)
         if self.dx is not None and slopes is None:
-            for U_l, each in zip(scan.U.unbind(-3), du, strict=True):
-                dx = self.dx[..., piece, :, :]
-                dx.add_(matmul_nt(each, U_l.mT).view(dx.shape))
+            for U_l, du_l in zip(scan.U.unbind(-3), du, strict=True):
+                dx = self.dx[..., block, :, :]
+                dx.add_(matmul_nt(du_l, U_l.mT).view(dx.shape))
 
     def _slopes(self, values: list[Tensor], du: list[Tensor]) -> list[Tensor | None]:
         centre = None if self.scan.soft else values[0]
         layers = zip(du, values[1:], strict=True)
-        found = zip(*(self.scan.kernels.slopes(*both, centre) for both in layers), strict=True)
-        return [None if each[0] is None else torch.stack(each, -2) for each in found]
+        slopes = zip(*(self.scan.kernels.slopes(*layer, centre) for layer in layers), strict=True)
+        return [None if slope[0] is None else torch.stack(slope, -2) for slope in slopes]
 
     def gradients(self, carry: Tensor) -> list[Tensor | None]:
         """Return all gradients in order, given the gradient of h_0 for each sample."""

@@ -16,7 +16,7 @@ class LinearMap:
     """
 
     def __init__(self, right: Tensor, left: Tensor | None, rows: int, uses: int):
-        self.right, self.left, self._many = right, left, {"rows": rows, "uses": uses}
+        self.right, self.left, self._use = right, left, {"rows": rows, "uses": uses}
 
     @functools.cached_property
     def factors(self) -> list[Tensor]:
@@ -39,7 +39,7 @@ class LinearMap:
         return self._chain(self.factors_back)
 
     def _chain(self, factors: list[Tensor]) -> Callable[[Tensor], Tensor]:
-        first, *second = (prepared_matmul(each, **self._many) for each in factors)
+        first, *second = (prepared_matmul(W, **self._use) for W in factors)
         return (lambda p: second[0](first(p))) if second else first
 
     def gradients(self, p: Tensor, dp: Tensor) -> tuple[Tensor, Tensor | None]:

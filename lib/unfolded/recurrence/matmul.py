@@ -19,8 +19,8 @@ def _onednn():
     try:
         linear, pack = (getattr(torch.ops.mkldnn, name) for name in _ENTRIES)
         x, W = torch.rand(3, 5), torch.rand(4, 5)
-        found = linear(x, pack(W, None), None, "none", [], "")
-        works = torch.allclose(found, x @ W.T, atol=1e-4)
+        product = linear(x, pack(W, None), None, "none", [], "")
+        works = torch.allclose(product, x @ W.T, atol=1e-4)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return None
     return (linear, pack) if works else None
@@ -42,11 +42,11 @@ def _by_onednn(x: Tensor, W: Tensor) -> Tensor:
 
 def routines() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     """Return the available routines for x Wᵀ by name: x (rows, k), W (o, k) in single precision."""
-    found = {"native": native.multiply} if native.serves() else {}
-    found |= {"gemm": _by_gemm}
+    routines_by_name = {"native": native.multiply} if native.serves() else {}
+    routines_by_name |= {"gemm": _by_gemm}
     if _ONEDNN is not None and torch.backends.mkldnn.enabled:
-        found |= {"onednn": _by_onednn}
-    return found
+        routines_by_name |= {"onednn": _by_onednn}
+    return routines_by_name
 
 
 def has_routines() -> bool:
@@ -63,7 +63,7 @@ def matmul_nt(x: Tensor, W: Tensor) -> Tensor:
     """
     if not _selectable(W) or x.shape[0] * W.numel() < _LARGE or 1 not in x.stride():
         return x @ W.mT
-    layouts = "".join("n" if each.stride(1) == 1 else "t" for each in (x, W))
+    layouts = "".join("n" if matrix.stride(1) == 1 else "t" for matrix in (x, W))
     shape = f"{len(x)}x{W.shape[1]}x{len(W)} {layouts}"
     return fastest(shape, routines(), x, W)(x, W)
 

@@ -12,7 +12,7 @@ from unfolded.recurrence.matmul import matmul_nt
 _ROWS = 640
 """Samples times time steps in one block of weight gradients; smaller blocks use less memory."""
 
-_ARGUMENTS = ("x", "h0", "link", "link_left", "U", "a", "b", "pull", "D", "W_left")
+_ARGUMENTS = ("x", "h0", "transition", "transition_left", "U", "a", "b", "rho", "D", "W_left")
 
 
 class Scan:
@@ -23,38 +23,38 @@ class Scan:
     products.
     """
 
-    def __init__(self, x, h0, link, link_left, U, a, b, pull, D, W_left, *W):
+    def __init__(self, x, h0, transition, transition_left, U, a, b, rho, D, W_left, *W):
         xs = x.transpose(-3, -2).contiguous()
         (*self.lead, T, B, _), (depth, h) = xs.shape, a.shape[-2:]
-        self.xs, self.h0, self.U, self.pull, self.soft, self.D = xs, h0, U, pull, b is None, D
-        self.link = LinearMap(link, link_left, rows=B, uses=T)
+        self.xs, self.h0, self.U, self.rho, self.soft, self.D = xs, h0, U, rho, b is None, D
+        self.transition = LinearMap(transition, transition_left, rows=B, uses=T)
         self.residual, self.shared = W_left is not None, len(W) == 1
         uses = T * depth if self.shared else T
-        layers = [LinearMap(each, W_left, rows=B, uses=uses) for each in W]
+        layers = [LinearMap(W_l, W_left, rows=B, uses=uses) for W_l in W]
         self.layers = layers * depth if self.shared else layers
         b = torch.zeros_like(a) if b is None else b
-        self.a, self.b = (each.contiguous().unsqueeze(-2).unbind(-3) for each in (a, b))
-        self.in_c = native_scan.serves(xs)
-        self.kernels = None if self.in_c else select(xs.select(-3, 0), pull)
+        self.a, self.b = (threshold.contiguous().unsqueeze(-2).unbind(-3) for threshold in (a, b))
+        self.native = native_scan.serves(xs)
+        self.kernels = None if self.native else select(xs.select(-3, 0), rho)
         # One number per run, broadcast over all rows of the run.
-        self.rho = None if pull is None else pull[..., None, None]
+        self.rho_rows = None if rho is None else rho[..., None, None]
         self.sizes = depth, T, B, h
-        self._made: dict[bool, native_scan.NativeScan] = {}
+        self._native_scans: dict[bool, native_scan.NativeScan] = {}
         step = max(1, _ROWS // max(1, B))
-        self.pieces = [slice(t, min(t + step, T)) for t in range(0, T, step)]
+        self.blocks = [slice(t, min(t + step, T)) for t in range(0, T, step)]
 
-    def forward(self, keep: bool) -> tuple[Tensor, Tensor | None]:
-        """Return h_0 … h_T (…, T + 1, batch, h) and, if ``keep``, p_0 … p_{d−1}.
+    def forward(self, store_hidden: bool) -> tuple[Tensor, Tensor | None]:
+        """Return h_0 … h_T (…, T + 1, batch, h) and, if ``store_hidden``, p_0 … p_{d−1}.
 
         The shape of these is (d, …, T, batch, h): p_0 = ħ and the outputs of layers 1 … d − 1.
         """
         depth, T, B, h = self.sizes
         codes = self.xs.new_empty(*self.lead, T + 1, B, h)
-        has_batch = self.h0.ndim == codes.ndim - 1
-        codes.select(-3, 0).copy_(self.h0 if has_batch else self.h0.unsqueeze(-2))
-        hidden = codes.new_empty(depth, *self.lead, T, B, h) if keep else None
-        for piece in self.pieces:
-            self._run(piece, _with_before(codes, piece), self._hidden(hidden, piece))
+        is_batched = self.h0.ndim == codes.ndim - 1
+        codes.select(-3, 0).copy_(self.h0 if is_batched else self.h0.unsqueeze(-2))
+        hidden = codes.new_empty(depth, *self.lead, T, B, h) if store_hidden else None
+        for block in self.blocks:
+            self._forward_block(block, _with_previous(codes, block), self._hidden(hidden, block))
         return codes, hidden
 
     def result(self, codes: Tensor) -> Tensor:
@@ -64,78 +64,83 @@ class Scan:
             codes = matmul_nt(codes.flatten(-3, -2), self.D).unflatten(-2, codes.shape[-3:-1])
         return codes.transpose(-3, -2)
 
-    def _hidden(self, hidden: Tensor | None, piece: slice) -> Tensor:
+    def _hidden(self, hidden: Tensor | None, block: slice) -> Tensor:
         depth, _, B, h = self.sizes
         if hidden is None:
-            return self.xs.new_empty(depth, *self.lead, piece.stop - piece.start, B, h)
-        return hidden[..., piece, :, :]
+            return self.xs.new_empty(depth, *self.lead, block.stop - block.start, B, h)
+        return hidden[..., block, :, :]
 
-    def _run(self, piece: slice, codes: Tensor, hidden: Tensor) -> None:
+    def _forward_block(self, block: slice, codes: Tensor, hidden: Tensor) -> None:
         """Run the layers over a block of time steps; ``codes`` starts with the previous code."""
-        x, after = self.xs[..., piece, :, :], codes[..., 1:, :, :]
-        if self.in_c:
-            self._loops(back=False).forward(x, (*hidden, after))
+        x, codes_out = self.xs[..., block, :, :], codes[..., 1:, :, :]
+        if self.native:
+            self._native_scan(back=False).forward(x, (*hidden, codes_out))
             return
-        before, layers = _frames(codes)[:-1], [_frames(p) for p in (*hidden, after)]
-        sent = [matmul_nt(x.flatten(-3, -2), U) for U in self.U.unbind(-3)]
-        sent = [_frames(each.view(after.shape)) for each in sent]
-        for t, h_before in enumerate(before):
-            hbar = layers[0][t].copy_(self.link.forward(h_before))
+        previous_codes, layers = _frames(codes)[:-1], [_frames(p) for p in (*hidden, codes_out)]
+        input_terms = [matmul_nt(x.flatten(-3, -2), U) for U in self.U.unbind(-3)]
+        input_terms = [_frames(term.view(codes_out.shape)) for term in input_terms]
+        for t, previous_code in enumerate(previous_codes):
+            hbar = layers[0][t].copy_(self.transition.forward(previous_code))
             centre = None if self.soft else hbar
             for l, layer in enumerate(self.layers):
-                p, s = layers[l][t], sent[l if len(sent) > 1 else 0][t]
+                p, s = layers[l][t], input_terms[l if len(input_terms) > 1 else 0][t]
                 extra = p if self.residual else None
                 out = layers[l + 1][t]
-                self.kernels.forward(
-                    layer.forward(p), s, extra, hbar, self.rho, centre, self.a[l], self.b[l], out
-                )
+                terms = (layer.forward(p), s, extra, hbar, self.rho_rows, centre)
+                self.kernels.forward(*terms, self.a[l], self.b[l], out)
 
     def backward(self, grad: Tensor, codes: Tensor, hidden: Tensor | None, needed) -> tuple:
         """Return the gradient of each argument of the constructor that requires one, else None."""
         grads = grad.transpose(-3, -2)
         names = [*_ARGUMENTS, *(f"W_{l + 1}" for l in range(len(needed) - len(_ARGUMENTS)))]
-        collected, carry = GradientAccumulator(self, dict(zip(names, needed, strict=True))), None
-        for piece in reversed(self.pieces):
-            values, own = self._hidden(hidden, piece), _with_before(codes, piece)
+        accumulator, carry = GradientAccumulator(self, dict(zip(names, needed, strict=True))), None
+        for block in reversed(self.blocks):
+            values, block_codes = self._hidden(hidden, block), _with_previous(codes, block)
             if hidden is None:
-                own = own.clone()  # do not overwrite the codes of the caller
-                self._run(piece, own, values)
-            before, after = own[..., :-1, :, :], own[..., 1:, :, :]
-            du, dhbar = torch.empty_like(values), torch.empty_like(after)
-            part = grads[..., piece, :, :].contiguous()
+                block_codes = block_codes.clone()  # do not overwrite the codes of the caller
+                self._forward_block(block, block_codes, values)
+            previous_codes, codes_out = block_codes[..., :-1, :, :], block_codes[..., 1:, :, :]
+            du, dhbar = torch.empty_like(values), torch.empty_like(codes_out)
+            block_grads = grads[..., block, :, :].contiguous()
             if self.D is not None:
-                part = collected.decoder(part, after)
-            dx = None if collected.dx is None else collected.dx[..., piece, :, :]
-            carry, slopes = self._descend(part, carry, (*values, after), du, dhbar, dx)
-            collected.add(piece, before, (*values, after), du, dhbar, slopes)
+                block_grads = accumulator.decoder(block_grads, codes_out)
+            dx = None if accumulator.dx is None else accumulator.dx[..., block, :, :]
+            carry, slopes = self._backward_block(
+                block_grads, carry, (*values, codes_out), du, dhbar, dx
+            )
+            accumulator.add(block, previous_codes, (*values, codes_out), du, dhbar, slopes)
             del values, du, dhbar  # free memory before the next block
-        return collected.gradients(carry)
+        return accumulator.gradients(carry)
 
-    def _loops(self, back: bool) -> native_scan.NativeScan:
-        if back not in self._made:
+    def _native_scan(self, back: bool) -> native_scan.NativeScan:
+        if back not in self._native_scans:
             name = "factors_back" if back else "factors"
-            link, layers = getattr(self.link, name), [getattr(each, name) for each in self.layers]
+            layers = [getattr(layer, name) for layer in self.layers]
             inputs = (self.U.mT if back else self.U).unbind()
-            self._made[back] = native_scan.NativeScan(self, link, layers, inputs)
-        return self._made[back]
+            self._native_scans[back] = native_scan.NativeScan(
+                self, getattr(self.transition, name), layers, inputs
+            )
+        return self._native_scans[back]
 
-    def _descend(self, grads, carry, values, du, dhbar, dx) -> tuple[Tensor, list[Tensor] | None]:
+    def _backward_block(
+        self, grads, carry, values, du, dhbar, dx
+    ) -> tuple[Tensor, list[Tensor] | None]:
         """Compute ∂/∂u_l and ∂/∂ħ of a block, last step first; return the previous code's gradient.
 
         The C loops also add to dx and return the gradients of a and b.
         """
-        if self.in_c:
+        if self.native:
             carry = torch.zeros_like(dhbar[0]) if carry is None else carry
-            return carry, self._loops(back=True).backward(values, grads, du, dhbar, carry, dx)
+            return carry, self._native_scan(back=True).backward(values, grads, du, dhbar, carry, dx)
         grads, dhbar = _frames(grads), _frames(dhbar.zero_())
-        values, du = [_frames(each) for each in values], [_frames(each) for each in du]
+        values, du = [_frames(value) for value in values], [_frames(du_l) for du_l in du]
         for t in reversed(range(len(grads))):
             hbar = values[0][t]
             centre = None if self.soft else hbar
             dp, extra = grads[t], carry
             for l in reversed(range(len(self.layers))):
                 self.kernels.backward(
-                    *(dp, extra, values[l + 1][t], centre, self.rho),
+                    *(dp, extra, values[l + 1][t], centre, self.rho_rows),
                     *(self.a[l], self.b[l], du[l][t], dhbar[t]),
                 )
                 dp = self.layers[l].backward(du[l][t])
@@ -143,12 +148,12 @@ class Scan:
             dhbar[t].add_(dp)
             if extra is not None:
                 dhbar[t].add_(extra)
-            carry = self.link.backward(dhbar[t])
+            carry = self.transition.backward(dhbar[t])
         return carry, None
 
 
-def _with_before(codes: Tensor, piece: slice) -> Tensor:
-    return codes[..., piece.start : piece.stop + 1, :, :]
+def _with_previous(codes: Tensor, block: slice) -> Tensor:
+    return codes[..., block.start : block.stop + 1, :, :]
 
 
 def _frames(tensor: Tensor) -> tuple[Tensor, ...]:

@@ -9,8 +9,8 @@ from torch._subclasses import FakeTensor
 
 def is_symbolic(tensor: Tensor) -> bool:
     """Return whether a tensor has no values yet, so that only PyTorch operations can read it."""
-    recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
-    return recorded or tensor.device.type == "meta" or isinstance(tensor, FakeTensor)
+    is_recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
+    return is_recorded or tensor.device.type == "meta" or isinstance(tensor, FakeTensor)
 
 
 def has_values(tensor: Tensor) -> bool:
@@ -27,7 +27,7 @@ def batch_dim_first(
     tensors: Sequence[Tensor | None], dims: Sequence[int | None], runs: int
 ) -> list[Tensor | None]:
     """Return each tensor with the runs as first dimension; shared tensors are repeated."""
-    return [_batch_dim_first(*each, runs) for each in zip(tensors, dims, strict=True)]
+    return [_batch_dim_first(*pair, runs) for pair in zip(tensors, dims, strict=True)]
 
 
 def _batch_dim_first(tensor: Tensor | None, dim: int | None, runs: int) -> Tensor | None:
@@ -45,7 +45,7 @@ def differentiable_gradients(
     """Return the gradients of the outputs of ``reference`` for the inputs that require one."""
     pairs = zip(reference(*inputs), grads, strict=True)
     outputs, grads = zip(*(pair for pair in pairs if pair[1] is not None), strict=True)
-    wanted = [tensor for tensor, need in zip(inputs, needed, strict=True) if need]
+    differentiated = [tensor for tensor, need in zip(inputs, needed, strict=True) if need]
     options = {"create_graph": True, "allow_unused": True}
-    found = iter(torch.autograd.grad(outputs, wanted, grads, **options))
-    return [next(found) if need else None for need in needed]
+    gradients = iter(torch.autograd.grad(outputs, differentiated, grads, **options))
+    return [next(gradients) if need else None for need in needed]

@@ -19,15 +19,15 @@ enum { ELMAN, INDEPENDENT, FAST, LSTM, GRU };
 enum { TANH, RELU, SOFT, SIGMOID };
 
 /* x, dx: (frames, batch, features).  codes and, for LSTM, cells: (frames + 1, batch, width), first
- * h0 and c0.  kept: gates (frames, batch, gates width): i f g o of LSTM, r z n and W_n h + b_n of
+ * h0 and c0.  stored: gates (frames, batch, gates width): i f g o of LSTM, r z n and W_n h + b_n of
  * GRU, φ of FAST; null if not stored.  W: w for INDEPENDENT.  bias_h: second bias of LSTM and GRU.
  * Backward pass, if grads is given: dh0 and dc0 initially contain the gradients of the last states;
  * dU, dW may be null; dbias (gates width); dab (2, width): terms of da and db for each unit. */
 struct cell_job {
-    long frames, batch, width, features, rows, piece, cell, phi;
+    long frames, batch, width, features, rows, block, cell, phi;
     double a, b;
     const void *x, *U, *W, *bias, *bias_h, *grads;
-    void *codes, *cells, *kept, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *room;
+    void *codes, *cells, *stored, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *workspace;
     /* Internal fields, in the workspace. */
     void *input, *second_input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
     double *sums; /* the sums of dbias, then those of dab for each chunk */
@@ -36,12 +36,12 @@ struct cell_job {
 };
 
 static long gates_of(const struct cell_job *s) { return s->cell >= LSTM ? 4 : 1; }
-static long sent_of(const struct cell_job *s) { return s->cell == GRU ? 3 : gates_of(s); }
-static long both_of(const struct cell_job *s) { return s->cell == GRU ? 2 : gates_of(s); }
-static long shares_of(const struct cell_job *s) { return (s->batch + s->rows - 1) / s->rows; }
+static long input_gates_of(const struct cell_job *s) { return s->cell == GRU ? 3 : gates_of(s); }
+static long shared_gates_of(const struct cell_job *s) { return s->cell == GRU ? 2 : gates_of(s); }
+static long chunks_of(const struct cell_job *s) { return (s->batch + s->rows - 1) / s->rows; }
 
 /* exp(y) = s + s p for |y| <= 87: s is a power of two, p = exp(r) - 1 by its series to r^7. */
-static inline void parts_float(float y, float *s, float *p)
+static inline void exp_parts_float(float y, float *s, float *p)
 {
     const float shift = 12582912.0f; /* 1.5 2^23: adding it rounds to an integer */
     float k = y * 1.44269504f + shift, r;
@@ -64,7 +64,7 @@ static inline float sigmoid_float(float x)
 {
     float s, p, y = -x;
     y = y > 87 ? 87 : y < -87 ? -87 : y; /* NaN is preserved */
-    parts_float(y, &s, &p);
+    exp_parts_float(y, &s, &p);
     return 1 / (s < 8388608 ? (1 + s) + s * p : s + (1 + s * p));
 }
 
@@ -73,7 +73,7 @@ static inline float tanh_float(float x)
 {
     float s, p, y = -2 * fabsf(x);
     y = y < -40 ? -40 : y;
-    parts_float(y, &s, &p);
+    exp_parts_float(y, &s, &p);
     float t = (1 - s) - s * p, e = s + s * p;
     float start = t < 0.75f ? 0 : 1, sign = t < 0.75f ? 1 : -2, over = t < 0.75f ? t : e;
     return copysignf(start + sign * (over / ((1 + s) + s * p)), x);
@@ -94,86 +94,86 @@ void NAME(correlate)(struct correlation *, team, long);
 void NAME(multiply)(long, struct factors, struct factors, long, REAL *, long, int);
 
 /* v = φ(v).  NaN must propagate: a comparison that is false for NaN must not select a number. */
-void NAME(activate)(long phi, long many, REAL *v)
+void NAME(activate)(long phi, long count, REAL *v)
 {
     if (phi == TANH)
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             v[j] = NAME(tanh)(v[j]);
     else if (phi == RELU)
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             v[j] = v[j] < 0 ? 0 : v[j];
     else if (phi == SOFT)
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             v[j] -= v[j] > (REAL)0.5 ? (REAL)0.5 : v[j] < (REAL)-0.5 ? (REAL)-0.5 : v[j];
     else
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             v[j] = NAME(sigmoid)(v[j]);
 }
 
 /* d = φ' d, computed from the value v of φ. */
-static void NAME(slope)(long phi, long many, const REAL *v, REAL *restrict d)
+static void NAME(slope)(long phi, long count, const REAL *v, REAL *restrict d)
 {
     if (phi == TANH)
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             d[j] *= 1 - v[j] * v[j];
     else if (phi == RELU)
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             d[j] = v[j] <= 0 ? 0 : d[j];
     else
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             d[j] = v[j] == 0 ? 0 : d[j];
 }
 
-static void NAME(plain_forward)(const struct cell_job *s, REAL *restrict g, const REAL *restrict before,
-                                REAL *restrict h)
+static void NAME(plain_forward)(const struct cell_job *s, REAL *restrict g,
+                                const REAL *restrict before, REAL *restrict h)
 {
-    long many = s->width;
+    long count = s->width;
     const REAL *bias = s->offset, *w = s->W;
     REAL a = (REAL)s->a, b = (REAL)s->b;
     if (s->cell == INDEPENDENT)
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             g[j] += bias[j] + w[j] * before[j];
     else
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             g[j] += bias[j];
-    NAME(activate)(s->phi, many, g);
+    NAME(activate)(s->phi, count, g);
     if (s->cell == FAST)
-        for (long j = 0; j < many; j++)
+        for (long j = 0; j < count; j++)
             h[j] = a * g[j] + b * before[j];
     else
-        memcpy(h, g, many * sizeof(REAL));
+        memcpy(h, g, count * sizeof(REAL));
 }
 
 static void NAME(plain_backward)(const struct cell_job *s, const REAL *restrict g,
                                  const REAL *restrict before, const REAL *restrict grad,
                                  REAL *restrict carry, REAL *restrict d, double *restrict sums)
 {
-    long many = s->width;
+    long count = s->width;
     const REAL *w = s->W;
     REAL a = (REAL)s->a, b = (REAL)s->b;
-    for (long j = 0; j < many; j++)
+    for (long j = 0; j < count; j++)
         d[j] = grad[j] + carry[j];
     if (s->cell == FAST)
-        for (long j = 0; j < many; j++) {
+        for (long j = 0; j < count; j++) {
             sums[j] += d[j] * g[j];
-            sums[many + j] += d[j] * before[j];
+            sums[count + j] += d[j] * before[j];
             carry[j] = b * d[j];
             d[j] *= a;
         }
-    NAME(slope)(s->phi, many, g, d);
+    NAME(slope)(s->phi, count, g, d);
     if (s->cell == INDEPENDENT)
-        for (long j = 0; j < many; j++) {
+        for (long j = 0; j < count; j++) {
             sums[j] += d[j] * before[j];
             carry[j] = w[j] * d[j];
         }
 }
 
-static void NAME(lstm_forward)(long many, const REAL *bias, REAL *restrict i,
+static void NAME(lstm_forward)(long count, const REAL *bias, REAL *restrict i,
                                const REAL *restrict c_before, REAL *restrict c, REAL *restrict h)
 {
-    REAL *restrict f = i + many, *restrict g = f + many, *restrict o = g + many;
-    const REAL *bi = bias, *bf = bi + many, *bg = bf + many, *bo = bg + many;
-    for (long j = 0; j < many; j++) {
+    REAL *restrict f = i + count, *restrict g = f + count, *restrict o = g + count;
+    const REAL *bi = bias, *bf = bi + count, *bg = bf + count, *bo = bg + count;
+    for (long j = 0; j < count; j++) {
         REAL ij = NAME(sigmoid)(i[j] + bi[j]), fj = NAME(sigmoid)(f[j] + bf[j]);
         REAL gj = NAME(tanh)(g[j] + bg[j]), oj = NAME(sigmoid)(o[j] + bo[j]);
         REAL cj = fj * c_before[j] + ij * gj;
@@ -182,14 +182,14 @@ static void NAME(lstm_forward)(long many, const REAL *bias, REAL *restrict i,
     }
 }
 
-static void NAME(lstm_backward)(long many, const REAL *restrict i, const REAL *restrict c_before,
+static void NAME(lstm_backward)(long count, const REAL *restrict i, const REAL *restrict c_before,
                                 const REAL *restrict c, const REAL *restrict grad,
                                 const REAL *restrict carry, REAL *restrict carry_cell,
                                 REAL *restrict di)
 {
-    const REAL *f = i + many, *g = f + many, *o = g + many;
-    REAL *restrict df = di + many, *restrict dg = df + many, *restrict dout = dg + many;
-    for (long j = 0; j < many; j++) {
+    const REAL *f = i + count, *g = f + count, *o = g + count;
+    REAL *restrict df = di + count, *restrict dg = df + count, *restrict dout = dg + count;
+    for (long j = 0; j < count; j++) {
         REAL dh = grad[j] + carry[j], tc = NAME(tanh)(c[j]);
         REAL dc = carry_cell[j] + dh * o[j] * (1 - tc * tc);
         dout[j] = dh * tc * o[j] * (1 - o[j]);
@@ -200,12 +200,12 @@ static void NAME(lstm_backward)(long many, const REAL *restrict i, const REAL *r
     }
 }
 
-static void NAME(gru_forward)(long many, const REAL *bias, REAL *restrict r,
+static void NAME(gru_forward)(long count, const REAL *bias, REAL *restrict r,
                               const REAL *restrict before, REAL *restrict h)
 {
-    REAL *restrict z = r + many, *restrict n = z + many, *restrict m = n + many;
-    const REAL *br = bias, *bz = br + many, *bn = bz + many, *bm = bn + many;
-    for (long j = 0; j < many; j++) {
+    REAL *restrict z = r + count, *restrict n = z + count, *restrict m = n + count;
+    const REAL *br = bias, *bz = br + count, *bn = bz + count, *bm = bn + count;
+    for (long j = 0; j < count; j++) {
         REAL rj = NAME(sigmoid)(r[j] + br[j]), zj = NAME(sigmoid)(z[j] + bz[j]);
         REAL mj = m[j] + bm[j], nj = NAME(tanh)(n[j] + bn[j] + rj * mj);
         r[j] = rj, z[j] = zj, n[j] = nj, m[j] = mj;
@@ -213,12 +213,12 @@ static void NAME(gru_forward)(long many, const REAL *bias, REAL *restrict r,
     }
 }
 
-static void NAME(gru_backward)(long many, const REAL *restrict r, const REAL *restrict before,
+static void NAME(gru_backward)(long count, const REAL *restrict r, const REAL *restrict before,
                                const REAL *restrict grad, REAL *restrict carry, REAL *restrict dr)
 {
-    const REAL *z = r + many, *n = z + many, *m = n + many;
-    REAL *restrict dz = dr + many, *restrict dn = dz + many, *restrict dm = dn + many;
-    for (long j = 0; j < many; j++) {
+    const REAL *z = r + count, *n = z + count, *m = n + count;
+    REAL *restrict dz = dr + count, *restrict dn = dz + count, *restrict dm = dn + count;
+    for (long j = 0; j < count; j++) {
         REAL dh = grad[j] + carry[j];
         REAL dnj = dh * (1 - z[j]) * (1 - n[j] * n[j]);
         dr[j] = dnj * m[j] * r[j] * (1 - r[j]);
@@ -228,62 +228,70 @@ static void NAME(gru_backward)(long many, const REAL *restrict r, const REAL *re
     }
 }
 
-static void NAME(forward_scan)(struct cell_job *s, long share, long rows)
+static void NAME(forward_scan)(struct cell_job *s, long chunk, long rows)
 {
-    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
-    long first = share * s->rows, features = s->features;
+    long h = s->width, gates_width = gates_of(s) * h, input_width = input_gates_of(s) * h,
+         shared_width = shared_gates_of(s) * h;
+    long first = chunk * s->rows, features = s->features;
     struct factors none = {0}, x = {0, s->input, features, features};
-    struct factors before = {0, s->recurrent, h, h}, input = {0, s->second_input, features, features};
+    struct factors before = {0, s->recurrent, h, h},
+                   input = {0, s->second_input, features, features};
     struct factors state = {0, s->second, h, h};
     for (long t = 0; t < s->frames; t++) {
         long at = t * s->batch + first;
-        REAL *g = s->kept ? (REAL *)s->kept + at * wide : (REAL *)s->gates + first * wide;
+        REAL *g = s->stored ? (REAL *)s->stored + at * gates_width
+                            : (REAL *)s->gates + first * gates_width;
         const REAL *last = (const REAL *)s->codes + at * h;
         REAL *after = (REAL *)s->codes + (at + s->batch) * h, *c = s->cells;
         x.p = input.p = (const REAL *)s->x + at * features;
         before.p = state.p = last;
-        NAME(multiply)(rows, x, s->cell == INDEPENDENT ? none : before, both, g, wide, 0);
+        NAME(multiply)(rows, x, s->cell == INDEPENDENT ? none : before, shared_width, g,
+                       gates_width, 0);
         if (s->cell == GRU) {
-            NAME(multiply)(rows, input, none, h, g + both, wide, 0);
-            NAME(multiply)(rows, state, none, h, g + sent, wide, 0);
+            NAME(multiply)(rows, input, none, h, g + shared_width, gates_width, 0);
+            NAME(multiply)(rows, state, none, h, g + input_width, gates_width, 0);
         }
         for (long i = 0; i < rows; i++)
             if (s->cell == GRU)
-                NAME(gru_forward)(h, s->offset, g + i * wide, last + i * h, after + i * h);
+                NAME(gru_forward)(h, s->offset, g + i * gates_width, last + i * h, after + i * h);
             else if (s->cell == LSTM)
-                NAME(lstm_forward)(h, s->offset, g + i * wide, c + (at + i) * h,
+                NAME(lstm_forward)(h, s->offset, g + i * gates_width, c + (at + i) * h,
                                    c + (at + s->batch + i) * h, after + i * h);
             else
-                NAME(plain_forward)(s, g + i * wide, last + i * h, after + i * h);
+                NAME(plain_forward)(s, g + i * gates_width, last + i * h, after + i * h);
     }
 }
 
-static void NAME(backward_scan)(struct cell_job *s, long share, long rows)
+static void NAME(backward_scan)(struct cell_job *s, long chunk, long rows)
 {
-    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
-    long first = share * s->rows, features = s->features;
+    long h = s->width, gates_width = gates_of(s) * h, input_width = input_gates_of(s) * h,
+         shared_width = shared_gates_of(s) * h;
+    long first = chunk * s->rows, features = s->features;
     REAL *carry = (REAL *)s->dh0 + first * h, *carry_cell = s->dc0;
-    REAL *dgates = (REAL *)s->dgates + first * wide;
-    struct factors none = {0}, gates = {0, s->recurrent, wide, both}, state = {0, s->second, wide, h};
-    struct factors input = {0, s->input, wide, sent};
+    REAL *dgates = (REAL *)s->dgates + first * gates_width;
+    struct factors none = {0}, gates = {0, s->recurrent, gates_width, shared_width},
+                   state = {0, s->second, gates_width, h};
+    struct factors input = {0, s->input, gates_width, input_width};
     for (long t = s->end - 1; t >= s->first; t--) {
         long at = t * s->batch + first;
         const REAL *before = (const REAL *)s->codes + at * h;
-        const REAL *g = s->kept ? (const REAL *)s->kept + at * wide : before + s->batch * h;
+        const REAL *g =
+            s->stored ? (const REAL *)s->stored + at * gates_width : before + s->batch * h;
         const REAL *grad = (const REAL *)s->grads + at * h, *c = s->cells;
-        REAL *d = dgates + (t - s->first) * s->batch * wide;
+        REAL *d = dgates + (t - s->first) * s->batch * gates_width;
         for (long i = 0; i < rows; i++)
             if (s->cell == GRU)
-                NAME(gru_backward)(h, g + i * wide, before + i * h, grad + i * h, carry + i * h,
-                                   d + i * wide);
+                NAME(gru_backward)(h, g + i * gates_width, before + i * h, grad + i * h,
+                                   carry + i * h, d + i * gates_width);
             else if (s->cell == LSTM)
-                NAME(lstm_backward)(h, g + i * wide, c + (at + i) * h, c + (at + s->batch + i) * h,
-                                    grad + i * h, carry + i * h, carry_cell + (first + i) * h,
-                                    d + i * wide);
+                NAME(lstm_backward)(h, g + i * gates_width, c + (at + i) * h,
+                                    c + (at + s->batch + i) * h, grad + i * h, carry + i * h,
+                                    carry_cell + (first + i) * h, d + i * gates_width);
             else
-                NAME(plain_backward)(s, g + i * wide, before + i * h, grad + i * h, carry + i * h,
-                                     d + i * wide, s->sums + wide + 2 * h * share);
-        gates.p = input.p = d, state.p = d + sent;
+                NAME(plain_backward)(s, g + i * gates_width, before + i * h, grad + i * h,
+                                     carry + i * h, d + i * gates_width,
+                                     s->sums + gates_width + 2 * h * chunk);
+        gates.p = input.p = d, state.p = d + input_width;
         if (s->cell != INDEPENDENT)
             NAME(multiply)(rows, gates, s->cell == GRU ? state : none, h, carry, h,
                            s->cell == GRU || s->cell == FAST);
@@ -296,85 +304,90 @@ static void NAME(backward_scan)(struct cell_job *s, long share, long rows)
 static void NAME(take_scans)(void *job)
 {
     struct cell_job *s = job;
-    fenv_t own;
-    fegetenv(&own);
+    fenv_t previous;
+    fegetenv(&previous);
     fesetenv(&s->environment);
-    for (long share; (share = take(&s->next)) * s->rows < s->batch;) {
-        long rest = s->batch - share * s->rows, rows = rest < s->rows ? rest : s->rows;
+    for (long chunk; (chunk = take(&s->next)) * s->rows < s->batch;) {
+        long rest = s->batch - chunk * s->rows, rows = rest < s->rows ? rest : s->rows;
         if (s->grads)
-            NAME(backward_scan)(s, share, rows);
+            NAME(backward_scan)(s, chunk, rows);
         else
-            NAME(forward_scan)(s, share, rows);
+            NAME(forward_scan)(s, chunk, rows);
     }
-    fesetenv(&own);
+    fesetenv(&previous);
 }
 
 /* Return a part of the workspace, or null before the workspace is allocated. */
-static void *NAME(carve)(REAL *room, long *used, long numbers)
+static void *NAME(allocate)(REAL *workspace, long *used, long numbers)
 {
     long at = *used;
     *used += (numbers + 15) / 16 * 16; /* align to cache lines */
-    return room ? room + at : 0;
+    return workspace ? workspace + at : 0;
 }
 
 /* Assign the parts of the workspace and return its size in numbers. */
-long NAME(cell_scan_room)(struct cell_job *s)
+long NAME(cell_scan_workspace)(struct cell_job *s)
 {
-    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
-    long used = 0, all = s->piece * s->batch, matrix = s->cell != INDEPENDENT, n = s->features;
-    long doubles = sizeof(double) / sizeof(REAL), shares = shares_of(s);
-    REAL *room = s->room;
+    long h = s->width, gates_width = gates_of(s) * h, input_width = input_gates_of(s) * h,
+         shared_width = shared_gates_of(s) * h;
+    long used = 0, all = s->block * s->batch, matrix = s->cell != INDEPENDENT, n = s->features;
+    long doubles = sizeof(double) / sizeof(REAL), chunks = chunks_of(s);
+    REAL *workspace = s->workspace;
     int back = s->grads != 0;
-    s->input = NAME(carve)(room, &used, back ? NAME(packed)(sent, n) : NAME(packed)(n, both));
-    s->second_input = NAME(carve)(room, &used, (s->cell == GRU && !back) * NAME(packed)(n, h));
-    s->recurrent = NAME(carve)(room, &used,
-                               matrix * (back ? NAME(packed)(both, h) : NAME(packed)(h, both)));
-    s->second = NAME(carve)(room, &used, (s->cell == GRU) * NAME(packed)(h, h));
-    s->offset = NAME(carve)(room, &used, wide);
-    s->gates = NAME(carve)(room, &used, back || s->kept ? 0 : s->batch * wide);
-    s->dgates = NAME(carve)(room, &used, back * all * wide);
-    s->columns = NAME(carve)(room, &used, back * NAME(packed)(all, n));
-    s->before = NAME(carve)(room, &used, back * NAME(packed)(all, h));
-    s->sums = NAME(carve)(room, &used, back * doubles * (wide + 2 * h * shares));
+    s->input = NAME(allocate)(workspace, &used,
+                              back ? NAME(packed)(input_width, n) : NAME(packed)(n, shared_width));
+    s->second_input =
+        NAME(allocate)(workspace, &used, (s->cell == GRU && !back) * NAME(packed)(n, h));
+    s->recurrent = NAME(allocate)(
+        workspace, &used,
+        matrix * (back ? NAME(packed)(shared_width, h) : NAME(packed)(h, shared_width)));
+    s->second = NAME(allocate)(workspace, &used, (s->cell == GRU) * NAME(packed)(h, h));
+    s->offset = NAME(allocate)(workspace, &used, gates_width);
+    s->gates = NAME(allocate)(workspace, &used, back || s->stored ? 0 : s->batch * gates_width);
+    s->dgates = NAME(allocate)(workspace, &used, back * all * gates_width);
+    s->columns = NAME(allocate)(workspace, &used, back * NAME(packed)(all, n));
+    s->before = NAME(allocate)(workspace, &used, back * NAME(packed)(all, h));
+    s->sums = NAME(allocate)(workspace, &used, back * doubles * (gates_width + 2 * h * chunks));
     return used;
 }
 
 /* Pack a matrix (rows, columns) for products with its transpose or, backward, with itself. */
-static void NAME(lay_down)(long rows, long columns, const REAL *from, void *to, int back,
+static void NAME(pack_matrix)(long rows, long columns, const REAL *from, void *to, int back,
                            team start, long threads)
 {
-    struct packing forth = {columns, rows, 1, columns, from, to, 0};
-    struct packing itself = {rows, columns, columns, 1, from, to, 0};
-    NAME(pack)(back ? &itself : &forth, start, threads);
+    struct packing transposed = {columns, rows, 1, columns, from, to, 0};
+    struct packing plain = {rows, columns, columns, 1, from, to, 0};
+    NAME(pack)(back ? &plain : &transposed, start, threads);
 }
 
 /* Multiply columns of dgates, from column from on, with x and the previous states of a block. */
-static void NAME(correlate_gates)(struct cell_job *s, long from, long many, REAL *dU, REAL *dW,
+static void NAME(correlate_gates)(struct cell_job *s, long from, long count, REAL *dU, REAL *dW,
                                   team start, long threads)
 {
-    long h = s->width, wide = gates_of(s) * h;
+    long h = s->width, gates_width = gates_of(s) * h;
     struct correlation job = {
-        (s->end - s->first) * s->batch, many, wide, (REAL *)s->dgates + from,
+        (s->end - s->first) * s->batch, count, gates_width, (REAL *)s->dgates + from,
         {{s->features, s->columns, dU}, {h, s->before, dW}}, s->sums + from, s->end < s->frames, 0,
     };
     NAME(correlate)(&job, start, threads);
 }
 
 /* Accumulate the gradients of U, W and the biases from one block of dgates. */
-static void NAME(gather)(struct cell_job *s, team start, long threads)
+static void NAME(add_weight_gradients)(struct cell_job *s, team start, long threads)
 {
-    long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h;
-    long at = s->first * s->batch, many = s->end * s->batch - at, features = s->features;
+    long h = s->width, input_width = input_gates_of(s) * h, shared_width = shared_gates_of(s) * h;
+    long at = s->first * s->batch, count = s->end * s->batch - at, features = s->features;
     const REAL *x = (const REAL *)s->x + at * features, *codes = (const REAL *)s->codes + at * h;
     REAL *dU = s->dU, *dW = s->cell == INDEPENDENT ? 0 : s->dW;
     if (dU)
-        NAME(lay_down)(many, features, x, s->columns, 1, start, threads);
+        NAME(pack_matrix)(count, features, x, s->columns, 1, start, threads);
     if (dW)
-        NAME(lay_down)(many, h, codes, s->before, 1, start, threads);
-    NAME(correlate_gates)(s, 0, both, dU, dW, start, threads);
+        NAME(pack_matrix)(count, h, codes, s->before, 1, start, threads);
+    NAME(correlate_gates)(s, 0, shared_width, dU, dW, start, threads);
     if (s->cell == GRU) {
-        NAME(correlate_gates)(s, both, h, dU ? dU + both * features : 0, 0, start, threads);
-        NAME(correlate_gates)(s, sent, h, 0, dW ? dW + both * h : 0, start, threads);
+        NAME(correlate_gates)(s, shared_width, h, dU ? dU + shared_width * features : 0, 0, start,
+                              threads);
+        NAME(correlate_gates)(s, input_width, h, 0, dW ? dW + shared_width * h : 0, start, threads);
     }
 }
 
@@ -386,31 +399,33 @@ static void NAME(run_scans)(struct cell_job *s, team start, long threads)
 
 static void NAME(run_forward)(struct cell_job *s, team start, long threads)
 {
-    long h = s->width, wide = gates_of(s) * h, sent = sent_of(s) * h, both = both_of(s) * h;
-    const REAL *bias = s->bias, *more = s->bias_h;
+    long h = s->width, gates_width = gates_of(s) * h, input_width = input_gates_of(s) * h,
+         shared_width = shared_gates_of(s) * h;
+    const REAL *bias = s->bias, *bias_h = s->bias_h;
     REAL *offset = s->offset;
-    for (long j = 0; j < wide; j++) /* GRU has separate b_n for input and state */
-        offset[j] = j >= sent ? more[j - h] : bias[j] + (more && j < both ? more[j] : 0);
+    for (long j = 0; j < gates_width; j++) /* GRU has separate b_n for input and state */
+        offset[j] = j >= input_width ? bias_h[j - h]
+                                     : bias[j] + (bias_h && j < shared_width ? bias_h[j] : 0);
     NAME(run_scans)(s, start, threads);
 }
 
 static void NAME(run_backward)(struct cell_job *s, team start, long threads)
 {
-    long h = s->width, wide = gates_of(s) * h;
+    long h = s->width, gates_width = gates_of(s) * h;
     REAL *dbias = s->dbias, *dab = s->dab;
-    double *ab = s->sums + wide;
-    memset(s->sums, 0, (wide + 2 * h * shares_of(s)) * sizeof(double));
+    double *ab = s->sums + gates_width;
+    memset(s->sums, 0, (gates_width + 2 * h * chunks_of(s)) * sizeof(double));
     for (s->end = s->frames; s->end > 0; s->end = s->first) {
-        s->first = s->end < s->piece ? 0 : s->end - s->piece;
+        s->first = s->end < s->block ? 0 : s->end - s->block;
         NAME(run_scans)(s, start, threads);
-        NAME(gather)(s, start, threads);
+        NAME(add_weight_gradients)(s, start, threads);
     }
-    for (long j = 0; j < wide; j++)
+    for (long j = 0; j < gates_width; j++)
         dbias[j] = (REAL)s->sums[j];
     for (long j = 0; dab && j < 2 * h; j++) {
         double sum = 0;
-        for (long share = 0; share < shares_of(s); share++)
-            sum += ab[2 * h * share + j];
+        for (long chunk = 0; chunk < chunks_of(s); chunk++)
+            sum += ab[2 * h * chunk + j];
         dab[j] = (REAL)sum;
     }
 }
@@ -418,17 +433,20 @@ static void NAME(run_backward)(struct cell_job *s, team start, long threads)
 /* Forward pass: compute codes, cells and gates.  Backward pass: compute all gradients. */
 void NAME(cell_scan)(struct cell_job *s, team start, long threads)
 {
-    long h = s->width, sent = sent_of(s) * h, both = both_of(s) * h, features = s->features;
+    long h = s->width, input_width = input_gates_of(s) * h, shared_width = shared_gates_of(s) * h,
+         features = s->features;
     const REAL *U = s->U, *W = s->W;
     int back = s->grads != 0;
-    NAME(cell_scan_room)(s);
-    NAME(lay_down)(back ? sent : both, features, U, s->input, back, start, threads);
+    NAME(cell_scan_workspace)(s);
+    NAME(pack_matrix)(back ? input_width : shared_width, features, U, s->input, back, start,
+                      threads);
     if (s->cell == GRU && !back)
-        NAME(lay_down)(h, features, U + both * features, s->second_input, 0, start, threads);
+        NAME(pack_matrix)(h, features, U + shared_width * features, s->second_input, 0, start,
+                          threads);
     if (s->cell != INDEPENDENT)
-        NAME(lay_down)(both, h, W, s->recurrent, back, start, threads);
+        NAME(pack_matrix)(shared_width, h, W, s->recurrent, back, start, threads);
     if (s->cell == GRU)
-        NAME(lay_down)(h, h, W + both * h, s->second, back, start, threads);
+        NAME(pack_matrix)(h, h, W + shared_width * h, s->second, back, start, threads);
     fegetenv(&s->environment);
     if (back)
         NAME(run_backward)(s, start, threads);

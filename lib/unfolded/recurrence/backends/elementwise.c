@@ -23,12 +23,12 @@ static inline REAL NAME(phi)(REAL u, REAL c, REAL a, REAL b)
     return middle > below ? middle : below;
 }
 
-/* out = Φ(u + s + residual + pull ħ; centre, a, b) */
+/* out = Φ(u + s + residual + rho ħ; centre, a, b) */
 void NAME(forward)(long rows, long width, const REAL *u, const REAL *s, const REAL *residual,
-                   const REAL *hbar, double pull, const REAL *centre, const REAL *a, const REAL *b,
+                   const REAL *hbar, double rho, const REAL *centre, const REAL *a, const REAL *b,
                    REAL *restrict out)
 {
-    REAL k = (REAL)pull;
+    REAL k = (REAL)rho;
     for (long i = 0; i < rows; i++) {
         const REAL *ui = u + i * width, *si = s + i * width, *hi = hbar + i * width;
         const REAL *ri = residual ? residual + i * width : 0;
@@ -49,12 +49,12 @@ void NAME(forward)(long rows, long width, const REAL *u, const REAL *s, const RE
     }
 }
 
-/* With g = gradient + extra: du = ∂Φ/∂u g, and dhbar += ∂Φ/∂ħ g + pull du. */
+/* With g = gradient + extra: du = ∂Φ/∂u g, and dhbar += ∂Φ/∂ħ g + rho du. */
 void NAME(backward)(long rows, long width, const REAL *gradient, const REAL *extra,
-                    const REAL *value, const REAL *centre, double pull, const REAL *a,
+                    const REAL *value, const REAL *centre, double rho, const REAL *a,
                     const REAL *b, REAL *restrict du, REAL *restrict dhbar)
 {
-    REAL k = (REAL)pull;
+    REAL k = (REAL)rho;
     for (long i = 0; i < rows; i++)
         for (long j = 0; j < width; j++) {
             long ij = i * width + j;

@@ -9,12 +9,12 @@ import torch
 from unfolded.recurrence.backends import native, reference
 
 
-def select(rows: torch.Tensor, pull: torch.Tensor | None) -> ModuleType | native.NativeKernels:
+def select(rows: torch.Tensor, rho: torch.Tensor | None) -> ModuleType | native.NativeKernels:
     """Return the fastest implementation of reference.py for rows (…, batch, h)."""
     if rows.is_cuda:
         return _on_cuda()
     if rows.ndim == 2 and rows.dtype in native.SUFFIX and native.serves():
-        return native.NativeKernels(rows.dtype, 0.0 if pull is None else pull.item())
+        return native.NativeKernels(rows.dtype, 0.0 if rho is None else rho.item())
     return reference
 
 

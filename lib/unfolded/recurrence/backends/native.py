@@ -135,11 +135,11 @@ def _load(path: Path) -> ctypes.CDLL:
             function = getattr(loaded, f"{name}_{suffix}")
             function.argtypes, function.restype = arguments, None
     for suffix in SUFFIX.values():
-        packed, room = (
-            getattr(loaded, f"{name}_{suffix}") for name in ("packed", "cell_scan_room")
+        packed, workspace = (
+            getattr(loaded, f"{name}_{suffix}") for name in ("packed", "cell_scan_workspace")
         )
         packed.argtypes, packed.restype = [_LONG, _LONG], _LONG
-        room.argtypes, room.restype = [_AT], _LONG
+        workspace.argtypes, workspace.restype = [_AT], _LONG
     return loaded
 
 
@@ -225,25 +225,25 @@ def multiply(x: Tensor, W: Tensor) -> Tensor:
 
 
 class NativeKernels:
-    """The functions of reference.py for contiguous tensors on the CPU; the pull is one number."""
+    """The functions of reference.py for contiguous tensors on the CPU; the rho is one number."""
 
-    def __init__(self, dtype: torch.dtype, pull: float):
-        suffix, self._pull = SUFFIX[dtype], pull
+    def __init__(self, dtype: torch.dtype, rho: float):
+        suffix, self._rho = SUFFIX[dtype], rho
         self._forward = getattr(library(), f"forward_{suffix}")
         self._backward = getattr(library(), f"backward_{suffix}")
         self._slopes = getattr(library(), f"slopes_{suffix}")
 
-    def forward(self, u, s, residual, hbar, pull, centre, a, b, out) -> None:
+    def forward(self, u, s, residual, hbar, rho, centre, a, b, out) -> None:
         """See reference.forward."""
         self._forward(
-            *u.shape, u.data_ptr(), s.data_ptr(), _at(residual), hbar.data_ptr(), self._pull,
+            *u.shape, u.data_ptr(), s.data_ptr(), _at(residual), hbar.data_ptr(), self._rho,
             _at(centre), a.data_ptr(), b.data_ptr(), out.data_ptr(),
         )  # fmt: skip
 
-    def backward(self, gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
+    def backward(self, gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
         """See reference.backward."""
         self._backward(
-            *du.shape, gradient.data_ptr(), _at(extra), value.data_ptr(), _at(centre), self._pull,
+            *du.shape, gradient.data_ptr(), _at(extra), value.data_ptr(), _at(centre), self._rho,
             a.data_ptr(), b.data_ptr(), du.data_ptr(), dhbar.data_ptr(),
         )  # fmt: skip
 

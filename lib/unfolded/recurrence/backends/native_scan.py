@@ -21,8 +21,8 @@ class _ScanJob(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_long) for name in ("frames", "batch", "width", "depth", "features")),
         *((name, ctypes.c_long) for name in ("rows", "soft", "residual")),
-        ("pull", ctypes.c_double),
-        ("link", _Matrix),
+        ("rho", ctypes.c_double),
+        ("transition", _Matrix),
         *((name, ctypes.POINTER(_Matrix)) for name in ("layers", "inputs")),
         *((name, ctypes.c_void_p) for name in ("a", "b", "x", "values", "du", "grads")),
         *((name, ctypes.c_void_p) for name in ("dhbar", "carry", "dx", "scratch", "slopes")),
@@ -35,42 +35,45 @@ class _ScanJob(ctypes.Structure):
 def serves(xs: Tensor) -> bool:
     """Return whether the C loops are the fastest backend for frames (…, T, batch, n)."""
     threads = torch.get_num_threads()
-    forced = selection.chosen() == "native"
+    selected = selection.chosen() == "native"
     return (
         xs.ndim == 3
         and xs.device.type == "cpu"
         and xs.dtype in native.SUFFIX
         and native.serves()
         and (threads == 1 or native.openmp_launcher() is not None)
-        and (forced or (xs.shape[0] >= FRAMES and xs.shape[1] >= SAMPLES * threads))
+        and (selected or (xs.shape[0] >= FRAMES and xs.shape[1] >= SAMPLES * threads))
     )
 
 
 class NativeScan:
     """The C loops of one `Scan` in one direction, with their packed matrices; see scan.c."""
 
-    def __init__(self, scan, link: Sequence[Tensor], layers: Sequence, inputs: Sequence[Tensor]):
+    def __init__(
+        self, scan, transition: Sequence[Tensor], layers: Sequence, inputs: Sequence[Tensor]
+    ):
         """Pack the matrices of all products: x ↦ x W₁ᵀ, or (x W₁ᵀ) W₂ᵀ for two factors.
 
-        ``link`` and each entry of ``layers`` are lists of factors: (h, h), or (k, h) and (h, k).
-        Layers may share one list. ``inputs``: U_l, or U_lᵀ backward, one per layer or one for all.
+        ``transition`` and each entry of ``layers`` are lists of factors: (h, h), or (k, h) and
+        (h, k). Layers may share one list. ``inputs``: U_l, or U_lᵀ backward, one per layer or one
+        for all.
         """
         depth, _, batch, width = scan.sizes
         self._threads, features = torch.get_num_threads(), scan.xs.shape[-1]
-        self._held, self._like = [], scan.xs
+        self._buffers, self._example = [], scan.xs
         inputs = (_Matrix * depth)(*(self._matrix([U]) for U in inputs))
-        each = {id(factors): self._matrix(factors) for factors in layers}
-        layers = (_Matrix * depth)(*(each[id(factors)] for factors in layers))
-        rows, link = -(-batch // self._threads), self._matrix(link)
-        inside = max(features, *(matrix.inner for matrix in (link, *layers)))
-        room = rows * (2 * width + inside)
-        self._sweep = _ScanJob(
+        packed = {id(factors): self._matrix(factors) for factors in layers}
+        layers = (_Matrix * depth)(*(packed[id(factors)] for factors in layers))
+        rows, transition = -(-batch // self._threads), self._matrix(transition)
+        inner = max(features, *(matrix.inner for matrix in (transition, *layers)))
+        size = rows * (2 * width + inner)
+        self._job = _ScanJob(
             batch=batch, width=width, depth=depth, features=features, rows=rows,
             soft=scan.soft, residual=scan.residual,
-            pull=0.0 if scan.rho is None else scan.rho.item(),
-            link=link, layers=layers, inputs=inputs,
+            rho=0.0 if scan.rho_rows is None else scan.rho_rows.item(),
+            transition=transition, layers=layers, inputs=inputs,
             a=scan.a[0].data_ptr(), b=scan.b[0].data_ptr(),
-            scratch=self._room(self._threads * room).data_ptr(), scratch_size=room,
+            scratch=self._buffer(self._threads * size).data_ptr(), scratch_size=size,
         )  # fmt: skip
 
     def forward(self, x: Tensor, values: Sequence[Tensor]) -> None:
@@ -82,20 +85,20 @@ class NativeScan:
 
         Adds to ``dx`` unless it is None. Returns the gradients of a and b, (d, h) each.
         """
-        depth, width = self._sweep.depth, self._sweep.width
-        slopes = self._like.new_zeros(self._threads, 2, depth, width, dtype=torch.float64)
+        depth, width = self._job.depth, self._job.width
+        slopes = self._example.new_zeros(self._threads, 2, depth, width, dtype=torch.float64)
         pointers = _pointers(du)
-        self._sweep.du = ctypes.addressof(pointers)
-        given = {"grads": grads, "dhbar": dhbar, "carry": carry, "dx": dx, "slopes": slopes}
-        self._run("scan_backward", values, **given)
-        return [each.clone() for each in slopes.sum(0).to(grads.dtype)]
+        self._job.du = ctypes.addressof(pointers)
+        arguments = {"grads": grads, "dhbar": dhbar, "carry": carry, "dx": dx, "slopes": slopes}
+        self._run("scan_backward", values, **arguments)
+        return [slope.clone() for slope in slopes.sum(0).to(grads.dtype)]
 
-    def _run(self, name: str, values: Sequence[Tensor], **given: Tensor | None) -> None:
+    def _run(self, name: str, values: Sequence[Tensor], **arguments: Tensor | None) -> None:
         pointers = _pointers(values)
-        self._sweep.frames, self._sweep.values = len(values[0]), ctypes.addressof(pointers)
-        for field, tensor in given.items():
-            setattr(self._sweep, field, None if tensor is None else tensor.data_ptr())
-        native.parallel_call(name, self._like.dtype, self._sweep)
+        self._job.frames, self._job.values = len(values[0]), ctypes.addressof(pointers)
+        for field, tensor in arguments.items():
+            setattr(self._job, field, None if tensor is None else tensor.data_ptr())
+        native.parallel_call(name, self._example.dtype, self._job)
 
     def _matrix(self, factors: Sequence[Tensor]) -> _Matrix:
         first, *second = (self._packed(W) for W in factors)
@@ -103,12 +106,12 @@ class NativeScan:
 
     def _packed(self, W: Tensor) -> int:
         """Return the address of Wᵀ in the layout of the products."""
-        self._held.append(native.packed(W))
-        return self._held[-1].data_ptr()
+        self._buffers.append(native.packed(W))
+        return self._buffers[-1].data_ptr()
 
-    def _room(self, numbers: int) -> Tensor:
-        self._held.append(self._like.new_empty(numbers))
-        return self._held[-1]
+    def _buffer(self, numbers: int) -> Tensor:
+        self._buffers.append(self._example.new_empty(numbers))
+        return self._buffers[-1]
 
 
 def _pointers(tensors: Sequence[Tensor]) -> ctypes.Array:

@@ -3,13 +3,13 @@
 import torch
 
 
-def forward(u, s, residual, hbar, pull, centre, a, b, out) -> None:
-    """Write Φ(u + s + residual + pull ħ; centre, a, b) to ``out``; a centre of None means 0."""
+def forward(u, s, residual, hbar, rho, centre, a, b, out) -> None:
+    """Write Φ(u + s + residual + rho ħ; centre, a, b) to ``out``; a centre of None means 0."""
     v = u + s
     if residual is not None:
         v = v + residual
-    if pull is not None:
-        v = v + pull * hbar
+    if rho is not None:
+        v = v + rho * hbar
     reach = a + b
     if centre is None:
         middle = torch.zeros_like(v)
@@ -20,15 +20,15 @@ def forward(u, s, residual, hbar, pull, centre, a, b, out) -> None:
     out.copy_(torch.maximum(torch.minimum(middle, v + reach), v - reach))
 
 
-def backward(gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
+def backward(gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
     """Write ∂Φ/∂u g to ``du`` and add the gradient of ħ to ``dhbar``; g = gradient + extra."""
     g = gradient if extra is None else gradient + extra
     line, follows = pieces(value, centre, a, b)
     du.copy_(torch.where(line, g, 0))
     if follows is not None:
         dhbar.add_(torch.where(follows, g, 0))
-    if pull is not None:
-        dhbar.add_(pull * du)
+    if rho is not None:
+        dhbar.add_(rho * du)
 
 
 def pieces(value, centre, a, b):

@@ -22,8 +22,8 @@ struct matrix {
  * fields: backward pass only.  Shapes: (frames, batch, width), or features instead of width. */
 struct scan_job {
     long frames, batch, width, depth, features, rows, soft, residual; /* rows of a chunk */
-    double pull;
-    struct matrix link;
+    double rho;
+    struct matrix transition;
     const struct matrix *layers, *inputs; /* inputs: U_l for each layer, or one U and then null */
     const void *a, *b, *x, *const *values, *const *du, *grads;
     void *dhbar, *carry, *dx, *scratch; /* dx may be null */
@@ -47,70 +47,70 @@ void NAME(slopes)(long, long, const REAL *, const REAL *, const REAL *, double *
 /* From matmul.c */
 void NAME(product)(long, const REAL *, long, const REAL *, long, REAL *);
 
-static void NAME(apply)(const struct matrix *B, long rows, long width, const REAL *p, REAL *inside,
+static void NAME(apply)(const struct matrix *B, long rows, long width, const REAL *p, REAL *product,
                         REAL *out)
 {
     if (!B->inner) {
         NAME(product)(rows, p, width, B->first, width, out);
         return;
     }
-    NAME(product)(rows, p, width, B->first, B->inner, inside);
-    NAME(product)(rows, inside, B->inner, B->second, width, out);
+    NAME(product)(rows, p, width, B->first, B->inner, product);
+    NAME(product)(rows, product, B->inner, B->second, width, out);
 }
 
-static void NAME(forward_share)(struct scan_job *s, long share, long rows, REAL *scratch)
+static void NAME(forward_chunk)(struct scan_job *s, long chunk, long rows, REAL *scratch)
 {
-    long width = s->width, frame = s->batch * width, from = share * s->rows * width;
+    long width = s->width, frame = s->batch * width, from = chunk * s->rows * width;
     long depth = s->depth, features = s->features;
     const REAL *a = s->a, *b = s->b;
-    REAL *u = scratch, *sent = u + rows * width, *inside = sent + rows * width;
+    REAL *u = scratch, *input_term = u + rows * width, *product = input_term + rows * width;
     for (long t = 0; t < s->frames; t++) {
         long at = t * frame + from;
         const REAL *x = (const REAL *)s->x + at / width * features;
         REAL *hbar = (REAL *)s->values[0] + at;
         const REAL *before = (const REAL *)s->values[depth] + at - frame;
-        NAME(apply)(&s->link, rows, width, before, inside, hbar);
+        NAME(apply)(&s->transition, rows, width, before, product, hbar);
         for (long l = 0; l < depth; l++) {
             const REAL *p = (const REAL *)s->values[l] + at;
             if (s->inputs[l].first)
-                NAME(product)(rows, x, features, s->inputs[l].first, width, sent);
-            NAME(apply)(s->layers + l, rows, width, p, inside, u);
-            NAME(forward)(rows, width, u, sent, s->residual ? p : 0, hbar, s->pull,
+                NAME(product)(rows, x, features, s->inputs[l].first, width, input_term);
+            NAME(apply)(s->layers + l, rows, width, p, product, u);
+            NAME(forward)(rows, width, u, input_term, s->residual ? p : 0, hbar, s->rho,
                           s->soft ? 0 : hbar, a + l * width, b + l * width,
                           (REAL *)s->values[l + 1] + at);
         }
     }
 }
 
-static void NAME(add)(long many, const REAL *from, REAL *restrict to)
+static void NAME(add)(long count, const REAL *from, REAL *restrict to)
 {
-    for (long i = 0; i < many; i++)
+    for (long i = 0; i < count; i++)
         to[i] += from[i];
 }
 
 /* dx += U_l^T du; if the layers share U, add U^T times the sum of du over all layers once. */
-static void NAME(send)(struct scan_job *s, long l, long rows, long at, const REAL *du, REAL *whole,
-                       REAL *inside)
+static void NAME(add_input_gradient)(struct scan_job *s, long l, long rows, long at, const REAL *du,
+                                     REAL *du_sum, REAL *product)
 {
-    long many = rows * s->width;
+    long count = rows * s->width;
     REAL *dx = (REAL *)s->dx + at / s->width * s->features;
     if (s->depth > 1 && !s->inputs[1].first) {
-        NAME(add)(many, du, whole);
-        du = whole;
+        NAME(add)(count, du, du_sum);
+        du = du_sum;
     }
     if (!s->inputs[l].first)
         return;
-    NAME(product)(rows, du, s->width, s->inputs[l].first, s->features, inside);
-    NAME(add)(rows * s->features, inside, dx);
+    NAME(product)(rows, du, s->width, s->inputs[l].first, s->features, product);
+    NAME(add)(rows * s->features, product, dx);
 }
 
-static void NAME(backward_share)(struct scan_job *s, long share, long rows, REAL *scratch)
+static void NAME(backward_chunk)(struct scan_job *s, long chunk, long rows, REAL *scratch)
 {
-    long width = s->width, frame = s->batch * width, from = share * s->rows * width;
+    long width = s->width, frame = s->batch * width, from = chunk * s->rows * width;
     long depth = s->depth;
-    double *da = s->slopes + share * 2 * depth * width, *db = da + depth * width;
+    double *da = s->slopes + chunk * 2 * depth * width, *db = da + depth * width;
     const REAL *a = s->a, *b = s->b;
-    REAL *dnext = scratch, *whole = dnext + rows * width, *inside = whole + rows * width;
+    REAL *dnext = scratch, *du_sum = dnext + rows * width, *product = du_sum + rows * width;
     REAL *carry = (REAL *)s->carry + from;
     for (long t = s->frames - 1; t >= 0; t--) {
         long at = t * frame + from;
@@ -118,42 +118,43 @@ static void NAME(backward_share)(struct scan_job *s, long share, long rows, REAL
         const REAL *dp = (const REAL *)s->grads + at, *extra = carry;
         REAL *dhbar = (REAL *)s->dhbar + at;
         memset(dhbar, 0, rows * width * sizeof(REAL));
-        memset(whole, 0, rows * width * sizeof(REAL));
+        memset(du_sum, 0, rows * width * sizeof(REAL));
         for (long l = depth - 1; l >= 0; l--) {
             const REAL *value = (const REAL *)s->values[l + 1] + at, *centre = s->soft ? 0 : hbar;
             REAL *du = (REAL *)s->du[l] + at;
-            NAME(backward)(rows, width, dp, extra, value, centre, s->pull, a + l * width,
+            NAME(backward)(rows, width, dp, extra, value, centre, s->rho, a + l * width,
                            b + l * width, du, dhbar);
             NAME(slopes)(rows, width, du, value, centre ? centre : value, da + l * width,
                          db + l * width);
             if (s->dx)
-                NAME(send)(s, l, rows, at, du, whole, inside);
-            NAME(apply)(s->layers + l, rows, width, du, inside, dnext);
+                NAME(add_input_gradient)(s, l, rows, at, du, du_sum, product);
+            NAME(apply)(s->layers + l, rows, width, du, product, dnext);
             dp = dnext, extra = s->residual ? du : 0;
         }
         NAME(add)(rows * width, dp, dhbar);
         if (extra)
             NAME(add)(rows * width, extra, dhbar);
-        NAME(apply)(&s->link, rows, width, dhbar, inside, carry);
+        NAME(apply)(&s->transition, rows, width, dhbar, product, carry);
     }
 }
 
 /* Use the denormal mode of the caller: another mode would be slow or give other results. */
-static void NAME(take_shares)(struct scan_job *s, void (*run)(struct scan_job *, long, long, REAL *))
+static void NAME(take_chunks)(struct scan_job *s,
+                              void (*run)(struct scan_job *, long, long, REAL *))
 {
     fenv_t own;
     fegetenv(&own);
     fesetenv(&s->environment);
-    for (long share; (share = take(&s->next)) * s->rows < s->batch;) {
-        long rest = s->batch - share * s->rows;
-        run(s, share, rest < s->rows ? rest : s->rows,
-            (REAL *)s->scratch + share * s->scratch_size);
+    for (long chunk; (chunk = take(&s->next)) * s->rows < s->batch;) {
+        long rest = s->batch - chunk * s->rows;
+        run(s, chunk, rest < s->rows ? rest : s->rows,
+            (REAL *)s->scratch + chunk * s->scratch_size);
     }
     fesetenv(&own);
 }
 
-static void NAME(take_forward)(void *s) { NAME(take_shares)(s, NAME(forward_share)); }
-static void NAME(take_backward)(void *s) { NAME(take_shares)(s, NAME(backward_share)); }
+static void NAME(take_forward)(void *s) { NAME(take_chunks)(s, NAME(forward_chunk)); }
+static void NAME(take_backward)(void *s) { NAME(take_chunks)(s, NAME(backward_chunk)); }
 
 /* Compute p_0 … p_d from x and the previous code. */
 void NAME(scan_forward)(struct scan_job *s, team start, long threads)

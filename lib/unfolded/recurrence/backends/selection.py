@@ -6,23 +6,23 @@ from collections.abc import Iterator
 from unfolded.errors import ConfigError, complain
 
 BACKENDS = ("reference", "torch", "native")
-_chosen: str | None = None
+_selected: str | None = None
 
 
 @contextlib.contextmanager
 def selected(name: str) -> Iterator[None]:
     """Select a backend for all threads. Raises ConfigError on an unknown name."""
-    global _chosen
+    global _selected
     if name not in BACKENDS:
         want = f"a backend from {', '.join(BACKENDS)}"
         raise ConfigError(complain(want, repr(name), "choose one of them"))
-    previous, _chosen = _chosen, name
+    previous, _selected = _selected, name
     try:
         yield
     finally:
-        _chosen = previous
+        _selected = previous
 
 
 def chosen() -> str | None:
     """Return the selected backend, or None for the default."""
-    return _chosen
+    return _selected

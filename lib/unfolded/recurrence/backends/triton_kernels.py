@@ -13,21 +13,21 @@ __all__ = ["backward", "forward", "slopes"]
 _BLOCK = 512
 
 
-def forward(u, s, residual, hbar, pull, centre, a, b, out) -> None:
+def forward(u, s, residual, hbar, rho, centre, a, b, out) -> None:
     """See reference.forward."""
-    tensors = (u, s, residual, hbar, pull, a, b, out)
+    tensors = (u, s, residual, hbar, rho, a, b, out)
     _forward[_grid(u)](
         *tensors, *map(_apart, tensors), *_sizes(u), ADD=residual is not None,
-        PULL=pull is not None, SOFT=centre is None, BLOCK=_BLOCK,
+        RHO=rho is not None, SOFT=centre is None, BLOCK=_BLOCK,
     )  # fmt: skip
 
 
-def backward(gradient, extra, value, centre, pull, a, b, du, dhbar) -> None:
+def backward(gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
     """See reference.backward."""
-    tensors = (gradient, extra, value, centre, pull, a, b, du, dhbar)
+    tensors = (gradient, extra, value, centre, rho, a, b, du, dhbar)
     _backward[_grid(du)](
         *tensors, *map(_apart, tensors), *_sizes(du), ADD=extra is not None,
-        PULL=pull is not None, SOFT=centre is None, BLOCK=_BLOCK,
+        RHO=rho is not None, SOFT=centre is None, BLOCK=_BLOCK,
     )  # fmt: skip
 
 
@@ -46,9 +46,9 @@ def _apart(tensor) -> int:
 
 @triton.jit
 def _forward(
-    u, s, residual, hbar, pull, a, b, out,
-    du, ds, dresidual, dhbar, dpull, da, db, dout,
-    batch, width, ADD: tl.constexpr, PULL: tl.constexpr, SOFT: tl.constexpr, BLOCK: tl.constexpr,
+    u, s, residual, hbar, rho, a, b, out,
+    du, ds, dresidual, dhbar, drho, da, db, dout,
+    batch, width, ADD: tl.constexpr, RHO: tl.constexpr, SOFT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     run, row = tl.program_id(0) // batch, tl.program_id(0) % batch
     unit = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -57,8 +57,8 @@ def _forward(
     if ADD:
         v += tl.load(residual + run * dresidual + at, inside)
     h = tl.load(hbar + run * dhbar + at, inside)
-    if PULL:
-        v += tl.load(pull + run * dpull) * h
+    if RHO:
+        v += tl.load(rho + run * drho) * h
     tau1, tau2 = tl.load(a + run * da + unit, inside), tl.load(b + run * db + unit, inside)
     # As in elementwise.c, a comparison that is false for NaN must not select a number.
     above, below = v + (tau1 + tau2), v - (tau1 + tau2)
@@ -76,9 +76,9 @@ def _forward(
 
 @triton.jit
 def _backward(
-    gradient, extra, value, centre, pull, a, b, du, dhbar,
-    dgradient, dextra, dvalue, dcentre, dpull, da, db, ddu, ddhbar,
-    batch, width, ADD: tl.constexpr, PULL: tl.constexpr, SOFT: tl.constexpr, BLOCK: tl.constexpr,
+    gradient, extra, value, centre, rho, a, b, du, dhbar,
+    dgradient, dextra, dvalue, dcentre, drho, da, db, ddu, ddhbar,
+    batch, width, ADD: tl.constexpr, RHO: tl.constexpr, SOFT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     run, row = tl.program_id(0) // batch, tl.program_id(0) % batch
     unit = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -97,7 +97,7 @@ def _backward(
         follows = (line == 0) & (v == c) & ((c != 0) | (tau2 > tau1))
         sent += tl.where(follows, g, 0.0)
     on_line = tl.where(line, g, 0.0)
-    if PULL:
-        sent += tl.load(pull + run * dpull) * on_line
+    if RHO:
+        sent += tl.load(rho + run * drho) * on_line
     tl.store(du + run * ddu + at, on_line, inside)
     tl.store(into, sent, inside)
