@@ -18,7 +18,7 @@ from unfolded.recurrence.backends.elementwise import select
 from unfolded.recurrence.backends.selection import chosen, selected
 from unfolded.recurrence.layer_weights import LayerWeights
 from unfolded.recurrence.linear import linear
-from unfolded.recurrence.matmul import has_onednn
+from unfolded.recurrence.routine_selection import selected as selected_products
 from unfolded.recurrence.scan import Scan
 from unfolded.recurrence.transforms import (
     batch_dim_first,
@@ -37,6 +37,7 @@ __all__ = [
     "has_values",
     "is_symbolic",
     "routines",
+    "selected_products",
     "unroll",
     "use",
 ]
@@ -64,8 +65,8 @@ def routines(x: Tensor, in_engine: bool = True) -> dict[str, str | None]:
     """Return the names of the routines for sequences of the shape of x: (batch, time, n).
 
     ``backend``: "native", "triton", "torch" or, outside the engine, "reference"; ``scan``: the
-    loop over time, "C" or "PyTorch"; ``products``: "oneDNN" or "PyTorch"; ``instructions``: the
-    instruction set of the C kernels.
+    loop over time, "C" or "PyTorch"; ``instructions``: the instruction set of the C kernels.
+    The routines of products outside the scan: :func:`selected_products`.
     """
     in_engine = in_engine and chosen() != "reference"
     in_c = not x.is_cuda and native.serves()
@@ -74,7 +75,6 @@ def routines(x: Tensor, in_engine: bool = True) -> dict[str, str | None]:
     return {
         "backend": backend if in_engine else "reference",
         "scan": "C" if in_engine and native_scan.serves(x.transpose(0, 1)) else "PyTorch",
-        "products": "oneDNN" if has_onednn() and not x.is_cuda else "PyTorch",
         "instructions": native.library().instructions().decode() if in_c else None,
     }
 

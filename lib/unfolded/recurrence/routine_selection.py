@@ -33,10 +33,10 @@ def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tenso
     interference by other processes only prolongs the others; a measurement that was disturbed
     is not stored, so that the next process repeats it.
     """
-    if forced := os.environ.get("UNFOLDED_ROUTINE"):
-        return routines.get(forced) or next(iter(routines.values()))
     key = f"{product}, {torch.get_num_threads()} threads: {', '.join(routines)}"
-    if key not in _selected:
+    if forced := os.environ.get("UNFOLDED_ROUTINE"):
+        _selected[key] = forced if forced in routines else next(iter(routines))
+    elif key not in _selected:
         stored = _stored().get(key)
         _selected[key] = stored if stored in routines else _measured(key, routines, arguments)
     return routines[_selected[key]]

@@ -83,8 +83,10 @@ class Trainer:
         """Test the network; write its record and its weights."""
         values, each = self._test()
         checkpoint.save_weights(self.folder, self.network, self.config)
-        known = {"metrics": values, "sequence_mse": each, "learned": learned(self.network)}
-        record = replace(self.record, **self._history(), **known, status="done")
+        results = {"metrics": values, "sequence_mse": each, "learned": learned(self.network)}
+        products = {"products": recurrence.selected_products()}
+        results["provenance"] = self.record.provenance | products
+        record = replace(self.record, **self._history(), **results, status="done")
         records.save(record, self.folder)
         files.drop(self.folder / checkpoint.STATE)
         return record
