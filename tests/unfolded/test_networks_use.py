@@ -123,7 +123,7 @@ def test_single_precision_agrees_with_double(net, normal):
 
 BAD_FRAMES = {
     "two dimensions": torch.zeros(2, 16, dtype=F64),
-    "an image instead of a vector": torch.zeros(1, 2, 4, 4, dtype=F64),
+    "an image of another size": torch.zeros(1, 2, 4, 5, dtype=F64),
     "another width": torch.zeros(1, 2, 15, dtype=F64),
     "NaN": torch.full((1, 2, 16), math.nan, dtype=F64),
     "infinity": torch.full((1, 2, 16), math.inf, dtype=F64),

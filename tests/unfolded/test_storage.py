@@ -16,6 +16,7 @@ from companion import pretrained
 from unfolded import networks, training
 from unfolded.choices import VARIANTS
 from unfolded.errors import ConfigError, RecordError
+from unfolded.training import checkpoint
 
 SIZES = {"n0": 16, "n": 5, "hidden": 24, "depth": 2, "seed": 3}
 CASES = [
@@ -92,6 +93,12 @@ def test_weights_of_a_run_and_of_the_repository_are_read(tmp_path):
     half = unfolded.load(pretrained.WEIGHTS / "l1-l1-rnn.safetensors")
     whole, _ = pretrained.pretrained("l1-l1-rnn")
     assert half.A.dtype == torch.float16 and torch.equal(half.float().D, whole.D)
+
+
+def test_another_network_is_no_result_of_a_run(tmp_path):
+    unfolded.save(unfolded.build("gru", **SIZES), tmp_path / "weights.safetensors")
+    with pytest.raises(RecordError, match=r"weights of a run at .*; got those of another network"):
+        checkpoint.load_network(tmp_path)
 
 
 @pytest.fixture

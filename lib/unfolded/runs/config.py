@@ -119,9 +119,8 @@ class RunConfig:
         if self.norm_penalty and self.model not in choices.UNFOLDED:
             want = "a norm_penalty for an unfolded network only"
             raise ConfigError(complain(want, f"one for {self.model}", "leave it out"))
-        do, least = f"pass n/n0, at least 1/{self.n0}", 1 / self.n0
-        fits = lambda v: least <= v < 1 or v == self.n0 == 1  # noqa: E731
-        self._settle("cs_rate", _number, "between 0 and 1", do, fits)
+        do, n0, want = f"pass n/n0, at least 1/{self.n0}", self.n0, "between 0 and 1"
+        self._settle("cs_rate", _number, want, do, lambda v: 1 / n0 <= v < 1 or v == n0 == 1)
         for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):
             want = f"a whole number >= {least}"
             self._settle(name, _whole, want, "choose another", lambda v, least=least: v >= least)
@@ -153,8 +152,7 @@ class RunConfig:
     def network(self) -> dict[str, object]:
         """Return the arguments of :func:`unfolded.build`, with thresholds in the protocol's units.
 
-        λ1 and λ2 of an ℓ1 norm scale with the pixels; λ2 of SISTA-RNN multiplies a square and does
-        not.
+        λ1 and λ2 of an ℓ1 norm scale with the pixels, unlike λ2 of SISTA-RNN, a factor of a square.
         """
         unit = self.scale.peak / 255
         equal = ("hidden", "depth", "seed", "positivity", "reweighting", "variant")

@@ -77,6 +77,8 @@ def load_network(folder: Path) -> tuple[nn.Module, RunConfig]:
     """
     path, do = Path(folder) / WEIGHTS, "train the run with --again"
     network, header = storage.read(path, "weights of a run", do)
+    if "config" not in header:
+        raise RecordError(complain(f"weights of a run at {path}", "those of another network", do))
     return network, RunConfig(**header["config"])
 
 
