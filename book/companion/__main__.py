@@ -3,7 +3,7 @@
     execute [NAMES] [--force]    execute the stale notebooks, or those named
     html [--all]                 build the book from the executed notebooks
     pdf                          print the book into one document
-    weights                      copy trained networks at h = 256 to data/weights/
+    weights [--table cover]      copy trained networks at h = 256 to data/weights/
     linear-baseline              compute the mean frame and the linear reconstruction
     memory-value                 test stored runs with, without and with shuffled memory
     solutions                    evaluate activation and codes of trained networks

@@ -17,7 +17,7 @@ from unfolded.networks import storage
 from unfolded.provenance import ROOT
 from unfolded.runs import input_frames, records
 from unfolded.runs.config import RunConfig
-from unfolded.runs.grid import row
+from unfolded.runs.grid import initialised, row
 from unfolded.training import checkpoint
 from unfolded.training.trainer import tested
 
@@ -25,58 +25,72 @@ WEIGHTS = ROOT / "data" / "weights"
 HIDDEN = 256
 """The width of the stored networks, small enough for the repository."""
 
+TABLES = ("weights", "cover")
+"""Tables of stored networks: the default row, and the networks of the figure on the cover."""
 
-def pretrained(model: str) -> tuple[nn.Module, RunConfig]:
-    """Return a trained network of the default row at h = 256, at the paper's scale.
+COVER = ("reweighted-rnn", "l1-l1-rnn")
+"""Networks on the cover, from the initial λ1, λ2 of "as reported"; together below 1 MB."""
+
+
+def pretrained(model: str, table: str = "weights") -> tuple[nn.Module, RunConfig]:
+    """Return a trained network of a table of :data:`TABLES` at h = 256, at the paper's scale.
 
     Its weights were rounded to half precision; :func:`kept` states the effect of the rounding.
     Raises ConfigError for a model that is not stored, RecordError if the file is damaged.
     """
-    table = kept().set_index("model")
-    if model not in table.index:
+    rows = kept(table=table).set_index("model")
+    if model not in rows.index:
         do = "choose one, or train it"
-        raise ConfigError(complain(f"one of {', '.join(table.index)}", repr(model), do))
-    path = results.note(WEIGHTS / f"{model}.safetensors")
+        raise ConfigError(complain(f"one of {', '.join(rows.index)}", repr(model), do))
+    path = results.note(_path(model, table))
     want, do = f"the weights of {model} at {path}", "restore them with git checkout"
     try:
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(complain(want, error, do)) from error
-    if hashlib.sha256(content).hexdigest() != table.at[model, "sha256"]:
+    if hashlib.sha256(content).hexdigest() != rows.at[model, "sha256"]:
         raise RecordError(complain(want, "a file with another checksum", do))
     network, header = storage.read(path)
     return network.float().requires_grad_(False), RunConfig(**header["config"])
 
 
-def kept(*models: str) -> pd.DataFrame:
-    """Return data/weights/weights.csv: model, run, checksum, and PSNR with the rounded weights.
+def _path(model: str, table: str) -> Path:
+    prefix = "cover-" if table == "cover" else ""
+    return WEIGHTS / f"{prefix}{model}.safetensors"
+
+
+def kept(*models: str, table: str = "weights") -> pd.DataFrame:
+    """Return a table in data/weights/: model, run, checksum, and PSNR with the rounded weights.
 
     With ``models``, only their rows, as the source of results computed from them.
 
     >>> kept("gru", "lstm")["model"].tolist()
     ['lstm', 'gru']
     """
-    table = results.read(WEIGHTS / "weights.csv")
-    return table[table["model"].isin(models)] if models else table
+    rows = results.read(WEIGHTS / f"{table}.csv")
+    return rows[rows["model"].isin(models)] if models else rows
 
 
-def keep(store: str | Path | None = None) -> pd.DataFrame:
-    """Write the finished runs of the default row at h = 256 to data/weights/; return the table.
+def keep(store: str | Path | None = None, table: str = "weights") -> pd.DataFrame:
+    """Write the finished runs of a table at h = 256 to data/weights/; return the table.
 
     Tests each network with rounded weights on the test sequences, which must be available.
     Entries of runs that are missing in the store, or already stored, remain unchanged.
     """
-    path = WEIGHTS / "weights.csv"
-    rows = {} if not path.exists() else {row["model"]: row for row in kept().to_dict("records")}
-    for config in row(RunConfig(**(PRINTED.as_dict() | {"hidden": HIDDEN}))):
+    path = WEIGHTS / f"{table}.csv"
+    stored = kept(table=table).to_dict("records") if path.exists() else []
+    rows = {row["model"]: row for row in stored}
+    base = RunConfig(**(PRINTED.as_dict() | {"hidden": HIDDEN}))
+    runs = map(initialised, row(base, COVER)) if table == "cover" else row(base)
+    for config in runs:
         folder = records.folder_of(config, store)
         record = records.load(folder, config)
         if record is None or record.status != "done" or _is_kept(rows.get(config.model), record):
             continue
-        rows[config.model] = _keep(config, folder, record)
-    table = pd.DataFrame(rows.values())
-    files.write(path, table.to_csv(index=False, lineterminator="\n"))
-    return table
+        rows[config.model] = _keep(config, folder, record, _path(config.model, table))
+    found = pd.DataFrame(rows.values())
+    files.write(path, found.to_csv(index=False, lineterminator="\n"))
+    return found
 
 
 def _is_kept(row: dict | None, record: records.Record) -> bool:
@@ -84,9 +98,8 @@ def _is_kept(row: dict | None, record: records.Record) -> bool:
     return row is not None and (row["config_hash"], row["commit"]) == origin
 
 
-def _keep(config: RunConfig, folder: Path, record: records.Record) -> dict:
+def _keep(config: RunConfig, folder: Path, record: records.Record, path: Path) -> dict:
     network, _ = checkpoint.load_network(folder)
-    path = WEIGHTS / f"{config.model}.safetensors"
     storage.write(path, network.half(), {"config": config.as_dict()})
     content = path.read_bytes()
     network = network.float()
@@ -107,10 +120,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Copy the trained networks from a folder of runs to data/weights/ and list them."""
     parser = argparse.ArgumentParser(
         "python -m companion weights",
-        description="Copy finished runs of the default row at h = 256 to data/weights/.",
+        description="Copy finished runs at h = 256 to data/weights/ in half precision.",
     )
     parser.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
-    table = keep(parser.parse_args(arguments).store)
-    print(table.to_string(index=False))
-    print(f"{len(table)} networks in {WEIGHTS}")
+    about = "the default row, or the networks of the cover; default weights"
+    parser.add_argument("--table", choices=TABLES, default="weights", help=about)
+    chosen = parser.parse_args(arguments)
+    found = keep(chosen.store, chosen.table)
+    print(found.to_string(index=False))
+    print(f"{len(found)} networks in {WEIGHTS}")
     return 0

@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from companion import pretrained
+from companion.run_set import WIDE
 from unfolded import data, metrics
 from unfolded.errors import ConfigError, DataError, RecordError
 from unfolded.runs import input_frames, records
+from unfolded.runs.grid import initialised
 from unfolded.runs.records import Record
 
 TABLE = pretrained.kept()
@@ -15,10 +17,17 @@ LEAD = {"fastrnn": 0.5}
 little more than the mean frame."""
 
 
-@pytest.mark.parametrize("model", TABLE["model"])
+@pytest.mark.parametrize(
+    ("table", "model"),
+    [
+        (table, model)
+        for table in pretrained.TABLES
+        for model in pretrained.kept(table=table)["model"]
+    ],
+)
 class TestKept:
-    def test_it_recovers_frames_that_it_was_not_trained_on(self, model):
-        network, config = pretrained.pretrained(model)
+    def test_it_recovers_frames_that_it_was_not_trained_on(self, table, model):
+        network, config = pretrained.pretrained(model, table)
         assert (config.model, config.hidden, config.profile) == (model, 256, "paper")
         frames = torch.from_numpy(data.sequences("digits", count=50)).flatten(2)
         estimate = network(frames)
@@ -27,14 +36,15 @@ class TestKept:
         assert gain[0] > gain[1] + LEAD.get(model, 1)
         assert not any(p.requires_grad for p in network.parameters())
 
-    def test_it_reaches_what_its_table_says(self, model):
-        network, config = pretrained.pretrained(model)
+    def test_it_reaches_what_its_table_says(self, table, model):
+        network, config = pretrained.pretrained(model, table)
         try:
             frames = input_frames.unseen(config)
         except DataError:
             pytest.skip("MNIST is not at hand")
         found = metrics.psnr(frames, network(frames), peak=255, average="authors")
-        row = TABLE.set_index("model").loc[model]
+        row = pretrained.kept(table=table).set_index("model").loc[model]
+        assert row["config_hash"] == config.hash
         assert found == pytest.approx(row["psnr_authors"], abs=1e-2)
         # Half precision costs next to nothing.
         assert found == pytest.approx(row["psnr_authors_before_rounding"], abs=0.05)
@@ -42,7 +52,9 @@ class TestKept:
 
 def test_together_they_are_small():
     sizes = [path.stat().st_size for path in pretrained.WEIGHTS.glob("*.safetensors")]
-    assert len(sizes) == len(TABLE) and sum(sizes) < 10e6
+    cover = pretrained.kept(table="cover")
+    assert len(sizes) == len(TABLE) + len(cover) and sum(sizes) < 10e6
+    assert tuple(cover["model"]) == pretrained.COVER and cover["bytes"].sum() < 1e6
 
 
 def test_what_is_not_kept_is_refused():
@@ -68,8 +80,9 @@ def test_a_damaged_file_is_refused(elsewhere):
         pretrained.pretrained(model)
 
 
-def test_only_finished_runs_of_the_default_row_are_kept(elsewhere):
-    config = pretrained.row(pretrained.PRINTED)[0]
+@pytest.mark.parametrize(("table", "start"), [("weights", lambda run: run), ("cover", initialised)])
+def test_only_finished_runs_are_kept(elsewhere, table, start):
+    config = start(WIDE)
     failed = Record(config.as_dict(), config.hash, "failed", reason="x")
     records.save(failed, records.folder_of(config, elsewhere))
-    assert pretrained.keep(elsewhere).empty
+    assert pretrained.keep(elsewhere, table).empty
