@@ -8,7 +8,14 @@ from pathlib import Path
 from sphinx.util.typing import ExtensionMetadata
 
 from companion.build import freshness
-from companion.sphinx import assets, numbers_from_files, outputs, run_records, stamps
+from companion.sphinx import (
+    assets,
+    live_figure,
+    numbers_from_files,
+    outputs,
+    run_records,
+    stamps,
+)
 
 
 def own_code() -> str:
@@ -24,6 +31,7 @@ def setup(app) -> ExtensionMetadata:
     app.connect("source-read", outputs.use_executed_copy)
     app.connect("builder-inited", assets.install)
     numbers_from_files.setup(app)
+    live_figure.setup(app)
     run_records.setup(app)
     stamps.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -26,6 +26,17 @@ def script(name: str) -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in parts)
 
 
+def still(fig: Figure, alt: str) -> str:
+    """Return a figure as an image with a note, for pages where no script runs."""
+    data = base64.b64encode(style.png(fig)).decode("ascii")
+    width = round(fig.get_figwidth() * style.PIXELS_PER_INCH)
+    return (
+        f'<img alt="{html.escape(alt)}" width="{width}" style="max-width: 100%; height: auto" '
+        f'src="data:image/png;base64,{data}">'
+        "<noscript>This figure moves only where JavaScript is allowed.</noscript>"
+    )
+
+
 class Explorer(anywidget.AnyWidget):
     """An interactive figure: a live notebook shows the widget, any other page the element.
 
@@ -70,14 +81,7 @@ class Explorer(anywidget.AnyWidget):
 
     def fallback(self) -> str:
         """Return the initial content of the element before the script draws: an image."""
-        fig, alt = self.picture()
-        data = base64.b64encode(style.png(fig)).decode("ascii")
-        width = round(fig.get_figwidth() * style.PIXELS_PER_INCH)
-        return (
-            f'<img alt="{html.escape(alt)}" width="{width}" style="max-width: 100%; height: auto" '
-            f'src="data:image/png;base64,{data}">'
-            "<noscript>This figure moves only where JavaScript is allowed.</noscript>"
-        )
+        return still(*self.picture())
 
     def element(self) -> str:
         """Return the HTML element for a page without a kernel, with the source of its data."""

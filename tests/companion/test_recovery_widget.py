@@ -1,0 +1,448 @@
+"""The live figure on the cover: the library's arithmetic in the browser, light, fast and usable."""
+
+import functools
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from browser import serving
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+from test_widgets import chromium, complaints
+
+from companion import pretrained
+from companion.sphinx import assets
+from companion.widgets import base_widget, recovery_widget
+from unfolded import data, solvers
+from unfolded.data import downsample, moving_mnist
+
+COMMON, MODULE = (
+    (base_widget.FOLDER / name).read_text(encoding="utf-8") for name in ("common.js", "recovery.js")
+)
+TOLERANCE = 1e-4 * 255
+NETWORKS = pytest.mark.parametrize("model", pretrained.COVER)
+
+
+@functools.cache
+def weights(model: str) -> bytes:
+    return recovery_widget.weights_script(model)
+
+
+@functools.cache
+def frames() -> torch.Tensor:
+    """Return two stored sequences, (2, 20, 256), in grey levels."""
+    return torch.from_numpy(data.sequences("digits", count=10)).flatten(2)[:2].double()
+
+
+def in_node(body: str, content, folder, model: str = pretrained.COVER[0]) -> object:
+    """Evaluate an expression of the module, of `weights` and of `data` in Node."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    (folder / "weights.js").write_bytes(weights(model))
+    read = "require('fs').readFileSync(process.argv[2], 'utf16le').slice(1)"
+    module = MODULE.replace("export default", "void")
+    source = f"{COMMON}\n{module}\n(0, eval)({read}); const weights = recoveryWeights['{model}'];"
+    source += f"const data = {json.dumps(content)}; console.log(JSON.stringify({body}));"
+    call = [node, "-", folder / "weights.js"]
+    ran = subprocess.run(call, input=source, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+# --- arithmetic ---
+
+
+@NETWORKS
+def test_all_weights_arrive_exactly(model, tmp_path):
+    network = pretrained.pretrained(model, "cover")[0]
+    body = "(({ shapes, values }) => [shapes, [...halves(values)]])(weights)"
+    shapes, values = in_node(body, None, tmp_path, model)
+    at = 0
+    for name, shape in shapes.items():
+        stored, size = getattr(network, name), int(np.prod(shape))
+        assert list(stored.shape) == shape
+        np.testing.assert_array_equal(values[at : at + size], stored.flatten().tolist())
+        at += size
+    assert at == len(values)
+
+
+def test_every_half_precision_number_is_read(tmp_path):
+    bits = np.arange(2**16, dtype=np.uint16)
+    numbers = bits.view(np.float16)
+    bits, numbers = bits[np.isfinite(numbers)], numbers[np.isfinite(numbers)]
+    found = in_node("[...halves(String.fromCharCode(...data))]", bits.tolist(), tmp_path)
+    np.testing.assert_array_equal(found, numbers.astype(float))
+
+
+RECOVER = """data.sequences.map((sequence) => {
+  const net = new Recovery(weights), decoded = new Float64Array(256);
+  return sequence.map((pixels) => {
+    net.pixels.set(pixels);
+    net.run();
+    const few = net.hbar.slice(), many = net.hbar.slice();
+    net.iterate(few, 3);
+    net.iterate(many, 300);
+    net.next(data.memory);
+    return [...net.codes, few, many].map((code) => [...code]);
+  });
+})"""
+
+
+@NETWORKS
+@pytest.mark.parametrize("memory", [True, False])
+def test_layers_and_iterations_are_those_of_the_library(model, memory, tmp_path):
+    network = pretrained.pretrained(model, "cover")[0].double()
+    content = {"sequences": frames().tolist(), "memory": memory}
+    codes = torch.tensor(in_node(RECOVER, content, tmp_path, model), dtype=torch.float64)
+    own, x = network.symbols(), network.measure(frames())
+    given = {name: own[name] for name in ("A", "D", "G", "lambda1", "lambda2")}
+    for s, sequence in enumerate(x):
+        h = network.h0
+        for t, x_t in enumerate(sequence[:, None, None]):
+            layers = [
+                solvers.reweighted_l1_l1(x_t, **given, h0=h, Z=own["Z"][:l], g=own["g"][:l],
+                                         c=own["c"], iterations=l)
+                for l in range(1, network.depth + 1)
+            ]  # fmt: skip
+            last = {"g": own["g"][-1], "h0": h}
+            runs = [solvers.reweighted_l1_l1(x_t, **given, **last, iterations=k) for k in (3, 300)]
+            found = torch.stack([own["G"] @ h, *(run.codes[0, 0] for run in (*layers, *runs))])
+            assert ((codes[s, t] - found) @ own["D"].T).abs().max() < TOLERANCE
+            h = layers[-1].codes[0, 0] if memory else network.h0
+    estimate = codes[:, :, network.depth] @ own["D"].T
+    with_state = network(frames()) if memory else network(frames().reshape(-1, 1, 256))
+    assert (estimate - with_state.view_as(estimate)).abs().max() < TOLERANCE
+
+
+def test_noise_is_relative_to_the_measurements(tmp_path):
+    body = """(() => {
+      const net = new Recovery(weights), found = [];
+      net.pixels.set(data);
+      net.measure();
+      const clean = net.x.slice();
+      for (let i = 0; i < 200; i++) {
+        net.next();
+        net.measure(0.1);
+        found.push(...net.x.map((value, k) => value - clean[k]));
+      }
+      return [[...clean], found];
+    })()"""
+    clean, noise = map(np.array, in_node(body, frames()[0, 0].tolist(), tmp_path))
+    deviation = 0.1 * np.sqrt(np.mean(clean**2))
+    assert noise.std() == pytest.approx(deviation, rel=0.03)
+    assert abs(noise.mean()) < 0.03 * deviation
+
+
+# --- digits and frames ---
+
+
+def test_frames_are_drawn_and_reduced_as_those_for_training(tmp_path):
+    digit = data.datasets.digit_images()[3]
+    start, heading = np.array([[0.2, 0.9]]), np.array([2.0])
+    corners = moving_mnist.walk(start, heading)
+    canvas = moving_mnist.draw(digit[None, None], corners[None])
+    expected = downsample.reduce(canvas, "area")[0].reshape(20, -1)
+    body = """(() => {
+      const canvas = new Uint8Array(64 * 64), frame = new Float64Array(256);
+      const [point, velocity] = data.motion;
+      return Array.from({ length: 20 }, () => {
+        scene.move(point, velocity);
+        const corner = point.map((part) => Math.floor(36 * part));
+        scene.draw(canvas, data.digit, ...corner);
+        scene.reduce(canvas, frame);
+        return [corner, [...frame]];
+      });
+    })()"""
+    step = moving_mnist.STEP * np.array([np.sin(2.0), np.cos(2.0)])
+    content = {"digit": digit.flatten().tolist(), "motion": [start[0].tolist(), step.tolist()]}
+    found = in_node(body, content, tmp_path)
+    np.testing.assert_array_equal([corner for corner, _ in found], corners[:, 0])
+    np.testing.assert_allclose([frame for _, frame in found], expected, rtol=1e-6)
+
+
+def test_presets_look_like_digits_of_mnist(tmp_path):
+    body = """Object.keys(PRESETS).map((name) => {
+      const digit = new Uint8Array(28 * 28);
+      strokes.preset(digit, name);
+      return [...digit];
+    })"""
+    found = np.array(in_node(body, None, tmp_path)).reshape(-1, 28, 28)
+    assert len(found) >= 6
+    for digit in found:
+        rows, columns = np.nonzero(digit > 127)
+        # MNIST: a box of 20×20 in the centre, mean 33, 19 % of the pixels above zero.
+        assert min(rows.min(), columns.min()) >= 3 and max(rows.max(), columns.max()) <= 24
+        assert 18 <= np.ptp(rows) + 1 <= 22
+        assert digit.max() == 255 and 20 < digit.mean() < 45 and 0.1 < (digit > 0).mean() < 0.28
+
+
+# --- weight ---
+
+
+def test_the_figure_is_below_one_megabyte():
+    weight = sum(len(weights(model)) for model in pretrained.COVER)
+    assert weight < 1e6
+    script = assets.classic(MODULE, "recovery.js", common=COMMON)
+    assert weight + len(script.encode()) < 2**20
+
+
+# --- in a browser ---
+
+PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+WIDE = {"width": 1280, "height": 720, "deviceScaleFactor": 1, "mobile": False}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A page with the figure, as the book writes it."""
+    folder = tmp_path_factory.mktemp("cover")
+    script = assets.classic(MODULE, "recovery.js", common=COMMON)
+    (folder / "recovery.js").write_text(script, encoding="utf-8")
+    for model in pretrained.COVER:
+        (folder / f"recovery-{model}.js").write_bytes(weights(model))
+    (folder / "page.html").write_text(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>x</title>"
+        "<meta name=viewport content='width=device-width'><link rel=icon href=data:,>"
+        "<style>body { font-family: sans-serif; margin: 16px }</style>"
+        f"<script defer src=recovery.js></script>{recovery_widget.element()}",
+        encoding="utf-8",
+    )
+    return folder
+
+
+@pytest.fixture
+def browser(folder):
+    driver = chromium()
+    complaints(driver)
+    yield driver
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    driver.get("about:blank")
+
+
+def opened(browser, folder, size=WIDE, calm=True, address=None):
+    """Open the page, by default with reduced motion, and return the figure."""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    motion = {"name": "prefers-reduced-motion", "value": "reduce" if calm else "no-preference"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [motion]})
+    browser.get(f"{address or folder.as_uri()}/page.html")
+    figure = browser.find_element(By.TAG_NAME, recovery_widget.TAG)
+    wait(browser).until(lambda _: shown(figure, "many").endswith("dB"))
+    return figure
+
+
+def wait(browser):
+    return WebDriverWait(browser, 30, poll_frequency=0.05)
+
+
+def shown(figure, part: str) -> str:
+    found = figure.find_elements(By.CSS_SELECTOR, f"[data-part={part}]")
+    return found[0].get_attribute("textContent") if found else ""
+
+
+def decibels(figure) -> dict[str, float]:
+    names = ("network", "few", "many")
+    return {name: float(shown(figure, name).removesuffix(" dB")) for name in names}
+
+
+def settled(browser, figure) -> str:
+    """Wait until the solver has finished; return the words."""
+    wait(browser).until(lambda _: browser.execute_script("return !arguments[0].job.left", figure))
+    return shown(figure, "words")
+
+
+def button(figure, name: str):
+    return figure.find_element(By.CSS_SELECTOR, f"button[data-{name}]")
+
+
+@pytest.mark.browser
+class TestFigure:
+    def test_it_works_from_disk_and_asks_no_other_host(self, browser, folder):
+        # The browser lists the requests of a page on a server only.
+        with serving(folder) as site:
+            for address in (folder.as_uri(), site):
+                figure = opened(browser, folder, address=address)
+                Select(figure.find_element(By.TAG_NAME, "select")).select_by_value("l1-l1-rnn")
+                wait(browser).until(lambda _, f=figure: "ℓ1-ℓ1-RNN" in shown(f, "network-label"))
+                assert figure.find_elements(By.CSS_SELECTOR, ":scope > img") == []
+                assert complaints(browser) == []
+            entries = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+            names = ["recovery", *(f"recovery-{model}" for model in pretrained.COVER)]
+            found = browser.execute_script(entries)
+            assert found == [f"{site}/{name}.js" for name in names]
+
+    def test_a_frame_takes_less_than_4_milliseconds(self, browser, folder):
+        figure = opened(browser, folder)
+        script = """const [figure] = arguments, times = [];
+            figure.solve = () => {};
+            for (let t = 0; t < 300; t++) {
+              figure.remember();
+              figure.put([t % 36, (2 * t) % 36]);
+              const start = performance.now();
+              figure.show();
+              times.push(performance.now() - start);
+            }
+            return times.sort((a, b) => a - b)[150];"""
+        assert browser.execute_script(script, figure) < 4
+
+    def test_a_slice_of_the_solver_is_short(self, browser, folder):
+        figure = opened(browser, folder)
+        script = """const [figure] = arguments, times = [];
+            for (let k = 0; k < 100; k++) {
+              const start = performance.now();
+              figure.net.iterate(figure.few, 20);
+              times.push(performance.now() - start);
+            }
+            return times.sort((a, b) => a - b)[50];"""
+        assert browser.execute_script(script, figure) < 4
+
+    def test_the_network_is_ahead_of_the_solver_on_each_preset(self, browser, folder):
+        figure = opened(browser, folder)
+        for preset in figure.find_elements(By.CSS_SELECTOR, "[data-digit]"):
+            preset.send_keys(Keys.ENTER)
+            assert preset.get_attribute("aria-pressed") == "true"
+            settled(browser, figure)
+            found = decibels(figure)
+            assert found["network"] > max(found["few"], found["many"]) + 5, preset.text
+
+    def test_psnr_is_that_of_the_pictures(self, browser, folder):
+        figure = opened(browser, folder)
+        settled(browser, figure)
+        script = """return [...arguments[0].querySelectorAll("canvas[role=img]")].map((canvas) =>
+            [...canvas.getContext("2d").getImageData(0, 0, 16, 16).data])"""
+        pixels = np.array(browser.execute_script(script, figure), dtype=float)[:, ::4]
+        error = ((pixels[1:] - pixels[0]) ** 2).mean(1)
+        psnr = 10 * np.log10(255**2 / error)
+        assert list(decibels(figure).values()) == pytest.approx(psnr, abs=0.051)
+
+    def test_layers_noise_and_memory_change_the_reconstruction(self, browser, folder):
+        figure = opened(browser, folder)
+        figure.find_element(By.CSS_SELECTOR, "canvas[data-scene]").send_keys(Keys.ARROW_DOWN)
+        start = decibels(figure)
+        layers = figure.find_element(By.NAME, "layers")
+        layers.send_keys(Keys.HOME)
+        assert shown(figure, "network-label") == "reweighted-RNN\n0 layers"
+        assert decibels(figure)["network"] < start["network"] - 5
+        layers.send_keys(Keys.END)
+        assert decibels(figure)["network"] == start["network"]
+        memory = figure.find_element(By.NAME, "memory")
+        memory.click()
+        wait(browser).until(lambda _: decibels(figure)["network"] != start["network"])
+        memory.click()
+        wait(browser).until(lambda _: decibels(figure)["network"] == start["network"])
+        figure.find_element(By.NAME, "noise").send_keys(Keys.END)
+        wait(browser).until(lambda _: decibels(figure)["network"] < start["network"] - 3)
+
+    def test_one_live_region_speaks_once_for_a_change(self, browser, folder):
+        figure = opened(browser, folder)
+        settled(browser, figure)
+        live = figure.find_elements(By.CSS_SELECTOR, "[aria-live=polite], [role=status]")
+        assert [node.get_attribute("data-part") for node in live] == ["words"]
+        outputs = figure.find_elements(By.TAG_NAME, "output")
+        assert {node.get_attribute("aria-live") for node in outputs} == {"off"}
+        count = """window.said = 0; new MutationObserver(() => { window.said += 1; })
+            .observe(arguments[0], { childList: true, characterData: true, subtree: true });"""
+        browser.execute_script(count, live[0])
+        before = shown(figure, "words")
+        figure.find_element(By.NAME, "layers").send_keys(Keys.ARROW_LEFT)
+        wait(browser).until(lambda _: shown(figure, "words") != before)
+        settled(browser, figure)
+        assert browser.execute_script("return window.said") == 1
+        assert shown(figure, "words").startswith("reweighted-RNN after 2 layers: ")
+
+    def test_it_moves_unless_reduced_motion_is_preferred(self, browser, folder):
+        point = "return [...arguments[0].point]"
+        figure = opened(browser, folder, calm=True)
+        assert button(figure, "play").text == "Play"
+        before = browser.execute_script(point, figure)
+        browser.execute_async_script("setTimeout(arguments[0], 400)")
+        assert browser.execute_script(point, figure) == before
+        button(figure, "play").send_keys(Keys.SPACE)
+        wait(browser).until(lambda _: browser.execute_script(point, figure) != before)
+        figure = opened(browser, folder, calm=False)
+        assert button(figure, "play").text == "Pause"
+        before = browser.execute_script(point, figure)
+        wait(browser).until(lambda _: browser.execute_script(point, figure) != before)
+        button(figure, "play").click()
+        before = browser.execute_script(point, figure)
+        browser.execute_async_script("setTimeout(arguments[0], 400)")
+        assert browser.execute_script(point, figure) == before
+
+    def test_the_digit_is_dragged_and_moved_by_keys(self, browser, folder):
+        figure = opened(browser, folder)
+        corner = "return arguments[0].point.map((part) => Math.floor(36 * part))"
+        scene = figure.find_element(By.CSS_SELECTOR, "canvas[data-scene]")
+        ActionChains(browser, duration=20).click_and_hold(scene).move_by_offset(
+            40, 20
+        ).release().perform()
+        width, half = scene.size["width"], 64 / 2 - 28 / 2
+        row, column = browser.execute_script(corner, figure)
+        assert column == pytest.approx(half + 40 * 64 / width, abs=1.5)
+        assert row == pytest.approx(half + 20 * 64 / width, abs=1.5)
+        scene.send_keys(Keys.ARROW_UP, Keys.ARROW_RIGHT)
+        assert browser.execute_script(corner, figure) == [row - 2, column + 2]
+        assert browser.execute_script("return String(getSelection())") == ""
+
+    def test_a_drawn_digit_is_recovered(self, browser, folder):
+        figure = opened(browser, folder)
+        draw = button(figure, "draw")
+        draw.click()
+        assert draw.text == "Done" and "Draw a digit" in shown(figure, "hint")
+        ink = "return arguments[0].digit.reduce((sum, level) => sum + level, 0)"
+        assert browser.execute_script(ink, figure) == 0
+        scene = figure.find_element(By.CSS_SELECTOR, "canvas[data-scene]")
+        for across in (0, 40):
+            ActionChains(browser, duration=20).move_to_element_with_offset(
+                scene, across - 30, -70
+            ).click_and_hold().move_by_offset(20, 70).move_by_offset(-20, 70).release().perform()
+        assert browser.execute_script(ink, figure) > 255 * 50
+        draw.click()
+        assert draw.text == "Draw"
+        settled(browser, figure)
+        found = decibels(figure)
+        assert found["network"] > max(found["few"], found["many"]) + 3
+        pressed = figure.find_elements(By.CSS_SELECTOR, "[data-digit][aria-pressed=true]")
+        assert pressed == []
+
+    def test_all_is_visible_on_a_phone_and_a_swipe_scrolls(self, browser, folder):
+        figure = opened(browser, folder, PHONE)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+        assert figure.size["height"] < 700
+        small = """return [...arguments[0].querySelectorAll("button, input, select")]
+            .map((e) => e.getBoundingClientRect())
+            .filter(({ width, height }) => Math.min(width, height) < 24).length"""
+        assert browser.execute_script(small, figure) == 0
+        action = """return [...arguments[0].querySelectorAll("*")].filter((e) =>
+            getComputedStyle(e).touchAction === "none").map((e) => "scene" in e.dataset)"""
+        assert browser.execute_script(action, figure) == [True]
+
+    @pytest.mark.parametrize("size", [PHONE, WIDE])
+    def test_a_change_moves_nothing_below(self, browser, folder, size):
+        figure = opened(browser, folder, size)
+        height = figure.size["height"]
+        figure.find_element(By.NAME, "layers").send_keys(Keys.HOME)
+        Select(figure.find_element(By.TAG_NAME, "select")).select_by_value("l1-l1-rnn")
+        wait(browser).until(lambda _: shown(figure, "network-label").startswith("ℓ1-ℓ1-RNN"))
+        assert figure.size["height"] == height
+
+    def test_without_weights_the_picture_stays(self, browser, folder, tmp_path):
+        for name in ("page.html", "recovery.js"):
+            shutil.copy(folder / name, tmp_path / name)
+        browser.get((tmp_path / "page.html").as_uri())
+        browser.execute_async_script("setTimeout(arguments[0], 300)")
+        assert browser.find_element(By.CSS_SELECTOR, "recovery-explorer > img").size["width"] > 200
+
+    def test_without_scripts_a_picture_replaces_it(self, browser, folder):
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        try:
+            browser.get((folder / "page.html").as_uri())
+            image = browser.find_element(By.CSS_SELECTOR, "recovery-explorer > img")
+            assert image.size["width"] > 200 and "51 numbers" in image.get_attribute("alt")
+        finally:
+            browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
