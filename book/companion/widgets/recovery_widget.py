@@ -93,7 +93,7 @@ def picture() -> tuple[Figure, str]:
 def element() -> str:
     """Return the HTML element of the figure, with the source of its weights."""
     stamp = attribution.attribute(source().stamp())
-    return f"<{TAG} {stamp}>{still(*picture())}</{TAG}>"
+    return f"<{TAG}{stamp}>{still(*picture())}</{TAG}>"
 
 
 def source() -> attribution.Source:

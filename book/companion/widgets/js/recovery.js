@@ -28,7 +28,7 @@ const { halves, Recovery, scene, strokes, PRESETS } = (() => {
   function product(W, x, y) {
     const columns = x.length;
     for (let i = 0, at = 0; i < y.length; i++) {
-      let [a, b, c, d] = [0, 0, 0, 0];
+      let a = 0, b = 0, c = 0, d = 0;
       for (let j = 0; j < columns; j += 4, at += 4) {
         a += W[at] * x[j];
         b += W[at + 1] * x[j + 1];
@@ -286,7 +286,7 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
     }
 
     skeleton(id) {
-      const tile = (name, label, alt) => `<div class="re-tile" data-tile="${name}"><canvas role="img" aria-label="${alt}"></canvas>
+      const tile = (name, label, alt) => `<div class="re-tile" data-tile="${name}" style="grid-area: ${name}"><canvas role="img" aria-label="${alt}"></canvas>
         <span data-part="${name}-label">${label}</span><b data-part="${name}"></b></div>`;
       return `
         <div class="re-tiles">
@@ -316,7 +316,6 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
       for (const node of this.querySelectorAll("output")) node.setAttribute("aria-live", "off");
       const canvas = (name) => this.querySelector(`[data-tile=${name}] canvas`);
       this.pictures = Object.fromEntries(["frame", "network", "few", "many"].map((name) => [name, new Picture(canvas(name), SIDE)]));
-      for (const name of Object.keys(this.pictures)) canvas(name).parentNode.style.gridArea = name;
       this.views = { move: new Picture(canvas("scene"), CANVAS), draw: null };
       [this.digit, this.canvas] = [new Uint8Array(DIGIT ** 2), new Uint8Array(CANVAS ** 2)];
       [this.point, this.velocity] = [[0.1, 0.3], [PATH * Math.sin(0.6), PATH * Math.cos(0.6)]];
