@@ -117,7 +117,7 @@ const { halves, Recovery, scene, strokes, PRESETS } = (() => {
       for (let k = 0; k < count; k++) this.step(h, x, hbar, this.lipschitz, a[this.depth - 1], b[this.depth - 1]);
     }
 
-    // Go on to the next frame; without memory, each frame is the first one.
+    // Advance to the next frame; without memory, each frame is the first one.
     next(memory = true) {
       this.previous.set(memory ? this.codes[this.depth] : this.h0);
       // Standard normal numbers by Box and Muller.
@@ -272,7 +272,7 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
     };
     static css = css;
 
-    // The static picture stays until the weights have arrived.
+    // The static picture stays until the weights are loaded.
     connectedCallback() {
       if (this.built) return;
       load(this.state.network).then((net) => {
@@ -329,18 +329,18 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
       this.job.work = this.work.bind(this);
       new IntersectionObserver(([{ isIntersecting }]) => { this.visible = isIntersecting; }).observe(this);
       this.querySelector("[data-play]").addEventListener("click", () => this.play(!this.playing));
-      this.querySelector("[data-draw]").addEventListener("click", () => this.draws(this.mode !== "draw"));
+      this.querySelector("[data-draw]").addEventListener("click", () => this.setDrawing(this.mode !== "draw"));
       for (const button of this.querySelectorAll("[data-digit]")) {
-        button.addEventListener("click", () => { this.draws(false); this.choose({ digit: button.dataset.digit }); });
+        button.addEventListener("click", () => { this.setDrawing(false); this.choose({ digit: button.dataset.digit }); });
       }
-      this.hold(canvas("scene"));
+      this.listen(canvas("scene"));
       this.timer = setInterval(() => this.tick(), PERIOD);
       this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.play(!this.calm);
     }
 
     // A pointer or the arrow keys on the scene: draw a stroke, or drag the digit.
-    hold(canvas) {
+    listen(canvas) {
       const place = ({ clientX, clientY }, side) => {
         const box = canvas.getBoundingClientRect();
         return [((clientX - box.left) / box.width) * side, ((clientY - box.top) / box.height) * side];
@@ -360,12 +360,12 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
         event.preventDefault();
         canvas.setPointerCapture(event.pointerId);
         canvas.focus({ preventScroll: true });
-        this.held = true;
+        this.pressed = true;
         this.last = place(event, DIGIT);
         move(event);
       });
-      canvas.addEventListener("pointermove", (event) => { if (this.held) move(event); });
-      canvas.addEventListener("lostpointercapture", () => { this.held = false; this.tell(); });
+      canvas.addEventListener("pointermove", (event) => { if (this.pressed) move(event); });
+      canvas.addEventListener("lostpointercapture", () => { this.pressed = false; this.announce(); });
       canvas.addEventListener("keydown", (event) => {
         const steps = { ArrowUp: [-2, 0], ArrowDown: [2, 0], ArrowLeft: [0, -2], ArrowRight: [0, 2] }[event.key];
         if (!steps || this.mode === "draw") return;
@@ -385,11 +385,11 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
     play(playing) {
       this.playing = playing;
       this.querySelector("[data-play]").textContent = playing ? "Pause" : "Play";
-      if (playing) this.draws(false);
-      else this.tell();
+      if (playing) this.setDrawing(false);
+      else this.announce();
     }
 
-    draws(on) {
+    setDrawing(on) {
       const canvas = this.querySelector("[data-scene]");
       if (on) {
         this.play(false);
@@ -409,9 +409,9 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
 
     // A frame ends: its code is the state of the next one.
     tick() {
-      if (!this.visible || !(this.playing || this.held)) return;
+      if (!this.visible || !(this.playing || this.pressed)) return;
       this.remember();
-      if (this.playing && !this.held) scene.move(this.point, this.velocity);
+      if (this.playing && !this.pressed) scene.move(this.point, this.velocity);
       this.show();
     }
 
@@ -443,7 +443,7 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
         if (this.settings !== settings) this.replay();
         this.settings = settings;
         this.show();
-        this.tell();
+        this.announce();
       }, () => {});
     }
 
@@ -485,7 +485,7 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
       this.querySelector("[data-bars]").setAttribute("d", d);
     }
 
-    // All iterations of the solver, in slices; a frame that comes meanwhile is next.
+    // All iterations of the solver, in slices; a frame that comes in the meantime is recovered afterwards.
     solve() {
       const { job, net } = this;
       job.again = job.left > 0;
@@ -513,13 +513,13 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
       }
       if (job.net === this.net) this.decode(job.h, "many", job.truth);
       if (job.again) this.solve();
-      else if (this.asked) this.tell();
+      else if (this.pending) this.announce();
     }
 
-    // What the figure shows now, in words, when it stands still and the solver has finished.
-    tell() {
-      this.asked = this.job.left > 0;
-      if (this.playing || this.held || this.asked) return;
+    // What the figure shows now, in words, if it is paused and the solver has finished.
+    announce() {
+      this.pending = this.job.left > 0;
+      if (this.playing || this.pressed || this.pending) return;
       const psnr = (name) => this.querySelector(`[data-part="${name}"]`).textContent;
       const { network, layers } = this.state;
       this.part("words", `${NAMES[network]} after ${times(layers, "layer")}: ${psnr("network")}. ` +
