@@ -1,6 +1,7 @@
 """`companion.build.execute`, as the Makefile calls it, on a tiny repository of its own."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from test_freshness import notebook
+
+from companion.build import execute, freshness
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,15 +23,17 @@ class TestExecute:
         shutil.copytree(ROOT / "book", tmp_path / "book")
         (tmp_path / "lib" / "unfolded").mkdir(parents=True)
         (tmp_path / "notebooks").mkdir()
-        (tmp_path / "_toc.yml").write_text("  - file: notebooks/01_one\n")
         spec = tmp_path / "share" / "kernels" / "python3"
         spec.mkdir(parents=True)
         kernel = {"argv": ["no-such-python"], "display_name": "Broken", "language": "python"}
         (spec / "kernel.json").write_text(json.dumps(kernel))
         monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
 
-        def run(*sources):
-            (tmp_path / "notebooks" / "01_one.ipynb").write_text(notebook(*sources))
+        def run(*sources, **others):
+            for name, text in {"01_one": notebook(*sources), **others}.items():
+                (tmp_path / "notebooks" / f"{name}.ipynb").write_text(text)
+            toc = "".join(f"  - file: notebooks/{name}\n" for name in ("01_one", *others))
+            (tmp_path / "_toc.yml").write_text(toc)
             line = [sys.executable, "-m", "companion", "execute"]
             return subprocess.run(line, capture_output=True, text=True, cwd=tmp_path / "book")
 
@@ -53,3 +58,32 @@ class TestExecute:
         assert "ZeroDivisionError: division by zero" in done.stderr
         assert not (tmp_path / "_executed" / "01_one.ipynb").exists()
         assert "last execution failed" in call("x = 1", "y = x / 0").stdout
+
+    @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core executes one page at a time")
+    def test_pages_run_simultaneously_and_a_failure_names_its_page(self, call, tmp_path):
+        first, second = (
+            "from pathlib import Path\nimport time\n"
+            f"Path('{own}').touch()\n"
+            f"while not Path('{other}').exists():\n    time.sleep(0.05)"
+            for own, other in (("one", "two"), ("two", "one"))
+        )
+        done = call(first, two=notebook(second, "1 / 0"))
+        assert done.returncode == 1
+        assert "[2/2] two: FAILED" in done.stderr
+        assert (tmp_path / "_executed" / "01_one.ipynb").exists()
+
+
+def test_pages_that_train_are_in_sequence_and_a_page_that_measures_is_alone(tmp_path):
+    sources = {
+        "a": "speed.here(hidden=8)",
+        "b": "training.run_all(runs)",
+        "c": "print(1)",
+        "d": "training.run(one)",
+    }
+    (tmp_path / "notebooks").mkdir()
+    places = [freshness.Place(tmp_path, name) for name in sources]
+    for place in places:
+        place.source.write_text(notebook(sources[place.name]))
+    a, b, c, d = places
+    assert execute.batches(places) == [[[b, d], [c]], [[a]]]
+    assert execute.batches([c]) == [[[c]]]

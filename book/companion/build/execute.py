@@ -1,5 +1,7 @@
 """Execute the notebooks whose results are stale, each in a fresh kernel, with papermill.
 
+Notebooks run simultaneously, at most one per core, except those that :func:`batches` separates.
+
     python -m companion execute            the stale notebooks of the table of contents
     python -m companion execute 07_…       only this one (a name or a path), stale or not
     python -m companion execute --force    all of them
@@ -11,7 +13,6 @@ The executed copy, its record and its log go to `_executed/`, the runs that page
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import os
 import re
@@ -20,26 +21,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
 
-from companion.build import ROOT, freshness
+from companion.build import ROOT, freshness, import_graph
 
-
-@contextlib.contextmanager
-def kernel_chatter_to(log: Path):
-    """Redirect the stderr of kernels to a log, but keep Python's own stderr for progress."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with log.open("wb") as file, os.fdopen(terminal, "w", closefd=False, buffering=1) as stream:
-        os.dup2(file.fileno(), 2)
-        ours, sys.stderr = sys.stderr, stream
-        try:
-            yield
-        finally:
-            sys.stderr = ours
-            os.dup2(terminal, 2)
-            os.close(terminal)
+MOST = 4
+"""Largest number of simultaneous notebooks; each needs about half a gigabyte."""
 
 
 def use_this_python(environment) -> None:
@@ -82,7 +71,7 @@ def call_papermill(place: freshness.Place) -> None:
         place.source.relative_to(ROOT).as_posix(),
         place.executed(".part.ipynb").relative_to(ROOT).as_posix(),
         kernel_name="python3",
-        progress_bar=sys.stderr.isatty(),
+        progress_bar=False,
         cwd=str(ROOT),
     )
 
@@ -105,14 +94,14 @@ def first_line(error: Exception) -> str:
 def execute(place: freshness.Place) -> tuple[dict, Exception | None]:
     """Execute one notebook and write its record; return the record and the error, if any."""
     place.executed("").parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, place.executed(".log").open("wb") as log:
+        os.dup2(log.fileno(), 2)  # The kernel inherits the stderr of this worker process.
         ledger = Path(folder, "reads")
         os.environ["UNFOLDED_READS"] = str(ledger)
         before = freshness.facts(place, [])
         start, error = time.monotonic(), None
         try:
-            with kernel_chatter_to(place.executed(".log")):
-                call_papermill(place)
+            call_papermill(place)
         except Exception as problem:
             error = problem
         reads = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
@@ -145,6 +134,41 @@ def chosen(arguments) -> list[freshness.Place]:
     return places
 
 
+def batches(places: Sequence[freshness.Place]) -> list[list[list[freshness.Place]]]:
+    """Return batches to run one after another, each with chains of pages to run simultaneously.
+
+    The pages that train are one chain, in reading order, because they share runs and a run is
+    locked during its training. A page that measures times runs alone, after all others.
+    """
+    trains, timed, others = [], [], []
+    for place in places:
+        code = import_graph.code_of(place.source)
+        chain = trains if "training.run" in code else timed if "speed.here(" in code else others
+        chain.append(place)
+    together = [chain for chain in (trains, *([place] for place in others)) if chain]
+    return [batch for batch in (together, [timed]) if any(batch)]
+
+
+def execute_in_order(chain: list[tuple[freshness.Place, str, str]], jobs: int) -> str:
+    """Execute notebooks until one fails; return a description of the failure, or "".
+
+    ``chain``: notebook, its name in messages, and the reason to execute it. With several
+    simultaneous ``jobs`` the cores are divided between them.
+    """
+    if jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    for place, head, reason in chain:
+        print(f"{head}: executing ({reason}) …", flush=True)
+        record, error = execute(place)
+        if error is not None:
+            return (
+                f"{head}: FAILED after {record['seconds']} s\n{explain(error)}\n"
+                f"  the log lies in _executed/{place.name}.log"
+            )
+        print(f"{head}: done in {record['seconds']} s", flush=True)
+    return ""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Execute the requested or stale notebooks; return 1 after the first failure."""
     parser = argparse.ArgumentParser(
@@ -157,19 +181,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     use_this_python(os.environ)
     keep_runs_of_this_code(os.environ)
     wanted = bool(options.names) or options.force
-    places, fresh = chosen(options), 0
-    for number, place in enumerate(places, start=1):
-        reason = "asked for" if wanted else freshness.stale(place)
-        if not reason:
-            fresh += 1
-            continue
-        head = f"[{number}/{len(places)}] {place.name}"
-        print(f"{head}: executing ({reason}) …", flush=True)
-        record, error = execute(place)
-        if error is not None:
-            print(f"{head}: FAILED after {record['seconds']} s\n{explain(error)}", file=sys.stderr)
-            print(f"  the log lies in _executed/{place.name}.log", file=sys.stderr)
-            return 1
-        print(f"{head}: done in {record['seconds']} s", flush=True)
-    print(f"notebooks: {len(places) - fresh} executed, {fresh} fresh")
+    places = chosen(options)
+    reasons = {
+        place: reason
+        for place in places
+        if (reason := "asked for" if wanted else freshness.stale(place))
+    }
+    heads = {place: f"[{k}/{len(places)}] {place.name}" for k, place in enumerate(places, start=1)}
+    for batch in batches(list(reasons)):
+        jobs = min(MOST, os.cpu_count() or 1, len(batch))
+        with ProcessPoolExecutor(jobs) as pool:
+            try:
+                calls = [
+                    pool.submit(execute_in_order, [(p, heads[p], reasons[p]) for p in chain], jobs)
+                    for chain in batch
+                ]
+                for call in as_completed(calls):
+                    if failure := call.result():
+                        print(failure, file=sys.stderr)
+                        return 1
+            finally:
+                pool.shutdown(cancel_futures=True)
+    print(f"notebooks: {len(reasons)} executed, {len(places) - len(reasons)} fresh")
     return 0
