@@ -59,15 +59,24 @@ def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]
     return [replace(base, model=model, depth=None) for model in models]
 
 
-def table(number: int, base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
+def table(
+    number: int,
+    base: RunConfig,
+    models: Iterable[str] | None = None,
+    values: Iterable[float] | None = None,
+) -> list[RunConfig]:
     """Return the runs for one of the paper's three tables, row by row.
 
-    ``base`` gives protocol, profile, source and seed. Raises ConfigError on an unknown number.
+    ``base`` gives protocol, profile, source and seed; ``values``, by default those of the paper,
+    replace the varied values. Raises ConfigError on an unknown number.
 
     >>> len(table(1, RunConfig(profile="smoke"), ["gru"]))
     5
+    >>> [run.cs_rate for run in table(1, RunConfig(profile="smoke"), ["gru"], [0.1, 0.5])]
+    [0.1, 0.5]
     """
     if number not in VARIED:
         raise ConfigError(complain("a table from 1, 2, 3", number, "choose one of them"))
-    name, values = VARIED[number]
+    name, printed = VARIED[number]
+    values = printed if values is None else values
     return [replace(run, **{name: value}) for value in values for run in row(base, models)]
