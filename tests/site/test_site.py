@@ -139,3 +139,12 @@ def test_search_index_and_favicon_are_there():
 def test_only_the_needed_parts_of_mathjax_are_copied():
     size = sum(path.stat().st_size for path in (SITE / "_static" / "mathjax").rglob("*"))
     assert size < 4_000_000
+
+
+def test_the_status_page_has_the_share_of_each_notebook():
+    rows = re.findall(
+        r'<tr[^>]*id="made-(?!all)[^"]*".*?</tr>', article(SITE / "book/status.html"), re.S
+    )
+    shares = [float(share) for row in rows for share in re.findall(r">([\d.]+)%<", row)]
+    assert len(shares) == len([name for name in toc() if name.startswith("notebooks/")])
+    assert abs(sum(shares) - 100) < 0.05 * len(shares) + 1e-9

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -94,6 +97,24 @@ def write_record(place: Place, record: dict) -> None:
     part = place.executed(".json.part")
     part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     part.replace(place.executed(".json"))
+
+
+def elapsed(records: Iterable[dict]) -> float:
+    """Return the seconds in which at least one of the recorded executions ran.
+
+    Simultaneous executions count once: the result is the time that a build needed.
+
+    >>> records = [{"finished": "2026-01-01T00:00:09+00:00", "seconds": 9.0},
+    ...            {"finished": "2026-01-01T00:00:12+00:00", "seconds": 6.0}]
+    >>> elapsed(records)
+    12.0
+    """
+    ends = [(datetime.fromisoformat(each["finished"]).timestamp(), each) for each in records]
+    total, until = 0.0, -math.inf
+    for start, end in sorted((end - each["seconds"], end) for end, each in ends):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
 
 
 def difference(before: dict[str, str], now: dict[str, str]) -> str:

@@ -109,7 +109,7 @@ class Claims(FromFiles):
 
 
 class ExecutionStatus(FromFiles):
-    """`{execution-status}`: each notebook with seconds, versions, hash, pass or fail."""
+    """`{execution-status}`: each notebook with its share of the time, hash, pass or fail."""
 
     def run(self) -> list[nodes.Node]:
         root, rows, versions, machines = self.root(), [], {}, set()
@@ -121,14 +121,17 @@ class ExecutionStatus(FromFiles):
             machines.add(record.get("machine", "an unknown machine"))
             verdict = {"ok": "pass", "failed": "fail"}.get(record.get("status"), "never executed")
             rows.append(
-                [name, verdict, f"{record.get('seconds', 0):.1f}",
+                [name, verdict, f"{record.get('seconds', 0):.1f}", "",
                  record.get("notebook", "")[:8], str(len(record.get("library", {}))),
                  str(sum(found != "missing" for found in record.get("reads", {}).values())),
                  record.get("finished", "")[:16]]
             )  # fmt: skip
         total = sum(float(row[2]) for row in rows)
-        rows.append(["all", "", f"{total:.1f}", "", "", "", ""])
-        header = ["Notebook", "Verdict", "Seconds", "SHA-256", "Library", "Read", "Finished, UTC"]
+        for row in rows:
+            row[3] = f"{float(row[2]) / total:.1%}" if total else ""
+        rows.append(["all", "", f"{total:.1f}", "", "", "", "", ""])
+        header = ["Notebook", "Verdict", "Seconds", "Share", "SHA-256", "Library", "Read"]
+        header.append("Finished, UTC")
         packages = table_node(["Package", "Version"], [[k, v] for k, v in sorted(versions.items())])
         where = nodes.paragraph(text=f"Executed on: {'; '.join(sorted(machines))}.")
         ids = [f"made-{row[0]}" for row in rows]
@@ -136,16 +139,14 @@ class ExecutionStatus(FromFiles):
 
 
 class Seconds(SphinxRole):
-    """`{seconds}`NAME``: the execution time of the notebook in this build."""
+    """`{seconds}`NAME``: the execution time of the notebook in this build, or of `all`."""
 
     def run(self):
         root = Path(self.env.srcdir)
         names = freshness.in_toc(root) if self.text == "all" else [self.text]
-        total = 0.0
-        for name in names:
-            place = freshness.Place(root, name)
-            depend(self.env, root, [place.executed(".json")])
-            total += (freshness.read_record(place) or {}).get("seconds", 0.0)
+        places = [freshness.Place(root, name) for name in names]
+        depend(self.env, root, [place.executed(".json") for place in places])
+        total = freshness.elapsed(filter(None, map(freshness.read_record, places)))
         text = f"{total:.0f} s" if total < 90 else f"{total / 60:.1f} minutes"
         return [nodes.inline(text=text)], []
 
