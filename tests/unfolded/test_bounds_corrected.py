@@ -275,6 +275,7 @@ def cases(draw):
 @example(([0.5, 0.5], [1.0, 1.0], [0.0, 0.0]), 0.5, 8000, 51, 1000, 1.0, 1.0)
 @example(([0.5, 0.5], [1.0, 1.0], [1e-300, 0.0]), 0.5, 8000, 51, 100, 1.0, 1.0)
 @example(([3.0], [1.0], [2.0]), 0.5, 8000, 1, 300, 1.0, 0.0)
+@example(([1.0], [1e-300], [0.0]), 0.0, 1, 1, 1, 1e-300, 0.0)
 @settings(max_examples=80)
 def test_twelve_digits_of_the_repaired_bound(net, gamma, m, n, T, B_x, h0_inf):
     """The reference picks, for each layer, the best of all p: 1/p + 1/q = 1."""
@@ -284,7 +285,7 @@ def test_twelve_digits_of_the_repaired_bound(net, gamma, m, n, T, B_x, h0_inf):
         for _ in range(T):
             before = gamma * r
             for a, b, w in zip(alpha, beta, width, strict=True):
-                line, spread = a * r + b * B_x * mp.sqrt(2 * mp.log(2 * n)), w / mp.sqrt(2)
+                line, spread = a * r + b * mpf(B_x) * mp.sqrt(2 * mp.log(2 * n)), w / mp.sqrt(2)
                 share = mp.sqrt(spread / line) if line else mpf(1)
                 r = (1 + share) * line + (1 + 1 / share if share else 0) * spread + before
                 r = r if line else spread + before
