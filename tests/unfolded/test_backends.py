@@ -100,16 +100,23 @@ def test_without_a_compiler_pytorch_serves(breaks, monkeypatch, tmp_path):
     assert not list(tmp_path.rglob("*.so"))
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The library, compiled into an empty cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "cache_folder", lambda: folder)
+        assert native.library.__wrapped__() is not None
+    (path,) = folder.iterdir()
+    return path
+
+
 @needs_c
 @pytest.mark.parametrize("kept", [0, 1000, 20_000, None], ids=str)
-def test_a_broken_library_in_the_cache_is_made_again(kept, monkeypatch, tmp_path):
-    monkeypatch.setattr(native, "cache_folder", lambda: tmp_path / "one")
-    assert native.library.__wrapped__() is not None
-    (built,) = (tmp_path / "one").iterdir()
-    # Elsewhere, for what is loaded must not change under the process.
-    monkeypatch.setattr(native, "cache_folder", lambda: tmp_path / "other")
-    broken = tmp_path / "other" / built.name
-    broken.parent.mkdir()
+def test_a_broken_library_in_the_cache_is_made_again(kept, monkeypatch, tmp_path, built):
+    # The cache is another folder, because a loaded library must not change under the process.
+    monkeypatch.setattr(native, "cache_folder", lambda: tmp_path)
+    broken = tmp_path / built.name
     broken.write_bytes(b"no library" * 5000 if kept is None else built.read_bytes()[:kept])
     assert native.library.__wrapped__() is not None
     assert broken.stat().st_size == built.stat().st_size
