@@ -40,7 +40,7 @@ def test_untrained_layers_bring_the_objective_down_frame_by_frame(normal):
 def test_the_residual_vanishes_where_the_solver_ends(normal):
     net, x = network(lambda1=0.1, lambda2=0.05), normal(2, 3, 7)
     A, D, G = net.A, net.D, net.G
-    options = {"lambda1": 0.1, "lambda2": 0.05, "c": 1.0, "iterations": 5000}
+    options = {"lambda1": 0.1, "lambda2": 0.05, "c": 1.0, "iterations": 1500}
     solved = solvers.l1_l1(x, A, D, G, **options)
     before = torch.cat([torch.zeros(2, 1, 12).double(), solved.codes[:, :-1]], 1)
     hbar = before @ G.T
