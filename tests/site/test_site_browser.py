@@ -18,8 +18,8 @@ def site(request, served):
     return served if request.param == "http" else SITE.as_uri()
 
 
-@pytest.mark.parametrize("name", toc())
-def test_a_page_is_whole_without_any_other_host(browser, site, name):
+def assert_whole(browser, site, name):
+    """Open a page; it needs no other host, reports no error and shows every formula."""
     asked, errors = open_page(browser, site, name)
     assert errors == []
     inside = (site, "data:", "blob:" + site.split("/")[0])
@@ -33,6 +33,11 @@ def test_a_page_is_whole_without_any_other_host(browser, site, name):
     assert typeset == formulas
     failed = browser.execute_script("return document.querySelectorAll('mjx-merror').length")
     assert failed == 0
+
+
+@pytest.mark.parametrize("name", toc())
+def test_a_page_read_from_a_folder_is_whole(browser, name):
+    assert_whole(browser, SITE.as_uri(), name)
 
 
 def test_a_page_with_maths_exists():
@@ -77,9 +82,9 @@ return shown.filter(e => e.getBoundingClientRect().right > edge
 
 
 @pytest.mark.parametrize("name", toc())
-def test_a_page_fits_a_small_phone_and_a_sheet_of_paper(browser, served, name):
+def test_a_served_page_is_whole_and_fits_a_small_phone_and_a_sheet_of_paper(browser, served, name):
     with screen(browser, 360):
-        open_page(browser, served, name)
+        assert_whole(browser, served, name)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
     with screen(browser, 672, media="print"):  # A4 less its margins
         assert browser.execute_script(CUT) == []
