@@ -128,7 +128,7 @@ def test_the_least_value_belongs_to_a_minimiser():
     h = form.minimiser()
     options = {"G": own["G"], "lambda1": own["lambda1"], "lambda2": own["lambda2"], "g": g}
     ran = solvers.reweighted_l1_l1(
-        x[:, T - 1 : T], own["A"], own["D"], h0=codes[T - 2], iterations=20_000, **options
+        x[:, T - 1 : T], own["A"], own["D"], h0=codes[T - 2], iterations=6_000, **options
     )
     assert float(form(h)) <= float(ran.objective[0, 0, -1]) * (1 + 1e-9)
     assert float(ran.certificate) < 1e-3
