@@ -82,7 +82,7 @@ def train(trial: Trial) -> Trained:
     :math:`\mathbb E\|x_l - s\| \le (1 - \varepsilon)\,\mathbb E\|x_{l-1} - s\|`. Digits, batches
     and initialisation do not depend on ``epsilon``. Raises TrainingError on a non-finite loss.
     """
-    with runtime.threads_for(1), runtime.flushed_denormals():
+    with runtime.threads_for(1), runtime.flushed_denormals(), runtime.keep_freed_memory():
         images, test = digits(trial.source, trial.seed)
         mask, network = hole(HOLE), GlowProx(seed=derive(trial.seed, "inpainting", "start"))
         order = torch.Generator().manual_seed(derive(trial.seed, "inpainting", "order"))
