@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from unfolded import choices
 from unfolded.runs import grid, named_grids
-from unfolded.runs.config import PROFILES, PROTOCOLS, SCHEDULES, RunConfig
+from unfolded.runs.config import CHOICES, RunConfig
 
 EXAMPLES = """\
 examples:
@@ -36,6 +36,20 @@ def _positive(text: str) -> int:
     if value < 1:
         raise ValueError
     return value
+
+
+_FIELDS = {
+    **dict.fromkeys(("source", "reduction", "protocol", "profile", "positivity")),
+    **dict.fromkeys(("lambda1", "lambda2")),
+    "reweighting": "what reweighted-rnn trains of Z and g",
+    "norm_penalty": "weight of the row norms of W_l in the loss; default 0, none",
+    "schedule": "when the learning rate falls: as the paper says, or by PyTorch's defaults",
+    "memory": "the unfolded networks' link to the previous frame: trained, or fixed at zero",
+    "variant": "options of a stacked network: "
+    + "; ".join(f"{model}: {', '.join(names)}" for model, names in choices.VARIANTS.items()),
+    "learning_rate": "of the first epoch",
+}
+"""Fields of a configuration that are options of all commands that train, and their help."""
 
 
 class _Sources(tuple):
@@ -91,31 +105,11 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     )
 
     for command in (train, sweep, listed):
-        command.add_argument("--source", choices=_Sources(), default=default.source)
-        command.add_argument("--reduction", choices=choices.REDUCTIONS, default=default.reduction)
-        command.add_argument("--protocol", choices=tuple(PROTOCOLS), default=default.protocol)
-        command.add_argument("--profile", choices=tuple(PROFILES), default=default.profile)
-        command.add_argument("--positivity", choices=choices.POSITIVITY, default=default.positivity)
-        command.add_argument("--lambda1", type=float, default=default.lambda1)
-        command.add_argument("--lambda2", type=float, default=default.lambda2)
-        what = "what reweighted-rnn trains of Z and g"
-        command.add_argument(
-            "--reweighting", choices=choices.REWEIGHTING, default=default.reweighting, help=what
-        )
-        what = "weight of the row norms of W_l in the loss; default 0, none"
-        command.add_argument("--norm-penalty", type=float, default=0.0, help=what)
-        what = "when the learning rate falls: as the paper says, or by PyTorch's defaults"
-        command.add_argument(
-            "--schedule", choices=tuple(SCHEDULES), default=default.schedule, help=what
-        )
-        what = "the unfolded networks' link to the previous frame: trained, or fixed at zero"
-        command.add_argument("--memory", choices=choices.MEMORY, default=default.memory, help=what)
-        what = "options of a stacked network: " + "; ".join(
-            f"{model}: {', '.join(variants)}" for model, variants in choices.VARIANTS.items()
-        )
-        command.add_argument("--variant", default=default.variant, help=what)
-        rate = {"type": float, "default": default.learning_rate, "help": "of the first epoch"}
-        command.add_argument("--learning-rate", **rate)
+        for name, what in _FIELDS.items():
+            value, known = getattr(default, name), CHOICES.get(name)
+            known = _Sources() if name == "source" else known and tuple(known)
+            how = {"type": type(value), "default": value, "choices": known, "help": what}
+            command.add_argument(f"--{name.replace('_', '-')}", **how)
     for command in (train, sweep):
         command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, auto (default)")
         command.add_argument("--again", action="store_true", help="train even if a record exists")

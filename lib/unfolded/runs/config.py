@@ -95,7 +95,7 @@ class RunConfig:
 
     def __post_init__(self):
         own = choices.OWN.fullmatch(str(self.source))
-        for name, known in _CHOICES.items():
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known and not (own and name == "source"):
                 got, names = repr(getattr(self, name)), ", ".join(known)
                 raise ConfigError(complain(f"{name} from {names}", got, "choose one of them"))
@@ -216,7 +216,7 @@ FIRST_FIELDS = (
 LATER = {f.name: f.default for f in dataclasses.fields(RunConfig) if f.name not in FIRST_FIELDS}
 """The fields added since, and their values for older runs."""
 
-_CHOICES = {
+CHOICES = {
     "model": choices.MODELS,
     "source": choices.SOURCES,
     "reduction": choices.REDUCTIONS,
