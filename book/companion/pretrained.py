@@ -17,7 +17,7 @@ from unfolded.networks import storage
 from unfolded.provenance import ROOT
 from unfolded.runs import input_frames, records
 from unfolded.runs.config import RunConfig
-from unfolded.runs.grid import initialised, row
+from unfolded.runs.grid import AS_REPORTED, STARTS, initialised, row
 from unfolded.training import checkpoint
 from unfolded.training.trainer import tested
 
@@ -74,23 +74,38 @@ def kept(*models: str, table: str = "weights") -> pd.DataFrame:
 def keep(store: str | Path | None = None, table: str = "weights") -> pd.DataFrame:
     """Write the finished runs of a table at h = 256 to data/weights/; return the table.
 
-    Tests each network with rounded weights on the test sequences, which must be available.
-    Entries of runs that are missing in the store, or already stored, remain unchanged.
+    An unfolded network of the default row has the initial λ1, λ2 with the least validation error
+    among the finished runs. Tests each network with rounded weights on the test sequences, which
+    must be available. Entries of runs that are missing in the store, or already stored, remain
+    unchanged; entries of runs on other frames are removed.
     """
     path = WEIGHTS / f"{table}.csv"
-    stored = kept(table=table).to_dict("records") if path.exists() else []
-    rows = {row["model"]: row for row in stored}
     base = RunConfig(**(PRINTED.as_dict() | {"hidden": HIDDEN}))
-    runs = map(initialised, row(base, COVER)) if table == "cover" else row(base)
-    for config in runs:
-        folder = records.folder_of(config, store)
-        record = records.load(folder, config)
-        if record is None or record.status != "done" or _is_kept(rows.get(config.model), record):
-            continue
-        rows[config.model] = _keep(config, folder, record, _path(config.model, table))
-    found = pd.DataFrame(rows.values())
+    stored = kept(table=table).to_dict("records") if path.exists() else []
+    rows = {entry["model"]: entry for entry in stored if _on_frames_of(base, entry["model"], table)}
+    for config in row(base, COVER if table == "cover" else None):
+        pairs = [AS_REPORTED] if table == "cover" else STARTS.values()
+        best = best_run([initialised(config, pair) for pair in pairs], store)
+        if best is not None and not _is_kept(rows.get(config.model), best):
+            rows[config.model] = _keep(best, store, _path(config.model, table))
+    for model in {entry["model"] for entry in stored} - set(rows):
+        files.drop(_path(model, table))
+    ordered = [rows[config.model] for config in row(base) if config.model in rows]
+    found = pd.DataFrame(ordered)
     files.write(path, found.to_csv(index=False, lineterminator="\n"))
     return found
+
+
+def best_run(configs: Sequence[RunConfig], store: str | Path | None) -> records.Record | None:
+    """Return the finished run with the least validation error at the last epoch, or None."""
+    runs = [records.load(records.folder_of(config, store), config) for config in configs]
+    finished = [run for run in runs if run is not None and run.status == "done"]
+    return min(finished, key=lambda run: run.curves["validation_mse"][-1], default=None)
+
+
+def _on_frames_of(base: RunConfig, model: str, table: str) -> bool:
+    _, header = storage.read(_path(model, table))
+    return header["config"].get("reduction", base.reduction) == base.reduction
 
 
 def _is_kept(row: dict | None, record: records.Record) -> bool:
@@ -98,8 +113,9 @@ def _is_kept(row: dict | None, record: records.Record) -> bool:
     return row is not None and (row["config_hash"], row["commit"]) == origin
 
 
-def _keep(config: RunConfig, folder: Path, record: records.Record, path: Path) -> dict:
-    network, _ = checkpoint.load_network(folder)
+def _keep(record: records.Record, store: str | Path | None, path: Path) -> dict:
+    config = RunConfig(**record.config)
+    network, _ = checkpoint.load_network(records.folder_of(config, store))
     storage.write(path, network.half(), {"config": config.as_dict()})
     content = path.read_bytes()
     network = network.float()

@@ -8,7 +8,7 @@ from companion.run_set import WIDE
 from unfolded import data, metrics
 from unfolded.errors import ConfigError, DataError, RecordError
 from unfolded.runs import input_frames, records
-from unfolded.runs.grid import initialised
+from unfolded.runs.grid import STARTS, initialised
 from unfolded.runs.records import Record
 
 TABLE = pretrained.kept()
@@ -86,3 +86,14 @@ def test_only_finished_runs_are_kept(elsewhere, table, start):
     failed = Record(config.as_dict(), config.hash, "failed", reason="x")
     records.save(failed, records.folder_of(config, elsewhere))
     assert pretrained.keep(elsewhere, table).empty
+
+
+def test_the_best_run_has_the_least_validation_error(tmp_path):
+    runs = [initialised(WIDE, pair) for pair in STARTS.values()]
+    for run, error in zip(runs[:2], (7.0, 5.0), strict=True):
+        done = Record(run.as_dict(), run.hash, "done", curves={"validation_mse": [1.0, error]})
+        records.save(done, records.folder_of(run, tmp_path))
+    failed = Record(runs[2].as_dict(), runs[2].hash, "failed", reason="x")
+    records.save(failed, records.folder_of(runs[2], tmp_path))
+    assert pretrained.best_run(runs, tmp_path).config_hash == runs[1].hash
+    assert pretrained.best_run(runs[2:], tmp_path) is None
