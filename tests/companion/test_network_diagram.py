@@ -29,7 +29,7 @@ def shaken(name, depth):
 
 
 @pytest.mark.parametrize("name", PLANS)
-@pytest.mark.parametrize("depth", [2, 3, 5])
+@pytest.mark.parametrize("depth", [1, 2, 3, 5])
 def test_every_column_has_its_layers_frame_and_estimate(name, depth):
     written = labels(unrolled(name, depth=depth))
     for t in ("t-1", "t"):
@@ -59,9 +59,11 @@ def test_the_prediction_enters_every_activation_of_the_l1_networks():
         assert labels(unrolled(name), PAST).count(r"$\hbar$") == 6
     assert labels(unrolled("sista-rnn"), PAST).count("$W^{(l)}$") == 2
     assert not labels(unrolled("stacked"), PAST)
+    assert labels(unrolled("l1-l1-rnn", depth=1), PAST).count(r"$\hbar$") == 2
+    assert not labels(unrolled("sista-rnn", depth=1), PAST)  # W^(l) enters from layer 2 on
 
 
-@pytest.mark.parametrize(("name", "depth"), [("transformer", 3), ("l1-l1-rnn", 1)])
+@pytest.mark.parametrize(("name", "depth"), [("transformer", 3), ("l1-l1-rnn", 0)])
 def test_an_impossible_diagram_is_told(name, depth):
     with pytest.raises(ConfigError, match=r"expected a diagram of .*; got .*; "):
         unrolled(name, depth=depth)

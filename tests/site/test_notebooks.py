@@ -48,13 +48,6 @@ class TestNotebook:
                     assert node.end_lineno - node.lineno < 5, node.name
                 assert getattr(node, "attr", "") != "backward"
 
-    def test_parameters_are_plain_assignments(self, path):
-        for cell in cells_of(path, "code"):
-            if "parameters" in cell["metadata"].get("tags", []):
-                tree = ast.parse("".join(cell["source"]))
-                assert all(isinstance(node, ast.Assign) for node in tree.body)
-                assert all(isinstance(node.targets[0], ast.Name) for node in tree.body)
-
 
 # The page of claims gives verdicts and nothing to learn.
 LESSONS = [path for path in NOTEBOOKS if path.stem != "23_claims"]

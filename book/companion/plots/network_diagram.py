@@ -53,15 +53,15 @@ def unrolled(name: str, *, depth: int = 3) -> Figure:
     layer-specific activation has a thick blue edge; orange and dashed lines carry the
     prediction :math:`\hbar_t = G h_{t-1}` into every activation.
     What to see: x_t and ħ enter *each* layer of an unfolded network, but only the first one of
-    a stack. Raises ConfigError for another name or a depth below 2. Source: Fig. 2, (8), (12).
+    a stack. Raises ConfigError for another name or a depth below 1. Source: Fig. 2, (8), (12).
 
     >>> unrolled("l1-l1-rnn", depth=2).axes[0].get_aspect()
     1.0
     """
-    if name not in PLANS or depth < 2:
+    if name not in PLANS or depth < 1:
         got = f"{name!r} with {depth} layers"
         names = ", ".join(PLANS)
-        raise ConfigError(complain(f"a diagram of {names}, depth >= 2", got, "choose another"))
+        raise ConfigError(complain(f"a diagram of {names}, depth >= 1", got, "choose another"))
     plan, top = PLANS[name], FLOOR + RISE * depth
     fig, ax = panels(height=top + 1.35)
     ax.set(xlim=(0, WIDTH), ylim=(0, top + 1.35), aspect=1.0)
@@ -109,6 +109,8 @@ def _memory(ax: Axes, plan: Plan, start: float, depth: int) -> None:
         return
     _line(ax, [(start + 0.3, top), (fork, top), (fork, low), (end, low)])
     _arrow(ax, (end, low), (end, FLOOR - 0.23), plan.first.format(), OWN if plan.own else INK)
+    if depth < first:
+        return
     _line(ax, [(fork, top), (bus, top), (bus, FLOOR + RISE * (first - 1))], PAST)
     _box(ax, bus, top - 0.5, plan.carry.format(), PAST, half=0.2 if plan.past else 0.29)
     for l in range(first, depth + 1):

@@ -1,5 +1,7 @@
 """A published rule for the weights g of Algorithm 1, which the network learns."""
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -32,7 +34,8 @@ def in_rounds(
     r"""Run Algorithm 1 with Z = I and updates of g from the current code within each frame.
 
     The first round has g = 1; each later round uses :func:`candes_weights` of the current code and
-    continues from it. The ``iterations`` of a frame are divided equally between its rounds.
+    continues from it. The ``iterations`` of a frame are divided equally between its rounds; if they
+    are no multiple, some rounds have one iteration more.
 
     Shapes, objective, certificate and errors: as :func:`unfolded.solvers.reweighted_l1_l1`; both
     belong to the weights of the frame's last round.
@@ -42,23 +45,24 @@ def in_rounds(
     >>> in_rounds(x, A, D, D, epsilon=0.1, **some).codes[0, 0]
     tensor([0.9167, 0.9167, 0.9167])
     """
-    if rounds < 1 or iterations % rounds:
-        expected = "iterations that are a multiple of rounds >= 1"
+    if not 1 <= rounds <= iterations:
+        expected = "at least one round, and at least one iteration in each"
         got = f"{iterations} iterations, {rounds} rounds"
         raise ConfigError(complain(expected, got, "choose other numbers"))
     start = torch.zeros_like(D[0]) if h0 is None else h0
+    ends = [iterations * k // rounds for k in range(rounds + 1)]
+    lengths = [end - first for first, end in itertools.pairwise(ends)]
     fixed = {"lambda1": lambda1, "lambda2": lambda2, "c": c}
     rows = []
     for sequence in x.split(1):
         h, frames = start, []
         for x_t in sequence.split(1, dim=1):
-            g = torch.ones_like(h).expand(iterations // rounds, -1)
-            for _ in range(rounds - 1):
+            g = torch.ones_like(h).expand(lengths[0], -1)
+            for length in lengths[1:]:
                 code = reweighted_l1_l1(
                     x_t, A, D, G, g=g, iterations=len(g), h0=h, **fixed
                 ).codes[0, 0]  # fmt: skip
-                again = candes_weights(code, epsilon).expand(iterations // rounds, -1)
-                g = torch.cat([g, again])
+                g = torch.cat([g, candes_weights(code, epsilon).expand(length, -1)])
             done = reweighted_l1_l1(x_t, A, D, G, g=g, iterations=len(g), h0=h, **fixed)
             h = done.codes[0, 0]
             frames.append(done)
