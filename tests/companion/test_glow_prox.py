@@ -119,3 +119,10 @@ def test_small_digits_keep_the_ink():
     assert small.shape == (1797, 1, 16, 16) and small.min() >= 0 and small.max() <= 1
     ink = torch.tensor(large).double().sum((1, 2)) / 255 / 4
     torch.testing.assert_close(small.double().sum((1, 2, 3)), ink, rtol=1e-5, atol=0)
+
+
+def test_a_source_without_single_digits_is_rejected():
+    with pytest.raises(
+        ConfigError, match="expected a source among digits, mnist; got 'moving-mnist'"
+    ):
+        small_digits("moving-mnist")

@@ -153,6 +153,15 @@ def test_tensors_are_taken_as_they_are():
     assert line_plots.histogram(groups, xlabel="g").axes[0].get_ylabel() == "count"
 
 
+@pytest.mark.parametrize("value", [0.0, 1e-30, 1e30])
+def test_a_histogram_of_nearly_equal_values_of_any_size_has_all_of_them(value):
+    values = np.full(5, value, dtype=np.float32)
+    values[0] = np.nextafter(values[0], np.float32(np.inf))
+    (outline,) = line_plots.histogram({"g": values}, xlabel="g").axes[0].patches
+    heights = outline.get_xy()[:, 1]
+    assert heights.max() <= 5 and heights.max() > 0
+
+
 def test_variants_of_a_network_share_its_colour_and_differ_in_form():
     names = ("lstm", "gru, held", "gru", "gru, free", "something, else")
     lines = (

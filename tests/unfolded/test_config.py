@@ -134,6 +134,13 @@ def test_names_never_change_from_process_to_process_nor_from_day_to_day():
     assert RunConfig(model="l1-l1-rnn", **area).hash == "0ca7278cd94f"
 
 
+def test_a_variant_with_many_reflectors_needs_as_many_units():
+    few = {"model": "spectralrnn", "variant": "few-reflectors"}
+    assert RunConfig(**few, hidden=16).hidden == 16
+    with pytest.raises(ConfigError, match=r"expected hidden >= 16 .*; got 15; "):
+        RunConfig(**few, hidden=15)
+
+
 def test_a_variant_belongs_to_its_network():
     assert RunConfig(model="indrnn", variant="unbounded").variant == "unbounded"
     with pytest.raises(ConfigError, match="expected a variant of gru from default; got 'ones'"):

@@ -124,6 +124,10 @@ class RunConfig:
         for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):
             want = f"a whole number >= {least}"
             self._settle(name, _whole, want, "choose another", lambda v, least=least: v >= least)
+        least = choices.variant_options(self.model, self.variant).get("reflectors", 1)
+        if self.hidden < least:
+            want = f"hidden >= {least} for the variant {self.variant}"
+            raise ConfigError(complain(want, self.hidden, "choose a wider network"))
         do = "choose a start value such as 0.01"
         for name in ("lambda1", "learning_rate"):
             self._settle(name, _number, "from 1e-30 to 1e30", do, _is_start)

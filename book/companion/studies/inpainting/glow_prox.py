@@ -120,13 +120,17 @@ def small_digits(source: str = "digits") -> Tensor:
     """Return the digits of a source at 16×16 pixels, from 0 to 1.
 
     Each 28×28 image is averaged over 2×2 pixels and centred in zeros.
-    Shapes: (count, 1, 16, 16). Raises DataError as :mod:`unfolded.data.datasets` does.
+    Shapes: (count, 1, 16, 16). Raises ConfigError for a source without single digits, DataError as
+    :mod:`unfolded.data.datasets` does.
 
     >>> small_digits().shape
     torch.Size([1797, 1, 16, 16])
     """
     from unfolded.data import datasets
 
+    if source not in datasets.IMAGES:
+        known = ", ".join(datasets.IMAGES)
+        raise ConfigError(complain(f"a source among {known}", repr(source), "choose one"))
     images = datasets.mnist_images() if source == "mnist" else datasets.digit_images()
     halved = torch.tensor(images).float().unfold(1, 2, 2).unfold(2, 2, 2).mean((-2, -1)) / 255
     return nn.functional.pad(halved, (1, 1, 1, 1))[:, None]
