@@ -91,6 +91,11 @@ def test_a_dictionary_of_unit_norm_diverges_at_once(monkeypatch):
         replay(Trial(), *FRAMES, at=(2,))
 
 
+def test_fewer_sequences_than_a_batch_are_rejected():
+    with pytest.raises(ConfigError, match="expected at least 32 sequences; got 31; "):
+        next(protocol_replay.batches(31, seed=0))
+
+
 def test_batches_take_each_sequence_once_a_pass_and_seed_0_in_the_order_of_the_file():
     stream = protocol_replay.batches(70, seed=0)
     assert torch.cat([next(stream), next(stream)]).tolist() == list(range(64))

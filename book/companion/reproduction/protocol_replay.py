@@ -194,7 +194,10 @@ def batches(count: int, seed: int) -> Iterator[Tensor]:
 
     In the first pass, seed 0 uses the order of the sequences, as the earlier code reads its file.
     That file has other sequences than our source, so other seeds use another order.
+    Raises ConfigError for fewer sequences than a batch has.
     """
+    if count < BATCH:
+        raise ConfigError(complain(f"at least {BATCH} sequences", count, "pass more"))
     random = np.random.default_rng(seed)
     order = np.arange(count) if seed == 0 else random.permutation(count)
     while True:
