@@ -77,6 +77,8 @@ OTHERS = {
         ["{", "[1]", 3, {"hidden": 4}, {"lambda": 1}, {"lambda1": -1}, '{"memory": "of"}'],
     ),
     "widths": ([[128], [4096, 128], "[512]"], [[], [16, 32], [128, 300], 128, "[1"]),
+    "rates": ([[0.1], [0.5, 0.1], "[0.2]"], [[], [0.15], 0.1, "[0.1"]),
+    "depths": ([[1], [6, 2], "[3]"], [[], [7], 3, "[1"]),
     "penalties": ([[1], [3.5, 1e6, 1], "[2, 1]"], [[], [0], [-1.0], [1, None], 1]),
 }
 """Accepted and rejected values of the parameters whose description has no range."""
