@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from companion import run_set
 from companion.claims import decision
 from companion.claims.decision import Case, Judgement, initialisations
 from companion.labels import title
-from companion.run_set import PRINTED, WIDE
+from companion.run_set import PRINTED, WIDE, epochs_to
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, row
 
@@ -98,7 +97,7 @@ def _race(curves: dict[str, pd.DataFrame]) -> _Race:
     stacked = [name for name in curves if name not in UNFOLDED]
     least = min(curves[name]["validation_mse"].min() for name in stacked)
     epochs = {
-        name: np.array([run_set.epochs_to(own, times * least) for times in _LEVELS])
+        name: np.array([epochs_to(own, times * least) for times in _LEVELS])
         for name, own in curves.items()
     }
     ours = epochs["reweighted-rnn"]

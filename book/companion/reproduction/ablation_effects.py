@@ -10,13 +10,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from companion import labels, run_set
+from companion import labels
 from companion.attribution import mark
 from companion.claims.decision import SEEDS
 from companion.labels import title
 from companion.reproduction.linear_baseline import did_not_train
 from companion.reproduction.paper_tables import interval
-from companion.run_set import PRINTED, WIDE, Difference, RunSet
+from companion.run_set import PRINTED, SHORT, WIDE, Difference, RunSet
+from companion.run_set import answers as answer_table
 from unfolded.runs import grid, named_grids
 from unfolded.runs.config import RunConfig, usual_depth
 from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
@@ -307,6 +308,6 @@ def widest(table: pd.DataFrame) -> str:
 
 def short_filters(found: RunSet) -> pd.DataFrame:
     """Return the PSNR of the default row under each filter, from short runs at h = 128, as text."""
-    answers = named_grids.ablations(run_set.SHORT)["downsampling filter"]
-    table = run_set.answers(found, answers).T.rename(index=title)
-    return mark(table, run_set.answers(found, answers))
+    answers = named_grids.ablations(SHORT)["downsampling filter"]
+    table = answer_table(found, answers).T.rename(index=title)
+    return mark(table, answer_table(found, answers))

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from companion import results, run_set
+from companion import results
 from companion.attribution import mark
 from companion.labels import minus, signed, title
 from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import AGREES
 from companion.reproduction.protocol_replay import MEASUREMENTS, STORED
-from companion.run_set import RunSet
+from companion.run_set import PRINTED, RunSet
 from unfolded import networks
 from unfolded.data import REDUCTIONS
 from unfolded.provenance import ROOT
@@ -22,7 +22,7 @@ from unfolded.runs.config import RunConfig
 LOGS = ROOT / "data" / "paper" / "earlier_logs.csv"
 """Logged values of three trainings in the authors' earlier code."""
 
-AT = replace(run_set.PRINTED, hidden=128)
+AT = replace(PRINTED, hidden=128)
 """The column of Table 2 with the smallest differences in the paper: h = 128 at CS rate 0.2."""
 
 WORDS = {
