@@ -53,7 +53,7 @@ def stored_runs() -> RunSet:
     return RunSet(runs[done], {}, {}, frozenset(runs.loc[~done, "config_hash"]))
 
 
-def runs_by_filter(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
+def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     """Return the printed value and our runs of each network with the frames of each filter.
 
     One row per network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
@@ -67,12 +67,12 @@ def runs_by_filter(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     rows, used = [], []
     for run in grid.row(base):
         for reduction in REDUCTIONS:
-            for start, own in grid.starts(replace(run, reduction=reduction)).items():
-                ran = found.at(own)
-                if ran.empty:
+            for start, config in grid.starts(replace(run, reduction=reduction)).items():
+                runs = run_set.at(config)
+                if runs.empty:
                     continue
-                used.append(own)
-                psnr = ran["psnr_authors"]
+                used.append(config)
+                psnr = runs["psnr_authors"]
                 rows.append(
                     {
                         "model": run.model,
@@ -82,12 +82,12 @@ def runs_by_filter(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                         **{"ours": psnr.mean(), "low": psnr.min(), "high": psnr.max()},
                         "seeds": len(psnr),
                         "difference": psnr.mean() - printed[run.model],
-                        **ran[_LAMBDAS].mean(),
+                        **runs[_LAMBDAS].mean(),
                     }
                 )
     columns = ["model", "reduction", "start", "printed", "ours", "low", "high", "seeds"]
     columns += ["difference", *_LAMBDAS]
-    table = mark(pd.DataFrame(rows, columns=columns), found.source(used), cells)
+    table = mark(pd.DataFrame(rows, columns=columns), run_set.source(used), cells)
     table.attrs["hidden"] = base.hidden
     return table
 
@@ -138,15 +138,15 @@ def against_log(network: str, iteration: int, *, log: str | None = None) -> pd.D
     name of the log if it differs from the network: "stacked" for the log without codes.
     """
     log, values = log or network, ["eval_mse", "psnr", "zeros", "lambda1", "lambda2"]
-    said = logged().query("network == @log and iteration == @iteration")[values]
-    own = replayed((network,)).query("iteration == @iteration")
-    rows = [{"frames": "the log", **said.iloc[0]}]
-    for (n, reduction), runs in own.groupby(["n", "reduction"]):
+    logged_values = logged().query("network == @log and iteration == @iteration")[values]
+    replays = replayed((network,)).query("iteration == @iteration")
+    rows = [{"frames": "the log", **logged_values.iloc[0]}]
+    for (n, reduction), runs in replays.groupby(["n", "reduction"]):
         spread = float(np.ptp(runs["psnr"])) if len(runs) > 1 else np.nan
         means = {"frames": reduction, "n": n, "seeds": len(runs), **runs[values].mean()}
         rows.append(means | {"apart": means["psnr"] - rows[0]["psnr"], "spread": spread})
     table = pd.DataFrame(rows, columns=["frames", "n", "seeds", *values, "apart", "spread"])
-    return mark(table, own, LOGS)
+    return mark(table, replays, LOGS)
 
 
 def nearest(table: pd.DataFrame, n: int | None = None) -> pd.Series:
@@ -157,9 +157,9 @@ def nearest(table: pd.DataFrame, n: int | None = None) -> pd.Series:
     ... ]
     'area'
     """
-    own = table.dropna(subset=["apart"])
-    own = own if n is None else own[own["n"] == n]
-    return own.loc[own["apart"].abs().idxmin()]
+    rows = table.dropna(subset=["apart"])
+    rows = rows if n is None else rows[rows["n"] == n]
+    return rows.loc[rows["apart"].abs().idxmin()]
 
 
 HYPOTHESES: dict[str, dict[str, object]] = {
@@ -167,8 +167,8 @@ HYPOTHESES: dict[str, dict[str, object]] = {
     "frames: antialiased, not bilinear": {"reduction": "antialiased"},
     "pixels in [0, 1], not [0, 255]": {"protocol": "normalised"},
     **{
-        f"initial λ ({one:g}, {two:g}), not (1, 0.01)": {"lambda1": one, "lambda2": two}
-        for name, (one, two) in grid.STARTS.items()
+        f"initial λ ({first:g}, {second:g}), not (1, 0.01)": {"lambda1": first, "lambda2": second}
+        for name, (first, second) in grid.STARTS.items()
         if name != "earlier code"
     },
     "schedule: PyTorch's definition of a plateau": {"schedule": "pytorch"},
@@ -185,7 +185,7 @@ HYPOTHESES: dict[str, dict[str, object]] = {
 """Hypotheses on the experiment, and the changes of a run for each; empty without such a run."""
 
 
-def hypotheses(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
+def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     """Return the effect of each hypothesis on each network, in dB, as text.
 
     One row per hypothesis, one column per network. Each effect is the difference of two means over
@@ -194,23 +194,23 @@ def hypotheses(found: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     The first rows are the differences to explain, the paper's value minus ours for either filter.
     """
     models = [run.model for run in grid.row(base)]
-    table = {name: {m: _effect(found, base, m, change) for m in models}
+    table = {name: {m: _effect(run_set, base, m, change) for m in models}
              for name, change in HYPOTHESES.items()}  # fmt: skip
-    cells = runs_by_filter(found, base)
-    left = {f"the paper − ours, {how} frames{words}": _missing(cells, how, start)
-            for how in ("bilinear", "area")
+    cells = runs_by_filter(run_set, base)
+    rows = {f"the paper − ours, {frames} frames{words}": _gaps(cells, frames, start)
+            for frames in ("bilinear", "area")
             for start, words in (("earlier code", ""), ("successor", ", λ (0.003, 0.02)"))
-            if how == "area" or start == "earlier code"}  # fmt: skip
-    text = {name: {m: each.get(m, "not run") for m in models} for name, each in left.items()}
-    return mark(pd.DataFrame(text | table).T[models], cells, found.runs)
+            if frames == "area" or start == "earlier code"}  # fmt: skip
+    text = {name: {m: effects.get(m, "not run") for m in models} for name, effects in rows.items()}
+    return mark(pd.DataFrame(text | table).T[models], cells, run_set.runs)
 
 
-def _missing(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
-    own = cells[(cells["reduction"] == reduction) & cells["start"].isin(["", start])]
-    return {row.model: signed(-row.difference) for row in own.itertuples()}
+def _gaps(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
+    rows = cells[(cells["reduction"] == reduction) & cells["start"].isin(["", start])]
+    return {row.model: signed(-row.difference) for row in rows.itertuples()}
 
 
-def _effect(found: RunSet, base: RunConfig, model: str, change: dict) -> str:
+def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
     """Return the effect of a change on a network, from the best available runs, as text."""
     change = dict(change)
     metric = change.pop("metric", None)
@@ -223,11 +223,11 @@ def _effect(found: RunSet, base: RunConfig, model: str, change: dict) -> str:
     for profile in ("paper", "short"):
         for reduction in filters:
             run = replace(base, model=model, depth=None, profile=profile, reduction=reduction)
-            before, after = found.at(run), found.at(replace(run, **change))
-            if len(before) and len(after):
-                gain = after[metric or "psnr_authors"].mean() - before["psnr_authors"].mean()
-                marked = _BILINEAR * (reduction != "area" and "reduction" not in change)
-                return signed(gain) + marked + _SHORT * (profile == "short")
+            reference, changed = run_set.at(run), run_set.at(replace(run, **change))
+            if len(reference) and len(changed):
+                gain = changed[metric or "psnr_authors"].mean() - reference["psnr_authors"].mean()
+                markers = _BILINEAR * (reduction != "area" and "reduction" not in change)
+                return signed(gain) + markers + _SHORT * (profile == "short")
     return "not run"
 
 
@@ -252,12 +252,12 @@ def closest(cells: pd.DataFrame) -> pd.DataFrame:
 
 def told_runs(cells: pd.DataFrame, levels: pd.Series) -> str:
     """State which filter agrees with the printed values and our runs, in two sentences."""
-    far = distances(cells, levels).sort_values()
-    apart = ", ".join(f"{value:.2f} dB with {name} frames" for name, value in far.items())
+    medians = distances(cells, levels).sort_values()
+    apart = ", ".join(f"{value:.2f} dB with {name} frames" for name, value in medians.items())
     best = closest(cells)["difference"].abs().unstack()
     near = {
-        name: f"{int((own.dropna() <= AGREES).sum())} of {own.notna().sum()} with {name} frames"
-        for name, own in best.items()
+        name: f"{int((gaps.dropna() <= AGREES).sum())} of {gaps.notna().sum()} with {name} frames"
+        for name, gaps in best.items()
     }
     return (
         f"the median distance of the {cells['model'].nunique()} values that the paper reports from "
@@ -268,20 +268,20 @@ def told_runs(cells: pd.DataFrame, levels: pd.Series) -> str:
 
 def told_logs(tables: Mapping[str, pd.DataFrame], n: int) -> str:
     """State which filter agrees with the logs, one sentence per network; :func:`against_log`."""
-    told = []
+    sentences = []
     for network, table in tables.items():
         best, log = nearest(table, n), table.iloc[0]
-        others = table[(table["n"] == n) & (table["frames"] != best["frames"])]["apart"]
-        rest = ", ".join(map(signed, others))
+        gaps = table[(table["n"] == n) & (table["frames"] != best["frames"])]["apart"]
+        text = ", ".join(map(signed, gaps))
         seeds = "" if np.isnan(best["spread"]) else f"; seeds differ by {best['spread']:.2f} dB"
-        told.append(
+        sentences.append(
             f"{title(network)}: the log says {log['psnr']:.2f} dB, and the replay with n = {n} is "
             f"closest with {best['frames']} frames, {signed(best['apart'])} dB{seeds}; with the "
-            f"other filters it differs by {rest or 'an amount not known yet'} dB. There λ1 and λ2 "
+            f"other filters it differs by {text or 'an amount not known yet'} dB. There λ1 and λ2 "
             f"are {best['lambda1']:.4f} and {minus(format(best['lambda2'], '.4f'))}, in the log "
             f"{log['lambda1']:.4f} and {minus(format(log['lambda2'], '.4f'))}."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def told_plateau(iteration: int, early: int = 50) -> str:
@@ -289,25 +289,25 @@ def told_plateau(iteration: int, early: int = 50) -> str:
     names = ("l1-l1-rnn", "sista-rnn")
     logs = logged().query("iteration == @iteration").set_index("network")["psnr"]
     near = {
-        (how, n): level
-        for how, row in levels_by_n().iterrows()
+        (frames, n): level
+        for frames, row in levels_by_n().iterrows()
         for n, level in row.dropna().items()
         if (logs[list(names)] - level).abs().max() <= AGREES
     }
     replays = [against_log(name, early).set_index(["frames", "n"])["apart"] for name in names]
-    known = {pair: [own[pair] for own in replays if pair in own.index] for pair in near}
+    gaps = {pair: [gap[pair] for gap in replays if pair in gap.index] for pair in near}
     kinds = {"agree": [], "do not agree": [], "have not been made": []}
-    for (how, n), apart in known.items():
-        close = all(abs(each) <= AGREES for each in apart)
+    for (frames, n), apart in gaps.items():
+        close = all(abs(gap) <= AGREES for gap in apart)
         kind = "have not been made" if not apart else "agree" if close else "do not agree"
-        kinds[kind].append(f"{how}, n = {n}")
-    said = " and ".join(f"{logs[name]:.2f} dB ({title(name)})" for name in names)
-    told = ", ".join(f"{how}, n = {n} ({level:.2f} dB)" for (how, n), level in near.items())
-    same = "; ".join(f"{kind} for {', '.join(pairs) or 'none'}" for kind, pairs in kinds.items())
+        kinds[kind].append(f"{frames}, n = {n}")
+    psnr = " and ".join(f"{logs[name]:.2f} dB ({title(name)})" for name in names)
+    text = ", ".join(f"{frames}, n = {n} ({level:.2f} dB)" for (frames, n), level in near.items())
+    words = "; ".join(f"{kind} for {', '.join(pairs) or 'none'}" for kind, pairs in kinds.items())
     return (
-        f"At iteration {iteration} the logs say {said}. Linear levels within {AGREES:g} dB of "
-        f"both: {told or 'none'}. Replays of these agree with the logs where they are within "
-        f"{AGREES:g} dB at iteration {early}: they {same}."
+        f"At iteration {iteration} the logs say {psnr}. Linear levels within {AGREES:g} dB of "
+        f"both: {text or 'none'}. Replays of these agree with the logs where they are within "
+        f"{AGREES:g} dB at iteration {early}: they {words}."
     )
 
 
@@ -316,18 +316,18 @@ def told_starts(cells: pd.DataFrame) -> str:
 
     ``cells``: rows of :func:`runs_by_filter` of one width and filter.
     """
-    told = []
-    for model, own in cells.groupby("model", sort=False):
+    sentences = []
+    for model, rows in cells.groupby("model", sort=False):
         ends = [
             f"{row.ours:.2f} dB from ({row.lambda1:g}, {row.lambda2:g}), which became "
             f"({row.learned_lambda1:.1e}, {row.learned_lambda2:.1e})"
-            for row in own.itertuples()
+            for row in rows.itertuples()
         ]
-        apart = f"; that is {np.ptp(own['ours']):.2f} dB apart" if len(own) > 1 else ""
-        told.append(
-            f"{title(model)} (the paper: {own['printed'].iloc[0]:.2f}): {'; '.join(ends)}{apart}."
+        apart = f"; that is {np.ptp(rows['ours']):.2f} dB apart" if len(rows) > 1 else ""
+        sentences.append(
+            f"{title(model)} (the paper: {rows['printed'].iloc[0]:.2f}): {'; '.join(ends)}{apart}."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def unexplained(cells: pd.DataFrame) -> dict[str, list[str]]:
@@ -338,38 +338,38 @@ def unexplained(cells: pd.DataFrame) -> dict[str, list[str]]:
     λ is farther from the paper; "not run": the others.
     """
     area = cells[cells["reduction"] == "area"]
-    found = {"matched": [], "apart": [], "only from": [], "not run": []}
+    names_by_kind = {"matched": [], "apart": [], "only from": [], "not run": []}
     for model in networks.names():
-        own = area[area["model"] == model]
-        if own.empty:
-            found["not run"].append(title(model))
+        rows = area[area["model"] == model]
+        if rows.empty:
+            names_by_kind["not run"].append(title(model))
             continue
-        best = own.loc[own["difference"].abs().idxmin()]
-        told = f"{title(model)} ({signed(best['difference'])} dB)"
+        best = rows.loc[rows["difference"].abs().idxmin()]
+        description = f"{title(model)} ({signed(best['difference'])} dB)"
         if abs(best["difference"]) > AGREES:
-            found["apart"].append(told)
+            names_by_kind["apart"].append(description)
             continue
-        found["matched"].append(told)
-        others = own[own["difference"].abs() > AGREES]
-        if len(others):
-            worst = others["difference"]
+        names_by_kind["matched"].append(description)
+        differing = rows[rows["difference"].abs() > AGREES]
+        if len(differing):
+            differences = differing["difference"]
             pair = f"({best['lambda1']:g}, {best['lambda2']:g})"
-            found["only from"].append(
-                f"{title(model)} from {pair} (otherwise {', '.join(map(signed, worst))} dB)"
+            names_by_kind["only from"].append(
+                f"{title(model)} from {pair} (otherwise {', '.join(map(signed, differences))} dB)"
             )
-    return found
+    return names_by_kind
 
 
 def told_left(*widths: pd.DataFrame) -> str:
     """State the open differences at each width, one paragraph per :func:`runs_by_filter`."""
     paragraphs = []
     for cells in widths:
-        found = {kind: "; ".join(names) or "none" for kind, names in unexplained(cells).items()}
+        lists = {kind: "; ".join(names) or "none" for kind, names in unexplained(cells).items()}
         hidden = cells.attrs["hidden"]
         paragraphs.append(
             f"**h = {hidden}, `area` frames.** Within {AGREES:g} dB of the paper: "
-            f"{found['matched']}. Farther away, ours less the paper from the closest of the "
-            f"initial λ that have run: {found['apart']}. Matched from one of the initial λ only: "
-            f"{found['only from']}. Not run: {found['not run']}."
+            f"{lists['matched']}. Farther away, ours less the paper from the closest of the "
+            f"initial λ that have run: {lists['apart']}. Matched from one of the initial λ only: "
+            f"{lists['only from']}. Not run: {lists['not run']}."
         )
     return "\n\n".join(paragraphs)

@@ -125,9 +125,9 @@ def known(config: RunConfig, rates: Iterable[float] = RATES) -> pd.DataFrame:
     table is computed as well.
     """
     rows = committed()
-    own = rows[rows["source"].eq(config.source) & rows["reduction"].eq(config.reduction)]
-    if config.size.count == PROFILES["paper"].count and set(rates) <= set(own["cs_rate"]):
-        return own
+    matches = rows[rows["source"].eq(config.source) & rows["reduction"].eq(config.reduction)]
+    if config.size.count == PROFILES["paper"].count and set(rates) <= set(matches["cs_rate"]):
+        return matches
     return pd.DataFrame(levels(config, rates))
 
 
@@ -148,13 +148,13 @@ def level(
     Raises ConfigError if the table does not contain it.
     """
     rows = committed()
-    same = rows["source"].eq(source) & rows["reduction"].eq(reduction)
-    found = rows.loc[same & rows["cs_rate"].eq(cs_rate), f"psnr_{average}"]
-    if len(found) != 1:
+    matches = rows["source"].eq(source) & rows["reduction"].eq(reduction)
+    values = rows.loc[matches & rows["cs_rate"].eq(cs_rate), f"psnr_{average}"]
+    if len(values) != 1:
         do = "run `python -m companion linear-baseline`"
         want = f"one baseline of {source}, {reduction}, rate {cs_rate:g}"
-        raise ConfigError(complain(want, f"{len(found)} rows", do))
-    return float(found.iloc[0])
+        raise ConfigError(complain(want, f"{len(values)} rows", do))
+    return float(values.iloc[0])
 
 
 def did_not_train(runs: pd.DataFrame) -> pd.Series:

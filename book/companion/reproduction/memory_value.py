@@ -79,17 +79,17 @@ class Outcomes:
 
     def trained(self) -> "Outcomes":
         """Return the runs that learned to reconstruct."""
-        return self._only(~self._failed())
+        return self._subset(~self._did_not_train())
 
     def untrained(self) -> "Outcomes":
         """Return the runs whose output is close to the mean frame."""
-        return self._only(self._failed())
+        return self._subset(self._did_not_train())
 
-    def _failed(self) -> pd.Series:
+    def _did_not_train(self) -> pd.Series:
         return did_not_train(self.runs.rename(columns={_TRAINED: "psnr_authors"}))
 
-    def _only(self, wanted: pd.Series) -> "Outcomes":
-        return Outcomes(mark(self.runs[wanted], self.runs[wanted]), self.errors)
+    def _subset(self, mask: pd.Series) -> "Outcomes":
+        return Outcomes(mark(self.runs[mask], self.runs[mask]), self.errors)
 
     def of(self, names: Iterable[str], condition: str) -> np.ndarray:
         """Return the errors of runs under a condition: (runs, sequences) in squared grey levels."""
@@ -117,12 +117,12 @@ def conditions(
     One pair, or one for each permutation. Both (sequences, time, n0), in the order of the network
     input. Without state, each frame is processed from the initial state.
     """
-    alone, single = SingleModel(network), frames.reshape(-1, 1, frames.shape[-1])
+    model, single_frames = SingleModel(network), frames.reshape(-1, 1, frames.shape[-1])
     orders = [permuted(frames, number) for number in range(permutations)]
     return {
-        "as_trained": [(frames, estimates(alone, frames))],
-        "without_state": [(frames, estimates(alone, single).reshape(frames.shape))],
-        "shuffled": [(order, estimates(alone, order)) for order in orders],
+        "as_trained": [(frames, estimates(model, frames))],
+        "without_state": [(frames, estimates(model, single_frames).reshape(frames.shape))],
+        "shuffled": [(order, estimates(model, order)) for order in orders],
     }
 
 
@@ -134,23 +134,23 @@ def evaluate(
     Columns of the second: :data:`CONDITIONS`, mean squared errors in squared grey levels of 255,
     averaged over permutations; PSNR in the averaging "sequence" is that of these errors.
     """
-    found, errors = {}, {}
+    scores, errors = {}, {}
     for name, pairs in conditions(network, frames, permutations).items():
-        each = [((a - b) * (255 / peak)).double().square().mean((1, 2)) for a, b in pairs]
-        errors[name] = torch.stack(each).mean(0).numpy()
+        mse = [((a - b) * (255 / peak)).double().square().mean((1, 2)) for a, b in pairs]
+        errors[name] = torch.stack(mse).mean(0).numpy()
         psnr = [metrics.psnr(a, b, peak=peak, average="authors") for a, b in pairs]
-        found[f"psnr_authors_{name}"] = float(np.mean(psnr))
-        found[f"psnr_sequence_{name}"] = float(decibel(errors[name]).mean())
-    return found, pd.DataFrame(errors)
+        scores[f"psnr_authors_{name}"] = float(np.mean(psnr))
+        scores[f"psnr_sequence_{name}"] = float(decibel(errors[name]).mean())
+    return scores, pd.DataFrame(errors)
 
 
-def eligible(found: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
+def eligible(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
     """Return the finished runs that differ from ``base`` only in network (with its usual depth),
     seed, initial λ, variant, and memory."""
     fixed = {name: value for name, value in base.as_dict().items() if name not in _FREE}
-    same = [found[name].eq(value) for name, value in fixed.items()]
-    same += [found["status"].eq("done"), found["depth"].eq(found["model"].map(usual_depth))]
-    return found[np.logical_and.reduce(same)]
+    matches = [runs[name].eq(value) for name, value in fixed.items()]
+    matches += [runs["status"].eq("done"), runs["depth"].eq(runs["model"].map(usual_depth))]
+    return runs[np.logical_and.reduce(matches)]
 
 
 def examine(folder: Path, row: dict, cache: dict, permutations: int = PERMUTATIONS) -> tuple:
@@ -165,9 +165,9 @@ def examine(folder: Path, row: dict, cache: dict, permutations: int = PERMUTATIO
         raise RecordError(complain(f"frames {row['data_sha256'][:12]}", got, do))
     with torch.no_grad(), runtime.flushed_denormals():
         psnr, errors = evaluate(network, frames.test, config.scale.peak, permutations)
-    like = {name: row[name] for name in ("config_hash", *_LIKE)}
-    like |= {"permutations": permutations, "weights_sha256": weights_sha256(folder)}
-    return like | psnr | {"data_sha256": frames.sha256} | result_store.origin(), errors
+    settings = {name: row[name] for name in ("config_hash", *_LIKE)}
+    settings |= {"permutations": permutations, "weights_sha256": weights_sha256(folder)}
+    return settings | psnr | {"data_sha256": frames.sha256} | result_store.origin(), errors
 
 
 def weights_sha256(folder: Path) -> str:
@@ -188,19 +188,19 @@ def update(
     base: RunConfig, store: str | Path | None = None, permutations: int = PERMUTATIONS
 ) -> Iterable[dict]:
     """Test the runs of a folder that are not stored or have new weights; yield their rows."""
-    known, cache = {}, {}
+    stored, cache = {}, {}
     if (results_table.RESULTS / TABLE).exists():
         rows = results.committed(TABLE)
         origin = zip(rows["weights_sha256"], rows["permutations"], strict=True)
-        known = dict(zip(rows["config_hash"], origin, strict=True))
+        stored = dict(zip(rows["config_hash"], origin, strict=True))
     for row in eligible(results.collect(store), base).to_dict("records"):
         name = row["config_hash"]
         folder = records.store(store) / name
         checksum = weights_sha256(folder)
-        if checksum and known.get(name) != (checksum, permutations):
-            tested, errors = examine(folder, row, cache, permutations)
-            keep(name, tested, errors)
-            yield tested
+        if checksum and stored.get(name) != (checksum, permutations):
+            result, errors = examine(folder, row, cache, permutations)
+            keep(name, result, errors)
+            yield result
 
 
 def label(model: str, lambda1: float, lambda2: float, variant: str, memory: str) -> str:
@@ -209,13 +209,13 @@ def label(model: str, lambda1: float, lambda2: float, variant: str, memory: str)
     >>> label("sista-rnn", 1.0, 0.01, "default", "off"), label("gru", 1.0, 0.01, "default", "on")
     ('SISTA-RNN, λ from (1, 0.01), trained without memory', 'GRU')
     """
-    start = [f"λ from ({lambda1:g}, {lambda2:g})"] if unfolded(model) else []
-    other = [variant] if variant != "default" else []
-    without = ["trained without memory"] if memory == "off" else []
-    return ", ".join([title(model), *start, *other, *without])
+    start_words = [f"λ from ({lambda1:g}, {lambda2:g})"] if unfolded(model) else []
+    variant_words = [variant] if variant != "default" else []
+    memory_words = ["trained without memory"] if memory == "off" else []
+    return ", ".join([title(model), *start_words, *variant_words, *memory_words])
 
 
-def summary(found: Outcomes) -> pd.DataFrame:
+def summary(outcomes: Outcomes) -> pd.DataFrame:
     """Return a row for each network and initial λ: PSNR in each condition, and the differences.
 
     ``past`` is the loss without state and ``order`` the loss on shuffled frames, each the mean over
@@ -224,24 +224,24 @@ def summary(found: Outcomes) -> pd.DataFrame:
     past_low, past_high, order, order_low, order_high, seeds, sequences, config_hash. In dB.
     """
     rows = []
-    for key, runs in _groups(found.runs):
-        own = [found.of(runs["config_hash"], name) for name in CONDITIONS]
-        levels = dict(zip(CONDITIONS, (decibel(each).mean() for each in own), strict=True))
-        past, order = paired(own[1], own[0]), paired(own[2], own[0])
+    for key, runs in _groups(outcomes.runs):
+        errors = [outcomes.of(runs["config_hash"], name) for name in CONDITIONS]
+        levels = dict(zip(CONDITIONS, (decibel(mse).mean() for mse in errors), strict=True))
+        past, order = paired(errors[1], errors[0]), paired(errors[2], errors[0])
         rows.append(
             {"network": label(*key), "model": key[0], "memory": key[-1], **levels}
-            | _ends("past", past)
-            | _ends("order", order)
+            | _interval_columns("past", past)
+            | _interval_columns("order", order)
             | {"seeds": past.seeds, "sequences": past.sequences}
             | {"config_hash": " ".join(runs["config_hash"])}
         )
     columns = ["network", "model", "memory", *CONDITIONS]
-    columns += [f"{what}{end}" for what in ("past", "order") for end in ("", "_low", "_high")]
+    columns += [f"{column}{end}" for column in ("past", "order") for end in ("", "_low", "_high")]
     table = pd.DataFrame(rows, columns=[*columns, "seeds", "sequences", "config_hash"])
-    return mark(table, found.runs)
+    return mark(table, outcomes.runs)
 
 
-def against_no_link(found: Outcomes) -> pd.DataFrame:
+def against_no_link(outcomes: Outcomes) -> pd.DataFrame:
     """Return the lead of networks trained with the link over those trained with the link at zero.
 
     One row per network and initial λ with both runs; seeds and sequences are paired.
@@ -249,45 +249,45 @@ def against_no_link(found: Outcomes) -> pd.DataFrame:
     trained_and_cut: the lead of the network trained with the link and applied without state over
     the network trained with the link at zero.
     """
-    rows, runs = [], {key: own.set_index("seed") for key, own in _groups(found.runs)}
+    rows, runs = [], {key: group.set_index("seed") for key, group in _groups(outcomes.runs)}
     for key, on in runs.items():
         off = runs.get((*key[:-1], "off"))
         seeds = [] if off is None or key[-1] == "off" else sorted(set(on.index) & set(off.index))
         if not seeds:
             continue
-        ours, theirs = ([each.at[seed, "config_hash"] for seed in seeds] for each in (on, off))
-        linked, cut = (found.of(ours, name) for name in CONDITIONS[:2])
-        alone = found.of(theirs, CONDITIONS[0])
-        gap = paired(linked, alone)
-        levels = {"with_link": decibel(linked).mean(), "without_link": decibel(alone).mean()}
-        cut = {"trained_and_cut": paired(cut, alone).mean}
+        ours, theirs = ([group.at[seed, "config_hash"] for seed in seeds] for group in (on, off))
+        linked, cut = (outcomes.of(ours, name) for name in CONDITIONS[:2])
+        reference = outcomes.of(theirs, CONDITIONS[0])
+        gap = paired(linked, reference)
+        levels = {"with_link": decibel(linked).mean(), "without_link": decibel(reference).mean()}
+        cut = {"trained_and_cut": paired(cut, reference).mean}
         rows.append({"network": label(*key), **levels, **gap._asdict()} | cut)
         rows[-1] |= {"verdict": gap.verdict, "config_hash": " ".join([*ours, *theirs])}
     columns = ["network", "with_link", "without_link", *Difference._fields]
     table = pd.DataFrame(rows, columns=[*columns, "trained_and_cut", "verdict", "config_hash"])
-    return mark(table, found.runs)
+    return mark(table, outcomes.runs)
 
 
-def missing(found: Outcomes) -> list[str]:
+def missing(outcomes: Outcomes) -> list[str]:
     """Return the networks of the comparison without a result, by their labels on the page.
 
     The comparison needs the stacked networks, and the unfolded networks from both initial λ,
     trained with and without memory.
     """
-    have, wanted = {key for key, _ in _groups(found.runs)}, []
+    existing, required = {key for key, _ in _groups(outcomes.runs)}, []
     for model in names():
         pairs = _PAIRS if unfolded(model) else [STARTS["earlier code"]]
         for memory in ("on", "off") if unfolded(model) else ("on",):
-            wanted += [(model, *pair, "default", memory) for pair in pairs]
-    return [label(*key) for key in wanted if key not in have]
+            required += [(model, *pair, "default", memory) for pair in pairs]
+    return [label(*key) for key in required if key not in existing]
 
 
 def told(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a :func:`summary` or :func:`against_no_link` for display, intervals as text."""
-    named = {"as_trained": "as trained (dB)", "with_link": "trained with link (dB)"}
-    named |= {"without_link": "trained without link (dB)"}
-    named = {old: new for old, new in named.items() if old in rows}
-    out = rows[["network", *named]].rename(columns=named)
+    columns = {"as_trained": "as trained (dB)", "with_link": "trained with link (dB)"}
+    columns |= {"without_link": "trained without link (dB)"}
+    columns = {old: new for old, new in columns.items() if old in rows}
+    out = rows[["network", *columns]].rename(columns=columns)
     heads = {"past": "change without state", "order": "change, shuffled", "mean": "difference"}
     for name in (name for name in heads if name in rows):
         low, high = ("low", "high") if name == "mean" else (f"{name}_low", f"{name}_high")
@@ -312,34 +312,37 @@ def verdict(rows: pd.DataFrame) -> str:
     trained = rows[rows["memory"] == "on"]
     if trained.empty:
         return "Not run."
-    said = []
-    for what, name in (("past", "Without state"), ("order", "On shuffled frames")):
-        worse, better = (int(each.sum()) for each in (trained[f"{what}_high"] < 0,
-                                                      trained[f"{what}_low"] > 0))  # fmt: skip
-        least, most = trained.loc[trained[what].idxmax()], trained.loc[trained[what].idxmin()]
-        said.append(
-            f"{name}, PSNR changes by {signed(least[what])} dB ({least.network}) to "
-            f"{signed(most[what])} dB ({most.network}); it is lower for {worse} and higher for "
-            f"{better} of {len(trained)} rows of the table, by the intervals."
+    parts = []
+    for column, name in (("past", "Without state"), ("order", "On shuffled frames")):
+        worse, better = (int(mask.sum()) for mask in (trained[f"{column}_high"] < 0,
+                                                      trained[f"{column}_low"] > 0))  # fmt: skip
+        smallest, largest = (
+            trained.loc[trained[column].idxmax()],
+            trained.loc[trained[column].idxmin()],
+        )
+        parts.append(
+            f"{name}, PSNR changes by {signed(smallest[column])} dB ({smallest.network}) to "
+            f"{signed(largest[column])} dB ({largest.network}); it is lower for {worse} and higher "
+            f"for {better} of {len(trained)} rows of the table, by the intervals."
         )
     best = trained.loc[trained["as_trained"].idxmax()]
-    others = trained[trained["model"] != best.model]
-    if len(others):
-        rival = others.loc[others["as_trained"].idxmax()]
+    competitors = trained[trained["model"] != best.model]
+    if len(competitors):
+        rival = competitors.loc[competitors["as_trained"].idxmax()]
         gap = best.without_state - rival.as_trained
-        said.append(
+        parts.append(
             f"Without state, the best network as trained ({best.network}) is {abs(gap):.2f} dB "
             f"{'above' if gap > 0 else 'below'} the best other network with its state "
             f"({rival.network})."
         )
-    return " ".join(said)
+    return " ".join(parts)
 
 
-def listed(found: Outcomes) -> str:
+def listed(outcomes: Outcomes) -> str:
     """Return the networks of the runs with their seeds, or "none"."""
-    each = [f"{label(*key)} (seeds: {', '.join(map(str, own['seed']))})"
-            for key, own in _groups(found.runs)]  # fmt: skip
-    return "; ".join(each) or "none"
+    parts = [f"{label(*key)} (seeds: {', '.join(map(str, group['seed']))})"
+            for key, group in _groups(outcomes.runs)]  # fmt: skip
+    return "; ".join(parts) or "none"
 
 
 def drawn(rows: pd.DataFrame) -> Figure:
@@ -350,11 +353,11 @@ def drawn(rows: pd.DataFrame) -> Figure:
     """
     rows = rows[rows["memory"] == "on"]
     fig, ax = panels(height=1.3 + 0.6 * len(rows))
-    looks = {"past": ("o", "#0072B2", "without state"), "order": ("D", "#D55E00", "shuffled")}
-    for shift, (what, (marker, colour, name)) in zip((-0.14, 0.14), looks.items(), strict=True):
+    styles = {"past": ("o", "#0072B2", "without state"), "order": ("D", "#D55E00", "shuffled")}
+    for shift, (column, (marker, colour, name)) in zip((-0.14, 0.14), styles.items(), strict=True):
         places = np.arange(len(rows)) + shift
-        ax.hlines(places, rows[f"{what}_low"], rows[f"{what}_high"], colour, lw=3, alpha=0.45)
-        ax.plot(rows[what], places, marker, color=colour, ls="none", label=name)
+        ax.hlines(places, rows[f"{column}_low"], rows[f"{column}_high"], colour, lw=3, alpha=0.45)
+        ax.plot(rows[column], places, marker, color=colour, ls="none", label=name)
     ax.axvline(0, color="#8a8a8a", lw=1)
     ax.set(xlabel="change of PSNR (dB)", ylim=(len(rows) - 0.5, -0.5))
     ax.set_yticks(range(len(rows)), rows["network"].str.replace(", λ", ",\nλ"))
@@ -372,7 +375,7 @@ def _groups(runs: pd.DataFrame):
     yield from ordered.drop(columns="place").groupby(_GROUP, sort=False)
 
 
-def _ends(name: str, gap: Difference) -> dict[str, float]:
+def _interval_columns(name: str, gap: Difference) -> dict[str, float]:
     return {name: gap.mean, f"{name}_low": gap.low, f"{name}_high": gap.high}
 
 
@@ -390,6 +393,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     base = RunConfig(source=options.source, profile=options.profile, hidden=options.hidden)
     for row in update(base, options.store):
         level = {name: row[f"psnr_authors_{name}"] for name in CONDITIONS}
-        told = ", ".join(f"{name} {psnr:.2f}" for name, psnr in level.items())
-        print(f"{row['model']} seed {row['seed']} {row['config_hash']}: {told} dB", flush=True)
+        text = ", ".join(f"{name} {psnr:.2f}" for name, psnr in level.items())
+        print(f"{row['model']} seed {row['seed']} {row['config_hash']}: {text} dB", flush=True)
     return 0

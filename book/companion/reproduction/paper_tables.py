@@ -82,18 +82,18 @@ def with_default_settings(runs: pd.DataFrame) -> pd.DataFrame:
 
     An unfolded network may have any pair of :data:`unfolded.runs.grid.STARTS`.
     """
-    usual = other_defaults()
-    first, second = usual.pop("lambda1"), usual.pop("lambda2")
-    same = [runs[name].eq(value) for name, value in usual.items()]
+    defaults = other_defaults()
+    first, second = defaults.pop("lambda1"), defaults.pop("lambda2")
+    matches = [runs[name].eq(value) for name, value in defaults.items()]
     pairs = runs["lambda1"].eq(first) & runs["lambda2"].eq(second)
-    for one, two in grid.STARTS.values():
-        known = runs["lambda1"].eq(one) & runs["lambda2"].eq(two)
-        pairs |= runs["model"].isin(grid.UNFOLDED) & known
-    kept = runs[np.logical_and.reduce([*same, pairs])]
-    return attribution.mark(kept, kept)
+    for lambda1, lambda2 in grid.STARTS.values():
+        from_pair = runs["lambda1"].eq(lambda1) & runs["lambda2"].eq(lambda2)
+        pairs |= runs["model"].isin(grid.UNFOLDED) & from_pair
+    selection = runs[np.logical_and.reduce([*matches, pairs])]
+    return attribution.mark(selection, selection)
 
 
-def starts(found: "RunSet", run: RunConfig) -> dict[str, RunConfig]:
+def starts(run_set: "RunSet", run: RunConfig) -> dict[str, RunConfig]:
     """Return the runs behind a table cell of this run: by :data:`REPORTED` and :data:`BEST`.
 
     A stacked network has no λ: one run, with the name "".
@@ -101,11 +101,11 @@ def starts(found: "RunSet", run: RunConfig) -> dict[str, RunConfig]:
     if run.model not in grid.UNFOLDED:
         return {"": run}
     first, second = grid.AS_REPORTED
-    return {REPORTED: replace(run, lambda1=first, lambda2=second), BEST: found.best_start(run)}
+    return {REPORTED: replace(run, lambda1=first, lambda2=second), BEST: run_set.best_start(run)}
 
 
 def measured(
-    found: "RunSet",
+    run_set: "RunSet",
     number: int,
     base: RunConfig = FULL,
     *,
@@ -122,28 +122,34 @@ def measured(
     mean frame in dB, if it is not committed.
     """
     field, values = grid.VARIED[number]
-    found, rows = replace(found, runs=with_default_settings(found.runs)), []
-    there = set(zip(*(found.runs[name] for name in _PLACE), strict=True))
+    run_set, rows = replace(run_set, runs=with_default_settings(run_set.runs)), []
+    places = set(zip(*(run_set.runs[name] for name in _PLACE), strict=True))
     for run in grid.row(base, _names()):
-        for each in (replace(run, **{field: value}) for value in values):
-            cell = {"table": number, "model": each.model, "value": getattr(each, field)}
-            if tuple(getattr(each, name) for name in _PLACE) not in there:
-                rows += [cell | {"start": start} | _NONE for start in starts_of(each.model)]
+        for cell_config in (replace(run, **{field: value}) for value in values):
+            cell = {
+                "table": number,
+                "model": cell_config.model,
+                "value": getattr(cell_config, field),
+            }
+            if tuple(getattr(cell_config, name) for name in _PLACE) not in places:
+                rows += [
+                    cell | {"start": start} | _NO_RUN for start in starts_of(cell_config.model)
+                ]
                 continue
-            for start, config in starts(found, _of_one_source(found, each)).items():
-                rows.append(cell | {"start": start} | _cell(found, config, average, floor))
-    return attribution.mark(pd.DataFrame(rows), found.runs)
+            for start, config in starts(run_set, _of_one_source(run_set, cell_config)).items():
+                rows.append(cell | {"start": start} | _cell(run_set, config, average, floor))
+    return attribution.mark(pd.DataFrame(rows), run_set.runs)
 
 
-def small(found: "RunSet", number: int, base: RunConfig) -> pd.DataFrame:
+def small(run_set: "RunSet", number: int, base: RunConfig) -> pd.DataFrame:
     """Return the cells of small runs, which have one initial λ: rows of :func:`measured`.
 
     Cells without a run are omitted; the mean frame of ``base`` determines which runs did not train.
     """
     floor = linear_baseline.mean_frame_psnr(base)
-    cells = measured(found, number, base, floor=floor)
-    ran = cells["runs"].gt(0) | cells["untrained"].gt(0)
-    return cells[ran & cells["start"].ne(REPORTED)].assign(start="")
+    cells = measured(run_set, number, base, floor=floor)
+    has_run = cells["runs"].gt(0) | cells["untrained"].gt(0)
+    return cells[has_run & cells["start"].ne(REPORTED)].assign(start="")
 
 
 def starts_of(model: str) -> tuple[str, ...]:
@@ -157,7 +163,7 @@ def starts_of(model: str) -> tuple[str, ...]:
 
 _PLACE = ("model", "cs_rate", "hidden", "depth")
 
-_NONE = {
+_NO_RUN = {
     **dict.fromkeys(("ours", "low", "high"), math.nan),
     **dict.fromkeys(("runs", "untrained", "pairs"), 0),
     **dict.fromkeys(("lambda1", "lambda2"), math.nan),
@@ -165,22 +171,22 @@ _NONE = {
 }
 
 
-def _of_one_source(found: "RunSet", run: RunConfig) -> RunConfig:
+def _of_one_source(run_set: "RunSet", run: RunConfig) -> RunConfig:
     """Return this run with the released file as source, if such a run exists."""
     if run.source not in _SOURCES:
         return run
     released = replace(run, source=_SOURCES[0])
-    ran = any(len(found.at(each)) for each in grid.starts(released).values())
-    return released if ran else run
+    has_run = any(len(run_set.at(config)) for config in grid.starts(released).values())
+    return released if has_run else run
 
 
-def _cell(found: "RunSet", run: RunConfig, average: str, floor: float | None) -> dict:
-    own = found.at(run)
+def _cell(run_set: "RunSet", run: RunConfig, average: str, floor: float | None) -> dict:
+    runs = run_set.at(run)
     if floor is None:
-        untrained = linear_baseline.did_not_train(own)
+        untrained = linear_baseline.did_not_train(runs)
     else:
-        untrained = own["psnr_authors"] <= floor + linear_baseline.DID_NOT_TRAIN
-    psnr = own.loc[~untrained, f"psnr_{average}"].astype(float)
+        untrained = runs["psnr_authors"] <= floor + linear_baseline.DID_NOT_TRAIN
+    psnr = runs.loc[~untrained, f"psnr_{average}"].astype(float)
     low, high = interval(psnr)
     return {
         "ours": psnr.mean() if len(psnr) else math.nan,
@@ -188,15 +194,15 @@ def _cell(found: "RunSet", run: RunConfig, average: str, floor: float | None) ->
         "high": high,
         "runs": len(psnr),
         "untrained": int(untrained.sum()),
-        "pairs": sum(len(found.at(each)) > 0 for each in grid.starts(run).values()),
+        "pairs": sum(len(run_set.at(config)) > 0 for config in grid.starts(run).values()),
         "lambda1": run.lambda1,
         "lambda2": run.lambda2,
-        "verdict": "run" if len(psnr) else "did not train" if len(own) else "not run",
-        "config_hash": " ".join(own["config_hash"]),
+        "verdict": "run" if len(psnr) else "did not train" if len(runs) else "not run",
+        "config_hash": " ".join(runs["config_hash"]),
     }
 
 
-def compare_with_paper(found: "RunSet", *, average: str = "authors") -> pd.DataFrame:
+def compare_with_paper(run_set: "RunSet", *, average: str = "authors") -> pd.DataFrame:
     """Return every cell of the paper with our runs, in two rows for an unfolded network.
 
     The columns of data/paper/tables.csv and of :func:`measured`, with the difference (ours minus
@@ -204,16 +210,16 @@ def compare_with_paper(found: "RunSet", *, average: str = "authors") -> pd.DataF
     """
     cells = results.printed()
     numbers = sorted(set(cells["table"]))
-    ours = pd.concat([measured(found, number, average=average) for number in numbers])
+    ours = pd.concat([measured(run_set, number, average=average) for number in numbers])
     ours = ours.rename(columns={"model": "name"})
     table = cells.assign(name=cells["model"].str.lower())
     table = table.merge(ours, on=["table", "name", "value"], how="left").drop(columns="name")
     table["difference"] = table["ours"] - table["psnr_db"]
     enough = table["runs"] >= SEEDS
     sides = table["psnr_db"], table["ours"], table["low"].where(enough), table["high"].where(enough)
-    words = pd.Series([verdict(*side) for side in zip(*sides, strict=True)], table.index)
-    table["verdict"] = table["verdict"].where(table["verdict"].ne("run"), words)
-    return attribution.mark(table, cells, found.runs)
+    verdicts = pd.Series([verdict(*side) for side in zip(*sides, strict=True)], table.index)
+    table["verdict"] = table["verdict"].where(table["verdict"].ne("run"), verdicts)
+    return attribution.mark(table, cells, run_set.runs)
 
 
 def baselines(number: int, base: RunConfig = FULL, average: str = "authors") -> pd.DataFrame:
@@ -223,15 +229,15 @@ def baselines(number: int, base: RunConfig = FULL, average: str = "authors") -> 
     """
     field, values = grid.VARIED[number]
     rates = values if field == "cs_rate" else (base.cs_rate,)
-    known = linear_baseline.known(base, rates)
+    linear_rows = linear_baseline.known(base, rates)
     rows = []
     for value in values:
         rate = value if field == "cs_rate" else base.cs_rate
-        for level, at in (("PCA", rate), (MEAN, 0.0)):
-            own = known[known["cs_rate"].eq(at)].iloc[0]
-            psnr = float(own[f"psnr_{average}"])
-            rows.append({"level": level, "value": value, "n": int(own["n"]), "psnr": psnr})
-    return attribution.mark(pd.DataFrame(rows), known)
+        for level, baseline_rate in (("PCA", rate), (MEAN, 0.0)):
+            row = linear_rows[linear_rows["cs_rate"].eq(baseline_rate)].iloc[0]
+            psnr = float(row[f"psnr_{average}"])
+            rows.append({"level": level, "value": value, "n": int(row["n"]), "psnr": psnr})
+    return attribution.mark(pd.DataFrame(rows), linear_rows)
 
 
 # Verdicts and display ----------------------------------------------------------------------------
@@ -284,10 +290,11 @@ def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     symbol with the difference; the second contains the verdicts.
     """
     rows = [label(cell.model, cell.start) for cell in cells.itertuples()]
-    named = cells.assign(row=rows, text=[_text(cell) for cell in cells.itertuples()])
+    labelled = cells.assign(row=rows, text=[_text(cell) for cell in cells.itertuples()])
     order = {"index": list(dict.fromkeys(rows)), "columns": sorted(set(cells["value"]))}
     text, verdicts = (
-        named.pivot(index="row", columns="value", values=what) for what in ("text", "verdict")
+        labelled.pivot(index="row", columns="value", values=column)
+        for column in ("text", "verdict")
     )
     return text.reindex(**order), verdicts.reindex(**order)
 
@@ -316,12 +323,14 @@ def seeds(cell) -> str:
 def _text(cell) -> str:
     lines = [ours(cell)]
     if hasattr(cell, "psnr_db"):
-        marked = printed(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
-        lines = [f"paper {marked}", f"ours {lines[0]}" if cell.runs else lines[0]]
+        paper_value = printed(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
+        lines = [f"paper {paper_value}", f"ours {lines[0]}" if cell.runs else lines[0]]
     if cell.runs:
-        apart = "" if math.isnan(getattr(cell, "difference", math.nan)) else signed(cell.difference)
+        difference = (
+            "" if math.isnan(getattr(cell, "difference", math.nan)) else signed(cell.difference)
+        )
         symbol = SYMBOLS[cell.verdict][0] if cell.verdict in SYMBOLS else ""
-        lines += [seeds(cell), f"{symbol} {apart}"]
+        lines += [seeds(cell), f"{symbol} {difference}"]
         lines += [f"λ {cell.lambda1:g}, {cell.lambda2:g}"] * (cell.start == BEST)
     return "\n".join(line.strip() for line in lines if line.strip())
 
@@ -336,18 +345,18 @@ def coloured(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
         best = cells["ours"].eq(cells.groupby("value")["ours"].transform("max"))
         cells = cells.assign(verdict=cells["verdict"].mask(best, "best"))
     texts, verdicts = matrix(cells)
-    heads = heads_of(cells)
+    headings = heads_of(cells)
     origin = attribution.of(cells)
     if levels is not None:
         texts = pd.concat([texts, baseline_rows(levels)])
         verdicts = verdicts.reindex(texts.index, fill_value="baseline")
         origin |= attribution.of(levels)
-    texts, verdicts = texts.rename(columns=heads), verdicts.rename(columns=heads)
+    texts, verdicts = texts.rename(columns=headings), verdicts.rename(columns=headings)
     texts.index.name = texts.columns.name = None
     classes = verdicts.map(lambda word: f"is-{word.split()[0]}")
     styled = texts.style.set_td_classes(classes)
-    carried = attribution.attribute(origin.stamp())
-    return styled.set_table_attributes(f'class="dataframe beside-print"{carried}')
+    stamp = attribution.attribute(origin.stamp())
+    return styled.set_table_attributes(f'class="dataframe beside-print"{stamp}')
 
 
 def heads_of(cells: pd.DataFrame) -> dict[float, str]:
@@ -364,8 +373,10 @@ def baseline_rows(levels: pd.DataFrame) -> pd.DataFrame:
     linear, mean = (levels[levels["level"] == name].set_index("value") for name in ("PCA", MEAN))
     count = linear["n"].nunique()
     name = LINEAR.format(linear["n"].iloc[0] if count == 1 else "n")
-    told = [f"{row.psnr:.2f}" + f"\nn = {row.n}" * (count > 1) for row in linear.itertuples()]
-    rows = {name: told, MEAN: [f"{psnr:.2f}" for psnr in mean["psnr"]]}
+    linear_texts = [
+        f"{row.psnr:.2f}" + f"\nn = {row.n}" * (count > 1) for row in linear.itertuples()
+    ]
+    rows = {name: linear_texts, MEAN: [f"{psnr:.2f}" for psnr in mean["psnr"]]}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(linear.index))
 
 
@@ -387,7 +398,7 @@ def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=
     records or files, see :func:`companion.attribution.of`. The book shows it as a stamp below.
     The class of a plain data frame tells the theme that it has separate colours for dark mode.
     """
-    carried = attribution.attribute(attribution.shown_with(table, source).stamp())
+    stamp = attribution.attribute(attribution.shown_with(table, source).stamp())
     out = labels.readable(table)
     if "verdict" in out:
         out["verdict"] = out["verdict"].map(lambda word: SYMBOLS.get(word, word))
@@ -396,5 +407,5 @@ def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=
         return labels.typeset(format(value, digits) if isinstance(value, float) else str(value))
 
     styled = out.style.format(text, na_rep="–")
-    styled = styled.set_table_attributes(f'class="dataframe"{carried}')
+    styled = styled.set_table_attributes(f'class="dataframe"{stamp}')
     return styled if index else styled.hide()

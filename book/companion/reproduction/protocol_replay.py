@@ -57,8 +57,8 @@ def first_matrix(n: int, n0: int = PIXELS) -> Tensor:
     torch.Size([85, 256])
     """
     bound = np.sqrt(6 / (n + n0))
-    drawn = np.random.RandomState(A_SEED).uniform(-bound, bound, (n, n0)) / 2
-    return torch.from_numpy(drawn.astype(np.float32))
+    samples = np.random.RandomState(A_SEED).uniform(-bound, bound, (n, n0)) / 2
+    return torch.from_numpy(samples.astype(np.float32))
 
 
 def phi_by_cases(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
@@ -140,8 +140,8 @@ def build(trial: Trial) -> nn.Module:
             return Stacked(generic[trial.network], trial.n, trial.hidden)
     unfolded = {"l1-l1-rnn": EarlierL1L1, "sista-rnn": SistaRNN}
     if trial.network not in unfolded:
-        known = ", ".join([*unfolded, *generic])
-        raise ConfigError(complain(f"a network from {known}", repr(trial.network), "choose one"))
+        choices = ", ".join([*unfolded, *generic])
+        raise ConfigError(complain(f"a network from {choices}", repr(trial.network), "choose one"))
     sizes = {"n0": PIXELS, "n": trial.n, "hidden": trial.hidden, "depth": 3, "seed": 0}
     network = unfolded[trial.network](**sizes, positivity="free", lambda1=1.0, lambda2=0.01)
     network.A.data = first_matrix(trial.n)
@@ -175,7 +175,7 @@ def replay(
     order, rows = batches(len(train), trial.seed), []
     for iteration in range(1, max(at) + 1):
         batch = train[next(order)]
-        recovered, zeros = _recovered(network, batch)
+        recovered, zeros = _recover(network, batch)
         loss = (recovered - batch).square().mean()
         if not loss < 1e8:
             want, got = "an error below 1e8", f"{loss.item():g} at iteration {iteration}"
@@ -184,8 +184,8 @@ def replay(
         loss.backward()
         optimiser.step()
         if iteration in at:
-            found = _evaluated(network, validation)
-            rows.append({"iteration": iteration, **found, "zeros": zeros, **_weights(network)})
+            scores = _evaluate(network, validation)
+            rows.append({"iteration": iteration, **scores, "zeros": zeros, **_weights(network)})
     return rows
 
 
@@ -205,7 +205,7 @@ def batches(count: int, seed: int) -> Iterator[Tensor]:
         order = random.permutation(count)
 
 
-def _recovered(network: nn.Module, batch: Tensor) -> tuple[Tensor, float]:
+def _recover(network: nn.Module, batch: Tensor) -> tuple[Tensor, float]:
     """Return the recovered frames of a network, and the share of its codes that are zero."""
     if isinstance(network, Stacked):
         return network(batch), float("nan")
@@ -221,12 +221,12 @@ def _weights(network: nn.Module) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _evaluated(network: nn.Module, validation: Tensor) -> dict[str, float]:
-    whole = range(0, max(len(validation) - BATCH, 1), BATCH)
+def _evaluate(network: nn.Module, validation: Tensor) -> dict[str, float]:
+    offsets = range(0, max(len(validation) - BATCH, 1), BATCH)
     errors, levels = [], []
-    for first in whole:
+    for first in offsets:
         batch = validation[first : first + BATCH]
-        recovered, _ = _recovered(network, batch)
+        recovered, _ = _recover(network, batch)
         errors.append((recovered - batch).square().mean().item())
         levels.append(metrics.psnr(batch, recovered, peak=PEAK, average="authors"))
     return {"eval_mse": float(np.mean(errors)), "psnr": float(np.mean(levels))}
@@ -259,18 +259,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m companion protocol-replay", description=__doc__.splitlines()[0]
     )
-    known = list(dict.fromkeys(trial.network for trial in plan()))
-    parser.add_argument("--networks", nargs="+", choices=known, default=known)
+    networks = list(dict.fromkeys(trial.network for trial in plan()))
+    parser.add_argument("--networks", nargs="+", choices=networks, default=networks)
     names, done = parser.parse_args(arguments).networks, result_store.stored(STORED)
     frames = functools.cache(frames_of)
     for trial in plan():
         if trial.network not in names or _name(trial) in done:
             continue
-        rows = _stored(trial, *frames(trial.source, trial.reduction))
+        rows = _replay_rows(trial, *frames(trial.source, trial.reduction))
         result_store.merge(STORED, rows)
         last = rows[-1]
-        said = [str(last[name]) for name in ("network", "reduction", "n", "seed", "iteration")]
-        print(*said, f"{last['eval_mse']:.1f}", flush=True)
+        fields = [str(last[name]) for name in ("network", "reduction", "n", "seed", "iteration")]
+        print(*fields, f"{last['eval_mse']:.1f}", flush=True)
     return 0
 
 
@@ -278,11 +278,11 @@ def _name(trial: Trial) -> str:
     return result_store.key(asdict(trial))
 
 
-def _stored(trial: Trial, train: Tensor, validation: Tensor) -> list[dict[str, object]]:
+def _replay_rows(trial: Trial, train: Tensor, validation: Tensor) -> list[dict[str, object]]:
     """Return the rows of a replay on one thread, with the trial, the provenance and the seconds."""
-    where, start = result_store.origin(), time.perf_counter()
+    provenance, start = result_store.origin(), time.perf_counter()
     at = LATER if trial == Trial(trial.network) else AT
     with runtime.threads_for(1), runtime.flushed_denormals():
         rows = replay(trial, train, validation, at)
-    where |= {"seconds": round(time.perf_counter() - start, 1)}
-    return [{"trial": _name(trial), **asdict(trial), **row, **where} for row in rows]
+    provenance |= {"seconds": round(time.perf_counter() - start, 1)}
+    return [{"trial": _name(trial), **asdict(trial), **row, **provenance} for row in rows]
