@@ -67,7 +67,7 @@ def test_layers_climb_where_a_mean_rises(stored, climbs, word):
 )
 def test_held_layers_descend_as_far_as_asked(stored, held, word):
     stored(held=held)
-    assert related_rules.held_layers_descend().word == word
+    assert related_rules.constrained_layers_descend().word == word
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_held_layers_descend_as_far_as_asked(stored, held, word):
 )
 def test_robust_is_who_is_better_where_the_authors_tried_it(stored, flow, word):
     stored(flow=flow, lead=0.5)
-    judged = related_rules.held_networks_are_robust()
+    judged = related_rules.constrained_networks_are_robust()
     assert judged.word == word and "better in 3" in judged.because.partition("sequences")[2]
 
 

@@ -78,23 +78,23 @@ def _claim(verdict: str = "", checks: Iterable[str] = (), **entry: str) -> Claim
 
 def summary(page: str = "") -> pd.DataFrame:
     """Return the claims of the paper or of a page, with verdict and reason, one row per claim."""
-    own = [claim for claim in claims() if not claim.neighbour and page in ("", claim.page)]
+    selection = [claim for claim in claims() if not claim.neighbour and page in ("", claim.page)]
     # The runs behind a verdict are not listed; a proof has no runs.
     runs = [attribution.Source((attribution.RUNS,), counted=False)]
-    return table(own, *(runs if any(claim.rule for claim in own) else []))
+    return table(selection, *(runs if any(claim.rule for claim in selection) else []))
 
 
 def table(
-    chosen: Iterable[Claim],
+    selection: Iterable[Claim],
     *read: pd.DataFrame | attribution.Source,
     rules: Mapping[str, Callable[[], Judgement]] = RULES,
 ) -> pd.DataFrame:
     """Return claims with verdicts and reasons, one row per claim; ``read`` are their sources."""
     rows = []
-    for claim in chosen:
-        found = claim.judged(rules)
-        rows.append({"claim": claim.says, "where": claim.where, "verdict": found.word,
-                     "share": found.share, "because": found.because, "shown by": claim.shown_by,
+    for claim in selection:
+        result = claim.judged(rules)
+        rows.append({"claim": claim.says, "where": claim.where, "verdict": result.word,
+                     "share": result.share, "because": result.because, "shown by": claim.shown_by,
                      "page": claim.page, "kind": "experiment" if claim.rule else "theory",
                      "id": claim.id})  # fmt: skip
     return attribution.mark(pd.DataFrame(rows), ROOT / "data" / "claims.toml", *read)
@@ -109,19 +109,19 @@ def label(verdict: str, share: str = "") -> str:
     return WORDS[verdict] + (f" ({share})" if share else "")
 
 
-def told(judged: pd.DataFrame) -> str:
+def told(verdicts: pd.DataFrame) -> str:
     """Return claims of :func:`summary` with their verdicts as a Markdown list."""
-    each = (f"- {row.claim} **{label(row.verdict, row.share)}**" for row in judged.itertuples())
-    return "\n".join(each)
+    lines = (f"- {row.claim} **{label(row.verdict, row.share)}**" for row in verdicts.itertuples())
+    return "\n".join(lines)
 
 
-def reason(judged: pd.DataFrame, name: str) -> str:
+def reason(verdicts: pd.DataFrame, name: str) -> str:
     """Return verdict and reason of the claim of :func:`summary` with this id, in Markdown."""
-    row = judged.set_index("id").loc[name]
+    row = verdicts.set_index("id").loc[name]
     return f"**{label(row['verdict'], row['share'])}.** {row['because']}"
 
 
-def counts(judged: pd.DataFrame) -> str:
+def counts(verdicts: pd.DataFrame) -> str:
     """Return the number of claims with each verdict, one sentence per kind of claim.
 
     >>> table = {"kind": ["theory"] * 3, "verdict": ["refuted", "confirmed", "refuted"]}
@@ -130,46 +130,46 @@ def counts(judged: pd.DataFrame) -> str:
     """
     kinds = {"experiment": "experimental", "theory": "theoretical"}
     return " ".join(
-        _counted(judged.loc[judged["kind"] == kind, "verdict"], name)
+        _count_sentence(verdicts.loc[verdicts["kind"] == kind, "verdict"], name)
         for kind, name in kinds.items()
-        if (judged["kind"] == kind).any()
+        if (verdicts["kind"] == kind).any()
     )
 
 
-def _counted(verdicts: pd.Series, name: str) -> str:
+def _count_sentence(verdicts: pd.Series, name: str) -> str:
     count = verdicts.value_counts()
-    told = [
+    parts = [
         f"{count[word]} {'is' if count[word] == 1 else 'are'} {words.split(' ', 1)[1]}"
         for word, words in WORDS.items()
         if word in count
     ]
-    said = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
-    return f"Of the {len(verdicts)} {name} claims, {said}."
+    listing = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"Of the {len(verdicts)} {name} claims, {listing}."
 
 
-def shown(judged: pd.DataFrame, *, brief: bool = False):
+def shown(verdicts: pd.DataFrame, *, brief: bool = False):
     """Return claims of :func:`summary` as a table for a page, the verdict in the first column.
 
     ``brief`` omits the required evidence and the link to the page of each claim.
     """
-    labels = map(label, judged["verdict"], judged["share"])
-    hidden = [_glyph_hidden(text) for text in labels]
-    table = judged[["claim", "where", "because"]].assign(verdict=hidden)
+    labels = map(label, verdicts["verdict"], verdicts["share"])
+    markup = [_hide_symbol(text) for text in labels]
+    table = verdicts[["claim", "where", "because"]].assign(verdict=markup)
     if not brief:
-        named = [
+        linked = [
             f'{row.claim} <small id="{row.id}">{row.id} · <a href="../{row.page}.html">'
             f"evidence: {_page(row.page)}</a></small>"
-            for row in judged.itertuples()
+            for row in verdicts.itertuples()
         ]
-        table = table.assign(claim=named, **{"shown by": judged["shown by"]})
+        table = table.assign(claim=linked, **{"shown by": verdicts["shown by"]})
     table = table[["verdict", *table.columns.drop("verdict")]]
-    classes = judged[["verdict"]].map(lambda word: f"is-{word.replace(' ', '-')}")
+    classes = verdicts[["verdict"]].map(lambda word: f"is-{word.replace(' ', '-')}")
     styled = table.style.set_td_classes(classes).hide()
-    stamp = attribution.attribute(attribution.of(judged).stamp())
+    stamp = attribution.attribute(attribution.of(verdicts).stamp())
     return styled.set_table_attributes(f'class="dataframe claims"{stamp}')
 
 
-def _glyph_hidden(text: str) -> str:
+def _hide_symbol(text: str) -> str:
     """Return a label in which the symbol is hidden from screen readers."""
     symbol, _, words = text.partition(" ")
     return f'<span aria-hidden="true">{symbol}</span> {words}'

@@ -33,32 +33,32 @@ def unfolded_learn_faster() -> Judgement:
 
 def _at_widths(judge: Callable[[dict], tuple[float, str]]) -> Judgement:
     """Judge the curves at each width and seed, for each initialisation of λ."""
-    judged = {}
+    judgements = {}
     for label, start in initialisations().items():
-        cases, told = [], []
+        cases, sentences = [], []
         for hidden in _WIDTHS:
             base = replace(PRINTED, hidden=hidden)
-            found = [judge(curves) for curves in _curves(base, start)]
-            cases.append(Case(f"h = {hidden}", [success for success, _ in found]))
-            where = f"h = {hidden}"
-            if found:
-                seeds = f"{len(found)} seed{'s' * (len(found) > 1)}"
-                told.append(f"At {where}, {seeds}; the first: {found[0][1]}.")
+            outcomes = [judge(curves) for curves in _curves(base, start)]
+            cases.append(Case(f"h = {hidden}", [success for success, _ in outcomes]))
+            place = f"h = {hidden}"
+            if outcomes:
+                seeds = f"{len(outcomes)} seed{'s' * (len(outcomes) > 1)}"
+                sentences.append(f"At {place}, {seeds}; the first: {outcomes[0][1]}.")
             else:
-                told.append(f"At {where} {_missing(base, start)}.")
-        judged[label] = decision.counted(cases, len(_WIDTHS), "widths", " ".join(told))
-    return decision.combined(judged)
+                sentences.append(f"At {place} {_missing(base, start)}.")
+        judgements[label] = decision.counted(cases, len(_WIDTHS), "widths", " ".join(sentences))
+    return decision.combined(judgements)
 
 
 def _lowest(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
     """Return 1 if ours has the lowest error in both parts, 0.5 in one, 0 in none; and words."""
-    told, won = [], []
+    parts, won = [], []
     for part in ("train", "validation"):
-        ends = {name: own[f"{part}_mse"].iloc[-1] for name, own in curves.items()}
+        ends = {name: curve[f"{part}_mse"].iloc[-1] for name, curve in curves.items()}
         first = min(ends, key=ends.get)
         won.append(first == "reweighted-rnn")
-        told.append(f"lowest {part} error {ends[first]:.1f} ({title(first)})")
-    return sum(won) / 2, ", ".join(told)
+        parts.append(f"lowest {part} error {ends[first]:.1f} ({title(first)})")
+    return sum(won) / 2, ", ".join(parts)
 
 
 class _Race(NamedTuple):
@@ -68,7 +68,7 @@ class _Race(NamedTuple):
     stacked: np.ndarray
     unfolded: np.ndarray
     ours: np.ndarray
-    others: np.ndarray
+    competitors: np.ndarray
 
     @property
     def faster(self) -> bool:
@@ -78,50 +78,50 @@ class _Race(NamedTuple):
     @property
     def fastest(self) -> bool:
         """Whether only ours is first at the lowest level, and no other is before it elsewhere."""
-        return bool(self.ours[0] < self.others[0] and (self.ours <= self.others).all())
+        return bool(self.ours[0] < self.competitors[0] and (self.ours <= self.competitors).all())
 
 
 def _faster(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
     """Return whether all unfolded networks are faster and ours is the fastest, and words."""
     race = _race(curves)
-    more = " and ".join(f"{level:g}" for level in _LEVELS[1:])
-    said = f"to reach a validation error of {race.level:.0f}, the least of any stacked network, "
-    said += f"and {more} times as much, the first stacked network takes "
-    said += "{} epochs, the last unfolded one {}, reweighted-RNN {}".format(
+    multiples = " and ".join(f"{level:g}" for level in _LEVELS[1:])
+    text = f"to reach a validation error of {race.level:.0f}, the least of any stacked network, "
+    text += f"and {multiples} times as much, the first stacked network takes "
+    text += "{} epochs, the last unfolded one {}, reweighted-RNN {}".format(
         *map(_epochs, race[1:4])
     )
-    return (race.faster + race.fastest) / 2, said
+    return (race.faster + race.fastest) / 2, text
 
 
 def _race(curves: dict[str, pd.DataFrame]) -> _Race:
     stacked = [name for name in curves if name not in UNFOLDED]
-    least = min(curves[name]["validation_mse"].min() for name in stacked)
+    minimum = min(curves[name]["validation_mse"].min() for name in stacked)
     epochs = {
-        name: np.array([epochs_to(own, times * least) for times in _LEVELS])
-        for name, own in curves.items()
+        name: np.array([epochs_to(curve, times * minimum) for times in _LEVELS])
+        for name, curve in curves.items()
     }
     ours = epochs["reweighted-rnn"]
     first = np.min([epochs[name] for name in stacked], axis=0)
     last = np.max([epochs[name] for name in UNFOLDED], axis=0)
-    others = np.min([each for each in epochs.values() if each is not ours], axis=0)
-    return _Race(least, first, last, ours, others)
+    competitors = np.min([values for values in epochs.values() if values is not ours], axis=0)
+    return _Race(minimum, first, last, ours, competitors)
 
 
-def _epochs(each: Iterable[float]) -> str:
-    return ", ".join("never" if np.isinf(epoch) else f"{epoch:.0f}" for epoch in each)
+def _epochs(epochs: Iterable[float]) -> str:
+    return ", ".join("never" if np.isinf(epoch) else f"{epoch:.0f}" for epoch in epochs)
 
 
 def _curves(base: RunConfig, start: Callable) -> list[dict[str, pd.DataFrame]]:
     """Return the learning curves of all networks, for each seed with which all networks ran."""
-    found = decision.committed()
-    runs = {run.model: found.seeds(start(run)) for run in row(base)}
+    run_set = decision.committed()
+    runs = {run.model: run_set.seeds(start(run)) for run in row(base)}
     seeds = sorted(set.intersection(*map(set, runs.values())))
-    return [{name: found.curves[own[seed]] for name, own in runs.items()} for seed in seeds]
+    return [{name: run_set.curves[hashes[seed]] for name, hashes in runs.items()} for seed in seeds]
 
 
 def _missing(base: RunConfig, start: Callable) -> str:
-    found = decision.committed()
-    missing = [title(run.model) for run in row(base) if not found.seeds(start(run))]
+    run_set = decision.committed()
+    missing = [title(run.model) for run in row(base) if not run_set.seeds(start(run))]
     if len(missing) == len(row(base)):
         return "nothing has run"
     return f"not yet run: {', '.join(missing)}" if missing else "no seed with which all have run"

@@ -67,16 +67,18 @@ def committed() -> RunSet:
     return RunSet.committed()
 
 
-def compare(name: str, run: RunConfig, other: RunConfig, group: str = "") -> Compared:
+def compare(name: str, run: RunConfig, reference: RunConfig, group: str = "") -> Compared:
     """Compare two configurations by their trained runs; list untrained runs as excluded."""
-    found = committed()
-    gap = found.trained.difference(run, other)
+    run_set = committed()
+    gap = run_set.trained.difference(run, reference)
     excluded = ""
-    if gap is None and found.pairs(run, other):
-        failed = [each for each in (run, other) if did_not_train(found.at(each)).all()]
-        names = " and ".join(title(each.model) for each in failed) or "one of both with each seed"
+    if gap is None and run_set.pairs(run, reference):
+        failed = [config for config in (run, reference) if did_not_train(run_set.at(config)).all()]
+        names = (
+            " and ".join(title(config.model) for config in failed) or "one of both with each seed"
+        )
         excluded = f"{names} did not train"
-    return Compared(name, (run, other), gap, excluded, group or name)
+    return Compared(name, (run, reference), gap, excluded, group or name)
 
 
 def initialisations() -> dict[str, Callable[[RunConfig], RunConfig]]:
@@ -94,19 +96,19 @@ def initialisations() -> dict[str, Callable[[RunConfig], RunConfig]]:
 class _Outcome(NamedTuple):
     """The result of one comparison after Holm's correction: ahead, behind, alike or undecided."""
 
-    one: Compared
+    pair: Compared
     word: str
 
     @property
     def firm(self) -> bool:
-        return self.one.gap.seeds >= SEEDS
+        return self.pair.gap.seeds >= SEEDS
 
     @property
     def contrary(self) -> bool:
         return self.word in ("behind", "alike")
 
 
-def decide(ways: Mapping[str, Sequence[Compared]], unit: str) -> Judgement:
+def decide(comparisons: Mapping[str, Sequence[Compared]], unit: str) -> Judgement:
     """Return the verdict on "all of these are ahead", from comparisons in each initialisation.
 
     The tests of one initialisation form one family, corrected by Holm's method. The claim is
@@ -116,114 +118,122 @@ def decide(ways: Mapping[str, Sequence[Compared]], unit: str) -> Judgement:
     if it has enough seeds. Different verdicts of the initialisations make it conditional as well.
     No correction across the two is needed, because both have to confirm the claim.
     """
-    if len({tuple(one.runs for one in each) for each in ways.values()}) == 1:
-        each = next(iter(ways.values()))
-        return _limited(_judged(each, unit), each, same=True)
-    return combined({label: _limited(_judged(each, unit), each) for label, each in ways.items()})
+    if len({tuple(pair.runs for pair in group) for group in comparisons.values()}) == 1:
+        group = next(iter(comparisons.values()))
+        return _limit(_verdict(group, unit), group, same=True)
+    return combined(
+        {label: _limit(_verdict(group, unit), group) for label, group in comparisons.items()}
+    )
 
 
-def _judged(each: Sequence[Compared], unit: str) -> Judgement:
-    known = [one for one in each if one.gap is not None]
-    count = [one for one in each if not one.excluded]
-    said = _told(each, known)
-    if not known:
-        return Judgement("not tested", said, ran=False)
-    outcomes = _outcomes(known)
-    said = f"{said}{_details(outcomes)}".strip()
-    return Judgement(_word(outcomes, len(count)), said, True, *_share(outcomes, count, unit))
+def _verdict(pairs: Sequence[Compared], unit: str) -> Judgement:
+    existing = [pair for pair in pairs if pair.gap is not None]
+    included = [pair for pair in pairs if not pair.excluded]
+    text = _coverage(pairs, existing)
+    if not existing:
+        return Judgement("not tested", text, ran=False)
+    outcomes = _outcomes(existing)
+    text = f"{text}{_details(outcomes)}".strip()
+    return Judgement(_word(outcomes, len(included)), text, True, *_share(outcomes, included, unit))
 
 
-def _outcomes(known: Sequence[Compared]) -> list[_Outcome]:
-    adjusted = holm([one.gap.p for one in known])
-    return [_Outcome(one, _outcome(one, p)) for one, p in zip(known, adjusted, strict=True)]
+def _outcomes(pairs: Sequence[Compared]) -> list[_Outcome]:
+    adjusted = holm([pair.gap.p for pair in pairs])
+    return [_Outcome(pair, _outcome(pair, p)) for pair, p in zip(pairs, adjusted, strict=True)]
 
 
-def _outcome(one: Compared, p: float) -> str:
-    gap = one.gap
+def _outcome(pair: Compared, p: float) -> str:
+    gap = pair.gap
     if p <= LEVEL:
-        return "ahead" if gap.mean > one.null else "behind"
-    near = one.null - ALIKE <= gap.low and gap.high <= one.null + ALIKE
+        return "ahead" if gap.mean > pair.null else "behind"
+    near = pair.null - ALIKE <= gap.low and gap.high <= pair.null + ALIKE
     return "alike" if near and gap.seeds >= SEEDS else "undecided"
 
 
 def _word(outcomes: Sequence[_Outcome], count: int) -> str:
-    ahead = [each for each in outcomes if each.word == "ahead"]
-    contrary = [each for each in outcomes if each.contrary]
+    ahead = [outcome for outcome in outcomes if outcome.word == "ahead"]
+    contrary = [outcome for outcome in outcomes if outcome.contrary]
     if contrary:
-        firm = any(each.firm for each in contrary)
+        firm = any(outcome.firm for outcome in contrary)
         return "conditional" if ahead else "refuted" if firm else "not tested"
     if not ahead:
         return "not tested"
-    whole = len(ahead) == count and all(each.firm for each in ahead)
-    return "confirmed" if whole else "confirmed so far"
+    complete = len(ahead) == count and all(outcome.firm for outcome in ahead)
+    return "confirmed" if complete else "confirmed so far"
 
 
 def _share(
-    outcomes: Sequence[_Outcome], count: Sequence[Compared], unit: str
+    outcomes: Sequence[_Outcome], pairs: Sequence[Compared], unit: str
 ) -> tuple[int, int, str]:
     """Return the number of groups in which all are ahead, the total, and the unit."""
-    ahead = {id(each.one) for each in outcomes if each.word == "ahead"}
+    ahead = {id(outcome.pair) for outcome in outcomes if outcome.word == "ahead"}
     groups: dict[str, bool] = {}
-    for one in count:
-        groups[one.group] = groups.get(one.group, True) and id(one) in ahead
+    for pair in pairs:
+        groups[pair.group] = groups.get(pair.group, True) and id(pair) in ahead
     if any(groups.values()):
         return sum(groups.values()), len(groups), unit
-    return len(ahead), len(count), "comparisons"
+    return len(ahead), len(pairs), "comparisons"
 
 
-def _limited(judged: Judgement, each: Iterable[Compared], same: bool = False) -> Judgement:
+def _limit(judgement: Judgement, pairs: Iterable[Compared], same: bool = False) -> Judgement:
     """Return at most "confirmed so far" if an unfolded network has run from only one λ.
 
     ``same``: the reported initialisation is also the best on validation data.
     """
-    runs = {run for one in each if one.gap for run in one.runs if run.model in UNFOLDED}
-    single = {run.model for run in runs if len(_tried(run)) < 2}
+    runs = {run for pair in pairs if pair.gap for run in pair.runs if run.model in UNFOLDED}
+    single = {run.model for run in runs if len(_tested_starts(run)) < 2}
     if single:
         names = ", ".join(title(model) for model in UNFOLDED if model in single)
-        return at_most_so_far(judged, f"Only one initialisation of λ has run: {names}.")
+        return at_most_so_far(judgement, f"Only one initialisation of λ has run: {names}.")
     if same and runs:
-        said = "The initial λ as reported is also the best on validation data."
-        return judged._replace(because=f"{judged.because} {said}")
-    return judged
+        text = "The initial λ as reported is also the best on validation data."
+        return judgement._replace(because=f"{judgement.because} {text}")
+    return judgement
 
 
-def _tried(run: RunConfig) -> list[RunConfig]:
+def _tested_starts(run: RunConfig) -> list[RunConfig]:
     return [start for start in starts(run).values() if committed().seeds(start)]
 
 
-def combined(judged: Mapping[str, Judgement], on: str = "the initialisation of λ") -> Judgement:
-    """Return one verdict from those under several conditions, which differ in ``on``.
+def combined(
+    judgements: Mapping[str, Judgement], condition: str = "the initialisation of λ"
+) -> Judgement:
+    """Return one verdict from those under several conditions, which differ in ``condition``.
 
     It is "conditional" if the verdicts differ by more than the number of completed runs.
     """
-    ran = {label: one for label, one in judged.items() if one.ran}
+    ran = {label: judgement for label, judgement in judgements.items() if judgement.ran}
     if not ran:
-        return next(iter(judged.values()))
-    word = _combined([one.word for one in ran.values()])
-    if word == "confirmed" and len(ran) < len(judged):
+        return next(iter(judgements.values()))
+    word = _common_word([judgement.word for judgement in ran.values()])
+    if word == "confirmed" and len(ran) < len(judgements):
         word = "confirmed so far"
     reasons: dict[str, list[str]] = {}
-    for label, one in judged.items():
-        reasons.setdefault(one.because, []).append(label)
-    said = [f"{_capital(' and '.join(each))}: {because}" for because, each in reasons.items()]
-    if word == "conditional" and "conditional" not in {one.word for one in ran.values()}:
-        said.insert(0, f"The verdict depends on {on}.")
-    rest = [one for one in ran.values() if one.word in POSITIVE] or list(ran.values())
-    least = min(rest, key=lambda one: one.done / max(one.all, 1))
-    return least._replace(word=word, because=" ".join(said))
+    for label, judgement in judgements.items():
+        reasons.setdefault(judgement.because, []).append(label)
+    parts = [f"{_capital(' and '.join(labels))}: {because}" for because, labels in reasons.items()]
+    if word == "conditional" and "conditional" not in {
+        judgement.word for judgement in ran.values()
+    }:
+        parts.insert(0, f"The verdict depends on {condition}.")
+    candidates = [judgement for judgement in ran.values() if judgement.word in POSITIVE] or list(
+        ran.values()
+    )
+    weakest = min(candidates, key=lambda judgement: judgement.done / max(judgement.all, 1))
+    return weakest._replace(word=word, because=" ".join(parts))
 
 
-def _combined(words: Sequence[str]) -> str:
-    found = set(words)
-    if len(found) == 1:
+def _common_word(words: Sequence[str]) -> str:
+    distinct = set(words)
+    if len(distinct) == 1:
         return words[0]
-    return "confirmed so far" if found <= {*POSITIVE, "not tested"} else "conditional"
+    return "confirmed so far" if distinct <= {*POSITIVE, "not tested"} else "conditional"
 
 
-def at_most_so_far(judged: Judgement, why: str) -> Judgement:
-    """Return a verdict limited to "confirmed so far" for the reason ``why``."""
-    word = "confirmed so far" if judged.word == "confirmed" else judged.word
-    return judged._replace(word=word, because=f"{judged.because} {why}")
+def at_most_so_far(judgement: Judgement, reason: str) -> Judgement:
+    """Return a verdict limited to "confirmed so far" for the reason ``reason``."""
+    word = "confirmed so far" if judgement.word == "confirmed" else judgement.word
+    return judgement._replace(word=word, because=f"{judgement.because} {reason}")
 
 
 # Cases that succeed or fail -----------------------------------------------------------------------
@@ -242,15 +252,15 @@ def counted(cases: Sequence[Case], of: int, unit: str, because: str) -> Judgemen
     The seeds are too few for a test, so successes are counted. Partial success, or success with
     some seeds, makes the claim conditional; fewer than :data:`SEEDS` seeds decide nothing.
     """
-    known = [case for case in cases if len(case.successes)]
-    if not known:
+    tested = [case for case in cases if len(case.successes)]
+    if not tested:
         return Judgement("not tested", because, ran=False)
-    all_of = [value for case in known for value in case.successes]
-    firm = min(len(case.successes) for case in known) >= SEEDS
-    done = sum(min(case.successes) == 1 for case in known)
-    if min(all_of) == 1:
-        word = "confirmed" if firm and len(known) == of else "confirmed so far"
-    elif max(all_of) > 0:
+    successes = [value for case in tested for value in case.successes]
+    firm = min(len(case.successes) for case in tested) >= SEEDS
+    done = sum(min(case.successes) == 1 for case in tested)
+    if min(successes) == 1:
+        word = "confirmed" if firm and len(tested) == of else "confirmed so far"
+    elif max(successes) > 0:
         word = "conditional"
     else:
         word = "refuted" if firm else "not tested"
@@ -263,17 +273,17 @@ _MANY = 6
 """Up to this number, comparisons are listed individually; otherwise they are counted."""
 
 
-def _told(each: Sequence[Compared], known: Sequence[Compared]) -> str:
+def _coverage(pairs: Sequence[Compared], existing: Sequence[Compared]) -> str:
     """Return the number of comparisons that ran, and the excluded comparisons."""
-    excluded = [f"{one.name} ({one.excluded})" for one in each if one.excluded]
-    missing = [one.name for one in each if one.gap is None and not one.excluded]
-    count = len(each) - len(excluded)
-    said = "" if count == len(known) else f"{len(known)} of {_number(count)} run."
-    if missing and known and count <= _MANY:
-        said = f"{said[:-1]} (not yet: {', '.join(missing)})."
+    excluded = [f"{pair.name} ({pair.excluded})" for pair in pairs if pair.excluded]
+    missing = [pair.name for pair in pairs if pair.gap is None and not pair.excluded]
+    count = len(pairs) - len(excluded)
+    text = "" if count == len(existing) else f"{len(existing)} of {_number(count)} run."
+    if missing and existing and count <= _MANY:
+        text = f"{text[:-1]} (not yet: {', '.join(missing)})."
     if excluded:
-        said += f" Excluded: {'; '.join(excluded)}."
-    return said.strip()
+        text += f" Excluded: {'; '.join(excluded)}."
+    return text.strip()
 
 
 def _number(count: int) -> str:
@@ -283,38 +293,40 @@ def _number(count: int) -> str:
 def _details(outcomes: Sequence[_Outcome]) -> str:
     """Return the leads with their intervals, or their number, and the correction."""
     if len(outcomes) <= _MANY:
-        said = "; ".join(f"{each.one.name} {interval(each.one.gap)}" for each in outcomes)
-        said = f" Lead: {said}."
+        text = "; ".join(
+            f"{outcome.pair.name} {interval(outcome.pair.gap)}" for outcome in outcomes
+        )
+        text = f" Lead: {text}."
     else:
-        said = f" {_counts(outcomes)}."
-        least = min((each.one for each in outcomes), key=lambda one: one.gap.mean)
-        said += f" Smallest lead: {least.name} {interval(least.gap)}."
-    weak = sum(not each.firm for each in outcomes)
+        text = f" {_counts(outcomes)}."
+        smallest = min((outcome.pair for outcome in outcomes), key=lambda pair: pair.gap.mean)
+        text += f" Smallest lead: {smallest.name} {interval(smallest.gap)}."
+    weak = sum(not outcome.firm for outcome in outcomes)
     if weak:
-        said += f" Fewer than {SEEDS} seeds in {weak}, too few to confirm or refute."
-    open_ = [each.one.name for each in outcomes if each.word == "undecided"]
+        text += f" Fewer than {SEEDS} seeds in {weak}, too few to confirm or refute."
+    open_ = [outcome.pair.name for outcome in outcomes if outcome.word == "undecided"]
     if open_ and len(outcomes) <= _MANY:
-        said += f" Undecided: {', '.join(open_)}."
+        text += f" Undecided: {', '.join(open_)}."
     if len(outcomes) > 1:
-        said += f" Tests: {len(outcomes)}, corrected by Holm's method."
-    return said
+        text += f" Tests: {len(outcomes)}, corrected by Holm's method."
+    return text
 
 
 def _counts(outcomes: Sequence[_Outcome]) -> str:
-    told = []
+    parts = []
     for word in ("ahead", "behind", "alike", "undecided"):
-        names = [each.one.name for each in outcomes if each.word == word]
+        names = [outcome.pair.name for outcome in outcomes if outcome.word == word]
         if names:
-            few = word != "ahead" and len(names) <= _MANY
-            told.append(f"{word} in {len(names)}" + (f" ({', '.join(names)})" if few else ""))
-    return _capital(", ".join(told))
+            is_short = word != "ahead" and len(names) <= _MANY
+            parts.append(f"{word} in {len(names)}" + (f" ({', '.join(names)})" if is_short else ""))
+    return _capital(", ".join(parts))
 
 
 def interval(gap: Difference) -> str:
     """Return a difference as text: mean, interval, and number of seeds."""
     seeds = "1 seed" if gap.seeds == 1 else f"{gap.seeds:.0f} seeds"
-    said = f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] ({seeds})"
-    return minus(said)
+    text = f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] ({seeds})"
+    return minus(text)
 
 
 def _capital(text: str) -> str:

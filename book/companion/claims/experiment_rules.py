@@ -40,24 +40,27 @@ _UNITS = {1: "rates", 2: "widths", 3: "depths"}
 
 
 def best_in_table(
-    number: int, least: float = 0, most: float = np.inf, model: str = "reweighted-rnn",
-    others: tuple[str, ...] = (),
+    number: int, minimum: float = 0, maximum: float = np.inf, model: str = "reweighted-rnn",
+    competitors: tuple[str, ...] = (),
 ) -> Judgement:  # fmt: skip
     """Judge "this network is the best at every value" of a table, pair by pair.
 
-    ``least`` and ``most`` limit the values; ``others`` are the compared networks, by default all.
+    ``minimum`` and ``maximum`` limit the values; ``competitors`` are the compared networks, by
+    default all.
     """
 
     def pairs(base: RunConfig, start: Callable) -> list[Compared]:
         name, values = VARIED[number]
-        each = []
-        for value in (value for value in values if least <= value <= most):
+        comparisons = []
+        for value in (value for value in values if minimum <= value <= maximum):
             runs = {run.model: start(replace(run, **{name: value})) for run in row(base)}
             at = f"{NAMES[name]} {value:g}"
-            for other in others or (each for each in runs if each != model):
-                named = f"{title(other)} at {at}"
-                each.append(compare(named, runs[model], runs[other], at))
-        return each
+            for competitor in competitors or (
+                model_name for model_name in runs if model_name != model
+            ):
+                label = f"{title(competitor)} at {at}"
+                comparisons.append(compare(label, runs[model], runs[competitor], at))
+        return comparisons
 
     return _of_table(number, pairs)
 
@@ -75,11 +78,13 @@ def grows(number: int) -> Judgement:
             for low, high in itertools.pairwise(runs)
         ]
 
-    judged = _of_table(number, steps, "steps")
-    if judged.ran:
-        return judged
+    judgement = _of_table(number, steps, "steps")
+    if judgement.ran:
+        return judgement
     count = len(VARIED[number][1])
-    return judged._replace(because=f"A trend needs {_TREND} of the {count} values; fewer have run.")
+    return judgement._replace(
+        because=f"A trend needs {_TREND} of the {count} values; fewer have run."
+    )
 
 
 def two_layers_for_lstm() -> Judgement:
@@ -92,37 +97,39 @@ def two_layers_for_lstm() -> Judgement:
     return _of_table(3, depths, "comparisons")
 
 
-def _of_table(number: int, compared: Callable, unit: str = "") -> Judgement:
+def _of_table(number: int, comparisons_of: Callable, unit: str = "") -> Judgement:
     """Judge comparisons of a table at the paper's width and, if the width is fixed, at 256.
 
     The two widths are never mixed. Runs at h = 256 alone give at most "confirmed so far".
     """
     bases = [PRINTED] if number == 2 else [PRINTED, WIDE]
-    judged = {}
+    judgements = {}
     for base in bases:
-        ways = {name: compared(base, start) for name, start in initialisations().items()}
-        judged[base.hidden] = decide(ways, unit or _UNITS[number])
+        comparisons = {
+            name: comparisons_of(base, start) for name, start in initialisations().items()
+        }
+        judgements[base.hidden] = decide(comparisons, unit or _UNITS[number])
     if number == 2:
-        return judged[PRINTED.hidden]
-    return _over_widths(judged[PRINTED.hidden], judged[WIDE.hidden])
+        return judgements[PRINTED.hidden]
+    return _over_widths(judgements[PRINTED.hidden], judgements[WIDE.hidden])
 
 
 def _over_widths(printed: Judgement, wide: Judgement) -> Judgement:
     """Return one verdict from the verdicts at the paper's width and at h = 256."""
-    paper, other = f"h = {PRINTED.hidden}, the paper's width", f"h = {WIDE.hidden}"
+    first, second = f"h = {PRINTED.hidden}, the paper's width", f"h = {WIDE.hidden}"
     if not printed.ran and not wide.ran:
-        said = f"Nothing has run at {paper}, or at {other}."
-        return Judgement("not tested", said, ran=False)
+        text = f"Nothing has run at {first}, or at {second}."
+        return Judgement("not tested", text, ran=False)
     if not printed.ran:
-        said = f"At {other}: {wide.because}"
-        limit = f"Nothing has run at {paper}."
-        return decision.at_most_so_far(wide._replace(because=said), limit)
+        text = f"At {second}: {wide.because}"
+        limit = f"Nothing has run at {first}."
+        return decision.at_most_so_far(wide._replace(because=text), limit)
     if not wide.ran:
-        return printed._replace(because=f"At {paper}: {printed.because}")
-    both = decision.combined({f"At {paper}": printed, f"At {other}": wide}, "the width")
+        return printed._replace(because=f"At {first}: {printed.because}")
+    joint = decision.combined({f"At {first}": printed, f"At {second}": wide}, "the width")
     if printed.word == "confirmed" and wide.word in (*decision.POSITIVE, "not tested"):
-        return both._replace(word="confirmed")
-    return both
+        return joint._replace(word="confirmed")
+    return joint
 
 
 def _along(number: int, base: RunConfig, start: Callable) -> dict[float, RunConfig]:
@@ -136,8 +143,8 @@ def _along(number: int, base: RunConfig, start: Callable) -> dict[float, RunConf
 
 def gap_by_depth() -> Judgement:
     """Judge "the gap between test and training error does not grow with depth"."""
-    judged = {base: _gap_along(3, base) for base in (PRINTED, WIDE)}
-    return _over_widths(judged[PRINTED], judged[WIDE])
+    judgements = {base: _gap_along(3, base) for base in (PRINTED, WIDE)}
+    return _over_widths(judgements[PRINTED], judgements[WIDE])
 
 
 def gap_by_width() -> Judgement:
@@ -147,44 +154,48 @@ def gap_by_width() -> Judgement:
 
 def _gap_along(number: int, base: RunConfig) -> Judgement:
     """Compare the smallest and the largest value of a table for which runs exist."""
-    ways, told = {}, {}
+    comparisons, texts = {}, {}
     for label, start in initialisations().items():
-        found, runs = decision.committed(), _along(number, base, start)
-        ran = {value: run for value, run in runs.items() if found.pairs(run, run)}
-        told[label] = ", ".join(
-            f"{np.mean([_ratio(name).mean() for name in found.seeds(run).values()]):.2f} "
+        run_set, runs = decision.committed(), _along(number, base, start)
+        existing = {value: run for value, run in runs.items() if run_set.pairs(run, run)}
+        texts[label] = ", ".join(
+            f"{np.mean([_ratio(name).mean() for name in run_set.seeds(run).values()]):.2f} "
             f"at {NAMES[VARIED[number][0]]} {value:g}"
-            for value, run in ran.items()
+            for value, run in existing.items()
         )
-        ways[label] = _steps_of_gap(number, runs, ran)
-    judged = decide(ways, _UNITS[number])
-    if not judged.ran:
-        few = max(map(len, (each for each in told.values())), default=0)
-        said = f"Test error over training error: {next(iter(told.values()))}. " if few else ""
-        said += f"A trend needs {_TREND} of the {len(VARIED[number][1])} {_UNITS[number]}."
-        return judged._replace(because=said)
-    ratios = "; ".join(f"{each} ({label})" for label, each in told.items() if each)
-    said = f"Test error over training error at the last epoch: {ratios}. A growth of up to "
-    said += f"{_GROWN:.2f} dB (a tenth) counts as none, as training errors lag by a part of an "
-    known = [len(each.split(", ")) for each in told.values() if each]
-    share = {"done": min(known), "all": len(VARIED[number][1]), "unit": _UNITS[number]}
-    return judged._replace(because=f"{said}epoch. {judged.because}", **share)
+        comparisons[label] = _steps_of_gap(number, runs, existing)
+    judgement = decide(comparisons, _UNITS[number])
+    if not judgement.ran:
+        count = max(map(len, (text for text in texts.values())), default=0)
+        sentence = (
+            f"Test error over training error: {next(iter(texts.values()))}. " if count else ""
+        )
+        sentence += f"A trend needs {_TREND} of the {len(VARIED[number][1])} {_UNITS[number]}."
+        return judgement._replace(because=sentence)
+    ratios = "; ".join(f"{text} ({label})" for label, text in texts.items() if text)
+    sentence = f"Test error over training error at the last epoch: {ratios}. A growth of up to "
+    sentence += f"{_GROWN:.2f} dB (a tenth) counts as none, as training errors lag by a part of an "
+    counts = [len(text.split(", ")) for text in texts.values() if text]
+    share = {"done": min(counts), "all": len(VARIED[number][1]), "unit": _UNITS[number]}
+    return judgement._replace(because=f"{sentence}epoch. {judgement.because}", **share)
 
 
-def _steps_of_gap(number: int, runs: dict, ran: dict) -> list[Compared]:
+def _steps_of_gap(number: int, runs: dict, existing: dict) -> list[Compared]:
     """Return the comparison of the end points, then the missing runs, for a complete count."""
     at = NAMES[VARIED[number][0]]
-    low, high = (min(ran), max(ran)) if len(ran) >= _TREND else (min(runs), max(runs))
-    gap = _growth(runs[low], runs[high]) if len(ran) >= _TREND else None
+    low, high = (
+        (min(existing), max(existing)) if len(existing) >= _TREND else (min(runs), max(runs))
+    )
+    gap = _growth(runs[low], runs[high]) if len(existing) >= _TREND else None
     name = f"of the ratio at {at} {low:g} over that at {at} {high:g}"
     ends = Compared(name, (runs[high], runs[low]), gap, group=f"{high:g}", null=-_GROWN)
-    missing = [value for value in runs if value not in ran]
+    missing = [value for value in runs if value not in existing]
     return [ends, *(Compared(f"{at} {value:g}", (runs[value],) * 2) for value in missing)]
 
 
-def _growth(run: RunConfig, other: RunConfig) -> Difference | None:
+def _growth(run: RunConfig, reference: RunConfig) -> Difference | None:
     """Return the decrease of the error ratio in the second configuration, in dB."""
-    pairs = decision.committed().trained.pairs(run, other)
+    pairs = decision.committed().trained.pairs(run, reference)
     if not pairs:
         return None
     first, second = (np.stack([_ratio(name) for name in side]) for side in zip(*pairs, strict=True))
@@ -193,8 +204,8 @@ def _growth(run: RunConfig, other: RunConfig) -> Difference | None:
 
 def _ratio(config_hash: str) -> np.ndarray:
     """Return the error of each test sequence divided by the training error of the last epoch."""
-    found = decision.committed()
-    return found.errors[config_hash] / found.curves[config_hash]["train_mse"].iloc[-1]
+    run_set = decision.committed()
+    return run_set.errors[config_hash] / run_set.curves[config_hash]["train_mse"].iloc[-1]
 
 
 # Ablations ----------------------------------------------------------------------------------------
@@ -207,29 +218,32 @@ def reweighting_helps() -> Judgement:
     plateau of linear reconstruction give no information on the reweighting and are excluded.
     """
     l1_l1 = replace(WIDE, model="l1-l1-rnn")
-    less = {
+    reduced = {
         "over Z alone": replace(WIDE, reweighting="Z"),
         "over g alone": replace(WIDE, reweighting="g"),
         "over neither": l1_l1,
         "over neither at equal size": matched(l1_l1),
     }
-    ways = {
-        label: [_off_plateau(compare(name, start(WIDE), start(run))) for name, run in less.items()]
+    comparisons = {
+        label: [
+            _exclude_plateau(compare(name, start(WIDE), start(run)))
+            for name, run in reduced.items()
+        ]
         for label, start in initialisations().items()
     }
-    judged = decide(ways, "comparisons")
-    said = f"At h = {WIDE.hidden}, leads of reweighted-RNN. {judged.because}"
-    return judged._replace(because=said)
+    judgement = decide(comparisons, "comparisons")
+    text = f"At h = {WIDE.hidden}, leads of reweighted-RNN. {judgement.because}"
+    return judgement._replace(because=text)
 
 
-def _off_plateau(one: Compared) -> Compared:
+def _exclude_plateau(pair: Compared) -> Compared:
     """Exclude a comparison if one network ends on the plateau of linear reconstruction."""
-    stuck = [run for run in one.runs if one.gap and _on_plateau(run)]
+    stuck = [run for run in pair.runs if pair.gap and _on_plateau(run)]
     if not stuck:
-        return one
+        return pair
     names = " and ".join(title(run.model) for run in stuck)
-    why = f"{names} within {PLATEAU:g} dB of the best linear reconstruction"
-    return replace(one, gap=None, excluded=why)
+    reason = f"{names} within {PLATEAU:g} dB of the best linear reconstruction"
+    return replace(pair, gap=None, excluded=reason)
 
 
 def _on_plateau(run: RunConfig) -> bool:
@@ -245,34 +259,34 @@ def temporal_prior() -> Judgement:
     the better pair; these numbers are not part of the tests.
     """
     without = replace(WIDE, lambda2=0.0)
-    ways = {
+    comparisons = {
         label: [compare("with λ2 trained over λ2 = 0", start(WIDE), start(without))]
         for label, start in initialisations().items()
     }
-    judged = decide(ways, "comparisons")
-    said = f"reweighted-RNN at h = {WIDE.hidden}. {judged.because}"
+    judgement = decide(comparisons, "comparisons")
+    text = f"reweighted-RNN at h = {WIDE.hidden}. {judgement.because}"
     aside = [*_worth_of("λ2", {"lambda2": 0.0}), *_worth_of("memory (G)", {"memory": "off"})]
     if aside:
-        said += f" By initial λ1, λ2: {'; '.join(aside)}."
-    return judged._replace(because=said)
+        text += f" By initial λ1, λ2: {'; '.join(aside)}."
+    return judgement._replace(because=text)
 
 
-def _worth_of(what: str, change: dict) -> list[str]:
-    told = []
+def _worth_of(component: str, change: dict) -> list[str]:
+    parts = []
     for pair in STARTS.values():
         run = initialised(WIDE, pair)
         gap = decision.committed().trained.difference(run, replace(run, **change))
         if gap:
-            told.append(f"from {pair[0]:g}, {pair[1]:g} {what} is worth {interval(gap)}")
-    return told
+            parts.append(f"from {pair[0]:g}, {pair[1]:g} {component} is worth {interval(gap)}")
+    return parts
 
 
 RULES: dict[str, Callable[[], Judgement]] = {
     "best at every rate": functools.partial(best_in_table, 1),
     "best at every width": functools.partial(best_in_table, 2),
-    "best when deep": functools.partial(best_in_table, 3, least=3),
+    "best when deep": functools.partial(best_in_table, 3, minimum=3),
     "IndRNN when shallow": functools.partial(
-        best_in_table, 3, most=2, model="indrnn", others=("reweighted-rnn",)
+        best_in_table, 3, maximum=2, model="indrnn", competitors=("reweighted-rnn",)
     ),
     "gains with depth": functools.partial(grows, 3),
     "gap by depth": gap_by_depth,

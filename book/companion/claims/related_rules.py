@@ -29,13 +29,13 @@ def sista_trains_faster() -> Judgement:
     levels = image_analysis.levels(paths)
     seconds = image_analysis.times(paths, levels)["seconds"]
     sooner = [k for k in levels if seconds.at[sista["name"], k] < seconds.at[lstm["name"], k]]
-    said = f"Of {', '.join(levels)} of the initial error SISTA-RNN reaches "
-    said += f"{', '.join(sooner) or 'none'} in fewer seconds than the LSTM, in trainings of "
-    said += f"{sista['updates']:.0f} updates ({_SHORT}) with one seed."
+    text = f"Of {', '.join(levels)} of the initial error SISTA-RNN reaches "
+    text += f"{', '.join(sooner) or 'none'} in fewer seconds than the LSTM, in trainings of "
+    text += f"{sista['updates']:.0f} updates ({_SHORT}) with one seed."
     faster = [float(k in sooner) for k in levels]
     word = "conditional" if sooner else "not tested"
     word = "confirmed so far" if min(faster) else word
-    return Judgement(word, said, True, len(sooner), len(faster), "levels of the error")
+    return Judgement(word, text, True, len(sooner), len(faster), "levels of the error")
 
 
 def sista_is_better() -> Judgement:
@@ -43,12 +43,12 @@ def sista_is_better() -> Judgement:
     table = image_analysis.stored()
     sista, lstm = image_analysis.rivals(table)
     gap = image_analysis.lead(table, sista["name"], lstm["name"])
-    said = f"After {sista['updates']:.0f} updates ({_SHORT}) it is {gap.verdict}: "
-    said += f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] over the test pictures, with "
-    said += f"{sista['parameters']:,} weights against {lstm['parameters']:,}; one seed."
+    text = f"After {sista['updates']:.0f} updates ({_SHORT}) it is {gap.verdict}: "
+    text += f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] over the test pictures, with "
+    text += f"{sista['parameters']:,} weights against {lstm['parameters']:,}; one seed."
     # One seed and short training can support the claim, but cannot refute it.
     word = "confirmed so far" if gap.verdict == "ahead" else "not tested"
-    return Judgement(word, minus(said), True, 1, 1, "comparison")
+    return Judgement(word, minus(text), True, 1, 1, "comparison")
 
 
 def sista_beats_its_algorithm() -> Judgement:
@@ -58,10 +58,10 @@ def sista_beats_its_algorithm() -> Judgement:
     """
     sista, _ = image_analysis.rivals(image_analysis.stored())
     solved = columns.kept(columns.ALGORITHMS).sort_values("psnr").iloc[-1]
-    said = f"SISTA-RNN reaches {sista['psnr']:.2f} dB, the best of the algorithms "
-    said += f"({solved['name']}) {solved['psnr']:.2f} dB, on the same test pictures; one seed."
+    text = f"SISTA-RNN reaches {sista['psnr']:.2f} dB, the best of the algorithms "
+    text += f"({solved['name']}) {solved['psnr']:.2f} dB, on the same test pictures; one seed."
     word = "confirmed so far" if sista["psnr"] > solved["psnr"] else "not tested"
-    return Judgement(word, said, True, 1, 1, "comparison")
+    return Judgement(word, text, True, 1, 1, "comparison")
 
 
 def plain_layers_climb() -> Judgement:
@@ -71,61 +71,61 @@ def plain_layers_climb() -> Judgement:
     """
     tests = descending.kept()
     ratios = descending.in_the_mean(tests, "objective").xs("as it was", level="way").max(axis=1)
-    most = ratios.groupby("model").agg(["mean", "min", "size"])
-    told = "; ".join(f"{name} {row['mean']:.2f}" for name, row in most.iterrows())
-    said = "Mean objective after a layer over that before it, in the layer where this is largest: "
-    said += f"{told} (seeds: {most['size'].min()})."
-    climbs = most[most["min"] > 1]
+    maxima = ratios.groupby("model").agg(["mean", "min", "size"])
+    listing = "; ".join(f"{name} {row['mean']:.2f}" for name, row in maxima.iterrows())
+    text = "Mean objective after a layer over that before it, in the layer where this is largest: "
+    text += f"{listing} (seeds: {maxima['size'].min()})."
+    climbs = maxima[maxima["min"] > 1]
     if climbs.empty:
-        return Judgement("refuted" if most["size"].min() >= SEEDS else "not tested", said)
+        return Judgement("refuted" if maxima["size"].min() >= SEEDS else "not tested", text)
     word = "confirmed" if climbs["size"].max() >= SEEDS else "confirmed so far"
-    return Judgement(word, said, True, len(climbs), len(most), "networks")
+    return Judgement(word, text, True, len(climbs), len(maxima), "networks")
 
 
-def held_layers_descend() -> Judgement:
+def constrained_layers_descend() -> Judgement:
     """Judge "under the constraints every layer descends", on average over test sequences."""
     tests, trials = descending.kept(), descending.kept(descending.TRIALS)
-    asked = 1 - trials.groupby("way")["epsilon"].first()
+    required = 1 - trials.groupby("way")["epsilon"].first()
     excess = {
-        merit: descending.in_the_mean(tests, merit).xs(merit, level="way") - asked[merit]
+        merit: descending.in_the_mean(tests, merit).xs(merit, level="way") - required[merit]
         for merit in MERITS
     }
     worst = {merit: rows.max(axis=None) for merit, rows in excess.items()}
     seeds = {merit: rows.groupby("model").size().min() for merit, rows in excess.items()}
-    told = "; ".join(f"{merit} {value:+.3f}" for merit, value in worst.items())
-    said = "Ratio of the mean merits after and before a layer, minus the 1 − ε that was required, "
-    said += f"in the worst layer, network and seed on test sequences: {minus(told)}."
+    listing = "; ".join(f"{merit} {value:+.3f}" for merit, value in worst.items())
+    text = "Ratio of the mean merits after and before a layer, minus the 1 − ε that was required, "
+    text += f"in the worst layer, network and seed on test sequences: {minus(listing)}."
     cases = [Case(merit, [float(value <= _SLACK)] * seeds[merit]) for merit, value in worst.items()]
-    return counted(cases, len(cases), "merits", said)
+    return counted(cases, len(cases), "merits", text)
 
 
-def held_networks_are_robust() -> Judgement:
+def constrained_networks_are_robust() -> Judgement:
     """Judge "constrained networks bear disturbances better" by GLOW-Prox, over paired seeds.
 
     The perturbations of GLOW-Prox are one family of tests, those of the networks for sequences
     another. Only the first family decides, because the authors did not test the second.
     """
-    flow = _counted(inpainting_trials.against_plain(inpainting_trials.kept()))
+    flow = _verdict_counts(inpainting_trials.against_plain(inpainting_trials.kept()))
     reached = descending.outcomes(descending.kept())
-    ours = _counted(pd.concat([descending.against(reached, way) for way in MERITS]))
+    ours = _verdict_counts(pd.concat([descending.against(reached, merit) for merit in MERITS]))
     words = {(1, 0): "confirmed", (1, 1): "conditional", (0, 1): "refuted", (0, 0): "not tested"}
     word = words[flow["better"] > 0, flow["worse"] > 0]
     if word == "confirmed" and flow["better"] < sum(flow.values()):
         word = "confirmed so far"
-    said = f"GLOW-Prox, constrained against plain: {_told(flow)}. Networks for sequences, which "
-    said += f"the authors did not try: {_told(ours)}. Each is corrected by Holm's method for its "
-    said += "number of disturbances."
+    text = f"GLOW-Prox, constrained against plain: {_cases(flow)}. Networks for sequences, which "
+    text += f"the authors did not try: {_cases(ours)}. Each is corrected by Holm's method for its "
+    text += "number of disturbances."
     done = flow["better"], sum(flow.values()), "disturbances"
-    return Judgement(word, said, True, *done)
+    return Judgement(word, text, True, *done)
 
 
-def _counted(cases: pd.DataFrame) -> dict[str, int]:
+def _verdict_counts(cases: pd.DataFrame) -> dict[str, int]:
     disturbed = cases.query("what != 'nothing'").reset_index(drop=True)
-    found = descending.decided(disturbed)["verdict"].value_counts()
-    return {word: found.get(word, 0) for word in _CASES}
+    counts = descending.decided(disturbed)["verdict"].value_counts()
+    return {word: counts.get(word, 0) for word in _CASES}
 
 
-def _told(count: dict[str, int]) -> str:
+def _cases(count: dict[str, int]) -> str:
     words = ", ".join(f"{word} in {number}" for word, number in count.items())
     return f"{words} of {sum(count.values())} disturbances"
 
@@ -137,14 +137,18 @@ NEIGHBOURS: dict[str, Callable[[], Judgement]] = {
     "SISTA-RNN is better": sista_is_better,
     "SISTA-RNN beats its algorithm": sista_beats_its_algorithm,
     "plain layers climb": plain_layers_climb,
-    "held layers descend": held_layers_descend,
-    "held networks are robust": held_networks_are_robust,
+    "held layers descend": constrained_layers_descend,
+    "held networks are robust": constrained_networks_are_robust,
 }
 """The rules that judge claims of related papers from data/results/."""
 
 
 def summary() -> pd.DataFrame:
     """Return the claims of related papers with their verdicts, one row per claim."""
-    chosen = [claim for claim in claims.claims() if claim.neighbour]
-    read = columns.kept(columns.RUNS), inpainting_trials.kept(), descending.kept(descending.TRIALS)
-    return claims.table(chosen, *read, rules=NEIGHBOURS)
+    selection = [claim for claim in claims.claims() if claim.neighbour]
+    sources = (
+        columns.kept(columns.RUNS),
+        inpainting_trials.kept(),
+        descending.kept(descending.TRIALS),
+    )
+    return claims.table(selection, *sources, rules=NEIGHBOURS)
