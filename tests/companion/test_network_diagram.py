@@ -50,8 +50,8 @@ def test_measurements_enter_every_layer_of_an_unfolded_network(name):
 def test_blue_is_what_layers_do_not_share(name):
     W, U = shaken(name, 3).layer_weights()
     tied = torch.equal(W[1], W[2]) and (name == "sista-rnn" or torch.equal(U[0], U[2]))
-    assert tied is not PLANS[name].own
-    assert bool(labels(unrolled(name), OWN)) is PLANS[name].own
+    assert tied is not PLANS[name].layer_specific
+    assert bool(labels(unrolled(name), OWN)) is PLANS[name].layer_specific
 
 
 def test_the_prediction_enters_every_activation_of_the_l1_networks():

@@ -24,18 +24,20 @@ def forest(effects: pd.DataFrame) -> Figure:
     What to see: right of zero, reweighted-RNN as printed is better; an interval that contains
     zero is undecided.
     """
-    names = {panel: list(dict.fromkeys(own["effect"])) for panel, own in effects.groupby("panel")}
+    names = {
+        panel: list(dict.fromkeys(points["effect"])) for panel, points in effects.groupby("panel")
+    }
     sizes = [max(len(names.get(panel, [])), 1) + 0.7 for panel in _PANELS]
     height = 1.6 + 0.36 * sum(sizes)
     fig, axes = panels(2, 1, height=height, gridspec_kw={"height_ratios": sizes})
     for ax, (panel, heading) in zip(axes, _PANELS.items(), strict=True):
         rows = names.get(panel, [])
-        for way, face, shift in zip(WAYS, (None, "white"), (-0.15, 0.15), strict=True):
-            own = effects[(effects["panel"] == panel) & (effects["initialisation"] == way)]
-            places = [rows.index(name) + shift for name in own["effect"]]
+        for init, face, shift in zip(WAYS, (None, "white"), (-0.15, 0.15), strict=True):
+            points = effects[(effects["panel"] == panel) & (effects["initialisation"] == init)]
+            places = [rows.index(name) + shift for name in points["effect"]]
             color = STYLES["reweighted-rnn"]["color"]
-            ax.hlines(places, own["low"], own["high"], color=color, lw=3, alpha=0.5)
-            ax.plot(own["mean"], places, "o", color=color, mfc=face or color, ms=6, label=way)
+            ax.hlines(places, points["low"], points["high"], color=color, lw=3, alpha=0.5)
+            ax.plot(points["mean"], places, "o", color=color, mfc=face or color, ms=6, label=init)
         ax.axvline(0, color="#444444", lw=1)
         ax.set_yticks(range(len(rows)), rows)
         ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
@@ -58,14 +60,24 @@ def overfitting(table: pd.DataFrame) -> Figure:
     fig, axes = panels(1, 2, height=3.8, sharey=True)
     ordered = table.sort_values("model", key=lambda names: names.map(list(STYLES).index))
     for ax, name in zip(axes, ("hidden", "parameters"), strict=True):
-        told = set()
-        for (model, lambda1), own in ordered.groupby(["model", "lambda1"], sort=False):
-            look, label = STYLES[model], None if model in told else title(model)
-            own, told = own.sort_values(name), told | {model}
-            mean = own.groupby("hidden", as_index=False)[["parameters", "ratio"]].mean()
-            face = "white" if lambda1 == AS_REPORTED[0] else look["color"]
-            ax.plot(mean[name], mean["ratio"], color=look["color"], ls=look["ls"], lw=1.2)
-            ax.plot(own[name], own["ratio"], "o", color=look["color"], mfc=face, ms=5, label=label)
+        labelled = set()
+        for (model, lambda1), runs in ordered.groupby(["model", "lambda1"], sort=False):
+            line_style, label = STYLES[model], None if model in labelled else title(model)
+            runs, labelled = runs.sort_values(name), labelled | {model}
+            mean = runs.groupby("hidden", as_index=False)[["parameters", "ratio"]].mean()
+            face = "white" if lambda1 == AS_REPORTED[0] else line_style["color"]
+            ax.plot(
+                mean[name], mean["ratio"], color=line_style["color"], ls=line_style["ls"], lw=1.2
+            )
+            ax.plot(
+                runs[name],
+                runs["ratio"],
+                "o",
+                color=line_style["color"],
+                mfc=face,
+                ms=5,
+                label=label,
+            )
         ax.axhline(1, color="#444444", lw=1)
         ax.set_xscale("log")
         ax.minorticks_off()

@@ -29,18 +29,18 @@ def by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
     for name, level in levels.items():
         ax.axvline(level, color=FILTERS[name], lw=1.2, ls="--")
     for place, model in enumerate(models):
-        own = cells[cells["model"] == model]
+        rows = cells[cells["model"] == model]
         ax.axhline(place, color=FAINT, lw=0.4, zorder=0)
-        for row in own.itertuples():
+        for row in rows.itertuples():
             color = FILTERS[row.reduction]
             ax.plot([row.low, row.high], [place] * 2, "-", color=color, lw=3, alpha=0.4)
             ax.plot(row.ours, place, STARTS[row.start], color=color, mfc="none", ms=7)
-        ax.plot(own["printed"].iloc[0], place, "D", color="black", ms=5)
+        ax.plot(rows["printed"].iloc[0], place, "D", color="black", ms=5)
     for name in dict.fromkeys([*levels, *cells["reduction"]]):
         ax.plot([], [], "o--", color=FILTERS[name], mfc="none", label=name)
     ax.plot([], [], "D", color="black", label="the paper")
     for name in filter(None, cells["start"].unique()):
-        ax.plot([], [], STARTS[name], color=FAINT, mfc="none", label=_from(name))
+        ax.plot([], [], STARTS[name], color=FAINT, mfc="none", label=_start_label(name))
     ax.set_yticks(range(len(models)), map(title, models))
     ax.set(xlabel="PSNR (dB)", ylim=(len(models) - 0.5, -0.5))
     fig.legend(loc="outside upper center", ncols=3, fontsize=9)
@@ -56,9 +56,9 @@ def by_rate(levels: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     fig, ax = panels(height=4.0)
     for name, row in levels.iterrows():
         ax.plot(levels.columns, row, "o--", color=FILTERS[name], mfc="none", label=f"PCA, {name}")
-    for model, own in printed.groupby("model", sort=False):
+    for model, rows in printed.groupby("model", sort=False):
         color = STYLES[model.lower()]["color"]
-        ax.plot(own["value"], own["psnr_db"], "D-", color=color, ms=3, lw=0.8, label=title(model))
+        ax.plot(rows["value"], rows["psnr_db"], "D-", color=color, ms=3, lw=0.8, label=title(model))
     ax.set(xlabel="CS rate", ylabel="PSNR (dB)")
     fig.legend(loc="outside upper center", ncols=4, fontsize=8)
     return mark(fig, levels, printed)
@@ -95,10 +95,10 @@ def plateaus(logs: pd.DataFrame, levels: Mapping[int, float]) -> Figure:
     What to see: at which of the lines the curves of the unfolded networks become flat.
     """
     fig, ax = panels(height=3.6)
-    for network, own in logs.groupby("network", sort=False):
-        look = STYLES.get(network, {"color": FAINT})
+    for network, values in logs.groupby("network", sort=False):
+        line_style = STYLES.get(network, {"color": FAINT})
         label = title(network) if network in STYLES else "stacked network"
-        ax.plot(own["iteration"], own["psnr"], label=label, **look)
+        ax.plot(values["iteration"], values["psnr"], label=label, **line_style)
     top = logs["psnr"].max() + 2
     for n, level in levels.items():
         if level > top:
@@ -118,9 +118,9 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> Figure:
     beside the printed values (diamonds) the PSNR of each.
     """
     fig, axes = panels(2, len(cells), height=6.4, sharey="row", squeeze=False)
-    models = list(dict.fromkeys(model for own in cells.values() for model in own["model"]))
-    for column, (hidden, own) in zip(axes.T, cells.items(), strict=True):
-        for row in own.itertuples():
+    models = list(dict.fromkeys(model for rows in cells.values() for model in rows["model"]))
+    for column, (hidden, rows) in zip(axes.T, cells.items(), strict=True):
+        for row in rows.itertuples():
             color, style = STYLES[row.model]["color"], STARTS[row.start]
             x, y = (row.lambda1, row.learned_lambda1), (row.lambda2, row.learned_lambda2)
             column[0].plot(x, y, "-", color=color, lw=0.8)
@@ -134,14 +134,14 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> Figure:
         column[1].set_xlim(-0.5, len(models) - 0.5)
     axes[0, 0].set_ylabel("λ2")
     axes[1, 0].set_ylabel("PSNR (dB)")
-    for name in dict.fromkeys(name for own in cells.values() for name in own["start"]):
-        axes[1, 0].plot([], [], STARTS[name], color=FAINT, label=_from(name))
+    for name in dict.fromkeys(name for rows in cells.values() for name in rows["start"]):
+        axes[1, 0].plot([], [], STARTS[name], color=FAINT, label=_start_label(name))
     axes[1, 0].plot([], [], "x", color=FAINT, label="initial λ1, λ2")
     axes[1, 0].plot([], [], "D", color="black", mfc="none", label="the paper")
     fig.legend(loc="outside upper center", ncols=3, fontsize=9)
     return mark(fig, *cells.values())
 
 
-def _from(start: str) -> str:
+def _start_label(start: str) -> str:
     lambda1, lambda2 = grid.STARTS[start]
     return f"from λ = ({lambda1:g}, {lambda2:g})"

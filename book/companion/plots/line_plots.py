@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from companion.labels import title as named
+from companion.labels import title as label_of
 from companion.plots.pixel_plots import atoms, frames, gallery, matrix, measured, tracks
 from companion.plots.style import array, on, panels, show
 
@@ -112,8 +112,8 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
         at = np.arange(1, runs.shape[1] + 1) if x is None else array(x, "x", 1)
         # After all colours and dashes are used, markers distinguish further curves.
         marks = {"marker": "o", **_DOTS} if number >= cycle else {}
-        look = _look(str(name), list(series)[:number]) or marks
-        (line,) = ax.plot(at, runs.mean(axis=0), label=named(str(name)), **look)
+        line_style = _line_style(str(name), list(series)[:number]) or marks
+        (line,) = ax.plot(at, runs.mean(axis=0), label=label_of(str(name)), **line_style)
         if len(runs) > 1:
             band = runs.min(axis=0), runs.max(axis=0)
             ax.fill_between(at, *band, color=line.get_color(), alpha=0.18, lw=0)
@@ -127,12 +127,12 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
     return fig
 
 
-def _look(name: str, before: list) -> dict:
+def _line_style(name: str, previous: list) -> dict:
     """Return the style of a network or its variant, after others; empty for another name."""
     network, _, variant = name.lower().partition(", ")
-    look = STYLES.get(network, {})
-    number = sum(str(other).lower().startswith(f"{network}, ") for other in before)
-    return look | _VARIANTS[number % len(_VARIANTS)] if look and variant else look
+    base_style = STYLES.get(network, {})
+    number = sum(str(series).lower().startswith(f"{network}, ") for series in previous)
+    return base_style | _VARIANTS[number % len(_VARIANTS)] if base_style and variant else base_style
 
 
 def objective_paths(paths: Mapping, *, optimum=None, ax: Axes | None = None) -> Figure:
@@ -182,7 +182,7 @@ def dots(rows: Mapping, *, xlabel: str, printed: Mapping | None = None, ax=None)
         ax.plot([], [], "D", mfc="none", mec="#D55E00", mew=1.8, label="printed")
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
-    ax.set_yticks(range(len(rows)), [named(str(name)) for name in rows])
+    ax.set_yticks(range(len(rows)), [label_of(str(name)) for name in rows])
     return fig
 
 

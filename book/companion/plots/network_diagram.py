@@ -24,8 +24,9 @@ class Plan:
 
     ``first`` and ``climb`` are the weights below layer 1 and between layers, ``inject`` that of
     x_t, ``carry`` the map from the previous code to ``past``, which enters the activations, ``out``
-    the read-out; ``own`` states whether the weights are layer-specific. Without ``past``, ``first``
-    includes the previous code; without ``carry``, each layer has a recurrent connection.
+    the read-out; ``layer_specific`` states whether the weights are layer-specific. Without
+    ``past``, ``first`` includes the previous code; without ``carry``, each layer has a recurrent
+    connection.
     """
 
     activation: str
@@ -35,7 +36,7 @@ class Plan:
     past: str
     carry: str
     out: str
-    own: bool
+    layer_specific: bool
 
 
 PLANS = {
@@ -86,8 +87,8 @@ def _column(ax: Axes, plan: Plan, x: float, depth: int, t: str) -> None:
         _line(ax, [(bus, 0.92), (bus, FLOOR + RISE * (depth - 1))])
     for l in range(1, depth + 1):
         y = FLOOR + RISE * (l - 1)
-        _box(ax, x, y, plan.activation.format(l=l), OWN if plan.own else INK)
-        colour = OWN if plan.own else INK
+        _box(ax, x, y, plan.activation.format(l=l), OWN if plan.layer_specific else INK)
+        colour = OWN if plan.layer_specific else INK
         if not stacked:
             _arrow(ax, (bus, y), (x + HALF, y), plan.inject.format(l=l), colour, above=True)
         if l < depth:
@@ -108,7 +109,13 @@ def _memory(ax: Axes, plan: Plan, start: float, depth: int) -> None:
         _arrow(ax, (start + 0.3, top), (WIDTH, top))
         return
     _line(ax, [(start + 0.3, top), (fork, top), (fork, low), (end, low)])
-    _arrow(ax, (end, low), (end, FLOOR - 0.23), plan.first.format(), OWN if plan.own else INK)
+    _arrow(
+        ax,
+        (end, low),
+        (end, FLOOR - 0.23),
+        plan.first.format(),
+        OWN if plan.layer_specific else INK,
+    )
     if depth < first:
         return
     _line(ax, [(fork, top), (bus, top), (bus, FLOOR + RISE * (first - 1))], PAST)

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from companion.labels import title as named
+from companion.labels import title as label_of
 from companion.plots.style import WIDTH, array, panels
 from unfolded.errors import ConfigError, complain
 
 
-def _bare(ax) -> None:
+def _remove_axes(ax) -> None:
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
     for spine in ax.spines.values():
@@ -45,9 +45,11 @@ def frames(
     for line, (name, stack) in zip(axes, stacks.items(), strict=True):
         for ax, t in zip(line, times, strict=True):
             ax.imshow(stack[t], vmin=0.0, vmax=peak)
-            _bare(ax)
+            _remove_axes(ax)
             ax.set_title(" ")
-        title = line[0].annotate(named(str(name)), (0, 1), (0, 4), "axes fraction", "offset points")
+        title = line[0].annotate(
+            label_of(str(name)), (0, 1), (0, 4), "axes fraction", "offset points"
+        )
         title.set_in_layout(False)
     for ax, t in zip(axes[-1], times, strict=True):
         ax.set_xlabel(f"{label}{t + first}" if t == times[0] else str(t + first), fontsize=11)
@@ -71,17 +73,17 @@ def atoms(D, *, count: int = 48, order=None) -> Figure:
         raise ConfigError(complain("a square number of pixels", matrix.shape[0], "pass D (n0, h)"))
     if order is None:
         order = np.unique(np.linspace(0, matrix.shape[1] - 1, count).astype(int))
-    shown = np.asarray(order, dtype=int)[:count]
-    wide = min(len(shown), 8)
-    tall = -(-len(shown) // wide)
+    columns = np.asarray(order, dtype=int)[:count]
+    wide = min(len(columns), 8)
+    tall = -(-len(columns) // wide)
     fig, axes = panels(tall, wide, height=tall * WIDTH / wide, squeeze=False)
-    for ax in axes.flat[len(shown) :]:
+    for ax in axes.flat[len(columns) :]:
         ax.remove()
-    for ax, k in zip(axes.flat, shown, strict=False):
+    for ax, k in zip(axes.flat, columns, strict=False):
         atom = matrix[:, k].reshape(side, side)
         bound = np.abs(atom).max() or 1.0
         ax.imshow(atom, cmap="PuOr", vmin=-bound, vmax=bound)
-        _bare(ax)
+        _remove_axes(ax)
     return fig
 
 
@@ -122,8 +124,8 @@ def gallery(pictures: Mapping, *, columns: int = 3, peak: float = 255.0) -> Figu
         ax.remove()
     for ax, (name, picture) in zip(axes.flat, pictures.items(), strict=False):
         ax.imshow(array(picture, f"picture {name!r}", 2), vmin=0.0, vmax=peak)
-        ax.set_title(named(str(name)))
-        _bare(ax)
+        ax.set_title(label_of(str(name)))
+        _remove_axes(ax)
     return fig
 
 
@@ -142,8 +144,8 @@ def tracks(paths: Mapping, *, span: float, label: str = "pixels") -> Figure:
         (line,) = ax.plot(columns, rows, marker="o", ms=5, lw=1.2, label=name)
         shade = line.get_color()
         ax.plot(columns[0], rows[0], "o", color=shade, ms=10, mfc="white", mec=shade, mew=2)
-    room = -1, span + 1
-    ax.set(xlim=room, ylim=room[::-1], aspect="equal", xlabel=f"column ({label})")
+    limits = -1, span + 1
+    ax.set(xlim=limits, ylim=limits[::-1], aspect="equal", xlabel=f"column ({label})")
     ax.set_ylabel(f"row ({label})")
     ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return fig

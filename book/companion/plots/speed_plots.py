@@ -50,81 +50,83 @@ def states(*, time: int, depth: int, hidden: int, batch: int, runs: int = 1) -> 
 
 
 def growth(
-    found: pd.DataFrame, column: str, theory: Callable, *, unit: float = 1.0, ylabel: str
+    measurements: pd.DataFrame, column: str, theory: Callable, *, unit: float = 1.0, ylabel: str
 ) -> tuple[Figure, str]:
     """Draw a column of the growth record on logarithmic scales; return figure and description.
 
     ``theory(time=, depth=, hidden=, batch=, runs=)`` is a line through the last point.
     What to see: whether the dots come to lie along the dashed line.
     """
-    sizes, said = list(_AXES), []
+    sizes, parts = list(_AXES), []
     fig, axes = panels(2, 3, height=5.0, sharey=True)
     for ax, (axis, label) in zip(axes.flat, _AXES.items(), strict=False):
-        rows = found[found["axis"] == axis]
-        for redo, (name, look) in zip((False, True), STYLES.items(), strict=True):
-            own = rows[rows["recompute"] == redo].sort_values(axis)
-            ax.plot(own[axis], own[column] * unit, **look, lw=1, label=name)
-        own = rows[~rows["recompute"]].sort_values(axis)
-        line = own[sizes].apply(lambda row: theory(**row.astype(int)), axis=1)
-        scale = own[column].iloc[-1] * unit / line.iloc[-1]
-        ax.plot(own[axis], line * scale, color=FAINT, ls=(0, (4, 3)), lw=1, label="theory")
+        rows = measurements[measurements["axis"] == axis]
+        for redo, (name, line_style) in zip((False, True), STYLES.items(), strict=True):
+            points = rows[rows["recompute"] == redo].sort_values(axis)
+            ax.plot(points[axis], points[column] * unit, **line_style, lw=1, label=name)
+        points = rows[~rows["recompute"]].sort_values(axis)
+        line = points[sizes].apply(lambda row: theory(**row.astype(int)), axis=1)
+        scale = points[column].iloc[-1] * unit / line.iloc[-1]
+        ax.plot(points[axis], line * scale, color=FAINT, ls=(0, (4, 3)), lw=1, label="theory")
         ax.set(xscale="log", yscale="log", xlabel=label)
-        ax.set_xticks(own[axis], own[axis].astype(str), fontsize=8)
+        ax.set_xticks(points[axis], points[axis].astype(str), fontsize=8)
         ax.minorticks_off()
-        ends = own[column].iloc[[0, -1]] * unit
-        said.append(f"{axis} {own[axis].iloc[0]} to {own[axis].iloc[-1]}: "
+        ends = points[column].iloc[[0, -1]] * unit
+        parts.append(f"{axis} {points[axis].iloc[0]} to {points[axis].iloc[-1]}: "
                     f"{ends.iloc[0]:.3g} to {ends.iloc[1]:.3g}")  # fmt: skip
     for ax in axes[:, 0]:
         ax.set_ylabel(ylabel)
     axes.flat[-1].axis("off")
     axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center", frameon=False)
-    return fig, f"{ylabel} against five sizes with the line of theory; {'; '.join(said)}."
+    return fig, f"{ylabel} against five sizes with the line of theory; {'; '.join(parts)}."
 
 
 def show_times() -> None:
     """Show the growth of the time of a step."""
-    _show("growth", "median_ms", work, ylabel="step (ms)")
+    _show_growth("growth", "median_ms", work, ylabel="step (ms)")
 
 
 def show_memory() -> None:
     """Show the growth of the peak memory of a step."""
-    _show("growth", "peak", states, unit=1e-6, ylabel="peak (MB)")
+    _show_growth("growth", "peak", states, unit=1e-6, ylabel="peak (MB)")
 
 
-def _show(name: str, *column, **options) -> None:
-    found = record(name)
-    if found is None:
+def _show_growth(name: str, *column, **options) -> None:
+    measurements = record(name)
+    if measurements is None:
         print(NOT_RUN)
     else:
-        show(*growth(found, *column, **options), source=found)
+        show(*growth(measurements, *column, **options), source=measurements)
 
 
 def show_recovery() -> None:
     """Show PSNR against speed."""
-    found = record("inference")
-    if found is None:
+    measurements = record("inference")
+    if measurements is None:
         print(NOT_RUN)
     else:
-        show(*recovery(found), source=found)
+        show(*recovery(measurements), source=measurements)
 
 
-def recovery(found: pd.DataFrame) -> tuple[Figure, str]:
+def recovery(measurements: pd.DataFrame) -> tuple[Figure, str]:
     """Draw PSNR against frames per second, one panel per batch size; return it with a description.
 
     What to see: up and to the right is better; FISTA's connected dots are numbers of iterations.
     """
-    batches, said = sorted(found["batch"].unique()), []
+    batches, parts = sorted(measurements["batch"].unique()), []
     fig, axes = panels(1, len(batches), height=4.0, sharey=True, squeeze=False)
     for ax, batch in zip(axes.flat, batches, strict=True):
-        rows = found[found["batch"] == batch]
+        rows = measurements[measurements["batch"] == batch]
         solver = rows["what"].str.startswith("fista")
-        ax.plot(*_place(rows[solver]), "o-", ms=4, color=FAINT, lw=1, label="FISTA")
+        ax.plot(*_coordinates(rows[solver]), "o-", ms=4, color=FAINT, lw=1, label="FISTA")
         for name, mark in zip(rows[~solver]["what"], "sD^v", strict=False):
             colour = NETWORKS.get(name, {}).get("color")
-            ax.plot(*_place(rows[rows["what"] == name]), mark, color=colour, label=title(name))
+            ax.plot(
+                *_coordinates(rows[rows["what"] == name]), mark, color=colour, label=title(name)
+            )
         for row in rows.itertuples():
             at = (row.frames_per_second, row.psnr_frame)
-            said.append(f"{row.what}, batch {batch}: {at[0]:.0f} frames a second, {at[1]:.1f} dB")
+            parts.append(f"{row.what}, batch {batch}: {at[0]:.0f} frames a second, {at[1]:.1f} dB")
             if row.what.startswith("fista"):
                 count = re.search(r"\d+", row.what)[0]
                 ax.annotate(count, at, (0, 6), textcoords="offset points", ha="center", size=8)
@@ -133,8 +135,8 @@ def recovery(found: pd.DataFrame) -> tuple[Figure, str]:
     axes.flat[0].set_ylabel("PSNR, frame (dB)")
     keys = axes.flat[0].get_legend_handles_labels()
     fig.legend(*keys, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
-    return fig, f"PSNR against frames a second. {'; '.join(said)}."
+    return fig, f"PSNR against frames a second. {'; '.join(parts)}."
 
 
-def _place(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+def _coordinates(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return rows["frames_per_second"], rows["psnr_frame"]

@@ -57,8 +57,8 @@ def array(values, name: str, ndim: int) -> np.ndarray:
         values = values.detach().cpu()
     out = np.asarray(values, dtype=float)
     if out.ndim != ndim or out.size == 0:
-        wanted = f"{name} with {ndim} axes and at least one entry"
-        raise ConfigError(complain(wanted, f"shape {out.shape}", "pass an array of that shape"))
+        want = f"{name} with {ndim} axes and at least one entry"
+        raise ConfigError(complain(want, f"shape {out.shape}", "pass an array of that shape"))
     return out
 
 
@@ -68,9 +68,9 @@ def png(fig: Figure) -> bytes:
     >>> png(panels()[0])[1:4]
     b'PNG'
     """
-    sheet = BytesIO()
-    fig.savefig(sheet, format="png", metadata={"Software": None})
-    return sheet.getvalue()
+    buffer = BytesIO()
+    fig.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def svg(fig: Figure) -> str:
@@ -79,10 +79,10 @@ def svg(fig: Figure) -> str:
     >>> svg(panels()[0])[:5]
     '<?xml'
     """
-    sheet = StringIO()
+    buffer = StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "unfolded"}):
-        fig.savefig(sheet, format="svg", metadata={"Date": None, "Creator": None})
-    return sheet.getvalue()
+        fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
 
 
 def drawn(fig: Figure) -> tuple[str, str]:

@@ -21,61 +21,61 @@ from unfolded.runs.config import RunConfig
 _LABELS = {"cs_rate": "CS rate", "hidden": "width $h$", "depth": "layers $d$"}
 
 
-def overview(paper: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame, titles) -> Figure:
+def overview(paper: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, titles) -> Figure:
     """Draw the paper's table and ours side by side, one line per network, over the two baselines.
 
     ``paper``: rows of `paper_tables.compare_with_paper`, of which the paper's values are drawn;
-    ``own``: rows of :func:`companion.reproduction.paper_tables.measured`; ``levels``: those of
+    ``cells``: rows of :func:`companion.reproduction.paper_tables.measured`; ``levels``: those of
     `paper_tables.baselines`; all of one table. ``titles``: of the two panels.
     What to see: which networks are above the best linear reconstruction, and in which order. In our
     panel a solid line is "as well as we can", and small hollow marks are "as reported".
     """
     fig, axes = panels(1, 2, height=4.6, sharey=True)
     values = sorted(set(levels["value"]))
-    one = paper.drop_duplicates(["model", "value"])
-    for model, line in one.groupby(one["model"].str.lower(), sort=False):
-        _line(axes[0], line.set_index("value")["psnr_db"].reindex(values), model)
-    for (model, start), line in own[own["runs"] > 0].groupby(["model", "start"], sort=False):
-        _line(axes[1], line.set_index("value")["ours"].reindex(values), model, start)
+    printed = paper.drop_duplicates(["model", "value"])
+    for model, line in printed.groupby(printed["model"].str.lower(), sort=False):
+        _draw_line(axes[0], line.set_index("value")["psnr_db"].reindex(values), model)
+    for (model, start), line in cells[cells["runs"] > 0].groupby(["model", "start"], sort=False):
+        _draw_line(axes[1], line.set_index("value")["ours"].reindex(values), model, start)
     for ax, name in zip(axes, titles, strict=True):
-        _baselines(ax, levels)
-        _ticks(ax, values)
-        ax.set(title=name, xlabel=_LABELS[grid.VARIED[int(own["table"].iloc[0])][0]])
+        _draw_baselines(ax, levels)
+        _set_ticks(ax, values)
+        ax.set(title=name, xlabel=_LABELS[grid.VARIED[int(cells["table"].iloc[0])][0]])
     axes[0].set_ylabel("PSNR (dB)")
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
-    return mark(fig, paper, own, levels)
+    return mark(fig, paper, cells, levels)
 
 
 def show_overview(
-    paper: pd.DataFrame, own: pd.DataFrame, levels: pd.DataFrame, titles: Sequence[str]
+    paper: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, titles: Sequence[str]
 ) -> str:
     """Show :func:`overview` and return the sentence on the agreement of the tables."""
-    said = agreement.finding(paper, own, levels)
-    alt = f"The paper's table and ours, a line a network. {said}"
-    show(overview(paper, own, levels, titles), alt)
-    return said
+    text = agreement.finding(paper, cells, levels)
+    alt = f"The paper's table and ours, a line a network. {text}"
+    show(overview(paper, cells, levels, titles), alt)
+    return text
 
 
-def _line(ax, values: pd.Series, model: str, start: str = "") -> None:
+def _draw_line(ax, values: pd.Series, model: str, start: str = "") -> None:
     """Draw one network along a table; the hollow markers of "as reported" have no line."""
-    look, at = STYLES[model], np.arange(len(values))
+    line_style, at = STYLES[model], np.arange(len(values))
     if start == REPORTED:
-        ax.plot(at, values, "o", color=look["color"], mfc="none", ms=5, label="_")
+        ax.plot(at, values, "o", color=line_style["color"], mfc="none", ms=5, label="_")
         return
-    look = {**look, "marker": "o", "ms": 3, "markevery": None}
-    ax.plot(at, values, lw=1.5, label=title(model), **look)
+    line_style = {**line_style, "marker": "o", "ms": 3, "markevery": None}
+    ax.plot(at, values, lw=1.5, label=title(model), **line_style)
 
 
-def _baselines(ax, levels: pd.DataFrame, label: bool = True) -> None:
+def _draw_baselines(ax, levels: pd.DataFrame, label: bool = True) -> None:
     """Draw the best linear reconstruction and the mean frame along a table, in grey."""
     for name, style in (("PCA", "-"), (MEAN, ":")):
-        own = levels[levels["level"] == name].sort_values("value")
+        rows = levels[levels["level"] == name].sort_values("value")
         words = {"PCA": "best linear (PCA)"}.get(name, name) if label else "_"
-        ax.plot(range(len(own)), own["psnr"], style, color=FAINT, lw=2.5, zorder=0, label=words)
+        ax.plot(range(len(rows)), rows["psnr"], style, color=FAINT, lw=2.5, zorder=0, label=words)
 
 
-def _ticks(ax, values) -> None:
+def _set_ticks(ax, values) -> None:
     ticks = [f"{value:g}" for value in values]
     ax.set_xticks(range(len(values)), ticks, rotation=60 if len(ticks[-1]) > 3 else 0)
 
@@ -91,35 +91,37 @@ def by_network(cells: pd.DataFrame, levels: pd.DataFrame | None = None) -> Figur
     number = int(cells["table"].iloc[0])
     values = sorted(set(cells["value"]))
     fig, axes = panels(3, 3, height=6.4, sharex=True, sharey=True)
-    for ax, (model, own) in zip(axes.flat, cells.groupby("model", sort=False), strict=False):
-        if "psnr_db" in own:
-            line = own.drop_duplicates("value").set_index("value")["psnr_db"].reindex(values)
+    for ax, (model, rows) in zip(axes.flat, cells.groupby("model", sort=False), strict=False):
+        if "psnr_db" in rows:
+            line = rows.drop_duplicates("value").set_index("value")["psnr_db"].reindex(values)
             ax.plot(range(len(values)), line, "D--", color=FAINT, mfc="none", lw=1, ms=4)
         if levels is not None:
-            _baselines(ax, levels, label=False)
-            _crosses(ax, own, levels, values)
-        for start, each in own.groupby("start", sort=False):
-            _with_interval(ax, each.set_index("value").reindex(values), model.lower(), start)
+            _draw_baselines(ax, levels, label=False)
+            _draw_crosses(ax, rows, levels, values)
+        for start, series in rows.groupby("start", sort=False):
+            _draw_intervals(ax, series.set_index("value").reindex(values), model.lower(), start)
         ax.set_title(title(model), fontsize=11)
-        _ticks(ax, values)
+        _set_ticks(ax, values)
     fig.supxlabel(_LABELS[grid.VARIED[number][0]], fontsize=12)
     fig.supylabel("PSNR (dB)", fontsize=12)
-    _explained(fig, paper="psnr_db" in cells, levels=levels is not None, two=set(cells["start"]))
+    _add_legend(
+        fig, paper="psnr_db" in cells, levels=levels is not None, start_names=set(cells["start"])
+    )
     return mark(fig, cells, *([] if levels is None else [levels]))
 
 
-def _crosses(ax, own: pd.DataFrame, levels: pd.DataFrame, values: list) -> None:
+def _draw_crosses(ax, cells: pd.DataFrame, levels: pd.DataFrame, values: list) -> None:
     """Draw a cross at the mean frame for a network that did not train."""
-    lost = sorted(set(own.loc[own["verdict"] == "did not train", "value"]))
-    if not lost:
+    untrained = sorted(set(cells.loc[cells["verdict"] == "did not train", "value"]))
+    if not untrained:
         return
     mean = levels[levels["level"] == MEAN].set_index("value")["psnr"]
-    at = [values.index(value) for value in lost]
-    color = STYLES[own["model"].iloc[0].lower()]["color"]
-    ax.plot(at, mean[lost], "x", color=color, ms=7, mew=2)
+    at = [values.index(value) for value in untrained]
+    color = STYLES[cells["model"].iloc[0].lower()]["color"]
+    ax.plot(at, mean[untrained], "x", color=color, ms=7, mew=2)
 
 
-def _with_interval(ax, line: pd.DataFrame, model: str, start: str) -> None:
+def _draw_intervals(ax, line: pd.DataFrame, model: str, start: str) -> None:
     color, at = STYLES[model]["color"], np.arange(len(line))
     hollow = {"mfc": "white", "ls": "--"} if start == REPORTED else {"ls": "-"}
     ax.plot(at, line["ours"], "o", color=color, lw=1.4, ms=5, **hollow)
@@ -127,14 +129,14 @@ def _with_interval(ax, line: pd.DataFrame, model: str, start: str) -> None:
     ax.vlines(at, *ends, color=color, lw=3, alpha=0.4)
 
 
-def _explained(fig: Figure, *, paper: bool, levels: bool, two: set[str]) -> None:
+def _add_legend(fig: Figure, *, paper: bool, levels: bool, start_names: set[str]) -> None:
     """Draw the common legend of all panels."""
     marks = [Line2D([], [], color=FAINT, marker="D", ls="--", mfc="none", ms=4, label="the paper")]
     marks = marks if paper else []
-    if REPORTED in two:
+    if REPORTED in start_names:
         marks.append(Line2D([], [], color="#222222", marker="o", ls="--", mfc="white", ms=5,
                             label=f"ours, {REPORTED}"))  # fmt: skip
-    words = f"ours, {BEST}" if REPORTED in two else "ours"
+    words = f"ours, {BEST}" if REPORTED in start_names else "ours"
     marks.append(Line2D([], [], color="#222222", marker="o", ms=5, label=words))
     if levels:
         marks.append(Line2D([], [], color=FAINT, lw=2.5, label="best linear (PCA)"))
@@ -155,15 +157,15 @@ def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
     fig, axes = panels(1, len(values), height=4.8, sharey=True, sharex=True, squeeze=False)
     models = list(dict.fromkeys(cells["model"]))
     for ax, value in zip(axes[0], values, strict=True):
-        own = cells[cells["value"] == value]
-        here = levels[levels["value"] == value].set_index("level")["psnr"]
+        rows = cells[cells["value"] == value]
+        baselines = levels[levels["value"] == value].set_index("level")["psnr"]
         for name, style in (("PCA", "-"), (MEAN, ":")):
-            ax.axvline(here[name], color=FAINT, lw=2, ls=style, zorder=0)
-        for cell in own.itertuples():
+            ax.axvline(baselines[name], color=FAINT, lw=2, ls=style, zorder=0)
+        for cell in rows.itertuples():
             place, color = models.index(cell.model), STYLES[cell.model.lower()]["color"]
             ax.plot(cell.psnr_db, place, "D", mfc="none", mec="#222222", ms=9, mew=1.2)
             if cell.verdict == "did not train":
-                ax.plot(here[MEAN], place, "x", color=color, ms=7)
+                ax.plot(baselines[MEAN], place, "x", color=color, ms=7)
             ax.plot([cell.low, cell.high], [place] * 2, "-", color=color, lw=3, alpha=0.5)
             square = {"marker": "s", "mfc": "none"} if cell.start == BEST else {"marker": "o"}
             ax.plot(cell.ours, place, ls="none", color=color, ms=6, **square)
@@ -187,22 +189,22 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
     Filled: λ as reported; hollow: as well as we can.
     """
     values = sorted(set(gaps["value"]))
-    others = [name for name in STYLES if name in set(gaps["other"])]
-    height = 1.6 + 0.34 * max(len(others), 1)
+    competitors = [name for name in STYLES if name in set(gaps["other"])]
+    height = 1.6 + 0.34 * max(len(competitors), 1)
     shape = {"height": height, "sharey": True, "sharex": True, "squeeze": False}
     fig, axes = panels(1, max(len(values), 1), **shape)
     for ax, value in zip(axes[0], values, strict=False):
         for gap in gaps[gaps["value"] == value].itertuples():
             best = gap.start == BEST
-            place = others.index(gap.other) + (0.18 if best else -0.18)
+            place = competitors.index(gap.other) + (0.18 if best else -0.18)
             color = STYLES[gap.other]["color"]
             ax.plot([gap.low, gap.high], [place] * 2, "-", color=color, lw=4, alpha=0.5)
             ax.plot(gap.mean, place, "s" if best else "o", mec=color, ms=5,
                     mfc="white" if best else color)  # fmt: skip
         ax.axvline(0, color="#444444", lw=1)
-        ax.set(title=f"{NAMES[varies]} {value:g}", ylim=(len(others) - 0.5, -0.5))
+        ax.set(title=f"{NAMES[varies]} {value:g}", ylim=(len(competitors) - 0.5, -0.5))
         ax.locator_params(axis="x", nbins=3)
-    axes[0, 0].set_yticks(range(len(others)), map(title, others))
+    axes[0, 0].set_yticks(range(len(competitors)), map(title, competitors))
     fig.supxlabel(f"lead of {title('reweighted-rnn')} (dB, averaged by sequence)", fontsize=12)
     marks = [Line2D([], [], color="#222222", ls="none", marker=mark, mfc=fill, label=label)
              for mark, fill, label in (("o", None, REPORTED), ("s", "none", BEST))]  # fmt: skip
@@ -211,7 +213,7 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
 
 
 def curves_along(
-    number: int, base: RunConfig, found: RunSet, start: str = BEST
+    number: int, base: RunConfig, run_set: RunSet, start: str = BEST
 ) -> dict[str, pd.DataFrame]:
     """Return the existing learning curves of reweighted-RNN along the varied value of a table.
 
@@ -220,26 +222,28 @@ def curves_along(
     """
     field, symbol = grid.VARIED[number][0], {1: "rate", 2: "h", 3: "d"}[number]
     runs = grid.table(number, base, ["reweighted-rnn"])
-    each = {f"{symbol} = {getattr(run, field):g}": found.curve(starts(found, run)[start])
+    curves = {f"{symbol} = {getattr(run, field):g}": run_set.curve(starts(run_set, run)[start])
             for run in runs}  # fmt: skip
-    return {name: curve for name, curve in each.items() if curve is not None}
+    return {name: curve for name, curve in curves.items() if curve is not None}
 
 
-def curves_of(base: RunConfig, found: RunSet, start: str = BEST) -> dict[str, pd.DataFrame]:
+def curves_of(base: RunConfig, run_set: RunSet, start: str = BEST) -> dict[str, pd.DataFrame]:
     """Return the existing learning curves of the networks, by name.
 
     The first of several seeds. ``base`` has the common settings; ``start`` selects the initial λ of
     the unfolded networks.
     """
-    rows = {run.model: starts(found, run) for run in grid.row(base)}
-    each = {name: found.curve(own.get(start, own.get(""))) for name, own in rows.items()}
-    return {name: curve for name, curve in each.items() if curve is not None}
+    rows = {run.model: starts(run_set, run) for run in grid.row(base)}
+    curves = {
+        name: run_set.curve(configs.get(start, configs.get(""))) for name, configs in rows.items()
+    }
+    return {name: curve for name, curve in curves.items() if curve is not None}
 
 
 def error_levels(base: RunConfig) -> dict[str, float]:
     """Return the test error of the two baselines at a CS rate, in squared grey levels, by name."""
-    known = linear_baseline.known(base, (base.cs_rate,)).set_index("cs_rate")["test_mse"]
-    return {"best linear (PCA)": float(known[base.cs_rate]), MEAN: float(known[0.0])}
+    errors = linear_baseline.known(base, (base.cs_rate,)).set_index("cs_rate")["test_mse"]
+    return {"best linear (PCA)": float(errors[base.cs_rate]), MEAN: float(errors[0.0])}
 
 
 def ends(curves: Mapping[str, pd.DataFrame]) -> str:
@@ -248,12 +252,12 @@ def ends(curves: Mapping[str, pd.DataFrame]) -> str:
     >>> ends({"gru": pd.DataFrame({"validation_mse": [9.0, 4.0]})})
     'Validation error at the end: GRU: 4.'
     """
-    last = {_titled(name): table["validation_mse"].iloc[-1] for name, table in curves.items()}
-    said = ", ".join(f"{name}: {mse:.0f}" for name, mse in last.items())
-    return f"Validation error at the end: {said}."
+    last = {_label(name): table["validation_mse"].iloc[-1] for name, table in curves.items()}
+    listing = ", ".join(f"{name}: {mse:.0f}" for name, mse in last.items())
+    return f"Validation error at the end: {listing}."
 
 
-def _titled(name: str) -> str:
+def _label(name: str) -> str:
     return title(name) if name in STYLES else name
 
 
@@ -274,8 +278,8 @@ def learning(
     for ax, name in zip(axes, ("train", "validation"), strict=True):
         for number, (label, table) in enumerate(curves.items()):
             at = np.arange(1, len(table) + 1)
-            look = STYLES.get(label, {"color": f"C{number}"})
-            ax.plot(at, table[f"{name}_mse"], label=_titled(label), lw=1.6, **look)
+            line_style = STYLES.get(label, {"color": f"C{number}"})
+            ax.plot(at, table[f"{name}_mse"], label=_label(label), lw=1.6, **line_style)
         for (level, mse), style in zip((levels or {}).items(), ("-", ":"), strict=False):
             ax.axhline(mse, color=FAINT, lw=2.5, ls=style, zorder=0, label=level)
         ax.set(title=name, xlabel="epoch", yscale="log")
@@ -285,17 +289,17 @@ def learning(
     return mark(fig, curves)
 
 
-def gains(found: pd.DataFrame, *, change: str) -> Figure:
+def gains(effects: pd.DataFrame, *, change: str) -> Figure:
     """Draw the effect of a change on each network, with its interval.
 
-    ``found``: :func:`companion.run_set.gains`; rows of several answers are drawn separately.
+    ``effects``: :func:`companion.run_set.gains`; rows of several answers are drawn separately.
     ``change`` describes the change in a few words.
     What to see: right of the line the change helps; an interval that contains zero is undecided.
     """
-    several = found["answer"].nunique() > 1
-    fig, ax = panels(height=1.1 + 0.32 * max(len(found), 1))
+    several = effects["answer"].nunique() > 1
+    fig, ax = panels(height=1.1 + 0.32 * max(len(effects), 1))
     labels = []
-    for place, gap in enumerate(found.itertuples()):
+    for place, gap in enumerate(effects.itertuples()):
         color = STYLES[gap.model]["color"]
         ax.plot([gap.low, gap.high], [place] * 2, "-", color=color, lw=4, alpha=0.5)
         ax.plot(gap.mean, place, "o", color=color, ms=6)
@@ -303,6 +307,6 @@ def gains(found: pd.DataFrame, *, change: str) -> Figure:
         labels.append(f"{name}, {gap.answer}" if several else name)
     ax.axvline(0, color="#444444", lw=1)
     ax.locator_params(axis="x", nbins=6)
-    ax.set(xlabel=f"gain by {change} (dB)", ylim=(max(len(found), 1) - 0.5, -0.5))
-    ax.set_yticks(range(len(found)), labels)
-    return mark(fig, found)
+    ax.set(xlabel=f"gain by {change} (dB)", ylim=(max(len(effects), 1) - 0.5, -0.5))
+    ax.set_yticks(range(len(effects)), labels)
+    return mark(fig, effects)
