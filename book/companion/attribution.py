@@ -52,8 +52,8 @@ class Source:
 
     def only(self, hashes: Iterable[str]) -> "Source":
         """Return the source restricted to these runs."""
-        kept = set(" ".join(map(str, hashes)).split())
-        rows = tuple(row for row in self.rows if row.config_hash in kept)
+        selected = set(" ".join(map(str, hashes)).split())
+        rows = tuple(row for row in self.rows if row.config_hash in selected)
         return Source(self.files, rows, self.counted)
 
     def runs(self) -> list[str]:
@@ -70,15 +70,17 @@ class Source:
         '1 run made with this book · paper · authors · mnist · CPU · 5f982c4'
         """
         built = len({row.config_hash for row in self.rows if row.config_hash and not row.file})
-        kept = len(self.runs()) - built
-        none = RUNS in self.files and not built and self.counted
-        ran = _count(kept) if kept or none else ""
-        made = f"{_count(built)} made with this book" if built else ""
+        stored = len(self.runs()) - built
+        no_run = RUNS in self.files and not built and self.counted
+        ran = _count(stored) if stored or no_run else ""
+        built_text = f"{_count(built)} made with this book" if built else ""
         names = ", ".join(Path(file).name for file in self.files)
         columns = list(zip(*self.rows, strict=True)) or [()] * len(Made._fields)
         commits = [commit[:7] + commit[12:] for commit in columns[-1]]
-        facts = [_few(column) for column in columns[2:-1]]
-        return " · ".join(filter(None, [names, ran, made, *facts, _few(commits, "commits")]))
+        facts = [_listing(column) for column in columns[2:-1]]
+        return " · ".join(
+            filter(None, [names, ran, built_text, *facts, _listing(commits, "commits")])
+        )
 
     def anchor(self) -> str:
         """Return the anchor on the page of records: a run, a table of several runs, or a file.
@@ -116,9 +118,9 @@ def _count(runs: int) -> str:
     return f"{runs} run{'s' * (runs != 1)}"
 
 
-def _few(words: Iterable[str], many: str = "kinds") -> str:
-    known = list(dict.fromkeys(word for word in words if word))
-    return ", ".join(known) if len(known) < 4 else f"{len(known)} {many}"
+def _listing(words: Iterable[str], many: str = "kinds") -> str:
+    distinct = list(dict.fromkeys(word for word in words if word))
+    return ", ".join(distinct) if len(distinct) < 4 else f"{len(distinct)} {many}"
 
 
 def of(*things) -> Source:
@@ -127,18 +129,18 @@ def of(*things) -> Source:
     >>> of([Path("data/paper/tables.csv"), None]).files
     ('data/paper/tables.csv',)
     """
-    found = Source()
+    source = Source()
     for thing in things:
-        found |= _of(thing)
-    return found
+        source |= _source_of(thing)
+    return source
 
 
-def _of(thing) -> Source:
+def _source_of(thing) -> Source:
     match thing:
         case Source():
             return thing
         case pd.DataFrame():
-            return _of_table(thing)
+            return _source_of_table(thing)
         case pd.Series():
             return thing.attrs.get("source", Source())
         case Figure():
@@ -159,20 +161,20 @@ def _of(thing) -> Source:
     return Source()
 
 
-def _of_table(table: pd.DataFrame) -> Source:
-    carried = table.attrs.get("source", Source())
+def _source_of_table(table: pd.DataFrame) -> Source:
+    source = table.attrs.get("source", Source())
     if isinstance(table.columns, pd.MultiIndex):
-        return carried
-    if carried.rows and "config_hash" in table:
-        return carried.only(table["config_hash"])
-    if "commit" in table and (carried.files or "config_hash" in table):
-        file = carried.files[0] if carried.files else ""
-        rows = dict.fromkeys(_made(file, row) for row in table.to_dict("records"))
-        return Source(carried.files, tuple(rows))
-    return carried
+        return source
+    if source.rows and "config_hash" in table:
+        return source.only(table["config_hash"])
+    if "commit" in table and (source.files or "config_hash" in table):
+        file = source.files[0] if source.files else ""
+        rows = dict.fromkeys(_row_provenance(file, row) for row in table.to_dict("records"))
+        return Source(source.files, tuple(rows))
+    return source
 
 
-def _made(file: str, row: Mapping) -> Made:
+def _row_provenance(file: str, row: Mapping) -> Made:
     row = {name: "" if pd.isna(value) else str(value) for name, value in row.items()}
     get = row.get
     device = get("device", "")
@@ -187,11 +189,11 @@ def mark(thing, *origins):
     >>> of(mark(pd.DataFrame({"a": [1]}), Path("data/paper/tables.csv")).query("a > 0")).files
     ('data/paper/tables.csv',)
     """
-    found = of(*origins)
+    source = of(*origins)
     if isinstance(thing, Figure):
-        thing.source = found
+        thing.source = source
     else:
-        thing.attrs["source"] = found
+        thing.attrs["source"] = source
     return thing
 
 
@@ -207,8 +209,8 @@ pass what the numbers were read from
     """
     if source is None:
         return of(thing)
-    found = of(source)
-    if found == Source():
+    explicit = of(source)
+    if explicit == Source():
         do = "pass what the numbers were read from"
         raise ConfigError(complain("a table, record or file as source", repr(source)[:60], do))
-    return found
+    return explicit

@@ -81,10 +81,10 @@ def minus(text: str) -> str:
     return re.sub(r"(?<![\w.)\]-])-(?=\.?\d)", "−", text)
 
 
-_KEPT = re.compile(r"(`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>)")
+_LITERAL = re.compile(r"(`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>)")
 """Code, mathematics, addresses and tags, which typesetting must not change."""
 
-_NAMED = re.compile(rf"(?<![\w-])({'|'.join(NETWORKS)})(?![\w-])", re.IGNORECASE)
+_NETWORK_NAMES = re.compile(rf"(?<![\w-])({'|'.join(NETWORKS)})(?![\w-])", re.IGNORECASE)
 
 
 def typeset(text: str) -> str:
@@ -95,14 +95,14 @@ def typeset(text: str) -> str:
     >>> typeset("gru -0.5 dB, l1-l1-RNN 15%, `gru -1`")
     'GRU −0.5 dB, ℓ1-ℓ1-RNN 15\xa0%, `gru -1`'
     """
-    parts = _KEPT.split(text)
-    parts[::2] = [_set(part) for part in parts[::2]]
+    parts = _LITERAL.split(text)
+    parts[::2] = [_typeset_part(part) for part in parts[::2]]
     return "".join(parts)
 
 
-def _set(part: str) -> str:
-    named = _NAMED.sub(lambda found: title(found[0]), part)
-    return re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", minus(named))
+def _typeset_part(part: str) -> str:
+    text = _NETWORK_NAMES.sub(lambda match: title(match[0]), part)
+    return re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", minus(text))
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -70,15 +70,15 @@ class RunSet:
     failed: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, found: Iterable[Record]) -> "RunSet":
+    def of(cls, records: Iterable[Record]) -> "RunSet":
         """Return the run set of the given records."""
-        found = list(found)
-        done = {record.config_hash: record for record in found if record.status == "done"}
+        records = list(records)
+        done = {record.config_hash: record for record in records if record.status == "done"}
         return cls(
             pd.DataFrame([record.row() for record in done.values()], columns=COLUMNS),
             {name: np.array(record.sequence_mse) for name, record in done.items()},
             {name: mark(pd.DataFrame(record.curves), record) for name, record in done.items()},
-            frozenset(record.config_hash for record in found) - set(done),
+            frozenset(record.config_hash for record in records) - set(done),
         )
 
     @classmethod
@@ -104,7 +104,7 @@ class RunSet:
         names = [field.name for field in fields(RunConfig)]
         configs = list(enumerate(self.runs[names].to_dict("records")))
         places: dict[tuple, list[int]] = {}
-        for place, config in sorted(configs, key=lambda each: each[1]["seed"]):
+        for place, config in sorted(configs, key=lambda item: item[1]["seed"]):
             places.setdefault(_without_seed(config), []).append(place)
         return places
 
@@ -114,21 +114,21 @@ class RunSet:
 
         Such a run is about as good as the mean frame: see `linear_baseline.did_not_train`.
         """
-        kept = self.runs.loc[~did_not_train(self.runs).astype(bool)]
-        return RunSet(mark(kept, self.runs), self.errors, self.curves, self.failed)
+        runs = self.runs.loc[~did_not_train(self.runs).astype(bool)]
+        return RunSet(mark(runs, self.runs), self.errors, self.curves, self.failed)
 
     def curve(self, run: RunConfig) -> pd.DataFrame | None:
         """Return the learning curve of the first seed of a configuration, or None without a run."""
-        own = list(self.seeds(run).values())
-        return self.curves[own[0]] if own else None
+        hashes = list(self.seeds(run).values())
+        return self.curves[hashes[0]] if hashes else None
 
     def validation(self, run: RunConfig) -> float:
         """Return the lowest validation error of a configuration, in squared grey levels.
 
         It is the mean over seeds, and infinity without a run.
         """
-        least = [self.curves[name]["validation_mse"].min() for name in self.seeds(run).values()]
-        return float(np.mean(least)) if least else float("inf")
+        minima = [self.curves[name]["validation_mse"].min() for name in self.seeds(run).values()]
+        return float(np.mean(minima)) if minima else float("inf")
 
     def best_start(self, run: RunConfig) -> RunConfig:
         """Return this run with the initial λ1, λ2 of lowest validation error.
@@ -137,28 +137,28 @@ class RunSet:
         test data. λ2 = 0 remains zero. The run is unchanged if the network has no λ or no pair
         has run.
         """
-        known = {start: self.validation(start) for start in starts(run).values()}
-        best = min(known, key=known.get)
-        return best if np.isfinite(known[best]) else run
+        errors = {start: self.validation(start) for start in starts(run).values()}
+        best = min(errors, key=errors.get)
+        return best if np.isfinite(errors[best]) else run
 
     def source(self, runs: Iterable[RunConfig]) -> Source:
         """Return the source of the runs of these configurations."""
         return of(*(self.at(run) for run in runs))
 
-    def difference(self, run: RunConfig, other: RunConfig) -> Difference | None:
+    def difference(self, run: RunConfig, reference: RunConfig) -> Difference | None:
         """Return the lead of a configuration over another one, or None if one has not run.
 
         Seeds and test sequences are paired.
         """
-        pairs = self.pairs(run, other)
+        pairs = self.pairs(run, reference)
         if not pairs:
             return None
         sides = zip(*pairs, strict=True)
         return paired(*(np.stack([self.errors[name] for name in side]) for side in sides))
 
-    def pairs(self, run: RunConfig, other: RunConfig) -> list[tuple[str, str]]:
+    def pairs(self, run: RunConfig, reference: RunConfig) -> list[tuple[str, str]]:
         """Return the hashes of the tested runs of two configurations, for each common seed."""
-        ours, theirs = self.seeds(run), self.seeds(other)
+        ours, theirs = self.seeds(run), self.seeds(reference)
         pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
         return [pair for pair in pairs if all(name in self.errors for name in pair)]
 
@@ -211,29 +211,31 @@ def paired(
     if ours.shape != theirs.shape or ours.ndim != 2 or not ours.size:
         got = f"{ours.shape} and {theirs.shape}"
         raise ConfigError(complain("two arrays (seeds, sequences) of one shape", got, "pair them"))
-    several, count = ours.shape
-    seeds, sequences = _resamples(several, count, draws)
+    seed_count, sequence_count = ours.shape
+    seeds, sequences = _resamples(seed_count, sequence_count, draws)
     if pooled:
-        whole = decibel(ours.mean(1)) - decibel(theirs.mean(1))
+        seed_means = decibel(ours.mean(1)) - decibel(theirs.mean(1))
         resampled = decibel(ours @ sequences) - decibel(theirs @ sequences)
     else:
-        apart = decibel(ours) - decibel(theirs)
-        whole, resampled = apart.mean(1), apart @ sequences
+        gaps = decibel(ours) - decibel(theirs)
+        seed_means, resampled = gaps.mean(1), gaps @ sequences
     means = np.einsum("sb,sb->b", seeds, resampled)
-    ends = np.array([np.quantile(means, [0.025, 0.975]), interval(whole)])
+    ends = np.array([np.quantile(means, [0.025, 0.975]), interval(seed_means)])
     low, high = np.nanmin(ends[:, 0]), np.nanmax(ends[:, 1])
     rarer = min(np.sum(means <= null), np.sum(means >= null))
-    p = max(min(1.0, 2 * (rarer + 1) / (draws + 1)), _student(whole - null))
-    return Difference(float(whole.mean()), float(low), float(high), several, count, float(p))
+    p = max(min(1.0, 2 * (rarer + 1) / (draws + 1)), _student(seed_means - null))
+    return Difference(
+        float(seed_means.mean()), float(low), float(high), seed_count, sequence_count, float(p)
+    )
 
 
 @functools.lru_cache(maxsize=4)
-def _resamples(several: int, count: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
+def _resamples(seed_count: int, sequence_count: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Return deterministic weights with sum one: (seeds, draws) and (sequences, draws)."""
     random = np.random.default_rng(0)
-    sizes = (several, count)
-    drawn = [random.multinomial(k, np.full(k, 1 / k), draws).T / k for k in sizes]
-    return drawn[0], drawn[1]
+    sizes = (seed_count, sequence_count)
+    weights = [random.multinomial(k, np.full(k, 1 / k), draws).T / k for k in sizes]
+    return weights[0], weights[1]
 
 
 def _student(means: np.ndarray) -> float:
@@ -247,7 +249,7 @@ def _student(means: np.ndarray) -> float:
 
 
 def against_all(
-    found: RunSet, number: int, base: RunConfig = PRINTED, model: str = "reweighted-rnn"
+    run_set: RunSet, number: int, base: RunConfig = PRINTED, model: str = "reweighted-rnn"
 ) -> pd.DataFrame:
     """Return the lead of a network over each other one in every cell of a table, one row per pair.
 
@@ -259,12 +261,12 @@ def against_all(
     for value in values:
         runs = {run.model: replace(run, **{name: value}) for run in row(base)}
         used += runs.values()
-        for other in (each for each in runs if each != model):
-            gap = found.difference(runs[model], runs[other])
-            known = gap._asdict() | {"verdict": gap.verdict} if gap else {"verdict": "not run"}
-            rows.append({"value": value, "other": other, **known})
+        for competitor in (network for network in runs if network != model):
+            gap = run_set.difference(runs[model], runs[competitor])
+            result = gap._asdict() | {"verdict": gap.verdict} if gap else {"verdict": "not run"}
+            rows.append({"value": value, "other": competitor, **result})
     table = pd.DataFrame(rows, columns=["value", "other", *Difference._fields, "verdict"])
-    return mark(table, found.source(used))
+    return mark(table, run_set.source(used))
 
 
 def epochs_to(curves: pd.DataFrame, level: float, name: str = "validation_mse") -> float:
@@ -277,18 +279,20 @@ def epochs_to(curves: pd.DataFrame, level: float, name: str = "validation_mse") 
     return float(below[0] + 1) if len(below) else float("inf")
 
 
-def leads(found: RunSet, runs: Iterable[RunConfig], model: str = "reweighted-rnn") -> pd.DataFrame:
+def leads(
+    run_set: RunSet, runs: Iterable[RunConfig], model: str = "reweighted-rnn"
+) -> pd.DataFrame:
     """Return the lead of a network over each other one of these runs, one row per existing pair.
 
     Columns: other, mean, low, high, seeds, sequences, p, verdict.
     """
     by_model, rows = {run.model: run for run in runs}, []
-    for other in (name for name in by_model if name != model):
-        gap = found.difference(by_model[model], by_model[other])
+    for competitor in (network for network in by_model if network != model):
+        gap = run_set.difference(by_model[model], by_model[competitor])
         if gap is not None:
-            rows.append({"other": other, **gap._asdict(), "verdict": gap.verdict})
+            rows.append({"other": competitor, **gap._asdict(), "verdict": gap.verdict})
     table = pd.DataFrame(rows, columns=["other", *Difference._fields, "verdict"])
-    return mark(table, found.source(by_model.values()))
+    return mark(table, run_set.source(by_model.values()))
 
 
 def standing(gaps: pd.DataFrame) -> str:
@@ -300,15 +304,15 @@ def standing(gaps: pd.DataFrame) -> str:
     """
     ordered = gaps.sort_values("mean").assign(other=gaps["other"].map(title))
     ends = ordered.iloc[[0, -1]]
-    told = [" to ".join(f"{gap.mean:+.2f} ({gap.other})" for gap in ends.itertuples())]
+    parts = [" to ".join(f"{gap.mean:+.2f} ({gap.other})" for gap in ends.itertuples())]
     for word in ("behind", "undecided"):
         names = ordered.loc[ordered["verdict"] == word, "other"]
-        told += [f"{word}: {', '.join(names)}"] if len(names) else []
-    return "; ".join(told if len(told) > 1 else [*told, "ahead of all"])
+        parts += [f"{word}: {', '.join(names)}"] if len(names) else []
+    return "; ".join(parts if len(parts) > 1 else [*parts, "ahead of all"])
 
 
 def answers(
-    found: RunSet, runs: Mapping[str, Iterable[RunConfig]], metric: str = "psnr_authors"
+    run_set: RunSet, runs: Mapping[str, Iterable[RunConfig]], metric: str = "psnr_authors"
 ) -> pd.DataFrame:
     """Return a metric for each answer of `named_grids.ablations` and network, as text.
 
@@ -317,36 +321,36 @@ def answers(
     """
     table = {
         name: {
-            run.model: _told(
-                found.at(run)[metric], "failed" if run.hash in found.failed else "not run"
+            run.model: _mean_text(
+                run_set.at(run)[metric], "failed" if run.hash in run_set.failed else "not run"
             )
-            for run in each
+            for run in group
         }
-        for name, each in runs.items()
+        for name, group in runs.items()
     }
-    return mark(pd.DataFrame(table).T, found.source(itertools.chain(*runs.values())))
+    return mark(pd.DataFrame(table).T, run_set.source(itertools.chain(*runs.values())))
 
 
-def _told(values: pd.Series, otherwise: str) -> str:
+def _mean_text(values: pd.Series, otherwise: str) -> str:
     if values.empty:
         return otherwise
     low, high = interval(values)
     return f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
 
 
-def gains(found: RunSet, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFrame:
+def gains(run_set: RunSet, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFrame:
     """Return the gain of each later answer over the first, one row per network and answer.
 
     Columns: answer, model, mean, low, high, seeds, sequences, p, verdict; pairs without a run are
     omitted. The test sequences must be the same in both.
     """
-    usual, *others = runs
+    first, *later = runs
     rows = []
-    for name in others:
-        for run, before in zip(runs[name], runs[usual], strict=True):
-            gap = found.difference(run, before)
+    for name in later:
+        for run, reference in zip(runs[name], runs[first], strict=True):
+            gap = run_set.difference(run, reference)
             if gap is not None:
                 row = {"answer": name, "model": run.model, **gap._asdict()}
                 rows.append(row | {"verdict": gap.verdict})
     table = pd.DataFrame(rows, columns=["answer", "model", *Difference._fields, "verdict"])
-    return mark(table, found.source(itertools.chain(*runs.values())))
+    return mark(table, run_set.source(itertools.chain(*runs.values())))
