@@ -43,12 +43,12 @@ def record(name: str) -> pd.DataFrame | None:
 
 def origin(name: str) -> str:
     """Return a sentence on the machine of a record."""
-    found = record(name)
-    if found is None:
+    table = record(name)
+    if table is None:
         command = name.replace("-system", " --allocator system")
         return f"`{name}`: {NOT_RUN}; `python -m benchmarks {command} --commit` measures it."
     facts = "`{name}`: {device}, {processor}, {threads} threads, torch {torch}, commit `{commit}`."
-    return facts.format(**(found.iloc[0].to_dict() | {"name": name}))
+    return facts.format(**(table.iloc[0].to_dict() | {"name": name}))
 
 
 def held_against(measured: float | None, target: tuple[str, float]) -> dict[str, object]:
@@ -70,53 +70,53 @@ def targets(model: str = "reweighted-rnn") -> pd.DataFrame:
     ``measured``: freed memory is kept, as in training; ``system``: default allocator settings.
     """
     rows = []
-    for what, bounds in TARGETS.items():
+    for ratio, bounds in TARGETS.items():
         for hidden, target in bounds.items():
-            kept, system = (
-                held_against(_measured(name, what, model, hidden), target)
+            trained, system = (
+                held_against(_recorded_ratio(name, ratio, model, hidden), target)
                 for name in ("step", "step-system")
             )
             other = {"system": system["measured"], "met there": system["met"]}
-            rows.append({"ratio": what, "h": hidden, **kept, **other})
+            rows.append({"ratio": ratio, "h": hidden, **trained, **other})
     return mark(pd.DataFrame(rows), [record("step"), record("step-system")])
 
 
 def verdict(model: str = "reweighted-rnn") -> str:
     """Return a sentence with the number of targets met by the records."""
-    found = targets(model)
-    if NOT_RUN in set(found["met"]):
+    table = targets(model)
+    if NOT_RUN in set(table["met"]):
         return f"{NOT_RUN}."
-    met, there = ((found[name] == "yes").sum() for name in ("met", "met there"))
+    met, met_there = ((table[name] == "yes").sum() for name in ("met", "met there"))
     return (
-        f"Of {len(found)} targets for the time of a step on a CPU, {met} are met as we train and "
-        f"{there} with the memory allocator as the system has it; the table below tells which."
+        f"Of {len(table)} targets for the time of a step on a CPU, {met} are met as we train and "
+        f"{met_there} with the memory allocator as the system has it; the table below tells which."
     )
 
 
-def _measured(name: str, what: str, model: str, hidden: int) -> float | None:
+def _recorded_ratio(name: str, ratio: str, model: str, hidden: int) -> float | None:
     """Return a ratio of medians within a run; records store competitor / ours."""
-    if what == "plain / ours":
+    if ratio == "plain / ours":
         return _ratio(name, "plain", model, hidden)
-    other = "lstm" if what.endswith("LSTM") else "its products alone"
-    found = _ratio(name, other, model, hidden)
-    return None if found is None else 1 / found
+    competitor = "lstm" if ratio.endswith("LSTM") else "its products alone"
+    inverse = _ratio(name, competitor, model, hidden)
+    return None if inverse is None else 1 / inverse
 
 
-def _ratio(name: str, what: str, model: str, hidden: int) -> float | None:
-    found = record(name)
-    if found is None:
+def _ratio(name: str, competitor: str, model: str, hidden: int) -> float | None:
+    table = record(name)
+    if table is None:
         return None
-    found = found.reindex(columns=["what", "model", "hidden", "ratio"])
-    row = found.query("what == @what and model == @model and hidden == @hidden")
+    table = table.reindex(columns=["what", "model", "hidden", "ratio"])
+    row = table.query("what == @competitor and model == @model and hidden == @hidden")
     return None if row.empty or pd.isna(row["ratio"].iloc[0]) else float(row["ratio"].iloc[0])
 
 
 def step_times() -> pd.DataFrame:
     """Return the median milliseconds of a training step by width and network."""
-    found = record("step")
-    if found is None:
+    table = record("step")
+    if table is None:
         return pd.DataFrame([{"h": NOT_RUN}])
-    rows = found[found["hidden"].notna()].astype({"hidden": int}).rename(columns={"hidden": "h"})
+    rows = table[table["hidden"].notna()].astype({"hidden": int}).rename(columns={"hidden": "h"})
     order = list(dict.fromkeys(zip(rows["h"], rows["what"], strict=True)))
     wide = rows.pivot_table("median_ms", ["h", "what"], "model").loc[order]
     return wide[list(dict.fromkeys(rows["model"]))].reset_index().rename_axis(columns=None)
@@ -137,10 +137,10 @@ def products() -> pd.DataFrame:
 
 def compile_seconds() -> str:
     """Return a sentence on the time of the first use of the compiled kernels."""
-    found = record("step")
-    if found is None:
+    table = record("step")
+    if table is None:
         return NOT_RUN
-    rows = found[found["what"].str.startswith("compiling")]
+    rows = table[table["what"].str.startswith("compiling")]
     if rows["median_ms"].isna().any():
         return "no compiler"
     return "; ".join(f"{row.what}: {row.median_ms / 1e3:.2f} s" for row in rows.itertuples())
@@ -153,10 +153,10 @@ def memory() -> pd.DataFrame:
     """
     sizes = {"kept": "kept (MB)", "peak": "peak (MB)", "left": "gradients (MB)"}
     columns = ["batch", "recompute", *sizes.values(), "peak / kept"]
-    found = record("growth")
-    if found is None:
+    table = record("growth")
+    if table is None:
         return pd.DataFrame([dict.fromkeys(columns, NOT_RUN)])
-    rows = found.query("axis == 'batch' and batch in [32, 256]")
+    rows = table.query("axis == 'batch' and batch in [32, 256]")
     rows = rows.rename(columns={"peak_to_kept": "peak / kept"} | sizes)[columns]
     return rows.assign(**{name: rows[name] / 1e6 for name in sizes.values()})
 
@@ -165,40 +165,40 @@ def memory_target() -> pd.DataFrame:
     """Return the target for the peak memory at batch 256 and for each additional sample."""
     names = ("the step at batch 256", "each sample more, from batch 128 to 256")
     measured: list[float | None] = [None, None]
-    found = record("growth")
-    if found is not None:
-        rows = found.query("axis == 'batch' and not recompute").set_index("batch")
+    table = record("growth")
+    if table is not None:
+        rows = table.query("axis == 'batch' and not recompute").set_index("batch")
         if {128, 256} <= set(rows.index):
-            few, many = rows.loc[128], rows.loc[256]
-            more = (many["peak"] - few["peak"]) / (many["kept"] - few["kept"])
-            measured = [float(many["peak_to_kept"]), float(more)]
+            smaller, larger = rows.loc[128], rows.loc[256]
+            slope = (larger["peak"] - smaller["peak"]) / (larger["kept"] - smaller["kept"])
+            measured = [float(larger["peak_to_kept"]), float(slope)]
     rows = [
         {"peak / kept": name, **held_against(ratio, ("<=", 1.3))}
         for name, ratio in zip(names, measured, strict=True)
     ]
-    return mark(pd.DataFrame(rows), found)
+    return mark(pd.DataFrame(rows), table)
 
 
 def recovery() -> pd.DataFrame:
     """Return frames per second and PSNR in dB of all networks and of FISTA, by batch size."""
     columns = ["what", "batch", "frames_per_second", "psnr_frame", "psnr_authors", "lambda1"]
-    found = record("inference")
-    if found is None:
+    table = record("inference")
+    if table is None:
         return pd.DataFrame([dict.fromkeys(columns, NOT_RUN)])
-    rate = found["frames_per_second"].round().astype(int)
-    weight = found["lambda1"].map("{:g}".format).where(found["lambda1"].notna(), "–")
-    return found.assign(frames_per_second=rate, lambda1=weight)[columns]
+    rate = table["frames_per_second"].round().astype(int)
+    weight = table["lambda1"].map("{:g}".format).where(table["lambda1"].notna(), "–")
+    return table.assign(frames_per_second=rate, lambda1=weight)[columns]
 
 
 def gpu_rows() -> pd.DataFrame:
     """Return the complete GPU record: differences from the plain path, times, and failures."""
     columns = ["what", "model", "dtype", "hidden", "output_difference", "gradient_difference"]
     columns += ["median_ms", "first_s", "captured", "failed"]
-    found = record("gpu")
-    if found is None:
+    table = record("gpu")
+    if table is None:
         return pd.DataFrame([dict.fromkeys(columns, NOT_RUN)])
-    found = found.reindex(columns=columns).astype({"hidden": "Int64"}).astype(object)
-    return found.where(found.notna(), "–")
+    table = table.reindex(columns=columns).astype({"hidden": "Int64"}).astype(object)
+    return table.where(table.notna(), "–")
 
 
 def gpu(model: str = "reweighted-rnn") -> pd.DataFrame:
@@ -213,8 +213,8 @@ def gpu(model: str = "reweighted-rnn") -> pd.DataFrame:
         minutes = minutes_of_the_tables(results.committed())
     except RecordError:
         minutes = None
-    whole = held_against(minutes, ("<=", 60.0))
-    return pd.DataFrame([*rows, {"what": "minutes, all runs of the tables", "h": "all", **whole}])
+    total = held_against(minutes, ("<=", 60.0))
+    return pd.DataFrame([*rows, {"what": "minutes, all runs of the tables", "h": "all", **total}])
 
 
 def minutes_of_the_tables(runs: pd.DataFrame) -> float | None:
@@ -223,32 +223,32 @@ def minutes_of_the_tables(runs: pd.DataFrame) -> float | None:
     For the profile `paper` and one seed; a run in a group counts its part of the time.
     """
     base = RunConfig(profile="paper", source="mnist")
-    wanted = {run.hash for run in named_grids.named("tables", base)}
+    hashes = {run.hash for run in named_grids.named("tables", base)}
     done = runs["status"].eq("done") & runs["device"].ne("cpu")
-    found = runs[done & runs["config_hash"].isin(wanted)]
-    return found["seconds"].sum() / 60 if len(found) == len(wanted) else None
+    table_runs = runs[done & runs["config_hash"].isin(hashes)]
+    return table_runs["seconds"].sum() / 60 if len(table_runs) == len(hashes) else None
 
 
-def beside_record(found: pd.DataFrame, hidden: int = 256) -> str:
+def beside_record(measured: pd.DataFrame, hidden: int = 256) -> str:
     """Return a comparison of the engine time of :func:`here` with the record at that width.
 
     A large difference is due to the machine: other load, or slower cores.
     """
-    kept = record("step")
-    if kept is None:
+    table = record("step")
+    if table is None:
         return f"The record: {NOT_RUN}."
-    same = kept["what"].eq("engine") & kept["model"].eq("reweighted-rnn")
-    known = kept.loc[same & kept["hidden"].eq(hidden), "median_ms"]
-    if known.empty:
+    same = table["what"].eq("engine") & table["model"].eq("reweighted-rnn")
+    median = table.loc[same & table["hidden"].eq(hidden), "median_ms"]
+    if median.empty:
         return f"The record at this width: {NOT_RUN}."
-    now, before = float(found["median_ms"].iloc[0]), float(known.iloc[0])
-    told = f"The engine takes {now:.1f} ms here and {before:.1f} ms in the record above"
-    if max(now / before, before / now) <= FAR:
-        return f"{told}."
+    current, recorded = float(measured["median_ms"].iloc[0]), float(median.iloc[0])
+    text = f"The engine takes {current:.1f} ms here and {recorded:.1f} ms in the record above"
+    if max(current / recorded, recorded / current) <= FAR:
+        return f"{text}."
     return (
-        f"{told}, a factor of {max(now / before, before / now):.0f}. So large a difference is due "
-        "to the machine, most likely to other work on it while this page was executed, and the "
-        "ratio of the two rows is not reliable either: use the record."
+        f"{text}, a factor of {max(current / recorded, recorded / current):.0f}. So large a "
+        "difference is due to the machine, most likely to other work on it while this page was "
+        "executed, and the ratio of the two rows is not reliable either: use the record."
     )
 
 
@@ -269,7 +269,7 @@ def here(hidden: int = 256, rounds: int = 7) -> pd.DataFrame:
         return lambda: steps.epoch(order)
 
     with flushed_denormals():
-        found = interleave({"engine": step(True), "solver's steps": step(False)}, rounds=rounds)
-    rows = [{"what": name, **each.row(found["engine"])} for name, each in found.items()]
+        timings = interleave({"engine": step(True), "solver's steps": step(False)}, rounds=rounds)
+    rows = [{"what": name, **timing.row(timings["engine"])} for name, timing in timings.items()]
     rows = pd.DataFrame(rows).rename(columns={"ratio": "times ours"})
     return rows[["what", "median_ms", "q1_ms", "q3_ms", "times ours"]]
