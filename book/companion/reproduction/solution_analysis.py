@@ -143,9 +143,9 @@ def figure(rows: pd.DataFrame) -> tuple[Figure, str]:
         top.set(title=f"$\\lambda_1, \\lambda_2$ {start}", xlabel="$u$")
         left = np.zeros(len(solution))
         for name, shade in zip(REGIONS, ("0.85", "#0072B2", "#56B4E9", "#D55E00"), strict=True):
-            share = solution[name].to_numpy(float)
-            bottom.barh(solution["layer"], share, left=left, color=shade, label=name)
-            left += share
+            fraction = solution[name].to_numpy(float)
+            bottom.barh(solution["layer"], fraction, left=left, color=shade, label=name)
+            left += fraction
         bottom.set(yticks=solution["layer"], ylim=(len(solution) + 0.5, 0.5), xlim=(0, 1))
         bottom.set_xlabel("fraction of the codes")
         fractions = ", ".join(f"{name} {first[name]:.1%}" for name in REGIONS)
