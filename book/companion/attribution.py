@@ -17,7 +17,7 @@ from unfolded.provenance import ROOT
 RUNS = "data/results/runs.csv"
 
 
-class Made(NamedTuple):
+class Provenance(NamedTuple):
     """Provenance of one row; unknown fields are empty. ``config_hash`` names the run.
 
     ``file``: the committed table that contains the row; empty if the book build computed it.
@@ -37,7 +37,7 @@ class Source:
     """The committed files from which numbers were read, with repository paths, and their rows."""
 
     files: tuple[str, ...] = ()
-    rows: tuple[Made, ...] = ()
+    rows: tuple[Provenance, ...] = ()
     counted: bool = True
     """Whether ``rows`` is known: if it is empty and known, there are no runs."""
 
@@ -63,10 +63,10 @@ class Source:
     def text(self) -> str:
         """Return the source as one line: files, runs, profile, protocol, data, hardware, commit.
 
-        >>> made = Made("", "4fa43e7cbeba", "paper", "authors", "mnist", "CPU", "5f982c436126")
-        >>> Source((RUNS,), (made._replace(file=RUNS),)).text()
+        >>> row = Provenance("", "4fa43e7cbeba", "paper", "authors", "mnist", "CPU", "5f982c436126")
+        >>> Source((RUNS,), (row._replace(file=RUNS),)).text()
         'runs.csv · 1 run · paper · authors · mnist · CPU · 5f982c4'
-        >>> Source((), (made,)).text()
+        >>> Source((), (row,)).text()
         '1 run made with this book · paper · authors · mnist · CPU · 5f982c4'
         """
         built = len({row.config_hash for row in self.rows if row.config_hash and not row.file})
@@ -75,7 +75,7 @@ class Source:
         ran = _count(stored) if stored or no_run else ""
         built_text = f"{_count(built)} made with this book" if built else ""
         names = ", ".join(Path(file).name for file in self.files)
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(Made._fields)
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(Provenance._fields)
         commits = [commit[:7] + commit[12:] for commit in columns[-1]]
         facts = [_listing(column) for column in columns[2:-1]]
         return " · ".join(
@@ -174,13 +174,13 @@ def _source_of_table(table: pd.DataFrame) -> Source:
     return source
 
 
-def _row_provenance(file: str, row: Mapping) -> Made:
+def _row_provenance(file: str, row: Mapping) -> Provenance:
     row = {name: "" if pd.isna(value) else str(value) for name, value in row.items()}
     get = row.get
     device = get("device", "")
     hardware = device if device != "cpu" else f"CPU {get('processor', '')}".strip()
     names = (get(name, "") for name in ("config_hash", "profile", "protocol", "source"))
-    return Made(file, *names, hardware, get("commit", ""))
+    return Provenance(file, *names, hardware, get("commit", ""))
 
 
 def mark(thing, *origins):
@@ -197,12 +197,12 @@ def mark(thing, *origins):
     return thing
 
 
-def shown_with(thing, source=None) -> Source:
+def resolve(thing, source=None) -> Source:
     """Return the source for a figure or a table: the given source, else the attached source.
 
     Raises ConfigError if a given source has no provenance.
 
-    >>> shown_with(pd.DataFrame(), "by hand")
+    >>> resolve(pd.DataFrame(), "by hand")
     Traceback (most recent call last):
     unfolded.errors.ConfigError: expected a table, record or file as source; got 'by hand'; \
 pass what the numbers were read from

@@ -248,7 +248,7 @@ def _student(means: np.ndarray) -> float:
     return float(2 * stats.t.sf(abs(means.mean()) / error, len(means) - 1))
 
 
-def against_all(
+def compare_with_all(
     run_set: RunSet, number: int, base: RunConfig = PRINTED, model: str = "reweighted-rnn"
 ) -> pd.DataFrame:
     """Return the lead of a network over each other one in every cell of a table, one row per pair.
@@ -295,11 +295,11 @@ def leads(
     return mark(table, run_set.source(by_model.values()))
 
 
-def standing(gaps: pd.DataFrame) -> str:
+def summarise_leads(gaps: pd.DataFrame) -> str:
     """Return the result of :func:`leads` in words: minimum, maximum, and networks not behind.
 
     >>> gaps = {"other": ["gru", "lstm"], "mean": [-1.0, 2.0], "verdict": ["behind", "ahead"]}
-    >>> standing(pd.DataFrame(gaps))
+    >>> summarise_leads(pd.DataFrame(gaps))
     '-1.00 (GRU) to +2.00 (LSTM); behind: GRU'
     """
     ordered = gaps.sort_values("mean").assign(other=gaps["other"].map(title))

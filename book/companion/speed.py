@@ -51,10 +51,10 @@ def origin(name: str) -> str:
     return facts.format(**(table.iloc[0].to_dict() | {"name": name}))
 
 
-def held_against(measured: float | None, target: tuple[str, float]) -> dict[str, object]:
+def compare_with_target(measured: float | None, target: tuple[str, float]) -> dict[str, object]:
     """Return a row of a table of targets.
 
-    >>> held_against(2.5, (">=", 2.2))["met"], held_against(None, (">=", 2.2))["met"]
+    >>> compare_with_target(2.5, (">=", 2.2))["met"], compare_with_target(None, (">=", 2.2))["met"]
     ('yes', '– not run')
     """
     sign, bound = target
@@ -73,7 +73,7 @@ def targets(model: str = "reweighted-rnn") -> pd.DataFrame:
     for ratio, bounds in TARGETS.items():
         for hidden, target in bounds.items():
             trained, system = (
-                held_against(_recorded_ratio(name, ratio, model, hidden), target)
+                compare_with_target(_recorded_ratio(name, ratio, model, hidden), target)
                 for name in ("step", "step-system")
             )
             other = {"system": system["measured"], "met there": system["met"]}
@@ -173,7 +173,7 @@ def memory_target() -> pd.DataFrame:
             slope = (larger["peak"] - smaller["peak"]) / (larger["kept"] - smaller["kept"])
             measured = [float(larger["peak_to_kept"]), float(slope)]
     rows = [
-        {"peak / kept": name, **held_against(ratio, ("<=", 1.3))}
+        {"peak / kept": name, **compare_with_target(ratio, ("<=", 1.3))}
         for name, ratio in zip(names, measured, strict=True)
     ]
     return mark(pd.DataFrame(rows), table)
@@ -208,12 +208,12 @@ def gpu(model: str = "reweighted-rnn") -> pd.DataFrame:
     for hidden in (256, 1024):
         for name, (ratio, target) in zip(names, GPU_TARGETS.items(), strict=True):
             measured = _ratio("gpu", name, model, hidden)
-            rows.append({"what": ratio, "h": hidden, **held_against(measured, target)})
+            rows.append({"what": ratio, "h": hidden, **compare_with_target(measured, target)})
     try:
         minutes = minutes_of_the_tables(results.committed())
     except RecordError:
         minutes = None
-    total = held_against(minutes, ("<=", 60.0))
+    total = compare_with_target(minutes, ("<=", 60.0))
     return pd.DataFrame([*rows, {"what": "minutes, all runs of the tables", "h": "all", **total}])
 
 
@@ -229,8 +229,8 @@ def minutes_of_the_tables(runs: pd.DataFrame) -> float | None:
     return table_runs["seconds"].sum() / 60 if len(table_runs) == len(hashes) else None
 
 
-def beside_record(measured: pd.DataFrame, hidden: int = 256) -> str:
-    """Return a comparison of the engine time of :func:`here` with the record at that width.
+def compare_with_record(measured: pd.DataFrame, hidden: int = 256) -> str:
+    """Return a comparison of the engine time of :func:`measure_step` with the record at that width.
 
     A large difference is due to the machine: other load, or slower cores.
     """
@@ -252,7 +252,7 @@ def beside_record(measured: pd.DataFrame, hidden: int = 256) -> str:
     )
 
 
-def here(hidden: int = 256, rounds: int = 7) -> pd.DataFrame:
+def measure_step(hidden: int = 256, rounds: int = 7) -> pd.DataFrame:
     """Time a training step on this machine, with the engine and with the solver steps in autograd.
 
     A short measurement, not a record. Batch 32, T = 20, d = 3, the threads of PyTorch.

@@ -26,15 +26,15 @@ def test_without_runs_every_table_and_figure_is_there():
     effects = ablation_effects.summary(found)
     errors = ablation_effects.overfitting(found)
     assert effects.empty and errors.empty and ablation_effects.solutions(found).empty
-    assert ablation_effects.described(effects) == "No ablation has run yet."
+    assert ablation_effects.description(effects) == "No ablation has run yet."
     assert ablation_effects.finding(effects).startswith("0 of 26 effects have been measured.")
-    assert ablation_effects.widest(errors) == "no run"
+    assert ablation_effects.ratios_by_width(errors) == "no run"
     assert set(ablation_effects.answers(found, "memory").to_numpy().flat) == {"not run"}
     assert ablation_effects.by_width(errors).empty and ablation_effects.seed_spread(found).empty
     for fig in (
         effect_plots.forest(effects),
         effect_plots.overfitting(errors),
-        effect_plots.lambda_paths(ablation_effects.ends(found)),
+        effect_plots.lambda_paths(ablation_effects.lambda_curves(found)),
     ):
         assert "not run yet" in [text.get_text() for ax in fig.axes for text in ax.texts]
 
@@ -48,7 +48,7 @@ def test_the_summary_has_the_lead_over_the_best_other_network_and_the_worth_of_p
     # The other network is selected on validation data, although another has the better test error.
     assert told == [
         [panel, effect, way]
-        for way in ablation_effects.WAYS
+        for way in ablation_effects.INITIALISATIONS
         for panel, effect in (("lead", "as printed, over LSTM"), ("worth", "memory (G)"))
     ]
     assert effects["mean"].tolist() == pytest.approx(
@@ -70,7 +70,9 @@ def test_a_setting_that_turns_the_ranking_is_named():
 def test_answers_hold_the_value_the_gain_and_what_did_not_train():
     less = {"hidden": 256, "model": "reweighted-rnn"} | LESS["Z"]
     table = ablation_effects.answers(evidence(OURS, starts(mse=20.0, **less)), "what is reweighted")
-    assert list(table.index) == [f"reweighted-RNN, {way}" for way in ablation_effects.WAYS]
+    assert list(table.index) == [
+        f"reweighted-RNN, {way}" for way in ablation_effects.INITIALISATIONS
+    ]
     row = table.iloc[0]
     assert row["Z and g"].startswith("38.13") and row["g alone"] == "not run"
     assert "(−3.0" in row["Z alone"]
@@ -113,7 +115,7 @@ def test_overfitting_is_test_over_training_error_of_one_filter():
     assert errors["ratio"].tolist() == pytest.approx(expected, rel=0.01)
     assert errors["late"].tolist() == [10 / 9, 2.0] and errors["least_epoch"].tolist() == [1, 2]
     assert ablation_effects.by_width(errors)["initial λ"].tolist() == ["1, 0.01"] * 2
-    assert "at h = 512" in ablation_effects.widest(errors)
+    assert "at h = 512" in ablation_effects.ratios_by_width(errors)
     assert len(effect_plots.overfitting(errors).axes) == 2
 
 
@@ -131,7 +133,7 @@ def test_paths_are_drawn_for_each_initialisation_that_ran():
         records.append(
             dataclasses.replace(one, curves=one.curves | {k: [*v, 1.0] for k, v in curve.items()})
         )
-    paths = ablation_effects.ends(evidence(records))
+    paths = ablation_effects.lambda_curves(evidence(records))
     assert list(paths) == ["from 1, 0.01", "from 0.003, 0.02"]
     assert len(effect_plots.lambda_paths(paths).axes[0].lines) == 2
     assert isinstance(paths["from 1, 0.01"], pd.DataFrame) and len(STARTS) == 3

@@ -43,15 +43,15 @@ def test_without_a_run_everything_is_said_to_be_missing():
         said = agreement.ranking(gaps, number)
         assert gaps.empty and said.count("not tested") == 2
         steps = agreement.steps(NONE, number)
-        assert steps.empty and "not tested" in agreement.trend_told(steps, number)
+        assert steps.empty and "not tested" in agreement.describe_trend(steps, number)
         assert agreement.trend(steps).empty
         own = paper_tables.measured(NONE, number, WIDE)
         told = agreement.finding(
             cells.query("table == @number"), own, paper_tables.baselines(number)
         )
         assert told.endswith("None of our cells has been run yet.")
-        assert "not run" in agreement.counted(cells.query("table == @number"))
-    assert agreement.converged(agreement.schedules(NONE, NONE.runs)).startswith("None")
+        assert "not run" in agreement.verdict_counts(cells.query("table == @number"))
+    assert agreement.convergence(agreement.schedules(NONE, NONE.runs)).startswith("None")
     assert agreement.averagings(NONE)["cells compared"].eq("0").all()
 
 
@@ -89,7 +89,7 @@ def test_what_did_not_train_is_named_and_enters_no_comparison():
     rows = [evaluated(27.5, hidden=128, **REPORTED), still]
     assert "FastRNN at h = 128: the result is within 0.05 dB" in agreement.account(cells_of(*rows))
     assert agreement.leads(RunSet.of(rows), 2).empty
-    assert agreement.trained(RunSet.of(rows)).runs["model"].tolist() == ["reweighted-rnn"]
+    assert agreement.trained_runs(RunSet.of(rows)).runs["model"].tolist() == ["reweighted-rnn"]
 
 
 def test_leads_compare_networks_of_one_initialisation():
@@ -126,8 +126,8 @@ def test_steps_go_from_value_to_value_and_are_set_against_the_paper():
     )
     table = agreement.trend(steps)
     assert table.loc["GRU", ["rises", "direction as in the paper"]].tolist() == [1, "1 of 1"]
-    assert "confirmed so far" in agreement.trend_told(steps, 2)
-    assert "mixed" in agreement.trend_told(pd.concat([steps, steps.assign(mean=-1.0)]), 2)
+    assert "confirmed so far" in agreement.describe_trend(steps, 2)
+    assert "mixed" in agreement.describe_trend(pd.concat([steps, steps.assign(mean=-1.0)]), 2)
 
 
 def test_schedules_tell_budgets_from_convergence():
@@ -137,7 +137,7 @@ def test_schedules_tell_budgets_from_convergence():
     found = RunSet.of([replace(made, curves=curves)])
     (row,) = agreement.schedules(found, found.runs).itertuples(index=False)
     assert row[:4] == ("GRU", 0, 1, "21") and row[5:] == (39, 40)
-    said = agreement.converged(agreement.schedules(found, found.runs))
+    said = agreement.convergence(agreement.schedules(found, found.runs))
     assert "In 0 of these 1 runs" in said and "reduced for GRU (1 times)" in said
 
 

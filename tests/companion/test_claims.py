@@ -19,7 +19,7 @@ CLAIMS = claims.claims()
 class TestClaim:
     def test_its_rule_or_its_reasons_give_a_verdict(self, claim):
         found = claim.judged(
-            related_rules.NEIGHBOURS if claim.neighbour else experiment_rules.RULES
+            related_rules.RELATED_RULES if claim.neighbour else experiment_rules.RULES
         )
         assert found.word in claims.WORDS
         assert bool(found.share) == (found.word == "confirmed so far")
@@ -28,7 +28,7 @@ class TestClaim:
 
     def test_it_has_a_rule_or_reasons_with_checks_that_exist(self, claim):
         if claim.rule:
-            known = related_rules.NEIGHBOURS if claim.neighbour else experiment_rules.RULES
+            known = related_rules.RELATED_RULES if claim.neighbour else experiment_rules.RULES
             assert claim.rule in known and not claim.because and not claim.reasoned
             return
         assert claim.because
@@ -53,7 +53,7 @@ def test_names_are_used_once_and_every_rule_judges_something():
     names = [claim.id for claim in CLAIMS]
     assert len(set(names)) == len(names)
     used = {claim.rule for claim in CLAIMS} - {""}
-    assert used == set(experiment_rules.RULES) | set(related_rules.NEIGHBOURS)
+    assert used == set(experiment_rules.RULES) | set(related_rules.RELATED_RULES)
     told = [claim.neighbour for claim in CLAIMS]
     assert told == sorted(told, key=bool) and {"SISTA-RNN", "descending"} == set(told) - {""}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from companion.claims import decision, experiment_rules
-from companion.claims.decision import Case, Compared, combined, counted, decide
+from companion.claims.decision import Case, Comparison, combine, count_successes, decide
 from companion.run_set import PRINTED, WIDE, RunSet
 from unfolded import networks
 from unfolded.runs import grid, parameter_count
@@ -50,7 +50,7 @@ def records(monkeypatch):
 
     def use(*found):
         evidence = RunSet.of(itertools.chain(*found))
-        monkeypatch.setattr(decision, "committed", lambda: evidence)
+        monkeypatch.setattr(decision, "committed_runs", lambda: evidence)
 
     return use
 
@@ -342,7 +342,7 @@ def test_temporal_prior_by_the_solution(records):
 def test_combined_words():
     def of(*words):
         each = {str(k): decision.Judgement(word, "So.") for k, word in enumerate(words)}
-        return combined(each).word
+        return combine(each).word
 
     assert of("confirmed", "confirmed so far") == "confirmed so far"
     assert of("confirmed", "not tested") == "confirmed so far"
@@ -351,19 +351,19 @@ def test_combined_words():
 
 
 def test_cases_are_counted():
-    assert counted([Case("a", [1, 1, 1])], 1, "x", "").word == "confirmed"
-    assert counted([Case("a", [1, 1])], 1, "x", "").word == "confirmed so far"
-    assert counted([Case("a", [1, 1, 0])], 1, "x", "").word == "conditional"
-    assert counted([Case("a", [0.5] * 3)], 1, "x", "").word == "conditional"
-    assert counted([Case("a", [0, 0, 0])], 1, "x", "").word == "refuted"
-    assert counted([Case("a", [0])], 1, "x", "").word == "not tested"
+    assert count_successes([Case("a", [1, 1, 1])], 1, "x", "").word == "confirmed"
+    assert count_successes([Case("a", [1, 1])], 1, "x", "").word == "confirmed so far"
+    assert count_successes([Case("a", [1, 1, 0])], 1, "x", "").word == "conditional"
+    assert count_successes([Case("a", [0.5] * 3)], 1, "x", "").word == "conditional"
+    assert count_successes([Case("a", [0, 0, 0])], 1, "x", "").word == "refuted"
+    assert count_successes([Case("a", [0])], 1, "x", "").word == "not tested"
 
 
 def test_holm_turns_a_lead_that_a_single_test_would_accept(records):
-    gap = decision.committed().difference(PRINTED, PRINTED)
+    gap = decision.committed_runs().difference(PRINTED, PRINTED)
     assert gap is None
     one = decision.Difference(1.0, 0.1, 2.0, 3, 50, 0.03)
     gru = dataclasses.replace(PRINTED, model="gru")
-    each = [Compared(f"{k}", (gru, dataclasses.replace(gru, seed=k)), one) for k in range(2)]
+    each = [Comparison(f"{k}", (gru, dataclasses.replace(gru, seed=k)), one) for k in range(2)]
     assert decide({"": each[:1]}, "tests").word == "confirmed"
     assert decide({"": each}, "tests").word == "not tested"

@@ -12,10 +12,10 @@ from companion.plots import identification_plots
 from companion.reproduction import identification
 from companion.reproduction.identification import (
     AT,
-    against_log,
+    compare_with_log,
     hypotheses,
+    open_differences,
     runs_by_filter,
-    unexplained,
 )
 from companion.reproduction.protocol_replay import RATE
 from companion.run_set import RunSet
@@ -86,14 +86,14 @@ def test_an_effect_is_a_difference_of_runs_and_says_which_runs_it_is_from():
 
 
 def test_what_is_left_is_sorted_by_how_close_the_paper_is():
-    found = unexplained(runs_by_filter(SOME))
+    found = open_differences(runs_by_filter(SOME))
     assert found["matched"] == ["ℓ1-ℓ1-RNN (+0.10 dB)", "GRU (+0.05 dB)"]
     assert found["apart"] == ["reweighted-RNN (+1.91 dB)"]
     assert found["only from"] == ["ℓ1-ℓ1-RNN from (0.003, 0.02) (otherwise +3.10 dB)"]
     assert found["not run"] == ["SISTA-RNN", "sRNN", "LSTM", "IndRNN", "FastRNN", "SpectralRNN"]
-    told = identification.told_left(runs_by_filter(SOME))
+    told = identification.describe_open_differences(runs_by_filter(SOME))
     assert "**h = 128, `area` frames.**" in told and "none" not in told
-    assert "Within 0.5 dB of the paper: none." in identification.told_left(
+    assert "Within 0.5 dB of the paper: none." in identification.describe_open_differences(
         runs_by_filter(evidence())
     )
 
@@ -103,14 +103,14 @@ def test_the_verdict_names_the_distances_in_order():
     cells = runs_by_filter(SOME)
     far = identification.distances(cells, levels)
     assert far["area"] == pytest.approx(0.4) and far["bilinear"] == pytest.approx(3.9)
-    told = identification.told_runs(cells, levels)
+    told = identification.describe_runs(cells, levels)
     assert "0.40 dB with area frames, 3.90 dB with bilinear frames" in told
     assert "2 of 3 with area frames, 0 of 1 with bilinear frames" in told
 
 
 def test_what_a_start_decides_is_told_of_each_network():
     cells = runs_by_filter(SOME).query("start != ''")
-    told = identification.told_starts(cells)
+    told = identification.describe_starts(cells)
     assert "27.00 dB from (1, 0.01), which became (2.0e+00, 5.0e-01)" in told
     assert "that is 3.00 dB apart" in told and "GRU" not in told
 
@@ -126,7 +126,7 @@ def test_the_linear_level_grows_with_the_rate_and_with_the_filter():
 
 
 def test_the_logs_agree_with_themselves():
-    logs = identification.logged()
+    logs = identification.stored_logs()
     assert logs.groupby("network")["iteration"].agg(list).map(lambda own: own[-1]).eq(3000).all()
     assert (logs["iteration"] % 50 == 0).all() and len(logs) == 180
     # The mean over batches of a logarithm, of clipped whole grey levels.
@@ -149,27 +149,27 @@ def test_stored_replays_start_where_they_should_and_have_an_origin():
 
 @pytest.mark.parametrize("network", ["l1-l1-rnn", "sista-rnn"])
 def test_beside_a_log_stand_its_replays(network):
-    table = against_log(network, 50)
+    table = compare_with_log(network, 50)
     log, *others = table.to_dict("records")
     assert log["frames"] == "the log" and np.isnan(log["apart"]) and np.isnan(log["n"])
     assert {row["frames"] for row in others if row["n"] == 85} == set(REDUCTIONS)
     for row in others:
         assert row["apart"] == pytest.approx(row["psnr"] - log["psnr"])
-    told = identification.told_logs({network: table}, 85)
-    best = identification.nearest(table, 85)
+    told = identification.describe_logs({network: table}, 85)
+    best = identification.nearest_replay(table, 85)
     assert f"closest with {best['frames']} frames" in told and f"{log['psnr']:.2f} dB" in told
-    assert "linear levels" in identification.told_plateau(1000).lower()
+    assert "linear levels" in identification.describe_plateau(1000).lower()
 
 
 def test_figures_carry_their_source():
     cells, levels = runs_by_filter(SOME), identification.linear_levels()
-    logs = {name: against_log(name, 50) for name in ("l1-l1-rnn", "sista-rnn")}
+    logs = {name: compare_with_log(name, 50) for name in ("l1-l1-rnn", "sista-rnn")}
     unfolded = cells.query("start != ''")
     figures = [
         identification_plots.by_filter(cells, levels[0.2]),
         identification_plots.by_rate(levels, results.printed().query("table == 1")),
         identification_plots.replays(logs),
-        identification_plots.plateaus(identification.logged(), {51: 23.0, 128: 40.0}),
+        identification_plots.plateaus(identification.stored_logs(), {51: 23.0, 128: 40.0}),
         identification_plots.solutions({128: unfolded, 256: unfolded.iloc[:1]}),
     ]
     for figure in figures:

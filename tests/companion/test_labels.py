@@ -71,6 +71,6 @@ def test_a_figure_names_networks_and_has_whole_ticks():
 def test_a_time_far_from_its_record_is_explained(ratio):
     kept = speed.record("step").query("what == 'engine' and model == 'reweighted-rnn'")
     before = float(kept.loc[kept["hidden"].eq(256), "median_ms"].iloc[0])
-    told = speed.beside_record(pd.DataFrame({"median_ms": [before * ratio, 1.0]}))
+    told = speed.compare_with_record(pd.DataFrame({"median_ms": [before * ratio, 1.0]}))
     assert ("due to the machine" in told) == (ratio > speed.FAR)
     assert f"{before:.1f} ms in the record" in told

@@ -66,7 +66,7 @@ def test_the_table_has_a_row_a_method_and_rate(frames):
 
 def test_the_committed_levels_can_be_looked_up():
     psnr = linear_baseline.level(cs_rate=0.2, average="global")
-    row = linear_baseline.committed().query("reduction == 'area' and cs_rate == 0.2").iloc[0]
+    row = linear_baseline.stored_baselines().query("reduction == 'area' and cs_rate == 0.2").iloc[0]
     assert psnr == pytest.approx(10 * math.log10(255**2 / row["test_mse"]), abs=1e-3)
     assert linear_baseline.level() < psnr
     with pytest.raises(ConfigError, match=r"one baseline of mnist, area, rate 0\.7; got 0 rows"):
@@ -98,7 +98,7 @@ def test_the_mean_frame_is_the_best_constant_answer(frames):
 def test_baselines_of_the_full_number_of_sequences_are_read_and_others_computed(monkeypatch):
     monkeypatch.setattr(linear_baseline, "levels", lambda *what: pytest.fail("it computed"))
     full = RunConfig(profile="paper", source="mnist")
-    known = linear_baseline.known(full, (0.2,)).set_index("cs_rate")["psnr_authors"]
+    known = linear_baseline.baselines_for(full, (0.2,)).set_index("cs_rate")["psnr_authors"]
     assert known[0.2] == linear_baseline.level(cs_rate=0.2) > known[0.0]
     with pytest.raises(pytest.fail.Exception, match="it computed"):
-        linear_baseline.known(RunConfig(profile="smoke"), (0.2,))
+        linear_baseline.baselines_for(RunConfig(profile="smoke"), (0.2,))

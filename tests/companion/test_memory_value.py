@@ -11,7 +11,13 @@ from small_runs import small
 
 from companion import results
 from companion.reproduction import linear_baseline, memory_value
-from companion.reproduction.memory_value import CONDITIONS, Outcomes, conditions, evaluate, permuted
+from companion.reproduction.memory_value import (
+    CONDITIONS,
+    Outcomes,
+    conditions,
+    evaluate,
+    permute_frames,
+)
 from unfolded import training
 from unfolded.errors import RecordError
 from unfolded.runs import input_frames, records, results_table
@@ -38,7 +44,7 @@ def store(tmp_path_factory):
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     """The path of a table that is not the repository's."""
-    linear_baseline.committed()  # read while it can be found
+    linear_baseline.stored_baselines()  # read while it can be found
     monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     return tmp_path / memory_value.TABLE
 
@@ -89,8 +95,8 @@ def test_without_state_every_frame_is_treated_as_a_first_one(frames):
 
 
 def test_permutations_keep_the_frames_and_differ(frames):
-    one, two = permuted(frames, 0), permuted(frames, 1)
-    assert torch.equal(one, permuted(frames, 0)) and not torch.equal(one, two)
+    one, two = permute_frames(frames, 0), permute_frames(frames, 1)
+    assert torch.equal(one, permute_frames(frames, 0)) and not torch.equal(one, two)
     assert not torch.equal(one, frames)
     for mixed in (one, two):
         assert torch.equal(mixed.sum(2).sort(1).values, frames.sum(2).sort(1).values)
@@ -122,15 +128,15 @@ def test_a_run_is_tested_once_and_again_after_it_changed(store, tested, table):
 
 def test_only_runs_of_the_protocol_are_eligible(store):
     found = results.collect(store)
-    assert len(memory_value.eligible(found, small())) == len(PLAN)
-    assert memory_value.eligible(found, small(reduction="bilinear")).empty
-    assert memory_value.eligible(found, small(hidden=8)).empty
+    assert len(memory_value.eligible_runs(found, small())) == len(PLAN)
+    assert memory_value.eligible_runs(found, small(reduction="bilinear")).empty
+    assert memory_value.eligible_runs(found, small(hidden=8)).empty
 
 
 def test_frames_of_another_source_are_refused(store):
     row = records.load(records.folder_of(PLAN[0], store)).row() | {"data_sha256": "0" * 64}
     with pytest.raises(RecordError, match="frames 000000000000"):
-        memory_value.examine(records.folder_of(PLAN[0], store), row, {})
+        memory_value.evaluate_run(records.folder_of(PLAN[0], store), row, {})
 
 
 def test_the_summary_has_a_row_a_network_and_initial_lambda(tested):
@@ -144,14 +150,14 @@ def test_the_summary_has_a_row_a_network_and_initial_lambda(tested):
 
 
 def test_networks_trained_without_the_link_are_paired_by_seed(tested):
-    (row,) = memory_value.against_no_link(tested).to_dict("records")
+    (row,) = memory_value.compare_with_no_link(tested).to_dict("records")
     errors = [tested.errors[run.hash]["as_trained"] for run in (PLAN[0], PLAN[2])]
     gap = np.mean(10 * np.log10(errors[1] / errors[0]))
     assert row["mean"] == pytest.approx(gap) and row["seeds"] == 1
 
 
 def test_what_has_not_run_is_named(tested):
-    left = memory_value.missing(tested)
+    left = memory_value.missing_networks(tested)
     assert "reweighted-RNN, λ from (1, 0.01)" not in left and "GRU" not in left
     assert {"LSTM", "SISTA-RNN, λ from (0.003, 0.02), trained without memory"} <= set(left)
     assert len(left) == 3 * 4 + 6 - 4
@@ -167,8 +173,8 @@ def test_runs_at_the_mean_frame_are_set_apart(tested, monkeypatch):
 def test_with_nothing_stored_the_tables_are_empty(table):
     nothing = Outcomes.committed()
     assert memory_value.summary(nothing.trained()).empty and nothing.untrained().runs.empty
-    assert memory_value.against_no_link(nothing).empty
-    assert len(memory_value.missing(nothing)) == 18
+    assert memory_value.compare_with_no_link(nothing).empty
+    assert len(memory_value.missing_networks(nothing)) == 18
 
 
 def test_the_figure_has_a_line_a_row_and_the_command_names_each_run(store, table, capsys):
@@ -177,7 +183,7 @@ def test_the_figure_has_a_line_a_row_and_the_command_names_each_run(store, table
     said = capsys.readouterr().out
     assert all(run.hash in said for run in PLAN)
     rows = memory_value.summary(Outcomes.committed(hidden=9))
-    (ax,) = memory_value.drawn(rows).axes
+    (ax,) = memory_value.draw_changes(rows).axes
     assert [tick.get_text() for tick in ax.get_yticklabels()] == [
         name.replace(", λ", ",\nλ") for name in rows.loc[rows["memory"] == "on", "network"]
     ]
@@ -186,7 +192,7 @@ def test_the_figure_has_a_line_a_row_and_the_command_names_each_run(store, table
 
 def test_the_page_says_what_is_stored(tested, table):
     rows = memory_value.summary(tested)
-    shown = memory_value.told(rows)
+    shown = memory_value.display_table(rows)
     assert list(shown.columns) == [
         *("network", "as trained (dB)", "change without state (dB)", "change, shuffled (dB)"),
         "seeds",
@@ -194,6 +200,8 @@ def test_the_page_says_what_is_stored(tested, table):
     assert len(memory_value.sentences(rows)) == len(rows) - 1
     assert "of 3 rows" in memory_value.verdict(rows)
     assert memory_value.verdict(rows.iloc[:0]) == "Not run."
-    linked = memory_value.told(memory_value.against_no_link(tested))
+    linked = memory_value.display_table(memory_value.compare_with_no_link(tested))
     assert linked["network"].tolist() == ["reweighted-RNN, λ from (1, 0.01)"]
-    assert memory_value.listed(tested).startswith("reweighted-RNN, λ from (1, 0.01) (seeds: 0, 1);")
+    assert memory_value.list_runs(tested).startswith(
+        "reweighted-RNN, λ from (1, 0.01) (seeds: 0, 1);"
+    )

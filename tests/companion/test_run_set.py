@@ -165,7 +165,7 @@ def test_cells_are_compared_with_their_own_seed_and_settings():
 
 def test_a_table_of_leads_has_every_pair_of_every_cell():
     found = RunSet.of([record("reweighted-rnn", 1.0), record("lstm", 2.0)])
-    table = run_set.against_all(found, 1, BASE)
+    table = run_set.compare_with_all(found, 1, BASE)
     assert len(table) == 5 * 8
     ran = table[table["verdict"] != "not run"]
     assert ran[["value", "other", "verdict"]].to_numpy().tolist() == [[0.2, "lstm", "ahead"]]

@@ -334,7 +334,7 @@ def test_the_tables_take_as_long_as_their_runs_on_a_gpu_together():
 
 
 def test_a_look_at_this_machine_compares_two_ways(monkeypatch):
-    found = speed.here(hidden=8, rounds=2)
+    found = speed.measure_step(hidden=8, rounds=2)
     assert list(found["what"]) == ["engine", "solver's steps"]
     assert found["times ours"].iloc[0] == 1.0
 

@@ -116,11 +116,11 @@ def test_gains_name_what_was_changed_where_there_are_several(answers):
 def test_learning_curves_stand_side_by_side_on_one_scale():
     table = pd.DataFrame({"train_mse": [4.0, 2.0], "validation_mse": [5.0, 3.0]})
     levels = {"best linear (PCA)": 6.0, MEAN: 9.0}
-    left, right = table_plots.learning({"gru": table, "d = 2": table}, levels=levels).axes
+    left, right = table_plots.learning_curves({"gru": table, "d = 2": table}, levels=levels).axes
     assert left.get_lines()[0].get_ydata().tolist() == [4.0, 2.0]
     assert right.get_lines()[1].get_ydata().tolist() == [5.0, 3.0]
     assert left.get_ylim() == right.get_ylim()
-    assert table_plots.ends({"gru": table}) == "Validation error at the end: GRU: 3."
+    assert table_plots.final_errors({"gru": table}) == "Validation error at the end: GRU: 3."
     assert [line.get_ydata()[0] for line in left.get_lines()[2:]] == [6.0, 9.0]
 
 

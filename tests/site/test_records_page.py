@@ -87,7 +87,7 @@ def test_comparisons_carry_the_runs_on_both_sides():
 def test_a_figure_carries_what_its_table_carries():
     curves = {"gru": attribution.mark(pd.DataFrame({"train_mse": [2.0], "validation_mse": [3.0]}),
                                    record(model="gru"))}  # fmt: skip
-    found = attribution.of(table_plots.learning(curves))
+    found = attribution.of(table_plots.learning_curves(curves))
     assert found.runs() == [RunConfig(profile="smoke", model="gru").hash]
     assert attribution.of(line_plots.dots({"a": 1.0}, xlabel="x")) == attribution.Source()
 

@@ -46,8 +46,10 @@ def _at_widths(judge: Callable[[dict], tuple[float, str]]) -> Judgement:
                 sentences.append(f"At {place}, {seeds}; the first: {outcomes[0][1]}.")
             else:
                 sentences.append(f"At {place} {_missing(base, start)}.")
-        judgements[label] = decision.counted(cases, len(_WIDTHS), "widths", " ".join(sentences))
-    return decision.combined(judgements)
+        judgements[label] = decision.count_successes(
+            cases, len(_WIDTHS), "widths", " ".join(sentences)
+        )
+    return decision.combine(judgements)
 
 
 def _lowest(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
@@ -113,14 +115,14 @@ def _epochs(epochs: Iterable[float]) -> str:
 
 def _curves(base: RunConfig, start: Callable) -> list[dict[str, pd.DataFrame]]:
     """Return the learning curves of all networks, for each seed with which all networks ran."""
-    run_set = decision.committed()
+    run_set = decision.committed_runs()
     runs = {run.model: run_set.seeds(start(run)) for run in row(base)}
     seeds = sorted(set.intersection(*map(set, runs.values())))
     return [{name: run_set.curves[hashes[seed]] for name, hashes in runs.items()} for seed in seeds]
 
 
 def _missing(base: RunConfig, start: Callable) -> str:
-    run_set = decision.committed()
+    run_set = decision.committed_runs()
     missing = [title(run.model) for run in row(base) if not run_set.seeds(start(run))]
     if len(missing) == len(row(base)):
         return "nothing has run"

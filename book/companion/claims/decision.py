@@ -46,7 +46,7 @@ class Judgement(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """One comparison of a claim: the lead of ``runs[0]`` over ``runs[1]``, if both have run.
 
     ``excluded`` is the reason to ignore existing runs. ``group`` names the unit in which
@@ -62,14 +62,14 @@ class Compared:
 
 
 @functools.cache
-def committed() -> RunSet:
+def committed_runs() -> RunSet:
     """Return the runs of data/results/, cached."""
     return RunSet.committed()
 
 
-def compare(name: str, run: RunConfig, reference: RunConfig, group: str = "") -> Compared:
+def compare(name: str, run: RunConfig, reference: RunConfig, group: str = "") -> Comparison:
     """Compare two configurations by their trained runs; list untrained runs as excluded."""
-    run_set = committed()
+    run_set = committed_runs()
     gap = run_set.trained.difference(run, reference)
     excluded = ""
     if gap is None and run_set.pairs(run, reference):
@@ -78,7 +78,7 @@ def compare(name: str, run: RunConfig, reference: RunConfig, group: str = "") ->
             " and ".join(title(config.model) for config in failed) or "one of both with each seed"
         )
         excluded = f"{names} did not train"
-    return Compared(name, (run, reference), gap, excluded, group or name)
+    return Comparison(name, (run, reference), gap, excluded, group or name)
 
 
 def initialisations() -> dict[str, Callable[[RunConfig], RunConfig]]:
@@ -87,7 +87,7 @@ def initialisations() -> dict[str, Callable[[RunConfig], RunConfig]]:
     "As reported" is the only pair that the authors print, for all unfolded networks; "as well as
     we can" is, for each configuration, the tested pair with the lowest validation error.
     """
-    return {"as reported": initialised, "as well as we can": committed().best_start}
+    return {"as reported": initialised, "as well as we can": committed_runs().best_start}
 
 
 # From comparisons to a verdict --------------------------------------------------------------------
@@ -96,7 +96,7 @@ def initialisations() -> dict[str, Callable[[RunConfig], RunConfig]]:
 class _Outcome(NamedTuple):
     """The result of one comparison after Holm's correction: ahead, behind, alike or undecided."""
 
-    pair: Compared
+    pair: Comparison
     word: str
 
     @property
@@ -108,7 +108,7 @@ class _Outcome(NamedTuple):
         return self.word in ("behind", "alike")
 
 
-def decide(comparisons: Mapping[str, Sequence[Compared]], unit: str) -> Judgement:
+def decide(comparisons: Mapping[str, Sequence[Comparison]], unit: str) -> Judgement:
     """Return the verdict on "all of these are ahead", from comparisons in each initialisation.
 
     The tests of one initialisation form one family, corrected by Holm's method. The claim is
@@ -121,12 +121,12 @@ def decide(comparisons: Mapping[str, Sequence[Compared]], unit: str) -> Judgemen
     if len({tuple(pair.runs for pair in group) for group in comparisons.values()}) == 1:
         group = next(iter(comparisons.values()))
         return _limit(_verdict(group, unit), group, same=True)
-    return combined(
+    return combine(
         {label: _limit(_verdict(group, unit), group) for label, group in comparisons.items()}
     )
 
 
-def _verdict(pairs: Sequence[Compared], unit: str) -> Judgement:
+def _verdict(pairs: Sequence[Comparison], unit: str) -> Judgement:
     existing = [pair for pair in pairs if pair.gap is not None]
     included = [pair for pair in pairs if not pair.excluded]
     text = _coverage(pairs, existing)
@@ -137,12 +137,12 @@ def _verdict(pairs: Sequence[Compared], unit: str) -> Judgement:
     return Judgement(_word(outcomes, len(included)), text, True, *_share(outcomes, included, unit))
 
 
-def _outcomes(pairs: Sequence[Compared]) -> list[_Outcome]:
+def _outcomes(pairs: Sequence[Comparison]) -> list[_Outcome]:
     adjusted = holm([pair.gap.p for pair in pairs])
     return [_Outcome(pair, _outcome(pair, p)) for pair, p in zip(pairs, adjusted, strict=True)]
 
 
-def _outcome(pair: Compared, p: float) -> str:
+def _outcome(pair: Comparison, p: float) -> str:
     gap = pair.gap
     if p <= LEVEL:
         return "ahead" if gap.mean > pair.null else "behind"
@@ -163,7 +163,7 @@ def _word(outcomes: Sequence[_Outcome], count: int) -> str:
 
 
 def _share(
-    outcomes: Sequence[_Outcome], pairs: Sequence[Compared], unit: str
+    outcomes: Sequence[_Outcome], pairs: Sequence[Comparison], unit: str
 ) -> tuple[int, int, str]:
     """Return the number of groups in which all are ahead, the total, and the unit."""
     ahead = {id(outcome.pair) for outcome in outcomes if outcome.word == "ahead"}
@@ -175,7 +175,7 @@ def _share(
     return len(ahead), len(pairs), "comparisons"
 
 
-def _limit(judgement: Judgement, pairs: Iterable[Compared], same: bool = False) -> Judgement:
+def _limit(judgement: Judgement, pairs: Iterable[Comparison], same: bool = False) -> Judgement:
     """Return at most "confirmed so far" if an unfolded network has run from only one λ.
 
     ``same``: the reported initialisation is also the best on validation data.
@@ -192,10 +192,10 @@ def _limit(judgement: Judgement, pairs: Iterable[Compared], same: bool = False) 
 
 
 def _tested_starts(run: RunConfig) -> list[RunConfig]:
-    return [start for start in starts(run).values() if committed().seeds(start)]
+    return [start for start in starts(run).values() if committed_runs().seeds(start)]
 
 
-def combined(
+def combine(
     judgements: Mapping[str, Judgement], condition: str = "the initialisation of λ"
 ) -> Judgement:
     """Return one verdict from those under several conditions, which differ in ``condition``.
@@ -246,7 +246,7 @@ class Case(NamedTuple):
     successes: Sequence[float]
 
 
-def counted(cases: Sequence[Case], of: int, unit: str, because: str) -> Judgement:
+def count_successes(cases: Sequence[Case], of: int, unit: str, because: str) -> Judgement:
     """Return the verdict on "succeeds in every case and with every seed", out of ``of`` cases.
 
     The seeds are too few for a test, so successes are counted. Partial success, or success with
@@ -273,7 +273,7 @@ _MANY = 6
 """Up to this number, comparisons are listed individually; otherwise they are counted."""
 
 
-def _coverage(pairs: Sequence[Compared], existing: Sequence[Compared]) -> str:
+def _coverage(pairs: Sequence[Comparison], existing: Sequence[Comparison]) -> str:
     """Return the number of comparisons that ran, and the excluded comparisons."""
     excluded = [f"{pair.name} ({pair.excluded})" for pair in pairs if pair.excluded]
     missing = [pair.name for pair in pairs if pair.gap is None and not pair.excluded]

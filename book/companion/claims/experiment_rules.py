@@ -10,7 +10,7 @@ import numpy as np
 from companion.claims import decision
 from companion.claims.curve_rules import lowest_error, unfolded_learn_faster
 from companion.claims.decision import (
-    Compared,
+    Comparison,
     Judgement,
     compare,
     decide,
@@ -49,7 +49,7 @@ def best_in_table(
     default all.
     """
 
-    def pairs(base: RunConfig, start: Callable) -> list[Compared]:
+    def pairs(base: RunConfig, start: Callable) -> list[Comparison]:
         name, values = VARIED[number]
         comparisons = []
         for value in (value for value in values if minimum <= value <= maximum):
@@ -68,13 +68,13 @@ def best_in_table(
 def grows(number: int) -> Judgement:
     """Judge "ours gains with every step of the varied quantity", each step separately."""
 
-    def steps(base: RunConfig, start: Callable) -> list[Compared]:
+    def steps(base: RunConfig, start: Callable) -> list[Comparison]:
         runs, at = _along(number, base, start), NAMES[VARIED[number][0]]
-        enough = sum(bool(decision.committed().seeds(run)) for run in runs.values()) >= _TREND
+        enough = sum(bool(decision.committed_runs().seeds(run)) for run in runs.values()) >= _TREND
         return [
             compare(f"from {at} {low:g} to {high:g}", runs[high], runs[low])
             if enough
-            else Compared(f"from {at} {low:g} to {high:g}", (runs[high], runs[low]))
+            else Comparison(f"from {at} {low:g} to {high:g}", (runs[high], runs[low]))
             for low, high in itertools.pairwise(runs)
         ]
 
@@ -90,7 +90,7 @@ def grows(number: int) -> Judgement:
 def two_layers_for_lstm() -> Judgement:
     """Judge "an LSTM of two layers is better than one of three"."""
 
-    def depths(base: RunConfig, _: Callable) -> list[Compared]:
+    def depths(base: RunConfig, _: Callable) -> list[Comparison]:
         two, three = (replace(base, model="lstm", depth=depth) for depth in (2, 3))
         return [compare("of two layers over three", two, three)]
 
@@ -126,7 +126,7 @@ def _over_widths(printed: Judgement, wide: Judgement) -> Judgement:
         return decision.at_most_so_far(wide._replace(because=text), limit)
     if not wide.ran:
         return printed._replace(because=f"At {first}: {printed.because}")
-    joint = decision.combined({f"At {first}": printed, f"At {second}": wide}, "the width")
+    joint = decision.combine({f"At {first}": printed, f"At {second}": wide}, "the width")
     if printed.word == "confirmed" and wide.word in (*decision.POSITIVE, "not tested"):
         return joint._replace(word="confirmed")
     return joint
@@ -156,7 +156,7 @@ def _gap_along(number: int, base: RunConfig) -> Judgement:
     """Compare the smallest and the largest value of a table for which runs exist."""
     comparisons, texts = {}, {}
     for label, start in initialisations().items():
-        run_set, runs = decision.committed(), _along(number, base, start)
+        run_set, runs = decision.committed_runs(), _along(number, base, start)
         existing = {value: run for value, run in runs.items() if run_set.pairs(run, run)}
         texts[label] = ", ".join(
             f"{np.mean([_ratio(name).mean() for name in run_set.seeds(run).values()]):.2f} "
@@ -180,7 +180,7 @@ def _gap_along(number: int, base: RunConfig) -> Judgement:
     return judgement._replace(because=f"{sentence}epoch. {judgement.because}", **share)
 
 
-def _steps_of_gap(number: int, runs: dict, existing: dict) -> list[Compared]:
+def _steps_of_gap(number: int, runs: dict, existing: dict) -> list[Comparison]:
     """Return the comparison of the end points, then the missing runs, for a complete count."""
     at = NAMES[VARIED[number][0]]
     low, high = (
@@ -188,14 +188,14 @@ def _steps_of_gap(number: int, runs: dict, existing: dict) -> list[Compared]:
     )
     gap = _growth(runs[low], runs[high]) if len(existing) >= _TREND else None
     name = f"of the ratio at {at} {low:g} over that at {at} {high:g}"
-    ends = Compared(name, (runs[high], runs[low]), gap, group=f"{high:g}", null=-_GROWN)
+    ends = Comparison(name, (runs[high], runs[low]), gap, group=f"{high:g}", null=-_GROWN)
     missing = [value for value in runs if value not in existing]
-    return [ends, *(Compared(f"{at} {value:g}", (runs[value],) * 2) for value in missing)]
+    return [ends, *(Comparison(f"{at} {value:g}", (runs[value],) * 2) for value in missing)]
 
 
 def _growth(run: RunConfig, reference: RunConfig) -> Difference | None:
     """Return the decrease of the error ratio in the second configuration, in dB."""
-    pairs = decision.committed().trained.pairs(run, reference)
+    pairs = decision.committed_runs().trained.pairs(run, reference)
     if not pairs:
         return None
     first, second = (np.stack([_ratio(name) for name in side]) for side in zip(*pairs, strict=True))
@@ -204,7 +204,7 @@ def _growth(run: RunConfig, reference: RunConfig) -> Difference | None:
 
 def _ratio(config_hash: str) -> np.ndarray:
     """Return the error of each test sequence divided by the training error of the last epoch."""
-    run_set = decision.committed()
+    run_set = decision.committed_runs()
     return run_set.errors[config_hash] / run_set.curves[config_hash]["train_mse"].iloc[-1]
 
 
@@ -236,7 +236,7 @@ def reweighting_helps() -> Judgement:
     return judgement._replace(because=text)
 
 
-def _exclude_plateau(pair: Compared) -> Compared:
+def _exclude_plateau(pair: Comparison) -> Comparison:
     """Exclude a comparison if one network ends on the plateau of linear reconstruction."""
     stuck = [run for run in pair.runs if pair.gap and _on_plateau(run)]
     if not stuck:
@@ -247,7 +247,7 @@ def _exclude_plateau(pair: Compared) -> Compared:
 
 
 def _on_plateau(run: RunConfig) -> bool:
-    psnr = decision.committed().at(run)["psnr_authors"].mean()
+    psnr = decision.committed_runs().at(run)["psnr_authors"].mean()
     linear = level(source=run.source, reduction=run.reduction, cs_rate=run.cs_rate)
     return bool(abs(psnr - linear) <= PLATEAU)
 
@@ -275,7 +275,7 @@ def _worth_of(component: str, change: dict) -> list[str]:
     parts = []
     for pair in STARTS.values():
         run = initialised(WIDE, pair)
-        gap = decision.committed().trained.difference(run, replace(run, **change))
+        gap = decision.committed_runs().trained.difference(run, replace(run, **change))
         if gap:
             parts.append(f"from {pair[0]:g}, {pair[1]:g} {component} is worth {interval(gap)}")
     return parts

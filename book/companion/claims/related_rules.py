@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from companion import claims
-from companion.claims.decision import SEEDS, Case, Judgement, counted
+from companion.claims.decision import SEEDS, Case, Judgement, count_successes
 from companion.labels import minus
 from companion.studies.descending import descending_results as descending
 from companion.studies.descending.layer_constraints import MERITS
@@ -96,7 +96,7 @@ def constrained_layers_descend() -> Judgement:
     text = "Ratio of the mean merits after and before a layer, minus the 1 − ε that was required, "
     text += f"in the worst layer, network and seed on test sequences: {minus(listing)}."
     cases = [Case(merit, [float(value <= _SLACK)] * seeds[merit]) for merit, value in worst.items()]
-    return counted(cases, len(cases), "merits", text)
+    return count_successes(cases, len(cases), "merits", text)
 
 
 def constrained_networks_are_robust() -> Judgement:
@@ -132,7 +132,7 @@ def _cases(count: dict[str, int]) -> str:
 
 _CASES = ("better", "worse", "alike", "undecided")
 
-NEIGHBOURS: dict[str, Callable[[], Judgement]] = {
+RELATED_RULES: dict[str, Callable[[], Judgement]] = {
     "SISTA-RNN trains faster": sista_trains_faster,
     "SISTA-RNN is better": sista_is_better,
     "SISTA-RNN beats its algorithm": sista_beats_its_algorithm,
@@ -151,4 +151,4 @@ def summary() -> pd.DataFrame:
         inpainting_trials.kept(),
         descending.kept(descending.TRIALS),
     )
-    return claims.table(selection, *sources, rules=NEIGHBOURS)
+    return claims.table(selection, *sources, rules=RELATED_RULES)

@@ -8,7 +8,7 @@ from matplotlib.ticker import EngFormatter, LogLocator
 from companion.attribution import mark
 from companion.labels import title
 from companion.plots.line_plots import STYLES, panels
-from companion.reproduction.ablation_effects import WAYS
+from companion.reproduction.ablation_effects import INITIALISATIONS
 from unfolded.runs.grid import AS_REPORTED
 
 _PANELS = {
@@ -32,7 +32,7 @@ def forest(effects: pd.DataFrame) -> Figure:
     fig, axes = panels(2, 1, height=height, gridspec_kw={"height_ratios": sizes})
     for ax, (panel, heading) in zip(axes, _PANELS.items(), strict=True):
         rows = names.get(panel, [])
-        for init, face, shift in zip(WAYS, (None, "white"), (-0.15, 0.15), strict=True):
+        for init, face, shift in zip(INITIALISATIONS, (None, "white"), (-0.15, 0.15), strict=True):
             points = effects[(effects["panel"] == panel) & (effects["initialisation"] == init)]
             places = [rows.index(name) + shift for name in points["effect"]]
             color = STYLES["reweighted-rnn"]["color"]
@@ -97,7 +97,7 @@ def overfitting(table: pd.DataFrame) -> Figure:
 def lambda_paths(curves: dict[str, pd.DataFrame]) -> Figure:
     """Draw λ1 and λ2 by epoch from each initialisation, on a logarithmic scale.
 
-    ``curves``: :func:`companion.reproduction.ablation_effects.ends`.
+    ``curves``: :func:`companion.reproduction.ablation_effects.lambda_curves`.
     What to see: from each initialisation one of the two vanishes, not the same one.
     """
     fig, axes = panels(1, 2, height=3.6, sharey=True)

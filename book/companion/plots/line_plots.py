@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from companion.labels import title as label_of
 from companion.plots.pixel_plots import atoms, frames, gallery, matrix, measured, tracks
-from companion.plots.style import array, on, panels, show
+from companion.plots.style import array, figure_and_axes, panels, show
 
 __all__ = [
     "activation",
@@ -73,7 +73,7 @@ def activation(
     """
     u = array(u, "u", 1)
     family = phi if isinstance(phi, Mapping) else {r"$\Phi(u)$": phi}
-    fig, ax = on(ax)
+    fig, ax = figure_and_axes(ax)
     ax.axline((0, 0), slope=1, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=1)
     if soft is not None:
         ax.plot(u, array(soft, "soft", 1), color=FAINT, lw=1.4, ls=":", label="soft threshold")
@@ -105,7 +105,7 @@ def curves(series: Mapping, *, xlabel: str, ylabel: str, x=None, log=False, titl
     >>> fig.axes[0].get_yscale()
     'log'
     """
-    fig, ax = on(ax)
+    fig, ax = figure_and_axes(ax)
     cycle = len(rcParams["axes.prop_cycle"])
     for number, (name, values) in enumerate(series.items()):
         runs = array(np.atleast_2d(values), f"series {name!r}", 2)
@@ -146,7 +146,7 @@ def objective_paths(paths: Mapping, *, optimum=None, ax: Axes | None = None) -> 
     >>> fig.axes[0].get_ylabel()
     'objective above its minimum'
     """
-    fig, ax = on(ax)
+    fig, ax = figure_and_axes(ax)
     for name, path in paths.items():
         values = array(path, f"path {name!r}", 1)
         floor = optimum.get(name) if isinstance(optimum, Mapping) else optimum
@@ -170,7 +170,7 @@ def dots(rows: Mapping, *, xlabel: str, printed: Mapping | None = None, ax=None)
     >>> [label.get_text() for label in fig.axes[0].get_yticklabels()]
     ['GRU', 'LSTM']
     """
-    fig, ax = on(ax, height=1.1 + 0.45 * len(rows))
+    fig, ax = figure_and_axes(ax, height=1.1 + 0.45 * len(rows))
     for place, row in enumerate(rows.values()):
         value, low, high = row if np.ndim(row) else (row, row, row)
         ax.plot([low, high], [place, place], "-", color="#0072B2", lw=3, alpha=0.45)
@@ -195,7 +195,7 @@ def histogram(groups: Mapping, *, xlabel: str, bins: int = 40, ax: Axes | None =
     >>> histogram({"before": [0.0, 1.0]}, xlabel="$g$").axes[0].get_ylabel()
     'count'
     """
-    fig, ax = on(ax)
+    fig, ax = figure_and_axes(ax)
     flat = {name: array(np.ravel(values), name, 1) for name, values in groups.items()}
     both = np.concatenate(list(flat.values())).astype(float)
     size = np.abs(both).max()

@@ -43,7 +43,7 @@ def panels(rows: int = 1, columns: int = 1, *, height: float = 3.6, **keywords) 
     return fig, fig.subplots(rows, columns, **keywords)
 
 
-def on(ax: Axes | None, height: float = 3.6) -> tuple[Figure, Axes]:
+def figure_and_axes(ax: Axes | None, height: float = 3.6) -> tuple[Figure, Axes]:
     """Return the figure of `ax` and `ax`, or a new pair if `ax` is None."""
     return panels(height=height) if ax is None else (ax.figure, ax)
 
@@ -85,7 +85,7 @@ def svg(fig: Figure) -> str:
     return buffer.getvalue()
 
 
-def drawn(fig: Figure) -> tuple[str, str]:
+def encode(fig: Figure) -> tuple[str, str]:
     """Return the preferred media type and the content of `fig`.
 
     SVG for few lines, because it is sharp at any size and in print; PNG for images, and for more
@@ -121,13 +121,13 @@ def show(fig: Figure, alt: str, source=None) -> None:
     """
     if not isinstance(alt, str) or not alt.strip():
         raise ConfigError(complain("a description of the figure", repr(alt), "pass alt=..."))
-    stamp, alt = attribution.shown_with(fig, source).stamp(), labels.typeset(alt.strip())
+    stamp, alt = attribution.resolve(fig, source).stamp(), labels.typeset(alt.strip())
     if get_ipython() is None:
         print(alt)
     else:
         # Set the width only: a fixed height would distort the image on a narrow page.
         width = round(fig.get_figwidth() * PIXELS_PER_INCH)
-        mime, picture = drawn(fig)
+        mime, picture = encode(fig)
         display(
             {mime: picture, "text/plain": alt},
             metadata={mime: {"alt": alt, "width": width, "source": stamp}},

@@ -242,14 +242,14 @@ def curves_of(base: RunConfig, run_set: RunSet, start: str = BEST) -> dict[str, 
 
 def error_levels(base: RunConfig) -> dict[str, float]:
     """Return the test error of the two baselines at a CS rate, in squared grey levels, by name."""
-    errors = linear_baseline.known(base, (base.cs_rate,)).set_index("cs_rate")["test_mse"]
+    errors = linear_baseline.baselines_for(base, (base.cs_rate,)).set_index("cs_rate")["test_mse"]
     return {"best linear (PCA)": float(errors[base.cs_rate]), MEAN: float(errors[0.0])}
 
 
-def ends(curves: Mapping[str, pd.DataFrame]) -> str:
+def final_errors(curves: Mapping[str, pd.DataFrame]) -> str:
     """Return a sentence with the last validation error of each curve, for a description.
 
-    >>> ends({"gru": pd.DataFrame({"validation_mse": [9.0, 4.0]})})
+    >>> final_errors({"gru": pd.DataFrame({"validation_mse": [9.0, 4.0]})})
     'Validation error at the end: GRU: 4.'
     """
     last = {_label(name): table["validation_mse"].iloc[-1] for name, table in curves.items()}
@@ -261,7 +261,7 @@ def _label(name: str) -> str:
     return title(name) if name in STYLES else name
 
 
-def learning(
+def learning_curves(
     curves: Mapping[str, pd.DataFrame],
     *,
     title: str = "",

@@ -22,7 +22,7 @@ from unfolded.runs import grid, named_grids
 from unfolded.runs.config import RunConfig, usual_depth
 from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
 
-WAYS = ("as reported", "best λ")
+INITIALISATIONS = ("as reported", "best λ")
 """The two initialisations: the reported pair, and the best pair on validation data."""
 
 FAILED = "did not train"
@@ -49,9 +49,9 @@ _PARTS = {
 }
 
 
-def initialised(run_set: RunSet, init: str) -> Callable[[RunConfig], RunConfig]:
-    """Return the function that sets the initial λ of a run according to one of :data:`WAYS`."""
-    return run_set.best_start if init == WAYS[1] else grid.initialised
+def initialisation(run_set: RunSet, init: str) -> Callable[[RunConfig], RunConfig]:
+    """Return the function that sets the initial λ of a run: one of :data:`INITIALISATIONS`."""
+    return run_set.best_start if init == INITIALISATIONS[1] else grid.initialised
 
 
 def summary(run_set: RunSet, base: RunConfig = WIDE) -> pd.DataFrame:
@@ -62,8 +62,8 @@ def summary(run_set: RunSet, base: RunConfig = WIDE) -> pd.DataFrame:
     Columns: panel, effect, initialisation, and those of :class:`companion.run_set.Difference`.
     """
     questions, trained, rows = named_grids.ablations(base), run_set.trained, []
-    for init in WAYS:
-        start = initialised(run_set, init)
+    for init in INITIALISATIONS:
+        start = initialisation(run_set, init)
         for name, (question, answer) in _SETTINGS.items():
             runs = [start(run) for run in questions[question][answer]]
             competitors = [run for run in runs if run.model != "reweighted-rnn"]
@@ -78,7 +78,7 @@ def summary(run_set: RunSet, base: RunConfig = WIDE) -> pd.DataFrame:
     return mark(table, run_set.runs)
 
 
-def described(effects: pd.DataFrame) -> str:
+def description(effects: pd.DataFrame) -> str:
     """Return the effects of :func:`summary` in words, for the description of a figure."""
     parts = [
         f"{row.effect} {row.mean:+.2f} dB ({row.initialisation})" for row in effects.itertuples()
@@ -89,7 +89,7 @@ def described(effects: pd.DataFrame) -> str:
 
 def finding(effects: pd.DataFrame) -> str:
     """Return the findings from the effects of :func:`summary`, in sentences."""
-    count = len(WAYS) * (len(_SETTINGS) + len(_PARTS))
+    count = len(INITIALISATIONS) * (len(_SETTINGS) + len(_PARTS))
     parts = [f"{len(effects)} of {count} effects have been measured"]
     weak = int((effects["seeds"] < SEEDS).sum())
     parts[0] += f", {weak} of them with fewer than {SEEDS} seeds." if weak else "."
@@ -152,7 +152,7 @@ def _starts(run_set: RunSet, question: str, model: str) -> dict[str, Callable]:
             f"from {pair[0]:g}, {pair[1]:g}": functools.partial(grid.initialised, pair=pair)
             for pair in pairs
         }
-    return {init: initialised(run_set, init) for init in WAYS}
+    return {init: initialisation(run_set, init) for init in INITIALISATIONS}
 
 
 def cell(run_set: RunSet, run: RunConfig, reference: RunConfig | None = None) -> str:
@@ -226,7 +226,7 @@ def _matching_rows(runs: pd.DataFrame, required: dict[str, object]) -> pd.DataFr
 _VARIED = ("model", "hidden", "cs_rate", "depth", "seed", "lambda1", "lambda2")
 
 
-def ends(run_set: RunSet, base: RunConfig = WIDE) -> dict[str, pd.DataFrame]:
+def lambda_curves(run_set: RunSet, base: RunConfig = WIDE) -> dict[str, pd.DataFrame]:
     """Return the first seed's curve of reweighted-RNN from each pair of initial λ that ran."""
     runs = {pair: grid.initialised(base, pair) for pair in STARTS.values()}
     curves = {
@@ -302,7 +302,7 @@ def seed_spread(run_set: RunSet, widths: Sequence[int] = (128, 256)) -> pd.DataF
     return mark(pd.DataFrame.from_dict(rows, orient="index", columns=columns), run_set.source(used))
 
 
-def widest(table: pd.DataFrame) -> str:
+def ratios_by_width(table: pd.DataFrame) -> str:
     """Return the ratios of reweighted-RNN by width in words, averaged over runs."""
     ratios = table[table["model"] == "reweighted-rnn"].groupby("hidden")["ratio"].mean()
     return ", ".join(f"{ratio:.2f} at h = {hidden}" for hidden, ratio in ratios.items()) or "no run"

@@ -23,7 +23,7 @@ from companion.reproduction.paper_tables import (
     signed,
     title,
 )
-from companion.run_set import Difference, RunSet, against_all
+from companion.run_set import Difference, RunSet, compare_with_all
 from unfolded import metrics
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
@@ -34,7 +34,7 @@ _MANY = 6
 MODEL = "reweighted-rnn"
 
 
-def trained(run_set: RunSet, floor: float | None = None) -> RunSet:
+def trained_runs(run_set: RunSet, floor: float | None = None) -> RunSet:
     """Return the run set without the runs that did not train.
 
     ``floor``: the PSNR of the mean frame in dB, if it is not committed.
@@ -57,7 +57,7 @@ def leads(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     mean, low, high (dB, averaged by sequence), seeds, sequences, verdict; pairs without runs are
     omitted.
     """
-    run_set, gaps, rows = trained(run_set), {}, []
+    run_set, gaps, rows = trained_runs(run_set), {}, []
     for value, runs in _columns(number, base).items():
         configs = {run.model: paper_tables.starts(run_set, run) for run in runs}
         for start in (REPORTED, BEST):
@@ -117,7 +117,7 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     high_value, mean, low, high (dB, averaged by sequence), seeds, sequences, verdict ("rises",
     "falls" or "undecided"), paper (the paper's step in dB, NaN if a value is lost).
     """
-    run_set, rows, used = trained(run_set), [], []
+    run_set, rows, used = trained_runs(run_set), [], []
     cells = results.printed().query("table == @number")
     paper = {(model.lower(), value): psnr for model, value, psnr in
              zip(cells["model"], cells["value"], cells["psnr_db"], strict=True)}  # fmt: skip
@@ -166,7 +166,7 @@ def _matches(group: pd.DataFrame) -> int:
     return int(((group["mean"] > 0) == (group["paper"] > 0)).sum())
 
 
-def trend_told(gains: pd.DataFrame, number: int) -> str:
+def describe_trend(gains: pd.DataFrame, number: int) -> str:
     """Return a sentence on whether the steps along a table have the direction of the paper's."""
     axis = {1: "CS rate", 2: "width", 3: "depth"}[number]
     pairs = gains.dropna(subset="paper")
@@ -220,7 +220,7 @@ def _winners(models: pd.Series) -> str:
     return f"{_listing(parts)} of {len(models)} values"
 
 
-def counted(cells: pd.DataFrame) -> str:
+def verdict_counts(cells: pd.DataFrame) -> str:
     """Return the number of cells of one table with each verdict, for both initialisations.
 
     ``cells``: rows of `paper_tables.compare_with_paper` or `paper_tables.measured`.
@@ -254,7 +254,7 @@ def counted(cells: pd.DataFrame) -> str:
 # Small runs ---------------------------------------------------------------------------------------
 
 
-def made(small: pd.DataFrame) -> str:
+def run_conditions(small: pd.DataFrame) -> str:
     """Return a sentence on the conditions of small runs: data, scale, hardware, time, failures.
 
     ``small``: one row per run, as in :meth:`unfolded.runs.records.Record.row`.
@@ -283,8 +283,8 @@ def counts(run_set: RunSet, number: int, base: RunConfig) -> pd.DataFrame:
 
     Runs that did not train are omitted.
     """
-    trained_set = trained(run_set, linear_baseline.mean_frame_psnr(base))
-    gaps = against_all(trained_set, number, base).query("verdict != 'not run'")
+    trained_set = trained_runs(run_set, linear_baseline.mean_frame_psnr(base))
+    gaps = compare_with_all(trained_set, number, base).query("verdict != 'not run'")
     kinds = {True: "against unfolded networks", False: "against stacked networks"}
     pair_kinds = gaps["other"].isin(grid.UNFOLDED).map(kinds)
     table = pd.crosstab(pair_kinds, gaps["verdict"]).rename_axis(index=None, columns=None)
@@ -363,7 +363,7 @@ def schedules(run_set: RunSet, runs: pd.DataFrame) -> pd.DataFrame:
         rate = curve["learning_rate"].to_numpy()
         drops = [epoch + 1 for epoch in range(1, len(rate)) if rate[epoch] < rate[epoch - 1]]
         rows.append({
-            "network": named(run), "seed": run.seed, "reductions": len(drops),
+            "network": run_label(run), "seed": run.seed, "reductions": len(drops),
             "first reduction (epoch)": f"{drops[0]}" if drops else "–",
             "final learning rate": f"{rate[-1]:.2g}",
             "best epoch": int(curve["validation_mse"].argmin()) + 1, "epochs": len(rate),
@@ -371,7 +371,7 @@ def schedules(run_set: RunSet, runs: pd.DataFrame) -> pd.DataFrame:
     return attribution.mark(pd.DataFrame(rows), runs)
 
 
-def converged(table: pd.DataFrame) -> str:
+def convergence(table: pd.DataFrame) -> str:
     """Return the result of :func:`schedules` in a sentence."""
     if table.empty:
         return "None of these networks has been run yet."
@@ -388,14 +388,14 @@ def converged(table: pd.DataFrame) -> str:
     return text + (f" It was reduced for {_listing(parts)}." if parts else "")
 
 
-def missing(run_set: RunSet, base: RunConfig) -> str:
+def missing_networks(run_set: RunSet, base: RunConfig) -> str:
     """Return a sentence on the networks of a row without any run."""
     names = [title(run.model) for run in grid.row(base)
              if not any(len(run_set.at(start)) for start in grid.starts(run).values())]  # fmt: skip
     return f"Not run yet: {', '.join(names)}." if names else "All nine networks have been run."
 
 
-def named(run) -> str:
+def run_label(run) -> str:
     """Return the name of a run's network, with the initial λ for an unfolded network."""
     name = title(run.model)
     if run.model not in grid.UNFOLDED:

@@ -94,7 +94,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
 
 def linear_levels(rates: tuple[float, ...] = linear_baseline.RATES) -> pd.DataFrame:
     """Return the best linear reconstruction in dB, one row per filter, one column per CS rate."""
-    table = linear_baseline.committed().query("source == 'mnist' and cs_rate in @rates")
+    table = linear_baseline.stored_baselines().query("source == 'mnist' and cs_rate in @rates")
     wide = table.pivot(index="reduction", columns="cs_rate", values="psnr_authors")
     wide = wide.reindex(REDUCTIONS).rename_axis(index=None, columns=None)
     return mark(wide, table)
@@ -102,7 +102,7 @@ def linear_levels(rates: tuple[float, ...] = linear_baseline.RATES) -> pd.DataFr
 
 def levels_by_n() -> pd.DataFrame:
     """Return the best linear reconstruction in dB, one row per filter, one column per n."""
-    table = linear_baseline.committed().query("source == 'mnist'")
+    table = linear_baseline.stored_baselines().query("source == 'mnist'")
     table = table[table["n"].isin(MEASUREMENTS)]
     wide = table.pivot(index="reduction", columns="n", values="psnr_authors").reindex(REDUCTIONS)
     return mark(wide.rename_axis(index=None, columns=None), table)
@@ -114,22 +114,22 @@ def variances() -> pd.Series:
     It is the variance of a pixel about the mean training frame, over test frames: the error of a
     network that has learned only the mean frame.
     """
-    table = linear_baseline.committed().query("source == 'mnist' and cs_rate == 0")
+    table = linear_baseline.stored_baselines().query("source == 'mnist' and cs_rate == 0")
     return mark(table.set_index("reduction")["test_mse"].reindex(REDUCTIONS), table)
 
 
-def logged() -> pd.DataFrame:
+def stored_logs() -> pd.DataFrame:
     """Return the logged values of the earlier trainings, one row per evaluation."""
     return results.read(LOGS)
 
 
-def replayed(networks: tuple[str, ...] = ("l1-l1-rnn", "sista-rnn")) -> pd.DataFrame:
+def stored_replays(networks: tuple[str, ...] = ("l1-l1-rnn", "sista-rnn")) -> pd.DataFrame:
     """Return the stored replays of these networks, one row per stored iteration."""
     table = results.committed(STORED)
     return mark(table[table["network"].isin(networks)], table)
 
 
-def against_log(network: str, iteration: int, *, log: str | None = None) -> pd.DataFrame:
+def compare_with_log(network: str, iteration: int, *, log: str | None = None) -> pd.DataFrame:
     """Return the values of a log at an iteration, and the replays of a network.
 
     The first row is the log, then one row per filter and n: means over seeds, and the largest
@@ -138,8 +138,8 @@ def against_log(network: str, iteration: int, *, log: str | None = None) -> pd.D
     name of the log if it differs from the network: "stacked" for the log without codes.
     """
     log, values = log or network, ["eval_mse", "psnr", "zeros", "lambda1", "lambda2"]
-    logged_values = logged().query("network == @log and iteration == @iteration")[values]
-    replays = replayed((network,)).query("iteration == @iteration")
+    logged_values = stored_logs().query("network == @log and iteration == @iteration")[values]
+    replays = stored_replays((network,)).query("iteration == @iteration")
     rows = [{"frames": "the log", **logged_values.iloc[0]}]
     for (n, reduction), runs in replays.groupby(["n", "reduction"]):
         spread = float(np.ptp(runs["psnr"])) if len(runs) > 1 else np.nan
@@ -149,12 +149,11 @@ def against_log(network: str, iteration: int, *, log: str | None = None) -> pd.D
     return mark(table, replays, LOGS)
 
 
-def nearest(table: pd.DataFrame, n: int | None = None) -> pd.Series:
-    """Return the replay of :func:`against_log` with PSNR closest to the log, at one n or any.
+def nearest_replay(table: pd.DataFrame, n: int | None = None) -> pd.Series:
+    """Return the replay of :func:`compare_with_log` with PSNR closest to the log, at one n or any.
 
-    >>> nearest(pd.DataFrame({"frames": ["the log", "area"], "n": [None, 64], "apart": [None, 1]}))[
-    ...     "frames"
-    ... ]
+    >>> columns = {"frames": ["the log", "area"], "n": [None, 64], "apart": [None, 1]}
+    >>> nearest_replay(pd.DataFrame(columns))["frames"]
     'area'
     """
     rows = table.dropna(subset=["apart"])
@@ -240,7 +239,7 @@ def distances(cells: pd.DataFrame, levels: pd.Series) -> pd.Series:
     return pd.Series({name: (printed - level).abs().median() for name, level in levels.items()})
 
 
-def closest(cells: pd.DataFrame) -> pd.DataFrame:
+def closest_runs(cells: pd.DataFrame) -> pd.DataFrame:
     """Return, for each network and filter, the run closest to the paper.
 
     Index (model, reduction); this choice uses the printed values to identify a protocol: it
@@ -250,11 +249,11 @@ def closest(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.loc[order].groupby(["model", "reduction"]).first()
 
 
-def told_runs(cells: pd.DataFrame, levels: pd.Series) -> str:
+def describe_runs(cells: pd.DataFrame, levels: pd.Series) -> str:
     """State which filter agrees with the printed values and our runs, in two sentences."""
     medians = distances(cells, levels).sort_values()
     apart = ", ".join(f"{value:.2f} dB with {name} frames" for name, value in medians.items())
-    best = closest(cells)["difference"].abs().unstack()
+    best = closest_runs(cells)["difference"].abs().unstack()
     near = {
         name: f"{int((gaps.dropna() <= AGREES).sum())} of {gaps.notna().sum()} with {name} frames"
         for name, gaps in best.items()
@@ -266,11 +265,11 @@ def told_runs(cells: pd.DataFrame, levels: pd.Series) -> str:
     )
 
 
-def told_logs(tables: Mapping[str, pd.DataFrame], n: int) -> str:
-    """State which filter agrees with the logs, one sentence per network; :func:`against_log`."""
+def describe_logs(tables: Mapping[str, pd.DataFrame], n: int) -> str:
+    """State which filter agrees with the logs, by network: see :func:`compare_with_log`."""
     sentences = []
     for network, table in tables.items():
-        best, log = nearest(table, n), table.iloc[0]
+        best, log = nearest_replay(table, n), table.iloc[0]
         gaps = table[(table["n"] == n) & (table["frames"] != best["frames"])]["apart"]
         text = ", ".join(map(signed, gaps))
         seeds = "" if np.isnan(best["spread"]) else f"; seeds differ by {best['spread']:.2f} dB"
@@ -284,17 +283,17 @@ def told_logs(tables: Mapping[str, pd.DataFrame], n: int) -> str:
     return " ".join(sentences)
 
 
-def told_plateau(iteration: int, early: int = 50) -> str:
+def describe_plateau(iteration: int, early: int = 50) -> str:
     """State the linear levels close to the logs of the unfolded networks, and agreeing replays."""
     names = ("l1-l1-rnn", "sista-rnn")
-    logs = logged().query("iteration == @iteration").set_index("network")["psnr"]
+    logs = stored_logs().query("iteration == @iteration").set_index("network")["psnr"]
     near = {
         (frames, n): level
         for frames, row in levels_by_n().iterrows()
         for n, level in row.dropna().items()
         if (logs[list(names)] - level).abs().max() <= AGREES
     }
-    replays = [against_log(name, early).set_index(["frames", "n"])["apart"] for name in names]
+    replays = [compare_with_log(name, early).set_index(["frames", "n"])["apart"] for name in names]
     gaps = {pair: [gap[pair] for gap in replays if pair in gap.index] for pair in near}
     kinds = {"agree": [], "do not agree": [], "have not been made": []}
     for (frames, n), apart in gaps.items():
@@ -311,7 +310,7 @@ def told_plateau(iteration: int, early: int = 50) -> str:
     )
 
 
-def told_starts(cells: pd.DataFrame) -> str:
+def describe_starts(cells: pd.DataFrame) -> str:
     """State the effect of the initial λ in each unfolded network, one sentence per network.
 
     ``cells``: rows of :func:`runs_by_filter` of one width and filter.
@@ -330,7 +329,7 @@ def told_starts(cells: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
-def unexplained(cells: pd.DataFrame) -> dict[str, list[str]]:
+def open_differences(cells: pd.DataFrame) -> dict[str, list[str]]:
     """Return the open differences of :func:`runs_by_filter` with `area` frames, by kind.
 
     "matched": networks with an initial λ within 0.5 dB of the paper; "apart": the other networks
@@ -360,11 +359,13 @@ def unexplained(cells: pd.DataFrame) -> dict[str, list[str]]:
     return names_by_kind
 
 
-def told_left(*widths: pd.DataFrame) -> str:
+def describe_open_differences(*widths: pd.DataFrame) -> str:
     """State the open differences at each width, one paragraph per :func:`runs_by_filter`."""
     paragraphs = []
     for cells in widths:
-        lists = {kind: "; ".join(names) or "none" for kind, names in unexplained(cells).items()}
+        lists = {
+            kind: "; ".join(names) or "none" for kind, names in open_differences(cells).items()
+        }
         hidden = cells.attrs["hidden"]
         paragraphs.append(
             f"**h = {hidden}, `area` frames.** Within {AGREES:g} dB of the paper: "

@@ -112,19 +112,19 @@ def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, 
 
 
 @functools.cache
-def committed() -> pd.DataFrame:
+def stored_baselines() -> pd.DataFrame:
     """Return the baselines of data/results/, cached."""
     return results.committed(LEVELS)
 
 
-def known(config: RunConfig, rates: Iterable[float] = RATES) -> pd.DataFrame:
+def baselines_for(config: RunConfig, rates: Iterable[float] = RATES) -> pd.DataFrame:
     """Return the baselines for the frames of a configuration: committed ones, or new ones.
 
     Committed baselines have the full number of sequences, for each source and filter of the table;
     the others are computed here. Columns as in :func:`levels`; a CS rate that is missing in the
     table is computed as well.
     """
-    rows = committed()
+    rows = stored_baselines()
     matches = rows[rows["source"].eq(config.source) & rows["reduction"].eq(config.reduction)]
     if config.size.count == PROFILES["paper"].count and set(rates) <= set(matches["cs_rate"]):
         return matches
@@ -133,7 +133,7 @@ def known(config: RunConfig, rates: Iterable[float] = RATES) -> pd.DataFrame:
 
 def mean_frame_psnr(config: RunConfig, average: str = "authors") -> float:
     """Return the test PSNR in dB of the mean frame on the frames of a configuration."""
-    return float(known(config, ()).query("cs_rate == 0")[f"psnr_{average}"].iloc[0])
+    return float(baselines_for(config, ()).query("cs_rate == 0")[f"psnr_{average}"].iloc[0])
 
 
 def level(
@@ -147,7 +147,7 @@ def level(
 
     Raises ConfigError if the table does not contain it.
     """
-    rows = committed()
+    rows = stored_baselines()
     matches = rows["source"].eq(source) & rows["reduction"].eq(reduction)
     values = rows.loc[matches & rows["cs_rate"].eq(cs_rate), f"psnr_{average}"]
     if len(values) != 1:
@@ -163,7 +163,9 @@ def did_not_train(runs: pd.DataFrame) -> pd.Series:
     ``runs`` has the columns of data/results/runs.csv. A run on a source or filter without a
     committed baseline counts as trained.
     """
-    means = committed().query("cs_rate == 0").set_index(["source", "reduction"])["psnr_authors"]
+    means = (
+        stored_baselines().query("cs_rate == 0").set_index(["source", "reduction"])["psnr_authors"]
+    )
     places = zip(runs["source"], runs["reduction"], strict=True)
     limit = pd.Series([means.get(place, -math.inf) for place in places], runs.index, dtype=float)
     return runs["psnr_authors"] <= limit + DID_NOT_TRAIN

@@ -96,12 +96,12 @@ class Outcomes:
         return np.stack([self.errors[name][condition].to_numpy(float) for name in names])
 
 
-def permuted(frames: Tensor, number: int) -> Tensor:
+def permute_frames(frames: Tensor, number: int) -> Tensor:
     """Return the frames of each sequence in a separate random order, which is deterministic.
 
     Shapes: frames (sequences, time, features), result likewise.
 
-    >>> permuted(torch.arange(4.0).reshape(1, 4, 1), 0).sort(1).values.flatten().tolist()
+    >>> permute_frames(torch.arange(4.0).reshape(1, 4, 1), 0).sort(1).values.flatten().tolist()
     [0.0, 1.0, 2.0, 3.0]
     """
     generator = torch.Generator().manual_seed(derive(0, "order of frames", number))
@@ -118,7 +118,7 @@ def conditions(
     input. Without state, each frame is processed from the initial state.
     """
     model, single_frames = SingleModel(network), frames.reshape(-1, 1, frames.shape[-1])
-    orders = [permuted(frames, number) for number in range(permutations)]
+    orders = [permute_frames(frames, number) for number in range(permutations)]
     return {
         "as_trained": [(frames, estimates(model, frames))],
         "without_state": [(frames, estimates(model, single_frames).reshape(frames.shape))],
@@ -144,7 +144,7 @@ def evaluate(
     return scores, pd.DataFrame(errors)
 
 
-def eligible(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
+def eligible_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
     """Return the finished runs that differ from ``base`` only in network (with its usual depth),
     seed, initial λ, variant, and memory."""
     fixed = {name: value for name, value in base.as_dict().items() if name not in _FREE}
@@ -153,7 +153,7 @@ def eligible(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
     return runs[np.logical_and.reduce(matches)]
 
 
-def examine(folder: Path, row: dict, cache: dict, permutations: int = PERMUTATIONS) -> tuple:
+def evaluate_run(folder: Path, row: dict, cache: dict, permutations: int = PERMUTATIONS) -> tuple:
     """Test the network of a finished run; return its table row and its errors.
 
     Raises RecordError if the weights are damaged, or the frames differ from those of the training.
@@ -176,7 +176,7 @@ def weights_sha256(folder: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
-def keep(name: str, row: dict, errors: pd.DataFrame) -> None:
+def store_result(name: str, row: dict, errors: pd.DataFrame) -> None:
     """Write the errors of a run before its row, because a row without errors is tested again."""
     content = io.StringIO()
     errors.to_csv(content, index_label="sequence", float_format="%.4g", lineterminator="\n")
@@ -193,13 +193,13 @@ def update(
         rows = results.committed(TABLE)
         origin = zip(rows["weights_sha256"], rows["permutations"], strict=True)
         stored = dict(zip(rows["config_hash"], origin, strict=True))
-    for row in eligible(results.collect(store), base).to_dict("records"):
+    for row in eligible_runs(results.collect(store), base).to_dict("records"):
         name = row["config_hash"]
         folder = records.store(store) / name
         checksum = weights_sha256(folder)
         if checksum and stored.get(name) != (checksum, permutations):
-            result, errors = examine(folder, row, cache, permutations)
-            keep(name, result, errors)
+            result, errors = evaluate_run(folder, row, cache, permutations)
+            store_result(name, result, errors)
             yield result
 
 
@@ -241,7 +241,7 @@ def summary(outcomes: Outcomes) -> pd.DataFrame:
     return mark(table, outcomes.runs)
 
 
-def against_no_link(outcomes: Outcomes) -> pd.DataFrame:
+def compare_with_no_link(outcomes: Outcomes) -> pd.DataFrame:
     """Return the lead of networks trained with the link over those trained with the link at zero.
 
     One row per network and initial λ with both runs; seeds and sequences are paired.
@@ -268,7 +268,7 @@ def against_no_link(outcomes: Outcomes) -> pd.DataFrame:
     return mark(table, outcomes.runs)
 
 
-def missing(outcomes: Outcomes) -> list[str]:
+def missing_networks(outcomes: Outcomes) -> list[str]:
     """Return the networks of the comparison without a result, by their labels on the page.
 
     The comparison needs the stacked networks, and the unfolded networks from both initial λ,
@@ -282,8 +282,8 @@ def missing(outcomes: Outcomes) -> list[str]:
     return [label(*key) for key in required if key not in existing]
 
 
-def told(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a :func:`summary` or :func:`against_no_link` for display, intervals as text."""
+def display_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a :func:`summary` or :func:`compare_with_no_link` for display, intervals as text."""
     columns = {"as_trained": "as trained (dB)", "with_link": "trained with link (dB)"}
     columns |= {"without_link": "trained without link (dB)"}
     columns = {old: new for old, new in columns.items() if old in rows}
@@ -338,14 +338,14 @@ def verdict(rows: pd.DataFrame) -> str:
     return " ".join(parts)
 
 
-def listed(outcomes: Outcomes) -> str:
+def list_runs(outcomes: Outcomes) -> str:
     """Return the networks of the runs with their seeds, or "none"."""
     parts = [f"{label(*key)} (seeds: {', '.join(map(str, group['seed']))})"
             for key, group in _groups(outcomes.runs)]  # fmt: skip
     return "; ".join(parts) or "none"
 
 
-def drawn(rows: pd.DataFrame) -> Figure:
+def draw_changes(rows: pd.DataFrame) -> Figure:
     """Draw the value of the past and of the order, two dots with intervals per row of a summary.
 
     Omits the networks trained without memory, for which both are zero.

@@ -229,7 +229,7 @@ def baselines(number: int, base: RunConfig = FULL, average: str = "authors") -> 
     """
     field, values = grid.VARIED[number]
     rates = values if field == "cs_rate" else (base.cs_rate,)
-    linear_rows = linear_baseline.known(base, rates)
+    linear_rows = linear_baseline.baselines_for(base, rates)
     rows = []
     for value in values:
         rate = value if field == "cs_rate" else base.cs_rate
@@ -398,7 +398,7 @@ def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=
     records or files, see :func:`companion.attribution.of`. The book shows it as a stamp below.
     The class of a plain data frame tells the theme that it has separate colours for dark mode.
     """
-    stamp = attribution.attribute(attribution.shown_with(table, source).stamp())
+    stamp = attribution.attribute(attribution.resolve(table, source).stamp())
     out = labels.readable(table)
     if "verdict" in out:
         out["verdict"] = out["verdict"].map(lambda word: SYMBOLS.get(word, word))
