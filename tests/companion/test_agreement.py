@@ -45,7 +45,7 @@ def test_without_a_run_everything_is_said_to_be_missing():
         steps = agreement.steps(NONE, number)
         assert steps.empty and "not tested" in agreement.describe_trend(steps, number)
         assert agreement.trend(steps).empty
-        own = paper_tables.measured(NONE, number, WIDE)
+        own = paper_tables.run_cells(NONE, number, WIDE)
         told = agreement.finding(
             cells.query("table == @number"), own, paper_tables.baselines(number)
         )

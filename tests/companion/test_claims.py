@@ -18,7 +18,7 @@ CLAIMS = claims.claims()
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 class TestClaim:
     def test_its_rule_or_its_reasons_give_a_verdict(self, claim):
-        found = claim.judged(
+        found = claim.judge(
             related_rules.RELATED_RULES if claim.neighbour else experiment_rules.RULES
         )
         assert found.word in claims.WORDS
@@ -83,12 +83,12 @@ def test_a_page_shows_each_verdict_with_its_share_its_colour_and_a_link():
         "page": ["notebooks/11_table_2", "book/errata"], "kind": ["experiment", "theory"],
         "id": ["a", "b"],
     })  # fmt: skip
-    html = claims.shown(judged).to_html()
+    html = claims.style_table(judged).to_html()
     assert '<span aria-hidden="true">✓</span> confirmed so far (2 of 6 widths)' in html
     assert "is-confirmed-so-far" in html and "is-refuted" in html
     assert '<a href="../notebooks/11_table_2.html">evidence: table 2</a>' in html
-    assert "evidence" not in claims.shown(judged, brief=True).to_html()
-    assert claims.told(judged).splitlines()[1] == "- B. **✗ refuted**"
+    assert "evidence" not in claims.style_table(judged, brief=True).to_html()
+    assert claims.verdict_list(judged).splitlines()[1] == "- B. **✗ refuted**"
     assert claims.counts(judged) == (
         "Of the 1 experimental claims, 1 is confirmed so far. "
         "Of the 1 theoretical claims, 1 is refuted."

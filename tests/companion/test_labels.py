@@ -17,7 +17,7 @@ def test_every_network_has_the_name_of_the_tables(name):
 
 def test_a_shown_table_has_words_for_heads_and_minus_signs():
     table = pd.DataFrame({"model": ["l1-l1-rnn", "gru"], "psnr_authors": [-1.5, 2e-6]})
-    shown = paper_tables.shown(table, digits=".3g").to_html()
+    shown = paper_tables.style_table(table, digits=".3g").to_html()
     for text in ("network", "PSNR, authors (dB)", "ℓ1-ℓ1-RNN", "GRU", "−1.5", "2e-06"):
         assert text in shown
     assert "psnr_" not in shown and "model" not in shown
@@ -25,7 +25,7 @@ def test_a_shown_table_has_words_for_heads_and_minus_signs():
 
 def test_rows_of_a_turned_table_are_named_too():
     table = pd.DataFrame({"GRU": [1.0]}, index=["test_mse"])
-    shown = paper_tables.shown(table, index=True).to_html()
+    shown = paper_tables.style_table(table, index=True).to_html()
     assert "test MSE (squared grey levels)" in shown
 
 

@@ -127,7 +127,11 @@ def test_small_runs_are_told_from_their_own_mean_frame():
     floor = linear_baseline.mean_frame_psnr(base)
     rows = [replace_psnr(base, "gru", floor), replace_psnr(base, "lstm", floor + 1)]
     rows.append(replace_psnr(base, "reweighted-rnn", floor + 2))
-    found = paper_tables.small(RunSet.of(rows), 1, base).query("value == 0.2").set_index("model")
+    found = (
+        paper_tables.small_run_cells(RunSet.of(rows), 1, base)
+        .query("value == 0.2")
+        .set_index("model")
+    )
     assert found["verdict"].to_dict() == {
         "reweighted-rnn": "run", "lstm": "run", "gru": "did not train",
     }  # fmt: skip
@@ -159,7 +163,7 @@ def test_both_baselines_are_there_for_each_value_of_a_table(number):
 def test_a_smaller_width_is_a_table_of_its_own():
     found = RunSet.of([gru(24.0, hidden=256), gru(31.0)])
     base = replace(paper_tables.FULL, hidden=256)
-    own = paper_tables.measured(found, 1, base).query("model == 'gru' and value == 0.2").iloc[0]
+    own = paper_tables.run_cells(found, 1, base).query("model == 'gru' and value == 0.2").iloc[0]
     assert own["ours"] == 24.0 and "psnr_db" not in own
     assert cell([gru(24.0, hidden=256)], 1, 0.2, "GRU")["runs"] == 0
 
@@ -207,7 +211,7 @@ def test_experiment_rules():
 
 def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
     table = pd.DataFrame({"ours": [1.234, math.nan], "verdict": ["agrees", "lost"], "n": [1, 2]})
-    html = paper_tables.shown(table).to_html()
+    html = paper_tables.style_table(table).to_html()
     assert "1.23<" in html and "1.234" not in html and "nan" not in html
     assert "≈ agrees" in html and 'class="dataframe"' in html
 
@@ -257,7 +261,7 @@ def test_a_value_that_the_source_lost_is_named_lost():
     cells = cells_of([record()]).query("table == 3")
     texts, _ = paper_tables.matrix(cells)
     assert texts.shape == (12, 6)
-    lost = cells["psnr_db"].isna() & ~paper_tables.garbled(cells)
+    lost = cells["psnr_db"].isna() & ~paper_tables.is_garbled(cells)
     for row in cells[lost].itertuples():
         assert texts.at[paper_tables.label(row.model, row.start), row.value].startswith(
             "paper lost\n"
@@ -270,7 +274,7 @@ def test_a_value_that_the_source_lost_is_named_lost():
 
 def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
     cells = cells_of([gru(50.0)]).query("table == 2")
-    page = paper_tables.coloured(cells, paper_tables.baselines(2)).to_html()
+    page = paper_tables.style_matrix(cells, paper_tables.baselines(2)).to_html()
     assert "is-higher" in page and "ours 50.00\n1 seed\n▲ +18.81" in page
     assert page.count("is-not") == page.count("not run") == 71
     assert all(f"h = {h}" in page for h in (128, 4096))
@@ -280,8 +284,8 @@ def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
 
 def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_the_paper():
     found = RunSet.of([gru(24.0, hidden=256), record(25.0, model="srnn", hidden=256)])
-    own = paper_tables.measured(found, 1, replace(paper_tables.FULL, hidden=256))
-    page = paper_tables.coloured(own, paper_tables.baselines(1)).to_html()
+    own = paper_tables.run_cells(found, 1, replace(paper_tables.FULL, hidden=256))
+    page = paper_tables.style_matrix(own, paper_tables.baselines(1)).to_html()
     assert page.count("is-best") == 1 and ">paper" not in page
     assert "25.00\n1 seed" in page
 

@@ -43,14 +43,14 @@ class Claim:
     because: str = ""
     neighbour: str = ""
 
-    def judged(self, rules: Mapping[str, Callable[[], Judgement]] = RULES) -> Judgement:
+    def judge(self, rules: Mapping[str, Callable[[], Judgement]] = RULES) -> Judgement:
         """Return the verdict computed from the records, or the reasoned verdict."""
         return rules[self.rule]() if self.rule else Judgement(self.reasoned, self.because)
 
     @functools.cached_property
     def verdict(self) -> str:
         """The verdict on a claim of the paper or of theory, a key of :data:`WORDS`."""
-        return self.judged().word
+        return self.judge().word
 
 
 def claims() -> list[Claim]:
@@ -92,7 +92,7 @@ def table(
     """Return claims with verdicts and reasons, one row per claim; ``read`` are their sources."""
     rows = []
     for claim in selection:
-        result = claim.judged(rules)
+        result = claim.judge(rules)
         rows.append({"claim": claim.says, "where": claim.where, "verdict": result.word,
                      "share": result.share, "because": result.because, "shown by": claim.shown_by,
                      "page": claim.page, "kind": "experiment" if claim.rule else "theory",
@@ -109,7 +109,7 @@ def label(verdict: str, share: str = "") -> str:
     return WORDS[verdict] + (f" ({share})" if share else "")
 
 
-def told(verdicts: pd.DataFrame) -> str:
+def verdict_list(verdicts: pd.DataFrame) -> str:
     """Return claims of :func:`summary` with their verdicts as a Markdown list."""
     lines = (f"- {row.claim} **{label(row.verdict, row.share)}**" for row in verdicts.itertuples())
     return "\n".join(lines)
@@ -147,7 +147,7 @@ def _count_sentence(verdicts: pd.Series, name: str) -> str:
     return f"Of the {len(verdicts)} {name} claims, {listing}."
 
 
-def shown(verdicts: pd.DataFrame, *, brief: bool = False):
+def style_table(verdicts: pd.DataFrame, *, brief: bool = False):
     """Return claims of :func:`summary` as a table for a page, the verdict in the first column.
 
     ``brief`` omits the required evidence and the link to the page of each claim.

@@ -25,7 +25,7 @@ def overview(paper: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, tit
     """Draw the paper's table and ours side by side, one line per network, over the two baselines.
 
     ``paper``: rows of `paper_tables.compare_with_paper`, of which the paper's values are drawn;
-    ``cells``: rows of :func:`companion.reproduction.paper_tables.measured`; ``levels``: those of
+    ``cells``: rows of :func:`companion.reproduction.paper_tables.run_cells`; ``levels``: those of
     `paper_tables.baselines`; all of one table. ``titles``: of the two panels.
     What to see: which networks are above the best linear reconstruction, and in which order. In our
     panel a solid line is "as well as we can", and small hollow marks are "as reported".
@@ -83,7 +83,7 @@ def _set_ticks(ax, values) -> None:
 def by_network(cells: pd.DataFrame, levels: pd.DataFrame | None = None) -> Figure:
     """Draw one table, one panel per network: our values, both initialisations, over the baselines.
 
-    ``cells``: rows of :func:`companion.reproduction.paper_tables.measured`, or of
+    ``cells``: rows of :func:`companion.reproduction.paper_tables.run_cells`, or of
     `paper_tables.compare_with_paper`, in which case the paper's values are drawn as well;
     ``levels``: :func:`companion.reproduction.paper_tables.baselines`.
     What to see: whether a network improves along the table, and above which baseline.

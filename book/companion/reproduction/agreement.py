@@ -193,7 +193,7 @@ def finding(cells: pd.DataFrame, ours: pd.DataFrame, levels: pd.DataFrame) -> st
     """Return the findings of the figure of a table, in sentences.
 
     ``cells``: rows of :func:`companion.reproduction.paper_tables.compare_with_paper`; ``ours``: of
-    `paper_tables.measured`; ``levels``: of `paper_tables.baselines`.
+    `paper_tables.run_cells`; ``levels``: of `paper_tables.baselines`.
     """
     linear = levels[levels["level"] == "PCA"].set_index("value")["psnr"]
     paper = cells.drop_duplicates(["model", "value"]).dropna(subset="psnr_db")
@@ -223,7 +223,7 @@ def _winners(models: pd.Series) -> str:
 def verdict_counts(cells: pd.DataFrame) -> str:
     """Return the number of cells of one table with each verdict, for both initialisations.
 
-    ``cells``: rows of `paper_tables.compare_with_paper` or `paper_tables.measured`.
+    ``cells``: rows of `paper_tables.compare_with_paper` or `paper_tables.run_cells`.
     """
     counts_of_start = {}
     for start, opposite in ((REPORTED, BEST), (BEST, REPORTED)):
@@ -231,7 +231,7 @@ def verdict_counts(cells: pd.DataFrame) -> str:
         words = rows["verdict"].map(lambda word: paper_tables.SYMBOLS.get(word, f"  {word}")[2:])
         words = words.replace({"agrees": "agree", "run": "were run"})
         if "status" in rows:
-            words = words.mask(paper_tables.garbled(rows), "garbled in the source")
+            words = words.mask(paper_tables.is_garbled(rows), "garbled in the source")
         listing = (f"{number} {word}" for word, number in words.value_counts().items())
         counts_of_start[start] = ", ".join(listing)
     if counts_of_start[REPORTED] == counts_of_start[BEST]:

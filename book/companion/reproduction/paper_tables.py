@@ -61,7 +61,7 @@ def _names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(results.printed()["model"].str.lower()))
 
 
-def garbled(cells: pd.DataFrame) -> pd.Series:
+def is_garbled(cells: pd.DataFrame) -> pd.Series:
     """Return which values of the paper are present in the source in several forms."""
     return cells["status"].str.startswith("unreadable")
 
@@ -104,7 +104,7 @@ def starts(run_set: "RunSet", run: RunConfig) -> dict[str, RunConfig]:
     return {REPORTED: replace(run, lambda1=first, lambda2=second), BEST: run_set.best_start(run)}
 
 
-def measured(
+def run_cells(
     run_set: "RunSet",
     number: int,
     base: RunConfig = FULL,
@@ -141,13 +141,13 @@ def measured(
     return attribution.mark(pd.DataFrame(rows), run_set.runs)
 
 
-def small(run_set: "RunSet", number: int, base: RunConfig) -> pd.DataFrame:
-    """Return the cells of small runs, which have one initial λ: rows of :func:`measured`.
+def small_run_cells(run_set: "RunSet", number: int, base: RunConfig) -> pd.DataFrame:
+    """Return the cells of small runs, which have one initial λ: rows of :func:`run_cells`.
 
     Cells without a run are omitted; the mean frame of ``base`` determines which runs did not train.
     """
     floor = linear_baseline.mean_frame_psnr(base)
-    cells = measured(run_set, number, base, floor=floor)
+    cells = run_cells(run_set, number, base, floor=floor)
     has_run = cells["runs"].gt(0) | cells["untrained"].gt(0)
     return cells[has_run & cells["start"].ne(REPORTED)].assign(start="")
 
@@ -205,12 +205,12 @@ def _cell(run_set: "RunSet", run: RunConfig, average: str, floor: float | None) 
 def compare_with_paper(run_set: "RunSet", *, average: str = "authors") -> pd.DataFrame:
     """Return every cell of the paper with our runs, in two rows for an unfolded network.
 
-    The columns of data/paper/tables.csv and of :func:`measured`, with the difference (ours minus
+    The columns of data/paper/tables.csv and of :func:`run_cells`, with the difference (ours minus
     the paper's value, in dB) and the verdict, a key of :data:`SYMBOLS`.
     """
     cells = results.printed()
     numbers = sorted(set(cells["table"]))
-    ours = pd.concat([measured(run_set, number, average=average) for number in numbers])
+    ours = pd.concat([run_cells(run_set, number, average=average) for number in numbers])
     ours = ours.rename(columns={"model": "name"})
     table = cells.assign(name=cells["model"].str.lower())
     table = table.merge(ours, on=["table", "name", "value"], how="left").drop(columns="name")
@@ -285,9 +285,9 @@ def label(model: str, start: str = "") -> str:
 def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one table: one row per network and initialisation, one column per value.
 
-    ``cells``: rows of :func:`compare_with_paper` or :func:`measured` of one table. The first result
-    contains the texts: the paper's value, if the cells have it, ours, the seeds, and the verdict's
-    symbol with the difference; the second contains the verdicts.
+    ``cells``: rows of :func:`compare_with_paper` or :func:`run_cells` of one table. The first
+    result contains the texts: the paper's value, if the cells have it, ours, the seeds, and the
+    verdict's symbol with the difference; the second contains the verdicts.
     """
     rows = [label(cell.model, cell.start) for cell in cells.itertuples()]
     labelled = cells.assign(row=rows, text=[_text(cell) for cell in cells.itertuples()])
@@ -299,14 +299,14 @@ def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return text.reindex(**order), verdicts.reindex(**order)
 
 
-def printed(cell) -> str:
+def paper_text(cell) -> str:
     """Return the paper's value of a cell as text, or "lost" or "garbled"."""
     if not math.isnan(cell.psnr_db):
         return f"{cell.psnr_db:.2f}"
     return "garbled" if cell.status.startswith("unreadable") else "lost"
 
 
-def ours(cell) -> str:
+def ours_text(cell) -> str:
     """Return "not run", "did not train", or the mean ± half the 95 % interval over seeds."""
     if not cell.runs:
         return "did not train" if cell.untrained else "not run"
@@ -314,28 +314,28 @@ def ours(cell) -> str:
     return f"{cell.ours:.2f}{spread}"
 
 
-def seeds(cell) -> str:
+def seeds_text(cell) -> str:
     """Return the number of seeds of a value, and of excluded seeds; "" without a run."""
     count = f"{cell.runs} seed{'s' * (cell.runs != 1)}" if cell.runs else ""
     return f"{count}, {cell.untrained} did not train" if count and cell.untrained else count
 
 
 def _text(cell) -> str:
-    lines = [ours(cell)]
+    lines = [ours_text(cell)]
     if hasattr(cell, "psnr_db"):
-        paper_value = printed(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
+        paper_value = paper_text(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
         lines = [f"paper {paper_value}", f"ours {lines[0]}" if cell.runs else lines[0]]
     if cell.runs:
         difference = (
             "" if math.isnan(getattr(cell, "difference", math.nan)) else signed(cell.difference)
         )
         symbol = SYMBOLS[cell.verdict][0] if cell.verdict in SYMBOLS else ""
-        lines += [seeds(cell), f"{symbol} {difference}"]
+        lines += [seeds_text(cell), f"{symbol} {difference}"]
         lines += [f"λ {cell.lambda1:g}, {cell.lambda2:g}"] * (cell.start == BEST)
     return "\n".join(line.strip() for line in lines if line.strip())
 
 
-def coloured(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
+def style_matrix(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
     """Return :func:`matrix` as displayed on a page: colour and symbol show the verdict.
 
     If the cells have no verdict against the paper, the largest value of a column is bold.
@@ -345,7 +345,7 @@ def coloured(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
         best = cells["ours"].eq(cells.groupby("value")["ours"].transform("max"))
         cells = cells.assign(verdict=cells["verdict"].mask(best, "best"))
     texts, verdicts = matrix(cells)
-    headings = heads_of(cells)
+    headings = column_headings(cells)
     origin = attribution.of(cells)
     if levels is not None:
         texts = pd.concat([texts, baseline_rows(levels)])
@@ -359,7 +359,7 @@ def coloured(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
     return styled.set_table_attributes(f'class="dataframe beside-print"{stamp}')
 
 
-def heads_of(cells: pd.DataFrame) -> dict[float, str]:
+def column_headings(cells: pd.DataFrame) -> dict[float, str]:
     """Return the column heading of each value of a table."""
     varied = NAMES[grid.VARIED[int(cells["table"].iloc[0])][0]]
     return {value: f"{varied} {value:g}" for value in sorted(set(cells["value"]))}
@@ -391,7 +391,7 @@ def download(table: pd.DataFrame, name: str) -> str:
     return f'<a download="{name}" href="{address}">Download {name}</a>'
 
 
-def shown(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=None):
+def style_table(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=None):
     """Return a table as displayed on a page: one number format, verdicts as symbols, "–" for NaN.
 
     ``source``: the source of the numbers, if it is no longer attached to the table: tables,

@@ -47,7 +47,14 @@ def source_of_claims() -> dict[str, str]:
 
 def reproduced() -> tuple[int, int, list[list[str]]]:
     """Return the number of cells of the paper and of cells with runs, and a row for each value."""
-    from companion.reproduction.paper_tables import SYMBOLS, label, ours, printed, seeds, signed
+    from companion.reproduction.paper_tables import (
+        SYMBOLS,
+        label,
+        ours_text,
+        paper_text,
+        seeds_text,
+        signed,
+    )
 
     every = beside()
     ran = every[(every["runs"] > 0) | (every["untrained"] > 0)]
@@ -55,11 +62,11 @@ def reproduced() -> tuple[int, int, list[list[str]]]:
         [
             label(cell.model, cell.start),
             f"Table {cell.table}: {NAMES[cell.varies]} {cell.value:g}",
-            printed(cell),
-            ours(cell),
+            paper_text(cell),
+            ours_text(cell),
             SYMBOLS[cell.verdict]
             + ("" if cell.difference != cell.difference else f" ({signed(cell.difference)})"),
-            seeds(cell),
+            seeds_text(cell),
         ]
         for cell in ran.itertuples()
     ]
@@ -80,7 +87,7 @@ def matrix(table: int) -> tuple[list[str], list[list[str]]]:
     lines: dict[str, dict] = {}
     for cell in own.itertuples():
         symbol = f" {paper_tables.SYMBOLS[cell.verdict][0]}" * bool(cell.runs)
-        text = f"{paper_tables.printed(cell)} · {paper_tables.ours(cell)}{symbol}"
+        text = f"{paper_tables.paper_text(cell)} · {paper_tables.ours_text(cell)}{symbol}"
         lines.setdefault(paper_tables.label(cell.model, cell.start), {})[cell.value] = text
     rows = [[name, *(line.get(value, "") for value in values)] for name, line in lines.items()]
     levels = paper_tables.baselines(table)

@@ -160,7 +160,7 @@ def _set(found: RunSet, records: dict, used: list, base: RunConfig, printed: boo
     # The mean frame depends neither on the protocol nor on the varied value of a table.
     floor = next((line["mean frame"][0] for line in levels.values() if line), -math.inf)
     known = base.size.count == paper_tables.FULL.size.count
-    cells = {number: paper_tables.measured(found, number, base, floor=None if known else floor)
+    cells = {number: paper_tables.run_cells(found, number, base, floor=None if known else floor)
              for number in VARIED}  # fmt: skip
     if printed:
         paper = paper_tables.compare_with_paper(found)
