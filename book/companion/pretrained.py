@@ -42,7 +42,7 @@ def pretrained(model: str, table: str = "weights") -> tuple[nn.Module, RunConfig
     if model not in rows.index:
         do = "choose one, or train it"
         raise ConfigError(complain(f"one of {', '.join(rows.index)}", repr(model), do))
-    path = results.note(_path(model, table))
+    path = results.register_read(_path(model, table))
     want, do = f"the weights of {model} at {path}", "restore them with git checkout"
     try:
         content = path.read_bytes()
@@ -120,11 +120,11 @@ def _keep(record: records.Record, store: str | Path | None, path: Path) -> dict:
     content = path.read_bytes()
     network = network.float()
     with torch.no_grad():
-        found, _ = tested(network, input_frames.unseen(config), config.scale.peak)
+        scores, _ = tested(network, input_frames.unseen(config), config.scale.peak)
     return {
         "model": config.model,
         "sha256": hashlib.sha256(content).hexdigest(),
-        "psnr_authors": round(found["psnr_authors"], 4),
+        "psnr_authors": round(scores["psnr_authors"], 4),
         "psnr_authors_before_rounding": round(record.metrics["psnr_authors"], 4),
         "bytes": len(content),
         "commit": record.provenance["commit"],

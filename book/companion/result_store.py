@@ -30,7 +30,7 @@ def key(fields: dict) -> str:
 def stored(name: str) -> set[str]:
     """Return the first entries of the rows of a table of data/results/; none if it is missing."""
     exists = (results_table.RESULTS / name).exists()
-    return set(results.committed(name).iloc[:, 0]) if exists else set()
+    return set(results.load_table(name).iloc[:, 0]) if exists else set()
 
 
 def merge(name: str, rows: list[dict]) -> None:

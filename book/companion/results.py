@@ -14,7 +14,7 @@ from unfolded.runs import records, results_table
 _NAMES = ("commit", "config_hash", "data_sha256")
 
 
-def committed(name: str = "runs.csv") -> pd.DataFrame:
+def load_table(name: str = "runs.csv") -> pd.DataFrame:
     """Return a table of measured values from data/results/."""
     return read(results_table.RESULTS / name)
 
@@ -30,7 +30,7 @@ def sequences(config_hash: str) -> pd.DataFrame | None:
     return read(path) if path.exists() else None
 
 
-def printed() -> pd.DataFrame:
+def paper_cells() -> pd.DataFrame:
     """Return the paper's Tables 1–3 as printed, one row per cell."""
     return read(ROOT / "data" / "paper" / "tables.csv")
 
@@ -41,7 +41,7 @@ def collect(store: str | Path | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=records.COLUMNS)
 
 
-def note(path: Path) -> Path:
+def register_read(path: Path) -> Path:
     """Register a committed file as a dependency of the current page in the execution gate."""
     ledger = os.environ.get("UNFOLDED_READS")
     if ledger:
@@ -55,7 +55,7 @@ def read(path: Path) -> pd.DataFrame:
 
     Raises RecordError if it does not exist.
     """
-    note(path)
+    register_read(path)
     if not path.exists():
         do = "run `python -m unfolded tables --commit` or check the file out again"
         raise RecordError(complain(f"the table {path.name}", "no such file", do))

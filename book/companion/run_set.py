@@ -84,7 +84,7 @@ class RunSet:
     @classmethod
     def committed(cls) -> "RunSet":
         """Return the run set of data/results/."""
-        runs = results.committed()
+        runs = results.load_table()
         failed = frozenset(runs.loc[runs["status"] == "failed", "config_hash"])
         runs = runs[runs["status"] == "done"]
         names = list(runs["config_hash"])

@@ -36,7 +36,7 @@ GPU_TARGETS = {
 def record(name: str) -> pd.DataFrame | None:
     """Return a table of data/results/speed/, or None if it was not measured."""
     try:
-        return results.committed(f"speed/{name}.csv")
+        return results.load_table(f"speed/{name}.csv")
     except RecordError:
         return None
 
@@ -210,7 +210,7 @@ def gpu(model: str = "reweighted-rnn") -> pd.DataFrame:
             measured = _ratio("gpu", name, model, hidden)
             rows.append({"what": ratio, "h": hidden, **compare_with_target(measured, target)})
     try:
-        minutes = minutes_of_the_tables(results.committed())
+        minutes = minutes_of_the_tables(results.load_table())
     except RecordError:
         minutes = None
     total = compare_with_target(minutes, ("<=", 60.0))

@@ -30,7 +30,7 @@ def cells_of(*rows):
 
 
 def paper(model, width):
-    cells = results.printed().query("table == 2 and model == @model and value == @width")
+    cells = results.paper_cells().query("table == 2 and model == @model and value == @width")
     return cells["psnr_db"].item()
 
 

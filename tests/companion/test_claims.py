@@ -107,4 +107,4 @@ def test_a_page_that_reads_claims_depends_on_them(tmp_path, monkeypatch):
     monkeypatch.setenv("UNFOLDED_READS", str(tmp_path / "reads"))
     claims.claims()
     assert (tmp_path / "reads").read_text() == "data/claims.toml\n"
-    assert isinstance(results.printed(), pd.DataFrame)
+    assert isinstance(results.paper_cells(), pd.DataFrame)

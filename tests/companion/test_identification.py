@@ -65,7 +65,7 @@ def test_each_filter_and_start_that_has_run_has_a_row_beside_print():
 
 
 def test_stored_runs_are_those_that_finished():
-    runs = results.committed()
+    runs = results.load_table()
     found = identification.stored_runs()
     assert len(found.runs) == runs["status"].eq("done").sum() and not found.errors
 
@@ -137,7 +137,7 @@ def test_the_logs_agree_with_themselves():
 
 
 def test_stored_replays_start_where_they_should_and_have_an_origin():
-    table = results.committed("log_replay.csv")
+    table = results.load_table("log_replay.csv")
     own = table.dropna(subset=["lambda1"])
     # A step of Adam is about as long as the learning rate.
     reach = 1.05 * RATE * own["iteration"]
@@ -167,7 +167,7 @@ def test_figures_carry_their_source():
     unfolded = cells.query("start != ''")
     figures = [
         identification_plots.by_filter(cells, levels[0.2]),
-        identification_plots.by_rate(levels, results.printed().query("table == 1")),
+        identification_plots.by_rate(levels, results.paper_cells().query("table == 1")),
         identification_plots.replays(logs),
         identification_plots.plateaus(identification.stored_logs(), {51: 23.0, 128: 40.0}),
         identification_plots.solutions({128: unfolded, 256: unfolded.iloc[:1]}),

@@ -123,7 +123,7 @@ def test_a_run_is_tested_once_and_again_after_it_changed(store, tested, table):
     rows.to_csv(table, index=False)
     again = list(memory_value.update(small(), store))
     assert [row["config_hash"] for row in again] == [PLAN[0].hash]
-    assert len(results.committed(memory_value.TABLE)) == len(PLAN)
+    assert len(results.load_table(memory_value.TABLE)) == len(PLAN)
 
 
 def test_only_runs_of_the_protocol_are_eligible(store):

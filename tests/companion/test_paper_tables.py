@@ -219,7 +219,7 @@ def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
 def test_the_committed_runs_are_compared_with_the_paper():
     found = paper_tables.compare_with_paper(RunSet.committed())
     assert len(found.drop_duplicates(["table", "model", "value"])) == 153
-    runs = results.committed().set_index("config_hash")
+    runs = results.load_table().set_index("config_hash")
     for row in found[found["runs"] > 0].itertuples():
         for name in row.config_hash.split():
             made = runs.loc[name]

@@ -224,7 +224,7 @@ class TestKeep:
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path, monkeypatch):
         monkeypatch.setattr(results_table, "RESULTS", tmp_path)
-        monkeypatch.setattr(results, "note", lambda path: path)
+        monkeypatch.setattr(results, "register_read", lambda path: path)
         return tmp_path
 
     def test_a_training_comes_back_as_it_was_and_replaces_its_elder(self, on, folder):

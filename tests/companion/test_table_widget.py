@@ -40,7 +40,7 @@ def explorer(**state):
 
 
 def test_every_cell_of_the_paper_is_there_and_what_was_lost_is_lost():
-    printed = results.printed()
+    printed = results.paper_cells()
     held = recorded(some())["printed"]
     for cell in printed.itertuples():
         place = VARIED[cell.table][1].index(cell.value)
@@ -106,7 +106,7 @@ def test_the_record_of_a_point_is_the_record_of_its_run():
 
 def test_committed_runs_lead_to_the_page_of_records():
     data = recorded(RunSet.committed())
-    known = {f"run-{name}" for name in results.committed()["config_hash"]}
+    known = {f"run-{name}" for name in results.load_table()["config_hash"]}
     assert set(data["records"]) <= known
     assert data["source"]["anchor"] in known | {"committed-runs"}
     assert json.dumps(data, allow_nan=False)

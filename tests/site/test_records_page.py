@@ -23,7 +23,7 @@ from companion.sphinx import run_records, stamps
 from unfolded.errors import ConfigError
 from unfolded.runs.config import RunConfig
 
-RUNS = results.committed()
+RUNS = results.load_table()
 
 
 # What travels ---------------------------------------------------------------------------------

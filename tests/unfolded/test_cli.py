@@ -304,4 +304,4 @@ def test_tables_shows_a_failed_run_with_its_reason(capsys):
     assert cli.main(["tables", "--commit"]) == 0
     line = said(capsys)[0][0]
     assert line.endswith(f": failed: {reason}") and "learning_rate=1e+30" in line
-    assert results.committed()["reason"].tolist() == [reason]
+    assert results.load_table()["reason"].tolist() == [reason]

@@ -16,7 +16,7 @@ SMOKE = RunConfig(profile="smoke")
 
 
 def test_the_tables_vary_what_the_printed_ones_vary():
-    printed = results.printed()
+    printed = results.paper_cells()
     for number, (name, values) in grid.VARIED.items():
         cells = printed[printed["table"] == number]
         assert set(cells["varies"]) == {name}

@@ -194,7 +194,7 @@ def test_a_damaged_table_is_left_as_it_is(table, store, content):
 def test_names_of_digits_only_are_read_as_names(table, store):
     one = dataclasses.replace(record(), config_hash="012345678901")
     results_table.merge(keep(store, one))
-    row = results.committed().iloc[0]
+    row = results.load_table().iloc[0]
     assert row["config_hash"] == "012345678901"
     assert row["commit"] == "123456789012"
     assert row["data_sha256"] == "0" * 64
@@ -203,12 +203,12 @@ def test_names_of_digits_only_are_read_as_names(table, store):
 
 def test_a_table_that_is_not_there(table):
     with pytest.raises(RecordError, match=r"expected the table runs.csv; got no such file; run "):
-        results.committed()
+        results.load_table()
 
 
 def test_what_a_page_reads_is_told_to_the_gate(tmp_path, monkeypatch):
     monkeypatch.setenv("UNFOLDED_READS", str(tmp_path / "reads"))
-    results.printed()
+    results.paper_cells()
     assert (tmp_path / "reads").read_text() == "data/paper/tables.csv\n"
 
 

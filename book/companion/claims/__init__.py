@@ -58,7 +58,7 @@ def claims() -> list[Claim]:
 
     Raises RecordError if an entry is invalid, or has both a rule and a verdict, or neither.
     """
-    path = results.note(ROOT / "data" / "claims.toml")
+    path = results.register_read(ROOT / "data" / "claims.toml")
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
         return [_claim(**entry) for entry in entries]

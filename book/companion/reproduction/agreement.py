@@ -118,7 +118,7 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     "falls" or "undecided"), paper (the paper's step in dB, NaN if a value is lost).
     """
     run_set, rows, used = trained_runs(run_set), [], []
-    cells = results.printed().query("table == @number")
+    cells = results.paper_cells().query("table == @number")
     paper = {(model.lower(), value): psnr for model, value, psnr in
              zip(cells["model"], cells["value"], cells["psnr_db"], strict=True)}  # fmt: skip
     table_rows = zip(*_columns(number, base).values(), strict=True)

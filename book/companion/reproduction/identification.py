@@ -48,7 +48,7 @@ _SHORT, _BILINEAR = "*", "°"
 
 def stored_runs() -> RunSet:
     """Return the finished runs of data/results/ without curves and errors by sequence."""
-    runs = results.committed()
+    runs = results.load_table()
     done = runs["status"] == "done"
     return RunSet(runs[done], {}, {}, frozenset(runs.loc[~done, "config_hash"]))
 
@@ -62,7 +62,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     the final λ1 and λ2; ``attrs["hidden"]`` is the width. Units: dB, with the averaging of the
     authors' earlier code.
     """
-    cells = results.printed().query("table == 2 and value == @base.hidden")
+    cells = results.paper_cells().query("table == 2 and value == @base.hidden")
     printed = dict(zip(cells["model"].str.lower(), cells["psnr_db"], strict=True))
     rows, used = [], []
     for run in grid.row(base):
@@ -125,7 +125,7 @@ def stored_logs() -> pd.DataFrame:
 
 def stored_replays(networks: tuple[str, ...] = ("l1-l1-rnn", "sista-rnn")) -> pd.DataFrame:
     """Return the stored replays of these networks, one row per stored iteration."""
-    table = results.committed(STORED)
+    table = results.load_table(STORED)
     return mark(table[table["network"].isin(networks)], table)
 
 

@@ -114,7 +114,7 @@ def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, 
 @functools.cache
 def stored_baselines() -> pd.DataFrame:
     """Return the baselines of data/results/, cached."""
-    return results.committed(LEVELS)
+    return results.load_table(LEVELS)
 
 
 def baselines_for(config: RunConfig, rates: Iterable[float] = RATES) -> pd.DataFrame:

@@ -69,9 +69,9 @@ class Outcomes:
     @classmethod
     def committed(cls, hidden: int = 256) -> "Outcomes":
         """Return the results in data/results/ for a width; empty tables if there are none."""
-        if not results.note(results_table.RESULTS / TABLE).exists():
+        if not results.register_read(results_table.RESULTS / TABLE).exists():
             return cls(pd.DataFrame(columns=["config_hash", *_LIKE, _TRAINED]), {})
-        runs = results.committed(TABLE).query("hidden == @hidden")
+        runs = results.load_table(TABLE).query("hidden == @hidden")
         paths = {
             name: results_table.RESULTS / ERRORS / f"{name}.csv" for name in runs["config_hash"]
         }
@@ -190,7 +190,7 @@ def update(
     """Test the runs of a folder that are not stored or have new weights; yield their rows."""
     stored, cache = {}, {}
     if (results_table.RESULTS / TABLE).exists():
-        rows = results.committed(TABLE)
+        rows = results.load_table(TABLE)
         origin = zip(rows["weights_sha256"], rows["permutations"], strict=True)
         stored = dict(zip(rows["config_hash"], origin, strict=True))
     for row in eligible_runs(results.collect(store), base).to_dict("records"):

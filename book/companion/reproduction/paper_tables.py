@@ -58,7 +58,7 @@ LINEAR, MEAN = "best linear reconstruction (PCA, {} components)", "mean frame"
 
 def _names() -> tuple[str, ...]:
     """Return the networks in the order of the paper's tables."""
-    return tuple(dict.fromkeys(results.printed()["model"].str.lower()))
+    return tuple(dict.fromkeys(results.paper_cells()["model"].str.lower()))
 
 
 def is_garbled(cells: pd.DataFrame) -> pd.Series:
@@ -208,7 +208,7 @@ def compare_with_paper(run_set: "RunSet", *, average: str = "authors") -> pd.Dat
     The columns of data/paper/tables.csv and of :func:`run_cells`, with the difference (ours minus
     the paper's value, in dB) and the verdict, a key of :data:`SYMBOLS`.
     """
-    cells = results.printed()
+    cells = results.paper_cells()
     numbers = sorted(set(cells["table"]))
     ours = pd.concat([run_cells(run_set, number, average=average) for number in numbers])
     ours = ours.rename(columns={"model": "name"})

@@ -104,10 +104,10 @@ def committed(model: str = MODELS[0]) -> pd.DataFrame:
     Columns of ``analyse``, with the initialisation as ``start``; one seed, the smallest. The table
     is empty if no width has two initialisations.
     """
-    path = results.note(results_table.RESULTS / TABLE)
+    path = results.register_read(results_table.RESULTS / TABLE)
     if not path.exists():
         return pd.DataFrame(columns=["start", "layer", *REGIONS])
-    table = results.committed(TABLE).query("model == @model")
+    table = results.load_table(TABLE).query("model == @model")
     pairs = table.groupby("hidden")["lambda1"].nunique()
     widths = pairs[pairs > 1].index
     table = table[table["hidden"] == (min(widths) if len(widths) else -1)]

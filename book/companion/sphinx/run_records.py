@@ -96,7 +96,7 @@ class CommittedRuns(FromFiles):
                     links += [download(path, kind), nodes.Text(" ")]
             return links
 
-        return tables_of(results.committed(), "run", files)
+        return tables_of(results.load_table(), "run", files)
 
 
 class BuiltRuns(FromFiles):

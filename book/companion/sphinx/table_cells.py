@@ -21,7 +21,7 @@ def beside():
     from unfolded.runs import records, results_table
 
     path = results_table.RESULTS / RUNS.name
-    runs = results.committed() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
+    runs = results.load_table() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
     runs = paper_tables.full_scale(runs[runs["status"] == "done"])
     # Only the learning curves of unfolded networks are read, to select the initial λ.
     names = runs.loc[runs["model"].isin(paper_tables.grid.UNFOLDED), "config_hash"]

@@ -123,7 +123,7 @@ def recorded(*found: RunSet) -> dict:
     if not sets:
         raise ConfigError(complain("at least one finished run", "none", "pass evidence with some"))
     sets.sort(key=lambda each: (not each["full"], each["key"]))
-    cells = results.printed()
+    cells = results.paper_cells()
     return {
         "page": PAGE,
         "starts": [paper_tables.REPORTED, paper_tables.BEST],

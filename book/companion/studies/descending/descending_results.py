@@ -15,7 +15,7 @@ ALIKE = 0.05
 
 def kept(name: str = TESTS) -> pd.DataFrame:
     """Return a stored table; rows of tests and frames include the fields of their trial."""
-    table, trials = results.committed(name), results.committed(TRIALS)
+    table, trials = results.load_table(name), results.load_table(TRIALS)
     if name == TRIALS:
         return table
     told = table.merge(trials[["trial", "model", "way", "seed"]], on="trial", validate="m:1")

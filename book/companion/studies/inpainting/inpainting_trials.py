@@ -180,7 +180,7 @@ STEPS, SEEDS = 1000, (0, 1, 2)
 
 def kept() -> pd.DataFrame:
     """Return the stored rows of :func:`judged`, with the legend label as ``network``."""
-    table = results.committed(STORED)
+    table = results.load_table(STORED)
     trials = (
         table[["epsilon", "noise"]].astype(object).where(table[["epsilon", "noise"]].notna(), None)
     )

@@ -103,7 +103,7 @@ def way_of(name: str, source: str, seed: int) -> str:
 
 def kept(name: str, source: str = "caltech") -> pd.DataFrame:
     """Return a committed table of the task; runs and algorithms are restricted to one source."""
-    table = results.committed(name)
+    table = results.load_table(name)
     return table[table["source"] == source] if "source" in table else table
 
 
@@ -112,7 +112,7 @@ def kept_sista():
 
     Raises RecordError if the file is missing or damaged.
     """
-    path = results.note(results_table.RESULTS / WEIGHTS)
+    path = results.register_read(results_table.RESULTS / WEIGHTS)
     try:
         content = path.read_bytes()
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
