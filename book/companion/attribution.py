@@ -118,9 +118,9 @@ def _count(runs: int) -> str:
     return f"{runs} run{'s' * (runs != 1)}"
 
 
-def _listing(words: Iterable[str], many: str = "kinds") -> str:
+def _listing(words: Iterable[str], plural: str = "kinds") -> str:
     distinct = list(dict.fromkeys(word for word in words if word))
-    return ", ".join(distinct) if len(distinct) < 4 else f"{len(distinct)} {many}"
+    return ", ".join(distinct) if len(distinct) < 4 else f"{len(distinct)} {plural}"
 
 
 def of(*things) -> Source:

@@ -25,16 +25,16 @@ class Timing:
         The ratio is the median over rounds of the ratios within a round. If a call takes several
         ``steps``, times and faults are divided by them.
         """
-        each = [seconds / steps for seconds in self.seconds]
-        low, middle, high = statistics.quantiles(each, method="inclusive")
+        times = [seconds / steps for seconds in self.seconds]
+        low, middle, high = statistics.quantiles(times, method="inclusive")
         pairs = zip(self.seconds, ours.seconds, strict=True)
         return {
             "rounds": len(self.seconds),
             "median_ms": 1e3 * middle,
-            "min_ms": 1e3 * min(each),
+            "min_ms": 1e3 * min(times),
             "q1_ms": 1e3 * low,
             "q3_ms": 1e3 * high,
-            "ratio": statistics.median(mine / other for mine, other in pairs),
+            "ratio": statistics.median(second / reference for second, reference in pairs),
             "faults": statistics.median(self.faults) / steps,
         }
 
@@ -50,11 +50,11 @@ def interleave(
 
     ``wait`` synchronises with a device. At least two rounds.
 
-    >>> found = interleave({"a": lambda: None, "b": lambda: None}, rounds=2, warm=0)
-    >>> [len(timing.seconds) for timing in found.values()]
+    >>> timings = interleave({"a": lambda: None, "b": lambda: None}, rounds=2, warm=0)
+    >>> [len(timing.seconds) for timing in timings.values()]
     [2, 2]
     """
-    found = {name: Timing() for name in competitors}
+    timings = {name: Timing() for name in competitors}
     for number in range(warm + rounds):
         for name, call in competitors.items():
             wait()
@@ -63,9 +63,9 @@ def interleave(
             wait()
             seconds = time.perf_counter() - started
             if number >= warm:
-                found[name].seconds.append(seconds)
-                found[name].faults.append(_faults() - faults)
-    return found
+                timings[name].seconds.append(seconds)
+                timings[name].faults.append(_faults() - faults)
+    return timings
 
 
 def _faults() -> int:

@@ -158,8 +158,10 @@ class RunSet:
 
     def pairs(self, run: RunConfig, reference: RunConfig) -> list[tuple[str, str]]:
         """Return the hashes of the tested runs of two configurations, for each common seed."""
-        ours, theirs = self.seeds(run), self.seeds(reference)
-        pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
+        hashes, reference_hashes = self.seeds(run), self.seeds(reference)
+        pairs = [
+            (hashes[seed], reference_hashes[seed]) for seed in hashes if seed in reference_hashes
+        ]
         return [pair for pair in pairs if all(name in self.errors for name in pair)]
 
     def seeds(self, run: RunConfig) -> dict[int, str]:

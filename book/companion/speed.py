@@ -76,8 +76,8 @@ def targets(model: str = "reweighted-rnn") -> pd.DataFrame:
                 compare_with_target(_recorded_ratio(name, ratio, model, hidden), target)
                 for name in ("step", "step-system")
             )
-            other = {"system": system["measured"], "met there": system["met"]}
-            rows.append({"ratio": ratio, "h": hidden, **trained, **other})
+            system_columns = {"system": system["measured"], "met there": system["met"]}
+            rows.append({"ratio": ratio, "h": hidden, **trained, **system_columns})
     return mark(pd.DataFrame(rows), [record("step"), record("step-system")])
 
 

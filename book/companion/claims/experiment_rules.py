@@ -265,9 +265,9 @@ def temporal_prior() -> Judgement:
     }
     judgement = decide(comparisons, "comparisons")
     text = f"reweighted-RNN at h = {WIDE.hidden}. {judgement.because}"
-    aside = [*_worth_of("λ2", {"lambda2": 0.0}), *_worth_of("memory (G)", {"memory": "off"})]
-    if aside:
-        text += f" By initial λ1, λ2: {'; '.join(aside)}."
+    effects = [*_worth_of("λ2", {"lambda2": 0.0}), *_worth_of("memory (G)", {"memory": "off"})]
+    if effects:
+        text += f" By initial λ1, λ2: {'; '.join(effects)}."
     return judgement._replace(because=text)
 
 

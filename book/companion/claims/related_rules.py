@@ -28,14 +28,16 @@ def sista_trains_faster() -> Judgement:
     paths = image_analysis.curves(table)
     levels = image_analysis.levels(paths)
     seconds = image_analysis.times(paths, levels)["seconds"]
-    sooner = [k for k in levels if seconds.at[sista["name"], k] < seconds.at[lstm["name"], k]]
+    faster_levels = [
+        k for k in levels if seconds.at[sista["name"], k] < seconds.at[lstm["name"], k]
+    ]
     text = f"Of {', '.join(levels)} of the initial error SISTA-RNN reaches "
-    text += f"{', '.join(sooner) or 'none'} in fewer seconds than the LSTM, in trainings of "
+    text += f"{', '.join(faster_levels) or 'none'} in fewer seconds than the LSTM, in trainings of "
     text += f"{sista['updates']:.0f} updates ({_SHORT}) with one seed."
-    faster = [float(k in sooner) for k in levels]
-    word = "conditional" if sooner else "not tested"
+    faster = [float(k in faster_levels) for k in levels]
+    word = "conditional" if faster_levels else "not tested"
     word = "confirmed so far" if min(faster) else word
-    return Judgement(word, text, True, len(sooner), len(faster), "levels of the error")
+    return Judgement(word, text, True, len(faster_levels), len(faster), "levels of the error")
 
 
 def sista_is_better() -> Judgement:
@@ -57,10 +59,10 @@ def sista_beats_its_algorithm() -> Judgement:
     The network is selected on validation data, the algorithm by test PSNR, which favours it.
     """
     sista, _ = image_analysis.rivals(image_analysis.stored())
-    solved = columns.kept(columns.ALGORITHMS).sort_values("psnr").iloc[-1]
+    solver = columns.kept(columns.ALGORITHMS).sort_values("psnr").iloc[-1]
     text = f"SISTA-RNN reaches {sista['psnr']:.2f} dB, the best of the algorithms "
-    text += f"({solved['name']}) {solved['psnr']:.2f} dB, on the same test pictures; one seed."
-    word = "confirmed so far" if sista["psnr"] > solved["psnr"] else "not tested"
+    text += f"({solver['name']}) {solver['psnr']:.2f} dB, on the same test pictures; one seed."
+    word = "confirmed so far" if sista["psnr"] > solver["psnr"] else "not tested"
     return Judgement(word, text, True, 1, 1, "comparison")
 
 
@@ -75,11 +77,11 @@ def plain_layers_climb() -> Judgement:
     listing = "; ".join(f"{name} {row['mean']:.2f}" for name, row in maxima.iterrows())
     text = "Mean objective after a layer over that before it, in the layer where this is largest: "
     text += f"{listing} (seeds: {maxima['size'].min()})."
-    climbs = maxima[maxima["min"] > 1]
-    if climbs.empty:
+    increasing = maxima[maxima["min"] > 1]
+    if increasing.empty:
         return Judgement("refuted" if maxima["size"].min() >= SEEDS else "not tested", text)
-    word = "confirmed" if climbs["size"].max() >= SEEDS else "confirmed so far"
-    return Judgement(word, text, True, len(climbs), len(maxima), "networks")
+    word = "confirmed" if increasing["size"].max() >= SEEDS else "confirmed so far"
+    return Judgement(word, text, True, len(increasing), len(maxima), "networks")
 
 
 def constrained_layers_descend() -> Judgement:
@@ -106,8 +108,8 @@ def constrained_networks_are_robust() -> Judgement:
     another. Only the first family decides, because the authors did not test the second.
     """
     flow = _verdict_counts(inpainting_trials.against_plain(inpainting_trials.kept()))
-    reached = descending.outcomes(descending.kept())
-    ours = _verdict_counts(pd.concat([descending.against(reached, merit) for merit in MERITS]))
+    outcomes = descending.outcomes(descending.kept())
+    ours = _verdict_counts(pd.concat([descending.against(outcomes, merit) for merit in MERITS]))
     words = {(1, 0): "confirmed", (1, 1): "conditional", (0, 1): "refuted", (0, 0): "not tested"}
     word = words[flow["better"] > 0, flow["worse"] > 0]
     if word == "confirmed" and flow["better"] < sum(flow.values()):

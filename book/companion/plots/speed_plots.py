@@ -61,8 +61,8 @@ def growth(
     fig, axes = panels(2, 3, height=5.0, sharey=True)
     for ax, (axis, label) in zip(axes.flat, _AXES.items(), strict=False):
         rows = measurements[measurements["axis"] == axis]
-        for redo, (name, line_style) in zip((False, True), STYLES.items(), strict=True):
-            points = rows[rows["recompute"] == redo].sort_values(axis)
+        for recompute, (name, line_style) in zip((False, True), STYLES.items(), strict=True):
+            points = rows[rows["recompute"] == recompute].sort_values(axis)
             ax.plot(points[axis], points[column] * unit, **line_style, lw=1, label=name)
         points = rows[~rows["recompute"]].sort_values(axis)
         line = points[sizes].apply(lambda row: theory(**row.astype(int)), axis=1)

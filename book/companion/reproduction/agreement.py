@@ -63,10 +63,10 @@ def leads(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
         for start in (REPORTED, BEST):
             ours = configs[MODEL][start]
             for competitor in (name for name in configs if name != MODEL):
-                theirs = configs[competitor].get(start, configs[competitor].get(""))
-                if (ours, theirs) not in gaps:
-                    gaps[ours, theirs] = run_set.difference(ours, theirs)
-                gap = gaps[ours, theirs]
+                reference = configs[competitor].get(start, configs[competitor].get(""))
+                if (ours, reference) not in gaps:
+                    gaps[ours, reference] = run_set.difference(ours, reference)
+                gap = gaps[ours, reference]
                 if gap is not None:
                     row = {"start": start, "value": value, "other": competitor, **gap._asdict()}
                     rows.append(row | {"verdict": gap.verdict})
@@ -437,12 +437,12 @@ def _linear(cells: pd.DataFrame) -> str:
     text += f"(PCA, {FULL.n} components) reaches {_level_of(FULL.cs_rate):.2f} dB. At h = 128, "
     text += f"{(near & narrow).sum()} of the paper's {narrow.sum()} values are within {AGREES} dB "
     text += "of it"
-    stuck = rows["runs"].gt(0) & ((rows["ours"] - level).abs() <= AGREES)
-    missed = rows[stuck & (rows["psnr_db"] - level > AGREES) & rows["verdict"].eq("lower")]
+    at_level = rows["runs"].gt(0) & ((rows["ours"] - level).abs() <= AGREES)
+    lower = rows[at_level & (rows["psnr_db"] - level > AGREES) & rows["verdict"].eq("lower")]
     done = rows["runs"].gt(0)
-    text += f"; of our {done.sum()} cells, {stuck.sum()} are." if done.any() else "."
-    if len(missed):
-        places = [_place(cell) for cell in missed.itertuples()]
+    text += f"; of our {done.sum()} cells, {at_level.sum()} are." if done.any() else "."
+    if len(lower):
+        places = [_place(cell) for cell in lower.itertuples()]
         text += " Our runs do not get past it, and the paper's value is higher, for "
         text += f"{_listing(places)}."
     return text

@@ -91,7 +91,7 @@ class Outcomes:
     def _subset(self, mask: pd.Series) -> "Outcomes":
         return Outcomes(mark(self.runs[mask], self.runs[mask]), self.errors)
 
-    def of(self, names: Iterable[str], condition: str) -> np.ndarray:
+    def errors_of(self, names: Iterable[str], condition: str) -> np.ndarray:
         """Return the errors of runs under a condition: (runs, sequences) in squared grey levels."""
         return np.stack([self.errors[name][condition].to_numpy(float) for name in names])
 
@@ -225,7 +225,7 @@ def summary(outcomes: Outcomes) -> pd.DataFrame:
     """
     rows = []
     for key, runs in _groups(outcomes.runs):
-        errors = [outcomes.of(runs["config_hash"], name) for name in CONDITIONS]
+        errors = [outcomes.errors_of(runs["config_hash"], name) for name in CONDITIONS]
         levels = dict(zip(CONDITIONS, (decibel(mse).mean() for mse in errors), strict=True))
         past, order = paired(errors[1], errors[0]), paired(errors[2], errors[0])
         rows.append(
@@ -255,14 +255,16 @@ def compare_with_no_link(outcomes: Outcomes) -> pd.DataFrame:
         seeds = [] if off is None or key[-1] == "off" else sorted(set(on.index) & set(off.index))
         if not seeds:
             continue
-        ours, theirs = ([group.at[seed, "config_hash"] for seed in seeds] for group in (on, off))
-        linked, cut = (outcomes.of(ours, name) for name in CONDITIONS[:2])
-        reference = outcomes.of(theirs, CONDITIONS[0])
+        hashes, reference_hashes = (
+            [group.at[seed, "config_hash"] for seed in seeds] for group in (on, off)
+        )
+        linked, cut = (outcomes.errors_of(hashes, name) for name in CONDITIONS[:2])
+        reference = outcomes.errors_of(reference_hashes, CONDITIONS[0])
         gap = paired(linked, reference)
         levels = {"with_link": decibel(linked).mean(), "without_link": decibel(reference).mean()}
         cut = {"trained_and_cut": paired(cut, reference).mean}
         rows.append({"network": label(*key), **levels, **gap._asdict()} | cut)
-        rows[-1] |= {"verdict": gap.verdict, "config_hash": " ".join([*ours, *theirs])}
+        rows[-1] |= {"verdict": gap.verdict, "config_hash": " ".join([*hashes, *reference_hashes])}
     columns = ["network", "with_link", "without_link", *Difference._fields]
     table = pd.DataFrame(rows, columns=[*columns, "trained_and_cut", "verdict", "config_hash"])
     return mark(table, outcomes.runs)
