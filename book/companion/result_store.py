@@ -27,7 +27,7 @@ def key(fields: dict) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def stored(name: str) -> set[str]:
+def stored_keys(name: str) -> set[str]:
     """Return the first entries of the rows of a table of data/results/; none if it is missing."""
     exists = (results_table.RESULTS / name).exists()
     return set(results.load_table(name).iloc[:, 0]) if exists else set()

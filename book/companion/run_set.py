@@ -39,7 +39,7 @@ class Difference(NamedTuple):
     """A mean difference in dB with its 95 % interval, the number of seeds and of test sequences.
 
     ``p`` is the two-sided p-value of "no difference" for this interval: see
-    :func:`paired`.
+    :func:`paired_difference`.
     """
 
     mean: float
@@ -154,7 +154,9 @@ class RunSet:
         if not pairs:
             return None
         sides = zip(*pairs, strict=True)
-        return paired(*(np.stack([self.errors[name] for name in side]) for side in sides))
+        return paired_difference(
+            *(np.stack([self.errors[name] for name in side]) for side in sides)
+        )
 
     def pairs(self, run: RunConfig, reference: RunConfig) -> list[tuple[str, str]]:
         """Return the hashes of the tested runs of two configurations, for each common seed."""
@@ -186,7 +188,7 @@ def decibel(mse: np.ndarray) -> np.ndarray:
     return 10 * np.log10(255.0**2 / np.asarray(mse, dtype=float))
 
 
-def paired(
+def paired_difference(
     ours, theirs, *, pooled: bool = False, null: float = 0.0, draws: int = DRAWS
 ) -> Difference:
     """Return the mean difference of PSNR, its 95 % interval and its p-value.
@@ -206,7 +208,7 @@ def paired(
     Raises ConfigError if the shapes differ.
 
     >>> low = np.full((1, 50), 10.0)
-    >>> round(paired(low, 10 * low).mean, 6)
+    >>> round(paired_difference(low, 10 * low).mean, 6)
     10.0
     """
     ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)

@@ -30,7 +30,10 @@ def test_without_runs_every_table_and_figure_is_there():
     assert ablation_effects.finding(effects).startswith("0 of 26 effects have been measured.")
     assert ablation_effects.ratios_by_width(errors) == "no run"
     assert set(ablation_effects.answers(found, "memory").to_numpy().flat) == {"not run"}
-    assert ablation_effects.by_width(errors).empty and ablation_effects.seed_spread(found).empty
+    assert (
+        ablation_effects.averages_by_width(errors).empty
+        and ablation_effects.seed_spread(found).empty
+    )
     for fig in (
         effect_plots.forest(effects),
         effect_plots.overfitting(errors),
@@ -114,7 +117,7 @@ def test_overfitting_is_test_over_training_error_of_one_filter():
     errors = errors.assign(ratio=np.array(mse) / errors["train_mse"], parameters=[10, 40])
     assert errors["ratio"].tolist() == pytest.approx(expected, rel=0.01)
     assert errors["late"].tolist() == [10 / 9, 2.0] and errors["least_epoch"].tolist() == [1, 2]
-    assert ablation_effects.by_width(errors)["initial λ"].tolist() == ["1, 0.01"] * 2
+    assert ablation_effects.averages_by_width(errors)["initial λ"].tolist() == ["1, 0.01"] * 2
     assert "at h = 512" in ablation_effects.ratios_by_width(errors)
     assert len(effect_plots.overfitting(errors).axes) == 2
 

@@ -166,8 +166,8 @@ def test_figures_carry_their_source():
     logs = {name: compare_with_log(name, 50) for name in ("l1-l1-rnn", "sista-rnn")}
     unfolded = cells.query("start != ''")
     figures = [
-        identification_plots.by_filter(cells, levels[0.2]),
-        identification_plots.by_rate(levels, results.paper_cells().query("table == 1")),
+        identification_plots.values_by_filter(cells, levels[0.2]),
+        identification_plots.levels_by_rate(levels, results.paper_cells().query("table == 1")),
         identification_plots.replays(logs),
         identification_plots.plateaus(identification.stored_logs(), {51: 23.0, 128: 40.0}),
         identification_plots.solutions({128: unfolded, 256: unfolded.iloc[:1]}),

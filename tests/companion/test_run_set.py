@@ -9,7 +9,7 @@ from scipy import stats
 
 from companion import run_set
 from companion.reproduction import paper_tables
-from companion.run_set import Difference, RunSet, decibel, epochs_to, paired
+from companion.run_set import Difference, RunSet, decibel, epochs_to, paired_difference
 from companion.statistics import holm
 from unfolded.errors import ConfigError
 from unfolded.runs.config import RunConfig
@@ -26,12 +26,14 @@ def noisy(gain, seeds=3, sequences=200, seed=0):
 
 def test_the_mean_is_that_of_decibels_by_sequence():
     ours, theirs = noisy(1.0)
-    assert paired(ours, theirs).mean == pytest.approx((decibel(ours) - decibel(theirs)).mean())
+    assert paired_difference(ours, theirs).mean == pytest.approx(
+        (decibel(ours) - decibel(theirs)).mean()
+    )
     assert decibel([255.0**2, 255.0**2 / 100]).tolist() == [0, 20]
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
-    found = [paired(*noisy(0.1, seeds=1, seed=seed), draws=400) for seed in range(200)]
+    found = [paired_difference(*noisy(0.1, seeds=1, seed=seed), draws=400) for seed in range(200)]
     held = np.mean([gap.low <= 0.1 <= gap.high for gap in found])
     assert 0.9 <= held <= 0.99
 
@@ -41,7 +43,7 @@ def test_with_three_seeds_that_differ_the_truth_is_held_as_well():
     for seed in range(200):
         ours, theirs = noisy(0.1, seed=seed)
         luck = 10 ** (random.normal(0, 0.3, (3, 1)) / 10)
-        gap = paired(ours / luck, theirs, draws=400)
+        gap = paired_difference(ours / luck, theirs, draws=400)
         held += gap.low <= 0.1 <= gap.high
     assert 0.9 <= held / 200 <= 0.99
 
@@ -49,48 +51,55 @@ def test_with_three_seeds_that_differ_the_truth_is_held_as_well():
 def test_pairing_sees_what_the_spread_of_sequences_would_hide():
     # Sequences differ by 3 dB, the networks by a tenth.
     ours, theirs = noisy(0.1)
-    gap = paired(ours, theirs)
+    gap = paired_difference(ours, theirs)
     assert gap.verdict == "ahead" and gap.high - gap.low < 0.2
-    assert paired(theirs, ours).verdict == "behind"
-    assert paired(*noisy(0.0)).verdict == "undecided"
+    assert paired_difference(theirs, ours).verdict == "behind"
+    assert paired_difference(*noisy(0.0)).verdict == "undecided"
     assert (gap.seeds, gap.sequences) == (3, 200)
 
 
 def test_swapping_turns_the_sign_and_repeating_changes_nothing():
     ours, theirs = noisy(0.3)
-    one, other = paired(ours, theirs), paired(theirs, ours)
+    one, other = paired_difference(ours, theirs), paired_difference(theirs, ours)
     assert [one.mean, one.low, one.high] == pytest.approx([-other.mean, -other.high, -other.low])
-    assert one == paired(ours, theirs)
+    assert one == paired_difference(ours, theirs)
 
 
 def test_one_seed_leaves_the_sequences_and_one_sequence_the_seeds():
     ours, theirs = noisy(0.3)
-    gap = paired(ours[:1], theirs[:1])
+    gap = paired_difference(ours[:1], theirs[:1])
     assert gap.low < gap.mean < gap.high
-    gap = paired(ours[:1, :1], theirs[:1, :1])
+    gap = paired_difference(ours[:1, :1], theirs[:1, :1])
     assert gap.low == gap.high == pytest.approx(gap.mean)
-    gap, each = paired(ours[:, :1], theirs[:, :1]), decibel(ours[:, 0]) - decibel(theirs[:, 0])
+    gap, each = (
+        paired_difference(ours[:, :1], theirs[:, :1]),
+        decibel(ours[:, 0]) - decibel(theirs[:, 0]),
+    )
     assert [gap.low, gap.high] == pytest.approx(paper_tables.interval(each))
 
 
 def test_pooled_errors_have_one_psnr():
     ours, theirs = np.array([[1.0, 3.0]] * 2), np.array([[1.0, 1.0], [1.0, 7.0]])
     each = 10 * np.log10([1 / 2, 4 / 2])
-    gap = paired(ours, theirs, pooled=True)
+    gap = paired_difference(ours, theirs, pooled=True)
     assert gap.mean == pytest.approx(each.mean())
     assert gap.low <= paper_tables.interval(each)[0] and gap.high >= paper_tables.interval(each)[1]
-    assert paired(ours, theirs).mean == pytest.approx(10 * np.log10([1, 1 / 3, 1, 7 / 3]).mean())
+    assert paired_difference(ours, theirs).mean == pytest.approx(
+        10 * np.log10([1, 1 / 3, 1, 7 / 3]).mean()
+    )
     # What one sequence weighs most decides, not what most of them say.
     ours, theirs = np.full((1, 9), 2.0), np.full((1, 9), 1.0)
     theirs[0, 0] = 100.0
-    assert paired(ours, theirs).mean < 0 < paired(ours, theirs, pooled=True).mean
+    assert (
+        paired_difference(ours, theirs).mean < 0 < paired_difference(ours, theirs, pooled=True).mean
+    )
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_p_value_is_below_5_percent_where_the_interval_leaves_out_the_null(seeds):
     agree = []
     for seed in range(40):
-        gap = paired(*noisy(0.1, seeds=seeds, seed=seed), null=0.05)
+        gap = paired_difference(*noisy(0.1, seeds=seeds, seed=seed), null=0.05)
         agree.append((gap.p < 0.05) == (not gap.low <= 0.05 <= gap.high))
     assert np.mean(agree) > 0.95, "up to the granularity of the draws"
 
@@ -98,12 +107,12 @@ def test_the_p_value_is_below_5_percent_where_the_interval_leaves_out_the_null(s
 def test_the_p_value_is_that_of_the_seeds_where_these_decide():
     luck = 10 ** (np.array([[0.1], [-0.2], [0.4]]) / 10)
     _, theirs = noisy(0.0, sequences=1000)
-    gap = paired(theirs / luck, theirs)
+    gap = paired_difference(theirs / luck, theirs)
     expected = stats.ttest_1samp(10 * np.log10(luck[:, 0]), 0).pvalue
     assert gap.p == pytest.approx(expected) and gap.p > 0.05
-    assert paired(theirs, theirs).p == 1.0
+    assert paired_difference(theirs, theirs).p == 1.0
     # A constant lead of all seeds and sequences is limited by the number of draws alone.
-    assert paired(theirs / 2, theirs).p == pytest.approx(2 / 5001)
+    assert paired_difference(theirs / 2, theirs).p == pytest.approx(2 / 5001)
 
 
 def test_what_is_no_number_is_undecided():
@@ -115,7 +124,7 @@ def test_what_is_no_number_is_undecided():
 )
 def test_what_is_not_paired_is_refused(shapes):
     with pytest.raises(ConfigError, match="two arrays"):
-        paired(*(np.ones(shape) for shape in shapes))
+        paired_difference(*(np.ones(shape) for shape in shapes))
 
 
 def test_holm_rejects_step_by_step():

@@ -49,7 +49,7 @@ def data_of(ax):
 
 
 def test_a_panel_a_network_with_both_values_of_an_unfolded_one():
-    axes = table_plots.by_network(printed(), LEVELS).axes
+    axes = table_plots.panels_by_network(printed(), LEVELS).axes
     assert [ax.get_title(loc="left") for ax in axes[:2]] == ["GRU", "SISTA-RNN"]
     paper, linear, mean, ours = data_of(axes[0])
     assert paper[0] == 20.0 and ours == [22.0, 23.0]
@@ -60,13 +60,13 @@ def test_a_panel_a_network_with_both_values_of_an_unfolded_one():
 
 def test_a_network_that_did_not_train_has_crosses_on_the_mean_frame():
     cells = printed().query("model == 'GRU'").assign(verdict="did not train", ours=np.nan)
-    (ax, *_) = table_plots.by_network(cells, LEVELS).axes
+    (ax, *_) = table_plots.panels_by_network(cells, LEVELS).axes
     (crosses,) = (line for line in ax.get_lines() if line.get_marker() == "x")
     assert list(crosses.get_ydata()) == [15.0, 15.0] and list(crosses.get_xdata()) == [0, 1]
 
 
 def test_small_runs_are_drawn_without_the_values_of_the_paper():
-    (alone,) = data_of(table_plots.by_network(printed().drop(columns="psnr_db")).axes[0])
+    (alone,) = data_of(table_plots.panels_by_network(printed().drop(columns="psnr_db")).axes[0])
     assert alone == [22.0, 23.0]
 
 

@@ -20,7 +20,7 @@ from companion.claims.decision import (
 from companion.labels import title
 from companion.reproduction.linear_baseline import level
 from companion.reproduction.paper_tables import NAMES
-from companion.run_set import PRINTED, WIDE, Difference, paired
+from companion.run_set import PRINTED, WIDE, Difference, paired_difference
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import STARTS, VARIED, initialised, row
 from unfolded.runs.parameter_count import matched
@@ -199,7 +199,7 @@ def _growth(run: RunConfig, reference: RunConfig) -> Difference | None:
     if not pairs:
         return None
     first, second = (np.stack([_ratio(name) for name in side]) for side in zip(*pairs, strict=True))
-    return paired(second, first, pooled=True, null=-_GROWN)
+    return paired_difference(second, first, pooled=True, null=-_GROWN)
 
 
 def _ratio(config_hash: str) -> np.ndarray:

@@ -17,7 +17,7 @@ STARTS = {"": "o", "earlier code": "o", "successor": "s", "earlier script": "^"}
 """The marker of a run by its initial λ1, λ2: see :data:`unfolded.runs.grid.STARTS`."""
 
 
-def by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
+def values_by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
     """Draw the printed values of one width, our runs by filter, and the linear levels.
 
     ``cells``: `identification.runs_by_filter`; ``levels``: filter -> dB.
@@ -47,7 +47,7 @@ def by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
     return mark(fig, cells)
 
 
-def by_rate(levels: pd.DataFrame, printed: pd.DataFrame) -> Figure:
+def levels_by_rate(levels: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     """Draw the linear level of each filter against the CS rate, and the printed values of Table 1.
 
     ``levels``: `identification.linear_levels`; ``printed``: rows of Table 1.

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from companion.labels import title as label_of
-from companion.plots.pixel_plots import atoms, frames, gallery, matrix, measured, tracks
+from companion.plots.pixel_plots import atoms, frames, gallery, matrix, measurements, tracks
 from companion.plots.style import array, figure_and_axes, panels, show
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "gallery",
     "histogram",
     "matrix",
-    "measured",
+    "measurements",
     "objective_paths",
     "panels",
     "show",

@@ -151,14 +151,14 @@ def tracks(paths: Mapping, *, span: float, label: str = "pixels") -> Figure:
     return fig
 
 
-def measured(truth, x, estimate, *, columns: int = 6, peak: float = 255.0) -> Figure:
+def measurements(truth, x, estimate, *, columns: int = 6, peak: float = 255.0) -> Figure:
     """Draw frames, their measurements as bars, and recovered frames, at the same time steps.
 
     truth, estimate: (time, height, width), grey values 0..peak; x: (time, n).
     What to see: how few numbers are left of a frame, and that the eye can read nothing in them.
 
     >>> zeros = np.zeros((5, 8, 8))
-    >>> len(measured(zeros, np.zeros((5, 12)), zeros, columns=3).axes)
+    >>> len(measurements(zeros, np.zeros((5, 12)), zeros, columns=3).axes)
     9
     """
     rows = {"truth": truth, "measured": truth, "recovered": estimate}

@@ -80,7 +80,7 @@ def _set_ticks(ax, values) -> None:
     ax.set_xticks(range(len(values)), ticks, rotation=60 if len(ticks[-1]) > 3 else 0)
 
 
-def by_network(cells: pd.DataFrame, levels: pd.DataFrame | None = None) -> Figure:
+def panels_by_network(cells: pd.DataFrame, levels: pd.DataFrame | None = None) -> Figure:
     """Draw one table, one panel per network: our values, both initialisations, over the baselines.
 
     ``cells``: rows of :func:`companion.reproduction.paper_tables.run_cells`, or of

@@ -265,7 +265,7 @@ def overfitting(run_set: RunSet, reduction: str = "area") -> pd.DataFrame:
     return mark(table.sort_values(["model", "hidden", "seed"]), runs)
 
 
-def by_width(table: pd.DataFrame) -> pd.DataFrame:
+def averages_by_width(table: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`overfitting` averaged over seeds, one row per network, width and initial λ."""
     keys = ["model", "hidden", "lambda1", "lambda2"]
     names = ["parameters", "train_mse", "test_mse", "ratio", "least", "least_epoch", "last", "late"]

@@ -24,7 +24,7 @@ from companion.attribution import mark
 from companion.labels import signed, title
 from companion.plots.style import panels
 from companion.reproduction.linear_baseline import did_not_train
-from companion.run_set import PRINTED, Difference, decibel, paired
+from companion.run_set import PRINTED, Difference, decibel, paired_difference
 from unfolded import data, files, metrics, runtime
 from unfolded.errors import RecordError, complain
 from unfolded.networks import names, unfolded
@@ -220,14 +220,18 @@ def summary(outcomes: Outcomes) -> pd.DataFrame:
 
     ``past`` is the loss without state and ``order`` the loss on shuffled frames, each the mean over
     seeds and sequences of the difference of a sequence's PSNR, with its 95 % interval
-    (see :func:`companion.run_set.paired`). Columns: network, model, memory, the conditions, past,
-    past_low, past_high, order, order_low, order_high, seeds, sequences, config_hash. In dB.
+    (see :func:`companion.run_set.paired_difference`). Columns: network, model, memory, the
+    conditions, past, past_low, past_high, order, order_low, order_high, seeds, sequences,
+    config_hash. In dB.
     """
     rows = []
     for key, runs in _groups(outcomes.runs):
         errors = [outcomes.errors_of(runs["config_hash"], name) for name in CONDITIONS]
         levels = dict(zip(CONDITIONS, (decibel(mse).mean() for mse in errors), strict=True))
-        past, order = paired(errors[1], errors[0]), paired(errors[2], errors[0])
+        past, order = (
+            paired_difference(errors[1], errors[0]),
+            paired_difference(errors[2], errors[0]),
+        )
         rows.append(
             {"network": label(*key), "model": key[0], "memory": key[-1], **levels}
             | _interval_columns("past", past)
@@ -260,9 +264,9 @@ def compare_with_no_link(outcomes: Outcomes) -> pd.DataFrame:
         )
         linked, cut = (outcomes.errors_of(hashes, name) for name in CONDITIONS[:2])
         reference = outcomes.errors_of(reference_hashes, CONDITIONS[0])
-        gap = paired(linked, reference)
+        gap = paired_difference(linked, reference)
         levels = {"with_link": decibel(linked).mean(), "without_link": decibel(reference).mean()}
-        cut = {"trained_and_cut": paired(cut, reference).mean}
+        cut = {"trained_and_cut": paired_difference(cut, reference).mean}
         rows.append({"network": label(*key), **levels, **gap._asdict()} | cut)
         rows[-1] |= {"verdict": gap.verdict, "config_hash": " ".join([*hashes, *reference_hashes])}
     columns = ["network", "with_link", "without_link", *Difference._fields]

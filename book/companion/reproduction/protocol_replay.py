@@ -261,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     networks = list(dict.fromkeys(trial.network for trial in plan()))
     parser.add_argument("--networks", nargs="+", choices=networks, default=networks)
-    names, done = parser.parse_args(arguments).networks, result_store.stored(STORED)
+    names, done = parser.parse_args(arguments).networks, result_store.stored_keys(STORED)
     frames = functools.cache(frames_of)
     for trial in plan():
         if trial.network not in names or _name(trial) in done:

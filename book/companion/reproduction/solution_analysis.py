@@ -76,7 +76,7 @@ def analyse(network: UnfoldedNetwork, frames: torch.Tensor) -> list[dict[str, fl
 
 def update(store: str | None = None) -> list[dict]:
     """Evaluate the runs of a folder that are not stored; return the rows added to the table."""
-    runs, stored = results.collect(store), result_store.stored(TABLE)
+    runs, stored = results.collect(store), result_store.stored_keys(TABLE)
     same = (runs["status"] == "done") & runs["model"].isin(MODELS) & (runs["memory"] == "on")
     for name in ("cs_rate", "source", "protocol", "profile", "reduction", "positivity"):
         same &= runs[name] == getattr(PRINTED, name)

@@ -82,7 +82,7 @@ class CellsExplorer(Explorer):
         count = cells.dropna(subset="ours").drop_duplicates(["model", "value"])
         alt = f"Table {self.table}: PSNR against {LABELS[self.table]}, a panel a network"
         alt += f" ({chosen['label']}): {len(count)} of {9 * len(values)} cells were run."
-        return table_plots.by_network(cells, self._levels(chosen)), alt
+        return table_plots.panels_by_network(cells, self._levels(chosen)), alt
 
     def _paper(self, chosen: dict, model: str) -> list:
         lines = self.data["printed"][self.table]

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--source", choices=SOURCES, default="mnist", help="default mnist")
     options = parser.parse_args(arguments)
-    known = result_store.stored(TRIALS)
+    known = result_store.stored_keys(TRIALS)
     plan = [replace(t, seed=seed, source=options.source) for seed in SEEDS for t in PLAN]
     left = [trial for trial in plan if result_store.key(asdict(trial)) not in known]
     work = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")

@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for seed in SEEDS:
             trial = replace(each, steps=STEPS, seed=seed)
             name = result_store.key(asdict(trial))
-            if name in result_store.stored(STORED):
+            if name in result_store.stored_keys(STORED):
                 continue
             where, start = result_store.origin(), time.perf_counter()
             table = judged(train(trial))

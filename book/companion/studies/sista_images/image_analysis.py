@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from companion.run_set import Difference, paired
+from companion.run_set import Difference, paired_difference
 from companion.studies.sista_images import image_results
 from companion.studies.sista_images.image_task import Task
 from companion.studies.sista_images.image_training import Training
@@ -89,7 +89,7 @@ def lead(table: pd.DataFrame, ours: str, theirs: str) -> Difference:
     errors = image_results.kept(image_results.PICTURES).pivot(
         index="trial", columns="picture", values="mse"
     )
-    return paired(*(errors.loc[[trials[name]]].to_numpy() for name in (ours, theirs)))
+    return paired_difference(*(errors.loc[[trials[name]]].to_numpy() for name in (ours, theirs)))
 
 
 def diagonals(F: Tensor, span: int = 8) -> dict[int, float]:

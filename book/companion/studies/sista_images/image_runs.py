@@ -8,7 +8,7 @@ What is stored already is not trained again; of each training the longest is sho
 import argparse
 from collections.abc import Sequence
 
-from companion.result_store import origin, stored
+from companion.result_store import origin, stored_keys
 from companion.studies.natural_images import SOURCES
 from companion.studies.sista_images import image_results, image_solvers
 from companion.studies.sista_images.image_solvers import Way
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(trial: Trial) -> None:
-    if image_results.name_of(trial) in stored(image_results.RUNS):
+    if image_results.name_of(trial) in stored_keys(image_results.RUNS):
         return
     where, training, reason = origin(), Training(trial), ""
     try:
@@ -72,7 +72,7 @@ def _solve(source: str, seed: int) -> None:
     on, where = Trial(source=source, seed=seed).task(), origin()
     facts = {"source": source, "seed": seed, "data_sha256": on.data_sha256} | where
     for way in WAYS:
-        if image_results.way_of(way.name, source, seed) in stored(image_results.ALGORITHMS):
+        if image_results.way_of(way.name, source, seed) in stored_keys(image_results.ALGORITHMS):
             continue
         rows = [image_solvers.row(way, on, on.test)]
         if way.iterations is None:
