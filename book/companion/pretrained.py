@@ -35,10 +35,10 @@ COVER = ("reweighted-rnn", "l1-l1-rnn")
 def pretrained(model: str, table: str = "weights") -> tuple[nn.Module, RunConfig]:
     """Return a trained network of a table of :data:`TABLES` at h = 256, at the paper's scale.
 
-    Its weights were rounded to half precision; :func:`kept` states the effect of the rounding.
+    Its weights were rounded to half precision; :func:`stored_weights` states the effect.
     Raises ConfigError for a model that is not stored, RecordError if the file is damaged.
     """
-    rows = kept(table=table).set_index("model")
+    rows = stored_weights(table=table).set_index("model")
     if model not in rows.index:
         do = "choose one, or train it"
         raise ConfigError(complain(f"one of {', '.join(rows.index)}", repr(model), do))
@@ -59,19 +59,19 @@ def _path(model: str, table: str) -> Path:
     return WEIGHTS / f"{prefix}{model}.safetensors"
 
 
-def kept(*models: str, table: str = "weights") -> pd.DataFrame:
+def stored_weights(*models: str, table: str = "weights") -> pd.DataFrame:
     """Return a table in data/weights/: model, run, checksum, and PSNR with the rounded weights.
 
     With ``models``, only their rows, as the source of results computed from them.
 
-    >>> kept("gru", "lstm")["model"].tolist()
+    >>> stored_weights("gru", "lstm")["model"].tolist()
     ['lstm', 'gru']
     """
     rows = results.read(WEIGHTS / f"{table}.csv")
     return rows[rows["model"].isin(models)] if models else rows
 
 
-def keep(store: str | Path | None = None, table: str = "weights") -> pd.DataFrame:
+def store_weights(store: str | Path | None = None, table: str = "weights") -> pd.DataFrame:
     """Write the finished runs of a table at h = 256 to data/weights/; return the table.
 
     An unfolded network of the default row has the initial λ1, λ2 with the least validation error
@@ -81,13 +81,13 @@ def keep(store: str | Path | None = None, table: str = "weights") -> pd.DataFram
     """
     path = WEIGHTS / f"{table}.csv"
     base = RunConfig(**(PRINTED.as_dict() | {"hidden": HIDDEN}))
-    stored = kept(table=table).to_dict("records") if path.exists() else []
+    stored = stored_weights(table=table).to_dict("records") if path.exists() else []
     rows = {entry["model"]: entry for entry in stored if _on_frames_of(base, entry["model"], table)}
     for config in row(base, COVER if table == "cover" else None):
         pairs = [AS_REPORTED] if table == "cover" else STARTS.values()
         best = best_run([initialised(config, pair) for pair in pairs], store)
-        if best is not None and not _is_kept(rows.get(config.model), best):
-            rows[config.model] = _keep(best, store, _path(config.model, table))
+        if best is not None and not _is_stored(rows.get(config.model), best):
+            rows[config.model] = _store(best, store, _path(config.model, table))
     for model in {entry["model"] for entry in stored} - set(rows):
         files.drop(_path(model, table))
     ordered = [rows[config.model] for config in row(base) if config.model in rows]
@@ -108,12 +108,12 @@ def _on_frames_of(base: RunConfig, model: str, table: str) -> bool:
     return header["config"].get("reduction", base.reduction) == base.reduction
 
 
-def _is_kept(row: dict | None, record: records.Record) -> bool:
+def _is_stored(row: dict | None, record: records.Record) -> bool:
     origin = record.config_hash, record.provenance["commit"]
     return row is not None and (row["config_hash"], row["commit"]) == origin
 
 
-def _keep(record: records.Record, store: str | Path | None, path: Path) -> dict:
+def _store(record: records.Record, store: str | Path | None, path: Path) -> dict:
     config = RunConfig(**record.config)
     network, _ = checkpoint.load_network(records.folder_of(config, store))
     storage.write(path, network.half(), {"config": config.as_dict()})
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = "the default row, or the networks of the cover; default weights"
     parser.add_argument("--table", choices=TABLES, default="weights", help=about)
     chosen = parser.parse_args(arguments)
-    found = keep(chosen.store, chosen.table)
+    found = store_weights(chosen.store, chosen.table)
     print(found.to_string(index=False))
     print(f"{len(found)} networks in {WEIGHTS}")
     return 0

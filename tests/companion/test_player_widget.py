@@ -125,7 +125,7 @@ def test_least_norm_keeps_the_measurements_and_adds_nothing():
 def test_networks_recover_what_they_recover_anywhere():
     frames, groups = recovered()
     rows = groups["trained networks"]
-    assert list(rows) == list(pretrained.kept()["model"])
+    assert list(rows) == list(pretrained.stored_weights()["model"])
     for model, row in rows.items():
         torch.testing.assert_close(row, pretrained.pretrained(model)[0](frames), rtol=0, atol=0.01)
 

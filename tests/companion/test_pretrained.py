@@ -11,7 +11,7 @@ from unfolded.runs import input_frames, records
 from unfolded.runs.grid import STARTS, initialised
 from unfolded.runs.records import Record
 
-TABLE = pretrained.kept()
+TABLE = pretrained.stored_weights()
 LEAD = {"fastrnn": 0.5}
 """Decibels over black frames, where not 1: its cells saturate on raw pixels, and what it learned is
 little more than the mean frame."""
@@ -22,7 +22,7 @@ little more than the mean frame."""
     [
         (table, model)
         for table in pretrained.TABLES
-        for model in pretrained.kept(table=table)["model"]
+        for model in pretrained.stored_weights(table=table)["model"]
     ],
 )
 class TestKept:
@@ -43,7 +43,7 @@ class TestKept:
         except DataError:
             pytest.skip("MNIST is not at hand")
         found = metrics.psnr(frames, network(frames), peak=255, average="authors")
-        row = pretrained.kept(table=table).set_index("model").loc[model]
+        row = pretrained.stored_weights(table=table).set_index("model").loc[model]
         assert row["config_hash"] == config.hash
         assert found == pytest.approx(row["psnr_authors"], abs=1e-2)
         # Half precision costs next to nothing.
@@ -52,7 +52,7 @@ class TestKept:
 
 def test_together_they_are_small():
     sizes = [path.stat().st_size for path in pretrained.WEIGHTS.glob("*.safetensors")]
-    cover = pretrained.kept(table="cover")
+    cover = pretrained.stored_weights(table="cover")
     assert len(sizes) == len(TABLE) + len(cover) and sum(sizes) < 10e6
     assert tuple(cover["model"]) == pretrained.COVER and cover["bytes"].sum() < 1e6
 
@@ -85,7 +85,7 @@ def test_only_finished_runs_are_kept(elsewhere, table, start):
     config = start(WIDE)
     failed = Record(config.as_dict(), config.hash, "failed", reason="x")
     records.save(failed, records.folder_of(config, elsewhere))
-    assert pretrained.keep(elsewhere, table).empty
+    assert pretrained.store_weights(elsewhere, table).empty
 
 
 def test_the_best_run_has_the_least_validation_error(tmp_path):

@@ -142,7 +142,7 @@ class CommittedWeights(FromFiles):
         where = Path("data/weights")
         root = self.root(where / "weights.csv")
         rows = []
-        for row in pretrained.kept().itertuples():
+        for row in pretrained.stored_weights().itertuples():
             path = where / f"{row.model}.safetensors"
             self.env.note_dependency(str(root / path))
             size, psnr = f"{row.bytes / 1000:.0f} kB", f"{row.psnr_authors:.2f}"

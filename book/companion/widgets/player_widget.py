@@ -115,7 +115,9 @@ def recoveries(frames: Tensor, *, iterations: int) -> dict[str, dict[str, Tensor
     :math:`A^\top (AA^\top)^{-1} x`, for that A and for the A learned by reweighted-RNN.
     Shapes: frames and each row (sequences, time, n0). Units: grey levels 0..255.
     """
-    learned = {model: pretrained.pretrained(model)[0] for model in pretrained.kept()["model"]}
+    learned = {
+        model: pretrained.pretrained(model)[0] for model in pretrained.stored_weights()["model"]
+    }
     _, setup = pretrained.pretrained("reweighted-rnn")
     sizes = {"n": setup.n, "hidden": setup.hidden, "seed": setup.seed}
     start = networks.build("reweighted-rnn", **sizes).symbols()

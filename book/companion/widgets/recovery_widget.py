@@ -98,4 +98,4 @@ def element() -> str:
 
 def source() -> attribution.Source:
     """Return the source of the stored networks."""
-    return attribution.of(pretrained.kept(table="cover"))
+    return attribution.of(pretrained.stored_weights(table="cover"))

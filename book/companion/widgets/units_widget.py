@@ -8,7 +8,7 @@ from torch import Tensor
 
 from companion import attribution
 from companion.plots import line_plots
-from companion.pretrained import kept, pretrained
+from companion.pretrained import pretrained, stored_weights
 from companion.widgets.base_widget import Explorer, script
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.reweighted import ReweightedRNN
@@ -119,7 +119,7 @@ def learned(frames: Tensor) -> dict:
             for l in range(network.depth)
         ]
         found[name] = {"start": config.lambda2 / config.lambda1, "layers": layers}
-    source = attribution.of(kept(*NETWORKS)).stamp()
+    source = attribution.of(stored_weights(*NETWORKS)).stamp()
     return {"count": hbar.shape[0], "levels": list(LEVELS), "networks": found, "source": source}
 
 
