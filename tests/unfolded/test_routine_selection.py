@@ -106,7 +106,7 @@ def test_infinite_and_missing_values_propagate(normal, monkeypatch):
 
 
 def test_the_fastest_routine_is_selected_and_stored(cache, routines):
-    assert fastest("stored", routines) is routines["quick"]
+    assert fastest("stored", routines) == "quick"
     (key,) = (key for key in selected() if key.startswith("stored,"))
     assert json.loads(_file(cache).read_text())[key] == "quick"
 
@@ -117,32 +117,32 @@ def test_a_stored_selection_is_read(cache, routines):
     names = {"second": "slow", "third": "unknown"}
     content = {key.replace("first", new): name for key in content for new, name in names.items()}
     _file(cache).write_text(json.dumps(content))
-    assert fastest("second", routines) is routines["slow"]
-    assert fastest("third", routines) is routines["quick"]
+    assert fastest("second", routines) == "slow"
+    assert fastest("third", routines) == "quick"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{"])
 def test_a_damaged_cache_is_replaced(content, cache, routines):
     fastest(f"before {content!r}", routines)
     _file(cache).write_text(content)
-    assert fastest(f"after {content!r}", routines) is routines["quick"]
+    assert fastest(f"after {content!r}", routines) == "quick"
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(cache, routines):
     (cache / "unfolded").write_text("a file in place of the folder")
-    assert fastest("unwritable", routines) is routines["quick"]
+    assert fastest("unwritable", routines) == "quick"
 
 
 def test_a_disturbed_measurement_is_not_stored(cache, clock):
     erratic = clock.routine(1e-3, 3e-3, 3e-3)
-    assert fastest("disturbed", {"erratic": erratic}) is erratic
+    assert fastest("disturbed", {"erratic": erratic}) == "erratic"
     assert not list(cache.rglob("routines-*.json"))
 
 
 def test_a_routine_can_be_forced(routines, monkeypatch):
     for name, expected in (("slow", "slow"), ("quick", "quick"), ("absent", "slow")):
         monkeypatch.setenv("UNFOLDED_ROUTINE", name)
-        assert fastest("forced", routines) is routines[expected]
+        assert fastest("forced", routines) == expected
 
 
 def test_backend_and_settings_limit_the_routines(monkeypatch):

@@ -18,7 +18,7 @@ from unfolded.recurrence.backends.elementwise import select
 from unfolded.recurrence.backends.selection import chosen, selected
 from unfolded.recurrence.layer_weights import LayerWeights
 from unfolded.recurrence.linear import linear
-from unfolded.recurrence.routine_selection import selected as selected_products
+from unfolded.recurrence.matmul import routine_name
 from unfolded.recurrence.scan import Scan
 from unfolded.recurrence.transforms import (
     batch_dim_first,
@@ -37,7 +37,6 @@ __all__ = [
     "has_values",
     "is_symbolic",
     "routines",
-    "selected_products",
     "unroll",
     "use",
 ]
@@ -61,18 +60,22 @@ def use(name: str) -> Iterator[None]:
         yield
 
 
-def routines(x: Tensor, in_engine: bool = True) -> dict[str, str | None]:
-    """Return the names of the routines for sequences of the shape of x: (batch, time, n).
+def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[str, str | None]:
+    """Return the names of the routines for sequences of the shape of x: (batch, time, n0).
 
     ``backend``: "native", "triton", "torch" or, outside the engine, "reference"; ``scan``: the
     loop over time, "C" or "PyTorch"; ``instructions``: the instruction set of the C kernels.
-    The routines of products outside the scan: :func:`selected_products`.
+    ``measurement`` and ``decoding``: the products with A (n, n0) and with D (n0, h), see
+    :mod:`unfolded.recurrence.matmul`.
     """
     in_engine = in_engine and chosen() != "reference"
     in_c = not x.is_cuda and native.serves()
     on_gpu = x.is_cuda and select(x, None) is not reference
     backend = "native" if in_c else "triton" if on_gpu else "torch"
+    codes = x.new_zeros(x.shape[0] * x.shape[1], D.shape[1])
     return {
+        "measurement": routine_name(x.flatten(0, 1), A),
+        "decoding": routine_name(codes, D),
         "backend": backend if in_engine else "reference",
         "scan": "C" if in_engine and native_scan.serves(x.transpose(0, 1)) else "PyTorch",
         "instructions": native.library().instructions().decode() if in_c else None,

@@ -61,11 +61,16 @@ def matmul_nt(x: Tensor, W: Tensor) -> Tensor:
     on the CPU use the C routine, PyTorch's general routine or oneDNN, see
     :mod:`unfolded.recurrence.routine_selection`.
     """
+    return routines()[routine_name(x, W)](x, W)
+
+
+def routine_name(x: Tensor, W: Tensor) -> str:
+    """Return the name of the routine for x Wᵀ."""
     if not _selectable(W) or x.shape[0] * W.numel() < _LARGE or 1 not in x.stride():
-        return x @ W.mT
+        return "gemm"
     layouts = "".join("n" if matrix.stride(1) == 1 else "t" for matrix in (x, W))
     shape = f"{len(x)}x{W.shape[1]}x{len(W)} {layouts}"
-    return fastest(shape, routines(), x, W)(x, W)
+    return fastest(shape, routines(), x, W)
 
 
 def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tensor]:
@@ -77,7 +82,7 @@ def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tenso
     layout = _ONEDNN[1](W.contiguous(), None)
     available["onednn packed"] = lambda x, W: _ONEDNN[0](x, layout, None, "none", [], "")
     x = W.new_zeros(rows, W.shape[1])
-    routine = fastest(f"{rows}x{W.shape[1]}x{len(W)} prepared", available, x, W)
+    routine = available[fastest(f"{rows}x{W.shape[1]}x{len(W)} prepared", available, x, W)]
     return lambda x: routine(x, W)
 
 

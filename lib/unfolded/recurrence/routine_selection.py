@@ -26,8 +26,8 @@ _CLEAN = 1.5
 _selected: dict[str, str] = {}
 
 
-def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tensor) -> Callable:
-    """Return the routine that computes ``routine(*arguments)`` in the shortest time.
+def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tensor) -> str:
+    """Return the name of the routine that takes the shortest time for ``routine(*arguments)``.
 
     ``product`` describes shapes and layouts. The shortest time of each routine counts, because
     interference by other processes only prolongs the others; a measurement that was disturbed
@@ -35,15 +35,15 @@ def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tenso
     """
     key = f"{product}, {torch.get_num_threads()} threads: {', '.join(routines)}"
     if forced := os.environ.get("UNFOLDED_ROUTINE"):
-        _selected[key] = forced if forced in routines else next(iter(routines))
-    elif key not in _selected:
+        return forced if forced in routines else next(iter(routines))
+    if key not in _selected:
         stored = _stored().get(key)
         _selected[key] = stored if stored in routines else _measured(key, routines, arguments)
-    return routines[_selected[key]]
+    return _selected[key]
 
 
 def selected() -> dict[str, str]:
-    """Return the routines used in this process by product, threads and available routines."""
+    """Return the routines selected in this process by product, threads and available routines."""
     return dict(_selected)
 
 

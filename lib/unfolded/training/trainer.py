@@ -56,7 +56,8 @@ class Trainer:
         # This key is used in stored records.
         group = {"together": group_size} if group_size > 1 else {}
         batch, in_engine = self.train[: self.config.scale.batch], self.network.uses_engine
-        routines = recurrence.routines(batch, in_engine)
+        A, D = self.network.A.detach(), self.network.decoder_matrix().detach()
+        routines = recurrence.routines(batch, A, D, in_engine)
         self.record = Record(
             config=self.config.as_dict(),
             config_hash=self.config.hash,
@@ -84,8 +85,6 @@ class Trainer:
         values, each = self._test()
         checkpoint.save_weights(self.folder, self.network, self.config)
         results = {"metrics": values, "sequence_mse": each, "learned": learned(self.network)}
-        products = {"products": recurrence.selected_products()}
-        results["provenance"] = self.record.provenance | products
         record = replace(self.record, **self._history(), **results, status="done")
         records.save(record, self.folder)
         files.drop(self.folder / checkpoint.STATE)
