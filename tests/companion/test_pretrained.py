@@ -92,6 +92,7 @@ def test_the_best_run_has_the_least_validation_error(tmp_path):
     runs = [initialised(WIDE, pair) for pair in STARTS.values()]
     for run, error in zip(runs[:2], (7.0, 5.0), strict=True):
         done = Record(run.as_dict(), run.hash, "done", curves={"validation_mse": [1.0, error]})
+        done.metrics.update(dict.fromkeys(records.METRICS, 1.0))
         records.save(done, records.folder_of(run, tmp_path))
     failed = Record(runs[2].as_dict(), runs[2].hash, "failed", reason="x")
     records.save(failed, records.folder_of(runs[2], tmp_path))

@@ -84,6 +84,14 @@ def test_every_routine_computes_the_product(routine, rows, width, normal, monkey
             assert ((found - exact).abs() <= bound).all()
 
 
+@pytest.mark.parametrize("routine", ["native", "gemm", "onednn"])
+def test_a_matrix_multiplies_several_matrices(routine, normal, monkeypatch):
+    monkeypatch.setenv("UNFOLDED_ROUTINE", routine)
+    x, W = normal(40, 20, 256).float(), normal(300, 256).float()
+    for left, right in ((x, W), (x[0], W.expand(3, -1, -1)), (x[:3], W.expand(3, -1, -1))):
+        assert torch.allclose(matmul.matmul_nt(left, right), left @ right.mT, atol=1e-3)
+
+
 def test_threads_do_not_change_a_native_product(normal, monkeypatch):
     monkeypatch.setenv("UNFOLDED_ROUTINE", "native")
     x, W, threads = normal(100, 300).float(), normal(90, 300).float(), torch.get_num_threads()

@@ -66,7 +66,9 @@ def matmul_nt(x: Tensor, W: Tensor) -> Tensor:
 
 def routine_name(x: Tensor, W: Tensor) -> str:
     """Return the name of the routine for x Wᵀ."""
-    if not _selectable(W) or x.shape[0] * W.numel() < _LARGE or 1 not in x.stride():
+    if not _selectable(x) or not _selectable(W):
+        return "gemm"
+    if len(x) * W.numel() < _LARGE or 1 not in x.stride():
         return "gemm"
     layouts = "".join("n" if matrix.stride(1) == 1 else "t" for matrix in (x, W))
     shape = f"{len(x)}x{W.shape[1]}x{len(W)} {layouts}"
@@ -86,5 +88,6 @@ def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tenso
     return lambda x: routine(x, W)
 
 
-def _selectable(W: Tensor) -> bool:
-    return W.ndim == 2 and W.dtype == torch.float32 and W.device.type == "cpu"
+def _selectable(matrix: Tensor) -> bool:
+    single = matrix.dtype == torch.float32 and matrix.device.type == "cpu"
+    return single and matrix.ndim == 2
