@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,6 +70,28 @@ def stored_weights(*models: str, table: str = "weights") -> pd.DataFrame:
     """
     rows = results.read(WEIGHTS / f"{table}.csv")
     return rows[rows["model"].isin(models)] if models else rows
+
+
+def model_cards() -> pd.DataFrame:
+    """Return the model cards of the stored networks of the default row.
+
+    Columns: model, data, protocol, psnr_authors, bytes, licence, loading (an expression in the
+    folder of the file), config_hash and file (a path in the repository).
+
+    >>> model_cards().set_index("model").at["gru", "loading"]
+    'unfolded.load("gru.safetensors").float()'
+    """
+    project = results.register_read(ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    rows = stored_weights()[["model", "psnr_authors", "bytes", "config_hash"]]
+    configs = [pretrained(model)[1] for model in rows["model"]]
+    paths = [_path(model, "weights") for model in rows["model"]]
+    return rows.assign(
+        data=[f"{c.source}, {c.reduction}, CS rate {c.cs_rate:g}" for c in configs],
+        protocol=[f"{c.protocol}, pixels 0 to {c.scale.peak:g}" for c in configs],
+        licence=tomllib.loads(project)["project"]["license"],
+        loading=[f'unfolded.load("{path.name}").float()' for path in paths],
+        file=[path.relative_to(ROOT).as_posix() for path in paths],
+    )
 
 
 def store_weights(store: str | Path | None = None, table: str = "weights") -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import unfolded
 from companion import pretrained
 from companion.run_set import WIDE
 from unfolded import data, metrics
@@ -55,6 +56,20 @@ def test_together_they_are_small():
     cover = pretrained.stored_weights(table="cover")
     assert len(sizes) == len(TABLE) + len(cover) and sum(sizes) < 10e6
     assert tuple(cover["model"]) == pretrained.COVER and cover["bytes"].sum() < 1e6
+
+
+def test_a_model_card_states_what_its_file_contains(monkeypatch):
+    cards = pretrained.model_cards()
+    assert list(cards["model"]) == list(TABLE["model"])
+    monkeypatch.chdir(pretrained.WEIGHTS)
+    for card in cards.itertuples():
+        file = pretrained.ROOT / card.file
+        network, config = pretrained.pretrained(card.model)
+        again = eval(card.loading, {"unfolded": unfolded})
+        assert all(map(torch.equal, again.state_dict().values(), network.state_dict().values()))
+        assert file.stat().st_size == card.bytes and config.hash == card.config_hash
+        assert config.source in card.data and config.protocol in card.protocol
+        assert card.licence == "MIT" and "MIT" in (pretrained.ROOT / "LICENSE").read_text()
 
 
 def test_what_is_not_kept_is_refused():

@@ -133,22 +133,24 @@ class CommittedFiles(FromFiles):
 
 
 class CommittedWeights(FromFiles):
-    """`{committed-weights}`: download links for the trained networks of data/weights/."""
+    """`{committed-weights}`: model cards and download links for the networks of data/weights/."""
 
     def run(self) -> list[nodes.Node]:
         from companion import pretrained
         from companion.labels import title
 
-        where = Path("data/weights")
-        root = self.root(where / "weights.csv")
-        rows = []
-        for row in pretrained.stored_weights().itertuples():
-            path = where / f"{row.model}.safetensors"
-            self.env.note_dependency(str(root / path))
-            size, psnr = f"{row.bytes / 1000:.0f} kB", f"{row.psnr_authors:.2f}"
-            link = download(path.as_posix(), path.name)
-            rows.append([title(row.model), psnr, size, nodes.literal(text=row.config_hash), link])
-        header = ["Network", "PSNR, authors (dB)", "Size", "Run", "File"]
+        found = pretrained.model_cards()
+        self.root(Path("data/weights/weights.csv"), Path("pyproject.toml"), *map(Path, found.file))
+        rows = [
+            [
+                title(row.model), row.data, row.protocol, f"{row.psnr_authors:.2f}",
+                f"{row.bytes / 1000:.0f} kB", row.licence, nodes.literal(text=row.loading),
+                nodes.literal(text=row.config_hash), download(row.file, Path(row.file).name),
+            ]
+            for row in found.itertuples()
+        ]  # fmt: skip
+        header = ["Network", "Data", "Protocol", "PSNR, authors (dB)", "Size", "Licence",
+                  "Loading", "Run", "File"]  # fmt: skip
         return [table_node(header, rows)]
 
 
