@@ -86,7 +86,7 @@ def model_cards() -> pd.DataFrame:
     configs = [pretrained(model)[1] for model in rows["model"]]
     paths = [_path(model, "weights") for model in rows["model"]]
     return rows.assign(
-        data=[f"{c.source}, {c.reduction}, CS rate {c.cs_rate:g}" for c in configs],
+        data=[f"{c.source}, filter {c.reduction}, CS rate {c.cs_rate:g}" for c in configs],
         protocol=[f"{c.protocol}, pixels 0 to {c.scale.peak:g}" for c in configs],
         licence=tomllib.loads(project)["project"]["license"],
         loading=[f'unfolded.load("{path.name}").float()' for path in paths],

@@ -1,5 +1,9 @@
 """Our solvers, networks and measurements with scikit-learn, deepinv and torch.export."""
 
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -106,3 +110,35 @@ def test_measurements_and_networks_in_deepinv(name):
     assert torch.allclose(least, y @ torch.linalg.pinv(network.A).T, rtol=1e-2, atol=0.5)
     own = metrics.psnr(frames, recovered, peak=255, average="sequence")
     assert psnr.mean().item() == pytest.approx(own, abs=1e-3)
+
+
+# The page --------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[2] / "notebooks" / "25_use_it_on_your_own_data.ipynb"
+
+
+def test_the_page_includes_parts_of_this_file():
+    source = Path(__file__).read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8").replace('\\"', '"')
+    marks = re.findall(r':(?:start-after|end-before): "(# \[[\w ]+\])"', text)
+    assert len(marks) == text.count("{literalinclude}") * 2 == 4
+    assert all(source.count(mark) == 1 for mark in marks)
+
+
+def test_the_cells_of_the_page_work_for_an_array_in_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+    np.save("FILE.npy", video(20, 3, 5, 7).numpy())
+    cells = {cell["id"]: "".join(cell["source"]) for cell in json.loads(PAGE.read_text())["cells"]}
+    names = {"folder": tmp_path}
+    # The comment of the cell has the line for a file.
+    given = re.sub(r"= frames\[.*#.*: (.*)", r"= \1", cells["own-imports"])
+    assert 'array = np.load("FILE.npy")' in given
+    for code in (given, cells["own-ten-lines"]):
+        exec(code, names)
+    assert "(1, 3, 7) -> (1, 3, 5, 7)" in capsys.readouterr().out
+    names |= {"network": names["net"].requires_grad_(False), "test": names["video"]}
+    for name in ("own-save", "own-stream", "own-export", "own-export-check"):
+        exec(cells[name], names)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "True" and lines[1].startswith("3 frames; largest difference ")
