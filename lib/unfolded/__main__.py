@@ -15,7 +15,7 @@ from unfolded.options import parser
 from unfolded.runs import named_grids, records, results_table
 from unfolded.runs.config import RunConfig, other_defaults
 
-_HOW = ("device", "store", "again")
+_RUN_OPTIONS = ("device", "store", "again")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,21 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    record = training.run(_config(options), **_how(options))
+    record = training.run(_config(options), **_run_options(options))
     print(_summary(record.row()))
     return 0
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    failed, runs = 0, _runs(options)
-    how = _how(options) | {"together": options.together, "jobs": options.jobs}
-    for k, (_, outcome) in enumerate(training.fit_all(runs, **how), 1):
+    failures, runs = 0, _runs(options)
+    keywords = _run_options(options) | {"together": options.together, "jobs": options.jobs}
+    for k, (_, outcome) in enumerate(training.fit_all(runs, **keywords), 1):
         if isinstance(outcome, UnfoldedError):
-            failed += 1
+            failures += 1
             print(f"unfolded: {outcome}", file=sys.stderr)
         else:
             print(f"[{k}/{len(runs)}] {_summary(outcome.row())}", flush=True)
-    return 1 if failed else 0
+    return 1 if failures else 0
 
 
 def _runs(options: argparse.Namespace) -> list[RunConfig]:
@@ -77,40 +77,40 @@ def _grid(options: argparse.Namespace) -> int:
 
 
 def _tables(options: argparse.Namespace) -> int:
-    found = records.stored(options.store)
-    for record in found:
+    run_records = records.stored(options.store)
+    for record in run_records:
         print(_summary(record.row()))
-    print(f"{len(found)} runs in {records.store(options.store)}")
-    if options.commit and found:
-        rows = results_table.merge(found)
-        results_table.write_details(found)
+    print(f"{len(run_records)} runs in {records.store(options.store)}")
+    if options.commit and run_records:
+        rows = results_table.merge(run_records)
+        results_table.write_details(run_records)
         print(f"{rows} runs in {results_table.RESULTS / 'runs.csv'}")
     return 0
 
 
-def _how(options: argparse.Namespace) -> dict[str, object]:
+def _run_options(options: argparse.Namespace) -> dict[str, object]:
     """Return the options that control how to run, without those that define the run."""
     progress = not options.quiet
     frames = {} if options.frames is None else {"frames": options.frames}
-    return {"progress": progress} | {name: getattr(options, name) for name in _HOW} | frames
+    return {"progress": progress} | {name: getattr(options, name) for name in _RUN_OPTIONS} | frames
 
 
 def _summary(row: dict) -> str:
-    what = "{model} rate={cs_rate} h={hidden} d={depth} seed={seed} {source} {protocol} {profile}"
-    others = other_defaults()
-    what += "".join(f" {name}={row[name]}" for name in others if row[name] != others[name])
+    text = "{model} rate={cs_rate} h={hidden} d={depth} seed={seed} {source} {protocol} {profile}"
+    defaults = other_defaults()
+    text += "".join(f" {name}={row[name]}" for name in defaults if row[name] != defaults[name])
     if row["status"] != "done":
-        return f"{what.format(**row)}: {row['status']}: {row['reason']}"
+        return f"{text.format(**row)}: {row['status']}: {row['reason']}"
     psnr = "PSNR authors {psnr_authors:.2f} frame {psnr_frame:.2f} global {psnr_global:.2f} dB"
-    return f"{what}: {psnr}, {{seconds:.0f}} s".format(**row)
+    return f"{text}: {psnr}, {{seconds:.0f}} s".format(**row)
 
 
-def _config(options: argparse.Namespace, **other) -> RunConfig:
-    given = vars(options) | other
+def _config(options: argparse.Namespace, **overrides) -> RunConfig:
+    values = vars(options) | overrides
     if getattr(options, "models", None):
-        given["model"] = options.models[0]  # the base may have options of this model
-    known = {field.name for field in fields(RunConfig)}
-    return RunConfig(**{name: value for name, value in given.items() if name in known})
+        values["model"] = options.models[0]  # the base may have options of this model
+    field_names = {field.name for field in fields(RunConfig)}
+    return RunConfig(**{name: value for name, value in values.items() if name in field_names})
 
 
 COMMANDS = {

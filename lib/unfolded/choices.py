@@ -55,8 +55,8 @@ def variant_options(model: str, variant: str) -> dict[str, object]:
     >>> variant_options("indrnn", "unbounded")
     {'bound': None}
     """
-    known = {"default": {}, **VARIANTS.get(model, {})}
-    if variant not in known:
-        want = f"a variant of {model} from {', '.join(known)}"
+    options_by_variant = {"default": {}, **VARIANTS.get(model, {})}
+    if variant not in options_by_variant:
+        want = f"a variant of {model} from {', '.join(options_by_variant)}"
         raise ConfigError(complain(want, repr(variant), "choose one of them"))
-    return known[variant]
+    return options_by_variant[variant]

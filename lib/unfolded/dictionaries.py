@@ -38,8 +38,8 @@ def overcomplete_dct(n0: int, h: int, *, dtype: torch.dtype = torch.float32) -> 
     K = math.isqrt(h - 1) + 1
     grid = np.kron(_cosines(side, K), _cosines(side, K))
     row, column = np.divmod(np.arange(K * K), K)
-    lowest = np.lexsort((column, row, row + column))[:h]
-    return torch.from_numpy(np.ascontiguousarray(grid[:, np.sort(lowest)])).to(dtype)
+    order = np.lexsort((column, row, row + column))[:h]
+    return torch.from_numpy(np.ascontiguousarray(grid[:, np.sort(order)])).to(dtype)
 
 
 def _cosines(N: int, K: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unfolded.errors import RecordError, complain
 
-_BESIDE = ".part"
+_PART_SUFFIX = ".part"
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -17,19 +17,19 @@ def write(path: Path, content: bytes | str) -> None:
     Raises RecordError if the folder is not writable or the disk is full, without a temporary file.
     """
     content = content.encode() if isinstance(content, str) else content
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_BESIDE}")
+    part_path = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("xb") as file:
+        with part_path.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(part_path, path)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+            part_path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: object) -> None:
@@ -62,7 +62,7 @@ def drop(path: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files of terminated processes."""
-    for path in folder.glob(f".*{_BESIDE}"):
+    for path in folder.glob(f".*{_PART_SUFFIX}"):
         drop(path)
 
 

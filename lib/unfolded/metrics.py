@@ -31,8 +31,8 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
     20.0
     """
     if average not in AVERAGES:
-        known = ", ".join(AVERAGES)
-        raise ConfigError(complain(f"an average from {known}", repr(average), "choose one"))
+        names = ", ".join(AVERAGES)
+        raise ConfigError(complain(f"an average from {names}", repr(average), "choose one"))
     reference, estimate = torch.as_tensor(reference), torch.as_tensor(estimate)
     if reference.shape != estimate.shape or reference.ndim not in (3, 4) or not reference.numel():
         got = f"{tuple(reference.shape)} and {tuple(estimate.shape)}"
@@ -41,10 +41,10 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
     if not peak > 0:
         raise ConfigError(complain("a peak above 0", peak, "pass 255 for grey levels"))
     if average == "authors":
-        return _authors(reference, estimate, peak)
+        return _authors_psnr(reference, estimate, peak)
     error = (reference.double() - estimate.double()).square()
-    over = {"frame": (2,), "sequence": (1, 2), "global": (0, 1, 2)}[average]
-    return _decibel(error.mean(over), peak).mean().item()
+    dims = {"frame": (2,), "sequence": (1, 2), "global": (0, 1, 2)}[average]
+    return _decibel(error.mean(dims), peak).mean().item()
 
 
 def all_psnr(reference: Tensor, estimate: Tensor, *, peak: float) -> dict[str, float]:
@@ -55,11 +55,11 @@ def all_psnr(reference: Tensor, estimate: Tensor, *, peak: float) -> dict[str, f
     }
 
 
-def _authors(reference: Tensor, estimate: Tensor, peak: float) -> float:
+def _authors_psnr(reference: Tensor, estimate: Tensor, peak: float) -> float:
     levels = [(t.double() * (255 / peak)).clamp(0, 255).trunc() for t in (reference, estimate)]
     error = (levels[0] - levels[1]).square()
-    last = max(len(error) - _BATCH, 1)
-    batches = [error[i : i + _BATCH].mean() for i in range(0, last, _BATCH)]
+    stop = max(len(error) - _BATCH, 1)
+    batches = [error[i : i + _BATCH].mean() for i in range(0, stop, _BATCH)]
     return _decibel(torch.stack(batches), 255).mean().item()
 
 

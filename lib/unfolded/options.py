@@ -31,7 +31,7 @@ Data is looked for in the folder that UNFOLDED_DATA names, then downloaded; the 
 """
 
 
-def _positive(text: str) -> int:
+def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise ValueError
@@ -71,13 +71,13 @@ class _Parser(argparse.ArgumentParser):
 
 def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
     """Return the parser; ``does`` maps each command to the function called with its options."""
-    whole = _Parser(
+    root = _Parser(
         prog="python -m unfolded",
         description="Train unfolded recurrent networks and collect their results.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
     default = RunConfig()
 
     train = commands.add_parser("train", help="train one network and write its record")
@@ -88,28 +88,28 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     train.add_argument("--seed", type=int, default=default.seed)
 
     sweep = commands.add_parser("sweep", help="train every cell of a table or another grid")
-    listed = commands.add_parser("grid", help="list the runs of a grid: hash and train's options")
-    for command in (sweep, listed):
-        which = command.add_mutually_exclusive_group(required=True)
-        which.add_argument("--table", type=int, choices=tuple(grid.VARIED), help="of the paper")
-        which.add_argument("--grid", choices=tuple(named_grids.GRIDS), help="a set of runs by name")
+    listing = commands.add_parser("grid", help="list the runs of a grid: hash and train's options")
+    for command in (sweep, listing):
+        group = command.add_mutually_exclusive_group(required=True)
+        group.add_argument("--table", type=int, choices=tuple(grid.VARIED), help="of the paper")
+        group.add_argument("--grid", choices=tuple(named_grids.GRIDS), help="a set of runs by name")
         command.add_argument("--models", nargs="+", choices=choices.MODELS, help="default: all")
-        several = {"type": int, "nargs": "+", "default": [default.seed], "help": "one or several"}
-        command.add_argument("--seed", **several)
+        option = {"type": int, "nargs": "+", "default": [default.seed], "help": "one or several"}
+        command.add_argument("--seed", **option)
         command.add_argument("--hidden", type=int, help="h where it is not varied")
-    jobs = "processes; default: one a core on the CPU, one on a GPU"
-    sweep.add_argument("--jobs", type=_positive, metavar="N", help=jobs)
-    side = f"on a GPU, so many seeds of a cell side by side; default {choices.GROUP_SIZE}"
+    count = "processes; default: one a core on the CPU, one on a GPU"
+    sweep.add_argument("--jobs", type=_count, metavar="N", help=count)
+    size = f"on a GPU, so many seeds of a cell side by side; default {choices.GROUP_SIZE}"
     sweep.add_argument(
-        "--together", type=_positive, default=choices.GROUP_SIZE, metavar="K", help=side
+        "--together", type=_count, default=choices.GROUP_SIZE, metavar="K", help=size
     )
 
-    for command in (train, sweep, listed):
-        for name, what in _FIELDS.items():
-            value, known = getattr(default, name), CHOICES.get(name)
-            known = _Sources() if name == "source" else known and tuple(known)
-            how = {"type": type(value), "default": value, "choices": known, "help": what}
-            command.add_argument(f"--{name.replace('_', '-')}", **how)
+    for command in (train, sweep, listing):
+        for name, text in _FIELDS.items():
+            value, domain = getattr(default, name), CHOICES.get(name)
+            domain = _Sources() if name == "source" else domain and tuple(domain)
+            options = {"type": type(value), "default": value, "choices": domain, "help": text}
+            command.add_argument(f"--{name.replace('_', '-')}", **options)
     for command in (train, sweep):
         command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, auto (default)")
         command.add_argument("--again", action="store_true", help="train even if a record exists")
@@ -118,6 +118,6 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     tables.add_argument("--commit", action="store_true", help="merge into data/results/")
     for command in (train, sweep, tables):
         command.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
-    for name, does_it in does.items():
-        commands.choices[name].set_defaults(command=does_it)
-    return whole
+    for name, function in does.items():
+        commands.choices[name].set_defaults(command=function)
+    return root

@@ -11,8 +11,8 @@ import torch
 
 from unfolded.runtime import cpuinfo
 
-_ABOVE = Path(__file__).resolve().parents[2]
-ROOT = _ABOVE if (_ABOVE / "pyproject.toml").is_file() else Path.cwd()
+_CHECKOUT = Path(__file__).resolve().parents[2]
+ROOT = _CHECKOUT if (_CHECKOUT / "pyproject.toml").is_file() else Path.cwd()
 """The root of the repository, or the working folder if the library is installed without one."""
 
 
@@ -22,7 +22,7 @@ def commit() -> str:
     Without a checkout or git, or if the library is installed inside the checkout of another
     project, returns UNFOLDED_COMMIT, for copies without history, or "unknown".
     """
-    unknown = os.environ.get("UNFOLDED_COMMIT") or "unknown"
+    fallback = os.environ.get("UNFOLDED_COMMIT") or "unknown"
 
     def git(*arguments: str) -> str:
         # Without optional locks, a run never blocks a simultaneous commit.
@@ -31,11 +31,11 @@ def commit() -> str:
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != ROOT:
-            return unknown
+            return fallback
         head = git("rev-parse", "--short=12", "HEAD")
         return head + ("+changes" if git("status", "--porcelain", "--", "lib") else "")
     except (OSError, subprocess.CalledProcessError):
-        return unknown
+        return fallback
 
 
 def stamp(device: str = "cpu") -> dict[str, object]:

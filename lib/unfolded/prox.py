@@ -18,8 +18,8 @@ def soft_threshold(u: Tensor, tau: Tensor | float) -> Tensor:
     >>> soft_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0)
     tensor([-2.,  0.,  1.])
     """
-    u, tau = _same_kind(u, tau)
-    _refuse_negative("tau", tau)
+    u, tau = _to_common_dtype(u, tau)
+    _check_not_negative("tau", tau)
     return shrink(u, tau)
 
 
@@ -45,9 +45,9 @@ def prox_l1_l1(
     >>> prox_l1_l1(u, 2.0, 1.0, 0.5)
     tensor([-2.5000,  0.0000,  0.5000,  2.0000,  4.5000])
     """
-    u, hbar, tau1, tau2 = _same_kind(u, hbar, tau1, tau2)
-    _refuse_negative("tau1", tau1)
-    _refuse_negative("tau2", tau2)
+    u, hbar, tau1, tau2 = _to_common_dtype(u, hbar, tau1, tau2)
+    _check_not_negative("tau1", tau1)
+    _check_not_negative("tau2", tau2)
     return phi(u, hbar, tau1, tau2)
 
 
@@ -65,13 +65,13 @@ def phi(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
 
 def _median(u, hbar, tau1, tau2):
     """Return Φ and the four candidate values of Φ."""
-    reach, zero = tau1 + tau2, torch.zeros_like(hbar)
-    lean = torch.where(hbar == 0, zero, torch.sign(hbar) * (tau1 - tau2))
+    threshold_sum, zero = tau1 + tau2, torch.zeros_like(hbar)
+    shift = torch.where(hbar == 0, zero, torch.sign(hbar) * (tau1 - tau2))
     low, high = torch.minimum(hbar, zero), torch.maximum(hbar, zero)
-    middle = torch.minimum(torch.maximum(u - lean, low), high)
-    below, above = u - reach, u + reach
-    inner = torch.minimum(middle, above)
-    return torch.maximum(below, inner), below, middle, above, inner
+    middle = torch.minimum(torch.maximum(u - shift, low), high)
+    lower, upper = u - threshold_sum, u + threshold_sum
+    minimum = torch.minimum(middle, upper)
+    return torch.maximum(lower, minimum), lower, middle, upper, minimum
 
 
 class _Phi(torch.autograd.Function):
@@ -81,53 +81,53 @@ class _Phi(torch.autograd.Function):
 
     @staticmethod
     def forward(u, hbar, tau1, tau2):
-        value, below, middle, above, inner = _median(u, hbar, tau1, tau2)
+        value, lower, middle, upper, minimum = _median(u, hbar, tau1, tau2)
         # A kink belongs to its plateau; a plateau with a threshold of zero has zero width.
         line = ((value != 0) | (tau1 == 0)) & ((value != hbar) | (tau2 == 0))
         # At ħ = 0, Φ follows ħ on both sides if the plateau of width 2 τ2 is the wider one.
-        follows = ~line & (value == hbar) & ((hbar != 0) | (tau2 > tau1))
-        outer = (inner == above).to(u.dtype) * (above < middle) - (below > inner).to(u.dtype)
-        outer = outer.clamp(min=-1)
-        between = torch.where(outer == 0, torch.sign(hbar), 0)
-        slope1 = (outer - between) * (value != 0)
-        slope2 = (outer + between) * (value != hbar)
-        return value, line, follows, slope1, slope2
+        hbar_mask = ~line & (value == hbar) & ((hbar != 0) | (tau2 > tau1))
+        sign = (minimum == upper).to(u.dtype) * (upper < middle) - (lower > minimum).to(u.dtype)
+        sign = sign.clamp(min=-1)
+        middle_sign = torch.where(sign == 0, torch.sign(hbar), 0)
+        slope1 = (sign - middle_sign) * (value != 0)
+        slope2 = (sign + middle_sign) * (value != hbar)
+        return value, line, hbar_mask, slope1, slope2
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        pieces = output[1:]
-        ctx.mark_non_differentiable(*pieces)
-        ctx.save_for_backward(*pieces)
+        factors = output[1:]
+        ctx.mark_non_differentiable(*factors)
+        ctx.save_for_backward(*factors)
         ctx.shapes = [argument.shape for argument in inputs]
 
     @staticmethod
     def backward(ctx, grad, *_):
-        line, follows, slope1, slope2 = ctx.saved_tensors
-        on_line = grad * line
+        line, hbar_mask, slope1, slope2 = ctx.saved_tensors
+        line_grad = grad * line
         grads = (
-            lambda: on_line,
-            lambda: grad * follows,
-            lambda: on_line * slope1,
-            lambda: on_line * slope2,
+            lambda: line_grad,
+            lambda: grad * hbar_mask,
+            lambda: line_grad * slope1,
+            lambda: line_grad * slope2,
         )
         return tuple(
-            gradient().sum_to_size(shape) if needed else None
-            for gradient, shape, needed in zip(grads, ctx.shapes, ctx.needs_input_grad, strict=True)
+            gradient().sum_to_size(shape) if flag else None
+            for gradient, shape, flag in zip(grads, ctx.shapes, ctx.needs_input_grad, strict=True)
         )
 
 
-def _same_kind(u: Tensor, *others: Tensor | float) -> tuple[Tensor, ...]:
+def _to_common_dtype(u: Tensor, *arguments: Tensor | float) -> tuple[Tensor, ...]:
     u = torch.as_tensor(u)
     if not u.is_floating_point():
         u = u.to(torch.get_default_dtype())
     dtype = u.dtype
-    for other in others:
-        if isinstance(other, Tensor) and other.is_floating_point():
-            dtype = torch.promote_types(dtype, other.dtype)
-    return tuple(torch.as_tensor(a, dtype=dtype, device=u.device) for a in (u, *others))
+    for argument in arguments:
+        if isinstance(argument, Tensor) and argument.is_floating_point():
+            dtype = torch.promote_types(dtype, argument.dtype)
+    return tuple(torch.as_tensor(a, dtype=dtype, device=u.device) for a in (u, *arguments))
 
 
-def _refuse_negative(name: str, tau: Tensor) -> None:
+def _check_not_negative(name: str, tau: Tensor) -> None:
     if not bool((tau >= 0).all()):
         got = f"{name} with minimum {tau.detach().min().item():g}"
         raise ConfigError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-_NARROW = 512
+_SINGLE_THREAD_WIDTH = 512
 # Parameters of mallopt(3), and the largest size that glibc allocates on the heap.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_THRESHOLD_MAX = -1, -3, 32 * 2**20
 
@@ -16,12 +16,12 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_THRESHOLD_MAX = -1, -3, 32 * 2**20
 @contextlib.contextmanager
 def flushed_denormals() -> Iterator[None]:
     """Flush denormal numbers to zero: they make a step several times slower without any benefit."""
-    before = torch.tensor(1e-38).div(16).item() == 0  # PyTorch can set this mode but not read it
+    mode = torch.tensor(1e-38).div(16).item() == 0  # PyTorch can set this mode but not read it
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        torch.set_flush_denormal(before)
+        torch.set_flush_denormal(mode)
 
 
 @contextlib.contextmanager
@@ -53,12 +53,12 @@ def threads_for(hidden: int) -> Iterator[None]:
     Under load a second thread makes a step many times slower; with one thread the results do
     not depend on the number of cores.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if hidden <= _NARROW else before)
+    thread_count = torch.get_num_threads()
+    torch.set_num_threads(1 if hidden <= _SINGLE_THREAD_WIDTH else thread_count)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(thread_count)
 
 
 @functools.cache

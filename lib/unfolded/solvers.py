@@ -44,8 +44,8 @@ def sista_step(h: Tensor, x: Tensor, predicted: Tensor, *, M, D, c, lambda1, lam
     ``predicted`` (batch, n0) is :math:`F D h_{t-1}`; the penalty is
     :math:`\tfrac{\lambda_2}{2}\|Dh - FDh_{t-1}\|_2^2`. Source: SISTA-RNN, (35).
     """
-    pull = (predicted - h @ D.T) @ D
-    u = descend(h, x, M, c) + (lambda2 / c) * pull
+    correction = (predicted - h @ D.T) @ D
+    u = descend(h, x, M, c) + (lambda2 / c) * correction
     return shrink(u, torch.as_tensor(lambda1 / c, dtype=h.dtype))
 
 
@@ -73,7 +73,7 @@ def ista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
     tensor([0.7500, 0.7500, 0.7500])
     """
     M, c, start = _prepare(x, A, D, c, h0, iterations=iterations, lambda1=lambda1)
-    return _independent(
+    return _iterate_jointly(
         x, M, lambda1, start, iterations, lambda h, _: (ista_step(h, x, M=M, c=c, lambda1=lambda1),)
     )
 
@@ -87,11 +87,11 @@ def fista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
 
     def step(h, state):
         y, momentum = (h, 1.0) if state is None else state
-        new = ista_step(y, x, M=M, c=c, lambda1=lambda1)
-        after = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        return new, (new + (momentum - 1) / after * (new - h), after)
+        code = ista_step(y, x, M=M, c=c, lambda1=lambda1)
+        next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        return code, (code + (momentum - 1) / next_momentum * (code - h), next_momentum)
 
-    return _independent(x, M, lambda1, start, iterations, step)
+    return _iterate_jointly(x, M, lambda1, start, iterations, step)
 
 
 def sista(x, A, D, F, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> Solution:
@@ -102,26 +102,26 @@ def sista(x, A, D, F, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> S
     :math:`\|AD\|_2^2 + \lambda_2\|D\|_2^2`.
     """
     weights = {"lambda1": lambda1, "lambda2": lambda2}
-    M, c, h = _prepare(x, A, D, c, h0, iterations=iterations, **weights, pull=D, F=F)
+    M, c, h = _prepare(x, A, D, c, h0, iterations=iterations, **weights, penalty_matrix=D, F=F)
 
     def frame(x_t, h):
-        predicted = h @ (F @ D).T
-        start = predicted @ D
+        prediction = h @ (F @ D).T
+        start = prediction @ D
 
         def step(v):
-            return sista_step(v, x_t, predicted, M=M, D=D, c=c, lambda1=lambda1, lambda2=lambda2)
+            return sista_step(v, x_t, prediction, M=M, D=D, c=c, lambda1=lambda1, lambda2=lambda2)
 
         def value(v):
-            pull = 0.5 * lambda2 * (v @ D.T - predicted).square().sum(-1)
-            return _fidelity(v, x_t, M) + lambda1 * v.abs().sum(-1) + pull
+            penalty = 0.5 * lambda2 * (v @ D.T - prediction).square().sum(-1)
+            return _fidelity(v, x_t, M) + lambda1 * v.abs().sum(-1) + penalty
 
         def certificate(v):
-            gradient = (v @ M.T - x_t) @ M + lambda2 * (v @ D.T - predicted) @ D
+            gradient = (v @ M.T - x_t) @ M + lambda2 * (v @ D.T - prediction) @ D
             return _distance(gradient, v, lambda1)
 
         return start, step, value, certificate
 
-    return _sequential(x, h[:, 0], iterations, frame)
+    return _iterate_by_frame(x, h[:, 0], iterations, frame)
 
 
 def l1_l1(x, A, D, G, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> Solution:
@@ -153,7 +153,7 @@ def reweighted_l1_l1(
     def frame(x_t, h):
         hbar = h @ G.T
         schedule = iter(zip(weights, transforms, strict=True))
-        last = weights[-1] if iterations else g.expand(1, -1)[0]
+        last_g = weights[-1] if iterations else g.expand(1, -1)[0]
 
         def step(v):
             g_l, Z_l = next(schedule)
@@ -162,30 +162,30 @@ def reweighted_l1_l1(
 
         def value(v):
             l1 = lambda1 * v.abs() + lambda2 * (v - hbar).abs()
-            return _fidelity(v, x_t, M) + (last * l1).sum(-1)
+            return _fidelity(v, x_t, M) + (last_g * l1).sum(-1)
 
         def certificate(v):
             gradient = (v @ M.T - x_t) @ M
-            return _distance(gradient, v, lambda1 * last, hbar, lambda2 * last)
+            return _distance(gradient, v, lambda1 * last_g, hbar, lambda2 * last_g)
 
         return hbar, step, value, certificate
 
-    return _sequential(x, h[:, 0], iterations, frame)
+    return _iterate_by_frame(x, h[:, 0], iterations, frame)
 
 
-def _independent(x, M, lambda1, start, iterations: int, step: Callable) -> Solution:
+def _iterate_jointly(x, M, lambda1, start, iterations: int, step: Callable) -> Solution:
     """Iterate on all frames at once: ``step(h, state)`` returns the next h and the next state."""
     h, state = start, None
     path = [_fidelity(h, x, M) + lambda1 * h.abs().sum(-1)]
     for _ in range(iterations):
-        h, *rest = step(h, state)
-        state = rest[0] if rest else None
+        h, *states = step(h, state)
+        state = states[0] if states else None
         path.append(_fidelity(h, x, M) + lambda1 * h.abs().sum(-1))
     certificate = _distance((h @ M.T - x) @ M, h, lambda1)
     return Solution(h, torch.stack(path, -1), certificate)
 
 
-def _sequential(x, h, iterations: int, frame: Callable) -> Solution:
+def _iterate_by_frame(x, h, iterations: int, frame: Callable) -> Solution:
     """Iterate frame by frame; ``frame(x_t, h)`` returns the problem of a frame for h_{t-1} = h."""
     codes, paths, certificates = [], [], []
     for x_t in x.unbind(1):
@@ -213,18 +213,18 @@ def _distance(gradient, v, a, hbar=None, b=0.0):
     return shrink(centre, slack).norm(dim=-1)
 
 
-def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, pull=None, **others):
+def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, penalty_matrix=None, **tensors):
     """Check the inputs of a solver; return M = AD, c and the initial code (batch, time, h)."""
-    _check(x, A, D, iterations, {"h0": h0, **others})
-    for name, value in (("lambda1", lambda1), ("lambda2", lambda2), ("g", others.get("g"))):
+    _check(x, A, D, iterations, {"h0": h0, **tensors})
+    for name, value in (("lambda1", lambda1), ("lambda2", lambda2), ("g", tensors.get("g"))):
         if value is not None and not bool((torch.as_tensor(value) >= 0).all()):
             got = torch.as_tensor(value).min().item()
             raise ConfigError(complain(f"{name} >= 0", got, "choose a weight of at least 0"))
     M = A @ D
     if c is None:
         c = torch.linalg.matrix_norm(M, 2) ** 2
-        if pull is not None:
-            c = c + lambda2 * torch.linalg.matrix_norm(pull, 2) ** 2
+        if penalty_matrix is not None:
+            c = c + lambda2 * torch.linalg.matrix_norm(penalty_matrix, 2) ** 2
     if not bool(torch.as_tensor(c) > 0):
         got = torch.as_tensor(c).item()
         raise ConfigError(complain("c > 0", got, "pass an upper bound of the squared norm of AD"))
@@ -232,14 +232,14 @@ def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, pull=None, **o
     return M, c, start.expand(*x.shape[:2], -1)
 
 
-def _check(x, A, D, iterations: int, others: dict) -> None:
+def _check(x, A, D, iterations: int, tensors: dict) -> None:
     """Reject invalid solver inputs with a one-line error."""
-    given = {"x": x, "A": A, "D": D, **{k: v for k, v in others.items() if v is not None}}
+    inputs = {"x": x, "A": A, "D": D, **{k: v for k, v in tensors.items() if v is not None}}
     n, n0, h = *(A.shape if A.ndim == 2 else (0, 0)), D.shape[-1]
-    each = (iterations, h)
+    g_shape = (iterations, h)
     shapes = {"A": [(n, n0)], "D": [(n0, h)], "G": [(h, h)], "F": [(n0, n0)], "h0": [(h,)]}
-    shapes |= {"Z": [(h, h), (*each, h)], "g": [(h,), each], "x": [(*x.shape[:2], n)]}
-    for name, tensor in given.items():
+    shapes |= {"Z": [(h, h), (*g_shape, h)], "g": [(h,), g_shape], "x": [(*x.shape[:2], n)]}
+    for name, tensor in inputs.items():
         if tuple(tensor.shape) not in shapes[name] or 0 in tensor.shape:
             want = f"x (batch, time, n), A (n, n0), D (n0, h) and {name} to fit them, none empty"
             got = f"{name} {tuple(tensor.shape)} with h = {h}, iterations = {iterations}"
