@@ -37,13 +37,13 @@ def sequences(
     >>> frames.shape, frames.dtype, bool(frames.min() >= 0), bool(frames.max() <= 255)
     ((10, 20, 16, 16), dtype('float32'), True, True)
     """
-    count = _checked(source, count)
+    count = _valid_count(source, count)
     weights(reduction)  # reject an unknown name before a download
     frames = np.empty((count, FRAMES, SIDE, SIDE), dtype=np.float32)
-    first = 0
-    for few in datasets.chunks(source, count):
-        frames[first : first + len(few)] = reduce(few, reduction)
-        first += len(few)
+    start = 0
+    for chunk in datasets.chunks(source, count):
+        frames[start : start + len(chunk)] = reduce(chunk, reduction)
+        start += len(chunk)
     return frames
 
 
@@ -81,13 +81,13 @@ def checksum(array: np.ndarray) -> str:
     False
     """
     array = np.asarray(array)
-    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    seal = hashlib.sha256(f"{little.dtype.str}{array.shape}".encode())
-    seal.update(memoryview(little).cast("B") if little.size else b"")
-    return seal.hexdigest()
+    content = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    sha256 = hashlib.sha256(f"{content.dtype.str}{array.shape}".encode())
+    sha256.update(memoryview(content).cast("B") if content.size else b"")
+    return sha256.hexdigest()
 
 
-def _checked(source: str, count: int) -> int:
+def _valid_count(source: str, count: int) -> int:
     """Return the count as a plain int; raise ConfigError for an invalid count or source."""
     if source not in SOURCES:
         raise ConfigError(
@@ -97,8 +97,8 @@ def _checked(source: str, count: int) -> int:
         number = operator.index(count)
     except TypeError:
         number = 0
-    least = sum(datasets.PARTS)
-    if not least <= number <= SEQUENCES or isinstance(count, bool):
-        expected = f"a count of {least} to {SEQUENCES} sequences"
+    minimum = sum(datasets.PARTS)
+    if not minimum <= number <= SEQUENCES or isinstance(count, bool):
+        expected = f"a count of {minimum} to {SEQUENCES} sequences"
         raise ConfigError(complain(expected, repr(count), "pass a whole number in that range"))
     return number

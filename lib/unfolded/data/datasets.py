@@ -36,14 +36,14 @@ def digit_images() -> np.ndarray:
     """
     from sklearn.datasets import load_digits
 
-    small = load_digits().images
-    side = small.shape[-1]
-    at = (np.arange(BOX) + 0.5) * side / BOX - 0.5
-    stretch = np.array([np.interp(at, np.arange(side), unit) for unit in np.eye(side)])
+    small_images = load_digits().images
+    side = small_images.shape[-1]
+    positions = (np.arange(BOX) + 0.5) * side / BOX - 0.5
+    matrix = np.array([np.interp(positions, np.arange(side), unit) for unit in np.eye(side)])
     # Rounding twice preserves exact halves for any order of the sums.
-    large = np.floor(np.round(stretch.T @ small @ stretch * (255 / 16), 6) + 0.5)
+    images = np.floor(np.round(matrix.T @ small_images @ matrix * (255 / 16), 6) + 0.5)
     margin = (DIGIT - BOX) // 2
-    return np.pad(large.astype(np.uint8), ((0, 0), (margin, margin), (margin, margin)))
+    return np.pad(images.astype(np.uint8), ((0, 0), (margin, margin), (margin, margin)))
 
 
 def mnist_images() -> np.ndarray:
@@ -55,16 +55,16 @@ def mnist_images() -> np.ndarray:
     path = download.obtain(download.MNIST)
     do = f"delete {path} and run again to download it"
     try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
+        content = path.read_bytes()
+        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(complain("a whole gzip file", one_line(error), do)) from error
-    found = hashlib.sha256(raw).hexdigest()
-    if found != MNIST_SHA256:
+    file_sha256 = hashlib.sha256(content).hexdigest()
+    if file_sha256 != MNIST_SHA256:
         expected = f"MNIST's training images with SHA-256 {MNIST_SHA256}"
-        raise DataError(complain(expected, found, do))
+        raise DataError(complain(expected, file_sha256, do))
     # The header has 16 bytes: magic number, images, rows, columns. The checksum verifies them.
-    return np.frombuffer(raw, dtype=np.uint8, offset=16).reshape(-1, DIGIT, DIGIT)
+    return np.frombuffer(content, dtype=np.uint8, offset=16).reshape(-1, DIGIT, DIGIT)
 
 
 def released_file() -> np.ndarray:
@@ -81,9 +81,9 @@ def released_file() -> np.ndarray:
     if frames.shape != RELEASED_SHAPE or frames.dtype != np.uint8:
         expected = f"uint8 frames of shape {RELEASED_SHAPE}"
         raise DataError(complain(expected, f"{frames.dtype} of shape {frames.shape}", do))
-    found = download.digest(path)
-    if found != download.MOVING_MNIST.md5:
-        raise DataError(complain(f"a file with MD5 {download.MOVING_MNIST.md5}", found, do))
+    file_md5 = download.digest(path)
+    if file_md5 != download.MOVING_MNIST.md5:
+        raise DataError(complain(f"a file with MD5 {download.MOVING_MNIST.md5}", file_md5, do))
     return frames
 
 
@@ -97,10 +97,10 @@ def recipe(source: str) -> Recipe:
     >>> recipe("digits").places.shape
     (10000, 20, 2, 2)
     """
-    drawn = moving_mnist.recipe(IMAGES[source], PARTS if source == "digits" else (1,))
-    for array in drawn:
+    arrays = moving_mnist.recipe(IMAGES[source], PARTS if source == "digits" else (1,))
+    for array in arrays:
         array.setflags(write=False)
-    return drawn
+    return arrays
 
 
 def chosen(source: str, count: int) -> np.ndarray:
@@ -116,8 +116,8 @@ def chosen(source: str, count: int) -> np.ndarray:
         return np.arange(count)
     part_starts = [0, *moving_mnist.cuts(SEQUENCES, PARTS)]
     part_sizes = np.diff([0, *moving_mnist.cuts(count, PARTS), count])
-    heads = [np.arange(n) + a for a, n in zip(part_starts, part_sizes, strict=True)]
-    return np.concatenate(heads)
+    part_indices = [np.arange(n) + a for a, n in zip(part_starts, part_sizes, strict=True)]
+    return np.concatenate(part_indices)
 
 
 def chunks(source: str, count: int) -> Iterator[np.ndarray]:
@@ -127,12 +127,12 @@ def chunks(source: str, count: int) -> Iterator[np.ndarray]:
     """
     if source == "moving-mnist":
         frames = released_file()
-        for first in range(0, count, CHUNK):
-            yield frames[:, first : min(first + CHUNK, count)].swapaxes(0, 1)
+        for start in range(0, count, CHUNK):
+            yield frames[:, start : min(start + CHUNK, count)].swapaxes(0, 1)
         return
     images = mnist_images() if source == "mnist" else digit_images()
     digits, places = recipe(source)
     order = chosen(source, count)
-    for first in range(0, count, CHUNK):
-        few = order[first : first + CHUNK]
-        yield moving_mnist.draw(images[digits[few]], places[few])
+    for start in range(0, count, CHUNK):
+        indices = order[start : start + CHUNK]
+        yield moving_mnist.draw(images[digits[indices]], places[indices])

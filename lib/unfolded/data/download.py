@@ -48,15 +48,15 @@ def folder() -> Path:
 
     Raises DataError if UNFOLDED_DATA is not a folder.
     """
-    named = os.environ.get("UNFOLDED_DATA")
-    if not named:
+    setting = os.environ.get("UNFOLDED_DATA")
+    if not setting:
         import pooch
 
         return Path(pooch.os_cache("unfolded"))
-    path = Path(named).expanduser()
+    path = Path(setting).expanduser()
     if not path.is_dir():
         do = "create that folder, or unset the variable to use the default one"
-        raise DataError(complain("UNFOLDED_DATA to name a folder", repr(named), do))
+        raise DataError(complain("UNFOLDED_DATA to name a folder", repr(setting), do))
     return path
 
 
@@ -69,7 +69,7 @@ def obtain(remote: Remote) -> Path:
     Raises DataError if the file is missing and cannot be downloaded.
     """
     target = folder() / remote.path
-    for path in (target, *(folder() / other for other in remote.others)):
+    for path in (target, *(folder() / alternative for alternative in remote.others)):
         if path.exists():
             return path
     reasons = []
@@ -89,9 +89,9 @@ def _download(url: str, target: Path, md5: str) -> None:
     """Download to a temporary file in the same folder, verify the checksum, and move into place."""
     import pooch
 
-    watched = sys.stderr.isatty()
-    pooch.get_logger().setLevel("INFO" if watched else "WARNING")
-    fetcher = pooch.HTTPDownloader(progressbar=watched, chunk_size=2**18, timeout=30)
+    show_progress = sys.stderr.isatty()
+    pooch.get_logger().setLevel("INFO" if show_progress else "WARNING")
+    fetcher = pooch.HTTPDownloader(progressbar=show_progress, chunk_size=2**18, timeout=30)
     pooch.retrieve(url, f"md5:{md5}", fname=target.name, path=target.parent, downloader=fetcher)
 
 

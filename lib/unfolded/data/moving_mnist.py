@@ -67,8 +67,8 @@ def recipe(images: int, shares: tuple[int, ...] = (1,)) -> Recipe:
     heading = 2 * np.pi * rng.random((SEQUENCES, DIGITS))
     places = walk(np.stack([rows, columns], axis=-1), heading)
     pools = np.split(order, cuts(images, shares))
-    needs = np.diff([0, *cuts(SEQUENCES, shares), SEQUENCES])
-    pairs = [_pairs(pool, need, rng) for pool, need in zip(pools, needs, strict=True)]
+    counts = np.diff([0, *cuts(SEQUENCES, shares), SEQUENCES])
+    pairs = [_pairs(pool, count, rng) for pool, count in zip(pools, counts, strict=True)]
     return Recipe(np.concatenate(pairs), places.swapaxes(0, 1))
 
 
@@ -82,11 +82,11 @@ def cuts(count: int, shares: tuple[int, ...]) -> list[int]:
     return [count * sum(shares[:k]) // sum(shares) for k in range(1, len(shares))]
 
 
-def _pairs(pool: np.ndarray, need: int, rng: np.random.Generator) -> np.ndarray:
+def _pairs(pool: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Take consecutive pairs from the pool, permuted again at its end; no pair spans two passes."""
-    each = len(pool) // DIGITS
-    passes = [pool] + [rng.permutation(pool) for _ in range((need - 1) // each)]
-    return np.concatenate([p[: each * DIGITS].reshape(each, DIGITS) for p in passes])[:need]
+    length = len(pool) // DIGITS
+    passes = [pool] + [rng.permutation(pool) for _ in range((count - 1) // length)]
+    return np.concatenate([p[: length * DIGITS].reshape(length, DIGITS) for p in passes])[:count]
 
 
 def draw(digits: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -107,6 +107,6 @@ def draw(digits: np.ndarray, places: np.ndarray) -> np.ndarray:
     )
     sequence, frame = np.ogrid[:count, :frames]
     for k in range(digits.shape[1]):
-        where = (sequence, frame, places[:, :, k, 0], places[:, :, k, 1])
-        windows[where] = np.maximum(windows[where], digits[:, None, k])
+        window_index = (sequence, frame, places[:, :, k, 0], places[:, :, k, 1])
+        windows[window_index] = np.maximum(windows[window_index], digits[:, None, k])
     return canvas

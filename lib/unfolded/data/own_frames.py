@@ -19,11 +19,11 @@ def read(frames: object) -> np.ndarray:
         if not isinstance(frames, str | Path):
             return np.asarray(frames)
         with open(frames, "rb") as file:
-            found = np.load(file, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return found
-            (name,) = found.files
-            return found[name]
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return content
+            (name,) = content.files
+            return content[name]
     except Exception as error:
         want = f"one array in {frames if isinstance(frames, str | Path) else type(frames)}"
         raise DataError(complain(want, one_line(error), "write it with numpy.save")) from error
