@@ -49,7 +49,7 @@ def rademacher_step_l1_l1(alpha1, alpha2, beta1, *, d, m, n, h, B_x, B_h) -> Dec
     >>> round(rademacher_step_l1_l1(0.9, 0.8, 1.0, d=2, **sizes), 6)
     0.124167
     """
-    return _coupled(alpha1, alpha2, beta1, Decimal(0), d, m, n, h, B_x, B_h)
+    return _step_bound(alpha1, alpha2, beta1, Decimal(0), d, m, n, h, B_x, B_h)
 
 
 @bound
@@ -74,7 +74,7 @@ def rademacher_step_sista(alpha1, alpha2, beta1, beta2, *, d, m, n, h, B_x, B_h)
     >>> round(rademacher_step_sista.log(1, 1e200, 1, 1, d=3, m=1, n=9, h=9, B_x=1, B_h=1), 3)
     922.998
     """
-    return _coupled(alpha1, alpha2, beta1, positive("beta2", beta2), d, m, n, h, B_x, B_h)
+    return _step_bound(alpha1, alpha2, beta1, positive("beta2", beta2), d, m, n, h, B_x, B_h)
 
 
 @bound
@@ -112,13 +112,13 @@ def sista_layers(alpha1, alpha2, beta1, beta2, *, d: int) -> tuple[list[float], 
     """
     d = whole("d", d)
     powers = [float(alpha2) ** l for l in range(d)]
-    past = float(alpha1) * powers[-1] + float(beta2) * math.fsum(powers[:-1])
-    return [past] + [1.0] * (d - 1), [float(beta1) * math.fsum(powers) / d] * d
+    recurrent_norm = float(alpha1) * powers[-1] + float(beta2) * math.fsum(powers[:-1])
+    return [recurrent_norm] + [1.0] * (d - 1), [float(beta1) * math.fsum(powers) / d] * d
 
 
-def _coupled(alpha1, alpha2, beta1, beta2, d, m, n, h, B_x, B_h) -> Decimal:
+def _step_bound(alpha1, alpha2, beta1, beta2, d, m, n, h, B_x, B_h) -> Decimal:
     alpha1, alpha2 = positive("alpha1", alpha1), positive("alpha2", alpha2)
     beta1, d = positive("beta1", beta1), whole("d", d)
     inputs = beta1 * geometric(alpha2, d) * not_negative("B_x", B_x)
-    previous = alpha1 * alpha2 ** (d - 1) + beta2 * geometric(alpha2, d - 1)
-    return two_roots(d, m, n, h, inputs, previous * not_negative("B_h", B_h))
+    recurrent_norm = alpha1 * alpha2 ** (d - 1) + beta2 * geometric(alpha2, d - 1)
+    return two_roots(d, m, n, h, inputs, recurrent_norm * not_negative("B_h", B_h))

@@ -61,10 +61,10 @@ def rademacher_repaired(alpha, beta, *, gamma, m, n, T, B_x, h0_inf=0.0, width=0
     widths = [w / Decimal(2).sqrt() for w in widths]
     beta = per_layer("beta", beta)
     for _ in range(T):
-        link = gamma * r
+        transition_term = gamma * r
         for a, b, w in zip(alpha, beta, widths, strict=True):
             line = a * r + b * inputs
-            r = line + 2 * (line * w).sqrt() + w + link
+            r = line + 2 * (line * w).sqrt() + w + transition_term
     return r / m.sqrt()
 
 
@@ -91,9 +91,9 @@ def largest_code(alpha, beta, *, gamma, T, x_inf, h0_inf=0.0) -> Decimal:
     gamma, x_inf = not_negative("gamma", gamma), not_negative("x_inf", x_inf)
     e = not_negative("h0_inf", h0_inf)
     for _ in range(whole("T", T)):
-        link = gamma * e
+        transition_term = gamma * e
         for a, b in zip(alpha, beta, strict=True):
-            e = max(a * e + b * x_inf, link)
+            e = max(a * e + b * x_inf, transition_term)
     return e
 
 

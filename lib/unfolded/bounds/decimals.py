@@ -45,15 +45,15 @@ def bound(formula: Formula) -> Bound:
 
 def plain(formula: Formula) -> Bound:
     """Return a function for the value of a formula; the value is inf if a float overflows."""
-    return _evaluated(formula, float)
+    return _evaluation(formula, float)
 
 
 def log(formula: Formula) -> Bound:
     """Return a function for the natural logarithm of a formula: -inf for 0, NaN below 0."""
-    return _evaluated(formula, lambda value: float(value.ln()) if value >= 0 else math.nan)
+    return _evaluation(formula, lambda value: float(value.ln()) if value >= 0 else math.nan)
 
 
-def _evaluated(formula: Formula, convert: Callable[[Decimal], float]) -> Bound:
+def _evaluation(formula: Formula, convert: Callable[[Decimal], float]) -> Bound:
     @functools.wraps(formula)
     def function(*arguments, **options):
         with decimal.localcontext(_CONTEXT):

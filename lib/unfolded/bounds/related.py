@@ -54,7 +54,7 @@ def rademacher_fastrnn_small_a(alpha_F, beta_F, *, a, m, T, B) -> Decimal:
     0.0202
     """
     excess, a, T, factor = _fastrnn(alpha_F, beta_F, a, m, T, B)
-    _refuse_large(a, excess, T)
+    _check_small(a, excess, T)
     return 2 * factor * (T + 1)
 
 
@@ -81,7 +81,7 @@ def rademacher_fastrnn_printed(alpha_F, beta_F, *, a, m, T, B) -> Decimal:
     if excess <= 0:
         do = "use rademacher_fastrnn, which has no such limit"
         raise ConfigError(complain("alpha_F above 1/2", float(alpha_F), do))
-    _refuse_large(a, excess, T)
+    _check_small(a, excess, T)
     return factor * (2 * a * excess * (T + 1) - 1) / excess
 
 
@@ -139,7 +139,7 @@ def _fastrnn(alpha_F, beta_F, a, m, T, B) -> tuple[Decimal, Decimal, int, Decima
     return excess, a, T, 2 * a * not_negative("B", B) * beta_F / Decimal(m).sqrt()
 
 
-def _refuse_large(a: Decimal, excess: Decimal, T: int) -> None:
+def _check_small(a: Decimal, excess: Decimal, T: int) -> None:
     if 2 * a * excess * T > 1 + _ROUNDING:
         limit = float(1 / (2 * excess * T))
         raise ConfigError(complain(f"a at most {limit:g}", float(a), "use rademacher_fastrnn"))

@@ -121,5 +121,5 @@ def layers(alpha, beta) -> tuple[list[Decimal], Decimal, Decimal]:
 def two_roots(count: int, m, n, h, *parts: Decimal) -> Decimal:
     r"""Return :math:`\sqrt{2(4k\log2 + \log n + \log h)/m}\,\sqrt{\sum_i p_i^2}` for k layers."""
     m, n, h = (Decimal(whole(*pair)) for pair in (("m", m), ("n", n), ("h", h)))
-    first = 2 * (4 * count * Decimal(2).ln() + n.ln() + h.ln()) / m
-    return (first * sum(part * part for part in parts)).sqrt()
+    squared_factor = 2 * (4 * count * Decimal(2).ln() + n.ln() + h.ln()) / m
+    return (squared_factor * sum(part * part for part in parts)).sqrt()
