@@ -80,9 +80,9 @@ def build(
     """
     arguments = {key: value for key, value in locals().items() if key != "A"}
     if name not in _REGISTRY:
-        known = ", ".join(_REGISTRY)
-        raise ConfigError(complain(f"a model from {known}", repr(name), "choose one of them"))
-    A = None if A is None else _checked(A, n, n0)
+        model_names = ", ".join(_REGISTRY)
+        raise ConfigError(complain(f"a model from {model_names}", repr(name), "choose one of them"))
+    A = None if A is None else _valid_matrix(A, n, n0)
     n, n0 = (51 if n is None else n, 256 if n0 is None else n0) if A is None else A.shape
     sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
     if unfolded(name):
@@ -110,7 +110,7 @@ def build(
     return network
 
 
-def _checked(A: Tensor | np.ndarray, n: int | None, n0: int | None) -> Tensor:
+def _valid_matrix(A: Tensor | np.ndarray, n: int | None, n0: int | None) -> Tensor:
     """Return a copy of a sensing matrix in double precision, or raise ConfigError."""
     do = "pass a real matrix (n, n0), and leave n and n0 out"
     try:

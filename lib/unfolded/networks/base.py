@@ -35,10 +35,10 @@ class SequenceNetwork(nn.Module):
         super().__init__()
         sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
         for name, value in sizes.items():
-            least = 0 if name == "seed" else 1
-            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not whole or value < least:
-                want = f"{name} a whole number of at least {least}"
+            minimum = 0 if name == "seed" else 1
+            is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not is_integer or value < minimum:
+                want = f"{name} a whole number of at least {minimum}"
                 raise ConfigError(complain(want, repr(value), "choose another"))
         self.n0, self.n, self.hidden, self.depth = map(int, (n0, n, hidden, depth))
         self.A = nn.Parameter(sensing_matrix(n, n0, seed=derive(seed, "A", n, n0)))
@@ -65,7 +65,7 @@ class SequenceNetwork(nn.Module):
         Raises ConfigError on a wrong shape and on NaN or infinity. Values are not checked while
         torch traces, compiles, exports or transforms.
         """
-        return self._checked(frames, self.n0, "frames") @ self.A.T
+        return self._valid_sequence(frames, self.n0, "frames") @ self.A.T
 
     def recover(self, x: Tensor, state: State | None = None) -> Tensor | tuple[Tensor, State]:
         """Return the frames recovered from measurements: (batch, time, n) -> (…, n0).
@@ -80,7 +80,7 @@ class SequenceNetwork(nn.Module):
         ...     frames, state = net.recover(x, state)
         """
         if state is None:
-            return self.run(self._checked(x, self.n, "measurements"))
+            return self.run(self._valid_sequence(x, self.n, "measurements"))
         codes, state = self.codes(x, state)
         return self.decode(codes), state
 
@@ -89,7 +89,7 @@ class SequenceNetwork(nn.Module):
 
         With a state, return (codes, the state after them), as in :meth:`recover`.
         """
-        x = self._checked(x, self.n, "measurements")
+        x = self._valid_sequence(x, self.n, "measurements")
         if state is None:
             return self.unroll(x)[0]
         if state.batch != len(x):
@@ -130,23 +130,23 @@ class SequenceNetwork(nn.Module):
         """Return the matrix (n0, h) that decodes a code; D in an unfolded network."""
         raise NotImplementedError
 
-    def _checked(self, sequence: Tensor, features: int, what: str) -> Tensor:
+    def _valid_sequence(self, sequence: Tensor, features: int, quantity: str) -> Tensor:
         if not isinstance(sequence, Tensor) or sequence.dtype != self.A.dtype:
             kind = type(sequence).__name__
             got = sequence.dtype if isinstance(sequence, Tensor) else f"an object of type {kind}"
             do = "convert them with torch.as_tensor(…, dtype=…), or the network with .to(…)"
-            raise ConfigError(complain(f"{what} as a tensor of {self.A.dtype}", got, do))
-        given = sequence.shape
-        if sequence.ndim == 4 and what == "frames":
+            raise ConfigError(complain(f"{quantity} as a tensor of {self.A.dtype}", got, do))
+        shape = sequence.shape
+        if sequence.ndim == 4 and quantity == "frames":
             sequence = sequence.flatten(2)
         if sequence.ndim != 3 or sequence.shape[-1] != features or not sequence.shape[1]:
-            got = f"a tensor of shape {tuple(given)}"
-            want = f"{what} of shape (batch, time, {features}) with at least one frame"
+            got = f"a tensor of shape {tuple(shape)}"
+            want = f"{quantity} of shape (batch, time, {features}) with at least one frame"
             raise ConfigError(complain(want, got, "reshape what you pass"))
         if recurrence.has_values(sequence) and not bool(torch.isfinite(sequence).all()):
-            bad = int((~torch.isfinite(sequence)).sum())
-            got = f"{bad} NaN or infinite values"
-            raise ConfigError(complain(f"finite {what}", got, "clean the input first"))
+            count = int((~torch.isfinite(sequence)).sum())
+            got = f"{count} NaN or infinite values"
+            raise ConfigError(complain(f"finite {quantity}", got, "clean the input first"))
         return sequence
 
 
@@ -221,8 +221,8 @@ class UnfoldedNetwork(SequenceNetwork):
         """Recover frames directly, with the engine or step by step, without returning codes."""
         if not self.uses_engine:
             return super().run(x)
-        h0, how = self.h0.expand(len(x), -1), {"D": self.D, "recompute": self.recompute}
-        return recurrence.unroll(x, h0, **self.weights(), **how)
+        h0, options = self.h0.expand(len(x), -1), {"D": self.D, "recompute": self.recompute}
+        return recurrence.unroll(x, h0, **self.weights(), **options)
 
     @property
     def uses_engine(self) -> bool:

@@ -30,12 +30,12 @@ class SistaRNN(UnfoldedNetwork):
     def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
         """Run SISTA step by step: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
         M, FD = self.A @ self.D, self.F @ self.D
-        shared, codes = {name: self.positive(name) for name in ("c", "lambda1", "lambda2")}, []
+        scalars, codes = {name: self.positive(name) for name in ("c", "lambda1", "lambda2")}, []
         for x_t in x.unbind(1):
             predicted = h @ FD.T
             h = predicted @ self.D
             for _ in range(self.depth):
-                h = sista_step(h, x_t, predicted, M=M, D=self.D, **shared)
+                h = sista_step(h, x_t, predicted, M=M, D=self.D, **scalars)
             codes.append(h)
         return torch.stack(codes, 1)
 
@@ -44,8 +44,8 @@ class SistaRNN(UnfoldedNetwork):
         c, lambda1, lambda2 = (self.positive(name) for name in ("c", "lambda1", "lambda2"))
         M, rho = self.A @ self.D, lambda2 / c
         # The square root has no gradient at λ2 = 0, which is fixed.
-        stacked = [rho.sqrt() * self.D] if "lambda2" in self.raw else []
-        K = torch.cat([M / c.sqrt(), *stacked])
+        penalty_rows = [rho.sqrt() * self.D] if "lambda2" in self.raw else []
+        K = torch.cat([M / c.sqrt(), *penalty_rows])
         return {
             "G": LowRank(self.D, linear(self.F, self.D.T)).product(),
             "W": LowRank(-K, K).add_identity(),

@@ -63,8 +63,8 @@ class SpectralLayer(Layer):
     def unpacked(self, packed: Tensor) -> Tensor:
         """Return packed reflectors as unit rows (k, h) with zeros left of the diagonal."""
         size = (self.reflectors, len(self.p))
-        flat = packed.new_zeros(size[0] * size[1]).scatter(0, self.places, packed)
-        return directions(flat.view(size))
+        entries = packed.new_zeros(size[0] * size[1]).scatter(0, self.places, packed)
+        return directions(entries.view(size))
 
     def singular_values(self) -> Tensor:
         """Return s (h,), each within 1 ± margin."""
@@ -87,8 +87,8 @@ class SpectralLayer(Layer):
 def directions(rows: Tensor) -> Tensor:
     """Return rows scaled to unit length without overflow; a row of zeros remains zero."""
     # The direction does not depend on the scale, so the scale needs no gradient.
-    largest = rows.detach().abs().amax(-1, keepdim=True)
-    rows = rows / torch.where(largest > 0, largest, 1)
+    scale = rows.detach().abs().amax(-1, keepdim=True)
+    rows = rows / torch.where(scale > 0, scale, 1)
     return rows / torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_min(0.5)
 
 
@@ -105,8 +105,8 @@ def reflect(R: Tensor, X: Tensor | None = None) -> Tensor:
     tensor([[-0.6000],
             [-0.8000]])
     """
-    half = torch.eye(len(R), dtype=R.dtype, device=R.device) / 2
-    S = half + (R @ R.T).triu(1)
+    half_identity = torch.eye(len(R), dtype=R.dtype, device=R.device) / 2
+    S = half_identity + (R @ R.T).triu(1)
     if X is None:
         identity = torch.eye(R.shape[1], dtype=R.dtype, device=R.device)
         return identity - R.T @ torch.linalg.solve_triangular(S, R, upper=True)

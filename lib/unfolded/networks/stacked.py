@@ -61,18 +61,18 @@ class GatedNetwork(StackedNetwork):
         """Run the layers by the scan or by PyTorch's module: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
         weights = [self._weights(l) for l in range(self.depth)]
-        served = cell_scan.serves(self.cell, x, *sum(weights, ()))
+        is_supported = cell_scan.serves(self.cell, x, *sum(weights, ()))
         # PyTorch can neither compile nor vmap these modules.
-        if recurrence.has_values(x) and not (self.fast and served):
-            codes, last = self.cells(x, state.codes)
-            return codes, state._replace(codes=last)
+        if recurrence.has_values(x) and not (self.fast and is_supported):
+            codes, last_states = self.cells(x, state.codes)
+            return codes, state._replace(codes=last_states)
         hs, cs = state.codes if self.cell.kind == "lstm" else (state.codes, [None] * self.depth)
-        last = []
-        for h, c, own in zip(hs, cs, weights, strict=True):
-            x, c = cell_scan.run(self.cell, x, h, c, *own)
-            last.append((x[:, -1],) if c is None else (x[:, -1], c))
-        last = tuple(torch.stack(each) for each in zip(*last, strict=True))
-        return x, state._replace(codes=last if len(last) > 1 else last[0])
+        last_states = []
+        for h, c, layer_weights in zip(hs, cs, weights, strict=True):
+            x, c = cell_scan.run(self.cell, x, h, c, *layer_weights)
+            last_states.append((x[:, -1],) if c is None else (x[:, -1], c))
+        last_states = tuple(torch.stack(tensors) for tensors in zip(*last_states, strict=True))
+        return x, state._replace(codes=last_states if len(last_states) > 1 else last_states[0])
 
     def _weights(self, l: int) -> tuple[Tensor, ...]:
         names = ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
@@ -147,11 +147,11 @@ class LayeredNetwork(StackedNetwork):
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one layer after another over all frames: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
-        last = []
+        last_codes = []
         for layer, h, weights in zip(self.cells, state.codes, state.weights["layers"], strict=True):
             x = layer(x, h, weights, self.fast)
-            last.append(x[:, -1])
-        return x, state._replace(codes=tuple(last))
+            last_codes.append(x[:, -1])
+        return x, state._replace(codes=tuple(last_codes))
 
 
 def activation(name: str) -> Callable[[Tensor], Tensor]:

@@ -14,7 +14,7 @@ from unfolded.networks.base import SequenceNetwork
 from unfolded.runs.config import RunConfig
 
 FORMAT = 1
-_UNREADABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError, MemoryError)
+_READ_ERRORS = (OSError, KeyError, TypeError, ValueError, RuntimeError, MemoryError)
 
 
 def save(network: nn.Module, path: str | Path) -> None:
@@ -65,6 +65,6 @@ def read(
         network = build(**arguments)
         (dtype,) = {tensor.dtype for tensor in weights.values()}
         network.to(dtype).load_state_dict(weights)
-    except (*_UNREADABLE, AttributeError, safetensors.SafetensorError) as error:
+    except (*_READ_ERRORS, AttributeError, safetensors.SafetensorError) as error:
         raise RecordError(complain(f"{want} at {path}", one_line(error), do)) from error
     return network, header
