@@ -94,12 +94,12 @@ class RunConfig:
     variant: str = "default"
 
     def __post_init__(self):
-        own = choices.OWN.fullmatch(str(self.source))
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known and not (own and name == "source"):
-                got, names = repr(getattr(self, name)), ", ".join(known)
+        source_match = choices.OWN.fullmatch(str(self.source))
+        for name, values in CHOICES.items():
+            if getattr(self, name) not in values and not (source_match and name == "source"):
+                got, names = repr(getattr(self, name)), ", ".join(values)
                 raise ConfigError(complain(f"{name} from {names}", got, "choose one of them"))
-        if own and self.reduction != RunConfig.reduction:
+        if source_match and self.reduction != RunConfig.reduction:
             want, got = "a reduction for moving digits only", f"{self.reduction!r} for own frames"
             raise ConfigError(complain(want, got, "leave it out"))
         if self.hidden is None:
@@ -115,38 +115,38 @@ class RunConfig:
             raise ConfigError(complain(want, f"it for {self.model}", "leave it out"))
         choices.variant_options(self.model, self.variant)
         do = "choose one from 0 to 1e30; 0 is none"
-        self._settle("norm_penalty", _number, "of 0 or more", do, lambda v: 0 <= v <= 1e30)
+        self._convert("norm_penalty", _number, "of 0 or more", do, lambda v: 0 <= v <= 1e30)
         if self.norm_penalty and self.model not in choices.UNFOLDED:
             want = "a norm_penalty for an unfolded network only"
             raise ConfigError(complain(want, f"one for {self.model}", "leave it out"))
         do, n0, want = f"pass n/n0, at least 1/{self.n0}", self.n0, "between 0 and 1"
-        self._settle("cs_rate", _number, want, do, lambda v: 1 / n0 <= v < 1 or v == n0 == 1)
-        for name, least in (("hidden", 1), ("depth", 1), ("seed", 0)):
-            want = f"a whole number >= {least}"
-            self._settle(name, _whole, want, "choose another", lambda v, least=least: v >= least)
-        least = choices.variant_options(self.model, self.variant).get("reflectors", 1)
-        if self.hidden < least:
-            want = f"hidden >= {least} for the variant {self.variant}"
+        self._convert("cs_rate", _number, want, do, lambda v: 1 / n0 <= v < 1 or v == n0 == 1)
+        for name, bound in (("hidden", 1), ("depth", 1), ("seed", 0)):
+            want = f"a whole number >= {bound}"
+            self._convert(name, _integer, want, "choose another", lambda v, bound=bound: v >= bound)
+        bound = choices.variant_options(self.model, self.variant).get("reflectors", 1)
+        if self.hidden < bound:
+            want = f"hidden >= {bound} for the variant {self.variant}"
             raise ConfigError(complain(want, self.hidden, "choose a wider network"))
         do = "choose a start value such as 0.01"
         for name in ("lambda1", "learning_rate"):
-            self._settle(name, _number, "from 1e-30 to 1e30", do, _is_start)
+            self._convert(name, _number, "from 1e-30 to 1e30", do, _is_start)
         want = "from 1e-30 to 1e30, or 0"
-        self._settle("lambda2", _number, want, do, lambda v: v == 0 or _is_start(v))
+        self._convert("lambda2", _number, want, do, lambda v: v == 0 or _is_start(v))
 
-    def _settle(self, name, kind, want, do, fits) -> None:
+    def _convert(self, name, kind, want, do, is_valid) -> None:
         """Convert a field to a plain type, or raise ConfigError."""
-        given = getattr(self, name)
-        value = kind(given)
-        if value is None or not fits(value):
-            raise ConfigError(complain(f"{name} {want}", repr(given), do))
+        argument = getattr(self, name)
+        value = kind(argument)
+        if value is None or not is_valid(value):
+            raise ConfigError(complain(f"{name} {want}", repr(argument), do))
         object.__setattr__(self, name, value)
 
     @property
     def n0(self) -> int:
         """Number of pixels of a frame."""
-        own = choices.OWN.fullmatch(self.source)
-        return math.prod(map(int, own[1].split("x"))) if own else FRAME
+        source_match = choices.OWN.fullmatch(self.source)
+        return math.prod(map(int, source_match[1].split("x"))) if source_match else FRAME
 
     @property
     def n(self) -> int:
@@ -159,8 +159,8 @@ class RunConfig:
         λ1 and λ2 of an ℓ1 norm scale with the pixels, unlike λ2 of SISTA-RNN, a factor of a square.
         """
         unit = self.scale.peak / 255
-        equal = ("hidden", "depth", "seed", "positivity", "reweighting", "variant")
-        return {name: getattr(self, name) for name in equal} | {
+        names = ("hidden", "depth", "seed", "positivity", "reweighting", "variant")
+        return {name: getattr(self, name) for name in names} | {
             **{"name": self.model, "n0": self.n0, "n": self.n},
             "lambda1": self.lambda1 * unit,
             "lambda2": self.lambda2 * (1 if self.model == "sista-rnn" else unit),
@@ -183,14 +183,14 @@ class RunConfig:
         >>> RunConfig(model="gru", profile="smoke", seed=1).arguments()
         ['--model', 'gru', '--seed', '1', '--profile', 'smoke']
         """
-        least = RunConfig(model=self.model, profile=self.profile)
-        always = {"model", "profile"}
-        given = [
+        default = RunConfig(model=self.model, profile=self.profile)
+        required = {"model", "profile"}
+        options = [
             (f"--{field.name.replace('_', '-')}", str(getattr(self, field.name)))
             for field in dataclasses.fields(self)
-            if field.name in always or getattr(self, field.name) != getattr(least, field.name)
+            if field.name in required or getattr(self, field.name) != getattr(default, field.name)
         ]
-        return [word for option in given for word in option]
+        return [word for option in options for word in option]
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields by name."""
@@ -202,10 +202,10 @@ class RunConfig:
         # A field that was added later enters the hash only with a value other than its default, so
         # that the names of older runs do not change.
         fields = self.as_dict().items()
-        what = {name: value for name, value in fields if LATER.get(name, ...) != value}
-        what["scale"] = dataclasses.asdict(self.scale)
-        what |= {"count": self.size.count, "epochs": self.size.epochs}
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+        content = {name: value for name, value in fields if LATER.get(name, ...) != value}
+        content["scale"] = dataclasses.asdict(self.scale)
+        content |= {"count": self.size.count, "epochs": self.size.epochs}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 TABLE_FIELDS = ("model", "cs_rate", "hidden", "depth", "seed", "protocol", "profile", "source")
@@ -248,11 +248,11 @@ def _is_start(value: float) -> bool:
     return 1e-30 <= value <= 1e30
 
 
-def _whole(value: object) -> int | None:
+def _integer(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return None
-    whole = isinstance(value, numbers.Integral) or float(value).is_integer()
-    return int(value) if whole else None
+    is_integer = isinstance(value, numbers.Integral) or float(value).is_integer()
+    return int(value) if is_integer else None
 
 
 def _number(value: object) -> float | None:

@@ -34,8 +34,8 @@ def initialised(run: RunConfig, pair: tuple[float, float] = AS_REPORTED) -> RunC
     """
     if run.model not in UNFOLDED:
         return run
-    one, two = pair
-    return replace(run, lambda1=one, lambda2=two if run.lambda2 else 0.0)
+    lambda1, lambda2 = pair
+    return replace(run, lambda1=lambda1, lambda2=lambda2 if run.lambda2 else 0.0)
 
 
 def starts(run: RunConfig) -> dict[str, RunConfig]:
@@ -77,6 +77,6 @@ def table(
     """
     if number not in VARIED:
         raise ConfigError(complain("a table from 1, 2, 3", number, "choose one of them"))
-    name, printed = VARIED[number]
-    values = printed if values is None else values
+    name, default_values = VARIED[number]
+    values = default_values if values is None else values
     return [replace(run, **{name: value}) for value in values for run in row(base, models)]

@@ -55,16 +55,16 @@ def own(
 
 
 def _check_unchanged(path: str, name: str, configs: list[RunConfig], store: Path) -> None:
-    seen = store / ".own_frames.json"
-    known = files.read_json(seen) or {}
-    before = known.get(path, name)
-    for config in configs if before != name else ():
-        folder = records.folder_of(replace(config, source=before), store)
+    index_path = store / ".own_frames.json"
+    names = files.read_json(index_path) or {}
+    previous_name = names.get(path, name)
+    for config in configs if previous_name != name else ():
+        folder = records.folder_of(replace(config, source=previous_name), store)
         if (folder / records.STATE).exists():
-            want, do = f"{path} with the content of {before}", f"restore it or drop {folder}"
+            want, do = f"{path} with the content of {previous_name}", f"restore it or drop {folder}"
             raise DataError(complain(want, f"that of {name}", do))
-    if before != name or path not in known:
-        files.write_json(seen, known | {path: name})
+    if previous_name != name or path not in names:
+        files.write_json(index_path, names | {path: name})
 
 
 def load(config: RunConfig, frames: Given = None) -> tuple[list[Tensor], str]:

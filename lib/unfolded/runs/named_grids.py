@@ -20,11 +20,11 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
     >>> list(ablations(RunConfig(profile="smoke"))["what is reweighted"])
     ['Z and g', 'Z alone', 'g alone', 'neither', 'neither, equal size']
     """
-    ours = replace(base, model="reweighted-rnn", depth=None)
-    some = row(base, UNFOLDED)
-    l1_l1 = replace(base, model="l1-l1-rnn", depth=None)
+    reweighted_run = replace(base, model="reweighted-rnn", depth=None)
+    unfolded_runs = row(base, UNFOLDED)
+    l1_l1_run = replace(base, model="l1-l1-rnn", depth=None)
     return {
-        "scale of the pixels": _varied(row(base), "protocol", PROTOCOLS),
+        "scale of the pixels": _vary(row(base), "protocol", PROTOCOLS),
         "number of parameters": {
             f"as printed, {protocol}": [replace(run, protocol=protocol) for run in row(base)]
             for protocol in PROTOCOLS
@@ -34,27 +34,27 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
             for protocol in PROTOCOLS
         },
         "what is reweighted": {
-            "Z and g": [ours],
-            "Z alone": [replace(ours, reweighting="Z")],
-            "g alone": [replace(ours, reweighting="g")],
-            "neither": [l1_l1],
-            "neither, equal size": [matched(l1_l1)],
+            "Z and g": [reweighted_run],
+            "Z alone": [replace(reweighted_run, reweighting="Z")],
+            "g alone": [replace(reweighted_run, reweighting="g")],
+            "neither": [l1_l1_run],
+            "neither, equal size": [matched(l1_l1_run)],
         },
         "temporal prior": {
-            "λ2 trained": some,
-            "λ2 = 0": [replace(run, lambda2=0.0) for run in some],
+            "λ2 trained": unfolded_runs,
+            "λ2 = 0": [replace(run, lambda2=0.0) for run in unfolded_runs],
         },
-        "memory": _varied(some, "memory", MEMORY),
+        "memory": _vary(unfolded_runs, "memory", MEMORY),
         "initial λ": {
-            name: [initialised(run, pair) for run in some] for name, pair in STARTS.items()
+            name: [initialised(run, pair) for run in unfolded_runs] for name, pair in STARTS.items()
         },
-        "learning-rate schedule": _varied(some, "schedule", SCHEDULES),
-        "positive parameters": _varied(some, "positivity", POSITIVITY),
-        "downsampling filter": _varied(row(base), "reduction", ("area", "bilinear", "antialiased")),
+        "learning-rate schedule": _vary(unfolded_runs, "schedule", SCHEDULES),
+        "positive parameters": _vary(unfolded_runs, "positivity", POSITIVITY),
+        "downsampling filter": _vary(row(base), "reduction", ("area", "bilinear", "antialiased")),
     }
 
 
-def _varied(
+def _vary(
     runs: Iterable[RunConfig], field: str, values: Iterable[str]
 ) -> dict[str, list[RunConfig]]:
     return {value: [replace(run, **{field: value}) for run in runs] for value in values}
@@ -71,7 +71,7 @@ def search(base: RunConfig, draws: int = 8) -> list[RunConfig]:
     """
     low, high = np.log10(1e-5), np.log10(3.0)
     exponents = np.random.default_rng(2021).uniform(low, high, (draws, 2))
-    pairs = [[float(f"{10**each:.1e}") for each in pair] for pair in exponents]
+    pairs = [[float(f"{10**exponent:.1e}") for exponent in pair] for pair in exponents]
     return [
         replace(run, lambda1=lambda1, lambda2=lambda2)
         for lambda1, lambda2 in pairs
@@ -85,19 +85,19 @@ def identification(base: RunConfig) -> list[RunConfig]:
     The unfolded networks with each pair of initial λ and both learning-rate schedules, the
     variants of the stacked networks, and FastRNN with pixels in [0, 1].
     """
-    starts = [
+    unfolded_runs = [
         replace(run, lambda1=lambda1, lambda2=lambda2, schedule=schedule)
         for schedule in SCHEDULES
         for lambda1, lambda2 in STARTS.values()
         for run in row(base, UNFOLDED)
     ]
-    stacked = [
+    stacked_runs = [
         replace(base, model=model, depth=None, variant=variant)
         for model, variants in VARIANTS.items()
         for variant in ("default", *variants)
     ]
-    fast = replace(base, model="fastrnn", depth=None, protocol="normalised")
-    return [*starts, *stacked, fast]
+    fastrnn_run = replace(base, model="fastrnn", depth=None, protocol="normalised")
+    return [*unfolded_runs, *stacked_runs, fastrnn_run]
 
 
 def named(name: str, base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
@@ -110,14 +110,14 @@ def named(name: str, base: RunConfig, models: Iterable[str] | None = None) -> li
     135
     """
     if name not in GRIDS:
-        known = ", ".join(GRIDS)
-        raise ConfigError(complain(f"a grid from {known}", repr(name), "choose one of them"))
+        names = ", ".join(GRIDS)
+        raise ConfigError(complain(f"a grid from {names}", repr(name), "choose one of them"))
     models = [model for model in MODELS if models is None or model in models]
     return [run for run in dict.fromkeys(GRIDS[name](base, models)) if run.model in models]
 
 
 def _ablations(base: RunConfig, _) -> list[RunConfig]:
-    answers = [answer for each in ablations(base).values() for answer in each.values()]
+    answers = [answer for question in ablations(base).values() for answer in question.values()]
     return [run for answer in answers for run in answer]
 
 

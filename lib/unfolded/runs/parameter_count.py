@@ -8,23 +8,23 @@ from unfolded.choices import UNFOLDED
 from unfolded.runs.config import RunConfig
 
 
-def _gated(gates: int) -> Callable[[int, int], int]:
+def _gated_cell(gates: int) -> Callable[[int, int], int]:
     """Return the parameter count of a cell; each gate has two matrices and two biases."""
     return lambda inputs, h: gates * (h * inputs + h * h + 2 * h)
 
 
-def _spectral(inputs: int, h: int) -> int:
+def _spectral_cell(inputs: int, h: int) -> int:
     k = max(1, h // 4)
     return h * inputs + 2 * h + 2 * (k * h - k * (k - 1) // 2)
 
 
 _CELLS: dict[str, Callable[[int, int], int]] = {
-    "srnn": _gated(1),
-    "lstm": _gated(4),
-    "gru": _gated(3),
+    "srnn": _gated_cell(1),
+    "lstm": _gated_cell(4),
+    "gru": _gated_cell(3),
     "indrnn": lambda inputs, h: h * inputs + 2 * h,
     "fastrnn": lambda inputs, h: h * inputs + h * h + h + 2,
-    "spectralrnn": _spectral,
+    "spectralrnn": _spectral_cell,
 }
 """Parameter count of one cell, given the sizes of its input and of its state."""
 
@@ -40,13 +40,13 @@ def parameters(run: RunConfig, hidden: int | None = None) -> int:
     >>> parameters(RunConfig(model="l1-l1-rnn", hidden=128))
     62339
     """
-    h, n0, sensing = hidden or run.hidden, run.n0, run.n * run.n0
+    h, n0, sensing_size = hidden or run.hidden, run.n0, run.n * run.n0
     if run.model in UNFOLDED:
         link = n0 * n0 if run.model == "sista-rnn" else h * h
         weights = run.depth * (h * h + h) if run.model == "reweighted-rnn" else 0
-        return sensing + n0 * h + h + link + 3 + weights
+        return sensing_size + n0 * h + h + link + 3 + weights
     cell = _CELLS[run.model]
-    return sensing + cell(run.n, h) + (run.depth - 1) * cell(h, h) + n0 * (h + 1)
+    return sensing_size + cell(run.n, h) + (run.depth - 1) * cell(h, h) + n0 * (h + 1)
 
 
 def matched(run: RunConfig) -> RunConfig:

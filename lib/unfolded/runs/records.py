@@ -54,10 +54,10 @@ class Record:
 
     def row(self) -> dict:
         """Return the record as one row of the table of runs."""
-        flat = {**LATER, **self.config, **self.metrics, **self.provenance, **asdict(self)}
-        flat |= {f"learned_{name}": value for name, value in self.learned.items()}
-        flat["epochs"] = len(self.curves.get("train_mse", []))
-        return {name: flat.get(name) for name in COLUMNS}
+        entries = {**LATER, **self.config, **self.metrics, **self.provenance, **asdict(self)}
+        entries |= {f"learned_{name}": value for name, value in self.learned.items()}
+        entries["epochs"] = len(self.curves.get("train_mse", []))
+        return {name: entries.get(name) for name in COLUMNS}
 
 
 def store(folder: str | Path | None = None) -> Path:
@@ -86,10 +86,10 @@ def load(folder: Path, config: RunConfig | None = None) -> Record | None:
         return None
     try:
         record = Record(**content)
-        whole = record.status == "failed" or (
+        is_complete = record.status == "failed" or (
             record.status == "done" and set(METRICS) <= set(record.metrics)
         )
-        if not whole or not set(record.config) >= set(FIRST_FIELDS):
+        if not is_complete or not set(record.config) >= set(FIRST_FIELDS):
             raise TypeError("one with missing entries")
     except TypeError as error:
         do = "delete its folder and run again"
@@ -138,5 +138,5 @@ def stored(runs: str | Path | None = None) -> list[Record]:
     if store(runs).is_file():
         do = "correct UNFOLDED_RUNS or --store"
         raise RecordError(complain(f"a folder of runs at {store(runs)}", "a file", do))
-    found = (load(path.parent) for path in sorted(store(runs).glob(f"*/{RECORD}")))
-    return [record for record in found if record]
+    records = (load(path.parent) for path in sorted(store(runs).glob(f"*/{RECORD}")))
+    return [record for record in records if record]

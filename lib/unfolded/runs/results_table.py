@@ -24,7 +24,7 @@ def merge(records: Sequence[Record]) -> int:
     the existing table is damaged.
     """
     path = RESULTS / "runs.csv"
-    rows = [_text_row(record) for record in _public(records)]
+    rows = [_text_row(record) for record in _public_records(records)]
     try:
         if path.exists():
             # Read rows as text, so that unchanged values keep all digits.
@@ -44,7 +44,7 @@ def merge(records: Sequence[Record]) -> int:
 
 def write_details(records: Sequence[Record]) -> None:
     """Write curves/ and sequences/ of data/results/, one file per run, six digits per value."""
-    for record in _public(records):
+    for record in _public_records(records):
         curves = {"epoch": range(1, len(record.curves.get("train_mse", [])) + 1)} | record.curves
         _write_columns("curves", record, curves)
         if record.sequence_mse:
@@ -52,7 +52,7 @@ def write_details(records: Sequence[Record]) -> None:
             _write_columns("sequences", record, errors)
 
 
-def _public(records: Sequence[Record]) -> list[Record]:
+def _public_records(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.config["source"] in SOURCES]
 
 
@@ -71,7 +71,7 @@ def write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object
     files.write(path, content.getvalue())
 
 
-def _missing(value: object) -> bool:
+def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
@@ -81,7 +81,7 @@ def _digits(value: float) -> str:
 
 def _text_row(record: Record) -> dict[str, str]:
     return {
-        name: "" if _missing(value) else str(int(value) if name in _COUNTS else value)
+        name: "" if _is_missing(value) else str(int(value) if name in _COUNTS else value)
         for name, value in record.row().items()
     }
 
