@@ -38,15 +38,15 @@ def load_state(folder: Path, config: RunConfig) -> dict | None:
         return None
     try:
         state = _unpack(path.read_bytes())
-        found = state["config_hash"]
+        digest = state["config_hash"]
     except pickle.UnpicklingError as error:
         got = "objects that only unsafe unpickling could read"
         raise damaged_state(folder, got) from error
     except Exception as error:
         raise damaged_state(folder, one_line(error)) from error
-    if found != config.hash:
+    if digest != config.hash:
         do = "use one folder for each configuration"
-        raise RecordError(complain(f"state of configuration {config.hash} at {path}", found, do))
+        raise RecordError(complain(f"state of configuration {config.hash} at {path}", digest, do))
     return state
 
 

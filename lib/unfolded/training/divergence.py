@@ -14,13 +14,13 @@ def check_log(network: nn.Module, log: torch.Tensor, epoch: int) -> None:
 
     ``log`` (steps, 2 + parameters): loss, gradient norm, gradient norm of each parameter.
     """
-    bad = log.isfinite().all(1).logical_not().nonzero()
-    if len(bad):
-        step = bad[0].item()
+    steps = log.isfinite().all(1).logical_not().nonzero()
+    if len(steps):
+        step = steps[0].item()
         loss, norm, *norms = log[step].tolist()
-        where = f"epoch {epoch + 1}, step {step + 1}"
-        check(network, loss, "loss", where)
-        check(network, norm, "gradient", where, norms)
+        position = f"epoch {epoch + 1}, step {step + 1}"
+        check(network, loss, "loss", position)
+        check(network, norm, "gradient", position, norms)
 
 
 def check(
@@ -28,19 +28,19 @@ def check(
 ) -> None:
     """Raise TrainingError, with the responsible parameter, if a value is not finite."""
     if not math.isfinite(value):
-        raise TrainingError(_blame(network, f"a {what} of {value} in {where}", what, norms))
+        raise TrainingError(_message(network, f"a {what} of {value} in {where}", what, norms))
 
 
-def _blame(network: nn.Module, found: str, what: str, norms: Sequence[float]) -> str:
+def _message(network: nn.Module, event: str, quantity: str, norms: Sequence[float]) -> str:
     """Name the non-finite parameter, else the one with non-finite gradient norm, else the largest.
 
     ``norms`` are in the order of the parameters; without them, gradients are not considered.
     """
-    named = dict(network.named_parameters())
-    sizes = {name: p.detach().abs().max().item() for name, p in named.items()}
-    bad = [name for name, size in sizes.items() if not math.isfinite(size)]
-    bad += [name for name, norm in zip(sizes, norms, strict=False) if not math.isfinite(norm)]
-    name = bad[0] if bad else max(sizes, key=sizes.__getitem__)
-    got = f"{found}, with parameter {name} at {sizes[name]:g}"
+    parameters = dict(network.named_parameters())
+    sizes = {name: p.detach().abs().max().item() for name, p in parameters.items()}
+    names = [name for name, size in sizes.items() if not math.isfinite(size)]
+    names += [name for name, norm in zip(sizes, norms, strict=False) if not math.isfinite(norm)]
+    name = names[0] if names else max(sizes, key=sizes.__getitem__)
+    got = f"{event}, with parameter {name} at {sizes[name]:g}"
     do = "keep positivity 'exp', or start from a smaller lambda1 and lambda2"
-    return complain(f"a finite {what}", got, do)
+    return complain(f"a finite {quantity}", got, do)

@@ -27,7 +27,7 @@ from unfolded.training.stacking import SingleModel, StackedModels, mean_squared_
 from unfolded.training.train_step import TrainSteps
 from unfolded.training.trainer import Trainer
 
-_NOT_STACKED = ("lstm", "gru")
+_UNSTACKABLE_MODELS = ("lstm", "gru")
 """Models whose cells PyTorch cannot batch over runs."""
 
 
@@ -51,14 +51,14 @@ def run_all(
     errors: as :func:`fit_all`; raises RecordError for a folder that cannot be used.
     """
     configs, options["frames"] = input_frames.own(configs, options.get("frames"), store)
-    found = {}
+    outcomes = {}
     for config, outcome in fit_all(configs, store=store, **options):
         if isinstance(outcome, RecordError):
             raise outcome
         if isinstance(outcome, TrainingError):
             outcome = records.load(records.folder_of(config, store), config)
-        found[config] = outcome
-    return [found[config] for config in configs]
+        outcomes[config] = outcome
+    return [outcomes[config] for config in configs]
 
 
 def fit_all(
@@ -128,13 +128,13 @@ def fit(
     device, cache = resolve(device), {} if cache is None else cache
     configs, frames = input_frames.own(configs, frames, store)
     folders = {config: records.folder_of(config, store) for config in configs}
-    outcomes = {} if again else _finished(folders)
+    outcomes = {} if again else _finished_records(folders)
     hidden = max(config.hidden for config in configs)
-    on_device = functools.partial(input_frames.on_device, device=device, shelf=cache, frames=frames)
-    with threads_for(hidden), flushed_denormals(), keep_freed_memory(), _current(device):
+    load = functools.partial(input_frames.on_device, device=device, shelf=cache, frames=frames)
+    with threads_for(hidden), flushed_denormals(), keep_freed_memory(), _device_settings(device):
         # Build the trainers first: a run that cannot start must not create folders.
         trainers = {
-            config: Trainer(config, device, folder, progress, on_device(config))
+            config: Trainer(config, device, folder, progress, load(config))
             for config, folder in folders.items()
             if config not in outcomes
         }
@@ -145,9 +145,11 @@ def fit(
                     files.drop(folders[config] / checkpoint.STATE)
             if not again:
                 # Another process may have finished a run while the data was loading.
-                outcomes |= _finished({config: folders[config] for config in trainers})
-            left = {config: each for config, each in trainers.items() if config not in outcomes}
-            outcomes |= zip(left, _train(list(left.values())), strict=True)
+                outcomes |= _finished_records({config: folders[config] for config in trainers})
+            pending = {
+                config: trainer for config, trainer in trainers.items() if config not in outcomes
+            }
+            outcomes |= zip(pending, _train(list(pending.values())), strict=True)
     return [outcomes[config] for config in configs]
 
 
@@ -155,26 +157,28 @@ def _train(trainers: Sequence[Trainer]) -> list[Record | TrainingError]:
     """Train runs of equal shape to the last epoch; their current epochs may differ."""
     outcomes: dict[Trainer, Record | TrainingError] = {}
     with contextlib.ExitStack() as stack:
-        left = {}
+        iterators = {}
         for trainer in trainers:
             trainer.begin(group_size=len(trainers))
-            left[trainer] = stack.enter_context(contextlib.closing(trainer.epochs()))
+            iterators[trainer] = stack.enter_context(contextlib.closing(trainer.epochs()))
         group = None
-        while left:
-            turn = {trainer: next(epochs, None) for trainer, epochs in left.items()}
-            for trainer in [trainer for trainer, epoch in turn.items() if epoch is None]:
+        while iterators:
+            numbers = {trainer: next(epochs, None) for trainer, epochs in iterators.items()}
+            for trainer in [trainer for trainer, epoch in numbers.items() if epoch is None]:
                 outcomes[trainer] = _outcome(trainer, trainer.end)
-                del turn[trainer]
-            if group is None or group.trainers != list(turn):
+                del numbers[trainer]
+            if group is None or group.trainers != list(numbers):
                 group = None  # free its memory
-                group = RunGroup(list(turn)) if turn else None
-            results = group.epoch(list(turn.values())) if turn else []
-            for (trainer, epoch), result in zip(turn.items(), results, strict=True):
+                group = RunGroup(list(numbers)) if numbers else None
+            results = group.epoch(list(numbers.values())) if numbers else []
+            for (trainer, epoch), result in zip(numbers.items(), results, strict=True):
                 close = functools.partial(_close, trainer, epoch, *result)
                 failure = _outcome(trainer, close)
                 if failure is not None:
                     outcomes[trainer] = failure
-            left = {each: epochs for each, epochs in left.items() if each not in outcomes}
+            iterators = {
+                trainer: epochs for trainer, epochs in iterators.items() if trainer not in outcomes
+            }
     return [outcomes[trainer] for trainer in trainers]
 
 
@@ -210,8 +214,8 @@ class RunGroup:
     def __init__(self, trainers: Sequence[Trainer]):
         self.trainers = list(trainers)
         networks = [trainer.network for trainer in trainers]
-        several = len(networks) > 1
-        self.models = StackedModels(networks) if several else SingleModel(networks[0])
+        is_stacked = len(networks) > 1
+        self.models = StackedModels(networks) if is_stacked else SingleModel(networks[0])
         first, optimisers = trainers[0], [trainer.optimiser for trainer in trainers]
         scale = first.config.scale
         # Rescale the penalty: ℓ is a sum, but the penalty is relative to a pixel's error.
@@ -225,8 +229,10 @@ class RunGroup:
 
         Returns the log, the validation error and the part of the seconds for each run.
         """
-        started, first = time.perf_counter(), self.trainers[0]
-        orders = [each.order(epoch) for each, epoch in zip(self.trainers, epochs, strict=True)]
+        start_time, first = time.perf_counter(), self.trainers[0]
+        orders = [
+            trainer.order(epoch) for trainer, epoch in zip(self.trainers, epochs, strict=True)
+        ]
         orders = torch.stack(orders).view(*self.models.shape, -1).to(first.device)
         for trainer in self.trainers:
             trainer.network.train()
@@ -236,7 +242,7 @@ class RunGroup:
         validation = mean_squared_errors(self.models, first.validation, first.config.scale.peak)
         validation = validation.view(-1).tolist()
         logs = log.view(len(log), len(self.trainers), -1).unbind(1)
-        seconds = (time.perf_counter() - started) / len(self.trainers)
+        seconds = (time.perf_counter() - start_time) / len(self.trainers)
         return [(*result, seconds) for result in zip(logs, validation, strict=True)]
 
 
@@ -249,42 +255,42 @@ def groups(configs: Iterable[RunConfig], most: int = GROUP_SIZE) -> list[list[Ru
     >>> [len(group) for group in groups([RunConfig(seed=seed) for seed in range(10)])]
     [8, 2]
     """
-    alike = defaultdict(list)
+    runs_by_key = defaultdict(list)
     for config in dict.fromkeys(configs):
         starts = {"lambda1": 1.0, "lambda2": float(config.lambda2 > 0)}
-        common = replace(config, seed=0, learning_rate=RunConfig.learning_rate, **starts)
-        alike[config if config.model in _NOT_STACKED else common].append(config)
-    lists = alike.values()
+        common_config = replace(config, seed=0, learning_rate=RunConfig.learning_rate, **starts)
+        runs_by_key[config if config.model in _UNSTACKABLE_MODELS else common_config].append(config)
+    lists = runs_by_key.values()
     return [runs[first : first + most] for runs in lists for first in range(0, len(runs), most)]
 
 
 @contextlib.contextmanager
-def _current(device: str) -> Iterator[None]:
+def _device_settings(device: str) -> Iterator[None]:
     """Make a GPU the current device, and compute all products in full single precision."""
     if device == "cpu":
         yield
         return
     # By default PyTorch uses TF32 for the products in its recurrent cells.
-    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    allow_tf32, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
     try:
         with torch.cuda.device(device):
             yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        torch.backends.cudnn.allow_tf32 = allow_tf32
 
 
-def _finished(folders: dict[RunConfig, Path]) -> dict[RunConfig, Record]:
+def _finished_records(folders: dict[RunConfig, Path]) -> dict[RunConfig, Record]:
     """Return the records of the finished runs."""
-    found = {config: records.load(folder, config) for config, folder in folders.items()}
-    found = {
-        config: record for config, record in found.items() if record and record.status == "done"
+    results = {config: records.load(folder, config) for config, folder in folders.items()}
+    results = {
+        config: record for config, record in results.items() if record and record.status == "done"
     }
-    for folder in map(folders.get, found):
+    for folder in map(folders.get, results):
         if (folder / checkpoint.STATE).exists():
             # A process was killed at the end; skip a folder that is locked or read-only.
             with contextlib.suppress(RecordError), records.lock(folder):
                 files.drop(folder / checkpoint.STATE)
-    return found
+    return results
 
 
 def resolve(device: str) -> str:
@@ -294,11 +300,11 @@ def resolve(device: str) -> str:
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    named = re.fullmatch(r"cpu|cuda(?::([0-9]+))?", str(device))
-    if named is None:
+    device_match = re.fullmatch(r"cpu|cuda(?::([0-9]+))?", str(device))
+    if device_match is None:
         want = "a device such as cpu, cuda, cuda:1 or auto"
         raise ConfigError(complain(want, repr(device), "choose one of them"))
-    if device != "cpu" and int(named[1] or 0) >= torch.cuda.device_count():
+    if device != "cpu" and int(device_match[1] or 0) >= torch.cuda.device_count():
         got = f"{torch.cuda.device_count()} CUDA devices"
         raise ConfigError(complain(f"the device {device}", got, "use --device cpu or auto"))
     return device

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from unfolded.recurrence.linear import linear
 from unfolded.training.train_step import row_norms
 
-_EVALUATED_AT_ONCE = 250
+_EVALUATION_BATCH = 250
 
 
 def recover(network: nn.Module, frames: Tensor) -> Tensor:
@@ -41,44 +41,44 @@ class StackedModels:
     def __init__(self, networks: Sequence[nn.Module]):
         self.shape = (len(networks),)
         self.parameters = list(zip(*(network.parameters() for network in networks), strict=True))
-        self.leaves = [_stacked(alike) for alike in self.parameters]
+        self.leaves = [_stack_parameters(parameters) for parameters in self.parameters]
         self.template = _Network(networks[0])
         self.names = [name for name, _ in self.template.named_parameters()]
 
     def recover(self, frames: Tensor) -> Tensor:
         """Recover frames (runs, batch, time, n0), or (batch, time, n0) with each network."""
-        return self._each(recover, frames, in_dims=(0 if frames.ndim == 4 else None,))
+        return self._map(recover, frames, in_dims=(0 if frames.ndim == 4 else None,))
 
     def row_norms(self) -> Tensor:
         """Return the sum of row norms of each network: (runs,)."""
-        return self._each(row_norms)
+        return self._map(row_norms)
 
-    def _each(self, function: Callable[..., Tensor], *given: Tensor, in_dims=()) -> Tensor:
-        def one(leaves: dict[str, Tensor], *given: Tensor) -> Tensor:
-            return torch.func.functional_call(self.template, leaves, (function, *given))
+    def _map(self, function: Callable[..., Tensor], *tensors: Tensor, in_dims=()) -> Tensor:
+        def apply(leaves: dict[str, Tensor], *tensors: Tensor) -> Tensor:
+            return torch.func.functional_call(self.template, leaves, (function, *tensors))
 
         leaves = dict(zip(self.names, self.leaves, strict=True))
-        return torch.func.vmap(one, in_dims=(0, *in_dims))(leaves, *given)
+        return torch.func.vmap(apply, in_dims=(0, *in_dims))(leaves, *tensors)
 
     def assign_gradients(self) -> None:
         """Assign each network's slice of the gradients to its parameters."""
-        for leaf, alike in zip(self.leaves, self.parameters, strict=True):
-            for part, p in zip(leaf.grad, alike, strict=True):
+        for leaf, parameters in zip(self.leaves, self.parameters, strict=True):
+            for part, p in zip(leaf.grad, parameters, strict=True):
                 p.grad = part
 
 
-def _stacked(alike: Sequence[nn.Parameter]) -> Tensor:
+def _stack_parameters(parameters: Sequence[nn.Parameter]) -> Tensor:
     """Return a tensor (runs, …) and turn the parameters into slices of it."""
-    first = alike[0]
+    first = parameters[0]
     # Preserve the memory layout: fused Adam uses the same order for parameters and moments.
     stride = (first.numel(), *first.stride())
-    whole = torch.empty_strided(
-        (len(alike), *first.shape), stride, dtype=first.dtype, device=first.device
+    stack = torch.empty_strided(
+        (len(parameters), *first.shape), stride, dtype=first.dtype, device=first.device
     )
-    for part, p in zip(whole, alike, strict=True):
+    for part, p in zip(stack, parameters, strict=True):
         part.copy_(p.detach())
         p.data = part
-    return whole.requires_grad_()
+    return stack.requires_grad_()
 
 
 class _Network(nn.Module):
@@ -88,14 +88,14 @@ class _Network(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, function: Callable[..., Tensor], *given: Tensor) -> Tensor:
-        return function(self.network, *given)
+    def forward(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        return function(self.network, *tensors)
 
 
 @torch.no_grad()
 def estimates(models: SingleModel | StackedModels, frames: Tensor) -> Tensor:
     """Return each network's estimate of frames (sequences, time, n0): (…, sequences, time, n0)."""
-    return torch.cat([models.recover(part) for part in frames.split(_EVALUATED_AT_ONCE)], -3)
+    return torch.cat([models.recover(part) for part in frames.split(_EVALUATION_BATCH)], -3)
 
 
 def mean_squared_errors(models: SingleModel | StackedModels, frames: Tensor, peak: float) -> Tensor:

@@ -48,9 +48,9 @@ class TrainSteps:
         self.log = leaf.new_zeros(count, *models.shape, 2 + len(models.leaves))
         self.at = torch.zeros(1, dtype=torch.long, device=leaf.device)
         self.failed = torch.zeros(models.shape, dtype=torch.float32, device=leaf.device)
-        for optimiser, failed in zip(self.optimisers, self.failed.view(-1).unbind(), strict=True):
+        for optimiser, flag in zip(self.optimisers, self.failed.view(-1).unbind(), strict=True):
             # As in gradient scaling: with this flag, fused Adam skips the step on the device.
-            optimiser.found_inf = failed
+            optimiser.found_inf = flag
         self.rows = torch.zeros(*models.shape, batch, dtype=torch.long, device=leaf.device)
         self.stream = torch.cuda.Stream(leaf.device) if self.on_gpu else None
         self.warm, self.replay = 0, None
@@ -83,9 +83,9 @@ class TrainSteps:
             if self.warm == _WARM_UP:
                 self.replay = capture(self.stream, functools.partial(self.step, self.rows))
                 self.warm += 1
-            self._replayed(rows)
+            self._replay_step(rows)
 
-    def _replayed(self, rows: Tensor) -> None:
+    def _replay_step(self, rows: Tensor) -> None:
         if self.replay is None:
             self.step(rows)
         else:
@@ -126,13 +126,13 @@ class TrainSteps:
         row = torch.cat([losses.unsqueeze(-1), totals.unsqueeze(-1), norms], -1)
         self.log.index_copy_(0, self.at, row.unsqueeze(0).to(self.log.dtype))
         self.at.add_(1).remainder_(len(self.log))  # a call outside an epoch starts at row 0
-        failed = row.isfinite().all(-1).logical_not()
-        self.failed.copy_(torch.maximum(self.failed, failed.float()))
+        flags = row.isfinite().all(-1).logical_not()
+        self.failed.copy_(torch.maximum(self.failed, flags.float()))
         return totals
 
     def _norm(self, gradient: Tensor) -> Tensor:
-        own = tuple(range(len(self.models.shape), gradient.ndim))
-        return torch.linalg.vector_norm(gradient, dim=own) if own else gradient.abs()
+        dims = tuple(range(len(self.models.shape), gradient.ndim))
+        return torch.linalg.vector_norm(gradient, dim=dims) if dims else gradient.abs()
 
     def _adam(self, optimiser: Adam, rate: Tensor) -> None:
         if not self.on_gpu:
@@ -140,12 +140,12 @@ class TrainSteps:
             return
         (group,) = optimiser.param_groups
         # Between steps the group contains the exact rate, for the schedule and checkpoints.
-        exact = {name: group[name] for name in ("lr", "capturable")}
+        settings = {name: group[name] for name in ("lr", "capturable")}
         group.update(lr=rate, capturable=torch.cuda.is_current_stream_capturing())
         try:
             optimiser.step()
         finally:
-            group.update(exact)
+            group.update(settings)
 
 
 def backward_loss(recovered: Tensor, frames: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ def capture(stream: torch.cuda.Stream, step: Callable[[], None]) -> Callable[[],
 
     The capture does not perform the step.
     """
-    graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    graph, current_stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
     try:
         with torch.cuda.graph(graph, stream=stream):
             step()
@@ -194,7 +194,7 @@ def capture(stream: torch.cuda.Stream, step: Callable[[], None]) -> Callable[[],
         raise
     except RuntimeError as error:
         torch.cuda.synchronize()
-        torch.cuda.set_stream(before)  # a failed capture may leave another stream current
+        torch.cuda.set_stream(current_stream)  # a failed capture may leave another stream current
         reason = str(error).partition("\n")[0]
         warnings.warn(f"no CUDA graph, the steps are taken one by one: {reason}", stacklevel=2)
         return None

@@ -27,7 +27,7 @@ from unfolded.training import checkpoint
 from unfolded.training.divergence import check, check_log
 from unfolded.training.stacking import SingleModel, estimates
 
-_SAVED_EVERY = 30.0
+_CHECKPOINT_INTERVAL = 30.0
 """Seconds between two checkpoints on a GPU, where writing one takes longer than an epoch."""
 
 
@@ -76,15 +76,15 @@ class Trainer:
             # The run would diverge again, so the next attempt starts from the beginning.
             files.drop(self.folder / checkpoint.STATE)
             files.drop(self.folder / checkpoint.WEIGHTS)
-            failed = replace(self.record, **self._history(), reason=str(error))
-            records.save(failed, self.folder)
+            failed_record = replace(self.record, **self._history(), reason=str(error))
+            records.save(failed_record, self.folder)
             raise
 
     def end(self) -> Record:
         """Test the network; write its record and its weights."""
-        values, each = self._test()
+        values, errors = self._test()
         checkpoint.save_weights(self.folder, self.network, self.config)
-        results = {"metrics": values, "sequence_mse": each, "learned": learned(self.network)}
+        results = {"metrics": values, "sequence_mse": errors, "learned": learned(self.network)}
         record = replace(self.record, **self._history(), **results, status="done")
         records.save(record, self.folder)
         files.drop(self.folder / checkpoint.STATE)
@@ -96,18 +96,18 @@ class Trainer:
     def epochs(self) -> Iterator[int]:
         """Yield the remaining epochs and display the curves after each epoch."""
         name = f"{self.config.model} {self.config.hash}"
-        first, last = len(self.curves["train_mse"]), self.config.size.epochs
-        live = self.progress and sys.stderr.isatty()
-        look = {"total": last, "initial": first, "disable": not live, "unit": "epoch"}
-        with tqdm(range(first, last), name, **look) as bar:
+        start, stop = len(self.curves["train_mse"]), self.config.size.epochs
+        is_tty = self.progress and sys.stderr.isatty()
+        options = {"total": stop, "initial": start, "disable": not is_tty, "unit": "epoch"}
+        with tqdm(range(start, stop), name, **options) as bar:
             for epoch in bar:
                 yield epoch
-                now = {key: values[-1] for key, values in self.curves.items()}
-                bar.set_postfix({key: f"{value:.3g}" for key, value in now.items()})
-                if self.progress and not live:
-                    line = "  ".join(f"{key} {value:.6g}" for key, value in now.items())
-                    done = f"{name}  epoch {epoch + 1}/{last}"
-                    print(f"{done}  {line}  {self.seconds:.0f} s", file=sys.stderr, flush=True)
+                last_values = {key: values[-1] for key, values in self.curves.items()}
+                bar.set_postfix({key: f"{value:.3g}" for key, value in last_values.items()})
+                if self.progress and not is_tty:
+                    line = "  ".join(f"{key} {value:.6g}" for key, value in last_values.items())
+                    position = f"{name}  epoch {epoch + 1}/{stop}"
+                    print(f"{position}  {line}  {self.seconds:.0f} s", file=sys.stderr, flush=True)
 
     def order(self, epoch: int) -> Tensor:
         """Return the order of the training sequences in an epoch, on the host."""
@@ -121,15 +121,15 @@ class Trainer:
         """
         scale = self.config.scale
         check_log(self.network, log, epoch)
-        where = f"epoch {epoch + 1}, step {len(log)}, its last"
-        check(self.network, validation, "validation error", where)
+        position = f"epoch {epoch + 1}, step {len(log)}, its last"
+        check(self.network, validation, "validation error", position)
         batches = range(0, len(self.train), scale.batch)
-        sizes = [min(scale.batch, len(self.train) - first) for first in batches]
+        sizes = [min(scale.batch, len(self.train) - start) for start in batches]
         total = 0.0
         for loss, rows in zip(log[:, 0].tolist(), sizes, strict=True):
             total += loss * rows
         unit = (255 / scale.peak) ** 2
-        now = {
+        epoch_values = {
             "train_mse": total / self.train.numel() * unit,
             "validation_mse": validation,
             "learning_rate": self.optimiser.param_groups[0]["lr"],
@@ -137,24 +137,24 @@ class Trainer:
         }
         # A checkpoint of an older version has no curves of c, λ1 and λ2; continue without them.
         for name, values in self.curves.items():
-            values.append(now[name])
+            values.append(epoch_values[name])
         self.schedule.step(validation)
         self.seconds += seconds
 
     def _test(self) -> tuple[dict[str, float], list[float]]:
-        values, each = tested(self.network, self.test, self.config.scale.peak)
-        where = f"epoch {self.config.size.epochs}, the last"
-        check(self.network, values["test_mse"], "test error", where)
-        return values, each
+        values, errors = tested(self.network, self.test, self.config.scale.peak)
+        position = f"epoch {self.config.size.epochs}, the last"
+        check(self.network, values["test_mse"], "test error", position)
+        return values, errors
 
     def save(self) -> None:
         """Write the checkpoint; on a GPU, where epochs are short, at most every half minute."""
-        now = time.monotonic()
-        if self.device != "cpu" and now - self.saved < _SAVED_EVERY:
+        timestamp = time.monotonic()
+        if self.device != "cpu" and timestamp - self.saved < _CHECKPOINT_INTERVAL:
             return
-        self.saved = now
+        self.saved = timestamp
         # Saving a slice would save the complete tensor, so clone it.
-        network = {name: each.clone() for name, each in self.network.state_dict().items()}
+        network = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         checkpoint.save_state(
             self.folder,
             {
@@ -190,8 +190,8 @@ def tested(network: nn.Module, frames: Tensor, peak: float) -> tuple[dict[str, f
     """Return the metrics of a record on test frames, and the error of each sequence."""
     estimate = estimates(SingleModel(network), frames)
     values = metrics.all_psnr(frames, estimate, peak=peak)
-    each = ((estimate - frames) * (255 / peak)).double().square().mean((1, 2))
-    return values | {"test_mse": each.mean().item()}, each.tolist()
+    errors = ((estimate - frames) * (255 / peak)).double().square().mean((1, 2))
+    return values | {"test_mse": errors.mean().item()}, errors.tolist()
 
 
 def scalars(network: nn.Module) -> dict[str, float]:
@@ -205,6 +205,6 @@ def scalars(network: nn.Module) -> dict[str, float]:
 
 def learned(network: nn.Module) -> dict[str, float]:
     """Return the learned scalars of an unfolded network: c, λ1, λ2, and the range of g."""
-    found = scalars(network)
-    g = network.symbols().get("g") if found else None
-    return found if g is None else found | {"g_min": g.min().item(), "g_max": g.max().item()}
+    values = scalars(network)
+    g = network.symbols().get("g") if values else None
+    return values if g is None else values | {"g_min": g.min().item(), "g_max": g.max().item()}
