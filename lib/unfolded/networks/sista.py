@@ -32,10 +32,10 @@ class SistaRNN(UnfoldedNetwork):
         M, FD = self.A @ self.D, self.F @ self.D
         scalars, codes = {name: self.positive(name) for name in ("c", "lambda1", "lambda2")}, []
         for x_t in x.unbind(1):
-            predicted = h @ FD.T
-            h = predicted @ self.D
+            prediction = h @ FD.T
+            h = prediction @ self.D
             for _ in range(self.depth):
-                h = sista_step(h, x_t, predicted, M=M, D=self.D, **scalars)
+                h = sista_step(h, x_t, prediction, M=M, D=self.D, **scalars)
             codes.append(h)
         return torch.stack(codes, 1)
 

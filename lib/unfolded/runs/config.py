@@ -134,10 +134,10 @@ class RunConfig:
         want = "from 1e-30 to 1e30, or 0"
         self._convert("lambda2", _number, want, do, lambda v: v == 0 or _is_start(v))
 
-    def _convert(self, name, kind, want, do, is_valid) -> None:
+    def _convert(self, name, convert, want, do, is_valid) -> None:
         """Convert a field to a plain type, or raise ConfigError."""
         argument = getattr(self, name)
-        value = kind(argument)
+        value = convert(argument)
         if value is None or not is_valid(value):
             raise ConfigError(complain(f"{name} {want}", repr(argument), do))
         object.__setattr__(self, name, value)

@@ -146,10 +146,10 @@ def fit(
             if not again:
                 # Another process may have finished a run while the data was loading.
                 outcomes |= _finished_records({config: folders[config] for config in trainers})
-            pending = {
+            queue = {
                 config: trainer for config, trainer in trainers.items() if config not in outcomes
             }
-            outcomes |= zip(pending, _train(list(pending.values())), strict=True)
+            outcomes |= zip(queue, _train(list(queue.values())), strict=True)
     return [outcomes[config] for config in configs]
 
 
