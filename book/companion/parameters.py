@@ -89,7 +89,7 @@ def several(rule: Rule) -> Rule:
         values = _from_json(value)
         if not isinstance(values, list | tuple) or not values:
             raise ValueError
-        return [rule.read(each) for each in values]
+        return [rule.read(item) for item in values]
 
     return Rule(f"a list of values, each {rule.words}", read)
 
@@ -125,21 +125,21 @@ def field(name: str) -> Rule:
     """
 
     def read(value: object) -> object:
-        accepted = getattr(RunConfig(**{name: value}), name)
-        return None if value is None else accepted
+        field_value = getattr(RunConfig(**{name: value}), name)
+        return None if value is None else field_value
 
     return Rule("", read)
 
 
-def _more(value: object) -> dict[str, object]:
-    what = _from_json(value)
-    if not isinstance(what, dict):
+def _parse_more(value: object) -> dict[str, object]:
+    options = _from_json(value)
+    if not isinstance(options, dict):
         raise ValueError
-    unknown = [name for name in what if name not in OTHER]
+    unknown = [name for name in options if name not in OTHER]
     if unknown:
-        want = f"more with fields from {', '.join(OTHER)}"
-        raise ConfigError(complain(want, ", ".join(map(str, unknown)), "correct the name"))
-    return what
+        expected = f"more with fields from {', '.join(OTHER)}"
+        raise ConfigError(complain(expected, ", ".join(map(str, unknown)), "correct the name"))
+    return options
 
 
 SOURCE = one_of(choices.SOURCES)
@@ -155,8 +155,8 @@ SMALL_RUNS = {
 """The rules of a page that trains small runs of all networks, without that of the device."""
 
 ONE_RUN = {name: field(name) for name in ("model", "cs_rate", "hidden", "depth")} | SMALL_RUNS
-OTHER = tuple(each.name for each in fields(RunConfig) if each.name not in ONE_RUN)
-ONE_RUN["more"] = Rule('a dictionary, or JSON text such as {"lambda1": 0.003}', _more)
+OTHER = tuple(item.name for item in fields(RunConfig) if item.name not in ONE_RUN)
+ONE_RUN["more"] = Rule('a dictionary, or JSON text such as {"lambda1": 0.003}', _parse_more)
 """The rules of the page that trains one network; ``more`` has the fields OTHER of a run."""
 
 
@@ -173,18 +173,20 @@ def check(namespace: MutableMapping[str, object], /, **rules: Rule) -> None:
     companion.parameters.ParameterError: expected hidden as a whole number from 1 to 4096; got 0; \
 pass another value
     """
-    defaults, given = _cells(namespace.get("In", ()))
-    unknown = [name for name in given if name not in rules]
+    defaults, assignments = _cells(namespace.get("In", ()))
+    unknown = [name for name in assignments if name not in rules]
     if unknown:
-        want = f"parameters from {', '.join(rules)}"
-        raise ParameterError(complain(want, ", ".join(unknown), "correct the name"))
+        expected = f"parameters from {', '.join(rules)}"
+        raise ParameterError(complain(expected, ", ".join(unknown), "correct the name"))
     for name, rule in rules.items():
         namespace[name] = _read(name, rule, namespace[name])
-    other = [name for name in given if name in defaults and namespace[name] != defaults[name]]
-    if other:
-        told = ", ".join(f"{name} = {namespace[name]!r} ({defaults[name]!r})" for name in other)
+    changes = [
+        name for name in assignments if name in defaults and namespace[name] != defaults[name]
+    ]
+    if changes:
+        text = ", ".join(f"{name} = {namespace[name]!r} ({defaults[name]!r})" for name in changes)
         print(
-            f"Parameters other than the defaults (in parentheses): {told}. Figures, tables and "
+            f"Parameters other than the defaults (in parentheses): {text}. Figures, tables and "
             "computed sentences use these values; all other sentences describe the defaults."
         )
 
@@ -208,32 +210,32 @@ def _read(name: str, rule: Rule, value: object) -> object:
         raise ParameterError(str(error)) from None
     except ValueError:
         text = repr(value)
-        got = text if len(text) <= 60 else f"{text[:57]}..."
-        message = complain(f"{name} as {rule.words}", got, "pass another value")
+        actual = text if len(text) <= 60 else f"{text[:57]}..."
+        message = complain(f"{name} as {rule.words}", actual, "pass another value")
         raise ParameterError(message) from None
 
 
 def _cells(history: Iterable[str]) -> tuple[dict[str, object], dict[str, object]]:
     """Return the names and values of the parameters cell and of the last injected cell."""
     cells = list(history)
-    for before, cell in reversed(list(itertools.pairwise(cells))):
+    for previous_cell, cell in reversed(list(itertools.pairwise(cells))):
         if cell.startswith("# Parameters\n"):
-            return _assigned(before), _assigned(cell)
+            return _assignments(previous_cell), _assignments(cell)
     return {}, {}
 
 
-def _assigned(cell: str) -> dict[str, object]:
+def _assignments(cell: str) -> dict[str, object]:
     """Return the names that a cell assigns, with their values, None for a computed one."""
-    found = {}
+    assignments = {}
     for node in ast.parse(cell).body:
         targets = getattr(node, "targets", [getattr(node, "target", None)])
         for target in targets:
             if isinstance(target, ast.Name) and node.value is not None:
                 try:
-                    found[target.id] = ast.literal_eval(node.value)
+                    assignments[target.id] = ast.literal_eval(node.value)
                 except ValueError:
-                    found[target.id] = None
-    return found
+                    assignments[target.id] = None
+    return assignments
 
 
 def _from_json(value: object) -> object:

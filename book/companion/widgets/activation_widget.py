@@ -58,15 +58,15 @@ class ActivationExplorer(Explorer):
         fig, (left, right) = line_plots.panels(1, 2)
         _draw(hbar, tau1, tau2, ax=left)
         u = sum(kinks(hbar, tau1, tau2)[2:]) / 2
-        least = prox_l1_l1(u, hbar, tau1, tau2).item()
-        v = np.linspace(least - 3.0, least + 3.0, 481)
+        minimiser = prox_l1_l1(u, hbar, tau1, tau2).item()
+        v = np.linspace(minimiser - 3.0, minimiser + 3.0, 481)
         right.plot(v, tau1 * abs(v) + tau2 * abs(v - hbar) + (v - u) ** 2 / 2)
-        right.axvline(least, color=line_plots.FAINT, lw=1, ls=":")
+        right.axvline(minimiser, color=line_plots.FAINT, lw=1, ls=":")
         right.set(xlabel="$v$", title=rf"$\varphi(v)$ for $u$ = {u:.3g}")
         ends = ", ".join(f"{kink:.3g}" for kink in kinks(hbar, tau1, tau2))
         return fig, (
             f"Left: the activation rises, with flat pieces at 0 and at {hbar:.3g}; it bends at u = "
-            f"{ends}. Right: its objective for u = {u:.3g} is least at v = {least:.3g}."
+            f"{ends}. Right: its objective for u = {u:.3g} is least at v = {minimiser:.3g}."
         )
 
 
@@ -145,8 +145,8 @@ def _check(name: str, value) -> None:
     except (TypeError, ValueError):
         number = math.nan
     lowest = {"hbar": -math.inf, "g": 0.0, "c": 0.0}.get(name)
-    fine = math.isfinite(number) and (number >= 0 if lowest is None else number > lowest)
-    if not fine:
-        wanted = {None: "a finite number >= 0", 0.0: "a finite number > 0"}
-        expected = wanted.get(lowest, "a finite number")
+    is_valid = math.isfinite(number) and (number >= 0 if lowest is None else number > lowest)
+    if not is_valid:
+        descriptions = {None: "a finite number >= 0", 0.0: "a finite number > 0"}
+        expected = descriptions.get(lowest, "a finite number")
         raise ConfigError(complain(f"{name} to be {expected}", repr(value), "choose another value"))

@@ -59,8 +59,8 @@ class Explorer(anywidget.AnyWidget):
 
     def __init__(self, **values):
         # Traitlets only warns about unknown names, so a misspelt name would go unnoticed.
-        known = {*self.NAMES, "data"} if self.has_trait("data") else set(self.NAMES)
-        unknown = sorted(set(values) - known)
+        trait_names = {*self.NAMES, "data"} if self.has_trait("data") else set(self.NAMES)
+        unknown = sorted(set(values) - trait_names)
         if unknown:
             raise ConfigError(
                 complain(f"names among {self.NAMES}", unknown, "correct the spelling")
@@ -96,8 +96,8 @@ class Explorer(anywidget.AnyWidget):
             return ""
         text = json.dumps(self.data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         # A script element ends at the first "</", which the text must not contain.
-        inside = text.replace("<", "\\u003c")
-        return f'<script type="application/json">{inside}</script>'
+        content = text.replace("<", "\\u003c")
+        return f'<script type="application/json">{content}</script>'
 
     def _repr_mimebundle_(self, **keywords):
         bundle = super()._repr_mimebundle_(**keywords)

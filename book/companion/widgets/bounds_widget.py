@@ -68,15 +68,15 @@ class BoundsExplorer(Explorer):
         """Raise ConfigError for a number outside its limits or an unknown slider name."""
         if name == "against":
             if value not in STATE:
-                want = f"against to be one of {', '.join(STATE)}"
-                raise ConfigError(complain(want, repr(value), "choose one"))
+                expected = f"against to be one of {', '.join(STATE)}"
+                raise ConfigError(complain(expected, repr(value), "choose one"))
             return
         low, high = LIMITS[name]
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
         if not (number and low <= value <= high and (name in REAL or value == int(value))):
             kind = "a number" if name in REAL else "a whole number"
-            want = f"{name} to be {kind} between {low:g} and {high:g}"
-            raise ConfigError(complain(want, repr(value), "choose another value"))
+            expected = f"{name} to be {kind} between {low:g} and {high:g}"
+            raise ConfigError(complain(expected, repr(value), "choose another value"))
 
     def picture(self) -> tuple[Figure, str]:
         """Return a static figure of the same curves, and its description."""
@@ -92,19 +92,21 @@ def picture(name: str, **state) -> tuple[Figure, str]:
     >>> fig.axes[0].get_xlabel()
     '$T$'
     """
-    at = axis(name, state[name])
-    lines = against(name, at, **{key: value for key, value in state.items() if key != name})
+    values = axis(name, state[name])
+    lines = against(name, values, **{key: value for key, value in state.items() if key != name})
     fig, ax = style.panels(height=4.2)
     symbol = {"alpha": r"\alpha", "beta": r"\beta", "gamma": r"\gamma"}.get(name, name)
     labels = {"xlabel": f"${symbol}$", "ylabel": "$\\log_{10}$ of the bound"}
-    line_plots.curves(lines, x=at, ax=ax, **labels)
+    line_plots.curves(lines, x=values, ax=ax, **labels)
     # The repaired bound is not a network with a colour in the book: black distinguishes it.
     ax.lines[-1].set(color="#222222", ls=(0, (8, 2)))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     if name not in ("d", "n"):
         ax.set_xscale("log")
     ends = (f"{key} from {line[0]:.1f} to {line[-1]:.1f}" for key, line in lines.items())
-    return fig, (f"log10 of each bound for {name} from {at[0]:g} to {at[-1]:g}: {'; '.join(ends)}.")
+    return fig, (
+        f"log10 of each bound for {name} from {values[0]:g} to {values[-1]:g}: {'; '.join(ends)}."
+    )
 
 
 def axis(name: str, value: float) -> list:

@@ -47,10 +47,10 @@ class PlayerExplorer(Explorer):
     def validated(self, proposal):
         """Return the proposed value of a trait. Raises ConfigError unless the data has it."""
         name, value = proposal["trait"].name, super().validated(proposal)
-        most = {"sequence": self.data.get("sequences", 1), "frame": self.data.get("time", 1)}
-        if name in most and value > most[name]:
-            want = f"{name} of at most {most[name]}"
-            raise ConfigError(complain(want, value, "choose one that the data has"))
+        limits = {"sequence": self.data.get("sequences", 1), "frame": self.data.get("time", 1)}
+        if name in limits and value > limits[name]:
+            expected = f"{name} of at most {limits[name]}"
+            raise ConfigError(complain(expected, value, "choose one that the data has"))
         return value
 
     @staticmethod
@@ -58,11 +58,11 @@ class PlayerExplorer(Explorer):
         """Raise ConfigError for a sequence or frame that is not an integer from one on."""
         if name == "marked":
             if not isinstance(value, str):
-                want = "marked to be the name of a row"
-                raise ConfigError(complain(want, repr(value), "choose one"))
+                expected = "marked to be the name of a row"
+                raise ConfigError(complain(expected, repr(value), "choose one"))
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            want = f"{name} to be a whole number of at least 1"
-            raise ConfigError(complain(want, repr(value), "choose another"))
+            expected = f"{name} to be a whole number of at least 1"
+            raise ConfigError(complain(expected, repr(value), "choose another"))
 
     def frames(self, name: str) -> Tensor:
         """Return a row of the chosen sequence in integer grey levels: (1, time, height, width)."""
@@ -79,10 +79,10 @@ class PlayerExplorer(Explorer):
     def picture(self) -> tuple[Figure, str]:
         """Return the chosen frame of every row, and the PSNR over the sequence in words."""
         names = [row["name"] for row in self.data["rows"]]
-        shown = {n: self.frames(n)[0, self.frame - 1] for n in names}
-        said = ", ".join(f"{name} {self.psnr(name):.1f} dB" for name in names[1:])
+        images = {n: self.frames(n)[0, self.frame - 1] for n in names}
+        psnr_text = ", ".join(f"{name} {self.psnr(name):.1f} dB" for name in names[1:])
         alt = f"Frame {self.frame} of test sequence {self.sequence}, and what is recovered of it; "
-        return line_plots.gallery(shown, columns=4), f"{alt}over the sequence: {said}."
+        return line_plots.gallery(images, columns=4), f"{alt}over the sequence: {psnr_text}."
 
 
 def recorded(frames: Tensor, groups: Mapping[str, Mapping[str, Tensor]]) -> dict:
@@ -96,8 +96,8 @@ def recorded(frames: Tensor, groups: Mapping[str, Mapping[str, Tensor]]) -> dict
     for group, members in groups.items():
         for name, row in members.items():
             if row.shape != frames.shape:
-                want, got = f"{name} of shape {tuple(frames.shape)}", tuple(row.shape)
-                raise ConfigError(complain(want, got, "recover all frames"))
+                expected, actual = f"{name} of shape {tuple(frames.shape)}", tuple(row.shape)
+                raise ConfigError(complain(expected, actual, "recover all frames"))
             rows.append({"name": name, "group": group, "frames": packed(levels(row))})
     sequences, time, *size = frames.shape
     height, width = size if len(size) == 2 else [math.isqrt(*size)] * 2
@@ -115,29 +115,29 @@ def recoveries(frames: Tensor, *, iterations: int) -> dict[str, dict[str, Tensor
     :math:`A^\top (AA^\top)^{-1} x`, for that A and for the A learned by reweighted-RNN.
     Shapes: frames and each row (sequences, time, n0). Units: grey levels 0..255.
     """
-    learned = {
+    trained_networks = {
         model: pretrained.pretrained(model)[0] for model in pretrained.stored_weights()["model"]
     }
     _, setup = pretrained.pretrained("reweighted-rnn")
     sizes = {"n": setup.n, "hidden": setup.hidden, "seed": setup.seed}
     start = networks.build("reweighted-rnn", **sizes).symbols()
     A, D, G, F = start["A"], start["D"], start["G"], torch.eye(FRAME)
-    x, both = frames @ A.T, {"lambda1": start["lambda1"], "iterations": iterations}
-    all_ = both | {"lambda2": start["lambda2"]}
-    solved = {
-        "ISTA": solvers.ista(x, A, D, **both),
-        "FISTA": solvers.fista(x, A, D, **both),
-        "SISTA": solvers.sista(x, A, D, F, **all_),
-        "Algorithm 1": solvers.reweighted_l1_l1(x, A, D, G, **all_),
+    x, l1_arguments = frames @ A.T, {"lambda1": start["lambda1"], "iterations": iterations}
+    l1_l1_arguments = l1_arguments | {"lambda2": start["lambda2"]}
+    solutions = {
+        "ISTA": solvers.ista(x, A, D, **l1_arguments),
+        "FISTA": solvers.fista(x, A, D, **l1_arguments),
+        "SISTA": solvers.sista(x, A, D, F, **l1_l1_arguments),
+        "Algorithm 1": solvers.reweighted_l1_l1(x, A, D, G, **l1_l1_arguments),
     }
-    own = learned["reweighted-rnn"].A
+    trained_A = trained_networks["reweighted-rnn"].A
     return {
         "measurements alone": {
             "random A": x @ torch.linalg.pinv(A).T,
-            "learned A": frames @ own.T @ torch.linalg.pinv(own).T,
+            "learned A": frames @ trained_A.T @ torch.linalg.pinv(trained_A).T,
         },
-        "trained networks": {model: network(frames) for model, network in learned.items()},
+        "trained networks": {model: network(frames) for model, network in trained_networks.items()},
         f"solvers, {iterations} iterations a frame": {
-            name: solution.codes @ D.T for name, solution in solved.items()
+            name: solution.codes @ D.T for name, solution in solutions.items()
         },
     }

@@ -36,16 +36,16 @@ def weights_script(model: str) -> bytes:
     Raises ConfigError for a network that is not on the cover.
     """
     network = pretrained.pretrained(model, "cover")[0].double()
-    own = network.symbols()
-    parts = {name: own[name] for name in ("A", "D", "G")} | {"h0": network.h0}
+    symbols = network.symbols()
+    parts = {name: symbols[name] for name in ("A", "D", "G")} | {"h0": network.h0}
     if network.Z is not None:
-        parts["Z"] = own["Z"]
+        parts["Z"] = symbols["Z"]
     halves = np.concatenate([part.numpy().ravel() for part in parts.values()]).astype("<f2")
     content = {
         "depth": network.depth,
-        **{name: float(own[name]) for name in ("c", "lambda1", "lambda2")},
-        "lipschitz": float(torch.linalg.matrix_norm(own["A"] @ own["D"], 2) ** 2),
-        "g": [[float(f"{value:.7g}") for value in layer] for layer in own["g"].tolist()],
+        **{name: float(symbols[name]) for name in ("c", "lambda1", "lambda2")},
+        "lipschitz": float(torch.linalg.matrix_norm(symbols["A"] @ symbols["D"], 2) ** 2),
+        "g": [[float(f"{value:.7g}") for value in layer] for layer in symbols["g"].tolist()],
         "shapes": {name: list(part.shape) for name, part in parts.items()},
         "values": halves.tobytes().decode("utf-16-le", "surrogatepass"),
     }
@@ -62,15 +62,15 @@ def solver_frames(network: ReweightedRNN, frames: Tensor, iterations: int) -> Te
     The network gives A, D, G, λ1, λ2, the last g and :math:`h_{t-1}`; Z = I and the step is the
     longest safe step, :math:`c = \|AD\|_2^2`. Shapes: frames and result (1, time, n0).
     """
-    own, x = network.symbols(), network.measure(frames)
-    before = torch.cat([network.h0[None], network.codes(x)[0, :-1]])
-    weights = {name: own[name] for name in ("A", "D", "G", "lambda1", "lambda2")}
-    weights |= {"g": own["g"][-1], "iterations": iterations}
+    symbols, x = network.symbols(), network.measure(frames)
+    previous_codes = torch.cat([network.h0[None], network.codes(x)[0, :-1]])
+    weights = {name: symbols[name] for name in ("A", "D", "G", "lambda1", "lambda2")}
+    weights |= {"g": symbols["g"][-1], "iterations": iterations}
     codes = [
         solvers.reweighted_l1_l1(x[:, t : t + 1], h0=h, **weights).codes
-        for t, h in enumerate(before)
+        for t, h in enumerate(previous_codes)
     ]
-    return torch.cat(codes, 1) @ own["D"].T
+    return torch.cat(codes, 1) @ symbols["D"].T
 
 
 @torch.no_grad()
@@ -83,11 +83,13 @@ def picture() -> tuple[Figure, str]:
     rows |= {f"solver, {k} iterations": solver_frames(network, frames, k) for k in ITERATIONS}
     pairs = {name: (frames[:, -1:], row[:, -1:]) for name, row in rows.items()}
     psnr = {name: metrics.psnr(*pair, peak=255, average="authors") for name, pair in pairs.items()}
-    shown = {"frame": frames[0, -1].view(SIDE, SIDE)}
-    shown |= {f"{name}\n{psnr[name]:.1f} dB": rows[name][0, -1].view(SIDE, SIDE) for name in rows}
-    reached = ", ".join(f"{name} {value:.1f} dB" for name, value in psnr.items())
-    alt = f"A frame of moving digits, and its reconstructions from {network.n} numbers: {reached}."
-    return line_plots.gallery(shown, columns=2), alt
+    images = {"frame": frames[0, -1].view(SIDE, SIDE)}
+    images |= {f"{name}\n{psnr[name]:.1f} dB": rows[name][0, -1].view(SIDE, SIDE) for name in rows}
+    psnr_text = ", ".join(f"{name} {value:.1f} dB" for name, value in psnr.items())
+    alt = (
+        f"A frame of moving digits, and its reconstructions from {network.n} numbers: {psnr_text}."
+    )
+    return line_plots.gallery(images, columns=2), alt
 
 
 def element() -> str:

@@ -47,46 +47,46 @@ class StepperExplorer(Explorer):
     def validated(self, proposal):
         """Return the proposed value of a trait. Raises ConfigError unless the data has it."""
         name, value = proposal["trait"].name, super().validated(proposal)
-        known = [each["name"] for each in self.data.get("problems", [])]
-        if name == "problem" and value and value not in known:
-            want = f"problem to be one of {', '.join(known)}"
-            raise ConfigError(complain(want, repr(value), "choose one"))
+        names = [problem["name"] for problem in self.data.get("problems", [])]
+        if name == "problem" and value and value not in names:
+            expected = f"problem to be one of {', '.join(names)}"
+            raise ConfigError(complain(expected, repr(value), "choose one"))
         return value
 
     @staticmethod
     def check(name: str, value) -> None:
         """Raise ConfigError for a step that is not a whole number and for unknown names."""
         if name == "step" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            want = "step to be a whole number of at least 0"
-            raise ConfigError(complain(want, repr(value), "choose another"))
-        known = {"objective": OBJECTIVES, "method": METHODS}.get(name, (value,))
-        if value not in known:
-            want = f"{name} to be one of {', '.join(known)}"
-            raise ConfigError(complain(want, repr(value), "choose one"))
+            expected = "step to be a whole number of at least 0"
+            raise ConfigError(complain(expected, repr(value), "choose another"))
+        choices = {"objective": OBJECTIVES, "method": METHODS}.get(name, (value,))
+        if value not in choices:
+            expected = f"{name} to be one of {', '.join(choices)}"
+            raise ConfigError(complain(expected, repr(value), "choose one"))
 
     def psnr(self, problem: str, method: str) -> list[float]:
         """Return the PSNR of a method's frame at each of its steps in dB, averaging "authors"."""
-        posed = next(each for each in self.data["problems"] if each["name"] == problem)
-        found = next(each for each in posed["methods"] if each["name"] == method)
-        shape = len(found["steps"]), 1, FRAME
-        frames = torch.from_numpy(unpacked(found["frames"], shape)).double()
+        problem_data = next(entry for entry in self.data["problems"] if entry["name"] == problem)
+        method_data = next(entry for entry in problem_data["methods"] if entry["name"] == method)
+        shape = len(method_data["steps"]), 1, FRAME
+        frames = torch.from_numpy(unpacked(method_data["frames"], shape)).double()
         truth = torch.from_numpy(unpacked(self.data["truth"], (1, FRAME))).double()
         pairs = ((truth[None], frame[None]) for frame in frames)
         return [metrics.psnr(*pair, peak=255, average="authors") for pair in pairs]
 
     def picture(self) -> tuple[Figure, str]:
         """Return the last frame of each method in each problem, and its PSNR in words."""
-        truth, said = unpacked(self.data["truth"], (FRAME,)), []
-        shown = {"truth": truth.reshape(SIDE, SIDE)}
+        truth, parts = unpacked(self.data["truth"], (FRAME,)), []
+        images = {"truth": truth.reshape(SIDE, SIDE)}
         for problem in self.data["problems"]:
             for method in problem["methods"]:
                 name = f"{method['name']}, {method['steps'][-1]}"
-                last = unpacked(method["frames"], (len(method["steps"]), FRAME))[-1]
-                shown[f"{problem['name']}\n{name}"] = last.reshape(SIDE, SIDE)
-                reached = self.psnr(problem["name"], method["name"])[-1]
-                said.append(f"{name} steps {reached:.1f} dB ({problem['name']})")
-        alt = f"Frame {self.data['frame']} and the last frame of each method: {', '.join(said)}."
-        return line_plots.gallery(shown, columns=4), alt
+                frame = unpacked(method["frames"], (len(method["steps"]), FRAME))[-1]
+                images[f"{problem['name']}\n{name}"] = frame.reshape(SIDE, SIDE)
+                psnr = self.psnr(problem["name"], method["name"])[-1]
+                parts.append(f"{name} steps {psnr:.1f} dB ({problem['name']})")
+        alt = f"Frame {self.data['frame']} and the last frame of each method: {', '.join(parts)}."
+        return line_plots.gallery(images, columns=4), alt
 
 
 def recorded(
@@ -101,10 +101,12 @@ def recorded(
     if iterations < 1:
         raise ConfigError(complain("iterations >= 1", iterations, "choose more"))
     if not 1 < t <= frames.shape[1]:
-        want = f"t from 2 to {frames.shape[1]}"
-        raise ConfigError(complain(want, t, "choose a frame with one before it"))
-    found = [{"name": name, **posed(net, frames, t, iterations)} for name, net in problems.items()]
-    return {"truth": packed(levels(frames[0, t - 1])), "frame": t, "problems": found}
+        expected = f"t from 2 to {frames.shape[1]}"
+        raise ConfigError(complain(expected, t, "choose a frame with one before it"))
+    entries = [
+        {"name": name, **posed(net, frames, t, iterations)} for name, net in problems.items()
+    ]
+    return {"truth": packed(levels(frames[0, t - 1])), "frame": t, "problems": entries}
 
 
 @torch.no_grad()
@@ -116,42 +118,52 @@ def posed(net: ReweightedRNN, frames: Tensor, t: int, iterations: int) -> dict:
     with Z = I, minimises (3); each uses :math:`c = \|AD\|_2^2`. The layers have other Z_l, g_l, c.
     Both objectives, (1) and (3) with the shared symbols, are evaluated at every code.
     """
-    own, x = net.symbols(), net.measure(frames)
-    before, x_t, g = net.codes(x[:, : t - 1])[0, -1], x[:, t - 1 : t], own["g"][-1]
-    hbar, lambda1 = own["G"] @ before, own["lambda1"]
-    one = {"x": x_t, "A": own["A"], "D": own["D"], "lambda1": lambda1}
-    past = one | {"lambda2": own["lambda2"], "G": own["G"], "h0": before}
+    symbols, x = net.symbols(), net.measure(frames)
+    previous_code, x_t, g = net.codes(x[:, : t - 1])[0, -1], x[:, t - 1 : t], symbols["g"][-1]
+    hbar, lambda1 = symbols["G"] @ previous_code, symbols["lambda1"]
+    l1_arguments = {"x": x_t, "A": symbols["A"], "D": symbols["D"], "lambda1": lambda1}
+    l1_l1_arguments = l1_arguments | {
+        "lambda2": symbols["lambda2"],
+        "G": symbols["G"],
+        "h0": previous_code,
+    }
     counts = schedule(iterations)
     # A solver returns only its last code; one run for each number of iterations is cheap.
     runs = (
-        [solvers.ista(**one, h0=hbar, iterations=k) for k in counts],
-        [solvers.fista(**one, h0=hbar, iterations=k) for k in counts],
-        [solvers.reweighted_l1_l1(**past, g=g, iterations=k) for k in counts],
+        [solvers.ista(**l1_arguments, h0=hbar, iterations=k) for k in counts],
+        [solvers.fista(**l1_arguments, h0=hbar, iterations=k) for k in counts],
+        [solvers.reweighted_l1_l1(**l1_l1_arguments, g=g, iterations=k) for k in counts],
         [
             solvers.reweighted_l1_l1(
-                **past, Z=own["Z"][:l], g=own["g"][:l], c=own["c"], iterations=l
+                **l1_l1_arguments,
+                Z=symbols["Z"][:l],
+                g=symbols["g"][:l],
+                c=symbols["c"],
+                iterations=l,
             )
             for l in range(1, net.depth + 1)
         ],
     )
-    paths = (torch.stack([hbar, *(run.codes[0, 0] for run in each)]) for each in runs)
+    paths = (torch.stack([hbar, *(run.codes[0, 0] for run in solutions)]) for solutions in runs)
     codes = dict(zip(METHODS, paths, strict=True))
     forms = {
-        "(1)": Objective(x_t[0, 0], own["A"] @ own["D"], hbar, lambda1 + 0 * g, 0 * g),
-        "(3)": Objective(x_t[0, 0], own["A"] @ own["D"], hbar, lambda1 * g, own["lambda2"] * g),
+        "(1)": Objective(x_t[0, 0], symbols["A"] @ symbols["D"], hbar, lambda1 + 0 * g, 0 * g),
+        "(3)": Objective(
+            x_t[0, 0], symbols["A"] @ symbols["D"], hbar, lambda1 * g, symbols["lambda2"] * g
+        ),
     }
-    last = torch.stack([path[-1].abs() for path in codes.values()]).amax(0)
-    units = last.argsort(descending=True)[:UNITS].sort().values
+    magnitudes = torch.stack([path[-1].abs() for path in codes.values()]).amax(0)
+    units = magnitudes.argsort(descending=True)[:UNITS].sort().values
     return {
         "lambda1": float(lambda1),
-        "lambda2": float(own["lambda2"]),
+        "lambda2": float(symbols["lambda2"]),
         "hidden": net.hidden,
         "least": {name: float(form(form.minimiser())) for name, form in forms.items()},
         "methods": [
             {
                 "name": name,
                 "steps": [0, *counts] if name != LAYERS else [*range(net.depth + 1)],
-                "frames": packed(levels(path @ own["D"].T)),
+                "frames": packed(levels(path @ symbols["D"].T)),
                 "codes": [[round(v, 1) for v in h] for h in path[:, units].tolist()],
                 "active": (path != 0).sum(1).tolist(),
                 "objective": {key: form(path).tolist() for key, form in forms.items()},
@@ -183,11 +195,11 @@ class Objective(NamedTuple):
     def minimiser(self, iterations: int = 2000) -> Tensor:
         """Return the result of many iterations with the momentum of FISTA, from ħ."""
         c = torch.linalg.matrix_norm(self.M, 2) ** 2
-        fixed = {"M": self.M, "c": c, "a": self.a / c, "b": self.b / c}
+        arguments = {"M": self.M, "c": c, "a": self.a / c, "b": self.b / c}
         h = y = self.hbar
         for k in range(iterations):
-            new = solvers.reweighted_step(y, self.x, self.hbar, **fixed)
-            h, y = new, new + k / (k + 3) * (new - h)
+            iterate = solvers.reweighted_step(y, self.x, self.hbar, **arguments)
+            h, y = iterate, iterate + k / (k + 3) * (iterate - h)
         return h
 
 

@@ -51,78 +51,82 @@ class CellsExplorer(Explorer):
     @staticmethod
     def check(name: str, value) -> None:
         """Raise ConfigError for a value that occurs in no table."""
-        known = networks.names()
-        fine = {
+        names = networks.names()
+        conditions = {
             "table": lambda: value in VARIED,
             "runs": lambda: isinstance(value, str),
-            "shown": lambda: set(value.split(",")) <= set(known),
-            "model": lambda: value in known,
+            "shown": lambda: set(value.split(",")) <= set(names),
+            "model": lambda: value in names,
             "at": lambda: value in range(6),
         }
-        if isinstance(value, bool) or not fine[name]():
-            want = {"table": "1, 2 or 3", "at": "a place from 0 to 5", "runs": "a key of a set"}
-            expected = f"{name} to be {want.get(name, 'among ' + ', '.join(known))}"
+        if isinstance(value, bool) or not conditions[name]():
+            descriptions = {
+                "table": "1, 2 or 3",
+                "at": "a place from 0 to 5",
+                "runs": "a key of a set",
+            }
+            expected = f"{name} to be {descriptions.get(name, 'among ' + ', '.join(names))}"
             raise ConfigError(complain(expected, repr(value), "choose another value"))
 
     def picture(self) -> tuple[Figure, str]:
         """Return all cells of the chosen table, one panel per network, over the two baselines."""
-        sets = {each["key"]: each for each in self.data["sets"]}
-        chosen = sets.get(self.runs, self.data["sets"][0])
+        sets = {entry["key"]: entry for entry in self.data["sets"]}
+        selection = sets.get(self.runs, self.data["sets"][0])
         values, rows = VARIED[self.table][1], []
-        for model, line in chosen["cells"][self.table].items():
-            for value, paper, cell in zip(values, self._paper(chosen, model), line, strict=True):
+        for model, line in selection["cells"][self.table].items():
+            for value, paper, cell in zip(values, self._paper(selection, model), line, strict=True):
                 for start in paper_tables.starts_of(model):
-                    own = (cell or {}).get(start) or {}
+                    result = (cell or {}).get(start) or {}
                     names = ("ours", "low", "high", "verdict")
                     rows.append({"table": self.table, "model": model,
                                  "start": start, "value": value, "psnr_db": paper,
-                                 **{name: own.get(name) for name in names}})  # fmt: skip
+                                 **{name: result.get(name) for name in names}})  # fmt: skip
         cells = pd.DataFrame(rows).astype(dict.fromkeys(["psnr_db", "ours", "low", "high"], float))
-        cells = cells if chosen["full"] else cells.drop(columns="psnr_db")
+        cells = cells if selection["full"] else cells.drop(columns="psnr_db")
         count = cells.dropna(subset="ours").drop_duplicates(["model", "value"])
         alt = f"Table {self.table}: PSNR against {LABELS[self.table]}, a panel a network"
-        alt += f" ({chosen['label']}): {len(count)} of {9 * len(values)} cells were run."
-        return table_plots.panels_by_network(cells, self._levels(chosen)), alt
+        alt += f" ({selection['label']}): {len(count)} of {9 * len(values)} cells were run."
+        return table_plots.panels_by_network(cells, self._levels(selection)), alt
 
-    def _paper(self, chosen: dict, model: str) -> list:
+    def _paper(self, selection: dict, model: str) -> list:
         lines = self.data["printed"][self.table]
-        return lines[model] if chosen["full"] else [None] * len(lines[model])
+        return lines[model] if selection["full"] else [None] * len(lines[model])
 
-    def _levels(self, chosen: dict) -> pd.DataFrame | None:
+    def _levels(self, selection: dict) -> pd.DataFrame | None:
         rows = [
             {"level": level, "value": value, "psnr": psnr}
-            for level, line in chosen["levels"][self.table].items()
+            for level, line in selection["levels"][self.table].items()
             for value, psnr in zip(VARIED[self.table][1], line, strict=True)
         ]
         return pd.DataFrame(rows) if rows else None
 
 
-def recorded(*found: RunSet) -> dict:
+def recorded(*run_sets: RunSet) -> dict:
     """Return the paper's cells and ours as plain lists, one set per scale and protocol that ran.
 
-    ``found``: run sets of committed runs or of records. Only runs with otherwise default settings
+    ``run_sets``: sets of committed runs or of records. Only runs with otherwise default settings
     count. Runs of the paper's profile form two sets: with the paper's values at the paper's width,
     and separately at h = 256; a set of another profile has its most frequent width. Only the first
     set has verdicts and the paper's values.
     Numbers are those of the runs, not rounded, so that a display rounds only once.
     Raises ConfigError if there is no run.
     """
-    sets, records, levels, used = [], {}, [], []
-    for each in found:
-        usual = paper_tables.with_default_settings(each.runs)
-        each = replace(each, runs=usual)
-        used.append(usual)
-        for (profile, protocol, data), own in usual.groupby(["profile", "protocol", "source"]):
-            full = len(paper_tables.full_scale(own)) > 0
+    sets, records, levels, sources = [], {}, [], []
+    for run_set in run_sets:
+        defaults = paper_tables.with_default_settings(run_set.runs)
+        run_set = replace(run_set, runs=defaults)
+        sources.append(defaults)
+        for (profile, protocol, data), group in defaults.groupby(["profile", "protocol", "source"]):
+            is_full = len(paper_tables.full_scale(group)) > 0
             base = RunConfig(profile=profile, protocol=protocol, source=data)
-            narrow = WIDTH if full else int(own["hidden"].mode().iloc[0])
-            bases = [(base, True)] if full else []
-            for each_base, printed in [*bases, (replace(base, hidden=narrow), False)]:
-                sets.append(_set(each, records, levels, each_base, printed))
-    sets = [each for each in sets if each.pop("count")]
+            width = WIDTH if is_full else int(group["hidden"].mode().iloc[0])
+            bases = [(base, True)] if is_full else []
+            for set_base, printed in [*bases, (replace(base, hidden=width), False)]:
+                sets.append(_entry(run_set, records, levels, set_base, printed))
+    sets = [entry for entry in sets if entry.pop("count")]
     if not sets:
         raise ConfigError(complain("at least one finished run", "none", "pass evidence with some"))
-    sets.sort(key=lambda each: (not each["full"], each["key"]))
+    sets.sort(key=lambda entry: (not entry["full"], entry["key"]))
     cells = results.paper_cells()
     return {
         "page": PAGE,
@@ -130,63 +134,69 @@ def recorded(*found: RunSet) -> dict:
         "names": {name.lower(): paper_tables.title(name) for name in cells["model"]},
         "tables": [{"number": number, "label": LABELS[number], "values": list(values)}
                    for number, (_, values) in VARIED.items()],
-        "printed": {number: {model: [_known(line[value]) for value in VARIED[number][1]]
-                             for model, line in _printed(cells, number).items()}
+        "printed": {number: {model: [_number(line[value]) for value in VARIED[number][1]]
+                             for model, line in _paper_values(cells, number).items()}
                     for number in VARIED},
         "sets": sets,
         "records": records,
-        "source": attribution.of(cells, used, levels)
-        .only(each["hash"] for each in records.values()).stamp(),
+        "source": attribution.of(cells, sources, levels)
+        .only(entry["hash"] for entry in records.values()).stamp(),
     }  # fmt: skip
 
 
-def _printed(cells: pd.DataFrame, number: int) -> dict[str, dict]:
+def _paper_values(cells: pd.DataFrame, number: int) -> dict[str, dict]:
     """Return network -> value -> the paper's PSNR, for one table."""
-    own = cells[cells["table"] == number]
+    rows = cells[cells["table"] == number]
     lines = {name: {} for name in networks.names()}
-    for model, value, psnr in zip(own["model"], own["value"], own["psnr_db"], strict=True):
+    for model, value, psnr in zip(rows["model"], rows["value"], rows["psnr_db"], strict=True):
         lines[model.lower()][value] = psnr
     return lines
 
 
-def _known(value: float) -> float | None:
+def _number(value: float) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
-def _set(found: RunSet, records: dict, used: list, base: RunConfig, printed: bool) -> dict:
+def _entry(run_set: RunSet, records: dict, sources: list, base: RunConfig, printed: bool) -> dict:
     """Return the cells and baselines of one base as plain lists; "count" is the number of runs."""
-    full = base.profile == paper_tables.FULL.profile and base.protocol == paper_tables.FULL.protocol
-    levels = {number: _baselines(number, base, used) for number in VARIED}
+    is_full = (
+        base.profile == paper_tables.FULL.profile and base.protocol == paper_tables.FULL.protocol
+    )
+    levels = {number: _baselines(number, base, sources) for number in VARIED}
     # The mean frame depends neither on the protocol nor on the varied value of a table.
     floor = next((line["mean frame"][0] for line in levels.values() if line), -math.inf)
-    known = base.size.count == paper_tables.FULL.size.count
-    cells = {number: paper_tables.run_cells(found, number, base, floor=None if known else floor)
-             for number in VARIED}  # fmt: skip
+    full_size = base.size.count == paper_tables.FULL.size.count
+    cells = {
+        number: paper_tables.run_cells(run_set, number, base, floor=None if full_size else floor)
+        for number in VARIED
+    }
     if printed:
-        paper = paper_tables.compare_with_paper(found)
+        paper = paper_tables.compare_with_paper(run_set)
         cells = {number: paper[paper["table"] == number] for number in VARIED}
     scale = f"profile {base.profile}, h = {base.hidden} where not varied"
-    scale = f"h = {base.hidden} where not varied, 200 epochs" if full else scale
-    scale, where = ("the paper's width", "paper") if printed else (scale, base.hidden)
-    lines = {number: _lines(own, number, found.runs, records) for number, own in cells.items()}
+    scale = f"h = {base.hidden} where not varied, 200 epochs" if is_full else scale
+    scale, width_key = ("the paper's width", "paper") if printed else (scale, base.hidden)
+    lines = {
+        number: _lines(table, number, run_set.runs, records) for number, table in cells.items()
+    }
     return {
-        "key": f"{base.profile}/{base.protocol}/{base.source}/{where}",
+        "key": f"{base.profile}/{base.protocol}/{base.source}/{width_key}",
         "label": f"{scale}; protocol {base.protocol}; {base.source}",
         "full": printed,
-        "count": sum(cell is not None for own in lines.values() for line in own.values()
+        "count": sum(cell is not None for table in lines.values() for line in table.values()
                      for cell in line),
         "levels": levels,
         "cells": lines,
     }  # fmt: skip
 
 
-def _baselines(number: int, base: RunConfig, used: list) -> dict[str, list[float]]:
+def _baselines(number: int, base: RunConfig, sources: list) -> dict[str, list[float]]:
     """Return both baselines along a table, or nothing if the frames are not available."""
     try:
         levels = paper_tables.baselines(number, base)
     except UnfoldedError:
         return {}
-    used.append(levels)
+    sources.append(levels)
     names = dict.fromkeys(levels["level"])
     return {name: list(levels.loc[levels["level"] == name, "psnr"]) for name in names}
 
@@ -202,19 +212,19 @@ def _lines(cells: pd.DataFrame, number: int, runs: pd.DataFrame, records: dict) 
     return {model: [line.get(value) for value in values] for model, line in lines.items()}
 
 
-def _cell(row, own: pd.DataFrame, records: dict) -> dict | None:
+def _cell(row, runs_of_set: pd.DataFrame, records: dict) -> dict | None:
     """Return one value of a cell and add its runs to the records; None without a run."""
     if not row.runs and not row.untrained:
         return None
     anchors = []
-    runs = own[own["config_hash"].isin(row.config_hash.split())]
-    for run, made in zip(runs.itertuples(), attribution.of(runs).rows, strict=True):
-        anchors.append(f"{'run' if made.file else 'built'}-{made.config_hash}")
+    runs = runs_of_set[runs_of_set["config_hash"].isin(row.config_hash.split())]
+    for run, origin in zip(runs.itertuples(), attribution.of(runs).rows, strict=True):
+        anchors.append(f"{'run' if origin.file else 'built'}-{origin.config_hash}")
         records[anchors[-1]] = {
-            "hash": made.config_hash, "seed": run.seed, "epochs": run.epochs,
-            "seconds": round(run.seconds), "hardware": made.hardware, "commit": made.commit,
+            "hash": origin.config_hash, "seed": run.seed, "epochs": run.epochs,
+            "seconds": round(run.seconds), "hardware": origin.hardware, "commit": origin.commit,
         }  # fmt: skip
-    numbers = {name: _known(getattr(row, name)) for name in ("ours", "low", "high")}
+    numbers = {name: _number(getattr(row, name)) for name in ("ours", "low", "high")}
     verdict = row.verdict if row.verdict in VERDICTS else None
     start = [row.lambda1, row.lambda2] if row.start else None
     return {**numbers, "seeds": int(row.runs), "untrained": int(row.untrained), "lambda": start,

@@ -53,8 +53,8 @@ class UnitsExplorer(Explorer):
             "suppose": SUPPOSE,
         }[name]
         if isinstance(value, bool) or value not in choices:
-            want = f"{name} to be one of {', '.join(map(str, choices))}"
-            raise ConfigError(complain(want, repr(value), "choose one"))
+            expected = f"{name} to be one of {', '.join(map(str, choices))}"
+            raise ConfigError(complain(expected, repr(value), "choose one"))
 
     @property
     def chosen(self) -> dict:
@@ -75,21 +75,21 @@ class UnitsExplorer(Explorer):
 
     def picture(self) -> tuple[Figure, str]:
         """Return Φ for five quantiles of ħ above the histogram of u, with a description."""
-        chosen = self.chosen
-        low, high, *shares = chosen["u"]
+        unit_data = self.chosen
+        low, high, *fractions = unit_data["u"]
         u = np.linspace(low, high, 481)
         fig, (top, below) = line_plots.panels(2, 1, height=5.0, sharex=True, height_ratios=(3, 1))
         family = {
             rf"$\hbar$ = {hbar:.3g}": prox_l1_l1(u, hbar, self.tau1, self.tau2)
-            for hbar in chosen["quantiles"]
+            for hbar in unit_data["quantiles"]
         }
         line_plots.activation(u, family, ax=top, title=f"{self.network}, layer {self.layer}")
-        below.stairs(shares, np.linspace(low, high, len(shares) + 1), fill=True)
+        below.stairs(fractions, np.linspace(low, high, len(fractions) + 1), fill=True)
         below.set(xlabel="$u$", ylabel="share of frames")
         top.set_xlabel("")
         gap = max(np.ptp([line.numpy() for line in family.values()], axis=0))
         return fig, (
-            f"The learned activation of unit {chosen['index']} of layer {self.layer} of "
+            f"The learned activation of unit {unit_data['index']} of layer {self.layer} of "
             f"{self.network}, for five quantiles of ħ: a threshold of {self.tau1:.3g}; the curves "
             f"differ by at most {gap:.2g}. Below: where its inputs fell."
         )
@@ -109,7 +109,7 @@ def learned(frames: Tensor) -> dict:
     >>> len(facts["layers"]), len(facts["layers"][0])
     (3, 8)
     """
-    found = {}
+    entries = {}
     for name in NETWORKS:
         network, config = pretrained(name)
         network = network.double()
@@ -118,9 +118,9 @@ def learned(frames: Tensor) -> dict:
             [_facts(network, l, i, hbar[:, i], u[l, :, i]) for i in ranked(network, l, hbar)]
             for l in range(network.depth)
         ]
-        found[name] = {"start": config.lambda2 / config.lambda1, "layers": layers}
+        entries[name] = {"start": config.lambda2 / config.lambda1, "layers": layers}
     source = attribution.of(stored_weights(*NETWORKS)).stamp()
-    return {"count": hbar.shape[0], "levels": list(LEVELS), "networks": found, "source": source}
+    return {"count": hbar.shape[0], "levels": list(LEVELS), "networks": entries, "source": source}
 
 
 def inside(network: ReweightedRNN, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,8 +149,8 @@ def _facts(network: ReweightedRNN, layer: int, unit: int, hbar: Tensor, u: Tenso
     tau1, tau2 = (taus[layer, unit].item() for taus in network.thresholds())
     phi = prox_l1_l1(u, hbar, tau1, tau2)
     zero, past = phi == 0, (phi == hbar) & (phi != 0)
-    between = (phi * hbar > 0) & (phi.abs() < hbar.abs())
-    shares = [share.double().mean().item() for share in (zero, past, between)]
+    inner_mask = (phi * hbar > 0) & (phi.abs() < hbar.abs())
+    fractions = [fraction.double().mean().item() for fraction in (zero, past, inner_mask)]
     return {
         "index": unit,
         "g": _short(network.symbols()["g"][layer, unit].item()),
@@ -160,7 +160,7 @@ def _facts(network: ReweightedRNN, layer: int, unit: int, hbar: Tensor, u: Tenso
         "hbar": _histogram(hbar),
         "u": _histogram(u),
         "middle": _short(u.median().item()),
-        "shares": [round(share, 5) for share in (*shares, max(0.0, 1 - sum(shares)))],
+        "shares": [round(fraction, 5) for fraction in (*fractions, max(0.0, 1 - sum(fractions)))],
     }
 
 
@@ -170,8 +170,8 @@ def _histogram(values: Tensor) -> list[float]:
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
     counts, _ = np.histogram(values.numpy(), BINS, (low, high))
-    shares = (round(share, 4) for share in (counts / len(values)).tolist())
-    return [_short(low), _short(high), *shares]
+    fractions = (round(fraction, 4) for fraction in (counts / len(values)).tolist())
+    return [_short(low), _short(high), *fractions]
 
 
 def _short(value: float) -> float:
