@@ -27,8 +27,8 @@ def best_candidate(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tenso
     """
     lines = [u + s * tau1 + t * tau2 for s in (-1, 1) for t in (-1, 1)]
     all_of_them = torch.stack([torch.zeros_like(u), hbar.expand_as(u), *lines])
-    best = objective(all_of_them, u, hbar, tau1, tau2).argmin(0, keepdim=True)
-    return all_of_them.gather(0, best)[0]
+    index = objective(all_of_them, u, hbar, tau1, tau2).argmin(0, keepdim=True)
+    return all_of_them.gather(0, index)[0]
 
 
 def ternary_search(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor, steps=120) -> Tensor:

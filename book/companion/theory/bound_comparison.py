@@ -50,9 +50,9 @@ def log_bound_of(net: SequenceNetwork, *, m: int, T: int, B_x: float, B: float) 
             return log_rademacher_reweighted(alpha, beta, **data, B_x=B_x)
         return log_rademacher_sista(alpha[0], alpha[-1], *beta, d=net.depth, **data, B_x=B_x)
     if not isinstance(net, FastRNN | SpectralRNN) or net.depth > 1:
-        got = f"{type(net).__name__} with {net.depth} layers"
-        want = "an unfolded network, or one layer of FastRNN or SpectralRNN"
-        raise ConfigError(complain(want, got, "the paper quotes a bound for no other"))
+        actual = f"{type(net).__name__} with {net.depth} layers"
+        expected = "an unfolded network, or one layer of FastRNN or SpectralRNN"
+        raise ConfigError(complain(expected, actual, "the paper quotes a bound for no other"))
     (layer,) = net.cells
     W, *scalars = layer.weights()
     norms = [rulers(matrix.detach()) for matrix in (W, layer.U, net.readout.weight)]

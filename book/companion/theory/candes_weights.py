@@ -47,12 +47,12 @@ def in_rounds(
     """
     if not 1 <= rounds <= iterations:
         expected = "at least one round, and at least one iteration in each"
-        got = f"{iterations} iterations, {rounds} rounds"
-        raise ConfigError(complain(expected, got, "choose other numbers"))
+        actual = f"{iterations} iterations, {rounds} rounds"
+        raise ConfigError(complain(expected, actual, "choose other numbers"))
     start = torch.zeros_like(D[0]) if h0 is None else h0
     ends = [iterations * k // rounds for k in range(rounds + 1)]
     lengths = [end - first for first, end in itertools.pairwise(ends)]
-    fixed = {"lambda1": lambda1, "lambda2": lambda2, "c": c}
+    arguments = {"lambda1": lambda1, "lambda2": lambda2, "c": c}
     rows = []
     for sequence in x.split(1):
         h, frames = start, []
@@ -60,12 +60,12 @@ def in_rounds(
             g = torch.ones_like(h).expand(lengths[0], -1)
             for length in lengths[1:]:
                 code = reweighted_l1_l1(
-                    x_t, A, D, G, g=g, iterations=len(g), h0=h, **fixed
+                    x_t, A, D, G, g=g, iterations=len(g), h0=h, **arguments
                 ).codes[0, 0]  # fmt: skip
                 g = torch.cat([g, candes_weights(code, epsilon).expand(length, -1)])
-            done = reweighted_l1_l1(x_t, A, D, G, g=g, iterations=len(g), h0=h, **fixed)
-            h = done.codes[0, 0]
-            frames.append(done)
+            solution = reweighted_l1_l1(x_t, A, D, G, g=g, iterations=len(g), h0=h, **arguments)
+            h = solution.codes[0, 0]
+            frames.append(solution)
         rows.append([torch.cat(parts, 1) for parts in zip(*map(_parts, frames), strict=True)])
     return Solution(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
 

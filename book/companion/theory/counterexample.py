@@ -33,8 +33,8 @@ def sign_memory(
     signs = _signs(signs, lambda1, lambda2)
     m, s = len(signs), lambda2 - lambda1
     if not (0 < beta <= m * s):
-        want = "lambda1 < lambda2 and 0 < beta <= m (lambda2 - lambda1)"
-        raise ConfigError(complain(want, f"{lambda1}, {lambda2}, {beta}", "make beta smaller"))
+        expected = "lambda1 < lambda2 and 0 < beta <= m (lambda2 - lambda1)"
+        raise ConfigError(complain(expected, f"{lambda1}, {lambda2}, {beta}", "make beta smaller"))
     Z = torch.zeros(m, m, dtype=torch.float64)
     Z[0] = beta * signs / m
     size = 2 * s * (1 + m / beta)
@@ -74,8 +74,8 @@ def sign_row(
     G = torch.zeros(m + 1, m + 1, dtype=torch.float64)
     G[0, 0], G[0, 1] = 2 * math.sqrt(m), -2 * math.sqrt(m)
     eye = torch.eye(m + 1, dtype=torch.float64)
-    last = (lambda1 + lambda2) / b * eye[0]
-    x = torch.stack([eye[0] + math.sqrt(m) * eye[1:], last.expand(m, -1)], 1)
+    second_frame = (lambda1 + lambda2) / b * eye[0]
+    x = torch.stack([eye[0] + math.sqrt(m) * eye[1:], second_frame.expand(m, -1)], 1)
     return _network(Z, G, lambda1, lambda2), x
 
 

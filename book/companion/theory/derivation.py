@@ -37,8 +37,8 @@ def slopes(sign: int) -> list[sp.Expr]:
     outer = [(f(v), g(v - hbar)) for f, g in zip(signs_of_v, signs_of_rest, strict=True)]
     phi = objective(v, u, hbar, tau1, tau2)
     return [
-        sp.expand(sp.diff(sp.refine(phi, sp.And(*where)), v))
-        for where in (outer[0], middle, outer[1])
+        sp.expand(sp.diff(sp.refine(phi, sp.And(*conditions)), v))
+        for conditions in (outer[0], middle, outer[1])
     ]
 
 
@@ -81,10 +81,10 @@ def jumps(sign: int) -> list[sp.Expr]:
     >>> jumps(-1)
     [0, 0, 0, 0]
     """
-    found = pieces(sign)
+    branches = pieces(sign)
     return [
         sp.simplify((right.value - left.value).subs(u, left.high))
-        for left, right in pairwise(found)
+        for left, right in pairwise(branches)
     ]
 
 
@@ -94,10 +94,10 @@ def mirrored(sign: int) -> list[Piece]:
     >>> mirrored(-1) == pieces(-1)
     True
     """
-    turn = {u: -u, HBAR[-sign]: -HBAR[sign]}
+    substitutions = {u: -u, HBAR[-sign]: -HBAR[sign]}
     return [
-        Piece(-piece.value.subs(turn, simultaneous=True), -piece.high.subs(turn),
-              -piece.low.subs(turn))
+        Piece(-piece.value.subs(substitutions, simultaneous=True), -piece.high.subs(substitutions),
+              -piece.low.subs(substitutions))
         for piece in reversed(pieces(-sign))
     ]  # fmt: skip
 
@@ -146,12 +146,12 @@ def printed_last_branch() -> dict[str, sp.Expr]:
     >>> printed_last_branch()["slope of the objective there"]
     -2*tau1
     """
-    printed, right = u - tau1 + tau2, pieces(-1)[0]
+    branch, right = u - tau1 + tau2, pieces(-1)[0]
     return {
-        "right minus printed": sp.simplify(right.value - printed),
-        "slope of the objective there": sp.simplify(slopes(-1)[0].subs(v, printed)),
+        "right minus printed": sp.simplify(right.value - branch),
+        "slope of the objective there": sp.simplify(slopes(-1)[0].subs(v, branch)),
         "jump at the end of the branch": sp.simplify(
-            pieces(-1)[1].value - printed.subs(u, right.high)
+            pieces(-1)[1].value - branch.subs(u, right.high)
         ),
     }
 
@@ -164,8 +164,8 @@ def printed_bounds(v, u, hbar, tau1, tau2) -> tuple:
     """
     reach = tau1 + tau2
     bound25 = abs(v) * (reach - abs(u)) + v**2 / 2 - tau2 * abs(hbar) + u**2 / 2
-    off, rest = abs(v - hbar), u - hbar
-    bound26 = off * (reach - abs(rest)) + off**2 / 2 - tau1 * abs(hbar) + rest**2 / 2
+    distance, offset = abs(v - hbar), u - hbar
+    bound26 = distance * (reach - abs(offset)) + distance**2 / 2 - tau1 * abs(hbar) + offset**2 / 2
     return bound25, bound26
 
 
@@ -177,8 +177,8 @@ def latex(found: list[Piece]) -> str:
     """
     rows = []
     for value, low, high in reversed(found):
-        between = [formula(end) for end in (low, u, high) if abs(end) != sp.oo]
-        rows.append(formula(value) + ", & " + r" \le ".join(between))
+        terms = [formula(end) for end in (low, u, high) if abs(end) != sp.oo]
+        rows.append(formula(value) + ", & " + r" \le ".join(terms))
     return r"\begin{cases}" + r" \\ ".join(rows) + r"\end{cases}"
 
 

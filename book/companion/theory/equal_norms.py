@@ -61,11 +61,11 @@ def log_bounds(
     """
     layers, data, B = ([alpha] * d, [beta] * d), {"m": m, "n": n, "T": T}, math.sqrt(n)
     W, U = spread(alpha, rows=h, columns=h, k=k), spread(beta, rows=h, columns=n, k=k)
-    same = bounds.log_rademacher_reweighted(*layers, **data, h=h, B_x=1.0)
+    log_bound = bounds.log_rademacher_reweighted(*layers, **data, h=h, B_x=1.0)
     norms = (W["frobenius"], U["frobenius"], math.sqrt(READOUT), W["spectral"], U["spectral"], 1.0)
     return {
-        "reweighted-rnn": same,
-        "l1-l1-rnn": same,
+        "reweighted-rnn": log_bound,
+        "l1-l1-rnn": log_bound,
         "sista-rnn": log_rademacher_sista(
             alpha, alpha, beta, LINK * gamma, d=d, **data, h=h, B_x=1.0
         ),

@@ -49,8 +49,10 @@ class Balls:
         self.alpha = [float(a) for a in per_layer("alpha", alpha)]
         self.beta = [float(b) for b in per_layer("beta", beta)]
         if len(self.alpha) != len(self.beta):
-            got = f"{len(self.alpha)} and {len(self.beta)}"
-            raise ConfigError(complain("as many alphas as betas", got, "pass one of each a layer"))
+            actual = f"{len(self.alpha)} and {len(self.beta)}"
+            raise ConfigError(
+                complain("as many alphas as betas", actual, "pass one of each a layer")
+            )
         self.gamma = float(not_negative("gamma", gamma))
         boxes = {"h0": h0, "tau1": tau1, "tau2": tau2}
         self.boxes = [_interval(name, value) for name, value in boxes.items()]
@@ -82,14 +84,14 @@ class Balls:
         """Draw networks on the boundary of the balls; every other network has few large weights."""
         n, h, d = whole("n", n), whole("h", h), len(self.alpha)
         shapes = ((d, h, h), (d, h, n), (h, h), (h,), (d, h), (d, h))
-        drawn = [torch.randn(count, *s, generator=generator, dtype=torch.float64) for s in shapes]
-        for z in drawn:
+        tensors = [torch.randn(count, *s, generator=generator, dtype=torch.float64) for s in shapes]
+        for z in tensors:
             z[1::2] **= 5
         rows = [
             r * z / z.abs().sum(-1, keepdim=True)
-            for z, r in zip(drawn[:3], self.radii[:3], strict=True)
+            for z, r in zip(tensors[:3], self.radii[:3], strict=True)
         ]
-        boxes = zip(drawn[3:], self.boxes, strict=True)
+        boxes = zip(tensors[3:], self.boxes, strict=True)
         return Weights(*rows, *(low + (high - low) * z.sigmoid() for z, (low, high) in boxes))
 
 
@@ -132,8 +134,8 @@ def project_rows(w: Tensor, radius: Tensor | float) -> Tensor:
     size = w.abs().sort(dim=-1, descending=True).values
     surplus = size.cumsum(-1) - radius
     place = torch.arange(1, w.shape[-1] + 1, dtype=w.dtype)
-    kept = (size * place > surplus).sum(-1, keepdim=True).clamp(min=1)
-    threshold = (surplus.gather(-1, kept - 1) / kept).clamp(min=0)
+    active_count = (size * place > surplus).sum(-1, keepdim=True).clamp(min=1)
+    threshold = (surplus.gather(-1, active_count - 1) / active_count).clamp(min=0)
     return w.sign() * (w.abs() - threshold).clamp(min=0)
 
 
@@ -141,6 +143,6 @@ def _interval(name: str, value: float | tuple[float, float]) -> tuple[float, flo
     ends = value if isinstance(value, tuple) else (value, value)
     low, high = (float(finite_or_not(name, end)) for end in ends)
     if not (low <= high and math.isfinite(high - low)):
-        got = f"({low:g}, {high:g})"
-        raise ConfigError(complain(f"{name} as (low, high), finite", got, "set its ends right"))
+        actual = f"({low:g}, {high:g})"
+        raise ConfigError(complain(f"{name} as (low, high), finite", actual, "set its ends right"))
     return low, high

@@ -47,8 +47,8 @@ def signs(m: int, draws: int | None = None, seed: int = 0) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         return torch.randint(2, (draws, m), generator=generator).double() * 2 - 1
     if m > ALL_SIGNS:
-        want = f"at most {ALL_SIGNS} samples for all patterns of signs"
-        raise ConfigError(complain(want, m, "pass draws=…"))
+        expected = f"at most {ALL_SIGNS} samples for all patterns of signs"
+        raise ConfigError(complain(expected, m, "pass draws=…"))
     return torch.tensor(list(itertools.product((1.0, -1.0), repeat=m)), dtype=torch.float64)
 
 
@@ -80,20 +80,20 @@ def lower_estimate(
     0.25
     """
     if x.dtype != torch.float64 or x.ndim != 3 or not bool(torch.isfinite(x).all()):
-        got = f"{x.dtype} of shape {tuple(x.shape)}"
-        raise ConfigError(complain("finite float64 samples (m, T, n)", got, "pass x.double()"))
+        actual = f"{x.dtype} of shape {tuple(x.shape)}"
+        raise ConfigError(complain("finite float64 samples (m, T, n)", actual, "pass x.double()"))
     patterns, starts = signs(len(x), draws, seed), whole("starts", starts)
     target = patterns.repeat_interleave(starts, 0)
     weights = balls.draw(len(target), x.shape[-1], h, torch.Generator().manual_seed(seed))
     best = torch.full((len(target),), -math.inf, dtype=torch.float64)
     with runtime.threads_for(h):
-        for share in torch.logspace(0, -2, whole("steps", steps)).tolist():
-            free = [z.requires_grad_() for z in weights]
-            value = (target * outputs(x, Weights(*free), activation)).mean(1)
+        for fraction in torch.logspace(0, -2, whole("steps", steps)).tolist():
+            variables = [z.requires_grad_() for z in weights]
+            value = (target * outputs(x, Weights(*variables), activation)).mean(1)
             best = torch.maximum(best, value.detach())
-            slopes = torch.autograd.grad(value.sum(), free, materialize_grads=True)
-            moved = map(_step, free, slopes, [share * radius for radius in balls.radii])
-            weights = balls.nearest(Weights(*moved))
+            slopes = torch.autograd.grad(value.sum(), variables, materialize_grads=True)
+            updates = map(_step, variables, slopes, [fraction * radius for radius in balls.radii])
+            weights = balls.nearest(Weights(*updates))
     per_draw = best.view(-1, starts).amax(1)
     error = 0.0 if draws is None else float(per_draw.std() / math.sqrt(len(per_draw)))
     return Estimate(float(per_draw.mean()), error, per_draw)
@@ -111,16 +111,16 @@ def beside_bounds(x: Tensor, balls: Balls, *, h: int, **search) -> dict[str, flo
     {'found': 0.25, '(14)': 0.779, 'ours': 0.51, 'largest': 1.0}
     """
     m, T, n = x.shape
-    found = lower_estimate(x, balls, h=h, **search).value
+    estimate = lower_estimate(x, balls, h=h, **search).value
     B_x = float((x.square().sum(0).max() / m).sqrt())
     norms, G = (balls.alpha, balls.beta), {"gamma": balls.gamma}
-    rest = {"T": T, "h0_inf": balls.h0_inf}
-    data = {"m": m, "n": n, "B_x": B_x, **rest}
+    common_arguments = {"T": T, "h0_inf": balls.h0_inf}
+    data = {"m": m, "n": n, "B_x": B_x, **common_arguments}
     return {
-        "found": found,
+        "found": estimate,
         "(14)": bounds.rademacher_reweighted(*norms, h=h, **data),
         "ours": bounds.rademacher_repaired(*norms, **G, width=balls.width, **data),
-        "largest": bounds.largest_code(*norms, **G, x_inf=x.abs().max(), **rest),
+        "largest": bounds.largest_code(*norms, **G, x_inf=x.abs().max(), **common_arguments),
     }
 
 

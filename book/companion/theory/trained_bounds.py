@@ -84,22 +84,26 @@ def log10_bounds(
     data = {"m": m, "n": net.n0, "B_x": peak}
     if isinstance(net, UnfoldedNetwork):
         alpha, beta, gamma, h0_inf, width = balls(net)
-        own = {"gamma": gamma, "h0_inf": h0_inf}
-        found = [
-            bounds.log_rademacher_repaired(alpha, beta, **data, **own, T=t, width=width)
+        state_norms = {"gamma": gamma, "h0_inf": h0_inf}
+        complexities = [
+            bounds.log_rademacher_repaired(alpha, beta, **data, **state_norms, T=t, width=width)
             for t in range(1, T + 1)
         ]
         printed = bounds.log_rademacher_reweighted(
             alpha, beta, **data, h=net.hidden, T=T, h0_inf=h0_inf
         )
-        largest = bounds.log_largest_code(alpha, beta, **own, T=T, x_inf=peak)
+        largest = bounds.log_largest_code(alpha, beta, **state_norms, T=T, x_inf=peak)
     else:
         norms = _stacked_norms(net)
-        found = [log_rademacher_stacked(*norms, **data, T=t) for t in range(1, T + 1)]
+        complexities = [log_rademacher_stacked(*norms, **data, T=t) for t in range(1, T + 1)]
         printed, largest = math.nan, 0.0  # |tanh| ≤ 1
-    promised = log_promised_gap(found, row_norm(net.decoder_matrix()), m=m, n0=net.n0, peak=peak)
-    named = {"ours": found[-1], "printed": printed, "largest code": largest}
-    return {name: value / _LN10 for name, value in (named | {"promised gap": promised}).items()}
+    gap_bound = log_promised_gap(
+        complexities, row_norm(net.decoder_matrix()), m=m, n0=net.n0, peak=peak
+    )
+    logarithms = {"ours": complexities[-1], "printed": printed, "largest code": largest}
+    return {
+        name: value / _LN10 for name, value in (logarithms | {"promised gap": gap_bound}).items()
+    }
 
 
 def log_promised_gap(
@@ -145,14 +149,14 @@ def rademacher_stacked(W: Numbers, U: Numbers, bias: Numbers, *, m, n, T, B_x) -
     W, U = per_layer("W", W), per_layer("U", U)
     bias = [not_negative(f"bias[{l}]", b) for l, b in enumerate(bias)]
     x = not_negative("B_x", B_x) * (2 * Decimal(2 * whole("n", n)).ln()).sqrt()
-    before = [Decimal(0)] * len(W)
+    radii = [Decimal(0)] * len(W)
     for _ in range(whole("T", T)):
-        r, now = x, []
-        for w, u, b, own in zip(W, U, bias, before, strict=True):
-            r = w * own + u * r + b
-            now.append(r)
-        before = now
-    return before[-1] / Decimal(whole("m", m)).sqrt()
+        r, new_radii = x, []
+        for w, u, b, radius in zip(W, U, bias, radii, strict=True):
+            r = w * radius + u * r + b
+            new_radii.append(r)
+        radii = new_radii
+    return radii[-1] / Decimal(whole("m", m)).sqrt()
 
 
 log_rademacher_stacked = rademacher_stacked.log
@@ -161,8 +165,10 @@ log_rademacher_stacked = rademacher_stacked.log
 @torch.no_grad()
 def _stacked_norms(net: SequenceNetwork) -> tuple[list[float], list[float], list[float]]:
     if not isinstance(net, SRNN) or any(layer.phi is not torch.tanh for layer in net.cells):
-        want = "an unfolded network, or sRNN with tanh"
-        raise ConfigError(complain(want, type(net).__name__, "no bound is known for others here"))
+        expected = "an unfolded network, or sRNN with tanh"
+        raise ConfigError(
+            complain(expected, type(net).__name__, "no bound is known for others here")
+        )
     inputs = [net.cells[0].U @ net.A, *(layer.U for layer in net.cells[1:])]
     bias = [_largest(layer.bias + layer.recurrent_bias) for layer in net.cells]
     return [row_norm(layer.W) for layer in net.cells], [row_norm(u) for u in inputs], bias
@@ -206,9 +212,11 @@ def recorded_gap(curves: pd.DataFrame, sequences: pd.DataFrame) -> Gap:
     The training error is that of the last epoch, measured while weights still changed, hence too
     high by the gain of one epoch. The standard error is that of the test sequences only.
     """
-    seen, unseen = float(curves["train_mse"].iloc[-1]), sequences["test_mse"]
-    error = float(unseen.std() / math.sqrt(len(unseen)))
-    return Gap(seen, float(unseen.mean()), float(unseen.mean() - seen), error)
+    train_error, test_errors = float(curves["train_mse"].iloc[-1]), sequences["test_mse"]
+    error = float(test_errors.std() / math.sqrt(len(test_errors)))
+    return Gap(
+        train_error, float(test_errors.mean()), float(test_errors.mean() - train_error), error
+    )
 
 
 def gaps_by_width(found: RunSet, base: RunConfig = PRINTED) -> pd.DataFrame:
@@ -218,20 +226,20 @@ def gaps_by_width(found: RunSet, base: RunConfig = PRINTED) -> pd.DataFrame:
     levels of 255), ratio = test / train. ``base`` has all other settings. The training error is
     that of :func:`recorded_gap`, so the ratio is rather too low than too high.
     """
-    rows, used = [], []
+    rows, sources = [], []
     grid = itertools.product(REDUCTIONS, networks.names(), VARIED[2][1])
     for reduction, model, hidden in grid:
-        where = {"reduction": reduction, "model": model, "hidden": hidden, "depth": None}
-        runs = found.at(replace(base, **where))
+        settings = {"reduction": reduction, "model": model, "hidden": hidden, "depth": None}
+        runs = found.at(replace(base, **settings))
         runs = runs[runs["config_hash"].isin(found.errors)]
         names = list(runs["config_hash"])
         if names:
             train = float(np.mean([found.curves[name]["train_mse"].iloc[-1] for name in names]))
             test = float(np.mean([found.errors[name].mean() for name in names]))
             rows.append([reduction, model, hidden, len(names), train, test, test / train])
-            used.append(runs)
+            sources.append(runs)
     columns = ["filter", "network", "hidden", "seeds", "train", "test", "ratio"]
-    return mark(pd.DataFrame(rows, columns=columns), *used)
+    return mark(pd.DataFrame(rows, columns=columns), *sources)
 
 
 def row_norm(matrix: Tensor) -> float:
