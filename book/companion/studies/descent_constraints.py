@@ -42,7 +42,7 @@ def slack(merits: Tensor, epsilon: float) -> Tensor:
     >>> slack(torch.tensor([[4.0, 2.0], [1.0, 2.0]]), epsilon=0.5)
     tensor([0.])
     """
-    merits = _checked(merits, epsilon)
+    merits = _check(merits, epsilon)
     means = merits.mean(1)
     return means[1:] - (1 - epsilon) * means[:-1]
 
@@ -59,7 +59,7 @@ def mean_of_ratios(merits: Tensor, epsilon: float) -> Tensor:
     >>> mean_of_ratios(torch.tensor([[4.0, 2.0], [1.0, 2.0]]), epsilon=0.5)
     tensor([0.1250])
     """
-    merits = _checked(merits, epsilon)
+    merits = _check(merits, epsilon)
     return (merits[1:] / merits[:-1]).mean(1) - (1 - epsilon)
 
 
@@ -72,7 +72,7 @@ def descending(merits: Tensor, epsilon: float = 0.0) -> Tensor:
     >>> descending(torch.tensor([[4.0, 2.0], [1.0, 3.0]]))
     tensor([0.5000])
     """
-    merits = _checked(merits, epsilon)
+    merits = _check(merits, epsilon)
     return (merits[1:] <= (1 - epsilon) * merits[:-1]).to(merits.dtype).mean(1)
 
 
@@ -89,8 +89,8 @@ def guarantee(first: float, slacks: Tensor, epsilon: float) -> Tensor:
     tensor([1.0000, 0.5000, 0.5000])
     """
     path = [torch.as_tensor(first, dtype=slacks.dtype)]
-    for missed in slacks.clamp(min=0):
-        path.append((1 - epsilon) * path[-1] + missed)
+    for violation in slacks.clamp(min=0):
+        path.append((1 - epsilon) * path[-1] + violation)
     return torch.stack(path)
 
 
@@ -167,24 +167,24 @@ def train(
     duals, rows = None, []
     for k in range(steps):
         loss, merits = terms()
-        missed = loss.new_zeros(0) if merits is None else slack(merits, epsilon)
-        duals = duals or Duals(len(missed), dual_rate)
+        slack_values = loss.new_zeros(0) if merits is None else slack(merits, epsilon)
+        duals = duals or Duals(len(slack_values), dual_rate)
         if not bool(torch.isfinite(loss)):
-            got = f"{loss.item()} in step {k + 1}"
-            raise TrainingError(complain("a finite loss", got, "choose a smaller rate"))
+            actual = f"{loss.item()} in step {k + 1}"
+            raise TrainingError(complain("a finite loss", actual, "choose a smaller rate"))
         optimiser.zero_grad()
-        (loss + duals.price(missed) if dual_rate else loss).backward()
+        (loss + duals.price(slack_values) if dual_rate else loss).backward()
         optimiser.step()
         schedule.step()
-        rows.append((loss.detach(), duals.ascend(missed), missed.detach()))
+        rows.append((loss.detach(), duals.ascend(slack_values), slack_values.detach()))
     return History(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
-def _checked(merits: Tensor, epsilon: float) -> Tensor:
+def _check(merits: Tensor, epsilon: float) -> Tensor:
     if merits.ndim != 2 or len(merits) < 2 or not merits.shape[1]:
-        got = f"shape {tuple(merits.shape)}"
-        want = "merits (layers + 1, batch) of at least one layer and sample"
-        raise ConfigError(complain(want, got, "stack what the merit gives for y_0 … y_L"))
+        actual = f"shape {tuple(merits.shape)}"
+        expected = "merits (layers + 1, batch) of at least one layer and sample"
+        raise ConfigError(complain(expected, actual, "stack what the merit gives for y_0 … y_L"))
     if not 0 <= epsilon < 1:
         raise ConfigError(complain("0 <= epsilon < 1", epsilon, "choose a share such as 0.05"))
     return merits

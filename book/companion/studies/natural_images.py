@@ -44,11 +44,11 @@ def images(source: str = "free") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if source not in SOURCES:
         raise ConfigError(complain(f"a source among {', '.join(SOURCES)}", repr(source), "choose"))
     if source == "caltech":
-        whole = _shuffled(_caltech())
-        a, b = int(0.8 * len(whole)), int(0.8 * len(whole)) + int(0.1 * len(whole))
-        return whole[:a], whole[a:b], whole[b:]
+        pictures = _shuffle(_caltech())
+        a, b = int(0.8 * len(pictures)), int(0.8 * len(pictures)) + int(0.1 * len(pictures))
+        return pictures[:a], pictures[a:b], pictures[b:]
     return tuple(
-        _shuffled(np.concatenate([patches(picture(name)) for name in names]))
+        _shuffle(np.concatenate([patches(picture(name)) for name in names]))
         for names in FREE.values()
     )
 
@@ -63,8 +63,8 @@ def patches(grey: np.ndarray, side: int = SIDE, step: int = SIDE // 2) -> np.nda
     (2, 4, 4)
     """
     if grey.ndim != 2 or min(grey.shape) < side or min(side, step) < 1:
-        want = f"a grey picture of at least {side} x {side} and a step of at least 1"
-        raise ConfigError(complain(want, f"{grey.shape} and {step}", "choose another size"))
+        expected = f"a grey picture of at least {side} x {side} and a step of at least 1"
+        raise ConfigError(complain(expected, f"{grey.shape} and {step}", "choose another size"))
     windows = np.lib.stride_tricks.sliding_window_view(grey, (side, side))
     return np.ascontiguousarray(windows[::step, ::step].reshape(-1, side, side))
 
@@ -78,17 +78,17 @@ def picture(name: str) -> np.ndarray:
     >>> picture("camera").shape
     (512, 512)
     """
-    if name not in {one for names in FREE.values() for one in names}:
-        known = ", ".join(one for names in FREE.values() for one in names)
-        raise ConfigError(complain(f"a picture among {known}", repr(name), "choose one"))
+    if name not in {item for names in FREE.values() for item in names}:
+        choices = ", ".join(item for names in FREE.values() for item in names)
+        raise ConfigError(complain(f"a picture among {choices}", repr(name), "choose one"))
     if "." in name:
         from sklearn.datasets import load_sample_image
 
         return grey(load_sample_image(name))
     import skimage.data
 
-    found = getattr(skimage.data, name)()
-    return grey(found[0] if isinstance(found, tuple) else found)
+    image = getattr(skimage.data, name)()
+    return grey(image[0] if isinstance(image, tuple) else image)
 
 
 def grey(colours: np.ndarray) -> np.ndarray:
@@ -100,8 +100,8 @@ def grey(colours: np.ndarray) -> np.ndarray:
     return colours if colours.ndim == 2 else np.rint(colours @ np.array(_LUMA)).astype(np.uint8)
 
 
-def _shuffled(whole: np.ndarray) -> np.ndarray:
-    return whole[np.random.RandomState(_SHUFFLE).permutation(len(whole))]
+def _shuffle(pictures: np.ndarray) -> np.ndarray:
+    return pictures[np.random.RandomState(_SHUFFLE).permutation(len(pictures))]
 
 
 def _caltech() -> np.ndarray:
@@ -110,10 +110,10 @@ def _caltech() -> np.ndarray:
     try:
         # NumPy would leave a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            found = arrays["images"]
+            pictures = arrays["images"]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(complain(f"pictures at {path}", one_line(error), do)) from error
-    if found.ndim != 3 or found.shape[1:] != (SIDE, SIDE) or found.dtype != np.uint8:
-        want = f"uint8 pictures of shape (count, {SIDE}, {SIDE})"
-        raise DataError(complain(want, f"{found.dtype} of shape {found.shape}", do))
-    return found
+    if pictures.ndim != 3 or pictures.shape[1:] != (SIDE, SIDE) or pictures.dtype != np.uint8:
+        expected = f"uint8 pictures of shape (count, {SIDE}, {SIDE})"
+        raise DataError(complain(expected, f"{pictures.dtype} of shape {pictures.shape}", do))
+    return pictures

@@ -33,18 +33,18 @@ def moving_crops(count: int, *, time: int = 10, side: int = 32, speed: float = 3
     (10, 2, 8, 8)
     """
     images = {part: [picture(name) for name in names] for part, names in FREE.items()}
-    least = min(min(image.shape) for part in images.values() for image in part)
+    limit = min(min(image.shape) for part in images.values() for image in part)
     reach = speed * (time - 1)
-    if not (min(time, side) >= 1 and 0 <= reach <= least - side):
-        want = f"sizes of at least 1, and side + speed · (time − 1) of at most {least}"
-        raise ConfigError(complain(want, f"{side + reach:g}", "choose other values"))
+    if not (min(time, side) >= 1 and 0 <= reach <= limit - side):
+        expected = f"sizes of at least 1, and side + speed · (time − 1) of at most {limit}"
+        raise ConfigError(complain(expected, f"{side + reach:g}", "choose other values"))
     rng, crops = np.random.default_rng(derive(0, "crops")), []
-    for part, own in zip(images.values(), data.split(np.arange(count)), strict=True):
-        for number in range(len(own)):
+    for part, indices in zip(images.values(), data.split(np.arange(count)), strict=True):
+        for number in range(len(indices)):
             image, angle = part[number % len(part)], rng.uniform(0, 2 * np.pi)
             steps = np.arange(time)[:, None] * speed * np.array([np.sin(angle), np.cos(angle)])
-            room = np.array(image.shape) - side
-            start = rng.uniform(-steps.min(0), room - steps.max(0))
+            margin = np.array(image.shape) - side
+            start = rng.uniform(-steps.min(0), margin - steps.max(0))
             path = np.rint(start + steps).astype(int)
             crops.append([image[y : y + side, x : x + side] for y, x in path])
     return np.array(crops, np.uint8)
@@ -89,8 +89,8 @@ class SparseCodes(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = own_frames.read(X)
         if X.dtype.kind != self.dtype_:
-            want, do = "integers or floats as in fit", "convert what you pass"
-            raise DataError(complain(want, f"numbers of type {X.dtype}", do))
+            expected, do = "integers or floats as in fit", "convert what you pass"
+            raise DataError(complain(expected, f"numbers of type {X.dtype}", do))
         frames = torch.from_numpy(X.astype(np.float32)) * (self.unit_ * self.peak_ / 255)
         return self.network_.codes(self.network_.measure(frames)).numpy()
 

@@ -43,11 +43,11 @@ class Trial:
     source: str = "mnist"
 
     def __post_init__(self):
-        known = (None, *EPSILON) if networks.unfolded(self.model) else (None,)
-        if self.merit not in known or (self.noise and len(known) == 1):
-            want = f"for {self.model} a merit from {', '.join(map(str, known))}"
-            got = f"{self.merit!r}, noise {self.noise}"
-            raise ConfigError(complain(want, got, "choose one; noise needs layers"))
+        merits = (None, *EPSILON) if networks.unfolded(self.model) else (None,)
+        if self.merit not in merits or (self.noise and len(merits) == 1):
+            expected = f"for {self.model} a merit from {', '.join(map(str, merits))}"
+            actual = f"{self.merit!r}, noise {self.noise}"
+            raise ConfigError(complain(expected, actual, "choose one; noise needs layers"))
 
     @property
     def way(self) -> str:
@@ -97,8 +97,8 @@ def train(trial: Trial) -> Trained:
 
         history, dual_rate = None, DUAL_RATE if trial.merit else 0.0
         if trial.steps:
-            how = {"rate": RATE, "epsilon": EPSILON[merit], "dual_rate": dual_rate}
-            history = descent_constraints.train(network.parameters(), terms, trial.steps, **how)
+            options = {"rate": RATE, "epsilon": EPSILON[merit], "dual_rate": dual_rate}
+            history = descent_constraints.train(network.parameters(), terms, trial.steps, **options)
     return Trained(trial, network.requires_grad_(False), history, test[:TEST], sha256)
 
 

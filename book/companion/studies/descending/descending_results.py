@@ -18,14 +18,16 @@ def kept(name: str = TESTS) -> pd.DataFrame:
     table, trials = results.load_table(name), results.load_table(TRIALS)
     if name == TRIALS:
         return table
-    told = table.merge(trials[["trial", "model", "way", "seed"]], on="trial", validate="m:1")
-    return attribution.mark(told, table, trials)
+    test_rows = table.merge(trials[["trial", "model", "way", "seed"]], on="trial", validate="m:1")
+    return attribution.mark(test_rows, table, trials)
 
 
 def outcomes(tests: pd.DataFrame, score: str = "psnr_authors") -> pd.DataFrame:
     """Return the score of the last layer: rows model, test, level, seed; one column per method."""
-    last = tests[tests["layer"] == tests.groupby("model")["layer"].transform("max")]
-    return last.pivot_table(index=["model", "what", "level", "seed"], columns="way", values=score)
+    last_layers = tests[tests["layer"] == tests.groupby("model")["layer"].transform("max")]
+    return last_layers.pivot_table(
+        index=["model", "what", "level", "seed"], columns="way", values=score
+    )
 
 
 def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFrame:
@@ -41,7 +43,7 @@ def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFram
     """
     lead = (reached[way] - reached[rival]).dropna().groupby(["model", "what", "level"], sort=False)
     rows = lead.agg(["mean", "size", "sem"]).rename(columns={"size": "seeds"})
-    ends = np.array([paper_tables.interval(each) for _, each in lead]).reshape(-1, 2)
+    ends = np.array([paper_tables.interval(group) for _, group in lead]).reshape(-1, 2)
     rows["low"], rows["high"] = ends.T
     with np.errstate(divide="ignore", invalid="ignore"):
         rows["p"] = 2 * stats.t.sf((rows["mean"] / rows["sem"]).abs(), rows["seeds"] - 1)
@@ -56,8 +58,8 @@ def decided(cases: pd.DataFrame) -> pd.DataFrame:
     else "undecided".
     """
     alike = (cases["low"] >= -ALIKE) & (cases["high"] <= ALIKE)
-    apart = holm(cases["p"]) <= LEVEL
-    choices = [alike, apart & (cases["mean"] > 0), apart & (cases["mean"] < 0)]
+    is_significant = holm(cases["p"]) <= LEVEL
+    choices = [alike, is_significant & (cases["mean"] > 0), is_significant & (cases["mean"] < 0)]
     return cases.assign(verdict=np.select(choices, ["alike", "better", "worse"], "undecided"))
 
 

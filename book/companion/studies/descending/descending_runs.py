@@ -20,13 +20,13 @@ from unfolded import networks
 from unfolded.data import SOURCES
 
 SEEDS = (0, 1, 2)
-_WAYS = ({"steps": 0}, {}, {"merit": "objective"}, {"merit": "distance"}, {"merit": "residual"})
-_NOISY = ({"noise": 0.1}, {"noise": 0.1, "merit": "objective"})
+_VARIANTS = ({"steps": 0}, {}, {"merit": "objective"}, {"merit": "distance"}, {"merit": "residual"})
+_NOISE_VARIANTS = ({"noise": 0.1}, {"noise": 0.1, "merit": "objective"})
 PLAN = (
-    *(Trial("reweighted-rnn", **way) for way in _WAYS),
-    *(Trial("lstm", **way) for way in _WAYS[:2]),
-    *(Trial(model, **way) for model in ("l1-l1-rnn", "sista-rnn") for way in _WAYS),
-    *(Trial("reweighted-rnn", **way) for way in _NOISY),
+    *(Trial("reweighted-rnn", **variant) for variant in _VARIANTS),
+    *(Trial("lstm", **variant) for variant in _VARIANTS[:2]),
+    *(Trial(model, **variant) for model in ("l1-l1-rnn", "sista-rnn") for variant in _VARIANTS),
+    *(Trial("reweighted-rnn", **variant) for variant in _NOISE_VARIANTS),
 )
 """The stored trials, for each of SEEDS."""
 
@@ -38,35 +38,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--source", choices=SOURCES, default="mnist", help="default mnist")
     options = parser.parse_args(arguments)
-    known = result_store.stored_keys(TRIALS)
+    keys = result_store.stored_keys(TRIALS)
     plan = [replace(t, seed=seed, source=options.source) for seed in SEEDS for t in PLAN]
-    left = [trial for trial in plan if result_store.key(asdict(trial)) not in known]
+    new_trials = [trial for trial in plan if result_store.key(asdict(trial)) not in keys]
     work = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
-    for row, tests, frames in work(joblib.delayed(_stored)(trial) for trial in left):
+    for row, tests, frames in work(joblib.delayed(_table_rows)(trial) for trial in new_trials):
         # The trial is stored last: a trial without stored tests is repeated.
         result_store.merge(TESTS, tests)
         if frames:
             result_store.merge(BY_FRAME, frames)
         result_store.merge(TRIALS, [row])
-        said = [one["psnr_authors"] for one in tests if one["what"] == "nothing"][-1]
-        print(f"{row['model']}, {row['way']}, seed {row['seed']}: {said:.2f} dB", flush=True)
+        psnr = [test["psnr_authors"] for test in tests if test["what"] == "nothing"][-1]
+        print(f"{row['model']}, {row['way']}, seed {row['seed']}: {psnr:.2f} dB", flush=True)
     return 0
 
 
-def _stored(trial: Trial) -> tuple[dict, list[dict], list[dict]]:
+def _table_rows(trial: Trial) -> tuple[dict, list[dict], list[dict]]:
     """Return the row of a trial, those of its tests, and for the first seed those of the frames."""
-    where, start = result_store.origin(), time.perf_counter()
+    origin, start = result_store.origin(), time.perf_counter()
     name = {"trial": result_store.key(asdict(trial))}
     trained = train(trial)
     row = name | {"way": trial.way} | asdict(trial) | {"epsilon": EPSILON.get(trial.merit)}
     if trained.history:
-        last = {key: value[-100:].mean(0) for key, value in vars(trained.history).items()}
-        row |= {"loss": last["loss"].item()}
+        means = {key: value[-100:].mean(0) for key, value in vars(trained.history).items()}
+        row |= {"loss": means["loss"].item()}
         for key in ("duals", "slack"):
-            row |= {f"{key}_{l}": value for l, value in enumerate(last[key].tolist(), 1)}
-    row |= {"data_sha256": trained.data_sha256} | where
+            row |= {f"{key}_{l}": value for l, value in enumerate(means[key].tolist(), 1)}
+    row |= {"data_sha256": trained.data_sha256} | origin
     tests = judged(trained).to_dict("records")
     unfolded = networks.unfolded(trial.model) and trial.seed == SEEDS[0]
     frames = by_frame(trained).to_dict("records") if unfolded else []
     row |= {"seconds": round(time.perf_counter() - start, 1)}
-    return row, [name | one for one in tests], [name | one for one in frames]
+    return row, [name | entry for entry in tests], [name | entry for entry in frames]

@@ -113,8 +113,8 @@ def by_layer(
     """
     x = net.measure(frames)
     h, link = layers(net, x)
-    reached = [metrics.psnr(frames, net.decode(y), peak=peak, average="global") for y in h]
-    table = pd.DataFrame({"layer": range(len(h)), "PSNR": map(float, reached)})
+    psnr = [metrics.psnr(frames, net.decode(y), peak=peak, average="global") for y in h]
+    table = pd.DataFrame({"layer": range(len(h)), "PSNR": map(float, psnr)})
     for name in merits:
         values = merit(name, net, h, link, x, frames).flatten(1)
         table[name] = (values.mean(1) / values[0].mean()).numpy()
@@ -123,10 +123,10 @@ def by_layer(
 
 
 def _frame(net: UnfoldedNetwork) -> _Frame:
-    return _of_sista(net) if isinstance(net, SistaRNN) else _of_algorithm_1(net)
+    return _sista_frame(net) if isinstance(net, SistaRNN) else _algorithm_1_frame(net)
 
 
-def _of_algorithm_1(net: UnfoldedNetwork) -> _Frame:
+def _algorithm_1_frame(net: UnfoldedNetwork) -> _Frame:
     (a, b), c, M = net.thresholds(), net.positive("c"), net.A @ net.D
 
     def layer(h, x, hbar, l):
@@ -143,7 +143,7 @@ def _of_algorithm_1(net: UnfoldedNetwork) -> _Frame:
     return _Frame(lambda h: h @ net.G.T, lambda hbar: hbar, layer, step, objective)
 
 
-def _of_sista(net: SistaRNN) -> _Frame:
+def _sista_frame(net: SistaRNN) -> _Frame:
     M, D, FD = net.A @ net.D, net.D, net.F @ net.D
     shared = {name: net.positive(name) for name in ("c", "lambda1", "lambda2")}
 
@@ -152,7 +152,7 @@ def _of_sista(net: SistaRNN) -> _Frame:
 
     def objective(h, x, predicted):
         fit = (x - h @ M.T).square().sum(-1) / 2
-        pull = (h @ D.T - predicted).square().sum(-1) / 2
-        return fit + shared["lambda1"] * h.abs().sum(-1) + shared["lambda2"] * pull
+        temporal_term = (h @ D.T - predicted).square().sum(-1) / 2
+        return fit + shared["lambda1"] * h.abs().sum(-1) + shared["lambda2"] * temporal_term
 
     return _Frame(lambda h: h @ FD.T, lambda predicted: predicted @ D, step, step, objective)

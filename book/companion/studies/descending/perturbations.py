@@ -57,8 +57,8 @@ def to_and_fro(frames: Tensor, count: int) -> Tensor:
     >>> to_and_fro(torch.arange(3.0).reshape(1, 3, 1), 7).flatten().tolist()
     [0.0, 1.0, 2.0, 1.0, 0.0, 1.0, 2.0]
     """
-    last = frames.shape[1] - 1
-    return frames[:, [last - abs(last - t % (2 * last)) for t in range(count)]]
+    end = frames.shape[1] - 1
+    return frames[:, [end - abs(end - t % (2 * end)) for t in range(count)]]
 
 
 @runtime.threads_for(1)
@@ -71,25 +71,29 @@ def judged(trained: Trained) -> pd.DataFrame:
     which the layer is not worse than the previous one. LSTM has no such layers and no merits.
     """
     rows, unfolded = [], networks.unfolded(trained.trial.model)
-    for what, level in ((what, level) for what, levels in DISTURBED.items() for level in levels):
-        if what == "noise between layers" and not unfolded:
+    for perturbation, level in (
+        (perturbation, level) for perturbation, levels in DISTURBED.items() for level in levels
+    ):
+        if perturbation == "noise between layers" and not unfolded:
             continue
-        frames, x, net = met(trained, what, level)
+        frames, x, net = met(trained, perturbation, level)
         if unfolded:
-            draw = torch.Generator().manual_seed(derive(trained.trial.seed, "descending", what))
-            h, link = layers(net, x, relative(level, draw) if "between" in what else None)
+            draw = torch.Generator().manual_seed(
+                derive(trained.trial.seed, "descending", perturbation)
+            )
+            h, link = layers(net, x, relative(level, draw) if "between" in perturbation else None)
             outputs = net.decode(h)
         else:
             outputs = net.recover(x)[None]
-        new = slice(trained.test.shape[1] if "to and fro" in what else 0, None)
+        frame_range = slice(trained.test.shape[1] if "to and fro" in perturbation else 0, None)
         merits = {}
         for name in MERITS if unfolded else ():
             merits[name] = merit(name, net, h, link, x, frames).flatten(1)
-        first = 0 if what == "nothing" else len(outputs) - 1
-        for l in range(first, len(outputs)):
-            row = {"what": what, "level": level, "layer": l if unfolded else net.depth}
+        first_layer = 0 if perturbation == "nothing" else len(outputs) - 1
+        for l in range(first_layer, len(outputs)):
+            row = {"what": perturbation, "level": level, "layer": l if unfolded else net.depth}
             for average in ("authors", "frame", "global"):
-                pair = frames[:, new], outputs[l][:, new]
+                pair = frames[:, frame_range], outputs[l][:, frame_range]
                 row[f"psnr_{average}"] = metrics.psnr(*pair, peak=PEAK, average=average)
             for name, values in merits.items():
                 row[name] = values[l].mean().item()

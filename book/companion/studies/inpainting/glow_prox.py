@@ -83,8 +83,8 @@ class GlowProx(nn.Module):
     def forward(self, y: Tensor, mask: Tensor, noise=None) -> list[Tensor]:
         """Return x_1, …, x_L; ``noise(x, l)``, if given, perturbs the output of layer l, l < L."""
         if not bool(((mask == 0) | (mask == 1)).all()):
-            found = f"values from {mask.min():g} to {mask.max():g}"
-            raise ConfigError(complain("a mask of zeros and ones", found, "use hole(side)"))
+            actual = f"values from {mask.min():g} to {mask.max():g}"
+            raise ConfigError(complain("a mask of zeros and ones", actual, "use hole(side)"))
         x, layers = y, []
         for number, flow in enumerate(self.flows, 1):
             r = self.data_step(x, y, mask, number)
@@ -107,12 +107,14 @@ def hole(side: int, *, right: int = 0) -> Tensor:
     >>> int(hole(6).sum()) == 16 * 16 - 6 * 6
     True
     """
-    first = (SIDE - side) // 2
-    if not (side >= 0 and first >= 0 and 0 <= first + right <= SIDE - side):
-        found = f"a side of {side}, {right} to the right"
-        raise ConfigError(complain(f"a hole inside {SIDE}×{SIDE} pixels", found, "make it smaller"))
+    start = (SIDE - side) // 2
+    if not (side >= 0 and start >= 0 and 0 <= start + right <= SIDE - side):
+        actual = f"a side of {side}, {right} to the right"
+        raise ConfigError(
+            complain(f"a hole inside {SIDE}×{SIDE} pixels", actual, "make it smaller")
+        )
     mask = torch.ones(SIDE, SIDE)
-    mask[first : first + side, first + right : first + right + side] = 0
+    mask[start : start + side, start + right : start + right + side] = 0
     return mask
 
 
@@ -129,8 +131,8 @@ def small_digits(source: str = "digits") -> Tensor:
     from unfolded.data import datasets
 
     if source not in datasets.IMAGES:
-        known = ", ".join(datasets.IMAGES)
-        raise ConfigError(complain(f"a source among {known}", repr(source), "choose one"))
+        choices = ", ".join(datasets.IMAGES)
+        raise ConfigError(complain(f"a source among {choices}", repr(source), "choose one"))
     images = datasets.mnist_images() if source == "mnist" else datasets.digit_images()
     halved = torch.tensor(images).float().unfold(1, 2, 2).unfold(2, 2, 2).mean((-2, -1)) / 255
     return nn.functional.pad(halved, (1, 1, 1, 1))[:, None]

@@ -66,8 +66,8 @@ def digits(source: str, seed: int) -> tuple[Tensor, Tensor]:
     """Return training and test digits: (TRAIN, 1, 16, 16), (TEST, 1, 16, 16)."""
     images = small_digits(source)
     order = torch.Generator().manual_seed(derive(seed, "inpainting", "digits"))
-    drawn = images[torch.randperm(len(images), generator=order)[: TRAIN + TEST]]
-    return drawn[:TRAIN], drawn[TRAIN:]
+    sample = images[torch.randperm(len(images), generator=order)[: TRAIN + TEST]]
+    return sample[:TRAIN], sample[TRAIN:]
 
 
 def distances(layers: list[Tensor], truth: Tensor) -> Tensor:
@@ -95,8 +95,8 @@ def train(trial: Trial) -> Trained:
         with torch.no_grad():
             # The first batch initialises the scale of the flows; noise is added because some
             # pixels are black in all digits.
-            first = images[:256] * mask
-            network(first + 0.02 * torch.randn(first.shape, generator=order), mask)
+            initial_batch = images[:256] * mask
+            network(initial_batch + 0.02 * torch.randn(initial_batch.shape, generator=order), mask)
 
         def terms() -> tuple[Tensor, Tensor]:
             truth = images[torch.randint(len(images), (BATCH,), generator=order)]
@@ -119,16 +119,16 @@ def train(trial: Trial) -> Trained:
 def recovered(trained: Trained, what: str = "nothing", level: float = 0.0) -> list[Tensor]:
     """Return x_0, …, x_L of the test digits for one of DISTURBED: L + 1 of (TEST, 1, 16, 16)."""
     noise = torch.Generator().manual_seed(derive(trained.trial.seed, "inpainting", what, level))
-    mask, seen, disturb = hole(HOLE), trained.test, None
+    mask, images, disturb = hole(HOLE), trained.test, None
     if what == "noise on what is seen":
-        seen = seen + level * torch.randn(seen.shape, generator=noise)
+        images = images + level * torch.randn(images.shape, generator=noise)
     elif what == "noise between layers":
         disturb = descent_constraints.layer_noise(level, noise)
     elif what == "the hole moved, pixels":
         mask = hole(HOLE, right=int(level))
     elif what == "a larger hole, side":
         mask = hole(int(level))
-    return [seen * mask, *trained.network(seen * mask, mask, disturb)]
+    return [images * mask, *trained.network(images * mask, mask, disturb)]
 
 
 @runtime.threads_for(1)
@@ -138,16 +138,20 @@ def judged(trained: Trained) -> pd.DataFrame:
     ``psnr`` is the mean over images of 10 log₁₀(1/mean squared error), in dB, over all pixels;
     ``distance`` the mean of ‖x_l − s‖; ``descending`` the share of images with a closer output.
     """
-    rows, told = [], asdict(trained.trial)
-    for what, levels in DISTURBED.items():
+    rows, settings = [], asdict(trained.trial)
+    for perturbation, levels in DISTURBED.items():
         for level in levels:
-            layers = recovered(trained, what, level)
+            layers = recovered(trained, perturbation, level)
             merits = distances(layers, trained.test)
-            shares = [None, *descent_constraints.descending(merits).tolist()]
-            for number, (x, merit, share) in enumerate(zip(layers, merits, shares, strict=True)):
+            fractions = [None, *descent_constraints.descending(merits).tolist()]
+            for number, (x, merit, fraction) in enumerate(
+                zip(layers, merits, fractions, strict=True)
+            ):
                 psnr = -10 * (x - trained.test).square().mean((1, 2, 3)).log10().mean()
-                facts = {"what": what, "level": level, "layer": number, "psnr": psnr.item()}
-                rows.append(told | facts | {"distance": merit.mean().item(), "descending": share})
+                facts = {"what": perturbation, "level": level, "layer": number, "psnr": psnr.item()}
+                rows.append(
+                    settings | facts | {"distance": merit.mean().item(), "descending": fraction}
+                )
     return pd.DataFrame(rows)
 
 
@@ -184,16 +188,18 @@ def kept() -> pd.DataFrame:
     trials = (
         table[["epsilon", "noise"]].astype(object).where(table[["epsilon", "noise"]].notna(), None)
     )
-    table["network"] = [Trial(*each).name for each in trials.itertuples(index=False)]
+    table["network"] = [Trial(*row).name for row in trials.itertuples(index=False)]
     return table
 
 
 def against_plain(table: pd.DataFrame) -> pd.DataFrame:
     """Return the lead of descending networks (ε = 0.2) over plain ones, as in `against`."""
-    last = table.query("layer == layer.max()")
-    reached = last.pivot_table(index=["what", "level", "seed"], columns="network", values="psnr")
-    reached = pd.concat({"glow-prox": reached}, names=["model"])
-    return against(reached, Trial(0.2).name, Trial().name)
+    last_layers = table.query("layer == layer.max()")
+    psnr = last_layers.pivot_table(
+        index=["what", "level", "seed"], columns="network", values="psnr"
+    )
+    psnr = pd.concat({"glow-prox": psnr}, names=["model"])
+    return against(psnr, Trial(0.2).name, Trial().name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -201,19 +207,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     description = "Train GLOW-Prox for inpainting and store its tests in data/results/."
     parser = argparse.ArgumentParser("python -m companion inpainting", description=description)
     parser.parse_args(arguments)
-    for each in PLAN:
+    for planned_trial in PLAN:
         for seed in SEEDS:
-            trial = replace(each, steps=STEPS, seed=seed)
+            trial = replace(planned_trial, steps=STEPS, seed=seed)
             name = result_store.key(asdict(trial))
             if name in result_store.stored_keys(STORED):
                 continue
-            where, start = result_store.origin(), time.perf_counter()
+            origin, start = result_store.origin(), time.perf_counter()
             table = judged(train(trial))
-            facts = where | {"seconds": round(time.perf_counter() - start, 1)}
+            facts = origin | {"seconds": round(time.perf_counter() - start, 1)}
             rows = table.assign(trial=name, **facts)
             result_store.merge(
                 STORED, rows[["trial", *rows.columns.drop("trial")]].to_dict("records")
             )
-            last = table.query("what == 'nothing'").iloc[-1]
-            print(trial.name, f"seed {seed}: {last['psnr']:.2f} dB", flush=True)
+            result = table.query("what == 'nothing'").iloc[-1]
+            print(trial.name, f"seed {seed}: {result['psnr']:.2f} dB", flush=True)
     return 0

@@ -100,9 +100,9 @@ class LISTA(nn.Module):
         """Return y_0 … y_L; the input of layer l + 1 is ``disturb(y_l, l)``, 1 ≤ l < L."""
         n, h = self.U.shape[-1], self.U.shape[-2]
         if x.ndim != 2 or x.shape[1] != n or x.dtype != self.U.dtype:
-            got = f"{x.dtype} of shape {tuple(x.shape)}"
-            want = f"signals (batch, {n}) in {self.U.dtype}"
-            raise ConfigError(complain(want, got, "reshape or convert what you pass"))
+            actual = f"{x.dtype} of shape {tuple(x.shape)}"
+            expected = f"signals (batch, {n}) in {self.U.dtype}"
+            raise ConfigError(complain(expected, actual, "reshape or convert what you pass"))
         outputs, gamma = [x.new_zeros(len(x), h)], self.gamma
         for l in range(self.depth):
             k = l if len(gamma) > 1 else 0

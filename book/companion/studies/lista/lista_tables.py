@@ -17,8 +17,10 @@ from unfolded.seeds import derive
 def paths(trained: Mapping, problem: Problem, merit: str) -> dict[str, np.ndarray]:
     """Return the mean merit of every layer, one row per seed: name -> (seeds, L + 1)."""
     return {
-        name: np.stack([problem.merit(merit, one.layers(problem)).mean(1).numpy() for one in ones])
-        for name, ones in trained.items()
+        name: np.stack(
+            [problem.merit(merit, model.layers(problem)).mean(1).numpy() for model in models]
+        )
+        for name, models in trained.items()
     }
 
 
@@ -31,15 +33,17 @@ def under_noise(trained: Mapping, problem: Problem, sigmas: Sequence[float]) -> 
     noises = [torch.Generator().manual_seed(derive(0, "test noise")) for _ in sigmas]
     states = [noise.get_state() for noise in noises]
 
-    def reached(one: Trained) -> list[float]:
+    def distances(model: Trained) -> list[float]:
         values = []
         for sigma, noise, state in zip(sigmas, noises, states, strict=True):
             noise.set_state(state)
             disturb = descent_constraints.layer_noise(sigma * scale(problem), noise)
-            values.append(relative(problem, one.layers(problem, disturb)[-1]))
+            values.append(relative(problem, model.layers(problem, disturb)[-1]))
         return values
 
-    return {name: np.array([reached(one) for one in ones]) for name, ones in trained.items()}
+    return {
+        name: np.array([distances(model) for model in models]) for name, models in trained.items()
+    }
 
 
 def relative(problem: Problem, y: Tensor) -> float:
@@ -54,19 +58,19 @@ def summary(trained: Mapping, problem: Problem) -> pd.DataFrame:
     "in the mean" counts layers with E‖y_l − y*‖ ≤ (1 − ε) E‖y_{l−1} − y*‖, the mean over seeds;
     "per sample" is the share of layers and samples with any decrease of the distance.
     """
-    best = problem.objective(problem.codes).mean()
+    optimum = problem.objective(problem.codes).mean()
     rows = []
-    for name, ones in trained.items():
-        layers = [one.layers(problem) for one in ones]
-        far = [problem.merit("distance", y) for y in layers]
-        near = [relative(problem, y[-1]) for y in layers]
-        low, high = interval(near)
-        excess = [problem.merit("objective", y[-1]).mean() / best for y in layers]
-        kept = [(descent_constraints.slack(m, EPSILON) <= 0).sum() for m in far]
+    for name, models in trained.items():
+        layers = [model.layers(problem) for model in models]
+        distances = [problem.merit("distance", y) for y in layers]
+        errors = [relative(problem, y[-1]) for y in layers]
+        low, high = interval(errors)
+        excess = [problem.merit("objective", y[-1]).mean() / optimum for y in layers]
+        constraint_counts = [(descent_constraints.slack(m, EPSILON) <= 0).sum() for m in distances]
         rows.append({
-            "method": name, "distance": np.mean(near), "±": (high - low) / 2,
-            "objective above": np.mean(excess), "in the mean": float(np.mean(kept)),
-            "per sample": np.mean([descent_constraints.descending(m).mean() for m in far]),
+            "method": name, "distance": np.mean(errors), "±": (high - low) / 2,
+            "objective above": np.mean(excess), "in the mean": float(np.mean(constraint_counts)),
+            "per sample": np.mean([descent_constraints.descending(m).mean() for m in distances]),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -95,13 +99,13 @@ def under_inputs(trained: Mapping, problems: Mapping[str, Problem]) -> pd.DataFr
     A value is the mean over seeds, with half its 95 % interval for several seeds.
     """
     rows = []
-    for name, ones in trained.items():
+    for name, models in trained.items():
         row = {"method": name}
         for change, problem in problems.items():
-            near = [relative(problem, one.layers(problem)[-1]) for one in ones]
-            low, high = interval(near)
-            spread = f" ± {(high - low) / 2:.2f}" if len(near) > 1 else ""
-            row[change] = f"{np.mean(near):.2f}{spread}"
+            errors = [relative(problem, model.layers(problem)[-1]) for model in models]
+            low, high = interval(errors)
+            spread = f" ± {(high - low) / 2:.2f}" if len(errors) > 1 else ""
+            row[change] = f"{np.mean(errors):.2f}{spread}"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -120,10 +124,15 @@ def counted(one: Trained, problem: Problem, sigma: float) -> dict[str, float]:
         return read[-1]
 
     y = one.layers(problem, disturb)
-    after, before = problem.merit("distance", y[1:]), problem.merit("distance", y[:-1])
-    moved = torch.cat([before[:1], problem.merit("distance", torch.stack(read))])
+    distances, previous_distances = (
+        problem.merit("distance", y[1:]),
+        problem.merit("distance", y[:-1]),
+    )
+    input_distances = torch.cat(
+        [previous_distances[:1], problem.merit("distance", torch.stack(read))]
+    )
     return {
-        "than the layer before": (after <= before).float().mean().item(),
-        "than what it read": (after <= moved).float().mean().item(),
-        "public count": (after < 2 * (1 - EPSILON) * moved).float().mean().item(),
+        "than the layer before": (distances <= previous_distances).float().mean().item(),
+        "than what it read": (distances <= input_distances).float().mean().item(),
+        "public count": (distances < 2 * (1 - EPSILON) * input_distances).float().mean().item(),
     }

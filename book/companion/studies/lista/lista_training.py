@@ -76,18 +76,20 @@ def train(method: Method, problem: Problem, *, seed: int, steps: int) -> Trained
     draws = torch.Generator().manual_seed(derive(seed, "order"))
     name = method.constraint or "distance"
     unit = problem.merit(name, torch.zeros_like(problem.codes)).mean()
-    between = None
+    disturbance = None
     if method.noise:
         noise = torch.Generator().manual_seed(derive(seed, "noise"))
-        between = descent_constraints.layer_noise(method.noise * scale(problem), noise, fading=True)
+        disturbance = descent_constraints.layer_noise(
+            method.noise * scale(problem), noise, fading=True
+        )
     elif method.layerwise:
-        between = _cut
+        disturbance = _detach
 
     def terms() -> tuple[Tensor, Tensor]:
         batch = problem.only(torch.randint(len(problem.x), (BATCH,), generator=draws))
-        y = torch.stack(net.layers(batch.x, between))
-        judged = y[1:] if method.layerwise else y[-1:]
-        loss = (judged - batch.codes).square().sum(-1).mean(1).sum() / 2
+        y = torch.stack(net.layers(batch.x, disturbance))
+        outputs = y[1:] if method.layerwise else y[-1:]
+        loss = (outputs - batch.codes).square().sum(-1).mean(1).sum() / 2
         return loss, batch.merit(name, y if method.constraint else y.detach()) / unit
 
     rates = {"rate": _RATE, "dual_rate": _DUAL_RATE if method.constraint else 0.0}
@@ -104,14 +106,14 @@ def train_all(
     The precision is float32, so the networks need ``problem.to(torch.float32)``.
     """
     problem = problem.to(torch.float32)
-    each = [(name, seed) for seed in seeds for name in methods]
-    call = joblib.delayed(_alone)
-    calls = (call(methods[name], problem, seed, steps) for name, seed in each)
-    done = joblib.Parallel(n_jobs=os.cpu_count())(calls)
-    found = {"ISTA": [untrained(problem)], **{name: [] for name in methods}}
-    for (name, _), one in zip(each, done, strict=True):
-        found[name].append(one)
-    return found
+    pairs = [(name, seed) for seed in seeds for name in methods]
+    call = joblib.delayed(_train_in_process)
+    calls = (call(methods[name], problem, seed, steps) for name, seed in pairs)
+    results = joblib.Parallel(n_jobs=os.cpu_count())(calls)
+    runs = {"ISTA": [untrained(problem)], **{name: [] for name in methods}}
+    for (name, _), run in zip(pairs, results, strict=True):
+        runs[name].append(run)
+    return runs
 
 
 def scale(problem: Problem) -> float:
@@ -119,10 +121,10 @@ def scale(problem: Problem) -> float:
     return problem.codes.square().mean().sqrt().item()
 
 
-def _alone(method: Method, problem: Problem, seed: int, steps: int) -> Trained:
+def _train_in_process(method: Method, problem: Problem, seed: int, steps: int) -> Trained:
     with runtime.threads_for(problem.D.shape[1]), runtime.flushed_denormals():
         return train(method, problem, seed=seed, steps=steps)
 
 
-def _cut(y: Tensor, l: int) -> Tensor:
+def _detach(y: Tensor, l: int) -> Tensor:
     return y.detach()

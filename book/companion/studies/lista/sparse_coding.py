@@ -96,11 +96,11 @@ def solve(x: Tensor, D: Tensor, lambda1: float, *, tolerance: float = 1e-6) -> P
         if len(left):
             options = {"lambda1": lambda1, "iterations": iterations}
             with runtime.threads_for(D.shape[1]):
-                found = solvers.fista(x[left, None], identity, D, **options)
-            codes[left], certificate[left] = found.codes[:, 0], found.certificate[:, 0]
+                solution = solvers.fista(x[left, None], identity, D, **options)
+            codes[left], certificate[left] = solution.codes[:, 0], solution.certificate[:, 0]
     if not bool((certificate <= tolerance).all()):
-        got = f"{certificate.max().item():.1e} after {_ITERATIONS[-1]} iterations"
-        raise DataError(complain(f"certificates below {tolerance:g}", got, "raise lambda1"))
+        actual = f"{certificate.max().item():.1e} after {_ITERATIONS[-1]} iterations"
+        raise DataError(complain(f"certificates below {tolerance:g}", actual, "raise lambda1"))
     c = torch.linalg.matrix_norm(D, 2).item() ** 2
     return Problem(D, lambda1, c, x, codes, certificate)
 
@@ -129,8 +129,8 @@ def draw(count: int, part: str, *, side: int = 8) -> Tensor:
     squares = np.concatenate([patches(picture(name), side, side) for name in FREE[part]])
     if not 1 <= count <= len(squares):
         raise ConfigError(complain(f"1 to {len(squares)} patches", count, "ask for fewer"))
-    chosen = np.random.default_rng(derive(0, "patches", part)).choice(len(squares), count, False)
-    return torch.from_numpy(squares[chosen].reshape(count, -1) / 255.0)
+    indices = np.random.default_rng(derive(0, "patches", part)).choice(len(squares), count, False)
+    return torch.from_numpy(squares[indices].reshape(count, -1) / 255.0)
 
 
 def usual(count: int, part: str) -> Problem:

@@ -16,20 +16,20 @@ from companion.studies.sista_images.image_training import Training
 
 def trained(trainings: Iterable[Training]) -> pd.DataFrame:
     """Return trainings as rows of a table with their names, the highest PSNR first."""
-    rows = [{"name": one.trial.name} | image_results.row(one) for one in trainings]
-    return _ordered(pd.DataFrame(rows))
+    rows = [{"name": training.trial.name} | image_results.row(training) for training in trainings]
+    return _sort(pd.DataFrame(rows))
 
 
 def stored(source: str = "caltech") -> pd.DataFrame:
     """Return the longest stored trainings on a source with the first seed."""
     table = image_results.kept(image_results.RUNS, source)
     table = table[table["seed"] == table["seed"].min()]
-    named = table.assign(name=[trial.name for trial in image_results.trials_of(table)])
-    longest = named.sort_values("epochs").drop_duplicates("name", keep="last")
-    return _ordered(longest)
+    runs = table.assign(name=[trial.name for trial in image_results.trials_of(table)])
+    longest_runs = runs.sort_values("epochs").drop_duplicates("name", keep="last")
+    return _sort(longest_runs)
 
 
-def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+def _sort(table: pd.DataFrame) -> pd.DataFrame:
     epochs = table["updates"] / np.ceil(table["train"] / table["batch"])
     table = table.assign(seconds_an_epoch=table["seconds"] / epochs)
     return table.sort_values("psnr", ascending=False).reset_index(drop=True)
@@ -37,9 +37,12 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
 
 def curves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the stored curves of the finished trainings of a table, by name."""
-    known = dict(tuple(image_results.kept(image_results.CURVES).groupby("trial")))
-    done = table[table["status"] == "done"]
-    return {name: known[trial] for name, trial in zip(done["name"], done["trial"], strict=True)}
+    curves_by_trial = dict(tuple(image_results.kept(image_results.CURVES).groupby("trial")))
+    finished_runs = table[table["status"] == "done"]
+    return {
+        name: curves_by_trial[trial]
+        for name, trial in zip(finished_runs["name"], finished_runs["trial"], strict=True)
+    }
 
 
 def reached(curve: pd.DataFrame, level: float) -> dict[str, float]:
@@ -56,15 +59,15 @@ def reached(curve: pd.DataFrame, level: float) -> dict[str, float]:
 
 def times(paths: Mapping[str, pd.DataFrame], levels: Mapping[str, float]) -> pd.DataFrame:
     """Return updates and seconds to each level of the validation error, one row per training."""
-    found = {
+    columns = {
         name: {
-            (what, label): value
+            (quantity, label): value
             for label, level in levels.items()
-            for what, value in reached(path, level).items()
+            for quantity, value in reached(path, level).items()
         }
         for name, path in paths.items()
     }
-    return pd.DataFrame(found).T.sort_index(axis=1)
+    return pd.DataFrame(columns).T.sort_index(axis=1)
 
 
 def levels(paths: Mapping[str, pd.DataFrame]) -> dict[str, float]:
@@ -78,9 +81,13 @@ def rivals(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
     The best network has the lowest validation error: the test images are not used for selection.
     """
-    done = table[table["status"].eq("done")].sort_values("validation_mse", kind="stable")
-    public = done["model"].eq("sista-rnn") & ~done["estimated"] & done["lambda2"].eq(1)
-    return done[public].iloc[0], done[done["model"].eq("lstm")].iloc[0]
+    finished_runs = table[table["status"].eq("done")].sort_values("validation_mse", kind="stable")
+    public = (
+        finished_runs["model"].eq("sista-rnn")
+        & ~finished_runs["estimated"]
+        & finished_runs["lambda2"].eq(1)
+    )
+    return finished_runs[public].iloc[0], finished_runs[finished_runs["model"].eq("lstm")].iloc[0]
 
 
 def lead(table: pd.DataFrame, ours: str, theirs: str) -> Difference:
@@ -115,14 +122,14 @@ def readings(symbols: dict[str, Tensor], on: Task) -> dict[str, float]:
     lambda1, lambda2 = symbols["lambda1"], symbols["lambda2"]
     M, eye = A @ D, torch.eye(len(D))
     lipschitz = torch.linalg.matrix_norm(M.T @ M + lambda2 * D.T @ D, 2)
-    before, after = on.test[:, :-1], on.test[:, 1:]
+    inputs, targets = on.test[:, :-1], on.test[:, 1:]
     return {
         "α": c.item(),
         "L": lipschitz.item(),
         "λ1": lambda1.item(),
         "λ2": lambda2.item(),
         "ν1/ν2": (lambda1 / lambda2).item(),
-        "error of F": (after - before @ F.T).square().mean().item() * on.unit**2,
+        "error of F": (targets - inputs @ F.T).square().mean().item() * on.unit**2,
         "largest |eigenvalue| of F": torch.linalg.eigvals(F).abs().max().item(),
         "‖F − I‖": (F - eye).norm().item(),
         "‖DᵀD − I‖": (D.T @ D - eye).norm().item(),
@@ -138,6 +145,6 @@ def moments(on: Task, F: Tensor) -> dict[str, float]:
     innovation = on.train[:, 1:] - on.train[:, :-1] @ F.T
     nu1, nu2 = 1 / (on.train @ on.D).abs().mean(), 1 / innovation.square().mean()
     symbols = {"A": on.A, "D": on.D, "F": F, "c": nu1, "lambda1": nu1, "lambda2": nu2}
-    told = readings(symbols, on)
-    known = ("ν1/ν2", "error of F", "largest |eigenvalue| of F", "‖F − I‖", "‖DᵀD − I‖")
-    return {name: told[name] for name in known}
+    values = readings(symbols, on)
+    names = ("ν1/ν2", "error of F", "largest |eigenvalue| of F", "‖F − I‖", "‖DᵀD − I‖")
+    return {name: values[name] for name in names}

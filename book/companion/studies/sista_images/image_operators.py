@@ -27,8 +27,8 @@ def daubechies(n0: int, *, order: int = 8, dtype: torch.dtype = torch.float32) -
     True
     """
     if n0 < 1 or not 1 <= order <= 38:
-        want, got = "n0 >= 1 and an order from 1 to 38", f"n0={n0}, order={order}"
-        raise ConfigError(complain(want, got, "choose others"))
+        expected, actual = "n0 >= 1 and an order from 1 to 38", f"n0={n0}, order={order}"
+        raise ConfigError(complain(expected, actual, "choose others"))
     halved = (n0 & -n0).bit_length() - 1  # n0 is this power of 2 times an odd number
     levels = min(pywt.dwt_max_level(n0, 2 * order), halved)
     bands = pywt.wavedec(np.eye(n0), f"db{order}", "periodization", level=levels, axis=-1)
@@ -64,14 +64,14 @@ def ssim(reference: Tensor, estimate: Tensor, *, peak: float) -> float:
     1.0
     """
     if reference.shape != estimate.shape or reference.ndim != 3 or min(reference.shape[1:]) < 11:
-        got = f"{tuple(reference.shape)} and {tuple(estimate.shape)}"
-        want = "two tensors of one shape (batch, height, width), pictures of at least 11 x 11"
-        raise ConfigError(complain(want, got, "reshape"))
+        actual = f"{tuple(reference.shape)} and {tuple(estimate.shape)}"
+        expected = "two tensors of one shape (batch, height, width), pictures of at least 11 x 11"
+        raise ConfigError(complain(expected, actual, "reshape"))
     if not peak > 0 or not len(reference):
         raise ConfigError(
             complain("a picture and a peak above 0", peak, "pass 255 for grey levels")
         )
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     pairs = zip(reference.double().numpy(), estimate.double().numpy(), strict=True)
-    each = [structural_similarity(a, b, data_range=peak, **window) for a, b in pairs]
-    return float(sum(each) / len(each))
+    scores = [structural_similarity(a, b, data_range=peak, **window) for a, b in pairs]
+    return float(sum(scores) / len(scores))

@@ -23,11 +23,11 @@ def descent(paths: Mapping[str, pd.DataFrame], *, x: str = "epoch") -> Figure:
     'epoch'
     """
     fig, ax = panels(height=4.4)
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for name, path in paths.items():
         model = name.partition(",")[0]
-        seen[model] = seen.get(model, -1) + 1
-        mark = {"marker": _MARKS[seen[model] % len(_MARKS)], "markevery": 3, "ms": 5}
+        counts[model] = counts.get(model, -1) + 1
+        mark = {"marker": _MARKS[counts[model] % len(_MARKS)], "markevery": 3, "ms": 5}
         ax.plot(path[x], path["validation_mse"], label=title(name), **STYLES[model] | mark)
     label = {"seconds": "seconds of one core"}.get(x, x)
     ax.set(xlabel=label, ylabel="validation MSE (squared grey levels)", yscale="log")

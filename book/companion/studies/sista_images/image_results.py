@@ -21,9 +21,9 @@ ALGORITHMS, WEIGHTS = "columns_algorithms.csv", "columns.safetensors"
 
 def name_of(trial: Trial) -> str:
     """Return twelve hexadecimal digits that identify a trial; default fields are ignored."""
-    usual = asdict(Trial())
-    what = {name: value for name, value in asdict(trial).items() if value != usual[name]}
-    return key(what)
+    defaults = asdict(Trial())
+    changes = {name: value for name, value in asdict(trial).items() if value != defaults[name]}
+    return key(changes)
 
 
 def row(training: Training, reason: str = "") -> dict[str, object]:
@@ -36,8 +36,8 @@ def row(training: Training, reason: str = "") -> dict[str, object]:
     if not reason:
         test = training.on.test
         facts |= training.on.scores(test, training.recovered(test))
-        found = [one["validation_mse"] for one in curves]
-        facts |= {"best_epoch": int(np.argmin(found)), "validation_mse": min(found)}
+        errors = [entry["validation_mse"] for entry in curves]
+        facts |= {"best_epoch": int(np.argmin(errors)), "validation_mse": min(errors)}
         if isinstance(training.network, UnfoldedNetwork):
             symbols = training.network.symbols()
             names = ("c", "lambda1", "lambda2")
@@ -56,44 +56,44 @@ def keep(training: Training, reason: str = "", where: dict | None = None) -> dic
     merge(RUNS, [facts])
     if reason:
         return facts
-    merge(CURVES, [trial | one for one in training.curves])
+    merge(CURVES, [trial | entry for entry in training.curves])
     merge(PICTURES, [trial | {"picture": k, "mse": mse} for k, mse in enumerate(each(training))])
     trials = kept(RUNS, training.trial.source).query("status == 'done'")
-    rivals = trials[trials["trial"].isin(_public(trials))]
-    least = rivals["validation_mse"].min() * (1 + 1e-5)
-    if facts["trial"] in set(rivals["trial"]) and facts["validation_mse"] <= least:
+    rivals = trials[trials["trial"].isin(_public_trials(trials))]
+    limit = rivals["validation_mse"].min() * (1 + 1e-5)
+    if facts["trial"] in set(rivals["trial"]) and facts["validation_mse"] <= limit:
         state = training.network.state_dict()
         halves = {name: tensor.half().contiguous() for name, tensor in state.items()}
-        told = {"trial": json.dumps(asdict(training.trial), sort_keys=True)}
-        files.write(results_table.RESULTS / WEIGHTS, save(halves, metadata=told))
+        metadata = {"trial": json.dumps(asdict(training.trial), sort_keys=True)}
+        files.write(results_table.RESULTS / WEIGHTS, save(halves, metadata=metadata))
     return facts
 
 
 def trials_of(table: pd.DataFrame) -> list[Trial]:
     """Return the trials of a stored table, row by row; missing fields have their defaults."""
     names, rows = Trial.__dataclass_fields__, table.to_dict("records")
-    given = ({k: v for k, v in row.items() if k in names and not pd.isna(v)} for row in rows)
-    return [Trial(**each) for each in given]
+    fields = ({k: v for k, v in row.items() if k in names and not pd.isna(v)} for row in rows)
+    return [Trial(**arguments) for arguments in fields]
 
 
-def _public(table: pd.DataFrame) -> list[str]:
-    usual = {name: getattr(Trial(), name) for name in ("model", "estimated", "lambda2", "held")}
-    found = zip(table["trial"], trials_of(table), strict=True)
-    return [name for name, trial in found if usual.items() <= asdict(trial).items()]
+def _public_trials(table: pd.DataFrame) -> list[str]:
+    defaults = {name: getattr(Trial(), name) for name in ("model", "estimated", "lambda2", "held")}
+    pairs = zip(table["trial"], trials_of(table), strict=True)
+    return [name for name, trial in pairs if defaults.items() <= asdict(trial).items()]
 
 
 def each(training: Training) -> list[float]:
     """Return the error of each test image in squared grey levels, for 8-bit output."""
-    on, test = training.on, training.on.test
-    error = on.pictures(test) - on.pictures(training.recovered(test))
+    task, test = training.on, training.on.test
+    error = task.pictures(test) - task.pictures(training.recovered(test))
     return error.square().mean((1, 2)).tolist()
 
 
 def keep_algorithms(rows: list[dict], **where: object) -> None:
     """Merge rows of :func:`companion.studies.sista_images.image_solvers.row` into data/results/."""
     source, seed = where["source"], where["seed"]
-    named = [{"way": way_of(one["name"], source, seed)} | one | where for one in rows]
-    merge(ALGORITHMS, named)
+    keyed_rows = [{"way": way_of(entry["name"], source, seed)} | entry | where for entry in rows]
+    merge(ALGORITHMS, keyed_rows)
 
 
 def way_of(name: str, source: str, seed: int) -> str:

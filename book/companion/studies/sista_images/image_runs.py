@@ -41,42 +41,42 @@ WAYS = [
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trials that are not stored yet."""
-    look = argparse.RawDescriptionHelpFormatter
+    formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="python -m companion sista-images", description=__doc__, formatter_class=look
+        prog="python -m companion sista-images", description=__doc__, formatter_class=formatter
     )
     parser.add_argument("--source", choices=SOURCES, default="caltech", help="default caltech")
     parser.add_argument("--epochs", type=int, default=40, help="default 40")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     _solve(options.source, options.seed)
-    for model, rate, other in PLAN:
-        how = {"source": options.source, "epochs": options.epochs, "seed": options.seed}
-        _train(Trial(model=model, rate=rate, **how, **other))
+    for model, rate, settings in PLAN:
+        run_options = {"source": options.source, "epochs": options.epochs, "seed": options.seed}
+        _train(Trial(model=model, rate=rate, **run_options, **settings))
     return 0
 
 
 def _train(trial: Trial) -> None:
     if image_results.name_of(trial) in stored_keys(image_results.RUNS):
         return
-    where, training, reason = origin(), Training(trial), ""
+    provenance, training, reason = origin(), Training(trial), ""
     try:
         training.finish()
     except TrainingError as error:
         reason = str(error)
-    told = image_results.keep(training, reason, where)
-    print(trial.name, reason or f"{told['psnr']:.2f} dB", flush=True)
+    row = image_results.keep(training, reason, provenance)
+    print(trial.name, reason or f"{row['psnr']:.2f} dB", flush=True)
 
 
 def _solve(source: str, seed: int) -> None:
-    on, where = Trial(source=source, seed=seed).task(), origin()
-    facts = {"source": source, "seed": seed, "data_sha256": on.data_sha256} | where
-    for way in WAYS:
-        if image_results.way_of(way.name, source, seed) in stored_keys(image_results.ALGORITHMS):
+    task, provenance = Trial(source=source, seed=seed).task(), origin()
+    facts = {"source": source, "seed": seed, "data_sha256": task.data_sha256} | provenance
+    for method in WAYS:
+        if image_results.way_of(method.name, source, seed) in stored_keys(image_results.ALGORITHMS):
             continue
-        rows = [image_solvers.row(way, on, on.test)]
-        if way.iterations is None:
-            best = image_solvers.row(image_solvers.searched(way, on), on, on.test)
-            rows.insert(0, best | {"name": f"{way.name}, λ searched"})
+        rows = [image_solvers.row(method, task, task.test)]
+        if method.iterations is None:
+            best_row = image_solvers.row(image_solvers.searched(method, task), task, task.test)
+            rows.insert(0, best_row | {"name": f"{method.name}, λ searched"})
         image_results.keep_algorithms(rows, **facts)
-        print(*(f"{one['name']}: {one['psnr']:.2f} dB" for one in rows), sep="\n", flush=True)
+        print(*(f"{entry['name']}: {entry['psnr']:.2f} dB" for entry in rows), sep="\n", flush=True)

@@ -15,9 +15,9 @@ from unfolded.solvers import Solution
 
 TOLERANCE = 1e-3
 """Tolerance of the certificate, relative to the largest gradient at zero."""
-_MOST = 2**12
+_MAX_ITERATIONS = 2**12
 _GRID1, _GRID2 = (0.02, 0.1, 0.5, 2.0), (0.01, 0.1, 1.0)
-_SEARCHED = {"pictures": 16, "iterations": 32}
+_SEARCH = {"pictures": 16, "iterations": 32}
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Way:
     @property
     def name(self) -> str:
         """The label in a table."""
-        how = "to tolerance" if self.iterations is None else f"{self.iterations} iterations"
+        stopping = "to tolerance" if self.iterations is None else f"{self.iterations} iterations"
         F = ", F estimated" if self.estimated else ""
-        return f"{'ISTA' if self.lambda2 is None else 'SISTA'}, {how}{F}"
+        return f"{'ISTA' if self.lambda2 is None else 'SISTA'}, {stopping}{F}"
 
 
 def transition(on: Task) -> Tensor:
@@ -46,8 +46,8 @@ def transition(on: Task) -> Tensor:
     :math:`\hat F = \arg\min_F \sum_t \|s_t - F s_{t-1}\|_2^2` over the training columns: the
     maximum-likelihood estimate in :math:`s_t = F s_{t-1} + v_t` with white Gaussian :math:`v_t`.
     """
-    before, after = (s.flatten(0, 1).double() for s in (on.train[:, :-1], on.train[:, 1:]))
-    return torch.linalg.lstsq(before.T @ before, before.T @ after).solution.T.to(on.D.dtype)
+    inputs, targets = (s.flatten(0, 1).double() for s in (on.train[:, :-1], on.train[:, 1:]))
+    return torch.linalg.lstsq(inputs.T @ inputs, inputs.T @ targets).solution.T.to(on.D.dtype)
 
 
 def solve(way: Way, on: Task, x: Tensor) -> Solution:
@@ -56,23 +56,25 @@ def solve(way: Way, on: Task, x: Tensor) -> Solution:
     Three iterations use the step of the public code, 1/α = 1; iteration to tolerance uses the
     solvers' safe step, and for ISTA the momentum of FISTA, which has the same minimiser.
     """
-    once = _solver(way, on, x)
+    solver = _solver(way, on, x)
     if way.iterations is not None:
-        return once(iterations=way.iterations, c=1.0)
+        return solver(iterations=way.iterations, c=1.0)
     level = TOLERANCE * (x @ (on.A @ on.D)).norm(dim=-1).max()
-    iterations, found = 32, None
-    while found is None or (found.certificate.max() > level and iterations <= _MOST):
-        found, iterations = once(iterations=iterations), 2 * iterations
-    return found
+    iterations, solution = 32, None
+    while solution is None or (
+        solution.certificate.max() > level and iterations <= _MAX_ITERATIONS
+    ):
+        solution, iterations = solver(iterations=iterations), 2 * iterations
+    return solution
 
 
-def _solver(way: Way, on: Task, x: Tensor) -> Callable[..., Solution]:
-    given = {"x": x, "A": on.A, "D": on.D, "lambda1": way.lambda1}
-    if way.lambda2 is None:
-        step = solvers.fista if way.iterations is None else solvers.ista
-        return lambda **how: step(**given, **how)
-    given["F"] = transition(on) if way.estimated else torch.eye(len(on.D))
-    return lambda **how: solvers.sista(**given, lambda2=way.lambda2, **how)
+def _solver(method: Way, task: Task, x: Tensor) -> Callable[..., Solution]:
+    arguments = {"x": x, "A": task.A, "D": task.D, "lambda1": method.lambda1}
+    if method.lambda2 is None:
+        step = solvers.fista if method.iterations is None else solvers.ista
+        return lambda **options: step(**arguments, **options)
+    arguments["F"] = transition(task) if method.estimated else torch.eye(len(task.D))
+    return lambda **options: solvers.sista(**arguments, lambda2=method.lambda2, **options)
 
 
 def recovered(way: Way, on: Task, columns: Tensor) -> Tensor:
@@ -82,22 +84,22 @@ def recovered(way: Way, on: Task, columns: Tensor) -> Tensor:
 
 def searched(way: Way, on: Task) -> Way:
     """Return the method with the λ1, λ2 of a grid that are best on some validation images."""
-    columns = on.validation[: _SEARCHED["pictures"]]
-    x, best = on.measure(columns), {}
+    columns = on.validation[: _SEARCH["pictures"]]
+    x, errors = on.measure(columns), {}
     for lambda1, lambda2 in itertools.product(_GRID1, _GRID2 if way.lambda2 else [None]):
-        tried = Way(way.iterations, lambda1, lambda2, way.estimated)
-        codes = _solver(tried, on, x)(iterations=_SEARCHED["iterations"]).codes
-        best[tried] = (codes @ on.D.T - columns).square().mean().item()
-    return min(best, key=best.get)
+        candidate = Way(way.iterations, lambda1, lambda2, way.estimated)
+        codes = _solver(candidate, on, x)(iterations=_SEARCH["iterations"]).codes
+        errors[candidate] = (codes @ on.D.T - columns).square().mean().item()
+    return min(errors, key=errors.get)
 
 
 def row(way: Way, on: Task, columns: Tensor) -> dict[str, object]:
     """Return the table row of a method on test columns; ``seconds`` are those of one core."""
     with threads_for(len(on.D)):
         started = time.process_time()
-        found = solve(way, on, on.measure(columns))
+        solution = solve(way, on, on.measure(columns))
         seconds = time.process_time() - started
     facts = {"lambda1": way.lambda1, "lambda2": way.lambda2, "seconds": seconds}
-    facts |= {"iterations": found.objective.shape[-1] - 1}
-    facts |= {"certificate": found.certificate.max().item()}
-    return {"name": way.name, **on.scores(columns, found.codes @ on.D.T), **facts}
+    facts |= {"iterations": solution.objective.shape[-1] - 1}
+    facts |= {"certificate": solution.certificate.max().item()}
+    return {"name": way.name, **on.scores(columns, solution.codes @ on.D.T), **facts}

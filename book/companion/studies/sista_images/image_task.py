@@ -79,9 +79,9 @@ def task(
     if count is not None:
         parts = [parts[0][:count], *(part[: max(1, count // 4)] for part in parts[1:])]
     # A column of the image becomes a row of the sequence: a time step.
-    train, *others = (np.ascontiguousarray(part.swapaxes(1, 2), np.float32) for part in parts)
+    train, *other_parts = (np.ascontiguousarray(part.swapaxes(1, 2), np.float32) for part in parts)
     mean, unit = float(train.mean()), float(train.std(axis=-1).mean() / deviation)
-    train, validation, test = (torch.from_numpy((s - mean) / unit) for s in (train, *others))
+    train, validation, test = (torch.from_numpy((s - mean) / unit) for s in (train, *other_parts))
     return Task(
         train=train,
         validation=validation,

@@ -53,9 +53,9 @@ class Trial:
         """The label in a table."""
         rescaled = "" if self.deviation == DEVIATION else ", rescaled"
         F = ", F estimated" if self.estimated else ""
-        pull = "" if self.lambda2 == LAMBDA2 else f", λ2 = {self.lambda2:g}"
-        held = f", {self.held} held" if self.held else ""
-        return f"{self.model}{rescaled}{F}{pull}{held}, rate {self.rate:g}"
+        penalty = "" if self.lambda2 == LAMBDA2 else f", λ2 = {self.lambda2:g}"
+        constants = f", {self.held} held" if self.held else ""
+        return f"{self.model}{rescaled}{F}{penalty}{constants}, rate {self.rate:g}"
 
     def task(self) -> Task:
         """Return the task in the units of this trial."""
@@ -114,9 +114,9 @@ class Training:
     def finish(self) -> "Training":
         """Train to the last epoch and load the best weights. Raises TrainingError on NaN."""
         with threads_for(self.network.hidden), flushed_denormals(), keep_freed_memory():
-            self._note(math.nan)
+            self._record(math.nan)
             for epoch in range(self.trial.epochs):
-                self._note(self._epoch(epoch))
+                self._record(self._epoch(epoch))
         self.network.load_state_dict(self.weights)
         return self
 
@@ -144,26 +144,26 @@ class Training:
     def recovered(self, columns: Tensor) -> Tensor:
         """Return the columns recovered by the network, batch by batch: (count, T, N)."""
         with torch.no_grad():
-            few = columns.split(self.trial.batch)
-            return torch.cat([self.network.recover(self.on.measure(s)) for s in few])
+            batches = columns.split(self.trial.batch)
+            return torch.cat([self.network.recover(self.on.measure(s)) for s in batches])
 
-    def _note(self, train: float) -> None:
-        found = (self.recovered(self.on.validation) - self.on.validation).square().mean().item()
-        check(self.network, found, "validation error", f"epoch {len(self.curves)}")
+    def _record(self, train: float) -> None:
+        error = (self.recovered(self.on.validation) - self.on.validation).square().mean().item()
+        check(self.network, error, "validation error", f"epoch {len(self.curves)}")
         grey = self.on.unit**2
-        values = {"train_mse": train * grey, "validation_mse": found * grey}
+        values = {"train_mse": train * grey, "validation_mse": error * grey}
         progress = {"updates": self.updates, "seconds": self.seconds}
         self.curves.append({"epoch": len(self.curves), **progress, **values})
-        if found < self.best:
-            self.best = found
+        if error < self.best:
+            self.best = error
             self.weights = {k: v.clone() for k, v in self.network.state_dict().items()}
 
 
 def train_all(trials: Iterable[Trial]) -> list[Training]:
     """Run the trainings to the end, one process per core, and return them."""
-    each = (joblib.delayed(_finished)(trial) for trial in trials)
-    return joblib.Parallel(n_jobs=os.cpu_count())(each)
+    calls = (joblib.delayed(_run)(trial) for trial in trials)
+    return joblib.Parallel(n_jobs=os.cpu_count())(calls)
 
 
-def _finished(trial: Trial) -> Training:
+def _run(trial: Trial) -> Training:
     return Training(trial).finish()
