@@ -50,9 +50,9 @@ def keep_runs_of_this_code(environment) -> None:
     facts = [*freshness.hashes(ROOT, code).items(), *freshness.versions().items()]
     name = hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
     folder = ROOT / "_executed" / "runs"
-    for older in folder.glob("*"):
-        if older.name != name:
-            shutil.rmtree(older)
+    for old_folder in folder.glob("*"):
+        if old_folder.name != name:
+            shutil.rmtree(old_folder)
     environment["UNFOLDED_RUNS"] = str(folder / name)
 
 
@@ -98,7 +98,7 @@ def execute(place: freshness.Place) -> tuple[dict, Exception | None]:
         os.dup2(log.fileno(), 2)  # The kernel inherits the stderr of this worker process.
         ledger = Path(folder, "reads")
         os.environ["UNFOLDED_READS"] = str(ledger)
-        before = freshness.facts(place, [])
+        initial_facts = freshness.facts(place, [])
         start, error = time.monotonic(), None
         try:
             call_papermill(place)
@@ -106,7 +106,7 @@ def execute(place: freshness.Place) -> tuple[dict, Exception | None]:
             error = problem
         reads = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
     # Sources are hashed before the execution, so that the next build detects edits during it.
-    record = before | {
+    record = initial_facts | {
         "reads": freshness.hashes(ROOT, reads),
         "status": "ok" if error is None else "failed",
         "machine": machine(),
@@ -140,13 +140,15 @@ def batches(places: Sequence[freshness.Place]) -> list[list[list[freshness.Place
     The pages that train are one chain, in reading order, because they share runs and a run is
     locked during its training. A page that measures times runs alone, after all others.
     """
-    trains, timed, others = [], [], []
+    training, timing, remainder = [], [], []
     for place in places:
         code = import_graph.code_of(place.source)
-        chain = trains if "training.run" in code else timed if "speed.here(" in code else others
+        chain = (
+            training if "training.run" in code else timing if "speed.here(" in code else remainder
+        )
         chain.append(place)
-    together = [chain for chain in (trains, *([place] for place in others)) if chain]
-    return [batch for batch in (together, [timed]) if any(batch)]
+    chains = [chain for chain in (training, *([place] for place in remainder)) if chain]
+    return [batch for batch in (chains, [timing]) if any(batch)]
 
 
 def execute_in_order(chain: list[tuple[freshness.Place, str, str]], jobs: int) -> str:
@@ -180,12 +182,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.chdir(ROOT)
     use_this_python(os.environ)
     keep_runs_of_this_code(os.environ)
-    wanted = bool(options.names) or options.force
+    is_requested = bool(options.names) or options.force
     places = chosen(options)
     reasons = {
         place: reason
         for place in places
-        if (reason := "asked for" if wanted else freshness.stale(place))
+        if (reason := "asked for" if is_requested else freshness.stale(place))
     }
     heads = {place: f"[{k}/{len(places)}] {place.name}" for k, place in enumerate(places, start=1)}
     for batch in batches(list(reasons)):

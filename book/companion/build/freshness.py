@@ -62,13 +62,13 @@ def library(place: Place) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages required by library and companion."""
-    found = {"python": platform.python_version()}
+    version_of = {"python": platform.python_version()}
     required = [line for name in PACKAGES for line in metadata.requires(name) or []]
     for requirement in required:
         if "extra ==" not in requirement:
             name = re.split(r"[^A-Za-z0-9_.-]", requirement, maxsplit=1)[0]
-            found[name] = metadata.version(name)
-    return found
+            version_of[name] = metadata.version(name)
+    return version_of
 
 
 def facts(place: Place, reads) -> dict:
@@ -88,8 +88,8 @@ def read_record(place: Place) -> dict | None:
     except (FileNotFoundError, ValueError):
         return None
     tables = ("library", "reads", "versions")
-    whole = isinstance(record, dict) and all(isinstance(record.get(t, {}), dict) for t in tables)
-    return record if whole else None
+    is_valid = isinstance(record, dict) and all(isinstance(record.get(t, {}), dict) for t in tables)
+    return record if is_valid else None
 
 
 def write_record(place: Place, record: dict) -> None:
@@ -109,11 +109,11 @@ def elapsed(records: Iterable[dict]) -> float:
     >>> elapsed(records)
     12.0
     """
-    ends = [(datetime.fromisoformat(each["finished"]).timestamp(), each) for each in records]
-    total, until = 0.0, -math.inf
-    for start, end in sorted((end - each["seconds"], end) for end, each in ends):
-        total += max(0.0, end - max(start, until))
-        until = max(until, end)
+    ends = [(datetime.fromisoformat(record["finished"]).timestamp(), record) for record in records]
+    total, latest_end = 0.0, -math.inf
+    for start, end in sorted((end - record["seconds"], end) for end, record in ends):
+        total += max(0.0, end - max(start, latest_end))
+        latest_end = max(latest_end, end)
     return total
 
 
@@ -133,15 +133,15 @@ def stale(place: Place) -> str:
         return f"its last execution failed ({record.get('error', 'no reason recorded')})"
     if record.get("executed") != sha256(place.executed(".ipynb")):
         return "its executed copy is missing or was changed by hand"
-    now = facts(place, record.get("reads", {}))
-    if record.get("notebook") != now["notebook"]:
+    current_facts = facts(place, record.get("reads", {}))
+    if record.get("notebook") != current_facts["notebook"]:
         return "the notebook changed"
     for key, word in (
         ("library", "the library"),
         ("reads", "data it read"),
         ("versions", "a version"),
     ):
-        name = difference(record.get(key, {}), now[key])
+        name = difference(record.get(key, {}), current_facts[key])
         if name:
             return f"{word} changed: {name}"
     return ""

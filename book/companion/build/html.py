@@ -35,13 +35,13 @@ SOURCES = (
 def main(arguments: Sequence[str] = ()) -> int:
     """Run Jupyter Book; print the path of the book, or the errors."""
     BUILD.mkdir(exist_ok=True)
-    made_from = fingerprint()
+    inputs_hash = fingerprint()
     if "--all" in arguments:
         forget()
     elif not WHOLE.is_file():
         # An interrupted build may have lost the warnings of a page.
         forget()
-    elif INDEX.is_file() and WHOLE.read_text(encoding="utf-8") == made_from:
+    elif INDEX.is_file() and WHOLE.read_text(encoding="utf-8") == inputs_hash:
         print(f"book: nothing changed; open {INDEX}")
         return 0
     WHOLE.unlink(missing_ok=True)
@@ -49,42 +49,42 @@ def main(arguments: Sequence[str] = ()) -> int:
     call += ["build", ".", "-W", "-n", "--keep-going"]
     print("book: building …", flush=True)
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
-    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
-    (BUILD / "build.log").write_text(said, encoding="utf-8")
-    if done.returncode:
+    process = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
+    log = re.sub(r"\x1b\[[0-9;]*m", "", process.stdout)
+    (BUILD / "build.log").write_text(log, encoding="utf-8")
+    if process.returncode:
         # Sphinx would not read a page with a warning again, so force a full build.
         forget()
-        print(complaints(said), file=sys.stderr)
+        print(complaints(log), file=sys.stderr)
         print("book: FAILED; the whole log lies in _build/build.log", file=sys.stderr)
         return 1
-    WHOLE.write_text(made_from, encoding="utf-8")
+    WHOLE.write_text(inputs_hash, encoding="utf-8")
     print(f"book: open {INDEX}")
     return 0
 
 
 def fingerprint() -> str:
     """Return a hash of the names and contents of all files that pages may depend on."""
-    whole = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256(sys.version.encode())
     for name in SOURCES:
         place = ROOT / name
         for path in [place] if place.is_file() else sorted(place.rglob("*")):
             if path.is_file() and path.suffix not in {".pyc", ".log"}:
-                whole.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
-                whole.update(hashlib.sha256(path.read_bytes()).digest())
-    return whole.hexdigest()
+                digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def complaints(log: str) -> str:
     """Return the warnings, and the error that stopped the build, without its traceback."""
     lines = log.splitlines()
-    found = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line)]
+    warnings = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line)]
     for number, line in enumerate(lines):
         if line.startswith(("Extension error", "Exception occurred", "Configuration error")):
             end = next((i for i in range(number, len(lines)) if "Traceback" in lines[i]), None)
-            found += lines[number:end]
+            warnings += lines[number:end]
             break
-    return "\n".join(found) or "\n".join(lines[-40:])
+    return "\n".join(warnings) or "\n".join(lines[-40:])
 
 
 def forget() -> None:

@@ -37,7 +37,7 @@ def imported(source: str, inside: str = "") -> set[str]:
     `inside` is the package for relative imports.  `from a import b` yields both `a` and `a.b`,
     because only the file system shows whether `b` is a module.
     """
-    found = set()
+    names = set()
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -45,17 +45,17 @@ def imported(source: str, inside: str = "") -> set[str]:
         return set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                above = inside.split(".")[: len(inside.split(".")) - node.level + 1]
-                base = ".".join([*above, base] if base else above)
-            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+                parents = inside.split(".")[: len(inside.split(".")) - node.level + 1]
+                base = ".".join([*parents, base] if base else parents)
+            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            found |= {LAZY.get(f"{node.value.id}.{node.attr}", "")}
-    found |= {LAZY.get(name, "") for name in found}
-    return {name for name in found if name.partition(".")[0] in PACKAGES}
+            names |= {LAZY.get(f"{node.value.id}.{node.attr}", "")}
+    names |= {LAZY.get(name, "") for name in names}
+    return {name for name in names if name.partition(".")[0] in PACKAGES}
 
 
 def files_of(module: str, root: Path) -> list[Path]:
@@ -80,23 +80,23 @@ def neighbours(path: Path) -> list[Path]:
 
 def reached(source: str, root: Path) -> list[Path]:
     """Return all files of the packages that `source` imports, directly or indirectly."""
-    waiting = imported(source)
-    seen_names: set[str] = set()
-    seen: set[Path] = set()
-    while waiting:
-        name = waiting.pop()
-        seen_names.add(name)
+    queue = imported(source)
+    names: set[str] = set()
+    files: set[Path] = set()
+    while queue:
+        name = queue.pop()
+        names.add(name)
         for path in files_of(name, root):
-            if path in seen:
+            if path in files:
                 continue
-            seen.add(path)
-            seen.update(neighbours(path))
+            files.add(path)
+            files.update(neighbours(path))
             text = path.read_text(encoding="utf-8")
             folder = root / PACKAGES[name.partition(".")[0]]
             package = ".".join(path.parent.relative_to(folder).parts)
-            waiting |= imported(text, package)
+            queue |= imported(text, package)
             if "import_module" in text or "pkgutil" in text:
                 # A module imported by name at run time may be any module of the package.
-                waiting |= {f"{package}.{other.stem}" for other in path.parent.glob("*.py")}
-        waiting -= seen_names
-    return sorted(seen)
+                queue |= {f"{package}.{sibling.stem}" for sibling in path.parent.glob("*.py")}
+        queue -= names
+    return sorted(files)

@@ -48,9 +48,11 @@ def main(arguments: Sequence[str] = ()) -> int:
     with tempfile.TemporaryDirectory() as profile:
         part = target.with_suffix(".part.pdf")
         call = [browser, *FLAGS, f"--user-data-dir={profile}", f"--print-to-pdf={part}"]
-        done = subprocess.run([*call, page.as_uri()], capture_output=True, text=True, timeout=900)
-    if done.returncode or not part.is_file():
-        print(f"pdf: FAILED to print\n{done.stderr[-2000:]}", file=sys.stderr)
+        process = subprocess.run(
+            [*call, page.as_uri()], capture_output=True, text=True, timeout=900
+        )
+    if process.returncode or not part.is_file():
+        print(f"pdf: FAILED to print\n{process.stderr[-2000:]}", file=sys.stderr)
         return 1
     part.replace(target)
     print(f"pdf: open {target}")
@@ -65,16 +67,16 @@ def join() -> Path | None:
     call += ["build", ".", "-W", "-n", "--keep-going", "--builder", "singlehtml"]
     call += ["--path-output", str(folder)]
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
-    if done.returncode:
+    process = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
+    if process.returncode:
         # Sphinx would not read a page with a warning again, so force a full build.
         shutil.rmtree(folder, ignore_errors=True)
-        print(f"{complaints(done.stdout)}\npdf: FAILED to join the pages", file=sys.stderr)
+        print(f"{complaints(process.stdout)}\npdf: FAILED to join the pages", file=sys.stderr)
         return None
-    made = folder / "_build" / "singlehtml"
-    page = made / "whole.html"
+    output = folder / "_build" / "singlehtml"
+    page = output / "whole.html"
     scripts = [path.name for path in (ROOT / "book" / "companion" / "widgets" / "js").glob("*.js")]
-    text = (made / "book" / "intro.html").read_text(encoding="utf-8")
+    text = (output / "book" / "intro.html").read_text(encoding="utf-8")
     page.write_text(mended(text, scripts), encoding="utf-8")
     return page
 
@@ -91,9 +93,9 @@ def mended(text: str, scripts: list[str]) -> str:
     """
     for name in scripts:
         text = re.sub(rf'<script[^>]*src="_static/{re.escape(name)}[^>]*></script>\s*', "", text)
-    inside = r'href="(?:\.\./)?((?:book|notebooks)/[\w-]+)\.html'
-    text = re.sub(inside + r'#([^"]+)"', r'href="#\2"', text)
-    text = re.sub(inside + '"', r'href="#document-\1"', text)
+    pattern = r'href="(?:\.\./)?((?:book|notebooks)/[\w-]+)\.html'
+    text = re.sub(pattern + r'#([^"]+)"', r'href="#\2"', text)
+    text = re.sub(pattern + '"', r'href="#document-\1"', text)
     # Files next to the page are not part of the document, so remove links to them.
     text = re.sub(r'(<a\b[^>]*?)\shref="(?!#|https?:|mailto:)[^"]*"', r"\1", text)
     mark = '<div class="toctree-wrapper'
@@ -103,6 +105,8 @@ def mended(text: str, scripts: list[str]) -> str:
 
 def contents(text: str) -> str:
     """Return a list of links to the pages in the single page."""
-    found = re.findall(r'<span id="(document-[^"]+)"></span>.*?<h2>(.*?)<a', text, flags=re.DOTALL)
-    items = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in found)
+    headings = re.findall(
+        r'<span id="(document-[^"]+)"></span>.*?<h2>(.*?)<a', text, flags=re.DOTALL
+    )
+    items = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in headings)
     return f'<h2 class="contents">Contents</h2><ol>{items}</ol>'
