@@ -23,9 +23,9 @@ BETTER = {
 
 def name_parts(app, page, template, context, doctree) -> None:
     """Give each part of a page an accessible name that corresponds to its content."""
-    for given, better in BETTER.items():
+    for original, replacement in BETTER.items():
         if "body" in context:
-            context["body"] = context["body"].replace(given, better)
+            context["body"] = context["body"].replace(original, replacement)
 
 
 def setup(app) -> dict:

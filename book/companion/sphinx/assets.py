@@ -16,8 +16,8 @@ MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/", "input/tex/extensions/")
 def copy_if_new(source: Path, target: Path) -> None:
     """Copy unless the target has the same size and a later time."""
     if target.is_file():
-        ours, theirs = target.stat(), source.stat()
-        if ours.st_size == theirs.st_size and ours.st_mtime >= theirs.st_mtime:
+        copy, original = target.stat(), source.stat()
+        if copy.st_size == original.st_size and copy.st_mtime >= original.st_mtime:
             return
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target)
@@ -34,9 +34,9 @@ def install_mathjax(static: Path) -> None:
     marker = "static/mathjax/"
     files = metadata.files("sphinx-mathjax-offline") or []
     for file in files:
-        inside = str(file).replace("\\", "/").partition(marker)[2]
-        if inside.startswith(MATHJAX):
-            copy_if_new(Path(file.locate()), static / "mathjax" / inside)
+        name = str(file).replace("\\", "/").partition(marker)[2]
+        if name.startswith(MATHJAX):
+            copy_if_new(Path(file.locate()), static / "mathjax" / name)
     if not (static / "mathjax" / MATHJAX[0]).is_file():
         raise ExtensionError(
             f"expected {MATHJAX[0]} in the package sphinx-mathjax-offline; got none; run `make env`"

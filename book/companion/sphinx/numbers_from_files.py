@@ -29,8 +29,8 @@ def table_node(
     group += [head, body]
     for part, lines in ((head, [header]), (body, rows)):
         for number, line in enumerate(lines):
-            named = [ids[number]] if ids and part is body else []
-            row = nodes.row(ids=named)
+            row_ids = [ids[number]] if ids and part is body else []
+            row = nodes.row(ids=row_ids)
             part += row
             for cell in line:
                 if isinstance(cell, str):
@@ -42,8 +42,8 @@ def table_node(
 
 def stamp_node(source: dict[str, str]) -> nodes.paragraph:
     """Return the line under a table that links to the page of records."""
-    link = nodes.reference("", source["text"], refuri=f"records.html#{source['anchor']}")
-    return nodes.paragraph("", "Source: ", link, classes=["stamp"])
+    reference = nodes.reference("", source["text"], refuri=f"records.html#{source['anchor']}")
+    return nodes.paragraph("", "Source: ", reference, classes=["stamp"])
 
 
 def depend(env, root: Path, paths) -> None:
@@ -65,9 +65,9 @@ class Reproduced(FromFiles):
 
     def run(self) -> list[nodes.Node]:
         self.root(table_cells.PAPER, table_cells.RUNS, table_cells.LEVELS)
-        count, ran, rows = table_cells.reproduced()
-        says = f"{ran} of the paper's {count} table cells have a full-scale run."
-        parts: list[nodes.Node] = [nodes.paragraph(text=says)]
+        count, run_count, rows = table_cells.reproduced()
+        sentence = f"{run_count} of the paper's {count} table cells have a full-scale run."
+        parts: list[nodes.Node] = [nodes.paragraph(text=sentence)]
         if rows:
             header = ["Model", "Cell", "Paper, dB", "Ours, dB", "Verdict", "Seeds"]
             parts += [table_node(header, rows), stamp_node(table_cells.source())]
@@ -96,13 +96,13 @@ class Claims(FromFiles):
         from companion import claims
 
         self.root(table_cells.CLAIMS, table_cells.RUNS)
-        judged = claims.summary()
-        parts: list[nodes.Node] = [nodes.paragraph(text=claims.counts(judged))]
+        verdicts = claims.summary()
+        parts: list[nodes.Node] = [nodes.paragraph(text=claims.counts(verdicts))]
         if "brief" in self.options:
             return parts
         rows = [
             [claims.label(row.verdict, row.share), row.claim, row.where]
-            for row in judged.itertuples()
+            for row in verdicts.itertuples()
         ]
         parts.append(table_node(["Verdict", "Claim", "Where"], rows, wordy=True))
         return [*parts, stamp_node(table_cells.source_of_claims())]
@@ -123,7 +123,7 @@ class ExecutionStatus(FromFiles):
             rows.append(
                 [name, verdict, f"{record.get('seconds', 0):.1f}", "",
                  record.get("notebook", "")[:8], str(len(record.get("library", {}))),
-                 str(sum(found != "missing" for found in record.get("reads", {}).values())),
+                 str(sum(digest != "missing" for digest in record.get("reads", {}).values())),
                  record.get("finished", "")[:16]]
             )  # fmt: skip
         total = sum(float(row[2]) for row in rows)
@@ -133,9 +133,9 @@ class ExecutionStatus(FromFiles):
         header = ["Notebook", "Verdict", "Seconds", "Share", "SHA-256", "Library", "Read"]
         header.append("Finished, UTC")
         packages = table_node(["Package", "Version"], [[k, v] for k, v in sorted(versions.items())])
-        where = nodes.paragraph(text=f"Executed on: {'; '.join(sorted(machines))}.")
+        machine_line = nodes.paragraph(text=f"Executed on: {'; '.join(sorted(machines))}.")
         ids = [f"made-{row[0]}" for row in rows]
-        return [where, table_node(header, rows, ids=ids), packages]
+        return [machine_line, table_node(header, rows, ids=ids), packages]
 
 
 class Seconds(SphinxRole):

@@ -71,7 +71,7 @@ def alts_of(cell: dict, where: str) -> list[str]:
     ExtensionError
         An image without alt text, or an error output.
     """
-    found = []
+    alts = []
     for output in cell.get("outputs", []):
         if output["output_type"] == "error":
             raise ExtensionError(
@@ -85,17 +85,17 @@ def alts_of(cell: dict, where: str) -> list[str]:
                         f"{where}: expected alt text on its {mime} output; got none; "
                         "show the figure with figures.show(fig, alt=...)"
                     )
-                found.append(alt)
-    return found
+                alts.append(alt)
+    return alts
 
 
 def move_alt(cell: dict, where: str) -> None:
     """Copy the alt text of an output to the metadata of the cell, where MyST-NB reads it."""
-    found = alts_of(cell, where)
-    if len(set(found)) > 1:
+    alts = alts_of(cell, where)
+    if len(set(alts)) > 1:
         raise ExtensionError(
-            f"{where}: expected one figure a cell; got {len(found)}; split the cell"
+            f"{where}: expected one figure a cell; got {len(alts)}; split the cell"
         )
-    if found:
+    if alts:
         settings = cell["metadata"].setdefault("mystnb", {})
-        settings["image"] = {**settings.get("image", {}), "alt": found[0]}
+        settings["image"] = {**settings.get("image", {}), "alt": alts[0]}

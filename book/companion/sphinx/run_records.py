@@ -22,9 +22,9 @@ HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epo
 def committed_files(root: Path) -> list[str]:
     """Return all tables, lists of claims and weights in data/, without the files of single runs."""
     kinds = ("*.csv", "*.toml", "*.safetensors")
-    found = (path for kind in kinds for path in (root / "data").rglob(kind))
-    kept = (path for path in found if path.parent.name not in RUN_FILES)
-    return sorted(path.relative_to(root).as_posix() for path in kept)
+    candidates = (path for kind in kinds for path in (root / "data").rglob(kind))
+    paths = (path for path in candidates if path.parent.name not in RUN_FILES)
+    return sorted(path.relative_to(root).as_posix() for path in paths)
 
 
 def rows_and_columns(path: Path) -> list[str]:
@@ -47,9 +47,9 @@ def changed(row) -> str:
     """Return the differences from the usual configuration."""
     from unfolded.runs.config import other_defaults
 
-    usual = other_defaults()
-    own = [(name, getattr(row, name)) for name in usual]
-    return ", ".join(f"{name} {value}" for name, value in own if value != usual[name])
+    defaults = other_defaults()
+    values = [(name, getattr(row, name)) for name in defaults]
+    return ", ".join(f"{name} {value}" for name, value in values if value != defaults[name])
 
 
 def line(row, files: nodes.Node | str) -> list:
@@ -68,10 +68,10 @@ def line(row, files: nodes.Node | str) -> list:
 def tables_of(runs, prefix: str, files) -> list[nodes.Node]:
     """Return one table per profile, protocol and source of frames; each run has an anchor."""
     parts: list[nodes.Node] = []
-    for kind, own in runs.groupby(["profile", "protocol", "source"], sort=False):
-        rows = [line(row, files(row)) for row in own.itertuples()]
+    for kind, group in runs.groupby(["profile", "protocol", "source"], sort=False):
+        rows = [line(row, files(row)) for row in group.itertuples()]
         name = "Profile {}, protocol {}, data {}: {}".format(*kind, _runs(len(rows)))
-        ids = [f"{prefix}-{name}" for name in own["config_hash"]]
+        ids = [f"{prefix}-{name}" for name in group["config_hash"]]
         parts += [nodes.rubric(text=name), table_node(HEADER, rows, ids=ids)]
     return parts
 
@@ -111,11 +111,11 @@ class BuiltRuns(FromFiles):
         stores = sorted((root / "_executed" / "runs").glob("*"))
         for path in (path for store in stores for path in sorted(store.glob("*/record.json"))):
             self.env.note_dependency(str(path))
-        found = pd.concat([results.collect(store) for store in stores]) if stores else None
-        if found is None or found.empty:
+        runs = pd.concat([results.collect(store) for store in stores]) if stores else None
+        if runs is None or runs.empty:
             return [nodes.paragraph(text="No page of this build has trained a network.")]
-        found = found.sort_values(["profile", "protocol", "source", "model", "cs_rate", "hidden"])
-        return tables_of(found, "built", lambda row: "")
+        runs = runs.sort_values(["profile", "protocol", "source", "model", "cs_rate", "hidden"])
+        return tables_of(runs, "built", lambda row: "")
 
 
 class CommittedFiles(FromFiles):
@@ -139,15 +139,15 @@ class CommittedWeights(FromFiles):
         from companion import pretrained
         from companion.labels import title
 
-        found = pretrained.model_cards()
-        self.root(Path("data/weights/weights.csv"), Path("pyproject.toml"), *map(Path, found.file))
+        cards = pretrained.model_cards()
+        self.root(Path("data/weights/weights.csv"), Path("pyproject.toml"), *map(Path, cards.file))
         rows = [
             [
                 title(row.model), row.data, row.protocol, f"{row.psnr_authors:.2f}",
                 f"{row.bytes / 1000:.0f} kB", row.licence, nodes.literal(text=row.loading),
                 nodes.literal(text=row.config_hash), download(row.file, Path(row.file).name),
             ]
-            for row in found.itertuples()
+            for row in cards.itertuples()
         ]  # fmt: skip
         header = ["Network", "Data", "Protocol", "PSNR, authors (dB)", "Size", "Licence",
                   "Loading", "Run", "File"]  # fmt: skip

@@ -34,8 +34,8 @@ def source_of(output: dict) -> dict | None:
     data = output.get("data", {})
     markup = "".join(data.get("text/html", ""))
     if STAMPED.search(markup):
-        carried = CARRIED.search(markup)
-        return json.loads(html.unescape(carried[1])) if carried else {}
+        match = CARRIED.search(markup)
+        return json.loads(html.unescape(match[1])) if match else {}
     for mime in data:
         if mime.startswith("image/"):
             return output.get("metadata", {}).get(mime, {}).get("source", {})
@@ -55,8 +55,8 @@ def put_stamps(cell: dict, default: str, here: str) -> None:
             continue
         text = source.get("text", default)
         href = f"../book/records.html#{source['anchor']}" if source else here
-        shown = {"text/html": stamp(text, href), "text/plain": f"Source: {text}"}
-        outputs.append({"output_type": "display_data", "data": shown, "metadata": {}})
+        content = {"text/html": stamp(text, href), "text/plain": f"Source: {text}"}
+        outputs.append({"output_type": "display_data", "data": content, "metadata": {}})
     cell["outputs"] = outputs
 
 
@@ -84,8 +84,8 @@ def built_from() -> tuple[str, str]:
 
     commit = provenance.commit().removesuffix("+changes")
     try:
-        changed = git("status", "--porcelain", "--", *SOURCES)
-        return commit + "+changes" * bool(changed), git("log", "-1", "--format=%cs")
+        changes = git("status", "--porcelain", "--", *SOURCES)
+        return commit + "+changes" * bool(changes), git("log", "-1", "--format=%cs")
     except (OSError, subprocess.CalledProcessError):
         return commit, ""
 
@@ -98,8 +98,8 @@ def profile_of(notebook: dict) -> str:
     """
     code = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
     text = "\n".join("".join(cell["source"]) for cell in code)
-    found = re.search(r"^profile\s*=\s*[\"'](\w+)[\"']$", text, re.MULTILINE)
-    return found[1] if found else ""
+    match = re.search(r"^profile\s*=\s*[\"'](\w+)[\"']$", text, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def how_it_was_made(place: freshness.Place) -> str:

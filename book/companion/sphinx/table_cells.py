@@ -33,8 +33,8 @@ def source(table: int = 0) -> dict[str, str]:
     """Return the stamp of one table of the paper, or of all, with our runs."""
     from companion import attribution
 
-    every = beside()
-    return attribution.of(every[every["table"] == table] if table else every).stamp()
+    cells = beside()
+    return attribution.of(cells[cells["table"] == table] if table else cells).stamp()
 
 
 def source_of_claims() -> dict[str, str]:
@@ -56,8 +56,8 @@ def reproduced() -> tuple[int, int, list[list[str]]]:
         signed,
     )
 
-    every = beside()
-    ran = every[(every["runs"] > 0) | (every["untrained"] > 0)]
+    cells = beside()
+    run_cells = cells[(cells["runs"] > 0) | (cells["untrained"] > 0)]
     rows = [
         [
             label(cell.model, cell.start),
@@ -68,10 +68,10 @@ def reproduced() -> tuple[int, int, list[list[str]]]:
             + ("" if cell.difference != cell.difference else f" ({signed(cell.difference)})"),
             seeds_text(cell),
         ]
-        for cell in ran.itertuples()
+        for cell in run_cells.itertuples()
     ]
     place = ["table", "model", "value"]
-    return len(every.drop_duplicates(place)), len(ran.drop_duplicates(place)), rows
+    return len(cells.drop_duplicates(place)), len(run_cells.drop_duplicates(place)), rows
 
 
 def matrix(table: int) -> tuple[list[str], list[list[str]]]:
@@ -81,11 +81,11 @@ def matrix(table: int) -> tuple[list[str], list[list[str]]]:
     """
     from companion.reproduction import paper_tables
 
-    every = beside()
-    own = every[every["table"] == table]
-    values = sorted(set(own["value"]))
+    cells = beside()
+    selection = cells[cells["table"] == table]
+    values = sorted(set(selection["value"]))
     lines: dict[str, dict] = {}
-    for cell in own.itertuples():
+    for cell in selection.itertuples():
         symbol = f" {paper_tables.SYMBOLS[cell.verdict][0]}" * bool(cell.runs)
         text = f"{paper_tables.paper_text(cell)} · {paper_tables.ours_text(cell)}{symbol}"
         lines.setdefault(paper_tables.label(cell.model, cell.start), {})[cell.value] = text
@@ -93,5 +93,5 @@ def matrix(table: int) -> tuple[list[str], list[list[str]]]:
     levels = paper_tables.baselines(table)
     below = paper_tables.baseline_rows(levels[levels["value"].isin(values)])
     rows += [[name, *line] for name, line in zip(below.index, below.to_numpy(), strict=True)]
-    name = NAMES[own["varies"].iloc[0]]
+    name = NAMES[selection["varies"].iloc[0]]
     return ["Network", *(f"{name} {value:g}" for value in values)], rows
