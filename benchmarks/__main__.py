@@ -52,34 +52,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _often(options: argparse.Namespace) -> dict[str, int]:
+def _repetitions(options: argparse.Namespace) -> dict[str, int]:
     return {"rounds": 2, "warm": 1} if options.quick else {"rounds": options.rounds, "warm": 3}
 
 
 def _step(record: Record, options: argparse.Namespace) -> None:
     hidden = [16] if options.quick else options.hidden
-    step.measure(record, hidden=hidden, models=options.models, **_often(options))
+    step.measure(record, hidden=hidden, models=options.models, **_repetitions(options))
 
 
 def _products(record: Record, options: argparse.Namespace) -> None:
     hidden = [64] if options.quick else options.hidden
-    products.measure(record, hidden=hidden, models=options.models, **_often(options))
+    products.measure(record, hidden=hidden, models=options.models, **_repetitions(options))
 
 
 def _growth(record: Record, options: argparse.Namespace) -> None:
     varied = growth.QUICK if options.quick else growth.VARIED
-    growth.measure(record, model=options.model, varied=varied, **_often(options))
+    growth.measure(record, model=options.model, varied=varied, **_repetitions(options))
 
 
 def _inference(record: Record, options: argparse.Namespace) -> None:
     profile, batches = ("smoke", (1, 2)) if options.quick else ("laptop", (1, 32))
     base = RunConfig(profile=profile, protocol=options.protocol)
-    inference.measure(record, base, batches=batches, **_often(options))
+    inference.measure(record, base, batches=batches, **_repetitions(options))
 
 
 def _gpu(record: Record, options: argparse.Namespace) -> None:
     hidden = [16] if options.quick else options.hidden
-    gpu.measure(record, hidden=hidden, models=options.models, **_often(options))
+    gpu.measure(record, hidden=hidden, models=options.models, **_repetitions(options))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,11 +89,11 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"benchmarks: {message}; see {self.prog} --help\n")
 
 
-def _whole(least: int, most: int = 10**6) -> Callable[[str], int]:
+def _whole_number(minimum: int, maximum: int = 10**6) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            want = f"expected a whole number from {least} to {most}; got {text!r}"
-            raise argparse.ArgumentTypeError(want)
+        if not text.isdecimal() or not minimum <= int(text) <= maximum:
+            message = f"expected a whole number from {minimum} to {maximum}; got {text!r}"
+            raise argparse.ArgumentTypeError(message)
         return int(text)
 
     return number
@@ -109,19 +109,25 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="name")
 
     def command(name: str, run: Callable, rounds: int, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(command=run)
-        added.add_argument("--rounds", type=_whole(2), default=rounds, help=f"default {rounds}")
-        most = os.cpu_count() or 1
-        threads = {"type": _whole(1, most), "default": min(2, most)}
-        added.add_argument("--threads", **threads, help="default 2")
+        subparser = commands.add_parser(name, help=text, description=text)
+        subparser.set_defaults(command=run)
+        subparser.add_argument(
+            "--rounds", type=_whole_number(2), default=rounds, help=f"default {rounds}"
+        )
+        cores = os.cpu_count() or 1
+        threads = {"type": _whole_number(1, cores), "default": min(2, cores)}
+        subparser.add_argument("--threads", **threads, help="default 2")
         text = "whether freed memory is kept, default kept as in training"
-        added.add_argument("--allocator", choices=workload.ALLOCATORS, default="kept", help=text)
-        added.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
-        where = added.add_mutually_exclusive_group()
-        where.add_argument("--out", help="folder of the record")
-        where.add_argument("--commit", action="store_true", help="write data/results/speed/")
-        return added
+        subparser.add_argument(
+            "--allocator", choices=workload.ALLOCATORS, default="kept", help=text
+        )
+        subparser.add_argument(
+            "--quick", action="store_true", help="tiny sizes, to see that it runs"
+        )
+        group = subparser.add_mutually_exclusive_group()
+        group.add_argument("--out", help="folder of the record")
+        group.add_argument("--commit", action="store_true", help="write data/results/speed/")
+        return subparser
 
     cpu = command("step", _step, 15, "a training step against plain PyTorch, LSTM and its products")
     multiplied = command("products", _products, 15, "the routines for the products of a step")
@@ -130,11 +136,11 @@ def _parser() -> argparse.ArgumentParser:
     streamed = command("inference", _inference, 15, "frames a second and PSNR, frame by frame")
     streamed.add_argument("--protocol", choices=tuple(PROTOCOLS), default="normalised")
     cuda = command("gpu", _gpu, 30, "the step on CUDA: plain, compiled, captured, together")
-    every = (*step.MODELS, *stacked.MODELS)
-    sizes = [(each, every, every) for each in (cpu, multiplied)]
-    for sized, known, models in (*sizes, (cuda, step.MODELS, step.MODELS[:1])):
-        sized.add_argument("--hidden", type=_whole(1), nargs="+", default=[256, 1024])
-        sized.add_argument("--models", choices=known, nargs="+", default=models)
+    all_models = (*step.MODELS, *stacked.MODELS)
+    sizes = [(subparser, all_models, all_models) for subparser in (cpu, multiplied)]
+    for subparser, choices, models in (*sizes, (cuda, step.MODELS, step.MODELS[:1])):
+        subparser.add_argument("--hidden", type=_whole_number(1), nargs="+", default=[256, 1024])
+        subparser.add_argument("--models", choices=choices, nargs="+", default=models)
     return parser
 
 

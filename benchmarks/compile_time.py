@@ -20,5 +20,5 @@ def first_use() -> dict[str, float]:
 
 def _seconds() -> float:
     started = time.perf_counter()
-    found = native.library.__wrapped__()
-    return time.perf_counter() - started if found else math.nan
+    library = native.library.__wrapped__()
+    return time.perf_counter() - started if library else math.nan

@@ -21,7 +21,7 @@ from unfolded.training.train_step import TrainSteps, backward_loss
 RUNS, STEPS = 8, 10
 """Runs side by side; steps between two looks at the clock."""
 
-_OURS, _COMPILED = "engine, as trained", "plain, torch.compile"
+_ENGINE, _COMPILED = "engine, as trained", "plain, torch.compile"
 
 _SMALL = {"n0": 16, "n": 5, "hidden": 24, "depth": 3}
 
@@ -41,10 +41,10 @@ def measure(
     for model in MODELS:
         for dtype in (torch.float64, torch.float32):
             row = {"what": "parity", "model": model, "dtype": str(dtype).removeprefix("torch.")}
-            found.add(row | _tried(lambda m=model, t=dtype: parity(m, t, "cuda")))
-        for what, check in {"side by side": side_by_side, "captured steps": captured}.items():
-            row = {"what": f"parity, {what}", "model": model, "dtype": "float32"}
-            found.add(row | _tried(lambda m=model, c=check: c(m, "cuda")))
+            found.add(row | _result(lambda m=model, t=dtype: parity(m, t, "cuda")))
+        for check_name, check in {"side by side": side_by_side, "captured steps": captured}.items():
+            row = {"what": f"parity, {check_name}", "model": model, "dtype": "float32"}
+            found.add(row | _result(lambda m=model, c=check: c(m, "cuda")))
     # What a compiler needs minutes for comes last: all else is on disk by then.
     for compiled, h, model in product((False, True), hidden, models):
         sizes = {"model": model, "hidden": h, "n": N, "depth": DEPTH, "time": TIME}
@@ -55,28 +55,35 @@ def parity(model: str, dtype: torch.dtype, device: str) -> dict[str, float]:
     """Return the largest differences between engine and solver's steps, relative to 1 + size."""
     torch.manual_seed(0)
     sequences = torch.randn(3, 7, _SMALL["n0"], dtype=dtype).to(device)
-    both = {}
+    tensors = {}
     for fast in (True, False):
         net = networks.build(model, **_SMALL, lambda1=0.1, lambda2=0.05).to(device, dtype)
         net.fast = fast
         recovered = recover(net, sequences)
         (recovered - sequences).square().sum().backward()
-        both[fast] = [recovered, *(each.grad for each in net.parameters())]
-    first, *others = (_difference(*each) for each in zip(both[True], both[False], strict=True))
-    return {"output_difference": first, "gradient_difference": max(others)}
+        tensors[fast] = [recovered, *(parameter.grad for parameter in net.parameters())]
+    output_difference, *gradient_differences = (
+        _difference(*pair) for pair in zip(tensors[True], tensors[False], strict=True)
+    )
+    return {
+        "output_difference": output_difference,
+        "gradient_difference": max(gradient_differences),
+    }
 
 
 def side_by_side(model: str, device: str) -> dict[str, float]:
     """Return the largest difference between three wide runs in one pass and each of them alone."""
     torch.manual_seed(0)
     sequences = torch.randn(3, 7, _SMALL["n0"]).to(device)
-    alone, joined = ([_small(model, seed, device) for seed in range(3)] for _ in range(2))
-    models = StackedModels(joined)
+    single_networks, stacked_networks = (
+        [_small_network(model, seed, device) for seed in range(3)] for _ in range(2)
+    )
+    models = StackedModels(stacked_networks)
     backward_loss(models.recover(sequences), sequences.expand(3, -1, -1, -1))
     models.assign_gradients()
-    for net in alone:
+    for net in single_networks:
         backward_loss(recover(net, sequences), sequences)
-    pairs = zip(_parameters(joined), _parameters(alone), strict=True)
+    pairs = zip(_parameters(stacked_networks), _parameters(single_networks), strict=True)
     return {"gradient_difference": max(_difference(p.grad, q.grad) for p, q in pairs)}
 
 
@@ -84,7 +91,7 @@ def captured(model: str, device: str) -> dict[str, float]:
     """Return the largest differences between steps as trained and the same steps call by call."""
     torch.manual_seed(0)
     data = torch.randn(64, 7, _SMALL["n0"]).to(device)
-    logs, nets = [], [_small(model, 0, device) for _ in range(2)]
+    logs, nets = [], [_small_network(model, 0, device) for _ in range(2)]
     for net, on_gpu in zip(nets, (True, False), strict=True):
         adam = Adam(net.parameters(), lr=1e-3, fused=True)
         steps = TrainSteps(SingleModel(net), [adam], data, batch=8, clip=0.25)
@@ -97,7 +104,7 @@ def captured(model: str, device: str) -> dict[str, float]:
     return {"output_difference": _difference(log, expected), **differences, "captured": replayed}
 
 
-def _small(model: str, seed: int, device: str) -> nn.Module:
+def _small_network(model: str, seed: int, device: str) -> nn.Module:
     sizes = _SMALL | {"hidden": 600}  # two blocks of a kernel
     return networks.build(model, **sizes, lambda1=0.1, lambda2=0.05, seed=seed).to(device)
 
@@ -106,14 +113,14 @@ def _parameters(nets: Iterable[nn.Module]) -> list[nn.Parameter]:
     return [parameter for net in nets for parameter in net.parameters()]
 
 
-def _difference(found: Tensor, expected: Tensor) -> float:
-    return ((found - expected).abs().max() / (1 + expected.abs().max())).item()
+def _difference(actual: Tensor, expected: Tensor) -> float:
+    return ((actual - expected).abs().max() / (1 + expected.abs().max())).item()
 
 
-def _compare(found: Record, sizes: dict, compiled: bool, rounds: int, warm: int) -> None:
-    ready = {}
+def _compare(record: Record, sizes: dict, compiled: bool, rounds: int, warm: int) -> None:
+    calls = {}
     for name, make in competitors(sizes["model"], sizes["hidden"]).items():
-        if name != _OURS and compiled != (name == _COMPILED):
+        if name != _ENGINE and compiled != (name == _COMPILED):
             continue
         started = time.perf_counter()
         try:
@@ -121,16 +128,16 @@ def _compare(found: Record, sizes: dict, compiled: bool, rounds: int, warm: int)
             call()
             torch.cuda.synchronize()
         except Exception as error:
-            found.add({"what": name, **sizes, "failed": _reason(error)})
+            record.add({"what": name, **sizes, "failed": _reason(error)})
             continue
-        ready[name], first = call, time.perf_counter() - started
-        if compiled and name == _OURS:
+        calls[name], first_seconds = call, time.perf_counter() - started
+        if compiled and name == _ENGINE:
             continue  # measured before; here it is the other one's measure
-        pair = {each: ready[each] for each in (_OURS, name) if each in ready}
+        pair = {key: calls[key] for key in (_ENGINE, name) if key in calls}
         timings = interleave(pair, rounds=rounds, warm=warm, wait=torch.cuda.synchronize)
         captured = getattr(getattr(call, "steps", None), "captured", False)
-        row = timings[name].row(timings.get(_OURS, timings[name]), STEPS)
-        found.add({"what": name, **sizes, "captured": captured, "first_s": first, **row})
+        row = timings[name].row(timings.get(_ENGINE, timings[name]), STEPS)
+        record.add({"what": name, **sizes, "captured": captured, "first_s": first_seconds, **row})
 
 
 def competitors(model: str, hidden: int) -> dict[str, Callable[[], Callable[[], object]]]:
@@ -154,7 +161,7 @@ def competitors(model: str, hidden: int) -> dict[str, Callable[[], Callable[[], 
         return call
 
     return {
-        _OURS: lambda: Trained([network()], data),
+        _ENGINE: lambda: Trained([network()], data),
         "engine": several,
         "plain": lambda: several(recover=plain.recover),
         f"{RUNS} runs, as trained": lambda: Trained([network(s) for s in range(RUNS)], data),
@@ -162,7 +169,7 @@ def competitors(model: str, hidden: int) -> dict[str, Callable[[], Callable[[], 
     }
 
 
-def _tried(call: Callable[[], dict]) -> dict:
+def _result(call: Callable[[], dict]) -> dict:
     try:
         return call()
     except Exception as error:

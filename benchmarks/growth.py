@@ -29,13 +29,15 @@ def measure(
     for axis, values in varied.items():
         for value in values:
             sizes = USUAL | {axis: value}
-            steps = {redo: step(model, recompute=redo, **sizes) for redo in (False, True)}
+            steps = {
+                recompute: step(model, recompute=recompute, **sizes) for recompute in (False, True)
+            }
             timings = interleave(steps, rounds=rounds, warm=warm)
-            for redo, timing in timings.items():
-                row = {"model": model, "axis": axis, **sizes, "recompute": redo}
-                steps[redo].forget()
-                held = usage(steps[redo].forward, steps[redo].backward)
-                row |= {**held._asdict(), "peak_to_kept": held.ratio}
+            for recompute, timing in timings.items():
+                row = {"model": model, "axis": axis, **sizes, "recompute": recompute}
+                steps[recompute].forget()
+                memory = usage(steps[recompute].forward, steps[recompute].backward)
+                row |= {**memory._asdict(), "peak_to_kept": memory.ratio}
                 found.add(row | timing.row(timings[False]))
 
 

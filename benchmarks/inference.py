@@ -24,39 +24,41 @@ _AVERAGES = ("authors", "frame", "global")
 
 def measure(found: Record, base: RunConfig, *, batches: Iterable[int], rounds: int, warm: int):
     """Train or read the networks, then stream the test set and add a row a competitor."""
-    nets = {model: _trained(replace(base, model=model, depth=None)) for model in MODELS}
-    validation, test = _unseen(base)
+    nets = {model: _trained_network(replace(base, model=model, depth=None)) for model in MODELS}
+    validation, test = _evaluation_sequences(base)
     with torch.no_grad():
         rows = {name: _network(net, test, base) for name, (net, _) in nets.items()}
         for name, (_, config) in nets.items():
             rows[name]["config_hash"] = config.hash
         problem = nets[MODELS[0]][0]
-        chosen = {
+        settings = {
             f"fista, {count} iterations": (count, _choose(problem, validation, count, base))
             for count in ITERATIONS
         }
-        for name, (count, lambda1) in chosen.items():
+        for name, (count, lambda1) in settings.items():
             rows[name] = {"lambda1": lambda1, "config_hash": nets[MODELS[0]][1].hash}
             rows[name] |= _scores(test, _solve(problem, test, count, lambda1), base)
         for batch in batches:
             frames = test[:batch]
             streams = {name: _stream(net, frames) for name, (net, _) in nets.items()}
-            streams |= {name: _iterate(problem, frames, *each) for name, each in chosen.items()}
+            streams |= {
+                name: _iterate(problem, frames, *setting) for name, setting in settings.items()
+            }
             timings = interleave(streams, rounds=rounds, warm=warm)
             for name, timing in timings.items():
                 row = timing.row(timings[MODELS[0]])
                 rate = 1e3 * frames[..., 0].numel() / row["median_ms"]
-                what = {"what": name, "batch": batch, "frames_per_second": rate}
-                found.add({**what, **rows[name], **_facts(base), **row})
+                labels = {"what": name, "batch": batch, "frames_per_second": rate}
+                found.add({**labels, **rows[name], **_facts(base), **row})
 
 
-def _trained(config: RunConfig) -> tuple[nn.Module, RunConfig]:
+def _trained_network(config: RunConfig) -> tuple[nn.Module, RunConfig]:
     training.run(config)
     network, config = checkpoint.load_network(records.folder_of(config))
     return network.eval(), config
 
 
-def _unseen(base: RunConfig) -> list[Tensor]:
+def _evaluation_sequences(base: RunConfig) -> list[Tensor]:
     """Return the validation and test sequences in the protocol's units: (count, 20, n0)."""
     frames = data.sequences(base.source, count=base.size.count, reduction=base.reduction)
     unit = base.scale.peak / 255
@@ -111,9 +113,9 @@ def fista(x: Tensor, M: Tensor, c: Tensor, lambda1: float, count: int) -> Tensor
     momenta = [1.0]
     for _ in range(count):
         momenta.append((1 + math.sqrt(1 + 4 * momenta[-1] ** 2)) / 2)
-    for momentum, after in pairwise(momenta):
-        new = solvers.ista_step(y, x, M=M, c=c, lambda1=lambda1)
-        h, y = new, new + (momentum - 1) / after * (new - h)
+    for momentum, next_momentum in pairwise(momenta):
+        iterate = solvers.ista_step(y, x, M=M, c=c, lambda1=lambda1)
+        h, y = iterate, iterate + (momentum - 1) / next_momentum * (iterate - h)
     return h
 
 

@@ -14,12 +14,12 @@ without_compiled_kernels = functools.partial(recurrence.use, "torch")
 @contextlib.contextmanager
 def without_onednn() -> Iterator[None]:
     """Compute all products without oneDNN."""
-    before = torch.backends.mkldnn.enabled
+    enabled = torch.backends.mkldnn.enabled
     torch.backends.mkldnn.enabled = False
     try:
         yield
     finally:
-        torch.backends.mkldnn.enabled = before
+        torch.backends.mkldnn.enabled = enabled
 
 
 @contextlib.contextmanager

@@ -37,13 +37,13 @@ def usage(forward: Callable[[], Tensor], backward: Callable[[Tensor], object]) -
             backward(result)
         del result
     events = profiler.profiler.kineto_results.events()
-    turn = next(event.start_ns() for event in events if event.name() == _BACKWARD)
+    backward_start = next(event.start_ns() for event in events if event.name() == _BACKWARD)
     changes = [(event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]"]
-    held = kept = peak = 0
-    for at, change in sorted(changes):
-        held += change
-        if at < turn:
-            kept = held
+    allocated = forward_bytes = peak = 0
+    for time, change in sorted(changes):
+        allocated += change
+        if time < backward_start:
+            forward_bytes = allocated
         else:
-            peak = max(peak, held)
-    return Usage(kept, max(peak, kept), held)
+            peak = max(peak, allocated)
+    return Usage(forward_bytes, max(peak, forward_bytes), allocated)

@@ -38,12 +38,12 @@ def weights(network: UnfoldedNetwork) -> tuple[list[Tensor], list[Tensor]]:
 
 def sista(network: SistaRNN, x: Tensor, h: Tensor) -> Tensor:
     """Return the codes of SISTA-RNN unrolled, with the weights of (35)."""
-    (W, (V, link)), codes = network.layer_weights(), []
+    (W, (V, past_map)), codes = network.layer_weights(), []
     tau = network.positive("lambda1") / network.positive("c")
     for x_t in x.unbind(1):
-        first, pull = x_t @ V.T, h @ link.T
-        h = shrink(h @ W[0].T + first, tau)
+        input_term, past_term = x_t @ V.T, h @ past_map.T
+        h = shrink(h @ W[0].T + input_term, tau)
         for S in W[1:]:
-            h = shrink(h @ S.T + first + pull, tau)
+            h = shrink(h @ S.T + input_term + past_term, tau)
         codes.append(h)
     return torch.stack(codes, 1)

@@ -30,10 +30,10 @@ def measure(
         routines = matmul.routines()
         calls = {key: functools.partial(call, x, W) for key, call in routines.items()}
         timings = interleave(calls, rounds=rounds, warm=warm)
-        for what, timing in timings.items():
+        for routine, timing in timings.items():
             size = {"rows": rows, "inner": inner, "columns": columns, "layouts": layouts}
             row = timing.row(timings[name])
-            found.add({"what": what, "selected": what == name, **size, **row})
+            found.add({"what": routine, "selected": routine == name, **size, **row})
 
 
 def _matrix(rows: int, columns: int, layout: str) -> torch.Tensor:

@@ -33,8 +33,8 @@ class Record:
     def show(self) -> None:
         """Print the table without its origin, then the origin once and where the record lies."""
         with contextlib.suppress(BrokenPipeError):
-            shown = self.table().drop(columns=list(self._origin))
-            print(shown.to_string(index=False, float_format="{:.4g}".format, na_rep="–"))
+            table = self.table().drop(columns=list(self._origin))
+            print(table.to_string(index=False, float_format="{:.4g}".format, na_rep="–"))
             print("; ".join(f"{name}: {value}" for name, value in self._origin.items()))
             print(f"record: {self.path}")
 

@@ -40,7 +40,7 @@ class Product(NamedTuple):
     @property
     def flops(self) -> int:
         """Multiplications and additions."""
-        operands = [each for each in self.arguments if isinstance(each, Operand)]
+        operands = [argument for argument in self.arguments if isinstance(argument, Operand)]
         if self.routine == _PACK:
             return 0
         left = operands[-2] if self.routine.startswith("aten") else operands[0]
@@ -49,8 +49,8 @@ class Product(NamedTuple):
     @property
     def form(self) -> tuple:
         """What two calls must share to be the same product: routine, shapes and layouts."""
-        operands = [each for each in self.arguments if isinstance(each, Operand)]
-        return self.routine, *((each.shape, each.stride) for each in operands)
+        operands = [argument for argument in self.arguments if isinstance(argument, Operand)]
+        return self.routine, *((operand.shape, operand.stride) for operand in operands)
 
 
 class _Recorder(TorchDispatchMode):
@@ -100,11 +100,14 @@ def replay(products: list[Product]) -> Callable[[], None]:
 
 
 def _call(product: Product, operands: Callable, results: Callable) -> Callable[[], object]:
-    given = [operands(each) if isinstance(each, Operand) else each for each in product.arguments]
-    plain = {"aten::mm": torch.mm, "aten::bmm": torch.bmm}.get(product.routine)
-    if plain is None:
-        return functools.partial(product.call, *given)
-    return functools.partial(plain, *given[:2], out=results(product.result))
+    arguments = [
+        operands(argument) if isinstance(argument, Operand) else argument
+        for argument in product.arguments
+    ]
+    function = {"aten::mm": torch.mm, "aten::bmm": torch.bmm}.get(product.routine)
+    if function is None:
+        return functools.partial(product.call, *arguments)
+    return functools.partial(function, *arguments[:2], out=results(product.result))
 
 
 def _buffer(operand: Operand) -> Tensor:
@@ -112,5 +115,5 @@ def _buffer(operand: Operand) -> Tensor:
         matrix = torch.randn(operand.shape, dtype=operand.dtype)
         return torch.ops.mkldnn._reorder_linear_weight(matrix, None)
     sizes = zip(operand.shape, operand.stride, strict=True)
-    room = 1 + sum((size - 1) * step for size, step in sizes)
-    return torch.randn(room, dtype=operand.dtype).as_strided(operand.shape, operand.stride)
+    length = 1 + sum((size - 1) * step for size, step in sizes)
+    return torch.randn(length, dtype=operand.dtype).as_strided(operand.shape, operand.stride)

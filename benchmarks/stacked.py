@@ -48,7 +48,7 @@ def products(model: str, hidden: int, batch: int = BATCH) -> Callable[[], None]:
     Those with time in them are made once for all frames, as the gradients of weights are; those of
     the recurrence frame by frame, forward and backward. W of SpectralRNN is taken as given.
     """
-    rows, wide, h = TIME * batch, GATES.get(model, 1) * hidden, hidden
+    rows, gate_width, h = TIME * batch, GATES.get(model, 1) * hidden, hidden
     matrix = functools.cache(torch.randn)  # by its sizes
 
     def multiply(rows: int, inner: int, columns: int) -> None:
@@ -62,13 +62,13 @@ def products(model: str, hidden: int, batch: int = BATCH) -> Callable[[], None]:
         torch.mm(matrix(rows, N0), matrix(N, N0).T)
         torch.mm(matrix(rows, N).T, matrix(rows, N0))
         for layer in range(usual_depth(model)):
-            multiply(rows, h if layer else N, wide)
+            multiply(rows, h if layer else N, gate_width)
             if model == "indrnn":
                 continue
             for _ in range(TIME):
-                torch.mm(matrix(batch, h), matrix(wide, h).T)
-                torch.mm(matrix(batch, wide), matrix(wide, h))
-            torch.mm(matrix(rows, wide).T, matrix(rows, h))
+                torch.mm(matrix(batch, h), matrix(gate_width, h).T)
+                torch.mm(matrix(batch, gate_width), matrix(gate_width, h))
+            torch.mm(matrix(rows, gate_width).T, matrix(rows, h))
         multiply(rows, h, N0)
 
     return run

@@ -30,13 +30,13 @@ def measure(
     sequences = frames()
     for h in hidden:
         for model in models:
-            found_in = stacked.competitors if model in stacked.MODELS else competitors
-            timings = interleave(found_in(model, h, sequences), rounds=rounds, warm=warm)
+            competitors_of = stacked.competitors if model in stacked.MODELS else competitors
+            timings = interleave(competitors_of(model, h, sequences), rounds=rounds, warm=warm)
             size = {"hidden": h, "n": N, "time": TIME, "batch": BATCH}
-            for what, timing in timings.items():
-                depth = usual_depth(what if what in GENERIC else model)
+            for competitor, timing in timings.items():
+                depth = usual_depth(competitor if competitor in GENERIC else model)
                 row = timing.row(timings["engine"])
-                found.add({"model": model, "what": what, **size, "depth": depth, **row})
+                found.add({"model": model, "what": competitor, **size, "depth": depth, **row})
 
 
 def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callable[[], object]]:

@@ -18,9 +18,9 @@ SCALE = PROTOCOLS["authors"]
 
 def frames(batch: int = BATCH, time: int = TIME) -> Tensor:
     """Return embedded sequences in grey levels, (batch, time, n0); long ones run to and fro."""
-    found = data.sequences("digits", count=max(batch, 10))[:batch]
-    found = torch.from_numpy(found).flatten(2)
-    there_and_back = torch.cat([found, found.flip(1)], 1)
+    sequences = data.sequences("digits", count=max(batch, 10))[:batch]
+    sequences = torch.from_numpy(sequences).flatten(2)
+    there_and_back = torch.cat([sequences, sequences.flip(1)], 1)
     return there_and_back.repeat(1, -(-time // (2 * TIME)), 1)[:, :time].contiguous()
 
 
@@ -82,10 +82,10 @@ ALLOCATORS = {"kept": runtime.keep_freed_memory, "system": contextlib.nullcontex
 @contextlib.contextmanager
 def conditions(threads: int, allocator: str = "kept") -> Iterator[None]:
     """Give all competitors the same threads, flushed denormals and allocator."""
-    before = torch.get_num_threads()
+    thread_count = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         with runtime.flushed_denormals(), ALLOCATORS[allocator]():
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(thread_count)
