@@ -67,8 +67,8 @@ def _products(record: Record, options: argparse.Namespace) -> None:
 
 
 def _growth(record: Record, options: argparse.Namespace) -> None:
-    varied = growth.QUICK if options.quick else growth.VARIED
-    growth.measure(record, model=options.model, varied=varied, **_repetitions(options))
+    axes = growth.QUICK if options.quick else growth.VARIED
+    growth.measure(record, model=options.model, varied=axes, **_repetitions(options))
 
 
 def _inference(record: Record, options: argparse.Namespace) -> None:
@@ -129,16 +129,20 @@ def _parser() -> argparse.ArgumentParser:
         group.add_argument("--commit", action="store_true", help="write data/results/speed/")
         return subparser
 
-    cpu = command("step", _step, 15, "a training step against plain PyTorch, LSTM and its products")
-    multiplied = command("products", _products, 15, "the routines for the products of a step")
-    grown = command("growth", _growth, 7, "time and memory against T, d, h, batch and runs")
-    grown.add_argument("--model", choices=step.MODELS, default=step.MODELS[0])
-    streamed = command("inference", _inference, 15, "frames a second and PSNR, frame by frame")
-    streamed.add_argument("--protocol", choices=tuple(PROTOCOLS), default="normalised")
-    cuda = command("gpu", _gpu, 30, "the step on CUDA: plain, compiled, captured, together")
+    step_parser = command(
+        "step", _step, 15, "a training step against plain PyTorch, LSTM and its products"
+    )
+    products_parser = command("products", _products, 15, "the routines for the products of a step")
+    growth_parser = command("growth", _growth, 7, "time and memory against T, d, h, batch and runs")
+    growth_parser.add_argument("--model", choices=step.MODELS, default=step.MODELS[0])
+    inference_parser = command(
+        "inference", _inference, 15, "frames a second and PSNR, frame by frame"
+    )
+    inference_parser.add_argument("--protocol", choices=tuple(PROTOCOLS), default="normalised")
+    gpu_parser = command("gpu", _gpu, 30, "the step on CUDA: plain, compiled, captured, together")
     all_models = (*step.MODELS, *stacked.MODELS)
-    sizes = [(subparser, all_models, all_models) for subparser in (cpu, multiplied)]
-    for subparser, choices, models in (*sizes, (cuda, step.MODELS, step.MODELS[:1])):
+    sizes = [(subparser, all_models, all_models) for subparser in (step_parser, products_parser)]
+    for subparser, choices, models in (*sizes, (gpu_parser, step.MODELS, step.MODELS[:1])):
         subparser.add_argument("--hidden", type=_whole_number(1), nargs="+", default=[256, 1024])
         subparser.add_argument("--models", choices=choices, nargs="+", default=models)
     return parser

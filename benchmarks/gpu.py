@@ -23,7 +23,7 @@ RUNS, STEPS = 8, 10
 
 _ENGINE, _COMPILED = "engine, as trained", "plain, torch.compile"
 
-_SMALL = {"n0": 16, "n": 5, "hidden": 24, "depth": 3}
+_SIZES = {"n0": 16, "n": 5, "hidden": 24, "depth": 3}
 
 
 def require() -> str:
@@ -54,10 +54,10 @@ def measure(
 def parity(model: str, dtype: torch.dtype, device: str) -> dict[str, float]:
     """Return the largest differences between engine and solver's steps, relative to 1 + size."""
     torch.manual_seed(0)
-    sequences = torch.randn(3, 7, _SMALL["n0"], dtype=dtype).to(device)
+    sequences = torch.randn(3, 7, _SIZES["n0"], dtype=dtype).to(device)
     tensors = {}
     for fast in (True, False):
-        net = networks.build(model, **_SMALL, lambda1=0.1, lambda2=0.05).to(device, dtype)
+        net = networks.build(model, **_SIZES, lambda1=0.1, lambda2=0.05).to(device, dtype)
         net.fast = fast
         recovered = recover(net, sequences)
         (recovered - sequences).square().sum().backward()
@@ -74,7 +74,7 @@ def parity(model: str, dtype: torch.dtype, device: str) -> dict[str, float]:
 def side_by_side(model: str, device: str) -> dict[str, float]:
     """Return the largest difference between three wide runs in one pass and each of them alone."""
     torch.manual_seed(0)
-    sequences = torch.randn(3, 7, _SMALL["n0"]).to(device)
+    sequences = torch.randn(3, 7, _SIZES["n0"]).to(device)
     single_networks, stacked_networks = (
         [_small_network(model, seed, device) for seed in range(3)] for _ in range(2)
     )
@@ -90,7 +90,7 @@ def side_by_side(model: str, device: str) -> dict[str, float]:
 def captured(model: str, device: str) -> dict[str, float]:
     """Return the largest differences between steps as trained and the same steps call by call."""
     torch.manual_seed(0)
-    data = torch.randn(64, 7, _SMALL["n0"]).to(device)
+    data = torch.randn(64, 7, _SIZES["n0"]).to(device)
     logs, nets = [], [_small_network(model, 0, device) for _ in range(2)]
     for net, on_gpu in zip(nets, (True, False), strict=True):
         adam = Adam(net.parameters(), lr=1e-3, fused=True)
@@ -98,14 +98,18 @@ def captured(model: str, device: str) -> dict[str, float]:
         steps.on_gpu = steps.on_gpu and on_gpu
         epochs = [steps.epoch(torch.arange(64, device=device)) for _ in range(2)]
         logs.append((torch.cat(epochs), steps.captured))
-    (log, replayed), (expected, _) = logs
+    (log, was_captured), (expected, _) = logs
     pairs = zip(nets[0].parameters(), nets[1].parameters(), strict=True)
     differences = {"gradient_difference": max(_difference(p, q) for p, q in pairs)}
-    return {"output_difference": _difference(log, expected), **differences, "captured": replayed}
+    return {
+        "output_difference": _difference(log, expected),
+        **differences,
+        "captured": was_captured,
+    }
 
 
 def _small_network(model: str, seed: int, device: str) -> nn.Module:
-    sizes = _SMALL | {"hidden": 600}  # two blocks of a kernel
+    sizes = _SIZES | {"hidden": 600}  # two blocks of a kernel
     return networks.build(model, **sizes, lambda1=0.1, lambda2=0.05, seed=seed).to(device)
 
 

@@ -62,8 +62,8 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, call, types, arguments=(), keywords=None):
         result = call(*arguments, **(keywords or {}))
         if call.name().partition(".")[0] in _ROUTINES:
-            described = tuple(map(self._describe, arguments))
-            self.products.append(Product(call, described, self._describe(result)))
+            descriptions = tuple(map(self._describe, arguments))
+            self.products.append(Product(call, descriptions, self._describe(result)))
         return result
 
     def _describe(self, value):

@@ -20,8 +20,8 @@ def frames(batch: int = BATCH, time: int = TIME) -> Tensor:
     """Return embedded sequences in grey levels, (batch, time, n0); long ones run to and fro."""
     sequences = data.sequences("digits", count=max(batch, 10))[:batch]
     sequences = torch.from_numpy(sequences).flatten(2)
-    there_and_back = torch.cat([sequences, sequences.flip(1)], 1)
-    return there_and_back.repeat(1, -(-time // (2 * TIME)), 1)[:, :time].contiguous()
+    cycle = torch.cat([sequences, sequences.flip(1)], 1)
+    return cycle.repeat(1, -(-time // (2 * TIME)), 1)[:, :time].contiguous()
 
 
 class Step:

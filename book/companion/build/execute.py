@@ -96,15 +96,15 @@ def execute(place: freshness.Place) -> tuple[dict, Exception | None]:
     place.executed("").parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, place.executed(".log").open("wb") as log:
         os.dup2(log.fileno(), 2)  # The kernel inherits the stderr of this worker process.
-        ledger = Path(folder, "reads")
-        os.environ["UNFOLDED_READS"] = str(ledger)
+        read_list = Path(folder, "reads")
+        os.environ["UNFOLDED_READS"] = str(read_list)
         initial_facts = freshness.facts(place, [])
         start, error = time.monotonic(), None
         try:
             call_papermill(place)
         except Exception as problem:
             error = problem
-        reads = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
+        reads = read_list.read_text(encoding="utf-8").splitlines() if read_list.exists() else []
     # Sources are hashed before the execution, so that the next build detects edits during it.
     record = initial_facts | {
         "reads": freshness.hashes(ROOT, reads),

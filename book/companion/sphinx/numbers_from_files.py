@@ -34,8 +34,8 @@ def table_node(
             part += row
             for cell in line:
                 if isinstance(cell, str):
-                    muted = ["not-run"] if cell.endswith("not run") else []
-                    cell = nodes.inline(text=cell, classes=muted)
+                    classes = ["not-run"] if cell.endswith("not run") else []
+                    cell = nodes.inline(text=cell, classes=classes)
                 row += nodes.entry("", nodes.paragraph("", "", cell))
     return nodes.container("", table, classes=["table-wrapper"])
 

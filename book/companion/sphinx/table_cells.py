@@ -91,7 +91,9 @@ def matrix(table: int) -> tuple[list[str], list[list[str]]]:
         lines.setdefault(paper_tables.label(cell.model, cell.start), {})[cell.value] = text
     rows = [[name, *(line.get(value, "") for value in values)] for name, line in lines.items()]
     levels = paper_tables.baselines(table)
-    below = paper_tables.baseline_rows(levels[levels["value"].isin(values)])
-    rows += [[name, *line] for name, line in zip(below.index, below.to_numpy(), strict=True)]
+    baselines = paper_tables.baseline_rows(levels[levels["value"].isin(values)])
+    rows += [
+        [name, *line] for name, line in zip(baselines.index, baselines.to_numpy(), strict=True)
+    ]
     name = NAMES[selection["varies"].iloc[0]]
     return ["Network", *(f"{name} {value:g}" for value in values)], rows

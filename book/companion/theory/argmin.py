@@ -26,9 +26,9 @@ def best_candidate(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tenso
     tensor([1.5000])
     """
     lines = [u + s * tau1 + t * tau2 for s in (-1, 1) for t in (-1, 1)]
-    all_of_them = torch.stack([torch.zeros_like(u), hbar.expand_as(u), *lines])
-    index = objective(all_of_them, u, hbar, tau1, tau2).argmin(0, keepdim=True)
-    return all_of_them.gather(0, index)[0]
+    candidates = torch.stack([torch.zeros_like(u), hbar.expand_as(u), *lines])
+    index = objective(candidates, u, hbar, tau1, tau2).argmin(0, keepdim=True)
+    return candidates.gather(0, index)[0]
 
 
 def ternary_search(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor, steps=120) -> Tensor:
@@ -37,10 +37,10 @@ def ternary_search(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor, steps=12
     >>> round(ternary_search(*torch.tensor([1.0, 2.0, 0.5, 1.0]).double().split(1)).item(), 6)
     1.5
     """
-    reach = (tau1 + tau2).abs() + 1.0
-    low, high = u - reach, u + reach
+    radius = (tau1 + tau2).abs() + 1.0
+    low, high = u - radius, u + radius
     for _ in range(steps):
         left, right = low + (high - low) / 3, high - (high - low) / 3
-        go_right = objective(left, u, hbar, tau1, tau2) > objective(right, u, hbar, tau1, tau2)
-        low, high = torch.where(go_right, left, low), torch.where(go_right, high, right)
+        is_right = objective(left, u, hbar, tau1, tau2) > objective(right, u, hbar, tau1, tau2)
+        low, high = torch.where(is_right, left, low), torch.where(is_right, high, right)
     return (low + high) / 2

@@ -162,10 +162,10 @@ def printed_bounds(v, u, hbar, tau1, tau2) -> tuple:
     >>> printed_bounds(0.0, 1.0, 2.0, 0.5, 1.0)
     (-1.5, 2.5)
     """
-    reach = tau1 + tau2
-    bound25 = abs(v) * (reach - abs(u)) + v**2 / 2 - tau2 * abs(hbar) + u**2 / 2
+    total = tau1 + tau2
+    bound25 = abs(v) * (total - abs(u)) + v**2 / 2 - tau2 * abs(hbar) + u**2 / 2
     distance, offset = abs(v - hbar), u - hbar
-    bound26 = distance * (reach - abs(offset)) + distance**2 / 2 - tau1 * abs(hbar) + offset**2 / 2
+    bound26 = distance * (total - abs(offset)) + distance**2 / 2 - tau1 * abs(hbar) + offset**2 / 2
     return bound25, bound26
 
 

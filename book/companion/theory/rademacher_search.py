@@ -124,6 +124,6 @@ def beside_bounds(x: Tensor, balls: Balls, *, h: int, **search) -> dict[str, flo
     }
 
 
-def _step(z: Tensor, slope: Tensor, reach: Tensor | float) -> Tensor:
-    steepest = slope.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(slope.dtype).tiny)
-    return z.detach() + reach * slope / steepest
+def _step(z: Tensor, slope: Tensor, step_size: Tensor | float) -> Tensor:
+    slope_norm = slope.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(slope.dtype).tiny)
+    return z.detach() + step_size * slope / slope_norm

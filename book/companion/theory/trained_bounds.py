@@ -54,7 +54,7 @@ def balls(net: UnfoldedNetwork) -> Balls:
     The activation of SISTA-RNN does not depend on ħ, and its single threshold has no width.
     """
     W, U = net.layer_weights()
-    alpha, h0 = [row_norm(w) for w in W], _largest(net.h0)
+    alpha, h0 = [row_norm(w) for w in W], _max_abs(net.h0)
     if isinstance(net, SistaRNN):
         d, beta = net.depth, (row_norm(U[0] @ net.A), row_norm(U[1]))
         return Balls(*sista_layers(alpha[0], alpha[-1], *beta, d=d), 0.0, h0, [0.0] * d)
@@ -89,18 +89,18 @@ def log10_bounds(
             bounds.log_rademacher_repaired(alpha, beta, **data, **state_norms, T=t, width=width)
             for t in range(1, T + 1)
         ]
-        printed = bounds.log_rademacher_reweighted(
+        printed_bound = bounds.log_rademacher_reweighted(
             alpha, beta, **data, h=net.hidden, T=T, h0_inf=h0_inf
         )
-        largest = bounds.log_largest_code(alpha, beta, **state_norms, T=T, x_inf=peak)
+        code_bound = bounds.log_largest_code(alpha, beta, **state_norms, T=T, x_inf=peak)
     else:
         norms = _stacked_norms(net)
         complexities = [log_rademacher_stacked(*norms, **data, T=t) for t in range(1, T + 1)]
-        printed, largest = math.nan, 0.0  # |tanh| ≤ 1
+        printed_bound, code_bound = math.nan, 0.0  # |tanh| ≤ 1
     gap_bound = log_promised_gap(
         complexities, row_norm(net.decoder_matrix()), m=m, n0=net.n0, peak=peak
     )
-    logarithms = {"ours": complexities[-1], "printed": printed, "largest code": largest}
+    logarithms = {"ours": complexities[-1], "printed": printed_bound, "largest code": code_bound}
     return {
         name: value / _LN10 for name, value in (logarithms | {"promised gap": gap_bound}).items()
     }
@@ -125,9 +125,9 @@ def log_promised_gap(
     """
     logs = np.array(list(complexities))
     eta = len(logs) * n0 * peak**2
-    front = math.log(4 * math.sqrt(2) * n0 * zeta / math.sqrt(eta))
-    chance = math.log(4 * math.sqrt(2 * math.log(4 / DELTA) / m))
-    return float(np.logaddexp(front + np.logaddexp.reduce(logs), chance))
+    log_factor = math.log(4 * math.sqrt(2) * n0 * zeta / math.sqrt(eta))
+    log_confidence = math.log(4 * math.sqrt(2 * math.log(4 / DELTA) / m))
+    return float(np.logaddexp(log_factor + np.logaddexp.reduce(logs), log_confidence))
 
 
 @bound
@@ -170,7 +170,7 @@ def _stacked_norms(net: SequenceNetwork) -> tuple[list[float], list[float], list
             complain(expected, type(net).__name__, "no bound is known for others here")
         )
     inputs = [net.cells[0].U @ net.A, *(layer.U for layer in net.cells[1:])]
-    bias = [_largest(layer.bias + layer.recurrent_bias) for layer in net.cells]
+    bias = [_max_abs(layer.bias + layer.recurrent_bias) for layer in net.cells]
     return [row_norm(layer.W) for layer in net.cells], [row_norm(u) for u in inputs], bias
 
 
@@ -247,5 +247,5 @@ def row_norm(matrix: Tensor) -> float:
     return float(matrix.detach().double().abs().sum(1).max())
 
 
-def _largest(vector: Tensor) -> float:
+def _max_abs(vector: Tensor) -> float:
     return float(vector.detach().abs().max())

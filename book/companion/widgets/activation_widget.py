@@ -82,9 +82,9 @@ def kinks(hbar: float, tau1: float, tau2: float) -> list[float]:
     >>> kinks(2.0, 1.0, 0.5)
     [-1.5, 0.5, 2.5, 3.5]
     """
-    low, high, reach = min(0.0, hbar), max(0.0, hbar), tau1 + tau2
-    slant = tau2 - tau1 if hbar < 0 else tau1 - tau2
-    return [low - reach, low + slant, high + slant, high + reach]
+    low, high, radius = min(0.0, hbar), max(0.0, hbar), tau1 + tau2
+    difference = tau2 - tau1 if hbar < 0 else tau1 - tau2
+    return [low - radius, low + difference, high + difference, high + radius]
 
 
 def sliders(*, lambda1=1.0, lambda2=0.5, g=1.0, hbar=2.0, c=1.0) -> ipywidgets.VBox:
@@ -144,9 +144,9 @@ def _check(name: str, value) -> None:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
-    lowest = {"hbar": -math.inf, "g": 0.0, "c": 0.0}.get(name)
-    is_valid = math.isfinite(number) and (number >= 0 if lowest is None else number > lowest)
+    minimum = {"hbar": -math.inf, "g": 0.0, "c": 0.0}.get(name)
+    is_valid = math.isfinite(number) and (number >= 0 if minimum is None else number > minimum)
     if not is_valid:
         descriptions = {None: "a finite number >= 0", 0.0: "a finite number > 0"}
-        expected = descriptions.get(lowest, "a finite number")
+        expected = descriptions.get(minimum, "a finite number")
         raise ConfigError(complain(f"{name} to be {expected}", repr(value), "choose another value"))

@@ -19,7 +19,7 @@ from unfolded.networks.reweighted import ReweightedRNN
 TAG = "recovery-explorer"
 ITERATIONS = (3, 300)
 """Iterations of the solver next to the network."""
-_SHOWN = 8
+_SEQUENCE = 8
 """Index of the sequence in the static picture; its last frame has two separate digits."""
 
 
@@ -78,7 +78,7 @@ def picture() -> tuple[Figure, str]:
     """Return one frame and what network and solver recover of it, for pages without scripts."""
     model = pretrained.COVER[0]
     network = pretrained.pretrained(model, "cover")[0]
-    frames = torch.from_numpy(data.sequences("digits", count=10)).flatten(2)[_SHOWN][None]
+    frames = torch.from_numpy(data.sequences("digits", count=10)).flatten(2)[_SEQUENCE][None]
     rows = {f"{title(model)}, {network.depth} layers": network(frames)}
     rows |= {f"solver, {k} iterations": solver_frames(network, frames, k) for k in ITERATIONS}
     pairs = {name: (frames[:, -1:], row[:, -1:]) for name, row in rows.items()}

@@ -78,14 +78,14 @@ class UnitsExplorer(Explorer):
         unit_data = self.chosen
         low, high, *fractions = unit_data["u"]
         u = np.linspace(low, high, 481)
-        fig, (top, below) = line_plots.panels(2, 1, height=5.0, sharex=True, height_ratios=(3, 1))
+        fig, (top, bottom) = line_plots.panels(2, 1, height=5.0, sharex=True, height_ratios=(3, 1))
         family = {
             rf"$\hbar$ = {hbar:.3g}": prox_l1_l1(u, hbar, self.tau1, self.tau2)
             for hbar in unit_data["quantiles"]
         }
         line_plots.activation(u, family, ax=top, title=f"{self.network}, layer {self.layer}")
-        below.stairs(fractions, np.linspace(low, high, len(fractions) + 1), fill=True)
-        below.set(xlabel="$u$", ylabel="share of frames")
+        bottom.stairs(fractions, np.linspace(low, high, len(fractions) + 1), fill=True)
+        bottom.set(xlabel="$u$", ylabel="share of frames")
         top.set_xlabel("")
         gap = max(np.ptp([line.numpy() for line in family.values()], axis=0))
         return fig, (
@@ -126,15 +126,15 @@ def learned(frames: Tensor) -> dict:
 def inside(network: ReweightedRNN, frames: Tensor) -> tuple[Tensor, Tensor]:
     """Return ħ (count, h) and the inputs u of Φ (d, count, h) for all frames of all sequences."""
     (W, U), (a, b) = network.layer_weights(), network.thresholds()
-    h, past, inputs = network.h0.expand(len(frames), -1), [], []
+    h, hbars, inputs = network.h0.expand(len(frames), -1), [], []
     for x_t in network.measure(frames).unbind(1):
         hbar = h @ network.G.T
         for l in range(network.depth):
             inputs.append(h @ W[l].T + x_t @ U[l].T)
             h = prox_l1_l1(inputs[-1], hbar, a[l], b[l])
-        past.append(hbar)
+        hbars.append(hbar)
     layers = [torch.cat(inputs[l :: network.depth]) for l in range(network.depth)]
-    return torch.cat(past), torch.stack(layers)
+    return torch.cat(hbars), torch.stack(layers)
 
 
 def ranked(network: ReweightedRNN, layer: int, hbar: Tensor) -> list[int]:
@@ -148,18 +148,18 @@ def ranked(network: ReweightedRNN, layer: int, hbar: Tensor) -> list[int]:
 def _facts(network: ReweightedRNN, layer: int, unit: int, hbar: Tensor, u: Tensor) -> dict:
     tau1, tau2 = (taus[layer, unit].item() for taus in network.thresholds())
     phi = prox_l1_l1(u, hbar, tau1, tau2)
-    zero, past = phi == 0, (phi == hbar) & (phi != 0)
+    zero_mask, hbar_mask = phi == 0, (phi == hbar) & (phi != 0)
     inner_mask = (phi * hbar > 0) & (phi.abs() < hbar.abs())
-    fractions = [fraction.double().mean().item() for fraction in (zero, past, inner_mask)]
+    fractions = [fraction.double().mean().item() for fraction in (zero_mask, hbar_mask, inner_mask)]
     return {
         "index": unit,
-        "g": _short(network.symbols()["g"][layer, unit].item()),
-        "tau1": _short(tau1),
-        "tau2": _short(tau2),
-        "quantiles": [_short(q) for q in hbar.quantile(hbar.new_tensor(LEVELS)).tolist()],
+        "g": _round(network.symbols()["g"][layer, unit].item()),
+        "tau1": _round(tau1),
+        "tau2": _round(tau2),
+        "quantiles": [_round(q) for q in hbar.quantile(hbar.new_tensor(LEVELS)).tolist()],
         "hbar": _histogram(hbar),
         "u": _histogram(u),
-        "middle": _short(u.median().item()),
+        "middle": _round(u.median().item()),
         "shares": [round(fraction, 5) for fraction in (*fractions, max(0.0, 1 - sum(fractions)))],
     }
 
@@ -171,8 +171,8 @@ def _histogram(values: Tensor) -> list[float]:
         low, high = low - 0.5, high + 0.5
     counts, _ = np.histogram(values.numpy(), BINS, (low, high))
     fractions = (round(fraction, 4) for fraction in (counts / len(values)).tolist())
-    return [_short(low), _short(high), *fractions]
+    return [_round(low), _round(high), *fractions]
 
 
-def _short(value: float) -> float:
+def _round(value: float) -> float:
     return float(f"{value:.5g}")

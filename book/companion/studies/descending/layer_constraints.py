@@ -55,8 +55,8 @@ def layers(
         link = frame.link(h)
         outputs = [frame.start(link)]
         for l in range(net.depth):
-            read = disturb(outputs[l], l) if disturb and l else outputs[l]
-            outputs.append(frame.layer(read, x_t, link, l))
+            layer_input = disturb(outputs[l], l) if disturb and l else outputs[l]
+            outputs.append(frame.layer(layer_input, x_t, link, l))
         h = outputs[-1]
         frames.append(torch.stack(outputs))
         links.append(link)
@@ -147,12 +147,12 @@ def _sista_frame(net: SistaRNN) -> _Frame:
     M, D, FD = net.A @ net.D, net.D, net.F @ net.D
     shared = {name: net.positive(name) for name in ("c", "lambda1", "lambda2")}
 
-    def step(h, x, predicted, l=None):
-        return sista_step(h, x, predicted, M=M, D=D, **shared)
+    def step(h, x, prediction, l=None):
+        return sista_step(h, x, prediction, M=M, D=D, **shared)
 
-    def objective(h, x, predicted):
+    def objective(h, x, prediction):
         fit = (x - h @ M.T).square().sum(-1) / 2
-        temporal_term = (h @ D.T - predicted).square().sum(-1) / 2
+        temporal_term = (h @ D.T - prediction).square().sum(-1) / 2
         return fit + shared["lambda1"] * h.abs().sum(-1) + shared["lambda2"] * temporal_term
 
-    return _Frame(lambda h: h @ FD.T, lambda predicted: predicted @ D, step, step, objective)
+    return _Frame(lambda h: h @ FD.T, lambda prediction: prediction @ D, step, step, objective)

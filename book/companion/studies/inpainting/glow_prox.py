@@ -134,5 +134,5 @@ def small_digits(source: str = "digits") -> Tensor:
         choices = ", ".join(datasets.IMAGES)
         raise ConfigError(complain(f"a source among {choices}", repr(source), "choose one"))
     images = datasets.mnist_images() if source == "mnist" else datasets.digit_images()
-    halved = torch.tensor(images).float().unfold(1, 2, 2).unfold(2, 2, 2).mean((-2, -1)) / 255
-    return nn.functional.pad(halved, (1, 1, 1, 1))[:, None]
+    averages = torch.tensor(images).float().unfold(1, 2, 2).unfold(2, 2, 2).mean((-2, -1)) / 255
+    return nn.functional.pad(averages, (1, 1, 1, 1))[:, None]

@@ -104,14 +104,14 @@ def train(trial: Trial) -> Trained:
             merits = distances([truth * mask, *layers], truth)
             return merits[-1].square().mean(), merits
 
-        constrained = trial.epsilon is not None
+        is_constrained = trial.epsilon is not None
         history = descent_constraints.train(
             network.parameters(),
             terms,
             steps=trial.steps,
             rate=RATE,
-            epsilon=trial.epsilon if constrained else 0.0,
-            dual_rate=DUAL_RATE if constrained else 0.0,
+            epsilon=trial.epsilon if is_constrained else 0.0,
+            dual_rate=DUAL_RATE if is_constrained else 0.0,
         )
     return Trained(trial, network.requires_grad_(False), history, test)
 

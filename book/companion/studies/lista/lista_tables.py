@@ -117,11 +117,11 @@ def counted(one: Trained, problem: Problem, sigma: float) -> dict[str, float]:
     criterion of the public code: distance below 2 (1 − ε) times that of the noisy input.
     """
     add = descent_constraints.layer_noise(sigma * scale(problem), torch.Generator().manual_seed(0))
-    read = []
+    layer_inputs = []
 
     def disturb(y: Tensor, l: int) -> Tensor:
-        read.append(add(y, l))
-        return read[-1]
+        layer_inputs.append(add(y, l))
+        return layer_inputs[-1]
 
     y = one.layers(problem, disturb)
     distances, previous_distances = (
@@ -129,7 +129,7 @@ def counted(one: Trained, problem: Problem, sigma: float) -> dict[str, float]:
         problem.merit("distance", y[:-1]),
     )
     input_distances = torch.cat(
-        [previous_distances[:1], problem.merit("distance", torch.stack(read))]
+        [previous_distances[:1], problem.merit("distance", torch.stack(layer_inputs))]
     )
     return {
         "than the layer before": (distances <= previous_distances).float().mean().item(),

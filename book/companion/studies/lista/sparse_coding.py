@@ -92,12 +92,12 @@ def solve(x: Tensor, D: Tensor, lambda1: float, *, tolerance: float = 1e-6) -> P
     identity = torch.eye(len(D), dtype=D.dtype)
     codes, certificate = x.new_zeros(len(x), D.shape[1]), x.new_full((len(x),), torch.inf)
     for iterations in _ITERATIONS:
-        left = (certificate > tolerance).nonzero()[:, 0]
-        if len(left):
+        indices = (certificate > tolerance).nonzero()[:, 0]
+        if len(indices):
             options = {"lambda1": lambda1, "iterations": iterations}
             with runtime.threads_for(D.shape[1]):
-                solution = solvers.fista(x[left, None], identity, D, **options)
-            codes[left], certificate[left] = solution.codes[:, 0], solution.certificate[:, 0]
+                solution = solvers.fista(x[indices, None], identity, D, **options)
+            codes[indices], certificate[indices] = solution.codes[:, 0], solution.certificate[:, 0]
     if not bool((certificate <= tolerance).all()):
         actual = f"{certificate.max().item():.1e} after {_ITERATIONS[-1]} iterations"
         raise DataError(complain(f"certificates below {tolerance:g}", actual, "raise lambda1"))

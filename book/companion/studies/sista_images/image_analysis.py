@@ -52,9 +52,9 @@ def reached(curve: pd.DataFrame, level: float) -> dict[str, float]:
     >>> reached(pd.DataFrame(curve), 6)
     {'updates': 5.0, 'seconds': 1.0}
     """
-    below = curve[curve["validation_mse"] <= level]
+    rows = curve[curve["validation_mse"] <= level]
     names = ("updates", "seconds")
-    return {name: float(below[name].iloc[0]) if len(below) else math.inf for name in names}
+    return {name: float(rows[name].iloc[0]) if len(rows) else math.inf for name in names}
 
 
 def times(paths: Mapping[str, pd.DataFrame], levels: Mapping[str, float]) -> pd.DataFrame:
@@ -81,13 +81,9 @@ def rivals(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
     The best network has the lowest validation error: the test images are not used for selection.
     """
-    finished_runs = table[table["status"].eq("done")].sort_values("validation_mse", kind="stable")
-    public = (
-        finished_runs["model"].eq("sista-rnn")
-        & ~finished_runs["estimated"]
-        & finished_runs["lambda2"].eq(1)
-    )
-    return finished_runs[public].iloc[0], finished_runs[finished_runs["model"].eq("lstm")].iloc[0]
+    runs = table[table["status"].eq("done")].sort_values("validation_mse", kind="stable")
+    has_public_start = runs["model"].eq("sista-rnn") & ~runs["estimated"] & runs["lambda2"].eq(1)
+    return runs[has_public_start].iloc[0], runs[runs["model"].eq("lstm")].iloc[0]
 
 
 def lead(table: pd.DataFrame, ours: str, theirs: str) -> Difference:

@@ -29,8 +29,8 @@ def daubechies(n0: int, *, order: int = 8, dtype: torch.dtype = torch.float32) -
     if n0 < 1 or not 1 <= order <= 38:
         expected, actual = "n0 >= 1 and an order from 1 to 38", f"n0={n0}, order={order}"
         raise ConfigError(complain(expected, actual, "choose others"))
-    halved = (n0 & -n0).bit_length() - 1  # n0 is this power of 2 times an odd number
-    levels = min(pywt.dwt_max_level(n0, 2 * order), halved)
+    exponent = (n0 & -n0).bit_length() - 1  # n0 is this power of 2 times an odd number
+    levels = min(pywt.dwt_max_level(n0, 2 * order), exponent)
     bands = pywt.wavedec(np.eye(n0), f"db{order}", "periodization", level=levels, axis=-1)
     # Row k of the transform of the identity has the coefficients of the k-th unit signal.
     return torch.from_numpy(np.concatenate(bands, axis=-1)).to(dtype)
