@@ -78,7 +78,7 @@ class TestFirstScreen:
         bullets, rest = first_screen(path)
         shows = [label for label in bullets if label in ("This page shows", "This page asks")]
         told = ["The verdict"] if "The verdict" in bullets else []
-        assert list(bullets) == [*shows, *told, "You need", "It takes", "The numbers lie"]
+        assert list(bullets) == [*shows, *told, "You need", "It takes", "The numbers are"]
         assert len(shows) == 1
         assert rest[0].startswith("**What differs from the paper.** ")
         # A verdict that holds numbers is computed, by the cell that follows.
@@ -91,7 +91,7 @@ class TestFirstScreen:
         assert "GPU" in takes
 
     def test_links_to_the_notebook_the_library_and_files_that_are_there(self, path):
-        lie = first_screen(path)[0]["The numbers lie"]
+        lie = first_screen(path)[0]["The numbers are"]
         links = re.findall(r"\]\((?:path:)?([^)]+)\)", lie)
         assert links[0] == path.name
         code = ("../lib/unfolded/", "../book/companion/")
