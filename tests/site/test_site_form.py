@@ -23,6 +23,7 @@ def test_the_pages_are_at_most_25_megabytes_and_the_weights_to_download_10():
     weights = sum(path.stat().st_size for path in files if path.suffix == ".safetensors")
     assert sum(path.stat().st_size for path in files) - weights <= 25e6
     assert 0 < weights <= 10e6
+    assert not list(SITE.rglob("*.map"))
 
 
 @EVERY

@@ -93,3 +93,10 @@ def install(app) -> None:
     for path in sorted(Path(__file__).parent.glob("*.css")):
         copy_if_new(path, static / path.name)
         app.add_css_file(path.name)
+
+
+def remove_source_maps(app, exception) -> None:
+    """Remove the source maps of the theme: three megabytes that only its developers read."""
+    if exception is None and app.builder.format == "html":
+        for path in Path(app.outdir, "_static").rglob("*.map"):
+            path.unlink()

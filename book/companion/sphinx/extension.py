@@ -30,6 +30,7 @@ def setup(app) -> ExtensionMetadata:
     app.connect("builder-inited", outputs.refuse_stale_pages)
     app.connect("source-read", outputs.use_executed_copy)
     app.connect("builder-inited", assets.install)
+    app.connect("build-finished", assets.remove_source_maps)
     numbers_from_files.setup(app)
     live_figure.setup(app)
     run_records.setup(app)
