@@ -121,8 +121,12 @@ def test_the_scale_of_the_frames(protocol, caplog):
     assert [each.getMessage() for each in caplog.records] == [
         "frames from 0 to 1 are multiplied by 255"
     ]
+    above = np.float32(frames / 255)
+    above[0, 0, 0, 0] = 1 + 1e-6  # an interpolation exceeds 1 by rounding
+    assert torch.cat(input_frames.load(one, above)[0]).max() == peak
     dark = np.minimum(frames, 1)
     assert torch.cat(input_frames.load(one, dark)[0]).max() == pytest.approx(peak / 255)
+    assert caplog.records[-1].getMessage().startswith("frames of type uint8 are grey levels")
 
 
 @pytest.mark.parametrize("value", [0, 0.5, 7, 255])
@@ -243,6 +247,7 @@ BAD = {
     "infinite": np.where(GOOD[0, 0, 0, 0] == GOOD, np.inf, GOOD),
     "negative": GOOD - 1.0 * GOOD.max(),
     "above 255": GOOD * 2.0,
+    "between 1 and 2": GOOD / GOOD.max() * 1.5,
     "one sequence": GOOD[:1],
     "nine sequences": GOOD[:9],
 }

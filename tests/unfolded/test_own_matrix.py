@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from unfolded import networks, recurrence
+from unfolded.choices import UNFOLDED
 from unfolded.errors import ConfigError
 
 SIZES = {"hidden": 16, "depth": 2, "seed": 3}
@@ -144,3 +145,29 @@ def test_what_is_no_matrix_is_refused_in_one_line(wrong):
     with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w") as caught:
         networks.build("gru", **wrong, **SIZES)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", UNFOLDED)
+@pytest.mark.parametrize("kind", ["binary", "signs", "normal", "large"])
+def test_layers_do_not_diverge_with_a_matrix_of_any_scale(name, kind):
+    generator = np.random.default_rng(0)
+    A = {
+        "binary": generator.random((40, 144)) < 0.5,
+        "signs": generator.choice([-1, 1], (40, 144)),
+        "normal": generator.normal(size=(40, 144)),
+        "large": 1e3 * generator.normal(size=(40, 144)),
+    }[kind]
+    net = networks.build(name, A=A, trainable_A=False, hidden=64)
+    frames = torch.from_numpy(generator.random((2, 20, 144)) * 255).float()
+    recovered = net(frames)
+    assert recovered.isfinite().all() and recovered.abs().max() < 1e4
+    recovered.square().sum().backward()
+    assert all(each.grad.isfinite().all() for each in net.parameters())
+
+
+def test_the_initial_step_is_one_for_a_matrix_of_small_norm():
+    for scale, least in ((1e-3, 1.0), (1e2, 1e2)):
+        net = networks.build("l1-l1-rnn", A=scale * np.eye(12), hidden=12)
+        norm = torch.linalg.matrix_norm(net.A @ net.D, 2).item() ** 2
+        assert net.positive("c").item() == pytest.approx(max(1.0, norm), rel=1e-4)
+        assert net.positive("c").item() >= least

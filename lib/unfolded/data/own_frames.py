@@ -9,6 +9,9 @@ import numpy as np
 
 from unfolded.errors import DataError, complain, one_line
 
+_UNIT = 1.001
+"""Largest maximum of floats from 0 to 1: interpolation exceeds 1 by rounding errors."""
+
 
 def read(frames: object) -> np.ndarray:
     """Return an array, that in a .npy file, or the only one in a .npz file, without pickle.
@@ -57,8 +60,9 @@ def name(frames: np.ndarray) -> str:
         want, got = "frames (N, T, H, W) or (N, T, n0)", f"an array of shape {frames.shape}"
         raise DataError(complain(want, got, "reshape what you pass"))
     low, high = frames.min(), frames.max()
-    if not (low >= 0 and high <= 255):
-        got, do = f"values from {low:g} to {high:g}", "rescale them"
+    between = frames.dtype.kind == "f" and _UNIT < high <= 2
+    if not (low >= 0 and high <= 255) or between:
+        got, do = f"values from {low:.9g} to {high:.9g}", "rescale them"
         raise DataError(complain("grey levels from 0 to 255, or from 0 to 1", got, do))
     return f"own-{'x'.join(map(str, frames.shape[2:]))}-{digest(frames)[:16]}"
 
@@ -66,11 +70,14 @@ def name(frames: np.ndarray) -> str:
 def grey(frames: np.ndarray) -> np.ndarray:
     """Return frames as float32 (N, T, n0) in grey levels 0..255.
 
-    Values of type uint8, and floats with a maximum above 1, are grey levels already; other floats
-    are multiplied by 255, which is logged.
+    Values of type uint8, and floats with a maximum above 2, are grey levels already; floats from
+    0 to 1 are multiplied by 255, which is logged. A maximum of at most 1 in uint8 is logged, too.
     """
     grey = frames.astype(np.float32).reshape(*frames.shape[:2], -1)
-    if frames.dtype.kind == "f" and frames.max() <= 1:
-        logging.getLogger(__name__).warning("frames from 0 to 1 are multiplied by 255")
-        grey *= 255
+    log = logging.getLogger(__name__)
+    if frames.dtype.kind == "f" and frames.max() <= _UNIT:
+        log.warning("frames from 0 to 1 are multiplied by 255")
+        grey = np.minimum(grey * 255, 255)
+    elif frames.max() <= 1:
+        log.warning("frames of type uint8 are grey levels from 0 to 255; the maximum is 1 or less")
     return grey

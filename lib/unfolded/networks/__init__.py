@@ -70,9 +70,11 @@ def build(
     ``memory=False`` fixes the link to the previous frame of an unfolded network at zero;
     ``variant`` selects options of a stacked network from :data:`VARIANTS`. ``A``: the initial
     sensing matrix (n, n0), copied, instead of a random one; with ``trainable_A=False`` it is a
-    buffer, so that no optimiser changes it. ``fast=False`` runs this network with autograd
-    instead of the engine, as :func:`unfolded.recurrence.use` does for all networks. The network has
-    PyTorch's default dtype and device; the weights are the same up to rounding for all of them.
+    buffer, so that no optimiser changes it. The initial c of an unfolded network is then at least
+    the Lipschitz constant of its solver, so that the layers do not diverge. ``fast=False`` runs
+    this network with autograd instead of the engine, as :func:`unfolded.recurrence.use` does for
+    all networks. The network has PyTorch's default dtype and device; the weights are the same up to
+    rounding for all of them.
     Raises ConfigError on an unknown name, an invalid size, or sizes other than those of ``A``.
 
     >>> build("l1-l1-rnn", hidden=16, depth=2)(torch.zeros(1, 3, 256)).shape
@@ -96,6 +98,8 @@ def build(
     try:
         with torch.device("cpu"):
             network = _REGISTRY[name](**sizes, **options, fast=fast)
+            if A is not None and unfolded(name):
+                network.add_positive("c", network.lipschitz(A.float()).clamp(min=1.0))
     finally:
         torch.set_default_dtype(dtype)
     network = network.to(device, dtype)

@@ -189,6 +189,11 @@ class UnfoldedNetwork(SequenceNetwork):
         """Add a positive parameter with this effective initial value."""
         self.raw[name] = nn.Parameter(to_raw(value, self.positivity, name))
 
+    @torch.no_grad()
+    def lipschitz(self, A: Tensor) -> Tensor:
+        r"""Return :math:`\|AD\|_2^2`, the Lipschitz constant of the gradient, for A (n, n0)."""
+        return torch.linalg.matrix_norm(A @ self.D, 2) ** 2
+
     def add_transition(self, name: str, size: int) -> None:
         """Add the link to the previous frame: a trained identity matrix, or zero without memory."""
         if self.memory:

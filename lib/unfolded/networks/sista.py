@@ -27,6 +27,12 @@ class SistaRNN(UnfoldedNetwork):
         """Return F (n0, n0)."""
         return {"F": self.F}
 
+    @torch.no_grad()
+    def lipschitz(self, A: Tensor) -> Tensor:
+        r"""Return :math:`\|AD\|_2^2 + \lambda_2 \|D\|_2^2`, which contains the quadratic link."""
+        link = self.positive("lambda2") * torch.linalg.matrix_norm(self.D, 2) ** 2
+        return super().lipschitz(A) + link
+
     def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
         """Run SISTA step by step: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
         M, FD = self.A @ self.D, self.F @ self.D

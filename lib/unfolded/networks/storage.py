@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import safetensors
+import torch
 from safetensors.torch import save as serialized
 from torch import nn
 
@@ -33,7 +34,8 @@ def save(network: nn.Module, path: str | Path) -> None:
 def load(path: str | Path) -> nn.Module:
     """Return the network in a file of :func:`save`, or in the file of weights of a run.
 
-    It has the precision of the file and PyTorch's default device, and can be trained further.
+    It has the precision of the file, for weights of a run at least single precision, and PyTorch's
+    default device, and can be trained further.
     No code in the file is executed. Raises RecordError if the file is damaged or of another kind.
     """
     return read(path)[0]
@@ -64,6 +66,8 @@ def read(
             raise ValueError(f"a file without a header of format {FORMAT}")
         network = build(**arguments)
         (dtype,) = {tensor.dtype for tensor in weights.values()}
+        if "config" in header:  # rounded for storage, but recovery in half precision overflows
+            dtype = torch.promote_types(dtype, torch.float32)
         network.to(dtype).load_state_dict(weights)
     except (*_READ_ERRORS, AttributeError, safetensors.SafetensorError) as error:
         raise RecordError(complain(f"{want} at {path}", one_line(error), do)) from error
