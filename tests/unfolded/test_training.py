@@ -369,3 +369,13 @@ def test_of_several_runs_one_that_fails_stops_no_other(tmp_path, monkeypatch):
     found = training.run_all([wild, small("gru"), wild], store=tmp_path, progress=False)
     assert [record.status for record in found] == ["failed", "done", "failed"]
     assert found[0].reason and found[0] == found[2]
+
+
+def test_a_run_without_its_weights_is_trained_again(tmp_path):
+    config = small("gru")
+    record = training.run(config, store=tmp_path, progress=False)
+    weights = records.folder_of(config, tmp_path) / checkpoint.WEIGHTS
+    content = weights.read_bytes()
+    weights.unlink()
+    again = training.run(config, store=tmp_path, progress=False)
+    assert again.metrics == record.metrics and weights.read_bytes() == content

@@ -280,10 +280,12 @@ def _device_settings(device: str) -> Iterator[None]:
 
 
 def _finished_records(folders: dict[RunConfig, Path]) -> dict[RunConfig, Record]:
-    """Return the records of the finished runs."""
+    """Return the records of the finished runs; a run without its weights is not finished."""
     results = {config: records.load(folder, config) for config, folder in folders.items()}
     results = {
-        config: record for config, record in results.items() if record and record.status == "done"
+        config: record
+        for config, record in results.items()
+        if record and record.status == "done" and (folders[config] / checkpoint.WEIGHTS).exists()
     }
     for folder in map(folders.get, results):
         if (folder / checkpoint.STATE).exists():
