@@ -75,7 +75,7 @@ class TestExecute:
 
 def test_pages_that_train_are_in_sequence_and_a_page_that_measures_is_alone(tmp_path):
     sources = {
-        "a": "speed.here(hidden=8)",
+        "a": "speed.measure_step(hidden=8)",
         "b": "training.run_all(runs)",
         "c": "print(1)",
         "d": "training.run(one)",
@@ -87,3 +87,9 @@ def test_pages_that_train_are_in_sequence_and_a_page_that_measures_is_alone(tmp_
     a, b, c, d = places
     assert execute.batches(places) == [[[b, d], [c]], [[a]]]
     assert execute.batches([c]) == [[[c]]]
+
+
+def test_the_page_that_measures_times_runs_alone_and_last():
+    places = [freshness.Place(execute.ROOT, name) for name in freshness.in_toc(execute.ROOT)]
+    timing = [place for place in places if place.name == "09_how_fast"]
+    assert execute.batches(places)[-1] == [timing]

@@ -144,7 +144,11 @@ def batches(places: Sequence[freshness.Place]) -> list[list[list[freshness.Place
     for place in places:
         code = import_graph.code_of(place.source)
         chain = (
-            training if "training.run" in code else timing if "speed.here(" in code else remainder
+            training
+            if "training.run" in code
+            else timing
+            if "speed.measure_step(" in code
+            else remainder
         )
         chain.append(place)
     chains = [chain for chain in (training, *([place] for place in remainder)) if chain]

@@ -81,7 +81,7 @@ class SparseCodes(TransformerMixin, BaseEstimator):
             path = records.folder_of(config, store) / checkpoint.WEIGHTS
             self.network_ = storage.load(path).requires_grad_(False)
         self.dtype_, self.peak_ = X.dtype.kind, config.scale.peak
-        self.unit_ = 255 if X.dtype.kind == "f" and X.max() <= 1 else 1
+        self.unit_ = own_frames.unit(X)
         return self
 
     def transform(self, X) -> np.ndarray:

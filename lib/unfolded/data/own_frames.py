@@ -67,17 +67,20 @@ def name(frames: np.ndarray) -> str:
     return f"own-{'x'.join(map(str, frames.shape[2:]))}-{digest(frames)[:16]}"
 
 
+def unit(frames: np.ndarray) -> int:
+    """Return 255 for floats from 0 to 1, and 1 for grey levels: the factor to grey levels."""
+    return 255 if frames.dtype.kind == "f" and frames.max() <= _UNIT else 1
+
+
 def grey(frames: np.ndarray) -> np.ndarray:
     """Return frames as float32 (N, T, n0) in grey levels 0..255.
 
     Values of type uint8, and floats with a maximum above 2, are grey levels already; floats from
     0 to 1 are multiplied by 255, which is logged. A maximum of at most 1 in uint8 is logged, too.
     """
-    grey = frames.astype(np.float32).reshape(*frames.shape[:2], -1)
-    log = logging.getLogger(__name__)
-    if frames.dtype.kind == "f" and frames.max() <= _UNIT:
+    factor, log = unit(frames), logging.getLogger(__name__)
+    if factor > 1:
         log.warning("frames from 0 to 1 are multiplied by 255")
-        grey = np.minimum(grey * 255, 255)
     elif frames.max() <= 1:
         log.warning("frames of type uint8 are grey levels from 0 to 255; the maximum is 1 or less")
-    return grey
+    return np.minimum(frames.astype(np.float32).reshape(*frames.shape[:2], -1) * factor, 255)
