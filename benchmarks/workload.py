@@ -17,7 +17,7 @@ SCALE = PROTOCOLS["authors"]
 
 
 def frames(batch: int = BATCH, time: int = TIME) -> Tensor:
-    """Return embedded sequences in grey levels, (batch, time, n0); long ones run to and fro."""
+    """Return embedded sequences in grey levels, (batch, time, n0), repeated in both directions."""
     sequences = data.sequences("digits", count=max(batch, 10))[:batch]
     sequences = torch.from_numpy(sequences).flatten(2)
     cycle = torch.cat([sequences, sequences.flip(1)], 1)
