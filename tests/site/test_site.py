@@ -6,22 +6,17 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
+
+from companion.build import freshness
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
+TOC = freshness.pages(ROOT)
 WHOLE = ROOT / "_build" / "whole"
 
 pytestmark = pytest.mark.skipif(
     not WHOLE.is_file(), reason="the book is not built: run `make book`"
 )
-
-
-def toc():
-    """Return the pages of the table of contents, without suffix, the first page first."""
-    tree = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    parts = [chapter["file"] for part in tree["parts"] for chapter in part["chapters"]]
-    return [tree["root"], *parts]
 
 
 class Page(HTMLParser):
@@ -41,7 +36,7 @@ class Page(HTMLParser):
         return [(tag, values) for tag, values in self.tags if tag in names]
 
 
-PAGES = {path: Page(path) for name in toc() if (path := SITE / f"{name}.html").is_file()}
+PAGES = {path: Page(path) for name in TOC if (path := SITE / f"{name}.html").is_file()}
 EVERY = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 
 
@@ -52,14 +47,14 @@ def article(path):
 
 
 def test_every_page_of_the_contents_is_built():
-    assert [name for name in toc() if not (SITE / f"{name}.html").is_file()] == []
+    assert [name for name in TOC if not (SITE / f"{name}.html").is_file()] == []
 
 
 def test_every_page_that_was_written_is_in_the_contents():
     kinds = {"book": "*.md", "notebooks": "*.ipynb"}
     written = [path for name, kind in kinds.items() for path in (ROOT / name).glob(kind)]
-    assert {f"{path.parent.name}/{path.stem}" for path in written} == set(toc())
-    assert len(set(toc())) == len(toc())
+    assert {f"{path.parent.name}/{path.stem}" for path in written} == set(TOC)
+    assert len(set(TOC)) == len(TOC)
 
 
 def test_the_first_page_leads_to_the_introduction():
@@ -146,5 +141,5 @@ def test_the_status_page_has_the_share_of_each_notebook():
         r'<tr[^>]*id="made-(?!all)[^"]*".*?</tr>', article(SITE / "book/status.html"), re.S
     )
     shares = [float(share) for row in rows for share in re.findall(r">([\d.]+)%<", row)]
-    assert len(shares) == len([name for name in toc() if name.startswith("notebooks/")])
+    assert len(shares) == len([name for name in TOC if name.startswith("notebooks/")])
     assert abs(sum(shares) - 100) < 0.05 * len(shares) + 1e-9

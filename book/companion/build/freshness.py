@@ -147,7 +147,13 @@ def stale(place: Place) -> str:
     return ""
 
 
+def pages(root: Path) -> list[str]:
+    """Return the files in the table of contents, without suffix, in reading order."""
+    text = (root / "_toc.yml").read_text(encoding="utf-8")
+    return re.findall(r"^\s*(?:- file|root):\s*([\w/-]+)\s*$", text, flags=re.MULTILINE)
+
+
 def in_toc(root: Path) -> list[str]:
     """Return the names of the notebooks in the table of contents, in reading order."""
-    text = (root / "_toc.yml").read_text(encoding="utf-8")
-    return re.findall(r"^\s*-\s*file:\s*notebooks/([\w-]+)\s*$", text, flags=re.MULTILINE)
+    folder = "notebooks/"
+    return [page.removeprefix(folder) for page in pages(root) if page.startswith(folder)]
