@@ -5,9 +5,9 @@ import re
 import pytest
 from browser import NEEDED, open_page, screen
 from selenium.webdriver.support.ui import WebDriverWait
-from test_site import SITE, article, toc
+from test_site import SITE, TOC, article
 
-COVER = toc()[0]
+COVER = TOC[0]
 pytestmark = NEEDED
 
 BUILT = "return document.querySelector('recovery-explorer').built"

@@ -12,7 +12,7 @@ import pytest
 from browser import NEEDED, open_page, screen, severe
 from docutils import nodes
 from test_results import record
-from test_site import PAGES, ROOT, SITE, WHOLE, article, toc
+from test_site import PAGES, ROOT, SITE, TOC, WHOLE, article
 
 from companion import attribution, results, run_set
 from companion.build import freshness
@@ -167,7 +167,7 @@ def test_every_committed_table_has_a_place_on_the_page_of_records():
 # The built pages ------------------------------------------------------------------------------
 
 built = pytest.mark.skipif(not WHOLE.is_file(), reason="the book is not built: run `make book`")
-NOTEBOOKS = [name for name in toc() if name.startswith("notebooks/")]
+NOTEBOOKS = [name for name in TOC if name.startswith("notebooks/")]
 # A figure or a table of an output, and what stands between it and the next.
 SHOWN = re.compile(r'<img\b|<table\b[^>]*class="dataframe|<[a-z]+-explorer\b')
 
@@ -187,7 +187,7 @@ def test_every_figure_and_table_is_followed_by_its_stamp(name):
 
 
 @built
-@pytest.mark.parametrize("name", toc())
+@pytest.mark.parametrize("name", TOC)
 def test_stamps_lead_to_a_row_that_is_there(name):
     path = SITE / f"{name}.html"
     links = re.findall(r'<p class="stamp">Source: <a [^>]*href="([^"#]*)#([^"]+)"', article(path))
@@ -198,7 +198,7 @@ def test_stamps_lead_to_a_row_that_is_there(name):
 
 
 @built
-@pytest.mark.parametrize("name", toc())
+@pytest.mark.parametrize("name", TOC)
 def test_the_foot_of_a_page_says_how_it_was_made(name):
     foot = re.findall(r'<p class="made">(.*?)</p>', article(SITE / f"{name}.html"))
     assert len(foot) == 1
@@ -230,7 +230,7 @@ def in_a_browser(test):
 @in_a_browser
 def test_a_stamp_opens_the_record_of_its_run(browser):
     stamps_of_one = re.compile(r'<p class="stamp">Source: <a [^>]*#run-')
-    pages = [name for name in toc() if stamps_of_one.search(article(SITE / f"{name}.html"))]
+    pages = [name for name in TOC if stamps_of_one.search(article(SITE / f"{name}.html"))]
     assert pages, "no page has a figure or table of a single run"
     open_page(browser, SITE.as_uri(), pages[0])
     stamp = browser.find_element("css selector", "p.stamp a[href*='#run-']")

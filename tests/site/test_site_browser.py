@@ -7,7 +7,7 @@ import pytest
 from browser import NEEDED, open_page, screen, severe
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
-from test_site import ROOT, SITE, toc
+from test_site import ROOT, SITE, TOC
 
 ACTIVATION = "notebooks/03_activation_shapes"
 pytestmark = NEEDED
@@ -35,7 +35,7 @@ def assert_whole(browser, site, name):
     assert failed == 0
 
 
-@pytest.mark.parametrize("name", toc())
+@pytest.mark.parametrize("name", TOC)
 def test_a_page_read_from_a_folder_is_whole(browser, name):
     assert_whole(browser, SITE.as_uri(), name)
 
@@ -81,7 +81,7 @@ return shown.filter(e => e.getBoundingClientRect().right > edge
 """
 
 
-@pytest.mark.parametrize("name", toc())
+@pytest.mark.parametrize("name", TOC)
 def test_a_served_page_is_whole_and_fits_a_small_phone_and_a_sheet_of_paper(browser, served, name):
     with screen(browser, 360):
         assert_whole(browser, served, name)
@@ -125,7 +125,7 @@ return [inside, ring || look.boxShadow !== "none"];
 def pages_with_explorers():
     scripts = (ROOT / "book" / "companion" / "widgets").glob("*.py")
     tags = re.findall(r'TAG = "([\w-]+)"', "".join(s.read_text(encoding="utf-8") for s in scripts))
-    built = [name for name in toc() if (SITE / f"{name}.html").is_file()]
+    built = [name for name in TOC if (SITE / f"{name}.html").is_file()]
     text = {name: (SITE / f"{name}.html").read_text(encoding="utf-8") for name in built}
     found = [name for name in built if any(f"<{tag} " in text[name] for tag in tags)]
     return found or [ACTIVATION]
