@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from companion.build import ROOT
+from companion.build import ROOT, freshness, search
 
 BUILD = ROOT / "_build"
 INDEX = BUILD / "html" / "index.html"
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         print(complaints(log), file=sys.stderr)
         print("book: FAILED; the whole log lies in _build/build.log", file=sys.stderr)
         return 1
+    search.write_index(INDEX.parent, freshness.pages(ROOT))
     WHOLE.write_text(inputs_hash, encoding="utf-8")
     print(f"book: open {INDEX}")
     return 0

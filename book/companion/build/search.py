@@ -1,0 +1,120 @@
+"""The search index of the built site: one record per section, written by Pagefind.
+
+The index contains prose, headings and captions, not code and formulas. A page that is opened from
+disk cannot read the index; the search of Sphinx answers there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bs4 import BeautifulSoup, Tag
+from pagefind.index import PagefindIndex
+
+FOLDER = "pagefind"
+# Other interfaces of Pagefind, which no page loads.
+UNUSED = ("pagefind-component-ui.*", "pagefind-modular-ui.*", "pagefind-highlight.js")
+EXCLUDED = (
+    "script, style, pre, .math, .headerlink, .cell_input, .cell_output table, .toctree-wrapper, "
+    "nav, button, input, noscript"
+)
+# Sections that only link to other pages.
+LINKS = {"Where to go on"}
+# A section with a word on the left is also found by the words on the right.
+SYNONYMS = {
+    "ablation": "remove component",
+    "baseline": "reference comparison generic",
+    "counter-example": "counterexample",
+    "diverge": "explode unstable blow up nan",
+    "download": "get files",
+    "duration": "how long time takes",
+    "generalisation": "generalization",
+    "hyperparameter": "tuning setting",
+    "initialis": "initialization initialize initial start",
+    "normalis": "normalization normalize scaling",
+    "overfit": "overfitting generalisation gap",
+    "pixel": "intensity",
+    "PSNR": "accuracy quality",
+    "regularis": "regularization penalty",
+    "ħ": "hbar h-bar",
+    "λ": "lambda",
+    "Φ": "phi",
+    "ℓ1": "l1",
+    "vacuous": "useless meaningless loose",
+}
+
+
+class Section(NamedTuple):
+    """A heading with the text below it, up to the next heading."""
+
+    url: str
+    page: str
+    title: str
+    text: str
+
+
+def sections(path: Path, site: Path) -> Iterator[Section]:
+    """Yield the sections of a built page in order; the page itself is the first one."""
+    article = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").find("article")
+    if not isinstance(article, Tag):
+        return
+    for node in article.select(EXCLUDED):
+        node.decompose()
+    url = path.relative_to(site).as_posix()
+    page = ""
+    terms = [
+        (term["id"], term.get_text(" ", strip=True), term.find_next_sibling("dd").get_text(" "))
+        for term in article.select("dl.glossary dt[id]")
+    ]
+    # Inner sections are removed before the section that contains them is read.
+    found = [node for node in article.find_all("section") if node.find(["h1", "h2", "h3", "h4"])]
+    texts = {}
+    for node in reversed(found):
+        heading = node.find(["h1", "h2", "h3", "h4"])
+        title = " ".join(heading.extract().get_text(" ", strip=True).split())
+        texts[id(node)] = title, " ".join(node.extract().get_text(" ").split())
+    for number, node in enumerate(found):
+        title, text = texts[id(node)]
+        page = page or title
+        anchor = f"#{node['id']}" if number else ""
+        if title not in LINKS:
+            yield Section(url + anchor, page, title, text)
+    for anchor, term, definition in terms:
+        yield Section(f"{url}#{anchor}", page, term, definition)
+
+
+def record(section: Section) -> str:
+    """Return the section as a page for Pagefind, with synonyms of the words that it contains."""
+    content = f"{section.title} {section.text}".lower()
+    words = " ".join(value for key, value in SYNONYMS.items() if key.lower() in content)
+    page, title, text = map(html.escape, (section.page, section.title, section.text))
+    return (
+        f'<html lang="en"><body><h1>{title}</h1><p>{text}</p>'
+        f'<p data-pagefind-meta="page" data-pagefind-weight="2">{page}</p>'
+        f'<p data-pagefind-weight="0.5">{words}</p></body></html>'
+    )
+
+
+async def _write(site: Path, pages: list[str]) -> int:
+    count = 0
+    async with PagefindIndex({"output_path": str(site / FOLDER)}) as index:
+        for page in pages:
+            for section in sections(site / f"{page}.html", site):
+                await index.add_html_file(content=record(section), url=section.url)
+                count += 1
+    return count
+
+
+def write_index(site: Path, pages: list[str]) -> int:
+    """Write the index of these pages into site/pagefind, and return the number of sections."""
+    shutil.rmtree(site / FOLDER, ignore_errors=True)
+    count = asyncio.run(_write(site, pages))
+    for name in UNUSED:
+        for path in (site / FOLDER).glob(name):
+            path.unlink()
+    return count

@@ -1,0 +1,46 @@
+"""The search page: Pagefind on a server, the search of Sphinx for pages opened from disk."""
+
+from __future__ import annotations
+
+# Browsers reject requests of pages opened from disk, so the index of Pagefind cannot be read there.
+SCRIPT = """
+document.addEventListener("DOMContentLoaded", () => {
+  if (location.protocol === "file:") {
+    // Sphinx requests each page of its results for an excerpt.
+    DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+    return;
+  }
+  Search.performSearch = () => {};
+  document.querySelector(".bd-search-container form").remove();
+  const element = document.querySelector("#search-results");
+  const ui = new PagefindUI({
+    element,
+    bundlePath: new URL("pagefind/", location.href).pathname,
+    showImages: false,
+    showSubResults: false,
+    pageSize: 10,
+    excerptLength: 25,
+    autofocus: true,
+    processResult: result => {
+      const {title, page} = result.meta;
+      result.meta = {title: page === title ? title : `${title} · ${page}`};
+      return result;
+    },
+  });
+  const query = new URLSearchParams(location.search).get("q");
+  if (query) ui.triggerSearch(query);
+});
+"""
+
+
+def add_script(app, page, template, context, doctree) -> None:
+    """Load Pagefind on the search page only."""
+    if page == "search" and app.builder.format == "html":
+        app.add_css_file("../pagefind/pagefind-ui.css")
+        app.add_js_file("../pagefind/pagefind-ui.js")
+        app.add_js_file(None, body=SCRIPT)
+
+
+def setup(app) -> dict:
+    app.connect("html-page-context", add_script)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
