@@ -12,8 +12,7 @@
     descending                   train networks for sequences under descending constraints
     inpainting                   train GLOW-Prox for inpainting
 
-The commands except html and pdf explain their options with --help. Results are merged into
-data/results/.
+Each command explains its options with --help. Results are merged into data/results/.
 """
 
 import importlib

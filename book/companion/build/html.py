@@ -1,10 +1,8 @@
-"""Build the book from the executed notebooks; every warning is an error.
-
-python -m companion html [--all]      --all renders every page again
-"""
+"""Build the book from the executed notebooks; every warning is an error."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import re
 import shutil
@@ -34,9 +32,12 @@ SOURCES = (
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Run Jupyter Book; print the path of the book, or the errors."""
+    parser = argparse.ArgumentParser(prog="python -m companion html", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="render every page again")
+    options = parser.parse_args(arguments)
     BUILD.mkdir(exist_ok=True)
     inputs_hash = fingerprint()
-    if "--all" in arguments:
+    if options.all:
         forget()
     elif not WHOLE.is_file():
         # An interrupted build may have lost the warnings of a page.

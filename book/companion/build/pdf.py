@@ -5,6 +5,7 @@ Sphinx joins the pages into one page; without scripts, explorers remain static f
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
 import subprocess
@@ -33,6 +34,9 @@ FLAGS = (
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Join and print the pages; report the path of the document, or what is missing."""
+    argparse.ArgumentParser(prog="python -m companion pdf", description=__doc__).parse_args(
+        arguments
+    )
     browser = next(filter(None, map(shutil.which, NAMES)), None)
     if browser is None:
         print(
