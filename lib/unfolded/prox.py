@@ -60,11 +60,11 @@ def phi(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> Tensor:
     """Return Φ without the check of its thresholds, for inner loops: one dtype and device."""
     if torch.is_grad_enabled():
         return _Phi.apply(u, hbar, tau1, tau2)[0]
-    return _median(u, hbar, tau1, tau2)[0]
+    return median(u, hbar, tau1, tau2)[0]
 
 
-def _median(u, hbar, tau1, tau2):
-    """Return Φ and the four candidate values of Φ."""
+def median(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> tuple[Tensor, ...]:
+    """Return Φ and the four candidate values of Φ, without autograd."""
     threshold_sum, zero = tau1 + tau2, torch.zeros_like(hbar)
     shift = torch.where(hbar == 0, zero, torch.sign(hbar) * (tau1 - tau2))
     low, high = torch.minimum(hbar, zero), torch.maximum(hbar, zero)
@@ -74,6 +74,20 @@ def _median(u, hbar, tau1, tau2):
     return torch.maximum(lower, minimum), lower, middle, upper, minimum
 
 
+def pieces(value: Tensor, hbar: Tensor | None, tau1: Tensor, tau2: Tensor):
+    """Return the masks where Φ has slope one in u, and in ħ (None without ħ), given its value.
+
+    A kink belongs to its plateau; a plateau with a threshold of zero has zero width. At ħ = 0,
+    Φ follows ħ on both sides if the plateau of width 2 τ2 is the wider one.
+    """
+    line = (value != 0) | (tau1 == 0)
+    if hbar is None:
+        return line, None
+    at_hbar = value == hbar
+    line = line & (~at_hbar | (tau2 == 0))
+    return line, ~line & at_hbar & ((hbar != 0) | (tau2 > tau1))
+
+
 class _Phi(torch.autograd.Function):
     """Φ with a closed-form gradient: each unit has value 0, ħ or a line of slope one."""
 
@@ -81,11 +95,9 @@ class _Phi(torch.autograd.Function):
 
     @staticmethod
     def forward(u, hbar, tau1, tau2):
-        value, lower, middle, upper, minimum = _median(u, hbar, tau1, tau2)
-        # A kink belongs to its plateau; a plateau with a threshold of zero has zero width.
-        line = ((value != 0) | (tau1 == 0)) & ((value != hbar) | (tau2 == 0))
-        # At ħ = 0, Φ follows ħ on both sides if the plateau of width 2 τ2 is the wider one.
-        hbar_mask = ~line & (value == hbar) & ((hbar != 0) | (tau2 > tau1))
+        value, lower, middle, upper, minimum = median(u, hbar, tau1, tau2)
+        line, hbar_mask = pieces(value, hbar, tau1, tau2)
+        # The candidates give the slopes for negative thresholds, too.
         sign = (minimum == upper).to(u.dtype) * (upper < middle) - (lower > minimum).to(u.dtype)
         sign = sign.clamp(min=-1)
         middle_sign = torch.where(sign == 0, torch.sign(hbar), 0)
@@ -104,14 +116,9 @@ class _Phi(torch.autograd.Function):
     def backward(ctx, grad, *_):
         line, hbar_mask, slope1, slope2 = ctx.saved_tensors
         line_grad = grad * line
-        grads = (
-            lambda: line_grad,
-            lambda: grad * hbar_mask,
-            lambda: line_grad * slope1,
-            lambda: line_grad * slope2,
-        )
+        grads = (line_grad, grad * hbar_mask, line_grad * slope1, line_grad * slope2)
         return tuple(
-            gradient().sum_to_size(shape) if flag else None
+            gradient.sum_to_size(shape) if flag else None
             for gradient, shape, flag in zip(grads, ctx.shapes, ctx.needs_input_grad, strict=True)
         )
 

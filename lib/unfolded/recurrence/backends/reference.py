@@ -2,6 +2,8 @@
 
 import torch
 
+from unfolded.prox import median, pieces
+
 
 def forward(u, s, residual, hbar, rho, centre, a, b, out) -> None:
     """Write Φ(u + s + residual + rho ħ; centre, a, b) to ``out``; a centre of None means 0."""
@@ -10,14 +12,7 @@ def forward(u, s, residual, hbar, rho, centre, a, b, out) -> None:
         v = v + residual
     if rho is not None:
         v = v + rho * hbar
-    reach = a + b
-    if centre is None:
-        middle = torch.zeros_like(v)
-    else:
-        lean = torch.sign(centre) * (a - b)
-        middle = torch.maximum(v - lean, centre.clamp(max=0))
-        middle = torch.minimum(middle, centre.clamp(min=0))
-    out.copy_(torch.maximum(torch.minimum(middle, v + reach), v - reach))
+    out.copy_(median(v, torch.zeros_like(v) if centre is None else centre, a, b)[0])
 
 
 def backward(gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
@@ -29,19 +24,6 @@ def backward(gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
         dhbar.add_(torch.where(follows, g, 0))
     if rho is not None:
         dhbar.add_(rho * du)
-
-
-def pieces(value, centre, a, b):
-    """Return where Φ has slope one in u and where it has slope one in its centre, given its value.
-
-    As in prox.py, a kink belongs to its plateau; a plateau with a threshold of zero has zero width.
-    """
-    off_zero = (value != 0) | (a == 0)
-    if centre is None:
-        return off_zero, None
-    at_centre = value == centre
-    line = off_zero & (~at_centre | (b == 0))
-    return line, ~line & at_centre & ((centre != 0) | (b > a))
 
 
 def slopes(du, value, centre):
