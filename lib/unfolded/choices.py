@@ -2,7 +2,7 @@
 
 import re
 
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import check_choice
 
 UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 """The unfolded networks."""
@@ -56,7 +56,5 @@ def variant_options(model: str, variant: str) -> dict[str, object]:
     {'bound': None}
     """
     options_by_variant = {"default": {}, **VARIANTS.get(model, {})}
-    if variant not in options_by_variant:
-        want = f"a variant of {model} from {', '.join(options_by_variant)}"
-        raise ConfigError(complain(want, repr(variant), "choose one of them"))
+    check_choice(f"a variant of {model}", variant, options_by_variant)
     return options_by_variant[variant]

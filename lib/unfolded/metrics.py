@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import ConfigError, check_choice, complain
 
 AVERAGES = ("authors", "frame", "sequence", "global")
 _BATCH = 32
@@ -30,9 +30,7 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
     >>> round(psnr(zeros, zeros + 25.5, peak=255, average="global"), 3)
     20.0
     """
-    if average not in AVERAGES:
-        names = ", ".join(AVERAGES)
-        raise ConfigError(complain(f"an average from {names}", repr(average), "choose one"))
+    check_choice("an average", average, AVERAGES)
     reference, estimate = torch.as_tensor(reference), torch.as_tensor(estimate)
     if reference.shape != estimate.shape or reference.ndim not in (3, 4) or not reference.numel():
         got = f"{tuple(reference.shape)} and {tuple(estimate.shape)}"

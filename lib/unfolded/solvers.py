@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import ConfigError, complain, whole_number
 from unfolded.prox import phi, shrink
 
 
@@ -235,6 +235,7 @@ def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, penalty_matrix
 def _check(x, A, D, iterations: int, tensors: dict) -> None:
     """Reject invalid solver inputs with a one-line error."""
     inputs = {"x": x, "A": A, "D": D, **{k: v for k, v in tensors.items() if v is not None}}
+    whole_number("iterations", iterations, 0)
     n, n0, h = *(A.shape if A.ndim == 2 else (0, 0)), D.shape[-1]
     g_shape = (iterations, h)
     shapes = {"A": [(n, n0)], "D": [(n0, h)], "G": [(h, h)], "F": [(n0, n0)], "h0": [(h,)]}
@@ -247,7 +248,5 @@ def _check(x, A, D, iterations: int, tensors: dict) -> None:
         if tensor.dtype != x.dtype:
             got = f"{name} in {tensor.dtype}"
             raise ConfigError(complain(f"all tensors in {x.dtype} like x", got, "convert them"))
-    if not isinstance(iterations, int) or iterations < 0:
-        raise ConfigError(complain("iterations a whole number >= 0", iterations, "choose another"))
     if not bool(torch.isfinite(x).all()):
         raise ConfigError(complain("finite measurements x", "NaN or infinity", "clean them first"))

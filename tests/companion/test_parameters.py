@@ -160,7 +160,7 @@ def test_any_number_inside_the_limits_is_accepted(page, name, data):
 def test_settings_that_exclude_each_other_are_rejected_at_the_top():
     assert "memory off" in rejected("07", model="gru", more={"memory": "off"})
     wide = {"model": "spectralrnn", "more": {"variant": "few-reflectors"}}
-    assert "hidden >= 16" in rejected("07", hidden=15, **wide)
+    assert "hidden a whole number >= 16" in rejected("07", hidden=15, **wide)
     assert checked("07", hidden=16, **wide)["run"].variant == "few-reflectors"
     assert checked("07", profile="smoke")["run"].hidden == config.PROFILES["smoke"].hidden
 

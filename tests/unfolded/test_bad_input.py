@@ -178,7 +178,7 @@ CASES = {
     "rate 0": (
         nothing,
         (*TRAIN, "--cs-rate", "0"),
-        "expected cs_rate between 0 and 1; got 0.0; .*",
+        "expected cs_rate between 0.00390625 and 1; got 0.0; pass n/n0, .*",
     ),
     "rate 1": (nothing, (*TRAIN, "--cs-rate", "1"), "expected cs_rate between .*; got 1.0; .*"),
     "rate -0.2": (nothing, (*TRAIN, "--cs-rate=-0.2"), "expected cs_rate between .*; got -0.2; .*"),
@@ -197,8 +197,8 @@ CASES = {
     ),
     "d = 0": (nothing, (*TRAIN, "--depth", "0"), "expected depth a whole number >= 1; got 0; .*"),
     "seed -1": (nothing, (*TRAIN, "--seed", "-1"), "expected seed a whole number >= 0; got -1; .*"),
-    "λ1 = 0": (nothing, (*TRAIN, "--lambda1", "0"), "expected lambda1 from .*; got 0.0; .*"),
-    "λ2 = inf": (nothing, (*TRAIN, "--lambda2", "inf"), "expected lambda2 from .*; got inf; .*"),
+    "λ1 = 0": (nothing, (*TRAIN, "--lambda1", "0"), "expected lambda1 between .*; got 0.0; .*"),
+    "λ2 = inf": (nothing, (*TRAIN, "--lambda2", "inf"), "expected lambda2 between .*; got inf; .*"),
     "NaN frames": (nan_frames, TRAIN, "expected finite frames; got NaN .*; replace .*"),
     "frames of another shape": (
         frames_of_another_shape,

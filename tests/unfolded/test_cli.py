@@ -111,7 +111,9 @@ def test_the_installed_command_and_the_module_are_one():
     ended = subprocess.run(words, capture_output=True, text=True, env=environment)
     assert ended.returncode == 1
     assert ended.stdout == ""
-    assert ended.stderr.startswith("unfolded: expected cs_rate between 0 and 1; got 2.0; pass ")
+    assert ended.stderr.startswith(
+        "unfolded: expected cs_rate between 0.00390625 and 1; got 2.0; pass "
+    )
     assert ended.stderr.count("\n") == 1
 
 

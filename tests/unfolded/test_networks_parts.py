@@ -181,7 +181,7 @@ def test_the_papers_sizes_are_the_defaults():
         {"depth": 0},
         {"n": 0},
         {"n0": 0},
-        {"hidden": 8.0},
+        {"hidden": 8.5},
         {"hidden": "8"},
         {"hidden": None},
         {"positivity": "relu"},

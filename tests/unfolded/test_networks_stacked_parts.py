@@ -72,7 +72,7 @@ def test_indrnn_starts_within_the_bound_and_never_passes_it(normal):
         ("spectralrnn", {"margin": 1.5}),
         ("spectralrnn", {"reflectors": 0}),
         ("spectralrnn", {"reflectors": 13}),
-        ("spectralrnn", {"reflectors": 2.0}),
+        ("spectralrnn", {"reflectors": 2.5}),
     ],
     ids=str,
 )

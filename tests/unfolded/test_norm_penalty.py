@@ -142,6 +142,6 @@ def test_older_runs_keep_their_names_and_their_records():
 
 @pytest.mark.parametrize("model", ["srnn", "lstm", "fastrnn"])
 def test_a_generic_network_has_no_such_penalty(model):
-    with pytest.raises(ConfigError, match=f"an unfolded network only; got one for {model}; "):
+    with pytest.raises(ConfigError, match=f"an unfolded network only; got {model} on "):
         RunConfig(model=model, norm_penalty=0.1)
     assert dataclasses.replace(RunConfig(model=model), norm_penalty=0.0).norm_penalty == 0.0

@@ -8,7 +8,6 @@
 """
 
 import hashlib
-import operator
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from unfolded.choices import REDUCTIONS, SOURCES
 from unfolded.data import datasets, moving_mnist
 from unfolded.data.downsample import SIDE, reduce, weights
 from unfolded.data.moving_mnist import FRAMES, SEQUENCES
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import ConfigError, check_choice, complain, whole_number
 
 __all__ = ["REDUCTIONS", "SOURCES", "checksum", "frames_as_vectors", "sequences", "split"]
 
@@ -37,7 +36,8 @@ def sequences(
     >>> frames.shape, frames.dtype, bool(frames.min() >= 0), bool(frames.max() <= 255)
     ((10, 20, 16, 16), dtype('float32'), True, True)
     """
-    count = _valid_count(source, count)
+    check_choice("a source", source, SOURCES)
+    count = whole_number("count", count, sum(datasets.PARTS), SEQUENCES)
     weights(reduction)  # reject an unknown name before a download
     frames = np.empty((count, FRAMES, SIDE, SIDE), dtype=np.float32)
     start = 0
@@ -85,20 +85,3 @@ def checksum(array: np.ndarray) -> str:
     sha256 = hashlib.sha256(f"{content.dtype.str}{array.shape}".encode())
     sha256.update(memoryview(content).cast("B") if content.size else b"")
     return sha256.hexdigest()
-
-
-def _valid_count(source: str, count: int) -> int:
-    """Return the count as a plain int; raise ConfigError for an invalid count or source."""
-    if source not in SOURCES:
-        raise ConfigError(
-            complain(f"a source among {', '.join(SOURCES)}", repr(source), "choose one")
-        )
-    try:
-        number = operator.index(count)
-    except TypeError:
-        number = 0
-    minimum = sum(datasets.PARTS)
-    if not minimum <= number <= SEQUENCES or isinstance(count, bool):
-        expected = f"a count of {minimum} to {SEQUENCES} sequences"
-        raise ConfigError(complain(expected, repr(count), "pass a whole number in that range"))
-    return number

@@ -3,7 +3,7 @@
 import numpy as np
 
 from unfolded.choices import REDUCTIONS
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import check_choice
 
 FACTOR, SIDE = 4, 16
 """The downsampling factor and the side of a reduced frame; n0 = 16 * 16 = 256."""
@@ -29,9 +29,7 @@ def weights(reduction: str) -> np.ndarray:
     >>> weights("bilinear")[1, :8].tolist()
     [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0]
     """
-    if reduction not in REDUCTIONS:
-        expected = f"a reduction among {', '.join(REDUCTIONS)}"
-        raise ConfigError(complain(expected, repr(reduction), "choose one"))
+    check_choice("a reduction", reduction, REDUCTIONS)
     taps = TAPS[reduction]
     filters = np.zeros((SIDE, SIDE * FACTOR), dtype=np.float32)
     for i, row in enumerate(filters):

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from unfolded.choices import UNFOLDED, VARIANTS, variant_options
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import ConfigError, check_choice, complain
 from unfolded.networks.fastrnn import FastRNN
 from unfolded.networks.gru import GRU
 from unfolded.networks.indrnn import IndRNN
@@ -81,9 +81,7 @@ def build(
     torch.Size([1, 3, 256])
     """
     arguments = {key: value for key, value in locals().items() if key != "A"}
-    if name not in _REGISTRY:
-        model_names = ", ".join(_REGISTRY)
-        raise ConfigError(complain(f"a model from {model_names}", repr(name), "choose one of them"))
+    check_choice("a model", name, _REGISTRY)
     A = None if A is None else _valid_matrix(A, n, n0)
     n, n0 = (51 if n is None else n, 256 if n0 is None else n0) if A is None else A.shape
     sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}

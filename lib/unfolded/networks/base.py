@@ -1,6 +1,5 @@
 """The common interface of all networks: measure a sequence, recover it, list the parameters."""
 
-import numbers
 from typing import Any, NamedTuple
 
 import torch
@@ -8,7 +7,7 @@ from torch import Tensor, nn
 
 from unfolded import recurrence
 from unfolded.dictionaries import overcomplete_dct, sensing_matrix
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import ConfigError, complain, whole_number
 from unfolded.networks.positivity import from_raw, to_raw
 from unfolded.recurrence import LowRank
 from unfolded.seeds import derive
@@ -33,15 +32,10 @@ class SequenceNetwork(nn.Module):
 
     def __init__(self, *, n0: int, n: int, hidden: int, depth: int, seed: int):
         super().__init__()
-        sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
-        for name, value in sizes.items():
-            minimum = 0 if name == "seed" else 1
-            is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not is_integer or value < minimum:
-                want = f"{name} a whole number of at least {minimum}"
-                raise ConfigError(complain(want, repr(value), "choose another"))
-        self.n0, self.n, self.hidden, self.depth = map(int, (n0, n, hidden, depth))
-        self.A = nn.Parameter(sensing_matrix(n, n0, seed=derive(seed, "A", n, n0)))
+        self.n0, self.n = whole_number("n0", n0, 1), whole_number("n", n, 1)
+        self.hidden, self.depth = whole_number("hidden", hidden, 1), whole_number("depth", depth, 1)
+        seed = derive(whole_number("seed", seed, 0), "A", self.n, self.n0)
+        self.A = nn.Parameter(sensing_matrix(self.n, self.n0, seed=seed))
 
     uses_engine = True
     """Whether compiled kernels may run; an unfolded network decides at each call."""

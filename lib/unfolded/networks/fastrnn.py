@@ -5,7 +5,8 @@ import functools
 import torch
 from torch import Tensor, nn
 
-from unfolded.networks.stacked import Layer, LayeredNetwork, activation, within
+from unfolded.errors import real_number
+from unfolded.networks.stacked import Layer, LayeredNetwork, activation
 
 
 class FastRNN(LayeredNetwork):
@@ -32,9 +33,9 @@ class FastRNN(LayeredNetwork):
         **sizes,
     ):
         options = {
-            "alpha": within("alpha", alpha, -50, 50),
-            "beta": within("beta", beta, -50, 50),
-            "std": within("std", std, 0, 1e3),
+            "alpha": real_number("alpha", alpha, -50, 50),
+            "beta": real_number("beta", beta, -50, 50),
+            "std": real_number("std", std, 0, 1e3),
         }
         super().__init__(layer=functools.partial(FastLayer, phi=activation, **options), **sizes)
 

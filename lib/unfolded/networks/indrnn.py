@@ -5,8 +5,8 @@ import functools
 import torch
 from torch import Tensor, nn
 
-from unfolded.errors import ConfigError, complain
-from unfolded.networks.stacked import Layer, LayeredNetwork, activation, within
+from unfolded.errors import check_choice, real_number
+from unfolded.networks.stacked import Layer, LayeredNetwork, activation
 
 FRAMES = 20
 """Frames of a sequence in §4, which determine the bound of the recurrent weights."""
@@ -40,9 +40,9 @@ class IndRNN(LayeredNetwork):
     ):
         options = {
             "phi": activation,
-            "bound": None if bound is None else within("bound", bound, 1e-3, 1e3),
+            "bound": None if bound is None else real_number("bound", bound, 1e-3, 1e3),
             "start": start,
-            "std": within("std", std, 0, 1e3),
+            "std": real_number("std", std, 0, 1e3),
         }
         super().__init__(layer=functools.partial(IndependentLayer, **options), **sizes)
 
@@ -59,11 +59,9 @@ class IndependentLayer(Layer):
         self.phi, self.bound = activation(phi), bound
         self.w = nn.Parameter(torch.ones(hidden))
         nn.init.normal_(self.U, std=std)
+        check_choice("a start", start, ("uniform", "ones"))
         if start == "uniform":
             nn.init.uniform_(self.w, 0, 1 if bound is None else bound)
-        elif start != "ones":
-            want = "a start from uniform, ones"
-            raise ConfigError(complain(want, repr(start), "choose one of them"))
 
     def weights(self) -> tuple[Tensor]:
         """Return w, clipped."""

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unfolded.choices import POSITIVITY
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import ConfigError, check_choice, complain
 
 
 def to_raw(value: Tensor, form: str, name: str = "value") -> Tensor:
@@ -16,8 +16,7 @@ def to_raw(value: Tensor, form: str, name: str = "value") -> Tensor:
     >>> from_raw(to_raw(torch.tensor(0.01), "softplus"), "softplus")
     tensor(0.0100)
     """
-    if form not in POSITIVITY:
-        raise ConfigError(complain(f"positivity from {POSITIVITY}", repr(form), "choose one"))
+    check_choice("positivity", form, POSITIVITY)
     if not bool(torch.isfinite(value).all()):
         raise ConfigError(complain(f"a finite {name}", value.max().item(), "choose another start"))
     if form == "free":

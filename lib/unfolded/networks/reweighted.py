@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from unfolded.choices import REWEIGHTING
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import check_choice
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.recurrence import LowRank, form_layer_weights
 from unfolded.solvers import reweighted_step
@@ -24,9 +24,7 @@ class ReweightedRNN(UnfoldedNetwork):
 
     def __init__(self, *, reweighting: str = "Z+g", **options):
         super().__init__(**options)
-        if reweighting not in REWEIGHTING:
-            want = f"reweighting from {', '.join(REWEIGHTING)}"
-            raise ConfigError(complain(want, repr(reweighting), "choose one of them"))
+        check_choice("reweighting", reweighting, REWEIGHTING)
         self.add_transition("G", self.hidden)
         self._add_weights(reweighting)
 

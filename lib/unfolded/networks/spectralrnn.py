@@ -5,8 +5,8 @@ import functools
 import torch
 from torch import Tensor, nn
 
-from unfolded.errors import ConfigError, complain
-from unfolded.networks.stacked import Layer, LayeredNetwork, activation, within
+from unfolded.errors import real_number, whole_number
+from unfolded.networks.stacked import Layer, LayeredNetwork, activation
 
 
 class SpectralRNN(LayeredNetwork):
@@ -32,7 +32,7 @@ class SpectralRNN(LayeredNetwork):
         margin: float = 0.01,
         **sizes,
     ):
-        options = {"reflectors": reflectors, "margin": within("margin", margin, 0, 1)}
+        options = {"reflectors": reflectors, "margin": real_number("margin", margin, 0, 1)}
         layer = functools.partial(SpectralLayer, phi=activation, **options)
         super().__init__(layer=layer, **sizes)
 
@@ -47,9 +47,7 @@ class SpectralLayer(Layer):
     def __init__(self, width: int, hidden: int, *, phi: str, reflectors: int | None, margin: float):
         super().__init__(width, hidden)
         k = max(1, hidden // 4) if reflectors is None else reflectors
-        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= hidden:
-            want = f"reflectors a whole number from 1 to {hidden}"
-            raise ConfigError(complain(want, repr(k), "choose another"))
+        k = whole_number("reflectors", k, 1, hidden)
         self.phi, self.margin, self.reflectors = activation(phi), margin, k
         nn.init.xavier_uniform_(self.U)
         row, column = torch.triu_indices(k, hidden)

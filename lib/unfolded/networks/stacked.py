@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from unfolded import recurrence
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import check_choice
 from unfolded.networks.base import SequenceNetwork, State
 from unfolded.recurrence import cell_scan
 from unfolded.seeds import derive
@@ -156,15 +156,5 @@ class LayeredNetwork(StackedNetwork):
 
 def activation(name: str) -> Callable[[Tensor], Tensor]:
     """Return the activation of this name. Raises ConfigError on an unknown name."""
-    if name not in ACTIVATIONS:
-        want = f"an activation from {', '.join(ACTIVATIONS)}"
-        raise ConfigError(complain(want, repr(name), "choose one of them"))
+    check_choice("an activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]
-
-
-def within(name: str, value: float, least: float, most: float) -> float:
-    """Return a constructor option. Raises ConfigError unless least ≤ value ≤ most."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        want = f"{name} between {least:g} and {most:g}"
-        raise ConfigError(complain(want, repr(value), "choose another"))
-    return value

@@ -4,11 +4,10 @@ import dataclasses
 import hashlib
 import json
 import math
-import numbers
 from dataclasses import dataclass
 
 from unfolded import choices
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import ConfigError, check_choice, complain, real_number, whole_number
 
 FRAME = 16 * 16
 """n0: number of pixels of a frame of the paper."""
@@ -96,51 +95,37 @@ class RunConfig:
     def __post_init__(self):
         source_match = choices.OWN.fullmatch(str(self.source))
         for name, values in CHOICES.items():
-            if getattr(self, name) not in values and not (source_match and name == "source"):
-                got, names = repr(getattr(self, name)), ", ".join(values)
-                raise ConfigError(complain(f"{name} from {names}", got, "choose one of them"))
-        if source_match and self.reduction != RunConfig.reduction:
-            want, got = "a reduction for moving digits only", f"{self.reduction!r} for own frames"
-            raise ConfigError(complain(want, got, "leave it out"))
-        if self.hidden is None:
-            object.__setattr__(self, "hidden", PROFILES[self.profile].hidden)
-        if self.depth is None:
-            object.__setattr__(self, "depth", usual_depth(self.model))
-        if self.model != "reweighted-rnn" and self.reweighting != RunConfig.reweighting:
-            got = f"reweighting {self.reweighting!r} for {self.model}"
-            want = "a reweighting for reweighted-rnn only"
-            raise ConfigError(complain(want, got, "leave it out"))
-        if self.memory == "off" and self.model not in choices.UNFOLDED:
-            want = "memory off for an unfolded network only"
-            raise ConfigError(complain(want, f"it for {self.model}", "leave it out"))
-        choices.variant_options(self.model, self.variant)
-        do = "choose one from 0 to 1e30; 0 is none"
-        self._convert("norm_penalty", _number, "of 0 or more", do, lambda v: 0 <= v <= 1e30)
-        if self.norm_penalty and self.model not in choices.UNFOLDED:
-            want = "a norm_penalty for an unfolded network only"
-            raise ConfigError(complain(want, f"one for {self.model}", "leave it out"))
-        do, n0, want = f"pass n/n0, at least 1/{self.n0}", self.n0, "between 0 and 1"
-        self._convert("cs_rate", _number, want, do, lambda v: 1 / n0 <= v < 1 or v == n0 == 1)
-        for name, bound in (("hidden", 1), ("depth", 1), ("seed", 0)):
-            want = f"a whole number >= {bound}"
-            self._convert(name, _integer, want, "choose another", lambda v, bound=bound: v >= bound)
-        bound = choices.variant_options(self.model, self.variant).get("reflectors", 1)
-        if self.hidden < bound:
-            want = f"hidden >= {bound} for the variant {self.variant}"
-            raise ConfigError(complain(want, self.hidden, "choose a wider network"))
-        do = "choose a start value such as 0.01"
-        for name in ("lambda1", "learning_rate"):
-            self._convert(name, _number, "from 1e-30 to 1e30", do, _is_start)
-        want = "from 1e-30 to 1e30, or 0"
-        self._convert("lambda2", _number, want, do, lambda v: v == 0 or _is_start(v))
-
-    def _convert(self, name, convert, want, do, is_valid) -> None:
-        """Convert a field to a plain type, or raise ConfigError."""
-        argument = getattr(self, name)
-        value = convert(argument)
-        if value is None or not is_valid(value):
-            raise ConfigError(complain(f"{name} {want}", repr(argument), do))
-        object.__setattr__(self, name, value)
+            if not (source_match and name == "source"):
+                check_choice(name, getattr(self, name), values)
+        defaults = {"hidden": PROFILES[self.profile].hidden, "depth": usual_depth(self.model)}
+        for name, default in defaults.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default)
+        limits = choices.variant_options(self.model, self.variant)
+        values = {"norm_penalty": real_number("norm_penalty", self.norm_penalty, 0, 1e30)}
+        for name in ("lambda1", "lambda2", "learning_rate"):
+            value, do = getattr(self, name), "choose an initial value such as 0.01"
+            least = 0 if name == "lambda2" and value == 0 else 1e-30
+            values[name] = real_number(name, value, least, 1e30, do)
+        for name, least in (("hidden", limits.get("reflectors", 1)), ("depth", 1), ("seed", 0)):
+            do = "choose another value, or another variant" if least > 1 else "choose another"
+            values[name] = whole_number(name, getattr(self, name), least, do=do)
+        n0, do = self.n0, f"pass n/n0, at least 1/{self.n0} and below 1"
+        most = 1 if n0 == 1 else math.nextafter(1, 0)
+        values["cs_rate"] = real_number("cs_rate", self.cs_rate, 1 / n0, most, do)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        is_unfolded = self.model in choices.UNFOLDED
+        for name, owner, applies in (
+            ("reduction", "moving digits", not source_match),
+            ("reweighting", "reweighted-rnn", self.model == "reweighted-rnn"),
+            ("memory", "an unfolded network", is_unfolded),
+            ("norm_penalty", "an unfolded network", is_unfolded),
+        ):
+            value = getattr(self, name)
+            if not applies and value != getattr(RunConfig, name):
+                want, got = f"{name} {value} for {owner} only", f"{self.model} on {self.source}"
+                raise ConfigError(complain(want, got, "leave it out"))
 
     @property
     def n0(self) -> int:
@@ -242,23 +227,3 @@ def other_defaults() -> dict[str, object]:
 def usual_depth(model: str) -> int:
     """Return the depth of §4 for tables with fixed depth: three layers, two for LSTM."""
     return 2 if model == "lstm" else 3
-
-
-def _is_start(value: float) -> bool:
-    return 1e-30 <= value <= 1e30
-
-
-def _integer(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return None
-    is_integer = isinstance(value, numbers.Integral) or float(value).is_integer()
-    return int(value) if is_integer else None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf")

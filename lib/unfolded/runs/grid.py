@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from unfolded.choices import MODELS, UNFOLDED
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import check_choice
 from unfolded.runs.config import RunConfig
 
 VARIED = {
@@ -75,8 +75,7 @@ def table(
     >>> [run.cs_rate for run in table(1, RunConfig(profile="smoke"), ["gru"], [0.1, 0.5])]
     [0.1, 0.5]
     """
-    if number not in VARIED:
-        raise ConfigError(complain("a table from 1, 2, 3", number, "choose one of them"))
+    check_choice("a table", number, VARIED)
     name, default_values = VARIED[number]
     values = default_values if values is None else values
     return [replace(run, **{name: value}) for value in values for run in row(base, models)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from unfolded.choices import MEMORY, MODELS, POSITIVITY, UNFOLDED, VARIANTS
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import check_choice
 from unfolded.runs.config import PROTOCOLS, SCHEDULES, RunConfig
 from unfolded.runs.grid import STARTS, VARIED, initialised, row, table
 from unfolded.runs.parameter_count import matched
@@ -109,9 +109,7 @@ def named(name: str, base: RunConfig, models: Iterable[str] | None = None) -> li
     >>> len(named("tables", RunConfig(profile="paper")))
     135
     """
-    if name not in GRIDS:
-        names = ", ".join(GRIDS)
-        raise ConfigError(complain(f"a grid from {names}", repr(name), "choose one of them"))
+    check_choice("a grid", name, GRIDS)
     models = [model for model in MODELS if models is None or model in models]
     return [run for run in dict.fromkeys(GRIDS[name](base, models)) if run.model in models]
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from unfolded.errors import ConfigError, complain
+from unfolded.errors import check_choice
 
 BACKENDS = ("reference", "torch", "native")
 _selected: str | None = None
@@ -13,9 +13,7 @@ _selected: str | None = None
 def selected(name: str) -> Iterator[None]:
     """Select a backend for all threads. Raises ConfigError on an unknown name."""
     global _selected
-    if name not in BACKENDS:
-        want = f"a backend from {', '.join(BACKENDS)}"
-        raise ConfigError(complain(want, repr(name), "choose one of them"))
+    check_choice("a backend", name, BACKENDS)
     previous, _selected = _selected, name
     try:
         yield
