@@ -12,6 +12,7 @@ from small_runs import small
 from companion import pretrained
 from companion.run_set import PRINTED, RunSet
 from companion.theory import rademacher_search
+from companion.theory.sista_bound import rademacher_sista
 from companion.theory.trained_bounds import (
     balls,
     errors,
@@ -24,7 +25,6 @@ from companion.theory.trained_bounds import (
     row_norm,
 )
 from unfolded import bounds, networks, training
-from unfolded.bounds.corollaries import log_rademacher_sista
 from unfolded.errors import ConfigError
 from unfolded.runs import input_frames, records
 from unfolded.training import checkpoint
@@ -81,7 +81,7 @@ def test_sista_is_17_through_time_with_frames_as_the_data(depth):
     W, U = net.layer_weights()
     norms = [row_norm(w) for w in (W[0], W[-1], U[0] @ net.A, U[1])]
     data = {"m": 80, "n": net.n0, "h": net.hidden, "T": 6, "B_x": 255.0}
-    expected = log_rademacher_sista(*norms, d=depth, **data) / math.log(10)
+    expected = rademacher_sista.log(*norms, d=depth, **data) / math.log(10)
     assert log10_bounds(net, m=80, T=6)["printed"] == pytest.approx(expected, rel=1e-12)
 
 

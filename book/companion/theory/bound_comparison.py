@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from unfolded.bounds.corollaries import log_rademacher_sista
-from unfolded.bounds.related import log_gap_spectralrnn, log_rademacher_fastrnn
-from unfolded.bounds.theorem import log_rademacher_reweighted
+from companion.theory.sista_bound import rademacher_sista
+from unfolded import bounds
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import SequenceNetwork, UnfoldedNetwork
 from unfolded.networks.fastrnn import FastRNN
@@ -47,8 +46,8 @@ def log_bound_of(net: SequenceNetwork, *, m: int, T: int, B_x: float, B: float) 
     if isinstance(net, UnfoldedNetwork):
         alpha, beta = net.norms().values()
         if not isinstance(net, SistaRNN):
-            return log_rademacher_reweighted(alpha, beta, **data, B_x=B_x)
-        return log_rademacher_sista(alpha[0], alpha[-1], *beta, d=net.depth, **data, B_x=B_x)
+            return bounds.log_rademacher_reweighted(alpha, beta, **data, B_x=B_x)
+        return rademacher_sista.log(alpha[0], alpha[-1], *beta, d=net.depth, **data, B_x=B_x)
     if not isinstance(net, FastRNN | SpectralRNN) or net.depth > 1:
         actual = f"{type(net).__name__} with {net.depth} layers"
         expected = "an unfolded network, or one layer of FastRNN or SpectralRNN"
@@ -59,7 +58,7 @@ def log_bound_of(net: SequenceNetwork, *, m: int, T: int, B_x: float, B: float) 
     frobenius, spectral = ([norm[kind] for norm in norms] for kind in ("frobenius", "spectral"))
     if scalars:
         a = float(scalars[0].detach())
-        return log_rademacher_fastrnn(*frobenius[:2], a=a, m=m, T=T, B=B)
-    return log_gap_spectralrnn(
+        return bounds.log_rademacher_fastrnn(*frobenius[:2], a=a, m=m, T=T, B=B)
+    return bounds.log_gap_spectralrnn(
         *frobenius, *spectral, **data, n_y=net.n0, B=B, gamma=1.0, delta=0.05
     )

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from companion.theory.sista_bound import rademacher_sista
 from unfolded import bounds
-from unfolded.bounds.corollaries import log_rademacher_sista
 
 LINK = 0.01
 """λ2/c before training, the factor of the map of the past in upper layers of SISTA-RNN."""
@@ -66,7 +66,7 @@ def log_bounds(
     return {
         "reweighted-rnn": log_bound,
         "l1-l1-rnn": log_bound,
-        "sista-rnn": log_rademacher_sista(
+        "sista-rnn": rademacher_sista.log(
             alpha, alpha, beta, LINK * gamma, d=d, **data, h=h, B_x=1.0
         ),
         "fastrnn": bounds.log_rademacher_fastrnn(*norms[:2], a=a, m=m, T=T, B=B),

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from companion.attribution import mark
 from companion.run_set import PRINTED, RunSet
+from companion.theory.sista_bound import sista_layers
 from unfolded import bounds, networks
-from unfolded.bounds.corollaries import sista_layers
 from unfolded.bounds.decimals import Numbers, bound, not_negative, per_layer, whole
 from unfolded.data import FRAMES, REDUCTIONS
 from unfolded.errors import ConfigError, complain

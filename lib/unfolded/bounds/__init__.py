@@ -6,25 +6,13 @@ assumptions of the bound.
 """
 
 from unfolded.bounds.corollaries import (
-    log_rademacher_step_l1_l1,
-    log_rademacher_step_reweighted,
-    log_rademacher_step_sista,
     rademacher_step_l1_l1,
     rademacher_step_reweighted,
     rademacher_step_sista,
 )
-from unfolded.bounds.corrected import (
-    largest_code,
-    log_largest_code,
-    log_rademacher_repaired,
-    rademacher_repaired,
-)
+from unfolded.bounds.corrected import largest_code, rademacher_repaired
 from unfolded.bounds.related import (
     gap_spectralrnn,
-    log_gap_spectralrnn,
-    log_rademacher_fastrnn,
-    log_rademacher_fastrnn_printed,
-    log_rademacher_fastrnn_small_a,
     rademacher_fastrnn,
     rademacher_fastrnn_printed,
     rademacher_fastrnn_small_a,
@@ -32,35 +20,16 @@ from unfolded.bounds.related import (
 from unfolded.bounds.theorem import (
     generalization_gap,
     log_generalization_gap,
-    log_rademacher_reweighted,
-    log_rademacher_reweighted_one_layer,
     rademacher_reweighted,
     rademacher_reweighted_one_layer,
 )
 
-__all__ = [
-    "gap_spectralrnn",
-    "generalization_gap",
-    "largest_code",
-    "log_gap_spectralrnn",
-    "log_generalization_gap",
-    "log_largest_code",
-    "log_rademacher_fastrnn",
-    "log_rademacher_fastrnn_printed",
-    "log_rademacher_fastrnn_small_a",
-    "log_rademacher_repaired",
-    "log_rademacher_reweighted",
-    "log_rademacher_reweighted_one_layer",
-    "log_rademacher_step_l1_l1",
-    "log_rademacher_step_reweighted",
-    "log_rademacher_step_sista",
-    "rademacher_fastrnn",
-    "rademacher_fastrnn_printed",
-    "rademacher_fastrnn_small_a",
-    "rademacher_repaired",
-    "rademacher_reweighted",
-    "rademacher_reweighted_one_layer",
-    "rademacher_step_l1_l1",
-    "rademacher_step_reweighted",
-    "rademacher_step_sista",
-]
+_BOUNDS = (
+    *(rademacher_reweighted, rademacher_reweighted_one_layer, rademacher_step_reweighted),
+    *(rademacher_step_l1_l1, rademacher_step_sista, rademacher_repaired, largest_code),
+    *(rademacher_fastrnn, rademacher_fastrnn_small_a, rademacher_fastrnn_printed, gap_spectralrnn),
+)
+globals().update({f"log_{bound.__name__}": bound.log for bound in _BOUNDS})
+
+__all__ = ["generalization_gap", "log_generalization_gap"]
+__all__ += [f"{prefix}{bound.__name__}" for bound in _BOUNDS for prefix in ("", "log_")]

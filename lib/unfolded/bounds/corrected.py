@@ -97,10 +97,6 @@ def largest_code(alpha, beta, *, gamma, T, x_inf, h0_inf=0.0) -> Decimal:
     return e
 
 
-log_rademacher_repaired = rademacher_repaired.log
-log_largest_code = largest_code.log
-
-
 def _widths(width, d: int) -> list[Decimal]:
     """Return one width per layer."""
     width = width.tolist() if hasattr(width, "tolist") else width

@@ -29,7 +29,7 @@ def bound(formula: Formula) -> Bound:
     """Define a bound f by its formula: f returns the value, f.log the natural logarithm.
 
     The formula computes in decimals; see :func:`plain` and :func:`log`. Both functions have the
-    signature of the formula. Assign ``log_f = f.log``; use ``f.formula`` inside other formulas.
+    signature of the formula. Use ``f.formula`` inside other formulas.
 
     >>> @bound
     ... def power(base, *, exponent) -> Decimal:

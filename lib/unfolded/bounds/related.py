@@ -124,12 +124,6 @@ def gap_spectralrnn(W_F, U_F, Y_F, W_2, U_2, Y_2, *, m, n, n_y, h, T, B, gamma, 
     return ((sizes * squares * zeta + (m / delta).ln()) / m).sqrt()
 
 
-log_rademacher_fastrnn = rademacher_fastrnn.log
-log_rademacher_fastrnn_small_a = rademacher_fastrnn_small_a.log
-log_rademacher_fastrnn_printed = rademacher_fastrnn_printed.log
-log_gap_spectralrnn = gap_spectralrnn.log
-
-
 def _fastrnn(alpha_F, beta_F, a, m, T, B) -> tuple[Decimal, Decimal, int, Decimal]:
     """Return 2 α_F − 1, a, T and 2 a B β_F / √m, or raise ConfigError."""
     excess, T = 2 * positive("alpha_F", alpha_F) - 1, whole("T", T)

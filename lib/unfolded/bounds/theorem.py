@@ -104,10 +104,6 @@ def rademacher_reweighted_one_layer(alpha1, beta1, *, m, n, h, T, B_x) -> Decima
     return rademacher_reweighted.formula(alpha1, beta1, m=m, n=n, h=h, T=T, B_x=B_x)
 
 
-log_rademacher_reweighted = rademacher_reweighted.log
-log_rademacher_reweighted_one_layer = rademacher_reweighted_one_layer.log
-
-
 def layers(alpha, beta) -> tuple[list[Decimal], Decimal, Decimal]:
     r"""Return α (d,), :math:`\sum_l \beta_l \Lambda_l` and Λ_0, or raise ConfigError."""
     alpha, beta = per_layer("alpha", alpha), per_layer("beta", beta)
