@@ -194,6 +194,19 @@ def test_a_failed_write_leaves_the_old_file(stored, monkeypatch):
     assert stored.read_bytes() == before and len(list(stored.parent.iterdir())) == 1
 
 
+def test_links_and_special_files_are_not_replaced(stored, tmp_path):
+    before = stored.read_bytes()
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(stored)
+    os.mkfifo(pipe)
+    (tmp_path / "dangling").symlink_to(tmp_path / "absent")
+    for path in (link, pipe, tmp_path / "dangling"):
+        with pytest.raises(RecordError, match=r"a regular file at .*; got a symbolic link or "):
+            unfolded.save(unfolded.build("srnn", **SIZES), path)
+    assert link.is_symlink() and pipe.is_fifo() and stored.read_bytes() == before
+    assert not (tmp_path / "absent").exists()
+
+
 def test_importing_the_library_stays_cheap():
     code = (
         "import sys, unfolded; print('torch' in sys.modules); print(unfolded.build, unfolded.load)"

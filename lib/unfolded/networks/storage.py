@@ -23,7 +23,8 @@ def save(network: nn.Module, path: str | Path) -> None:
 
     The header has the version of the format and the arguments of ``build``; attributes changed
     afterwards, such as ``requires_grad`` of a parameter, are not stored.
-    Raises ConfigError for another module, and RecordError if the file cannot be written.
+    Raises ConfigError for another module, and RecordError if the file cannot be written or the
+    path is a symbolic link or a special file.
     """
     if not isinstance(network, SequenceNetwork) or not hasattr(network, "arguments"):
         want, do = "a network from unfolded.build", "save the state_dict of other modules"
