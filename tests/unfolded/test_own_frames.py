@@ -81,6 +81,14 @@ def test_frames_of_any_size_and_length(model, shape, rate):
     assert net(torch.from_numpy(frames).float()).shape == shape
 
 
+def test_frames_are_hashed_once(monkeypatch):
+    count, digest = [], own_frames.digest
+    monkeypatch.setattr(own_frames, "digest", lambda array: count.append(1) or digest(array))
+    runs = [small("gru"), small("srnn")]
+    training.run_all(runs, frames=movie(10, 2, 3, 3), progress=False, jobs=1)
+    assert len(count) == 1
+
+
 def test_large_frames():
     record = run("l1-l1-rnn", movie(10, 2, 128, 128), cs_rate=0.01)
     assert record.status == "done" and config.RunConfig(**record.config).n == 163

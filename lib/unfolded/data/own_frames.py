@@ -4,6 +4,7 @@ import hashlib
 import logging
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,14 @@ from unfolded.errors import DataError, complain, one_line
 
 _UNIT = 1.001
 """Largest maximum of floats from 0 to 1: interpolation exceeds 1 by rounding errors."""
+
+
+class OwnFrames(NamedTuple):
+    """Valid frames of the user: the array, its SHA-256, and its name as a source."""
+
+    array: np.ndarray
+    sha256: str
+    name: str
 
 
 def read(frames: object) -> np.ndarray:
@@ -44,15 +53,26 @@ def digest(frames: np.ndarray) -> str:
     return sha256.hexdigest()
 
 
-def name(frames: np.ndarray) -> str:
+def name(frames: object) -> str:
     """Return the name of frames as a source: the size of a frame and the start of the digest.
 
-    Raises DataError unless they are uint8 or float, (N, T, H, W) or (N, T, n0), not empty, and
-    finite values from 0 to 255.
+    Raises DataError as :func:`checked` does.
 
     >>> name(np.zeros((10, 1, 4, 4), np.uint8))
     'own-4x4-0657bc45fc4d114a'
     """
+    return checked(frames).name
+
+
+def checked(frames: object) -> OwnFrames:
+    """Read and check frames; frames that are already checked are returned.
+
+    Raises DataError unless they are uint8 or float, (N, T, H, W) or (N, T, n0), not empty, and
+    finite values from 0 to 255.
+    """
+    if isinstance(frames, OwnFrames):
+        return frames
+    frames = read(frames)
     if frames.dtype != np.uint8 and frames.dtype.kind != "f":
         got, do = f"numbers of type {frames.dtype}", "convert them"
         raise DataError(complain("frames as uint8 or floating-point numbers", got, do))
@@ -64,7 +84,9 @@ def name(frames: np.ndarray) -> str:
     if not (low >= 0 and high <= 255) or between:
         got, do = f"values from {low:.9g} to {high:.9g}", "rescale them"
         raise DataError(complain("grey levels from 0 to 255, or from 0 to 1", got, do))
-    return f"own-{'x'.join(map(str, frames.shape[2:]))}-{digest(frames)[:16]}"
+    sha256 = digest(frames)
+    size = "x".join(map(str, frames.shape[2:]))
+    return OwnFrames(frames, sha256, f"own-{size}-{sha256[:16]}")
 
 
 def unit(frames: np.ndarray) -> int:

@@ -16,7 +16,7 @@ from unfolded.errors import DataError, complain
 from unfolded.runs import records
 from unfolded.runs.config import FRAME, RunConfig
 
-Given = np.ndarray | Tensor | str | Path | None
+Given = np.ndarray | Tensor | str | Path | own_frames.OwnFrames | None
 """Frames of the user, as an array or a file."""
 
 
@@ -31,8 +31,8 @@ class Frames(NamedTuple):
 
 def own(
     configs: Iterable[RunConfig], frames: Given, store: str | Path | None = None
-) -> tuple[list[RunConfig], np.ndarray | None]:
-    """Return configurations with the user's frames as source, and these frames as an array.
+) -> tuple[list[RunConfig], own_frames.OwnFrames | None]:
+    """Return configurations with the user's frames as source, and these frames, checked once.
 
     frames: (N, T, H, W) or (N, T, n0), a .npy or .npz file, or None for other sources.
     Raises DataError for configurations with another source, and if the file has changed since an
@@ -41,9 +41,9 @@ def own(
     configs = list(configs)
     if frames is None:
         return configs, None
-    array = own_frames.read(frames)
-    name = own_frames.name(array)
-    data.split(array)  # reject too few sequences before any file is written
+    checked = own_frames.checked(frames)
+    name = checked.name
+    data.split(checked.array)  # reject too few sequences before any file is written
     for config in configs:
         if config.source not in (name, RunConfig.source):
             want, do = f"the frames of {config.source}", "pass the frames that the run began with"
@@ -51,7 +51,7 @@ def own(
     configs = [replace(config, source=name) for config in configs]
     if isinstance(frames, str | Path):
         _check_unchanged(str(Path(frames).resolve()), name, configs, records.store(store))
-    return configs, array
+    return configs, checked
 
 
 def _check_unchanged(path: str, name: str, configs: list[RunConfig], store: Path) -> None:
@@ -74,8 +74,8 @@ def load(config: RunConfig, frames: Given = None) -> tuple[list[Tensor], str]:
     """
     unit = config.scale.peak / 255
     if frames is not None:
-        (config,), frames = own([config], own_frames.read(frames))
-        sha256, frames = own_frames.digest(frames), own_frames.grey(frames)
+        _, (array, sha256, _) = own([config], own_frames.checked(frames))
+        frames = own_frames.grey(array)
     elif config.source in data.SOURCES:
         frames = _moving_digits(config)
         sha256 = data.checksum(frames)
