@@ -4,6 +4,7 @@ A network of depth d calls the same step d times with learned tensors, so "untra
 d solver iterations" holds by construction. Codes are rows: h is (batch, h), x is (batch, n).
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -73,9 +74,8 @@ def ista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
     tensor([0.7500, 0.7500, 0.7500])
     """
     M, c, start = _prepare(x, A, D, c, h0, iterations=iterations, lambda1=lambda1)
-    return _iterate_jointly(
-        x, M, lambda1, start, iterations, lambda h, _: (ista_step(h, x, M=M, c=c, lambda1=lambda1),)
-    )
+    step = functools.partial(ista_step, x=x, M=M, c=c, lambda1=lambda1)
+    return Solution(*_solve(_Objective(x, M, lambda1), start, iterations, step))
 
 
 def fista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
@@ -83,15 +83,18 @@ def fista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
 
     Shapes, units and errors: as :func:`ista`. The objective may increase temporarily.
     """
-    M, c, start = _prepare(x, A, D, c, h0, iterations=iterations, lambda1=lambda1)
+    M, c, y = _prepare(x, A, D, c, h0, iterations=iterations, lambda1=lambda1)
+    start, momentum = y, 1.0
 
-    def step(h, state):
-        y, momentum = (h, 1.0) if state is None else state
+    def step(h):
+        nonlocal y, momentum
         code = ista_step(y, x, M=M, c=c, lambda1=lambda1)
         next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        return code, (code + (momentum - 1) / next_momentum * (code - h), next_momentum)
+        y = code + (momentum - 1) / next_momentum * (code - h)
+        momentum = next_momentum
+        return code
 
-    return _iterate_jointly(x, M, lambda1, start, iterations, step)
+    return Solution(*_solve(_Objective(x, M, lambda1), start, iterations, step))
 
 
 def sista(x, A, D, F, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> Solution:
@@ -106,22 +109,12 @@ def sista(x, A, D, F, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> S
 
     def frame(x_t, h):
         prediction = h @ (F @ D).T
-        start = prediction @ D
+        options = {"M": M, "D": D, "c": c, **weights}
+        step = functools.partial(sista_step, x=x_t, predicted=prediction, **options)
+        objective = _Objective(x_t, M, lambda1, D=D, predicted=prediction, rho=lambda2)
+        return _solve(objective, prediction @ D, iterations, step)
 
-        def step(v):
-            return sista_step(v, x_t, prediction, M=M, D=D, c=c, lambda1=lambda1, lambda2=lambda2)
-
-        def value(v):
-            penalty = 0.5 * lambda2 * (v @ D.T - prediction).square().sum(-1)
-            return _fidelity(v, x_t, M) + lambda1 * v.abs().sum(-1) + penalty
-
-        def certificate(v):
-            gradient = (v @ M.T - x_t) @ M + lambda2 * (v @ D.T - prediction) @ D
-            return _distance(gradient, v, lambda1)
-
-        return start, step, value, certificate
-
-    return _iterate_by_frame(x, h[:, 0], iterations, frame)
+    return _solve_by_frame(x, h[:, 0], frame)
 
 
 def l1_l1(x, A, D, G, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> Solution:
@@ -160,57 +153,63 @@ def reweighted_l1_l1(
             a, b = lambda1 * g_l / c, lambda2 * g_l / c
             return reweighted_step(v, x_t, hbar, M=M, c=c, a=a, b=b, Z=Z_l)
 
-        def value(v):
-            l1 = lambda1 * v.abs() + lambda2 * (v - hbar).abs()
-            return _fidelity(v, x_t, M) + (last_g * l1).sum(-1)
+        objective = _Objective(x_t, M, lambda1 * last_g, hbar, lambda2 * last_g)
+        return _solve(objective, hbar, iterations, step)
 
-        def certificate(v):
-            gradient = (v @ M.T - x_t) @ M
-            return _distance(gradient, v, lambda1 * last_g, hbar, lambda2 * last_g)
-
-        return hbar, step, value, certificate
-
-    return _iterate_by_frame(x, h[:, 0], iterations, frame)
+    return _solve_by_frame(x, h[:, 0], frame)
 
 
-def _iterate_jointly(x, M, lambda1, start, iterations: int, step: Callable) -> Solution:
-    """Iterate on all frames at once: ``step(h, state)`` returns the next h and the next state."""
-    h, state = start, None
-    path = [_fidelity(h, x, M) + lambda1 * h.abs().sum(-1)]
+@dataclass(frozen=True)
+class _Objective:
+    r"""The objective of (1), (2) or (3) for each sample, with default zero for its last terms.
+
+    .. math:: \tfrac12\|x - Mh\|_2^2 + \sum_i a_i|h_i| + \sum_i b_i|h_i - \hbar_i|
+        + \tfrac\rho2\|Dh - s\|_2^2, \qquad s = \text{predicted}
+    """
+
+    x: Tensor
+    M: Tensor
+    a: Tensor | float
+    hbar: Tensor | float = 0.0
+    b: Tensor | float = 0.0
+    D: Tensor | None = None
+    predicted: Tensor | None = None
+    rho: Tensor | float = 0.0
+
+    def value(self, h: Tensor) -> Tensor:
+        """Return the objective at codes (…, h)."""
+        fidelity = 0.5 * (self.x - h @ self.M.T).square().sum(-1)
+        value = fidelity + (self.a * h.abs() + self.b * (h - self.hbar).abs()).sum(-1)
+        if self.D is not None:
+            value = value + 0.5 * self.rho * (h @ self.D.T - self.predicted).square().sum(-1)
+        return value
+
+    def certificate(self, h: Tensor) -> Tensor:
+        """Return the Euclidean distance of 0 from the subdifferential at codes (…, h)."""
+        gradient = (h @ self.M.T - self.x) @ self.M
+        if self.D is not None:
+            gradient = gradient + self.rho * (h @ self.D.T - self.predicted) @ self.D
+        slack = self.a * (h == 0).to(h.dtype) + self.b * (h == self.hbar).to(h.dtype)
+        centre = gradient + self.a * torch.sign(h) + self.b * torch.sign(h - self.hbar)
+        return shrink(centre, slack).norm(dim=-1)
+
+
+def _solve(objective: _Objective, h: Tensor, iterations: int, step: Callable[[Tensor], Tensor]):
+    """Return the code after all iterations, the path of the objective, and the certificate."""
+    path = [objective.value(h)]
     for _ in range(iterations):
-        h, *states = step(h, state)
-        state = states[0] if states else None
-        path.append(_fidelity(h, x, M) + lambda1 * h.abs().sum(-1))
-    certificate = _distance((h @ M.T - x) @ M, h, lambda1)
-    return Solution(h, torch.stack(path, -1), certificate)
+        h = step(h)
+        path.append(objective.value(h))
+    return h, torch.stack(path, -1), objective.certificate(h)
 
 
-def _iterate_by_frame(x, h, iterations: int, frame: Callable) -> Solution:
-    """Iterate frame by frame; ``frame(x_t, h)`` returns the problem of a frame for h_{t-1} = h."""
-    codes, paths, certificates = [], [], []
+def _solve_by_frame(x: Tensor, h: Tensor, frame: Callable[..., tuple[Tensor, ...]]) -> Solution:
+    """Solve frame by frame; ``frame(x_t, h)`` returns the solution for h_{t-1} = h."""
+    solutions = []
     for x_t in x.unbind(1):
-        h, step, value, certificate = frame(x_t, h)
-        path = [value(h)]
-        for _ in range(iterations):
-            h = step(h)
-            path.append(value(h))
-        codes.append(h)
-        paths.append(torch.stack(path, -1))
-        certificates.append(certificate(h))
-    return Solution(torch.stack(codes, 1), torch.stack(paths, 1), torch.stack(certificates, 1))
-
-
-def _fidelity(h, x, M):
-    return 0.5 * (x - h @ M.T).square().sum(-1)
-
-
-def _distance(gradient, v, a, hbar=None, b=0.0):
-    """Return the distance of 0 from gradient + a ∂|v| + b ∂|v − ħ|, a Euclidean norm over units."""
-    a, b = torch.as_tensor(a, dtype=v.dtype), torch.as_tensor(b, dtype=v.dtype)
-    target = torch.zeros_like(v) if hbar is None else hbar
-    slack = a * (v == 0) + b * (v == target)
-    centre = gradient + a * torch.sign(v) + b * torch.sign(v - target)
-    return shrink(centre, slack).norm(dim=-1)
+        solutions.append(frame(x_t, h))
+        h = solutions[-1][0]
+    return Solution(*(torch.stack(parts, 1) for parts in zip(*solutions, strict=True)))
 
 
 def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, penalty_matrix=None, **tensors):
