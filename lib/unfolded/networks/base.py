@@ -1,5 +1,6 @@
 """The common interface of all networks: measure a sequence, recover it, list the parameters."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -236,7 +237,15 @@ class UnfoldedNetwork(SequenceNetwork):
         return not recurrence.differentiated_by_func()
 
     def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
-        """Run the solver step for each frame and layer, from h_0 (batch, h), with autograd."""
+        """Run the solver steps with autograd: x (batch, time, n), h_0 (batch, h) -> (…, h)."""
+        codes, solve = [], self.solver()
+        for x_t in x.unbind(1):
+            h = solve(x_t, h)
+            codes.append(h)
+        return torch.stack(codes, 1)
+
+    def solver(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the function that maps x_t (batch, n) and h_{t−1} (batch, h) to h_t."""
         raise NotImplementedError
 
     def weights(self) -> dict[str, Tensor | LowRank | None]:

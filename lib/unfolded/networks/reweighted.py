@@ -1,5 +1,7 @@
 """reweighted-RNN: Algorithm 1 unrolled, (8)–(11)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -51,19 +53,18 @@ class ReweightedRNN(UnfoldedNetwork):
         c, g = self.positive("c"), self._g()
         return self.positive("lambda1") * g / c, self.positive("lambda2") * g / c
 
-    def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
-        """Run Algorithm 1 step by step: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
-        a, b = self.thresholds()
-        M, c = self.A @ self.D, self.positive("c")
-        codes = []
-        for x_t in x.unbind(1):
-            hbar = h @ self.G.T
-            h = hbar
+    def solver(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return Algorithm 1 for one frame: d steps from ħ = G h_{t−1}."""
+        (a, b), M, c = self.thresholds(), self.A @ self.D, self.positive("c")
+
+        def solve(x_t: Tensor, h: Tensor) -> Tensor:
+            h = hbar = h @ self.G.T
             for l in range(self.depth):
                 Z_l = None if self.Z is None else self.Z[l]
                 h = reweighted_step(h, x_t, hbar, M=M, c=c, a=a[l], b=b[l], Z=Z_l)
-            codes.append(h)
-        return torch.stack(codes, 1)
+            return h
+
+        return solve
 
     def weights(self) -> dict[str, Tensor | LowRank | None]:
         """Return G, the weights of (9) and (11), and the thresholds; (10) is (11) times G."""

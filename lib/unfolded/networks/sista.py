@@ -1,5 +1,7 @@
 """SISTA-RNN: unrolled sequential ISTA in its original parametrisation, (35)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -33,17 +35,19 @@ class SistaRNN(UnfoldedNetwork):
         link = self.positive("lambda2") * torch.linalg.matrix_norm(self.D, 2) ** 2
         return super().lipschitz(A) + link
 
-    def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
-        """Run SISTA step by step: x (batch, time, n), h (batch, h) -> (batch, time, h)."""
+    def solver(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return SISTA for one frame: d steps from Dᵀ F D h_{t−1}."""
+        scalars = {name: self.positive(name) for name in ("c", "lambda1", "lambda2")}
         M, FD = self.A @ self.D, self.F @ self.D
-        scalars, codes = {name: self.positive(name) for name in ("c", "lambda1", "lambda2")}, []
-        for x_t in x.unbind(1):
+
+        def solve(x_t: Tensor, h: Tensor) -> Tensor:
             prediction = h @ FD.T
             h = prediction @ self.D
             for _ in range(self.depth):
                 h = sista_step(h, x_t, prediction, M=M, D=self.D, **scalars)
-            codes.append(h)
-        return torch.stack(codes, 1)
+            return h
+
+        return solve
 
     def weights(self) -> dict[str, Tensor | LowRank | None]:
         """Return P as G, S as W, V as U, the threshold λ1/c, and the factor λ2/c of P h_{t−1}."""

@@ -1,6 +1,5 @@
 """Common parts of the generic recurrent networks: a stack of layers and a linear read-out."""
 
-import functools
 from collections.abc import Callable
 
 import torch
@@ -116,16 +115,16 @@ class Layer(nn.Module):
         self, x: Tensor, h: Tensor, weights: tuple[Tensor, ...], fast: bool = True
     ) -> Tensor:
         """Run the layer from h (batch, h): (batch, time, width) -> (batch, time, h)."""
-        run = functools.partial(cell_scan.run, cell_scan.Cell(self.kind, self.loop, self.phi))
-        return (run if fast else self.loop)(x, h, None, self.U, self.offset(), *weights)[0]
+        run = cell_scan.run if fast else cell_scan.reference
+        return run(self.cell(), x, h, None, self.U, self.offset(), *weights)[0]
 
-    def loop(self, x: Tensor, h: Tensor, _, U: Tensor, b: Tensor, *weights: Tensor):
-        """Run the layer step by step with autograd, as the reference of the scan."""
-        codes = []
-        for drive in nn.functional.linear(x, U, b).unbind(1):
-            h = self.step(drive, h, *weights)
-            codes.append(h)
-        return torch.stack(codes, 1), None
+    def cell(self) -> cell_scan.Cell:
+        """Return this layer as a cell without a cell state."""
+
+        def step(drive: Tensor, h: Tensor, _, *weights: Tensor) -> tuple[Tensor, None]:
+            return self.step(drive, h, *weights), None
+
+        return cell_scan.Cell(self.kind, step, self.phi)
 
 
 class LayeredNetwork(StackedNetwork):

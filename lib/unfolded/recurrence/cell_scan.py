@@ -1,6 +1,7 @@
 """One recurrent layer over all time steps as one autograd node, in C; see cell_scan.c."""
 
 import ctypes
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -29,12 +30,12 @@ class Cell(NamedTuple):
     - "fast", W, α, β: :math:`h_t = \alpha\varphi(U x_t + W h_{t-1} + b) + \beta h_{t-1}`
     - "lstm" and "gru", W and a second bias: the cells of PyTorch's modules
 
-    ``reference`` computes the same with autograd from (x, h0, c0, U, b, *weights), and returns
-    (codes, last cell state or None). ``phi``: the activation of the first three kinds.
+    ``step`` computes the same with autograd from (U x_t + b, h, c, *weights): it returns h_t and
+    the cell state, or None. ``phi``: the activation of the first three kinds.
     """
 
     kind: str
-    reference: Callable[..., tuple[Tensor, Tensor | None]]
+    step: Callable[..., tuple[Tensor, Tensor | None]]
     phi: Callable[[Tensor], Tensor] = torch.tanh
 
 
@@ -43,11 +44,19 @@ def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
 
     Shapes: x (batch, time, k); h0 and c0 (batch, h); U (gates h, k), W (gates h, h), biases
     (gates h,), with 3 gates for GRU and 4 for LSTM; w (h,); α and β (). Differentiable any number
-    of times; higher derivatives use the reference implementation of the cell.
+    of times; higher derivatives use :func:`reference`.
     """
-    if not serves(cell, x, h0, *weights):
-        return cell.reference(x, h0, c0, *weights)
-    return CellScan.apply(cell, x, h0, c0, *weights)
+    scan = CellScan.apply if serves(cell, x, h0, *weights) else reference
+    return scan(cell, x, h0, c0, *weights)
+
+
+def reference(cell: Cell, x: Tensor, h: Tensor, c: Tensor | None, U: Tensor, b: Tensor, *weights):
+    """Return the same as :func:`run`, step by step with autograd."""
+    codes = []
+    for drive in torch.nn.functional.linear(x, U, b).unbind(1):
+        h, c = cell.step(drive, h, c, *weights)
+        codes.append(h)
+    return torch.stack(codes, 1), c
 
 
 def serves(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
@@ -85,8 +94,8 @@ class CellScan(torch.autograd.Function):
         *inputs, codes, cells, stored = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
-            reference, grads = ctx.cell.reference, (grad, grad_cell)
-            return None, *differentiable_gradients(reference, inputs, grads, needed)
+            loop, grads = functools.partial(reference, ctx.cell), (grad, grad_cell)
+            return None, *differentiable_gradients(loop, inputs, grads, needed)
         x, h0, c0, U, b, W, *_ = inputs
         xs, new, kind, h = x.transpose(0, 1).contiguous(), x.new_empty, ctx.cell.kind, h0.shape[1]
         dh0, dc0 = h0.new_zeros(h0.shape), None

@@ -37,18 +37,14 @@ UNAVAILABLE = (
     *(KeyError, RuntimeError),  # no home folder
 )
 _LONG, _REAL, _AT = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
+_LAYER = [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT]
+_JOBS = ("pack", "multiply_rows", "correlate", "cell_scan", "scan_forward", "scan_backward")
 _ARGUMENTS = {
     "activate": [_LONG, _LONG, _AT],
-    "forward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
-    "backward": [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT],
+    "forward": _LAYER,
+    "backward": _LAYER,
     "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
-    "pack": [_AT, _AT, _LONG],
-    "multiply_rows": [_AT, _AT, _LONG],
-    "correlate": [_AT, _AT, _LONG],
-    "cell_scan": [_AT, _AT, _LONG],
-    "scan_forward": [_AT, _AT, _LONG],
-    "scan_backward": [_AT, _AT, _LONG],
-    "transpose": [_AT, _AT, _LONG],
+    **dict.fromkeys((*_JOBS, "transpose"), (_AT, _AT, _LONG)),
 }
 
 
