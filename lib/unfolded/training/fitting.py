@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,35 +165,22 @@ def _train(trainers: Sequence[Trainer]) -> list[Record | TrainingError]:
         while iterators:
             numbers = {trainer: next(epochs, None) for trainer, epochs in iterators.items()}
             for trainer in [trainer for trainer, epoch in numbers.items() if epoch is None]:
-                outcomes[trainer] = _outcome(trainer, trainer.end)
+                outcomes[trainer] = trainer.attempt(trainer.end)
                 del numbers[trainer]
             if group is None or group.trainers != list(numbers):
                 group = None  # free its memory
                 group = RunGroup(list(numbers)) if numbers else None
             results = group.epoch(list(numbers.values())) if numbers else []
             for (trainer, epoch), result in zip(numbers.items(), results, strict=True):
-                close = functools.partial(_close, trainer, epoch, *result)
-                failure = _outcome(trainer, close)
-                if failure is not None:
+                failure = trainer.attempt(functools.partial(trainer.close, epoch, *result))
+                if failure is None:
+                    trainer.save()
+                else:
                     outcomes[trainer] = failure
             iterators = {
                 trainer: epochs for trainer, epochs in iterators.items() if trainer not in outcomes
             }
     return [outcomes[trainer] for trainer in trainers]
-
-
-def _close(trainer: Trainer, *result) -> None:
-    trainer.close(*result)
-    trainer.save()
-
-
-def _outcome(trainer: Trainer, work: Callable[[], Record | None]) -> Record | TrainingError | None:
-    try:
-        with trainer.failure_recorded():
-            return work()
-    except TrainingError as error:
-        # A traceback would keep references to the network.
-        return error.with_traceback(None)
 
 
 @functools.cache

@@ -1,10 +1,9 @@
 """The state of one run, from the start to the record: network, optimiser, schedule and curves."""
 
-import contextlib
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,22 +66,23 @@ class Trainer:
             provenance=stamp(self.device) | routines | group,
         )
 
-    @contextlib.contextmanager
-    def failure_recorded(self) -> Iterator[None]:
-        """Write a failed record if the run diverges in this context."""
+    def attempt(self, work: Callable[[], Record | None]) -> Record | TrainingError | None:
+        """Return the result of ``work``, or the error if the run diverges: its record is failed."""
         try:
-            yield
+            return work()
         except TrainingError as error:
             # The run would diverge again, so the next attempt starts from the beginning.
             files.drop(self.folder / checkpoint.STATE)
             files.drop(self.folder / checkpoint.WEIGHTS)
             failed_record = replace(self.record, **self._history(), reason=str(error))
             records.save(failed_record, self.folder)
-            raise
+            return error.with_traceback(None)  # a traceback would keep references to the network
 
     def end(self) -> Record:
         """Test the network; write its record and its weights."""
-        values, errors = self._test()
+        values, errors = tested(self.network, self.test, self.config.scale.peak)
+        position = f"epoch {self.config.size.epochs}, the last"
+        check(self.network, values["test_mse"], "test error", position)
         checkpoint.save_weights(self.folder, self.network, self.config)
         results = {"metrics": values, "sequence_mse": errors, "learned": learned(self.network)}
         record = replace(self.record, **self._history(), **results, status="done")
@@ -135,17 +135,10 @@ class Trainer:
             "learning_rate": self.optimiser.param_groups[0]["lr"],
             **scalars(self.network),
         }
-        # A checkpoint of an older version has no curves of c, λ1 and λ2; continue without them.
         for name, values in self.curves.items():
             values.append(epoch_values[name])
         self.schedule.step(validation)
         self.seconds += seconds
-
-    def _test(self) -> tuple[dict[str, float], list[float]]:
-        values, errors = tested(self.network, self.test, self.config.scale.peak)
-        position = f"epoch {self.config.size.epochs}, the last"
-        check(self.network, values["test_mse"], "test error", position)
-        return values, errors
 
     def save(self) -> None:
         """Write the checkpoint; on a GPU, where epochs are short, at most every half minute."""
