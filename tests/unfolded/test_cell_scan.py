@@ -50,7 +50,7 @@ def threads(number):
 
 def cell_of(kind, phi="tanh"):
     if kind in LAYERS:
-        return LAYERS[kind](1, 1, phi=phi).cell()
+        return LAYERS[kind](1, 1, activation=phi).cell()
     return {"lstm": LSTM, "gru": GRU}[kind].cell
 
 
@@ -277,42 +277,6 @@ def test_a_network_is_its_reference_by_every_backend(name, depth, backend, norma
         found = recovered(net, frames)
     with recurrence.use("reference"):
         close(found, recovered(net, frames))
-
-
-@needs_c
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_stream_by_the_scan_passes_values_and_gradients_on(name, normal):
-    net, x = build(name, n0=9, n=4, hidden=12, depth=2).double(), normal(3, 7, 4)
-
-    def streamed():
-        parts, state = [], net.start(3)
-        for part in x.split([1, 4, 2], 1):
-            found, state = net.recover(part, state)
-            parts.append(found)
-        return torch.cat(parts, 1)
-
-    with recurrence.use("native"):
-        results = []
-        for run in (streamed, lambda: net.recover(x)):
-            net.zero_grad()
-            found = run()
-            found.pow(2).sum().backward()
-            results.append([found.detach(), *(p.grad for p in net.parameters())])
-    close(*results)
-
-
-@needs_c
-@pytest.mark.parametrize("name", NETWORKS)
-def test_where_torch_func_differentiates_the_reference_runs(name, normal):
-    net, x = build(name, n0=9, n=4, hidden=12, depth=2).double(), normal(3, 5, 4)
-
-    def loss(x):
-        return net.run(x).square().sum()
-
-    with recurrence.use("native"):
-        found = torch.func.grad(loss)(x)
-    expected = torch.autograd.grad(loss(leaf := x.clone().requires_grad_()), leaf)[0]
-    assert torch.allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_a_backend_that_cannot_be_had_is_refused(monkeypatch):

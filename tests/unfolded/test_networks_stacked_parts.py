@@ -144,7 +144,7 @@ def test_the_page_of_the_protocol_names_the_defaults():
     defaults = {
         (kind.__name__, option): parameter.default
         for kind in CLASSES.values()
-        for option, parameter in inspect.signature(kind).parameters.items()
-        if option != "sizes"
+        for option, parameter in inspect.signature(kind.layer).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
     }
     assert printed == defaults and len(rows) == len(defaults)

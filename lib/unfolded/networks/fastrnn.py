@@ -1,12 +1,42 @@
 """FastRNN (Kusupati et al., 2018), stacked, on the measurements."""
 
-import functools
-
 import torch
 from torch import Tensor, nn
 
 from unfolded.errors import real_number
-from unfolded.networks.stacked import Layer, LayeredNetwork, activation
+from unfolded.networks.stacked import Layer, LayeredNetwork
+
+
+class FastLayer(Layer):
+    """One layer of FastRNN; ``W`` (h, h), ``alpha`` and ``beta`` ()."""
+
+    kind = "fast"
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        activation: str = "tanh",
+        alpha: float = -3.0,
+        beta: float = 3.0,
+        std: float = 0.1,
+    ):
+        super().__init__(width, hidden, activation)
+        self.W = nn.Parameter(torch.empty(hidden, hidden))
+        self.alpha = nn.Parameter(torch.tensor(real_number("alpha", alpha, -50, 50)))
+        self.beta = nn.Parameter(torch.tensor(real_number("beta", beta, -50, 50)))
+        std = real_number("std", std, 0, 1e3)
+        nn.init.normal_(self.U, std=std)
+        nn.init.normal_(self.W, std=std)
+        nn.init.ones_(self.bias)
+
+    def weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return W, a = σ(α) and b = σ(β)."""
+        return self.W, torch.sigmoid(self.alpha), torch.sigmoid(self.beta)
+
+    def step(self, drive: Tensor, h: Tensor, W: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """Return h_t."""
+        return a * self.phi(drive + h @ W.T) + b * h
 
 
 class FastRNN(LayeredNetwork):
@@ -21,44 +51,4 @@ class FastRNN(LayeredNetwork):
     The initial spectral radius of W is near 0.1 √h, far above 1 in wide layers.
     """
 
-    draws = "FastRNN"
-
-    def __init__(
-        self,
-        *,
-        activation: str = "tanh",
-        alpha: float = -3.0,
-        beta: float = 3.0,
-        std: float = 0.1,
-        **sizes,
-    ):
-        options = {
-            "alpha": real_number("alpha", alpha, -50, 50),
-            "beta": real_number("beta", beta, -50, 50),
-            "std": real_number("std", std, 0, 1e3),
-        }
-        super().__init__(layer=functools.partial(FastLayer, phi=activation, **options), **sizes)
-
-
-class FastLayer(Layer):
-    """One layer of FastRNN; ``W`` (h, h), ``alpha`` and ``beta`` ()."""
-
-    kind = "fast"
-
-    def __init__(self, width: int, hidden: int, *, phi: str, alpha: float, beta: float, std: float):
-        super().__init__(width, hidden)
-        self.phi = activation(phi)
-        self.W = nn.Parameter(torch.empty(hidden, hidden))
-        self.alpha = nn.Parameter(torch.tensor(float(alpha)))
-        self.beta = nn.Parameter(torch.tensor(float(beta)))
-        nn.init.normal_(self.U, std=std)
-        nn.init.normal_(self.W, std=std)
-        nn.init.ones_(self.bias)
-
-    def weights(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return W, a = σ(α) and b = σ(β)."""
-        return self.W, torch.sigmoid(self.alpha), torch.sigmoid(self.beta)
-
-    def step(self, drive: Tensor, h: Tensor, W: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        """Return h_t."""
-        return a * self.phi(drive + h @ W.T) + b * h
+    draws, layer = "FastRNN", FastLayer

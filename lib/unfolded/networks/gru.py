@@ -16,7 +16,4 @@ def _step(drive: Tensor, h: Tensor, _, W: Tensor, b_h: Tensor):
 class GRU(GatedNetwork):
     """PyTorch's GRU cells."""
 
-    draws, cell = "GRU", cell_scan.Cell("gru", _step)
-
-    def __init__(self, **sizes):
-        super().__init__(cells=nn.GRU, **sizes)
+    draws, module, cell = "GRU", nn.GRU, cell_scan.Cell("gru", _step)

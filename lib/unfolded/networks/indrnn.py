@@ -1,15 +1,44 @@
 """IndRNN (Li et al., 2018), stacked, on the measurements."""
 
-import functools
-
 import torch
 from torch import Tensor, nn
 
 from unfolded.errors import check_choice, real_number
-from unfolded.networks.stacked import Layer, LayeredNetwork, activation
+from unfolded.networks.stacked import Layer, LayeredNetwork
 
 FRAMES = 20
 """Frames of a sequence in §4, which determine the bound of the recurrent weights."""
+
+
+class IndependentLayer(Layer):
+    """One layer of IndRNN; ``w`` (h,), before it is clipped."""
+
+    kind = "independent"
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        activation: str = "relu",
+        bound: float | None = 2 ** (1 / FRAMES),
+        start: str = "uniform",
+        std: float = 0.001,
+    ):
+        super().__init__(width, hidden, activation)
+        self.bound = None if bound is None else real_number("bound", bound, 1e-3, 1e3)
+        self.w = nn.Parameter(torch.ones(hidden))
+        nn.init.normal_(self.U, std=real_number("std", std, 0, 1e3))
+        check_choice("a start", start, ("uniform", "ones"))
+        if start == "uniform":
+            nn.init.uniform_(self.w, 0, 1 if bound is None else bound)
+
+    def weights(self) -> tuple[Tensor]:
+        """Return w, clipped."""
+        return (self.w if self.bound is None else self.w.clamp(-self.bound, self.bound),)
+
+    def step(self, drive: Tensor, h: Tensor, w: Tensor) -> Tensor:
+        """Return h_t."""
+        return self.phi(drive + w * h)
 
 
 class IndRNN(LayeredNetwork):
@@ -27,46 +56,4 @@ class IndRNN(LayeredNetwork):
     the bound is clipped and has zero gradient. (The authors' code clips after each update.)
     """
 
-    draws = "IndRNN"
-
-    def __init__(
-        self,
-        *,
-        activation: str = "relu",
-        bound: float | None = 2 ** (1 / FRAMES),
-        start: str = "uniform",
-        std: float = 0.001,
-        **sizes,
-    ):
-        options = {
-            "phi": activation,
-            "bound": None if bound is None else real_number("bound", bound, 1e-3, 1e3),
-            "start": start,
-            "std": real_number("std", std, 0, 1e3),
-        }
-        super().__init__(layer=functools.partial(IndependentLayer, **options), **sizes)
-
-
-class IndependentLayer(Layer):
-    """One layer of IndRNN; ``w`` (h,), before it is clipped."""
-
-    kind = "independent"
-
-    def __init__(
-        self, width: int, hidden: int, *, phi: str, bound: float | None, start: str, std: float
-    ):
-        super().__init__(width, hidden)
-        self.phi, self.bound = activation(phi), bound
-        self.w = nn.Parameter(torch.ones(hidden))
-        nn.init.normal_(self.U, std=std)
-        check_choice("a start", start, ("uniform", "ones"))
-        if start == "uniform":
-            nn.init.uniform_(self.w, 0, 1 if bound is None else bound)
-
-    def weights(self) -> tuple[Tensor]:
-        """Return w, clipped."""
-        return (self.w if self.bound is None else self.w.clamp(-self.bound, self.bound),)
-
-    def step(self, drive: Tensor, h: Tensor, w: Tensor) -> Tensor:
-        """Return h_t."""
-        return self.phi(drive + w * h)
+    draws, layer = "IndRNN", IndependentLayer

@@ -16,7 +16,4 @@ def _step(drive: Tensor, h: Tensor, c: Tensor, W: Tensor, b_h: Tensor):
 class LSTM(GatedNetwork):
     """PyTorch's LSTM cells; the paper uses two layers for LSTM and three for other networks."""
 
-    draws, cell = "LSTM", cell_scan.Cell("lstm", _step)
-
-    def __init__(self, **sizes):
-        super().__init__(cells=nn.LSTM, **sizes)
+    draws, module, cell = "LSTM", nn.LSTM, cell_scan.Cell("lstm", _step)

@@ -1,40 +1,10 @@
 """SpectralRNN (Zhang et al., 2018), stacked, on the measurements."""
 
-import functools
-
 import torch
 from torch import Tensor, nn
 
 from unfolded.errors import real_number, whole_number
-from unfolded.networks.stacked import Layer, LayeredNetwork, activation
-
-
-class SpectralRNN(LayeredNetwork):
-    r"""A plain layer, (53), whose recurrent matrix is parametrised by singular values:
-
-    .. math:: h_t = \varphi(W h_{t-1} + U x_t + b), \qquad W = P \,\mathrm{diag}(s)\, Q^\top,
-        \qquad s = 2r(\sigma(p) - \tfrac12) + 1
-
-    P and Q are products of k Householder reflectors, hence orthogonal for all parameters, and s
-    stays within 1 ± r. (The authors write U and V for P and Q.) Options, with the defaults of the
-    authors' cell: ``activation`` "relu"; ``reflectors`` k, None for h // 4; ``margin`` r, 0.01.
-    The initial U follows Glorot's uniform rule, the entries of the reflectors are uniform, p and b
-    are 0, so s = 1.
-    """
-
-    draws = "SpectralRNN"
-
-    def __init__(
-        self,
-        *,
-        activation: str = "relu",
-        reflectors: int | None = None,
-        margin: float = 0.01,
-        **sizes,
-    ):
-        options = {"reflectors": reflectors, "margin": real_number("margin", margin, 0, 1)}
-        layer = functools.partial(SpectralLayer, phi=activation, **options)
-        super().__init__(layer=layer, **sizes)
+from unfolded.networks.stacked import Layer, LayeredNetwork
 
 
 class SpectralLayer(Layer):
@@ -44,11 +14,18 @@ class SpectralLayer(Layer):
     row: the first of length h, the next of length h − 1, …; ``p`` (h,), the free singular values.
     """
 
-    def __init__(self, width: int, hidden: int, *, phi: str, reflectors: int | None, margin: float):
-        super().__init__(width, hidden)
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        activation: str = "relu",
+        reflectors: int | None = None,
+        margin: float = 0.01,
+    ):
+        super().__init__(width, hidden, activation)
         k = max(1, hidden // 4) if reflectors is None else reflectors
         k = whole_number("reflectors", k, 1, hidden)
-        self.phi, self.margin, self.reflectors = activation(phi), margin, k
+        self.margin, self.reflectors = real_number("margin", margin, 0, 1), k
         nn.init.xavier_uniform_(self.U)
         row, column = torch.triu_indices(k, hidden)
         self.register_buffer("places", row * hidden + column, persistent=False)
@@ -80,6 +57,22 @@ class SpectralLayer(Layer):
     def step(self, drive: Tensor, h: Tensor, W: Tensor) -> Tensor:
         """Return h_t."""
         return self.phi(drive + h @ W.T)
+
+
+class SpectralRNN(LayeredNetwork):
+    r"""A plain layer, (53), whose recurrent matrix is parametrised by singular values:
+
+    .. math:: h_t = \varphi(W h_{t-1} + U x_t + b), \qquad W = P \,\mathrm{diag}(s)\, Q^\top,
+        \qquad s = 2r(\sigma(p) - \tfrac12) + 1
+
+    P and Q are products of k Householder reflectors, hence orthogonal for all parameters, and s
+    stays within 1 ± r. (The authors write U and V for P and Q.) Options, with the defaults of the
+    authors' cell: ``activation`` "relu"; ``reflectors`` k, None for h // 4; ``margin`` r, 0.01.
+    The initial U follows Glorot's uniform rule, the entries of the reflectors are uniform, p and b
+    are 0, so s = 1.
+    """
+
+    draws, layer = "SpectralRNN", SpectralLayer
 
 
 def directions(rows: Tensor) -> Tensor:

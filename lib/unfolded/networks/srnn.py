@@ -1,34 +1,18 @@
 """sRNN: the stacked plain recurrent network (Elman, 1990) on the measurements."""
 
-import functools
 import math
 
 import torch
 from torch import Tensor, nn
 
-from unfolded.networks.stacked import Layer, LayeredNetwork, activation
-
-
-class SRNN(LayeredNetwork):
-    r"""Elman's layers: :math:`h_t = \varphi(W h_{t-1} + U x_t + b_x + b_h)`.
-
-    The cell, its two biases and its initial values are those of PyTorch's ``RNN``, used in the
-    paper: all uniform on :math:`\pm1/\sqrt h`. This implementation can also train several runs at
-    once. Option: ``activation``, "tanh" (PyTorch's default), "relu" or "soft".
-    """
-
-    draws = "SRNN"
-
-    def __init__(self, *, activation: str = "tanh", **sizes):
-        super().__init__(layer=functools.partial(ElmanLayer, phi=activation), **sizes)
+from unfolded.networks.stacked import Layer, LayeredNetwork
 
 
 class ElmanLayer(Layer):
     """One layer of sRNN; ``W`` (h, h), and a second bias ``recurrent_bias`` (h,)."""
 
-    def __init__(self, width: int, hidden: int, *, phi: str):
-        super().__init__(width, hidden)
-        self.phi = activation(phi)
+    def __init__(self, width: int, hidden: int, activation: str = "tanh"):
+        super().__init__(width, hidden, activation)
         self.W = nn.Parameter(torch.empty(hidden, hidden))
         self.recurrent_bias = nn.Parameter(torch.empty(hidden))
         for parameter in (self.U, self.W, self.bias, self.recurrent_bias):
@@ -45,3 +29,14 @@ class ElmanLayer(Layer):
     def step(self, drive: Tensor, h: Tensor, W: Tensor) -> Tensor:
         """Return h_t."""
         return self.phi(drive + h @ W.T)
+
+
+class SRNN(LayeredNetwork):
+    r"""Elman's layers: :math:`h_t = \varphi(W h_{t-1} + U x_t + b_x + b_h)`.
+
+    The cell, its two biases and its initial values are those of PyTorch's ``RNN``, used in the
+    paper: all uniform on :math:`\pm1/\sqrt h`. This implementation can also train several runs at
+    once. Option: ``activation``, "tanh" (PyTorch's default), "relu" or "soft".
+    """
+
+    draws, layer = "SRNN", ElmanLayer

@@ -1,7 +1,5 @@
 """Common parts of the generic recurrent networks: a stack of layers and a linear read-out."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -26,14 +24,19 @@ class StackedNetwork(SequenceNetwork):
     draws: str
     """Key of the random initial weights; it must not change, so that seeds keep their weights."""
 
-    def __init__(self, *, cells: Callable[..., nn.Module], fast: bool = True, **sizes):
-        super().__init__(**sizes)
+    def __init__(
+        self, *, fast: bool = True, n0: int, n: int, hidden: int, depth: int, seed: int, **options
+    ):
+        super().__init__(n0=n0, n=n, hidden=hidden, depth=depth, seed=seed)
         self.fast = fast
         with torch.random.fork_rng(devices=[]):
-            seed = derive(sizes["seed"], "weights", self.draws)
-            torch.default_generator.manual_seed(seed)
-            self.cells = cells(self.n, self.hidden, num_layers=self.depth, batch_first=True)
+            torch.default_generator.manual_seed(derive(seed, "weights", self.draws))
+            self.cells = self.new_cells(**options)
             self.readout = nn.Linear(self.hidden, self.n0)
+
+    def new_cells(self, **options) -> nn.Module:
+        """Return the cells of all layers; each subclass implements this method."""
+        raise NotImplementedError
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return ŝ_t = Y h_t + y_0."""
@@ -50,6 +53,11 @@ class GatedNetwork(StackedNetwork):
     """A stack of PyTorch cells, LSTM or GRU, with PyTorch's parameters and initialisation."""
 
     cell: cell_scan.Cell
+    module: type[nn.RNNBase]
+
+    def new_cells(self) -> nn.Module:
+        """Return PyTorch's module."""
+        return self.module(self.n, self.hidden, num_layers=self.depth, batch_first=True)
 
     def start(self, batch: int = 1) -> State:
         """Return hidden states of zero, and for LSTM cell states of zero."""
@@ -84,14 +92,15 @@ class Layer(nn.Module):
     Parameters: ``U`` (h, width), ``bias`` (h,), and those of the subclass. Symbols as in (50) and
     (53): W is the recurrent matrix, U the input matrix. The paper prints no bias, but the code it
     used has one. ``kind`` is the cell of :mod:`unfolded.recurrence.cell_scan`, ``phi`` its
-    activation.
+    activation. Raises ConfigError on the name of an unknown activation.
     """
 
     kind = "elman"
-    phi: Callable[[Tensor], Tensor]
 
-    def __init__(self, width: int, hidden: int):
+    def __init__(self, width: int, hidden: int, activation: str):
         super().__init__()
+        check_choice("an activation", activation, ACTIVATIONS)
+        self.phi = ACTIVATIONS[activation]
         self.U = nn.Parameter(torch.empty(hidden, width))
         self.bias = nn.Parameter(torch.zeros(hidden))
 
@@ -130,12 +139,13 @@ class Layer(nn.Module):
 class LayeredNetwork(StackedNetwork):
     """A stack of layers of this library, for cells that PyTorch lacks or cannot batch over runs."""
 
-    def __init__(self, *, layer: Callable[[int, int], Layer], **sizes):
-        def cells(width: int, hidden: int, num_layers: int, **_) -> nn.ModuleList:
-            widths = [width] + [hidden] * (num_layers - 1)
-            return nn.ModuleList(layer(width, hidden) for width in widths)
+    layer: type[Layer]
+    """The layers, whose constructor has the options of the network."""
 
-        super().__init__(cells=cells, **sizes)
+    def new_cells(self, **options) -> nn.ModuleList:
+        """Return the layers."""
+        widths = [self.n] + [self.hidden] * (self.depth - 1)
+        return nn.ModuleList(self.layer(width, self.hidden, **options) for width in widths)
 
     def start(self, batch: int = 1) -> State:
         """Return hidden states of zero, and the weights of each layer."""
@@ -151,9 +161,3 @@ class LayeredNetwork(StackedNetwork):
             x = layer(x, h, weights, self.fast)
             last_codes.append(x[:, -1])
         return x, state._replace(codes=tuple(last_codes))
-
-
-def activation(name: str) -> Callable[[Tensor], Tensor]:
-    """Return the activation of this name. Raises ConfigError on an unknown name."""
-    check_choice("an activation", name, ACTIVATIONS)
-    return ACTIVATIONS[name]
