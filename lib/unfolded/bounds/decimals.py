@@ -89,35 +89,35 @@ def geometric(ratio: Decimal, count: int) -> Decimal:
 
 def positive(name: str, value: Number) -> Decimal:
     """Return a number above zero, or raise ConfigError."""
-    number = finite_or_not(name, value)
-    if not (number > 0 and number.is_finite()):
-        do = "pass a larger bound if it is 0"
-        raise ConfigError(complain(f"{name} above 0 and finite", value, do))
-    return number
+    do = "pass a larger bound if it is 0"
+    return _within(name, value, lambda v: 0 < v < math.inf, "above 0 and finite", do)
 
 
 def not_negative(name: str, value: Number, *, finite: bool = True) -> Decimal:
     """Return a number of at least zero, or raise ConfigError."""
-    number = finite_or_not(name, value)
-    if not number >= 0 or (finite and not number.is_finite()):
-        raise ConfigError(complain(f"{name} of at least 0", value, f"check {name}"))
-    return number
+    return _within(
+        name, value, lambda v: v >= 0 and not (finite and v == math.inf), "of at least 0"
+    )
 
 
 def probability(name: str, value: Number) -> Decimal:
     """Return a number between zero and one, both excluded, or raise ConfigError."""
-    number = finite_or_not(name, value)
-    if not 0 < number < 1:
-        raise ConfigError(complain(f"{name} between 0 and 1", value, "pass for example 0.05"))
-    return number
+    do = "pass for example 0.05"
+    return _within(name, value, lambda v: 0 < v < 1, "between 0 and 1", do)
 
 
 def whole(name: str, value: Number) -> int:
     """Return a whole number of at least one, or raise ConfigError."""
+    return int(
+        _within(name, value, lambda v: 1 <= v < math.inf and v == int(v), "as a whole number >= 1")
+    )
+
+
+def _within(name, value, is_valid: Callable[[Decimal], bool], want: str, do: str = "") -> Decimal:
     number = finite_or_not(name, value)
-    if not (number >= 1 and number.is_finite() and number == int(number)):
-        raise ConfigError(complain(f"{name} as a whole number >= 1", value, f"check {name}"))
-    return int(number)
+    if not is_valid(number):
+        raise ConfigError(complain(f"{name} {want}", value, do or f"check {name}"))
+    return number
 
 
 def per_layer(name: str, values: Numbers | Number) -> list[Decimal]:

@@ -196,10 +196,7 @@ class RunConfig:
 TABLE_FIELDS = ("model", "cs_rate", "hidden", "depth", "seed", "protocol", "profile", "source")
 """The fields that may differ between runs of one table, or of the same table at other scales."""
 
-FIRST_FIELDS = (
-    *("model", "cs_rate", "hidden", "depth", "seed", "source", "protocol", "profile"),
-    *("reduction", "positivity", "lambda1", "lambda2"),
-)
+FIRST_FIELDS = (*TABLE_FIELDS, "reduction", "positivity", "lambda1", "lambda2")
 """The fields of the first version."""
 
 LATER = {f.name: f.default for f in dataclasses.fields(RunConfig) if f.name not in FIRST_FIELDS}

@@ -37,7 +37,13 @@ def load_state(folder: Path, config: RunConfig) -> dict | None:
     if not path.exists():
         return None
     try:
-        state = _unpack(path.read_bytes())
+        content = path.read_bytes()
+        digest, content = content[:32], content[32:]
+        if hashlib.sha256(content).digest() != digest:
+            raise ValueError("a damaged file, whose checksum does not fit")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # report an invalid file in one line only
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         digest = state["config_hash"]
     except pickle.UnpicklingError as error:
         got = "objects that only unsafe unpickling could read"
@@ -54,15 +60,6 @@ def damaged_state(folder: Path, got: str) -> RecordError:
     """Return the error for an unusable checkpoint."""
     want, do = f"a state of this program at {folder / STATE}", "delete it to start the run anew"
     return RecordError(complain(want, got, do))
-
-
-def _unpack(content: bytes) -> dict:
-    digest, content = content[:32], content[32:]
-    if hashlib.sha256(content).digest() != digest:
-        raise ValueError("a damaged file, whose checksum does not fit")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # report an invalid file in one line, without a warning
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def save_weights(folder: Path, network: nn.Module, config: RunConfig) -> None:
