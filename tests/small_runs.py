@@ -1,5 +1,6 @@
 """Runs of a second, and children that train them, are killed, or wait with the folder in hand."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -8,12 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
 from unfolded import data, training
 from unfolded.runs import config
 from unfolded.runs.config import Profile, RunConfig
 from unfolded.training import trainer
+from unfolded.training.trainer import Trainer
 
 SMALL = Profile(count=50, epochs=3, hidden=9)
 """Forty training sequences: two steps an epoch."""
@@ -86,6 +89,21 @@ def end(process) -> int:
     status = process.exitcode
     process.close()
     return status
+
+
+@contextlib.contextmanager
+def interrupted(is_last=lambda trainer: True, after=lambda trainer: None):
+    """Interrupt each run, like a user, after the first checkpoint for which ``is_last`` holds."""
+
+    def stop(self, save=Trainer.save):
+        save(self)
+        after(self)
+        if is_last(self):
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "save", stop)
+        yield
 
 
 def result(folder: Path) -> tuple[dict, dict[str, bytes]]:

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import small_runs
 import torch
 from small_runs import small
 
@@ -11,15 +12,6 @@ from unfolded.errors import RecordError
 from unfolded.runs import records
 from unfolded.runs.config import RunConfig
 from unfolded.training import checkpoint
-from unfolded.training.trainer import Trainer
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def run(run_config, store, **options):
@@ -27,17 +19,10 @@ def run(run_config, store, **options):
 
 
 @pytest.fixture
-def interrupted(tmp_path, monkeypatch):
+def interrupted(tmp_path):
     """A folder with the state of one epoch."""
-
-    def stop(self, save=Trainer.save):
-        save(self)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "save", stop)
-        with pytest.raises(KeyboardInterrupt):
-            run(small(), tmp_path)
+    with small_runs.interrupted(), pytest.raises(KeyboardInterrupt):
+        run(small(), tmp_path)
     return records.folder_of(small(), tmp_path)
 
 

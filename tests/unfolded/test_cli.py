@@ -28,15 +28,11 @@ COMMANDS = ("train", "sweep", "tables")
 
 @pytest.fixture(autouse=True)
 def sandbox(tmp_path, monkeypatch):
-    """Runs and results lie in a folder of the test; one thread, so that nobody waits."""
+    """Runs and results lie in a folder of the test."""
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
     monkeypatch.setitem(config.PROFILES, "small", config.Profile(count=10, epochs=2, hidden=4))
     monkeypatch.setattr(cli.os, "cpu_count", lambda: 1)  # other processes know no such profile
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def said(capsys):

@@ -112,69 +112,8 @@ def test_a_state_belongs_to_so_many_sequences(name):
         net.recover(torch.zeros(3, 1, 4, dtype=F64), net.start(2))
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
-@pytest.mark.parametrize("name", UNFOLDED)
-def test_networks_side_by_side_train_each_as_alone(name, fast, normal):
-    nets, frames = [make(name, seed=seed) for seed in range(3)], 3 * normal(3, 2, 4, 9)
-    for net in nets:
-        net.fast = fast
-    stacked, _ = torch.func.stack_module_state(nets)
-
-    def recovered(parameters, frames):
-        def run(network, frames):
-            return network.decode(network.unroll(frames @ network.A.T)[0])
-
-        return torch.func.functional_call(Bound(nets[0], run), add_prefix(parameters), (frames,))
-
-    found = torch.func.vmap(recovered)(stacked, frames)
-    (found - frames).square().sum().backward()
-    for r, net in enumerate(nets):
-        gradients = {key: stacked[key].grad[r] for key, _ in net.named_parameters()}
-        close((found[r].detach(), gradients), trained(net, frames[r]))
-
-
-class Bound(torch.nn.Module):
-    """A network with another forward function."""
-
-    def __init__(self, network, run):
-        super().__init__()
-        self.network, self.run = network, run
-
-    def forward(self, frames):
-        return self.run(self.network, frames)
-
-
-def add_prefix(parameters):
-    return {f"network.{key}": value for key, value in parameters.items()}
-
-
 @pytest.mark.parametrize("name", UNFOLDED)
 def test_autocast_is_refused(name):
     net = build(name, n0=16, n=6, hidden=20, depth=2)
     with torch.autocast("cpu"), pytest.raises(ConfigError, match="autocast"):
         net.unroll(torch.zeros(1, 2, 6))
-
-
-@pytest.mark.parametrize("name", UNFOLDED)
-def test_where_torch_func_differentiates_the_steps_run(name, normal):
-    net, frames = make(name, lambda1=0.3), 3 * normal(2, 3, 9)
-    parameters = dict(net.named_parameters())
-
-    def loss(parameters, frames):
-        recovered = torch.func.functional_call(Bound(net, recover), add_prefix(parameters), frames)
-        return (recovered - frames).square().sum()
-
-    found = torch.func.grad(loss)(parameters, frames)
-    expected = trained(net, frames)[1]
-    for key, gradient in expected.items():
-        assert torch.allclose(found[key], gradient, rtol=1e-9, atol=1e-9)
-    each = torch.func.vmap(torch.func.grad(loss), (None, 0))(parameters, frames[:, None])
-    assert torch.allclose(each["A"].sum(0), expected["A"], rtol=1e-9, atol=1e-9)
-    # And gradients of gradients, which the engine does not have.
-    curvature = torch.func.grad(lambda x: torch.func.grad(loss, 1)(parameters, x).sum())(frames)
-    assert curvature.abs().max() > 0
-
-
-def recover(network, frames):
-    """Recovery without a look at the values, which torch.func cannot take."""
-    return network.decode(network.unroll(frames @ network.A.T)[0])

@@ -9,7 +9,8 @@ import torch
 from unfolded.errors import ConfigError
 from unfolded.networks import VARIANTS, build, names
 from unfolded.networks.positivity import from_raw, to_raw
-from unfolded.seeds import derive
+from unfolded.runs.config import RunConfig
+from unfolded.runs.parameter_count import parameters
 
 UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 SIZES = {"n0": 16, "n": 6, "hidden": 20, "depth": 2}
@@ -57,11 +58,6 @@ def test_what_is_not_reweighted_stays_as_the_solver_has_it(reweighting, fast, no
     assert (net.codes(x) - expected.codes(x)).abs().max() < 1e-10
 
 
-def test_an_unknown_reweighting_is_refused():
-    with pytest.raises(ConfigError, match="expected reweighting from"):
-        build("reweighted-rnn", **SIZES, reweighting="none")
-
-
 def test_all_networks_measure_with_the_same_A_at_one_seed():
     def A(name, **options):
         return build(name, **{**SIZES, **options}).A
@@ -82,12 +78,6 @@ def test_building_is_deterministic_and_leaves_the_generator_alone(name):
     other = build(name, **SIZES, seed=3).state_dict()
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
-
-
-def test_seeds_depend_on_all_their_axes_in_order():
-    seeds = [derive(*axes) for axes in [(0,), (1,), (0, "A"), (0, "A", 1), (0, 1, "A"), (1, "A")]]
-    assert len(set(seeds)) == len(seeds)
-    assert derive(0, "A", 1) == derive(0, "A", 1)
 
 
 @pytest.mark.parametrize("form", ["softplus", "exp", "free"])
@@ -113,38 +103,15 @@ def test_parameters_stay_positive_by_construction_or_not(form, name):
     assert (min(least) > 0) == (form != "free")
 
 
-def unfolded_count(name, n, n0, h, d):
-    shared = n * n0 + n0 * h + h + 3  # A, D, h_0 and c, λ1, λ2
-    own = {"l1-l1-rnn": h * h, "sista-rnn": n0 * n0, "reweighted-rnn": h * h + d * h * h + d * h}
-    return shared + own[name]
-
-
-def generic_count(name, n, n0, h, d):
-    k = max(1, h // 4)
-    own = {  # what a layer has besides its input weights and one bias
-        "srnn": h * h + h,
-        "lstm": 4 * (h * h + h),
-        "gru": 3 * (h * h + h),
-        "indrnn": h,
-        "fastrnn": h * h + 2,
-        "spectralrnn": 2 * (k * h - k * (k - 1) // 2) + h,
-    }[name]
-    gates = {"lstm": 4, "gru": 3}.get(name, 1)
-    first, upper = (gates * (h * width + h) + own for width in (n, h))
-    return n * n0 + first + (d - 1) * upper + h * n0 + n0
-
-
-def count(name, *sizes):
-    return (unfolded_count if name in UNFOLDED else generic_count)(name, *sizes)
-
-
 @pytest.mark.parametrize(
     ("n", "n0", "h", "d"), [(51, 256, 1024, 3), (51, 256, 1024, 2), (6, 16, 20, 1), (5, 7, 3, 4)]
 )
 @pytest.mark.parametrize("name", names())
 def test_parameters_are_as_many_as_the_formula_says(name, n, n0, h, d):
     net = build(name, n=n, n0=n0, hidden=h, depth=d)
-    assert sum(parameter.numel() for parameter in net.parameters()) == count(name, n, n0, h, d)
+    source = f"own-{n0}-{'0' * 16}"
+    run = RunConfig(name, cs_rate=n / n0, hidden=h, depth=d, source=source)
+    assert sum(parameter.numel() for parameter in net.parameters()) == parameters(run)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +129,7 @@ def test_parameters_are_as_many_as_the_formula_says(name, n, n0, h, d):
     ],
 )
 def test_the_formulas_at_the_papers_defaults(name, depth, found):
-    assert count(name, 51, 256, 1024, depth) == found
+    assert parameters(RunConfig(name, hidden=1024, depth=depth)) == found
 
 
 def test_the_papers_sizes_are_the_defaults():
@@ -204,6 +171,7 @@ def test_impossible_networks_end_in_one_clear_line(name, change):
     [
         {"seed": -1},
         {"seed": 1.5},
+        {"reweighting": "none"},
         {"hidden": True},
         {"lambda1": math.inf},
         {"lambda1": math.nan, "positivity": "free"},

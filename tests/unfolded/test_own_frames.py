@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+import small_runs
 import torch
 from small_runs import small
 
@@ -21,7 +22,6 @@ from unfolded.errors import ConfigError, DataError
 from unfolded.runs import config, input_frames, records, results_table
 from unfolded.runs.parameter_count import parameters
 from unfolded.training import checkpoint
-from unfolded.training.trainer import Trainer
 
 MODELS = ("reweighted-rnn", "sista-rnn", "gru")
 WORDS = ["--profile", "small", "--device", "cpu", "--quiet"]
@@ -32,10 +32,6 @@ def sandbox(tmp_path, monkeypatch):
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def movie(*shape, seed=0):
@@ -186,17 +182,11 @@ def test_runs_on_own_frames_stay_out_of_the_tables(tmp_path):
 
 
 @pytest.fixture
-def interrupted(monkeypatch):
+def interrupted():
     """A run on frames.npy that was interrupted after its first epoch."""
     np.save("frames.npy", movie(20, 4, 6, 4))
     np.save("same.npy", movie(20, 4, 6, 4))
-
-    def stop(self, save=Trainer.save):
-        save(self)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "save", stop)
+    with small_runs.interrupted():
         assert cli.main(["train", "--model", "gru", "--source", "frames.npy", *WORDS]) == 130
 
 

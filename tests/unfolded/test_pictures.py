@@ -44,15 +44,6 @@ def test_measurements_are_no_pictures():
         net.recover(torch.zeros(2, 3, 2, 3))
 
 
-def test_pictures_in_torch_tools():
-    net = networks.build("l1-l1-rnn", n=5, n0=12, **SIZES).requires_grad_(False)
-    pictures = frames(2, 3).unflatten(2, (3, 4))
-    each = torch.vmap(lambda s: net(s[None])[0])(pictures)
-    assert torch.allclose(each, net(pictures), atol=1e-6)
-    exported = torch.export.export(net, (pictures,)).module()
-    assert torch.allclose(exported(pictures), net(pictures), atol=1e-6)
-
-
 @pytest.mark.parametrize("average", metrics.AVERAGES)
 @pytest.mark.parametrize("kind", [torch.as_tensor, np.asarray])
 def test_psnr_of_pictures(average, kind):

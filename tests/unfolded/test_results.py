@@ -14,7 +14,6 @@ from unfolded.errors import RecordError
 from unfolded.runs import records, results_table
 from unfolded.runs.config import RunConfig
 from unfolded.runs.records import COLUMNS, METRICS, Record
-from unfolded.training import checkpoint
 
 
 def record(*, started="2030-01-01T00:00:00+00:00", status="done", psnr=30.125, **fields):
@@ -303,13 +302,3 @@ def test_the_stamp_names_no_machine(monkeypatch):
     assert stamp["device"] == "cpu" and stamp["cuda"] is None
     assert not {"host", "node", "user"} & set(stamp)
     assert os.uname().nodename not in stamp.values()
-
-
-def test_weights_of_the_same_run_are_the_same_bytes(tmp_path):
-    run_config = RunConfig(profile="smoke", hidden=4)
-    seen = set()
-    for number in range(8):
-        network = checkpoint.build_network(run_config)
-        checkpoint.save_weights(tmp_path / str(number), network, run_config)
-        seen.add((tmp_path / str(number) / checkpoint.WEIGHTS).read_bytes())
-    assert len(seen) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_runs import small
+from small_runs import interrupted, small
 
 from unfolded import training
 from unfolded.errors import RecordError, TrainingError
@@ -105,19 +105,18 @@ def test_together_they_get_the_records_that_they_would_get_alone(tmp_path):
     assert ended(configs, tmp_path / "together") == found
 
 
-def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatch):
+def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path):
     configs = [small(seed=seed) for seed in range(3)]
     whole = ended(configs, tmp_path / "whole")
-    sizes, save = [], Trainer.save
+    sizes = []
 
-    def stop(self):
-        save(self)
-        sizes.append((self.folder / checkpoint.STATE).stat().st_size)
-        if self.config.seed == 1 and len(self.curves["train_mse"]) == 2:
-            raise KeyboardInterrupt
+    def after(trainer):
+        sizes.append((trainer.folder / checkpoint.STATE).stat().st_size)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "save", stop)
+    def is_last(trainer):
+        return trainer.config.seed == 1 and len(trainer.curves["train_mse"]) == 2
+
+    with interrupted(is_last, after):
         with pytest.raises(KeyboardInterrupt):
             ended(configs, tmp_path / "cut")
         with pytest.raises(KeyboardInterrupt):
@@ -134,18 +133,10 @@ def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path, monkeypatc
         assert len(record.curves["train_mse"]) == 3
 
 
-def test_a_state_kept_in_a_group_serves_the_run_alone(tmp_path, monkeypatch):
+def test_a_state_kept_in_a_group_serves_the_run_alone(tmp_path):
     whole = training.run(small(), store=tmp_path / "whole", progress=False)
-    configs, save = [small(), small(seed=1)], Trainer.save
-
-    def stop(self):
-        save(self)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "save", stop)
-        with pytest.raises(KeyboardInterrupt):
-            ended(configs, tmp_path / "cut")
+    with interrupted(), pytest.raises(KeyboardInterrupt):
+        ended([small(), small(seed=1)], tmp_path / "cut")
     record = training.run(small(), store=tmp_path / "cut", progress=False)
     assert record.curves["train_mse"] == pytest.approx(whole.curves["train_mse"], rel=1e-4)
     assert record.metrics == pytest.approx(whole.metrics, rel=1e-4)

@@ -64,6 +64,15 @@ def test_torch_func_maps_and_differentiates(net):
     assert torch.allclose(torch.func.vmap(torch.func.grad(loss))(frames), expected)
     assert torch.allclose(torch.func.vmap(net)(frames[:, None])[:, 0], net(frames))
 
+    def of_parameters(parameters, sequence):
+        return torch.func.functional_call(net, parameters, (sequence[None],)).square().sum()
+
+    parameters = dict(net.named_parameters())
+    found = torch.func.vmap(torch.func.grad(of_parameters), (None, 0))(parameters, frames)
+    net(frames).square().sum().backward()
+    for name, parameter in parameters.items():
+        assert torch.allclose(found[name].sum(0), parameter.grad, rtol=1e-9, atol=1e-9), name
+
 
 # PyTorch's compiler makes an instance of a function of autograd.
 @pytest.mark.filterwarnings("ignore:.*Function:DeprecationWarning")

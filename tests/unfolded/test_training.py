@@ -6,7 +6,7 @@ import time
 
 import pytest
 import torch
-from small_runs import SMALL, end, result, small, start
+from small_runs import SMALL, end, interrupted, result, small, start
 
 from companion import results
 from unfolded import data, runtime, training
@@ -22,14 +22,6 @@ INTERRUPTIONS = [
     for moment in ("half-way", "moved")
 ]
 """Killed at every write of a run: the state of three epochs, the weights, the record."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", params=["reweighted-rnn", "lstm"])
@@ -129,19 +121,11 @@ def test_again_repeats_a_finished_run_to_the_same_numbers(tmp_path):
     assert result(folder)[1] == expected
 
 
-def test_an_interrupted_repetition_is_no_finished_run(tmp_path, monkeypatch):
+def test_an_interrupted_repetition_is_no_finished_run(tmp_path):
     first = run(small(), tmp_path)
-    seen = []
-
-    def stop(self):
-        seen.append(records.load(self.folder))
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "save", lambda self, save=Trainer.save: save(self) or stop(self))
-        with pytest.raises(KeyboardInterrupt):
-            run(small(), tmp_path, again=True)
-    assert seen == [None]
+    with interrupted(), pytest.raises(KeyboardInterrupt):
+        run(small(), tmp_path, again=True)
+    assert records.load(records.folder_of(small(), tmp_path)) is None
     assert run(small(), tmp_path).metrics == first.metrics
 
 
@@ -214,18 +198,6 @@ def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp
         name: record.learned[name] for name in ("c", "lambda1", "lambda2") if record.learned
     }
     assert all(len(set(values)) == SMALL.epochs for values in path.values()), "they move"
-
-
-def test_a_state_without_the_path_of_the_scalars_goes_on_without(tmp_path):
-    folder = records.folder_of(small("sista-rnn"), tmp_path)
-    assert end(start({"model": "sista-rnn"}, tmp_path, ("state.pt", "moved"))) == -9
-    state = checkpoint.load_state(folder, small("sista-rnn"))
-    for name in ("c", "lambda1", "lambda2"):
-        del state["curves"][name]
-    checkpoint.save_state(folder, state)
-    record = run(small("sista-rnn"), tmp_path)
-    assert set(record.curves) == {"train_mse", "validation_mse", "learning_rate"}
-    assert {len(values) for values in record.curves.values()} == {SMALL.epochs}
 
 
 # The protocol ----------------------------------------------------------------------------------
