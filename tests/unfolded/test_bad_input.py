@@ -1,7 +1,6 @@
 """Bad input as a user would bring it: one clear line, a non-zero exit, nothing half-written."""
 
 import contextlib
-import gzip
 import os
 import re
 import resource
@@ -108,28 +107,6 @@ def damaged_table(desk):
     (results_table.RESULTS / "runs.csv").write_text("half a tab")
 
 
-def data_nowhere(desk):
-    desk.patch.setenv("UNFOLDED_DATA", str(desk.folder / "nowhere"))
-
-
-def mnist(desk, content):
-    (desk.folder / "data" / "mnist").mkdir()
-    (desk.folder / "data" / download.MNIST.path).write_bytes(content)
-
-
-def truncated_gzip(desk):
-    mnist(desk, gzip.compress(bytes(range(256)) * 64)[:-30])
-
-
-def wrong_checksum(desk):
-    mnist(desk, gzip.compress(b"other digits"))
-
-
-def no_moving_mnist(desk):
-    (desk.folder / "data" / "moving_mnist").mkdir()
-    np.save(desk.folder / "data" / download.MOVING_MNIST.path, np.zeros((20, 3), np.uint8))
-
-
 def frames(desk, made):
     desk.patch.setattr(data, "sequences", lambda *_, **__: made)
 
@@ -180,33 +157,9 @@ CASES = {
         r"expected frames of 256 pixels, .*; got an array of shape \(50, 20, 8, 8\); .*",
         frames_of_another_shape,
     ),
-    "UNFOLDED_DATA points nowhere": (
-        "--source mnist",
-        "expected UNFOLDED_DATA to name a folder; got .*nowhere'; create .*",
-        data_nowhere,
-    ),
     "no network": (
         "--source mnist",
         r"expected .*\.gz; got no such file and no download \(no connection to 127.0.0.1\); .*",
-    ),
-    "no network for the released file": (
-        "--source moving-mnist",
-        r"expected .*\.npy; got no such file and no download \(no connection to .*\); put .*",
-    ),
-    "truncated gzip": (
-        "--source mnist",
-        "expected a whole gzip file; got .*; delete .* and run again to download it",
-        truncated_gzip,
-    ),
-    "wrong checksum": (
-        "--source mnist",
-        "expected MNIST's training images with SHA-256 .*; got .*; delete .*",
-        wrong_checksum,
-    ),
-    "another array": (
-        "--source moving-mnist",
-        r"expected uint8 frames of shape .*; got uint8 of shape \(20, 3\); delete .*",
-        no_moving_mnist,
     ),
     "results folder below a file": (
         "",

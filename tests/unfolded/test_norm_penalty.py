@@ -75,19 +75,6 @@ def test_rows_that_tie_share_the_gradient():
 
 
 @pytest.mark.parametrize("model", UNFOLDED)
-def test_no_penalty_is_no_step_of_its_own(model, monkeypatch):
-    """The word for word fast path: nothing of the penalty is computed, not even a zero."""
-
-    def never(network):
-        raise AssertionError
-
-    monkeypatch.setattr("unfolded.training.stacking.row_norms", never)
-    plain, written = (gradients(config) for config in (small(model), small(model, norm_penalty=0)))
-    for p, q in zip(plain, written, strict=True):
-        assert torch.equal(p, q)
-
-
-@pytest.mark.parametrize("model", UNFOLDED)
 def test_side_by_side_each_is_the_run_alone(model):
     configs = [small(model, seed=seed, norm_penalty=20.0) for seed in (0, 1)]
     assert [len(group) for group in training.groups(configs)] == [2]
