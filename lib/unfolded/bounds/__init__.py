@@ -29,6 +29,7 @@ _BOUNDS = (
     *(rademacher_step_l1_l1, rademacher_step_sista, rademacher_repaired, largest_code),
     *(rademacher_fastrnn, rademacher_fastrnn_small_a, rademacher_fastrnn_printed, gap_spectralrnn),
 )
+# The logarithms are public names: bounds.log_rademacher_reweighted and so on.
 globals().update({f"log_{bound.__name__}": bound.log for bound in _BOUNDS})
 
 __all__ = ["generalization_gap", "log_generalization_gap"]
