@@ -7,6 +7,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf, workdps
+from test_bounds_extreme import agree
 
 from companion import claims
 from companion.theory import counterexample
@@ -16,7 +17,6 @@ from unfolded import bounds
 from unfolded.errors import ConfigError
 from unfolded.prox import prox_l1_l1
 
-DIGITS, SMALLEST = 1e-12, mpf("1e-305")
 SIZES = {"m": 8000, "n": 51, "T": 20, "B_x": 1.0}
 NAME = "test_sign_row_passes_the_theorem_with_g_fixed_for_either_order_of_thresholds"
 value = st.floats(-4, 4)
@@ -237,20 +237,6 @@ def test_the_verdict_on_the_theorem_follows_from_the_counter_example():
 
 
 # --- digits ---
-
-
-def agree(name, arguments, options, exact):
-    """Hold the plain and the log form against a number of fifty digits."""
-    got = getattr(bounds, name)(*arguments, **options)
-    log = getattr(bounds, f"log_{name}")(*arguments, **options)
-    if exact == 0:
-        assert got == 0 and log == -math.inf
-        return
-    assert abs(mpf(log) - mp.log(exact)) <= DIGITS * max(1, abs(mp.log(exact)))
-    if exact > mpf("1.8e308"):
-        assert got == math.inf
-    else:
-        assert abs(mpf(got) - exact) <= DIGITS * exact + SMALLEST
 
 
 @st.composite
