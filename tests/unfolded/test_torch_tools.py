@@ -127,6 +127,8 @@ def test_under_autocast_a_network_keeps_the_precision_of_its_parameters(net):
 def test_numpy_numbers_and_arrays():
     net = networks.build("gru", n0=np.int64(16), n=np.int32(8), hidden=np.int64(4))
     assert net.n0 == 16 and type(net.n0) is int
+    whole = networks.build("gru", n0=16.0, n=8.0, hidden=4.0, depth=3.0, seed=0.0)
+    assert torch.equal(whole(frames.float()), net(frames.float()))
     with pytest.raises(ConfigError, match="got an object of type ndarray; convert"):
         net(frames.float().numpy())
     pair = frames.numpy(), frames.numpy() + 25.5

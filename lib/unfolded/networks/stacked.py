@@ -30,7 +30,7 @@ class StackedNetwork(SequenceNetwork):
         super().__init__(n0=n0, n=n, hidden=hidden, depth=depth, seed=seed)
         self.fast = fast
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derive(seed, "weights", self.draws))
+            torch.default_generator.manual_seed(derive(int(seed), "weights", self.draws))
             self.cells = self.new_cells(**options)
             self.readout = nn.Linear(self.hidden, self.n0)
 
