@@ -1,0 +1,110 @@
+"""The unrolling explorer: which parts each step shows, with the labels of the static diagram."""
+
+import itertools
+import re
+
+import pytest
+from test_widgets import EXPORT, in_chromium, in_node
+
+from companion.plots.network_diagram import PLANS
+from companion.widgets import base_widget, unroll_widget
+from companion.widgets.unroll_widget import UnrollExplorer
+from unfolded.errors import ConfigError
+
+SCRIPT = base_widget.script("unroll.js").replace(EXPORT, "")
+CASES = list(itertools.product(unroll_widget.NETWORKS, range(1, unroll_widget.DEEPEST + 1)))
+SUBSCRIPTS = dict(zip("₀₁₂₃₄⁽¹ˡ⁾", "01234(1l)", strict=True))
+
+
+def plain(label):
+    """Return a label without markup of TeX and with digits in place of indices."""
+    text = "".join(SUBSCRIPTS.get(character, character) for character in label)
+    return re.sub(r"[_^{}\\$]", "", text).replace("hbar", "ħ")
+
+
+@pytest.mark.parametrize(("network", "depth"), CASES)
+def test_labels_are_those_of_the_static_diagram(network, depth):
+    body = """(({ phi, climb, inject, past, carry, own }, layers) => ({ past, carry, own,
+      phi: layers.map(phi), climb: layers.map(climb), inject: layers.map(inject) }))(
+      PLANS[data.network], Array.from({ length: data.depth }, (_, i) => i + 1))"""
+    found = in_node(body, {"network": network, "depth": depth}, SCRIPT)
+    plan, layers = PLANS[network], range(1, depth + 1)
+    assert [plain(label) for label in found["phi"]] == [
+        plain(plan.activation.format(l=l)) for l in layers
+    ]
+    climb = [plan.first.format()] + [plan.climb.format(l=l) for l in layers[1:]]
+    assert [plain(label) for label in found["climb"]] == [plain(label) for label in climb]
+    assert [plain(label) for label in found["inject"]] == [
+        plain(plan.inject.format(l=l)) for l in layers
+    ]
+    assert (found["past"], plain(found["carry"])) == (plain(plan.past), plain(plan.carry.format()))
+    assert found["own"] is plan.layer_specific
+
+
+@pytest.mark.parametrize(("network", "depth"), CASES)
+def test_each_step_adds_one_layer_and_then_one_frame(network, depth):
+    body = "scene(data.network, data.depth).map(({ from, markup }) => [from, markup])"
+    parts = in_node(body, {"network": network, "depth": depth}, SCRIPT)
+    letter = "ϕ" if network == "sista-rnn" else "Φ"
+    visible = [
+        sum(
+            len(re.findall(f">{letter}[₁-₉]?</text>", markup))
+            for start, markup in parts
+            if start <= step
+        )
+        for step in range(depth + unroll_widget.FURTHER + 1)
+    ]
+    assert visible == [1, *range(1, depth + 1), 2 * depth, 3 * depth, 3 * depth]
+    whole = "".join(markup for _, markup in parts)
+    entries = whole.count(">ħ<")
+    assert entries == (0 if network == "sista-rnn" else 3 * depth)
+    assert all(f">ŝ{t}<" in whole for t in "₁₂₃")
+
+
+@pytest.mark.parametrize(("network", "depth"), CASES)
+def test_every_step_has_a_title_and_a_sentence(network, depth):
+    found = in_node(
+        "stages(data.network, data.depth)", {"network": network, "depth": depth}, SCRIPT
+    )
+    assert len(found) == depth + unroll_widget.FURTHER + 1
+    assert len({stage["title"] for stage in found}) == len(found)
+    assert all(stage["words"].endswith(".") for stage in found)
+    assert ("blue" in found[-1]["words"]) is PLANS[network].layer_specific
+
+
+def test_the_element_contains_a_static_picture():
+    markup = UnrollExplorer(network="l1-l1-rnn", depth=2).element()
+    assert markup.startswith('<unroll-explorer network="l1-l1-rnn" depth="2" step="5">')
+    assert "2 layers (upwards)" in re.search('alt="([^"]+)"', markup)[1]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"network": "lstm"}, {"depth": 0}, {"depth": 5}, {"step": -1}, {"step": True}]
+)
+def test_an_invalid_value_is_refused(bad):
+    with pytest.raises(ConfigError, match=rf"expected {next(iter(bad))} to be .*; got .*; choose"):
+        UnrollExplorer(**bad)
+
+
+@pytest.mark.browser
+def test_the_slider_shows_parts_and_play_starts_again_at_the_loop(tmp_path):
+    body = """(() => {
+      const el = document.querySelector("unroll-explorer"), input = el.querySelector("[name=step]");
+      const seen = () => el.querySelectorAll("[data-part=scene] > .ro-part:not(.ro-off)").length;
+      const at = (step) => {
+        input.value = step;
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+        return [seen(), el.querySelector("svg").hasAttribute("data-learned")];
+      };
+      const steps = [0, 3, 6].map(at), button = el.querySelector("[data-play]");
+      button.click();
+      const played = [el.state.step, button.textContent];
+      button.click();
+      el.choose({ depth: 1 });
+      return { steps, played, stopped: button.textContent, step: el.state.step, max: input.max };
+    })()"""
+    markup = UnrollExplorer().element()
+    found = in_chromium(body, {}, tmp_path, markup, code=SCRIPT)
+    assert found["steps"] == [[2, False], [5, False], [7, True]]
+    assert found["played"] == [0, "Pause"] and found["stopped"] == "Play"
+    assert (found["step"], found["max"]) == (0, "4")
