@@ -45,7 +45,7 @@ def test_labels_are_those_of_the_static_diagram(network, depth):
 def test_each_step_adds_one_layer_and_then_one_frame(network, depth):
     body = "scene(data.network, data.depth).map(({ from, markup }) => [from, markup])"
     parts = in_node(body, {"network": network, "depth": depth}, SCRIPT)
-    letter = "ϕ" if network == "sista-rnn" else "Φ"
+    letter = PLANS[network].activation[0]
     visible = [
         sum(
             len(re.findall(f">{letter}[₁-₉]?</text>", markup))
@@ -57,7 +57,9 @@ def test_each_step_adds_one_layer_and_then_one_frame(network, depth):
     assert visible == [1, *range(1, depth + 1), 2 * depth, 3 * depth, 3 * depth]
     whole = "".join(markup for _, markup in parts)
     entries = whole.count(">ħ<")
-    assert entries == (0 if network == "sista-rnn" else 3 * depth)
+    assert entries == (3 * depth if PLANS[network].past else 0)
+    measured = sum(whole.count(f">U{t}<") for t in "₁₂₃₄")
+    assert measured == {"sista-rnn": 0, "stacked": 3}.get(network, 3 * depth)
     assert all(f">ŝ{t}<" in whole for t in "₁₂₃")
 
 

@@ -8,7 +8,7 @@ from companion.plots import network_diagram
 from companion.widgets.base_widget import Explorer, script
 from unfolded.errors import ConfigError, complain
 
-NETWORKS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
+NETWORKS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn", "stacked")
 DEEPEST = 4
 FURTHER = 3
 """Steps after the last layer: a second frame, a third frame, the layer-specific parameters."""
@@ -18,8 +18,8 @@ class UnrollExplorer(Explorer):
     """A slider and a play button that unroll the loop of Algorithm 1 into a recurrent network.
 
     Step 0 shows the loop, step l its iteration l as layer l; then follow two further frames and
-    the layer-specific parameters. ``network`` is one of the unfolded networks, ``depth`` the
-    number d of layers. Without a value, ``step`` is the last one.
+    the layer-specific parameters. ``network`` is an unfolded network or "stacked", which has no
+    loop; ``depth`` is the number d of layers. Without a value, ``step`` is the last one.
     Raises ConfigError for an unknown network, a depth outside 1 to 4, and a negative step.
     Source: Fig. 2, (8)–(12), and (35) for SISTA-RNN.
 
@@ -54,8 +54,10 @@ class UnrollExplorer(Explorer):
 
     def picture(self) -> tuple[Figure, str]:
         """Return the unrolled network at two frames, with a description."""
+        paths = "The measurement enters every layer, and the code of frame t-1 enters the layers."
+        if self.network == "stacked":
+            paths = "The measurement enters layer 1, and each layer has a state of its own."
         return network_diagram.unrolled(self.network, depth=self.depth), (
             f"{title(self.network)}, unrolled: {self.depth} layers (upwards) for the frames t-1 "
-            "and t. The measurement enters every layer, and the code of frame t-1 enters the "
-            "layers of frame t."
+            f"and t. {paths}"
         )

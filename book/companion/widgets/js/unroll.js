@@ -14,12 +14,24 @@ const { PLANS, stages, scene, render } = (() => {
     "reweighted-rnn": { name: "reweighted-RNN", phi: (l) => `Φ${low(l)}`, climb: (l) => `W${low(l)}`, inject: (l) => `U${low(l)}`, past: "ħ", carry: "G", own: true },
     "l1-l1-rnn": { name: "ℓ1-ℓ1-RNN", phi: () => "Φ", climb: (l) => `W${low(Math.min(l, 2))}`, inject: () => "U₁", past: "ħ", carry: "G", own: false },
     "sista-rnn": { name: "SISTA-RNN", phi: () => "ϕ", climb: (l) => (l > 1 ? "S" : "W⁽¹⁾"), inject: () => "V", past: "", carry: "W⁽ˡ⁾", own: false },
+    stacked: { name: "stacked network", phi: (l) => `σ${low(l)}`, climb: (l) => (l > 1 ? `W${low(l)}` : "U₁"), inject: (l) => `V${low(l)}`, past: "", carry: "", own: true },
   };
 
   // What each step of the slider shows: the loop, d layers, further frames, the parameters.
   function stages(network, depth) {
     const { name, phi, climb, inject, past, own } = PLANS[network];
     const layers = Array.from({ length: depth }, (_, i) => i + 1);
+    if (network === "stacked") {
+      const [first, ...others] = layers;
+      const free = "Training learns all weights; each layer has its own (blue, framed). Neither A nor D occurs in the layers, and the read-out Y is free.";
+      return [
+        { title: "cell", words: "A stacked network starts from a recurrent cell, not from an algorithm: there is no loop to unroll." },
+        { title: `layer ${first}`, words: "Layer 1 receives the measurement through U₁ and its own previous state through V₁." },
+        ...others.map((l) => ({ title: `layer ${l}`, words: `Layer ${l} receives the output of layer ${l - 1} through ${climb(l)} and its own previous state through ${inject(l)}. The measurement does not enter it.` })),
+        ...[2, 3].map((t) => ({ title: `frame ${t}`, words: `Frame ${t} passes through the same layers. Each layer has a state of its own.` })),
+        { title: "parameters", words: free },
+      ];
+    }
     const entry = past ? "the prediction ħ enters the activation" : "the previous code is added before the activation";
     const tied = `All layers of ${name} share ${[climb(2), inject(1), phi(1)].join(", ")}: no parameter belongs to a single layer, and depth adds no parameters.`;
     const free = "Z and g differ between the layers of reweighted-RNN, and so do W, U and Φ (blue, framed). G and D are shared by all layers and frames.";
@@ -51,23 +63,27 @@ const { PLANS, stages, scene, render } = (() => {
         (enters ? line([[x - SIDE, l > 1 && (past || l > 2) ? below : out], [x - SIDE, y]], "ro-past", false) + line([[x - SIDE, y], [x - HALF - 4, y]], "ro-past") : "") +
         (enters && past ? text(x - 58, y - 13, past, "ro-pastlabel") : "");
     };
-    const input = (x, t) => text(x + SIDE, bottom + 74, `x${low(t)}`);
+    const cell = (x, l) => tile(x, at(l), phi(l), "ro-ownbox") +
+      line([[x, (l > 1 ? at(l - 1) - 18 : bottom + 58)], [x, at(l) + 22]]) + weight(x + 20, at(l) + (l > 1 ? RISE / 2 : 40), climb(l), own) +
+      line([[x - (x > LEFT ? PITCH - HALF : LEFT), at(l)], [x - HALF - 4, at(l)]]) + weight(x - 86, at(l) - 16, inject(l), own);
+    const input = (x, t) => text(carry ? x + SIDE : x, bottom + 74, `x${low(t)}`);
     const previous = (x, t) => {
+      if (!carry) return "";
       const [start, fork] = [t > 1 ? x - PITCH + 30 : 22, x - SIDE - 36];
       return (t > 1 ? "" : text(10, out, "h₀")) + line([[start, out], [fork, out], [fork, bottom + 46], [x, bottom + 46], [x, bottom + 22]]) +
         weight(x + 22, bottom + 36, climb(1), own) +
         (past || depth > 1 ? line([[fork, out], [x - SIDE, out]], "ro-past", false) + tile(x - SIDE, out, carry, "ro-pastbox", past ? 16 : 26) : "");
     };
     const output = (x, t) => line([[x, TOP - 18], [x, out + 14]]) + text(x, out, `h${low(t)}${high(depth)}`) +
-      line([[x, out - 14], [x, 34]]) + text(x + 14, 52, "D") + text(x, 20, `ŝ${low(t)}`);
+      line([[x, out - 14], [x, 34]]) + text(x + 14, 52, carry ? "D" : "Y") + text(x, 20, `ŝ${low(t)}`);
     const levels = Array.from({ length: depth }, (_, i) => i + 1);
     const column = (t) => {
       const x = LEFT + PITCH * (t - 1);
-      return levels.map((l) => layer(x, l)).join("") + input(x, t) + previous(x, t) + output(x, t);
+      return levels.map((l) => (carry ? layer : cell)(x, l)).join("") + input(x, t) + previous(x, t) + output(x, t);
     };
     return [
       { from: 0, markup: input(LEFT, 1) + previous(LEFT, 1) },
-      ...levels.map((l) => ({ from: l > 1 ? l : 0, dy: RISE, markup: layer(LEFT, l) })),
+      ...levels.map((l) => ({ from: l > 1 ? l : 0, dy: RISE, markup: (carry ? layer : cell)(LEFT, l) })),
       { from: depth, markup: output(LEFT, 1) },
       ...[2, 3].map((t) => ({ from: depth + t - 1, dx: -PITCH, markup: column(t) })),
     ];
@@ -152,7 +168,7 @@ unroll-explorer .ue-words { min-height: 4.6em; }
       this.querySelectorAll("[data-part=scene] > g").forEach((node, i) => node.classList.toggle("ro-off", step < parts[i].from));
       const y = TOP + RISE * (depth - Math.max(step, 1));
       if (step < depth) this.fill("loop", line([[LEFT, y - 18], [LEFT, y - 36], [LEFT - 46, y - 36], [LEFT - 46, y + 34], [LEFT - 18, y + 34], [LEFT - 18, y + 22]], "ro-loop") + text(LEFT + 56, y - 38, `l = 1, …, ${depth}`, "ro-looplabel"));
-      this.querySelector("[data-part=loop]").classList.toggle("ro-off", step >= depth);
+      this.querySelector("[data-part=loop]").classList.toggle("ro-off", step >= depth || !PLANS[network].carry);
       svg.toggleAttribute("data-learned", step === this.last);
       const { words } = stages(network, depth)[step];
       this.fill("words", words);
