@@ -54,6 +54,9 @@ NO_LESSONS = ("23_claims", "25_use_it_on_your_own_data")
 LESSONS = [path for path in NOTEBOOKS if path.stem not in NO_LESSONS]
 
 
+NEED = "\n- **You need** "
+
+
 def source_of(cell):
     return "".join(cell["source"])
 
@@ -66,9 +69,17 @@ def cells_from(path, heading):
     return cells[starts[0] :]
 
 
+def caption_of(cell):
+    return cell["metadata"].get("mystnb", {}).get("figure", {}).get("caption", "")
+
+
 def first_screen(path):
-    """Return the bullets of the first cell by their bold label, and the text after them."""
-    first, *rest = source_of(cells_of(path, "markdown")[0]).split("\n\n", 2)[1:]
+    """Return the bullets of the page by their bold label, and the text after them.
+
+    They are in the first cell, or in a box below the first figure.
+    """
+    (cell,) = (text for text in map(source_of, cells_of(path, "markdown")) if NEED in text)
+    first, *rest = cell[cell.index("\n- **") :].strip().split("\n\n", 1)
     return dict(re.findall(r"^- \*\*([\w ]+?):?\*\*:? (.+)$", first, re.MULTILINE)), rest
 
 
@@ -76,14 +87,30 @@ def first_screen(path):
 class TestFirstScreen:
     def test_says_what_with_which_verdict_for_whom_how_long_and_where(self, path):
         bullets, rest = first_screen(path)
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if NEED not in source_of(cells[0]):
+            assert list(bullets) == ["You need", "It takes", "The numbers are"]
+            assert rest[0].startswith("**What differs from the paper.** ")
+            return
         shows = [label for label in bullets if label in ("This page shows", "This page asks")]
         told = ["The verdict"] if "The verdict" in bullets else []
         assert list(bullets) == [*shows, *told, "You need", "It takes", "The numbers are"]
         assert len(shows) == 1
         assert rest[0].startswith("**What differs from the paper.** ")
         # A verdict that holds numbers is computed, by the cell that follows.
-        second = json.loads(path.read_text(encoding="utf-8"))["cells"][1]
-        assert bool(told) != ("**The verdict" in source_of(second))
+        assert bool(told) != ("**The verdict" in source_of(cells[1]))
+
+    def test_a_page_with_a_box_has_a_finding_and_a_figure_with_a_caption_before_it(self, path):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        place = next(number for number, cell in enumerate(cells) if NEED in source_of(cell))
+        if place:
+            finding = source_of(cells[0]).split("\n\n")[1:]
+            code = [cell for cell in cells[:place] if cell["cell_type"] == "code"]
+            assert finding or any("Markdown(" in source_of(cell) for cell in code)
+            captions = [caption_of(cell) for cell in code if caption_of(cell)]
+            assert len(captions) == 1 and captions[0].endswith(".")
+            for cell in code:
+                assert {"hide-input", "remove-input"} & set(cell["metadata"]["tags"])
 
     def test_takes_its_time_from_the_record_and_names_the_gpu(self, path):
         takes = first_screen(path)[0]["It takes"]
@@ -129,4 +156,5 @@ class TestExercises:
 def test_code_that_only_writes_a_sentence_is_folded(path):
     for cell in cells_of(path, "code"):
         if re.search(r"^Markdown\($", source_of(cell), re.MULTILINE):
-            assert {"hide-input", "hide-cell"} & set(cell["metadata"].get("tags", []))
+            tags = set(cell["metadata"].get("tags", []))
+            assert {"hide-input", "hide-cell", "remove-input"} & tags

@@ -138,6 +138,14 @@ def test_each_figure_and_table_gets_one_stamp_and_nothing_else_does():
     assert links[0][2] == "runs.csv · 1 &lt;run&gt;" and links[1][2] == "computed here"
 
 
+def test_the_stamp_of_a_figure_with_a_caption_belongs_to_the_caption():
+    figure = {"caption": "A line."}
+    cell = {"outputs": [shown()], "metadata": {"mystnb": {"figure": figure}}}
+    stamps.put_stamps(cell, "computed here", "here")
+    assert len(cell["outputs"]) == 1
+    assert figure["caption"] == f"A line.\n\n{stamps.stamp('computed here', 'here')}"
+
+
 def test_the_page_of_records_has_every_run_with_its_numbers():
     parts = run_records.tables_of(RUNS, "run", lambda row: "")
     rows = {row["ids"][0]: row for part in parts for row in part.findall(nodes.row) if row["ids"]}

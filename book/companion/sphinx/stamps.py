@@ -43,11 +43,11 @@ def source_of(output: dict) -> dict | None:
 
 
 def put_stamps(cell: dict, default: str, here: str) -> None:
-    """Add a stamp below each figure and table of a cell.
+    """Add a stamp below each figure and table of a cell, inside the figure if it has a caption.
 
     ``default``: the text for results computed on this page; ``here``: the link to its record.
     """
-    outputs = []
+    outputs, figure = [], cell.get("metadata", {}).get("mystnb", {}).get("figure", {})
     for output in cell.get("outputs", []):
         outputs.append(output)
         source = source_of(output)
@@ -55,6 +55,10 @@ def put_stamps(cell: dict, default: str, here: str) -> None:
             continue
         text = source.get("text", default)
         href = f"../book/records.html#{source['anchor']}" if source else here
+        if "caption" in figure:
+            # MyST-NB puts every output of such a cell into a figure with this caption.
+            figure["caption"] += f"\n\n{stamp(text, href)}"
+            continue
         content = {"text/html": stamp(text, href), "text/plain": f"Source: {text}"}
         outputs.append({"output_type": "display_data", "data": content, "metadata": {}})
     cell["outputs"] = outputs
