@@ -1,5 +1,7 @@
 """The tables of the page "How fast": stored records, and a measurement on this machine."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import torch
 from torch.optim import Adam
@@ -7,6 +9,7 @@ from torch.optim import Adam
 from companion import results
 from companion.attribution import mark
 from companion.interleaved_timing import interleave
+from companion.labels import title
 from unfolded import data, networks
 from unfolded.errors import RecordError
 from unfolded.runs import named_grids
@@ -16,12 +19,28 @@ from unfolded.training.stacking import SingleModel
 from unfolded.training.train_step import TrainSteps
 
 NOT_RUN = "– not run"
-TARGETS = {
-    "plain / ours": {1024: (">=", 2.2), 256: (">=", 2.6)},
-    "ours / its products alone": {1024: ("<=", 1.25), 256: ("<=", 1.4)},
-    "ours / LSTM": {1024: ("<=", 0.5), 256: ("<=", 0.65)},
+RATIOS = {
+    "plain / ours": (">=", ("plain", "reference")),
+    "ours / its products": ("<=", ("its products alone",)),
+    "ours / PyTorch's module": ("<=", ("PyTorch's module", "lstm")),
 }
-"""Targets for a training step on two cores, by width."""
+"""Ratio: the sign of its targets and the names of the competitor in a record.
+
+The module is `nn.LSTM` for the unfolded networks, LSTM; `nn.GRU` for GRU; else `nn.RNN`."""
+
+_UNFOLDED = {256: (2.6, 1.3, 0.6), 1024: (2.2, 1.2, 0.5)}
+_NARROW, _WIDE = {256: (2.5, 1.2, 0.7)}, {1024: (1.5, 1.15, 0.75)}
+TARGETS = {
+    **dict.fromkeys(("reweighted-rnn", "l1-l1-rnn", "sista-rnn"), _UNFOLDED),
+    **dict.fromkeys(("srnn", "fastrnn", "spectralrnn"), _NARROW | _WIDE),
+    "indrnn": {256: (2.5, 1.5, 0.7)} | _WIDE,
+    "gru": {256: (2.5, 1.2, 0.5)} | _WIDE,
+    "lstm": {256: (1.8, 1.2, 0.7)} | _WIDE,
+}
+"""Targets for a training step on two cores by network and width, in the order of RATIOS."""
+
+CLOSE = 1.05
+"""A selected routine counts as the fastest up to this factor."""
 
 FAR = 3.0
 """A time that differs from the record by a larger factor needs an explanation."""
@@ -64,62 +83,110 @@ def compare_with_target(measured: float | None, target: tuple[str, float]) -> di
     return row | {"met": "yes" if (measured >= bound) == (sign == ">=") else "no"}
 
 
-def targets(model: str = "reweighted-rnn") -> pd.DataFrame:
-    """Return the targets of a training step on the CPU, each with the recorded value.
+def targets(name: str = "step") -> pd.DataFrame:
+    """Return every target of a training step on the CPU with the value of a record.
 
-    ``measured``: freed memory is kept, as in training; ``system``: default allocator settings.
+    One row per network, width and ratio. ``name``: "step", where freed memory is kept as in
+    training, or "step-system", with default allocator settings.
     """
     rows = []
-    for ratio, bounds in TARGETS.items():
-        for hidden, target in bounds.items():
-            trained, system = (
-                compare_with_target(_recorded_ratio(name, ratio, model, hidden), target)
-                for name in ("step", "step-system")
-            )
-            system_columns = {"system": system["measured"], "met there": system["met"]}
-            rows.append({"ratio": ratio, "h": hidden, **trained, **system_columns})
-    return mark(pd.DataFrame(rows), [record("step"), record("step-system")])
+    for model, sizes in TARGETS.items():
+        for hidden, bounds in sizes.items():
+            for (ratio, (sign, whats)), bound in zip(RATIOS.items(), bounds, strict=True):
+                inverse = _ratio(name, whats, model, hidden)
+                # Records contain competitor / ours.
+                measured = inverse if inverse is None or sign == ">=" else 1 / inverse
+                row = compare_with_target(measured, (sign, bound))
+                rows.append({"model": model, "h": hidden, "ratio": ratio, **row})
+    return mark(pd.DataFrame(rows), record(name))
 
 
-def verdict(model: str = "reweighted-rnn") -> str:
-    """Return a sentence with the number of targets met by the records."""
-    table = targets(model)
-    if NOT_RUN in set(table["met"]):
+def target_table(name: str = "step") -> pd.DataFrame:
+    """Return :func:`targets` with one column per ratio and a mark for met and missed."""
+    rows = targets(name)
+    marks = {"yes": "✓", "no": "✗", NOT_RUN: ""}
+    cells = [
+        f"{NOT_RUN if row.met == NOT_RUN else format(row.measured, '.2f')} ({row.target}) "
+        f"{marks[row.met]}".strip()
+        for row in rows.itertuples()
+    ]
+    wide = rows.assign(cell=cells).pivot(index=["model", "h"], columns="ratio", values="cell")
+    order = list(dict.fromkeys(zip(rows["model"], rows["h"], strict=True)))
+    wide = wide.loc[order, list(RATIOS)].reset_index().rename_axis(columns=None)
+    return mark(_with_titles(wide), record(name))
+
+
+def _with_titles(table: pd.DataFrame) -> pd.DataFrame:
+    names = table["model"].map(title)
+    return table.assign(model=names).rename(columns={"model": "network"})
+
+
+def verdict(name: str = "step") -> str:
+    """Return a sentence on the comparison with PyTorch's modules, and one on the targets."""
+    table = targets(name)
+    done = table[table["met"] != NOT_RUN]
+    if done.empty:
         return f"{NOT_RUN}."
-    met, met_there = ((table[name] == "yes").sum() for name in ("met", "met there"))
+    module = done[done["ratio"] == "ours / PyTorch's module"]
+    missing = len(table) - len(done)
     return (
-        f"Of {len(table)} targets for the time of a step on a CPU, {met} are met as we train and "
-        f"{met_there} with the memory allocator as the system has it; the table below tells which."
+        f"One training step takes less time than with PyTorch's module in "
+        f"{(module['measured'] < 1).sum()} of {len(module)} cases (nine networks, two widths). "
+        f"Of {len(done)} measured targets, {(done['met'] == 'yes').sum()} are met and "
+        f"{(done['met'] == 'no').sum()} are missed"
+        + (f"; {missing} were not measured." if missing else ".")
     )
 
 
-def _recorded_ratio(name: str, ratio: str, model: str, hidden: int) -> float | None:
-    """Return a ratio of medians within a run; records store competitor / ours."""
-    if ratio == "plain / ours":
-        return _ratio(name, "plain", model, hidden)
-    competitor = "lstm" if ratio.endswith("LSTM") else "its products alone"
-    inverse = _ratio(name, competitor, model, hidden)
-    return None if inverse is None else 1 / inverse
-
-
-def _ratio(name: str, competitor: str, model: str, hidden: int) -> float | None:
+def _ratio(name: str, competitors: Sequence[str], model: str, hidden: int) -> float | None:
+    """Return the median of competitor / ours within a run for the first competitor present."""
     table = record(name)
     if table is None:
         return None
     table = table.reindex(columns=["what", "model", "hidden", "ratio"])
-    row = table.query("what == @competitor and model == @model and hidden == @hidden")
-    return None if row.empty or pd.isna(row["ratio"].iloc[0]) else float(row["ratio"].iloc[0])
+    table = table.query("model == @model and hidden == @hidden").dropna(subset="ratio")
+    for competitor in competitors:
+        row = table[table["what"] == competitor]
+        if not row.empty:
+            return float(row["ratio"].iloc[0])
+    return None
 
 
-def step_times() -> pd.DataFrame:
-    """Return the median milliseconds of a training step by width and network."""
+def step_times(name: str = "step") -> pd.DataFrame:
+    """Return the median milliseconds of a training step by network and width."""
+    table = record(name)
+    if table is None:
+        return pd.DataFrame([{"h": NOT_RUN}])
+    columns = {"engine": "ours (ms)"}
+    columns |= dict.fromkeys(RATIOS["plain / ours"][1], "plain (ms)")
+    columns |= dict.fromkeys(RATIOS["ours / its products"][1], "its products (ms)")
+    columns |= dict.fromkeys(RATIOS["ours / PyTorch's module"][1], "PyTorch's module (ms)")
+    rows = table[table["what"].isin(columns) & table["hidden"].notna()]
+    rows = rows.astype({"hidden": int}).rename(columns={"hidden": "h"})
+    rows = rows.assign(what=rows["what"].map(columns))
+    order = list(dict.fromkeys(zip(rows["model"], rows["h"], strict=True)))
+    wide = rows.pivot_table("median_ms", ["model", "h"], "what").loc[order]
+    present = [column for column in dict.fromkeys(columns.values()) if column in wide]
+    wide = wide[present].reset_index().rename_axis(columns=None)
+    return mark(_with_titles(wide), table)
+
+
+def variants() -> pd.DataFrame:
+    """Return the time of the unfolded networks without parts of the engine, over that with all."""
     table = record("step")
     if table is None:
         return pd.DataFrame([{"h": NOT_RUN}])
-    rows = table[table["hidden"].notna()].astype({"hidden": int}).rename(columns={"hidden": "h"})
-    order = list(dict.fromkeys(zip(rows["h"], rows["what"], strict=True)))
-    wide = rows.pivot_table("median_ms", ["h", "what"], "model").loc[order]
-    return wide[list(dict.fromkeys(rows["model"]))].reset_index().rename_axis(columns=None)
+    names = {
+        "engine without compiled kernels": "no compiled kernels",
+        "engine without oneDNN": "no oneDNN",
+        "engine in PyTorch alone": "neither",
+        "solver's steps": "autograd over the solver",
+    }
+    rows = table[table["what"].isin(names)].astype({"hidden": int})
+    rows = rows.rename(columns={"hidden": "h"}).assign(what=rows["what"].map(names))
+    wide = rows.pivot_table("ratio", ["model", "h"], "what", sort=False)[list(names.values())]
+    wide = wide.reset_index().rename_axis(columns=None)
+    return mark(_with_titles(wide), table)
 
 
 def products() -> pd.DataFrame:
@@ -133,6 +200,31 @@ def products() -> pd.DataFrame:
     chosen = found[found["selected"]].set_index("product")["what"].rename("selected")
     wide = found.pivot_table("ratio", "product", "what", sort=False)
     return mark(wide.join(chosen).reset_index().rename_axis(columns=None), [found])
+
+
+def products_summary() -> pd.DataFrame:
+    """Return, by selected routine, the number of products and how often it is the fastest.
+
+    "fastest": no other routine is faster; "within 5 %": none is faster by more than CLOSE.
+    """
+    table = products()
+    if "selected" not in table:
+        return table
+    least = table.drop(columns=["product", "selected"]).min(axis=1)
+    fastest, close = least >= 1, least >= 1 / CLOSE
+    rows = pd.DataFrame({"selected": table["selected"], "fastest": fastest, "close": close})
+    rows["slower"] = 1 / least
+    by = rows.groupby("selected").agg(
+        products=("fastest", "size"),
+        fastest=("fastest", "sum"),
+        close=("close", "sum"),
+        slower=("slower", "max"),
+    )
+    by.loc["all"] = [*by[["products", "fastest", "close"]].sum(), rows["slower"].max()]
+    by = by.astype({"products": int, "fastest": int, "close": int}).reset_index()
+    names = {"selected": "selected routine", "fastest": "it is the fastest"}
+    names |= {"close": "within 5 % of the fastest", "slower": "largest time / fastest"}
+    return mark(by.rename(columns=names), [record("products")])
 
 
 def compile_seconds() -> str:
@@ -207,7 +299,7 @@ def gpu(model: str = "reweighted-rnn") -> pd.DataFrame:
     rows = []
     for hidden in (256, 1024):
         for name, (ratio, target) in zip(names, GPU_TARGETS.items(), strict=True):
-            measured = _ratio("gpu", name, model, hidden)
+            measured = _ratio("gpu", (name,), model, hidden)
             rows.append({"what": ratio, "h": hidden, **compare_with_target(measured, target)})
     try:
         minutes = minutes_of_the_tables(results.load_table())

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))
 
 from benchmarks import __main__ as cli  # noqa: E402
-from benchmarks import gpu, growth, inference, levers, memory, plain, replay, workload  # noqa: E402
+from benchmarks import gpu, growth, inference, levers, memory, plain, replay, step, workload  # noqa: E402
 from benchmarks.records import Record  # noqa: E402
 
 MODELS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
@@ -78,6 +78,15 @@ def test_a_replay_makes_the_same_products_in_the_same_order():
     products = replay.record(step)
     again = replay.record(replay.replay(products))
     assert [product.form for product in again] == [product.form for product in products]
+
+
+def test_products_exclude_those_of_the_selection_of_routines(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # no selection is stored
+    first, second = (
+        replay.record(step.competitors("l1-l1-rnn", 264, workload.frames())["its products alone"])
+        for _ in range(2)
+    )
+    assert len(first) == len(second)
 
 
 def test_wide_products_are_recorded_whatever_routine_serves_them():
@@ -228,12 +237,14 @@ def test_without_records_everything_is_not_run(folder, capsys):
     assert "--allocator system --commit" in speed.origin("step-system")
     assert set(speed.targets()["met"]) == set(speed.gpu()["met"]) == {speed.NOT_RUN}
     assert speed.NOT_RUN in speed.verdict()
-    for table in (speed.step_times(), speed.memory(), speed.recovery(), speed.gpu_rows()):
+    for table in (speed.step_times(), speed.variants(), speed.products_summary(), speed.gpu_rows()):
         assert (table == speed.NOT_RUN).all(axis=None) and len(table) == 1
     assert set(speed.memory_target()["met"]) == {speed.compile_seconds()} == {speed.NOT_RUN}
-    for show in ("show_times", "show_memory", "show_recovery"):
+    for table in (speed.memory(), speed.recovery()):
+        assert (table == speed.NOT_RUN).all(axis=None) and len(table) == 1
+    for show in ("show_times", "show_memory", "show_recovery", "show_ratios"):
         getattr(speed_plots, show)()
-    assert capsys.readouterr().out.split("\n") == [*[speed.NOT_RUN] * 3, ""]
+    assert capsys.readouterr().out.split("\n") == [*[speed.NOT_RUN] * 4, ""]
 
 
 def test_a_page_depends_on_records_that_are_not_there_yet(folder, monkeypatch):
@@ -242,20 +253,49 @@ def test_a_page_depends_on_records_that_are_not_there_yet(folder, monkeypatch):
     assert (folder / "ledger").read_text() == "speed/gpu.csv\n"
 
 
-def test_targets_are_held_against_ratios_of_the_record(folder):
-    ratios = {"engine": 1.0, "plain": 2.5, "lstm": 2.5, "its products alone": 0.5}
+def test_targets_are_compared_with_ratios_of_the_record(folder):
+    ratios = {"engine": 1.0, "plain": 2.5, "lstm": 2.5, "gru": 9.0, "its products alone": 0.5}
     size = {"model": "reweighted-rnn", "hidden": 256}
     write(folder, "step", [{"what": name, "ratio": r, **size} for name, r in ratios.items()])
-    found = speed.targets().query("h == 256").set_index("ratio")
+    table = speed.targets()
+    assert len(table) == 9 * 2 * 3 and set(table["model"]) == set(networks.names())
+    found = table.query("model == 'reweighted-rnn' and h == 256").set_index("ratio")
     assert found["measured"].to_dict() == {
         "plain / ours": 2.5,
-        "ours / its products alone": 2.0,
-        "ours / LSTM": 0.4,
+        "ours / its products": 2.0,
+        "ours / PyTorch's module": 0.4,
     }
     assert list(found["met"]) == ["no", "no", "yes"]
     assert set(speed.targets().query("h == 1024")["met"]) == {speed.NOT_RUN}
-    assert set(found["met there"]) == {speed.NOT_RUN} and speed.NOT_RUN in speed.verdict()
+    assert set(speed.targets("step-system")["met"]) == {speed.NOT_RUN}
     assert "P, 2 threads" in speed.origin("step")
+    row = speed.target_table().query("network == 'reweighted-RNN' and h == 256").iloc[0]
+    assert list(row)[2:] == ["2.50 (≥ 2.6) ✗", "2.00 (≤ 1.3) ✗", "0.40 (≤ 0.6) ✓"]
+
+
+def test_a_stacked_network_is_compared_with_its_module_and_with_the_reference(folder):
+    ratios = {"engine": 1.0, "reference": 2.0, "PyTorch's module": 4.0, "its products alone": 1.0}
+    size = {"model": "gru", "hidden": 1024}
+    rows = [{"what": name, "ratio": r, "median_ms": r, **size} for name, r in ratios.items()]
+    write(folder, "step", rows)
+    found = speed.targets().query("model == 'gru' and h == 1024")
+    assert list(found["measured"]) == [2.0, 1.0, 0.25] and set(found["met"]) == {"yes"}
+    assert list(found["target"]) == ["≥ 1.5", "≤ 1.15", "≤ 0.75"]
+
+
+def test_the_summary_of_routines_counts_the_fastest(folder):
+    times = {"4": (1.0, 1.2), "5": (1.0, 0.98), "6": (1.0, 0.5)}
+    rows = [
+        {"what": what, "selected": what == "native", "ratio": ratio, "layouts": "nn"}
+        | {"rows": size, "inner": 2, "columns": 3}
+        for size, ratios in times.items()
+        for what, ratio in zip(("native", "gemm"), ratios, strict=True)
+    ]
+    write(folder, "products", rows)
+    assert speed.products_summary().to_numpy().tolist() == [
+        ["native", 3, 1, 2, 2.0],
+        ["all", 3, 1, 2, 2.0],
+    ]
 
 
 def test_memory_is_told_for_a_step_and_for_a_sample(folder):
@@ -270,21 +310,24 @@ def test_memory_is_told_for_a_step_and_for_a_sample(folder):
     assert list(found["measured"]) == [1.6, 1.2] and list(found["met"]) == ["no", "yes"]
 
 
-def test_the_verdict_counts_the_targets_of_both_allocators(folder):
+def test_the_verdict_counts_the_targets(folder):
     ratios = {"engine": 1.0, "plain": 2.7, "lstm": 2.5, "its products alone": 0.5}
     sizes = [{"model": "reweighted-rnn", "hidden": hidden} for hidden in (256, 1024)]
     rows = [
         {"what": name, "ratio": r, "median_ms": r, **s} for s in sizes for name, r in ratios.items()
     ]
     write(folder, "step", rows)
-    write(folder, "step-system", [row | {"ratio": row["ratio"] / 2} for row in rows])
     assert speed.verdict().startswith(
-        "Of 6 targets for the time of a step on a CPU, 4 are met as we train and 0 with"
+        "One training step takes less time than with PyTorch's module"
     )
+    assert "in 2 of 2 cases" in speed.verdict()
+    assert "Of 6 measured targets, 4 are met and 2 are missed; 48 were not" in speed.verdict()
+    assert speed.verdict("step-system") == f"{speed.NOT_RUN}."
     times = speed.step_times()
-    assert list(times["h"]) == [256] * 4 + [1024] * 4
-    assert list(times["what"]) == 2 * list(ratios)
-    assert list(times["reweighted-rnn"]) == 2 * list(ratios.values())
+    assert list(times["h"]) == [256, 1024]
+    assert list(times["ours (ms)"]) == [1.0, 1.0] and list(times["plain (ms)"]) == [2.7, 2.7]
+    alt = speed_plots.ratios(speed.targets())[1]
+    assert "h = 256, plain PyTorch: slower for 1 of 1, 1 targets met" in alt
 
 
 def test_a_record_of_a_gpu_may_hold_failures_alone(folder):

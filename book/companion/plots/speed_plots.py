@@ -10,14 +10,15 @@ from companion.labels import title
 from companion.plots.line_plots import FAINT, panels
 from companion.plots.line_plots import STYLES as NETWORKS
 from companion.plots.style import show
-from companion.speed import NOT_RUN, record
+from companion.speed import NOT_RUN, record, targets
 
+_COLOURS = ("#0072B2", "#8C6D00", "#D55E00")
 _AXES = {
     "time": "frames $T$",
     "depth": "layers $d$",
     "hidden": "width $h$",
     "batch": "batch $B$",
-    "runs": "runs together",
+    "runs": "runs in parallel",
 }
 
 
@@ -55,7 +56,7 @@ def growth(
     """Draw a column of the growth record on logarithmic scales; return figure and description.
 
     ``theory(time=, depth=, hidden=, batch=, runs=)`` is a line through the last point.
-    What to see: whether the dots come to lie along the dashed line.
+    What to see: whether the dots approach the dashed line.
     """
     sizes, parts = list(_AXES), []
     fig, axes = panels(2, 3, height=5.0, sharey=True)
@@ -79,6 +80,49 @@ def growth(
     axes.flat[-1].axis("off")
     axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center", frameon=False)
     return fig, f"{ylabel} against five sizes with the line of theory; {'; '.join(parts)}."
+
+
+def show_ratios(name: str = "step") -> None:
+    """Show the time of each competitor over that of our step."""
+    measurements = record(name)
+    if measurements is None:
+        print(NOT_RUN)
+    else:
+        show(*ratios(targets(name)), source=measurements)
+
+
+def ratios(table: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw competitor / ours for all networks, a panel per width, and describe it.
+
+    ``table``: the result of :func:`companion.speed.targets`.
+    What to see: a mark right of 1 is slower than our step; a filled mark meets its target.
+    """
+    widths, models = sorted(table["h"].unique()), list(dict.fromkeys(table["model"]))
+    names = {"plain / ours": "plain PyTorch", "ours / its products": "its products alone"}
+    names |= {"ours / PyTorch's module": "PyTorch's module"}
+    fig, axes = panels(1, len(widths), height=4.2, sharey=True, squeeze=False)
+    parts = []
+    for ax, h in zip(axes.flat, widths, strict=True):
+        ax.axvline(1, color=FAINT, lw=1)
+        for place, (ratio, label) in enumerate(names.items()):
+            marker, colour = "osD"[place], _COLOURS[place]
+            rows = table[(table["h"] == h) & (table["ratio"] == ratio)].dropna(subset="measured")
+            values = rows["measured"] if ratio == "plain / ours" else 1 / rows["measured"]
+            places = [models.index(model) + 0.22 * (place - 1) for model in rows["model"]]
+            faces = [colour if met == "yes" else "white" for met in rows["met"]]
+            ax.scatter(values, places, 30, faces, marker=marker, edgecolors=colour, zorder=3)
+            ax.scatter([], [], 30, colour, marker=marker, label=label)
+            counts = f"{(values > 1).sum()} of {len(rows)}", (rows["met"] == "yes").sum()
+            parts.append(f"h = {h}, {label}: slower for {counts[0]}, {counts[1]} targets met")
+        ax.set(xscale="log", xlabel="time / our time", title=f"h = {h}")
+        ticks = [tick for tick in (0.5, 1, 2, 5, 10) if ax.get_xlim()[0] <= tick]
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
+    axes.flat[0].set_yticks(range(len(models)), [title(model) for model in models])
+    axes.flat[0].invert_yaxis()
+    keys = axes.flat[0].get_legend_handles_labels()
+    fig.legend(*keys, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    return fig, f"Time of a training step over ours. {'; '.join(parts)}."
 
 
 def show_times() -> None:
