@@ -31,7 +31,7 @@ def data(frames):
     return units_widget.learned(frames)
 
 
-@pytest.mark.parametrize("name", units_widget.NETWORKS)
+@pytest.mark.parametrize("name", ["reweighted-rnn", "l1-l1-rnn"])
 def test_what_enters_the_last_activation_leaves_as_the_code(name, frames):
     net = networks.build(name, n0=256, n=9, hidden=17, depth=3, seed=0).double()
     for parameter in net.parameters():
@@ -49,10 +49,11 @@ def test_what_enters_the_last_activation_leaves_as_the_code(name, frames):
 
 @pytest.mark.parametrize("name", units_widget.NETWORKS)
 def test_the_facts_are_those_of_the_network(name, frames, data):
-    net, config = pretrained(name)
+    net, config = pretrained(*units_widget.NETWORKS[name])
     g, count = net.symbols()["g"], frames.shape[0] * frames.shape[1]
     facts = data["networks"][name]
     assert data["count"] == count and facts["start"] == config.lambda2 / config.lambda1
+    assert facts["label"].endswith(f" from ({config.lambda1:g}, {config.lambda2:g})")
     for layer, chosen in enumerate(facts["layers"]):
         weights = [unit["g"] for unit in chosen]
         assert len(chosen) == units_widget.UNITS == len({unit["index"] for unit in chosen})

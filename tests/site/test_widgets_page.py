@@ -184,10 +184,11 @@ def test_a_unit_is_chosen_and_λ2_supposed(opened):
     assert said(opened, tag, "unit").endswith("g = 1")
     curves = "return [...document.querySelectorAll('units-explorer .un-curve')].map(p => p.getAttribute('d'))"  # noqa: E501
     learned = opened.execute_script(curves)
-    assert "lie on one another" in inside(opened, tag, '[data-part="agreement"]').text
+    assert "The five curves coincide" in inside(opened, tag, '[data-part="agreement"]').text
     Select(inside(opened, tag, "select[name=suppose]")).select_by_value("equal")
     assert opened.execute_script(curves) != learned
-    assert inside(opened, tag, '[data-part="agreement"]').text.startswith("Supposed, not learned.")
+    agreement = inside(opened, tag, '[data-part="agreement"]').text
+    assert agreement.startswith("Hypothetical, not learned.")
 
 
 @pytest.mark.parametrize("width", [320, 900])

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from companion import attribution
+from companion.labels import title
 from companion.plots import line_plots
 from companion.pretrained import pretrained, stored_weights
 from companion.widgets.base_widget import Explorer, script
@@ -14,7 +15,14 @@ from unfolded.errors import ConfigError, complain
 from unfolded.networks.reweighted import ReweightedRNN
 from unfolded.prox import prox_l1_l1
 
-NETWORKS = ("reweighted-rnn", "l1-l1-rnn")
+NETWORKS = {
+    "reweighted-rnn": ("reweighted-rnn", "weights"),
+    "cover-reweighted-rnn": ("reweighted-rnn", "cover"),
+    "l1-l1-rnn": ("l1-l1-rnn", "weights"),
+    "cover-l1-l1-rnn": ("l1-l1-rnn", "cover"),
+}
+"""The stored networks with Φ, by file name: model, and table of :mod:`companion.pretrained`."""
+
 LAYERS, UNITS, BINS = 3, 8, 30
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 SUPPOSE = ("learned", "start", "equal")
@@ -38,7 +46,7 @@ class UnitsExplorer(Explorer):
     NAMES = ("network", "layer", "unit", "suppose")
     _esm = script("units.js")
     data = traitlets.Dict().tag(sync=True)
-    network = traitlets.Unicode(NETWORKS[0]).tag(sync=True)
+    network = traitlets.Unicode("reweighted-rnn").tag(sync=True)
     layer = traitlets.Int(1).tag(sync=True)
     unit = traitlets.Int(UNITS // 2).tag(sync=True)
     suppose = traitlets.Unicode("learned").tag(sync=True)
@@ -75,7 +83,7 @@ class UnitsExplorer(Explorer):
 
     def picture(self) -> tuple[Figure, str]:
         """Return Φ for five quantiles of ħ above the histogram of u, with a description."""
-        unit_data = self.chosen
+        unit_data, label = self.chosen, self.data["networks"][self.network]["label"]
         low, high, *fractions = unit_data["u"]
         u = np.linspace(low, high, 481)
         fig, (top, bottom) = line_plots.panels(2, 1, height=5.0, sharex=True, height_ratios=(3, 1))
@@ -83,15 +91,15 @@ class UnitsExplorer(Explorer):
             rf"$\hbar$ = {hbar:.3g}": prox_l1_l1(u, hbar, self.tau1, self.tau2)
             for hbar in unit_data["quantiles"]
         }
-        line_plots.activation(u, family, ax=top, title=f"{self.network}, layer {self.layer}")
+        line_plots.activation(u, family, ax=top, title=f"{label}, layer {self.layer}")
         bottom.stairs(fractions, np.linspace(low, high, len(fractions) + 1), fill=True)
         bottom.set(xlabel="$u$", ylabel="share of frames")
         top.set_xlabel("")
         gap = max(np.ptp([line.numpy() for line in family.values()], axis=0))
         return fig, (
             f"The learned activation of unit {unit_data['index']} of layer {self.layer} of "
-            f"{self.network}, for five quantiles of ħ: a threshold of {self.tau1:.3g}; the curves "
-            f"differ by at most {gap:.2g}. Below: where its inputs fell."
+            f"{label}, for five quantiles of ħ: a threshold of {self.tau1:.3g}; the curves "
+            f"differ by at most {gap:.2g}. Below: a histogram of its inputs."
         )
 
 
@@ -101,8 +109,9 @@ def learned(frames: Tensor) -> dict:
 
     For each network and layer :data:`UNITS` units, evenly spaced in the ranks of g (or of the
     spread of ħ for equal g). For each unit: τ1 and τ2, the quantiles :data:`LEVELS` of ħ,
-    histograms of ħ and u over their middle 99 %, and how often its output was 0, was ħ, lay
-    between them, or elsewhere. ``start`` is the ratio λ2/λ1 before training.
+    histograms of ħ and u over their middle 99 %, and how often its output was 0, was ħ, was
+    between them, or had another value. ``start`` is the ratio of the initial λ2 and λ1, which
+    ``label`` states.
     Shapes: frames (batch, time, n0). Units: those of the frames.
 
     >>> facts = learned(torch.zeros(2, 3, 256))["networks"]["l1-l1-rnn"]
@@ -110,17 +119,23 @@ def learned(frames: Tensor) -> dict:
     (3, 8)
     """
     entries = {}
-    for name in NETWORKS:
-        network, config = pretrained(name)
+    for name, (model, table) in NETWORKS.items():
+        network, config = pretrained(model, table)
         network = network.double()
         hbar, u = inside(network, frames.double())
         layers = [
             [_facts(network, l, i, hbar[:, i], u[l, :, i]) for i in ranked(network, l, hbar)]
             for l in range(network.depth)
         ]
-        entries[name] = {"start": config.lambda2 / config.lambda1, "layers": layers}
-    source = attribution.of(stored_weights(*NETWORKS)).stamp()
-    return {"count": hbar.shape[0], "levels": list(LEVELS), "networks": entries, "source": source}
+        entries[name] = {
+            "model": model,
+            "label": f"{title(model)} from ({config.lambda1:g}, {config.lambda2:g})",
+            "start": config.lambda2 / config.lambda1,
+            "layers": layers,
+        }
+    rows = [stored_weights(model, table=table) for model, table in NETWORKS.values()]
+    facts = {"count": hbar.shape[0], "levels": list(LEVELS), "networks": entries}
+    return facts | {"source": attribution.of(rows).stamp()}
 
 
 def inside(network: ReweightedRNN, frames: Tensor) -> tuple[Tensor, Tensor]:

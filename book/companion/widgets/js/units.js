@@ -1,15 +1,14 @@
-// The units explorer: Φ as single units of a trained network have learned it, over the ħ and the
-// u that test data gave. common.js stands before it; the data come as JSON inside the element
+// The units explorer: the learned Φ of single units of trained networks, with the distributions of
+// ħ and u on test data. common.js precedes it; the data are JSON inside the element
 // <units-explorer network="reweighted-rnn" layer="1" unit="4">, or by a trait of the widget.
 
 const { curves, shape, render } = (() => {
   const { clamp, number, prox } = common;
   const NAMES = ["network", "layer", "unit", "suppose"];
-  const SUPPOSE = { learned: "as it was learned", start: "at its ratio to λ1 before training", equal: "as large as λ1" };
-  const WRITTEN = { "reweighted-rnn": "reweighted-RNN", "l1-l1-rnn": "ℓ1-ℓ1-RNN" };
+  const SUPPOSE = { learned: "as learned", start: "at its initial ratio to λ1", equal: "equal to λ1" };
 
   // ---- the mathematics: pure functions ----------------------------------------------------
-  // The thresholds of a unit, with λ2 as learned, at its ratio to λ1 before training, or equal.
+  // The thresholds of a unit, with λ2 as learned, at its initial ratio to λ1, or equal to λ1.
   const shape = ({ tau1, tau2 }, start, suppose) => [tau1, { learned: tau2, start: start * tau1, equal: tau1 }[suppose]];
 
   // Φ at each u for each ħ: a list for each ħ.
@@ -22,11 +21,11 @@ const { curves, shape, render } = (() => {
   }
 
   const agreement = (gap, tau2) => (gap > 0.005
-    ? `The five curves differ by up to ${number(gap)}: here the past bends the activation.`
-    : `The five curves lie on one another: they differ by at most ${number(gap)}, for the plateau at ħ is only 2τ₂ = ${number(2 * tau2)} wide.`);
+    ? `The five curves differ by up to ${number(gap)}: the activation depends on ħ, and its plateau at ħ is 2τ₂ = ${number(2 * tau2)} wide.`
+    : `The five curves coincide: they differ by at most ${number(gap)}, because the plateau at ħ is only 2τ₂ = ${number(2 * tau2)} wide.`);
 
   const census = ([zero, past, between, rest], count) =>
-    `Of ${number(count)} frames of test data it gave exactly 0 in ${percent(zero)}, exactly ħ in ${percent(past)}, a value between 0 and ħ in ${percent(between)} and any other in ${percent(rest)}.`;
+    `In ${number(count)} test frames the output of this unit is exactly 0 in ${percent(zero)}, exactly ħ in ${percent(past)}, between 0 and ħ in ${percent(between)}, and another value in ${percent(rest)}.`;
 
   // ---- the picture --------------------------------------------------------------------------
   const BOX = { width: 520, height: 500, left: 62, right: 424, top: 100, bottom: 456 };
@@ -52,6 +51,7 @@ units-explorer.ue .un-u { fill: var(--ue-soft); opacity: .75; }
 units-explorer.ue .un-past { fill: var(--ue-mark); opacity: .75; }
 units-explorer.ue .un-level { stroke: var(--ue-mark); stroke-width: 1; stroke-dasharray: 2 4; }
 units-explorer.ue .ue-words { min-height: 4.4em; }
+units-explorer.ue select { font-size: .9rem; }
 units-explorer.ue .ue-key span::before { content: ""; display: inline-block; width: 1.3em; height: .7em; margin-right: .4em; background: var(--ue-key); }
 units-explorer.ue .un-key-u { --ue-key: var(--ue-soft); }
 units-explorer.ue .un-key-past { --ue-key: var(--ue-mark); }
@@ -83,19 +83,19 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
           <g data-part="frame"></g><g class="un-u" data-part="inputs"></g><g class="un-past" data-part="past"></g>
           <g data-part="levels"></g><path class="un-identity"/><g data-part="curves"></g>
         </svg>
-        <p class="ue-key"><span class="un-key-u">where u fell, above</span> <span class="un-key-past">where ħ fell, on the right</span></p>
+        <p class="ue-key"><span class="un-key-u">histogram of u (above)</span> <span class="un-key-past">histogram of ħ (right)</span></p>
       </div>
       <div>
-        ${common.choice({ name: "network", label: "Network", options: networks.map((name) => [name, WRITTEN[name]]) }, id)}
+        ${common.choice({ name: "network", label: "Network", options: networks.map((name) => [name, this.data.networks[name].label]) }, id)}
         ${common.slider({ name: "layer", label: "layer", min: 1, max: layers.length, step: 1 }, id)}
-        ${common.slider({ name: "unit", label: "unit", hint: "by rising g", min: 0, max: layers[0].length - 1, step: 1 }, id)}
+        ${common.slider({ name: "unit", label: "unit", hint: "by ascending g", min: 0, max: layers[0].length - 1, step: 1 }, id)}
         ${common.choice({ name: "suppose", label: "Draw Φ with λ2", options: Object.entries(SUPPOSE) }, id)}
         <p class="ue-words" data-part="census"></p>
         <p class="ue-words" data-part="agreement" role="status"></p>
       </div>
     </div>
     <table class="ue-table"><caption>This unit, in grey levels</caption>
-      <thead><tr><th scope="col">what</th><th scope="col">value</th><th scope="col">it is</th></tr></thead>
+      <thead><tr><th scope="col">quantity</th><th scope="col">value</th><th scope="col">meaning</th></tr></thead>
       <tbody data-part="rows"></tbody></table>`;
     }
 
@@ -141,7 +141,7 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
       this.querySelector(".un-identity").setAttribute("d", from < to ? line([[from, from], [to, to]]) : "");
       const band = (i, j) => `<path class="un-band" d="${line([...grid.map((u, k) => [u, found[j][k]]), ...grid.map((u, k) => [u, found[i][k]]).reverse()])}Z"/>`;
       const middle = levels.indexOf(0.5);
-      this.fill("curves", `<g data-network="${this.state.network}">${band(0, levels.length - 1)}${band(1, levels.length - 2)}${
+      this.fill("curves", `<g data-network="${this.data.networks[this.state.network].model}">${band(0, levels.length - 1)}${band(1, levels.length - 2)}${
         found.map((values, i) => `<path class="ue-line un-curve${i === middle ? " un-middle" : ""}" d="${line(grid.map((u, k) => [u, values[k]]))}"/>`).join("")}</g>`);
     }
 
@@ -150,13 +150,13 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
       const said = census(unit.shares, this.data.count);
       const [first, , middle, , last] = unit.quantiles;
       this.fill("census", said);
-      this.fill("agreement", (suppose === "learned" ? "" : "Supposed, not learned. ") + agreement(gap, tau2));
-      this.fill("desc", `Unit ${unit.index} of layer ${layer} of ${WRITTEN[network]}, threshold ${number(tau1)}. ${said} The table below gives its values.`);
+      this.fill("agreement", (suppose === "learned" ? "" : "Hypothetical, not learned. ") + agreement(gap, tau2));
+      this.fill("desc", `Unit ${unit.index} of layer ${layer} of ${this.data.networks[network].label}, threshold ${number(tau1)}. ${said} The table below gives its values.`);
       this.fill("rows",
-        row("τ<sub>1</sub>", number(tau1), "λ<sub>1</sub>g/c, the reach of 0") +
-        row("τ<sub>2</sub>", number(tau2), `λ<sub>2</sub>g/c, the reach of ħ, ${suppose === "learned" ? "as learned" : "as supposed"}`) +
-        row("ħ", number(middle), `median; nine in ten between ${number(first)} and ${number(last)}`) +
-        row("u", number(unit.middle), `median; 99 in 100 between ${number(unit.u[0])} and ${number(unit.u[1])}, the range drawn`));
+        row("τ<sub>1</sub>", number(tau1), "λ<sub>1</sub>g/c, half the width of the plateau at 0") +
+        row("τ<sub>2</sub>", number(tau2), `λ<sub>2</sub>g/c, half the width of the plateau at ħ, ${suppose === "learned" ? "as learned" : "hypothetical"}`) +
+        row("ħ", number(middle), `median; 90 % of the values are between ${number(first)} and ${number(last)}`) +
+        row("u", number(unit.middle), `median; 99 % of the values are between ${number(unit.u[0])} and ${number(unit.u[1])}, the range of the figure`));
     }
   });
 
