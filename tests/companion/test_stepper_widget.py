@@ -210,9 +210,9 @@ def test_the_verdict_is_drawn_from_the_numbers(key):
         *solved, layers = (explorer.psnr(posed["name"], name) for name in METHODS)
         best = max(zip(METHODS, solved, strict=False), key=lambda pair: max(pair[1]))
         at = method(posed, best[0])["steps"][int(np.argmax(best[1]))]
-        assert f"The 2 layers end at {layers[-1]:.1f} dB." in words
+        assert f"The 2 layers reach {layers[-1]:.1f} dB." in words
         assert f"has {max(best[1]):.1f} dB ({best[0]} at step {at})" in words
-        assert f"stand at {max(path[-1] for path in solved):.1f} dB or less" in words
+        assert f"the solvers have {max(path[-1] for path in solved):.1f} dB or less" in words
         rival = method(posed, "ISTA" if key == "(1)" else "Algorithm 1")
         ours = method(posed, "layers")["objective"][key][-1]
         side = "below" if ours < rival["objective"][key][2] else "above"

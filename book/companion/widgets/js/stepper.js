@@ -30,10 +30,10 @@ const { decoded, above, verdict, render } = (() => {
     return { truth: grey, problems: problems.map((problem) => ({ ...problem, methods: methods(problem) })) };
   }
 
-  // Objectives above the least value; a logarithm has no place for the last rounding below it.
+  // Objectives above the least value; null at or below it, where there is no logarithm.
   const above = (method, key, least) => method.objective[key].map((value) => (value > least[key] ? value - least[key] : null));
 
-  // What the layers reach against what the solvers do, in words that the numbers decide.
+  // The result of the layers and of the solvers, as a sentence.
   function verdict({ methods, least }, key) {
     const layers = methods.find(({ name }) => name === LAYERS);
     const solvers = methods.filter(({ name }) => name !== LAYERS);
@@ -43,8 +43,8 @@ const { decoded, above, verdict, render } = (() => {
     const own = solvers.find(({ name }) => name === (key === "(1)" ? "ISTA" : "Algorithm 1"));
     const [theirs, ours] = [own.objective[key][stop(own.steps, d)], layers.objective[key].at(-1)].map((value) => value - least[key]);
     const compared = ours < theirs ? "below" : "above";
-    return `The ${d} layers end at ${decibel(reached)}. The best frame that a solver passes has ${decibel(best.psnr)} (${best.name} at step ${best.step}); ` +
-      `at step ${own.steps.at(-1)} they stand at ${decibel(last)} or less. Objective ${key} of the layers' code lies ${size(ours)} over its minimum, ${compared} that of ${own.name} after as many steps (${size(theirs)}).`;
+    return `The ${d} layers reach ${decibel(reached)}. The best iterate of a solver has ${decibel(best.psnr)} (${best.name} at step ${best.step}); ` +
+      `at step ${own.steps.at(-1)} the solvers have ${decibel(last)} or less. Objective ${key} of the layers' code is ${size(ours)} above its minimum, ${compared} that of ${own.name} after as many steps (${size(theirs)}).`;
   }
 
   // A network has its colour, a solver none.
@@ -103,16 +103,16 @@ stepper-explorer .se-tile svg.ue-swatch { width: 18px; }`;
         <desc></desc><g data-part="${part}"></g></svg></div>`;
       return `
         <div class="se-controls">
-          ${common.choice({ name: "problem", label: "Problem posed by", options: problems.map(({ name }) => name) }, id)}
+          ${common.choice({ name: "problem", label: "Problem defined by", options: problems.map(({ name }) => name) }, id)}
           <div class="ue-row" role="group" aria-label="Steps"><button type="button" data-by="-1">Back</button><button type="button" data-by="1">Next</button></div>
           ${common.slider({ name: "step", label: "k", hint: "step", min: 0, max: this.stops.length - 1, step: 1 }, id)}
         </div>
-        <fieldset><legend>Frame ${frame} as each method has it at this step. Choose one to see its code.</legend>
+        <fieldset><legend>Frame ${frame}, reconstructed by each method at this step. Select a method to see its code.</legend>
           <div class="se-tiles"><div class="se-tile"><canvas role="img" aria-label="the true frame" data-truth></canvas><span>truth</span></div>${names.map(tile).join("")}</div></fieldset>
         <p class="se-head" data-part="head"></p>
         <div class="se-code"><svg viewBox="0 0 ${CODE.width} ${CODE.height}" role="img" aria-labelledby="${id}-code"><title id="${id}-code">The largest units of the code</title><desc></desc><g data-part="code"></g></svg></div>
         <div class="se-charts">${chart("psnr", "PSNR against steps")}${chart("gap", "The objective above its minimum, against steps")}</div>
-        ${common.choice({ name: "objective", label: "Measure every code by", options: Object.entries(FORMS) }, id)}
+        ${common.choice({ name: "objective", label: "Objective", options: Object.entries(FORMS) }, id)}
         <p class="ue-words" data-part="words" aria-live="polite"></p>
         <p class="ue-note" data-part="note"></p>`;
     }
@@ -184,7 +184,7 @@ stepper-explorer .se-tile svg.ue-swatch { width: 18px; }`;
       const ring = (v, i) => `<circle class="se-past" r="4" cx="${x(i)}" cy="${y(v).toFixed(1)}"/>`;
       const axes = common.axes(CODE, { x, y, xTicks: [], yTicks: common.ticks(-most, most, 4), yName: "value" });
       this.fill("code", axes + h.map(stem).join("") + past.map(ring).join(""));
-      this.fill("head", `The ${h.length} largest units of the code, ${common.escaped(method.name)} (bars), and ħ, where all start (rings)`);
+      this.fill("head", `The ${h.length} largest units of the code, ${common.escaped(method.name)} (bars), and the initial code ħ (rings)`);
       const silent = h.filter((v) => !v).length;
       this.querySelector(".se-code desc").textContent = `${silent} of these ${h.length} units are zero; the largest has size ${common.number(Math.max(...h.map(Math.abs)))}.`;
     }
@@ -220,7 +220,7 @@ stepper-explorer .se-tile svg.ue-swatch { width: 18px; }`;
       const said = verdict(problem, this.state.objective);
       this.fill("words", common.escaped(said));
       for (const node of this.querySelectorAll(".se-charts desc")) node.textContent = said;
-      this.fill("note", `All methods share x, A, D, λ<sub>1</sub> = ${size(problem.lambda1)}, λ<sub>2</sub> = ${size(problem.lambda2)}, g = g<sub>d</sub> and ħ = Gh<sub>t−1</sub>, and start at ħ; both objectives read with these. ISTA and FISTA minimise (1), Algorithm 1 with Z = I minimises (3). The layers have their own Z, g and c and minimise neither.`);
+      this.fill("note", `All methods use the same x, A, D, λ<sub>1</sub> = ${size(problem.lambda1)}, λ<sub>2</sub> = ${size(problem.lambda2)}, g = g<sub>d</sub> and ħ = Gh<sub>t−1</sub>, and the initial code ħ; both objectives are evaluated with these. ISTA and FISTA minimise (1), Algorithm 1 with Z = I minimises (3). The layers have their own Z, g and c and minimise neither.`);
     }
   });
 
