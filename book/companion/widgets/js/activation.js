@@ -1,7 +1,7 @@
-// The activation explorer: Φ of Prop. B.1 against u, and beside it the objective whose minimiser
-// Φ(u) is, with a slider for each of λ1, λ2, g, ħ, c and u. ħ and u can be dragged on the plot.
-// common.js stands before it. Without its last line it is a classic script, so the book also
-// works opened from disk, where browsers refuse modules.
+// The activation explorer: Φ of Prop. B.1 against u, and the objective whose minimiser is Φ(u),
+// with a slider for each of λ1, λ2, g, ħ, c and u. ħ and u can be dragged on the plot.
+// common.js precedes it. Without its last line it is a classic script, so the book also
+// works when it is opened from disk, where browsers reject modules.
 
 const { prox, pieces, objective, slopes, render } = (() => {
   const { clamp, number, prox } = common;
@@ -9,7 +9,7 @@ const { prox, pieces, objective, slopes, render } = (() => {
     { name: "lambda1", label: "λ<sub>1</sub>", hint: "pull towards 0", min: 0, max: 2, step: 0.01, value: 1 },
     { name: "lambda2", label: "λ<sub>2</sub>", hint: "pull towards ħ", min: 0, max: 2, step: 0.01, value: 0.5 },
     { name: "g", label: "g", hint: "weight of this unit", min: 0.05, max: 3, step: 0.05, value: 1 },
-    { name: "hbar", label: "ħ", hint: "what the past predicts", min: -4, max: 4, step: 0.05, value: 2 },
+    { name: "hbar", label: "ħ", hint: "prediction from the previous frame", min: -4, max: 4, step: 0.05, value: 2 },
     { name: "c", label: "c", hint: "inverse step size", min: 0.25, max: 4, step: 0.05, value: 1 },
   ];
   const NAMES = CONTROLS.map((control) => control.name);
@@ -20,7 +20,7 @@ const { prox, pieces, objective, slopes, render } = (() => {
     "τ₂ > τ₁": { lambda1: 0.5, lambda2: 1, g: 1, hbar: 2, c: 1 },
   };
 
-  // A negative threshold or a zero c is no proximal operator: such an attribute is passed over.
+  // A negative threshold or a zero c gives no proximal operator: such an attribute is ignored.
   const valid = (name, value) => name === "hbar" || name === "u" || value > 0 || (value === 0 && name.startsWith("lambda"));
 
   // ---- the mathematics: pure functions ----------------------------------------------------
@@ -61,22 +61,22 @@ const { prox, pieces, objective, slopes, render } = (() => {
   };
 
   function regime(hbar, tau1, tau2) {
-    if (hbar === 0) return "ħ is 0, so both penalties pull to one place: Φ is the soft threshold with τ₁ + τ₂.";
-    if (tau2 === 0) return "τ₂ is 0, so the past has no say: Φ is the soft threshold with τ₁.";
+    if (hbar === 0) return "ħ is 0, so both penalties draw towards 0: Φ is the soft threshold with τ₁ + τ₂.";
+    if (tau2 === 0) return "τ₂ is 0, so Φ does not depend on ħ: it is the soft threshold with τ₁.";
     if (tau1 === 0) return "τ₁ is 0: Φ is a soft threshold centred on ħ.";
     const rest = prox(0, hbar, tau1, tau2);
-    if (rest === 0) return "τ₁ ≥ τ₂: without input the unit stays silent, Φ(0) = 0.";
-    return `τ₂ > τ₁: without input the unit follows its past, Φ(0) = ${number(rest)}.`;
+    if (rest === 0) return "τ₁ ≥ τ₂: without input the unit is inactive, Φ(0) = 0.";
+    return `τ₂ > τ₁: without input the unit is active, Φ(0) = ${number(rest)}.`;
   }
 
-  // Why the minimum is where it is: a kink holds it, or none does.
+  // The reason for the position of the minimum: it is in a kink, or the slope is zero there.
   function reason(u, hbar, tau1, tau2) {
     const value = prox(u, hbar, tau1, tau2);
     const [left, right] = slopes(value, u, hbar, tau1, tau2);
     const spot = value === hbar && hbar !== 0 ? "ħ" : "0";
-    if (!(right - left > 1e-9)) return "No kink holds the minimum: the slope is 0 there, and the minimum moves as far as u does.";
-    const held = `for u from ${number(u + left)} to ${number(u + right)} it stays.`;
-    return `The minimum sits in the kink at v = ${spot}: there the slope jumps from ${number(left)} to ${number(right)}. While 0 lies between, ${held}`;
+    if (!(right - left > 1e-9)) return "No kink is at the minimum: the slope is 0 there, and the minimum moves by as much as u.";
+    const range = `for u from ${number(u + left)} to ${number(u + right)}`;
+    return `The minimum is in the kink at v = ${spot}, where the slope jumps from ${number(left)} to ${number(right)}. It remains there as long as 0 is between these slopes, ${range}.`;
   }
 
   // The pieces as formulas, from left to right.
