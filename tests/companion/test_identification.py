@@ -85,34 +85,66 @@ def test_an_effect_is_a_difference_of_runs_and_says_which_runs_it_is_from():
     assert table.loc["the paper − ours, area frames, λ (0.003, 0.02)", "l1-l1-rnn"] == "−0.10"
 
 
-def test_what_is_left_is_sorted_by_how_close_the_paper_is():
-    found = open_differences(runs_by_filter(SOME))
-    assert found["matched"] == ["ℓ1-ℓ1-RNN (+0.10 dB)", "GRU (+0.05 dB)"]
-    assert found["apart"] == ["reweighted-RNN (+1.91 dB)"]
-    assert found["only from"] == ["ℓ1-ℓ1-RNN from (0.003, 0.02) (otherwise +3.10 dB)"]
-    assert found["not run"] == ["SISTA-RNN", "sRNN", "LSTM", "IndRNN", "FastRNN", "SpectralRNN"]
-    told = identification.describe_open_differences(runs_by_filter(SOME))
-    assert "**h = 128, `area` frames.**" in told and "none" not in told
-    assert "Within 0.5 dB of the paper: none." in identification.describe_open_differences(
-        runs_by_filter(evidence())
+def test_differences_that_remain_are_listed_for_each_network_and_width():
+    cells = runs_by_filter(SOME)
+    table = open_differences(cells)
+    assert list(table.columns) == ["h = 128 (dB)", "within 0.5 dB of the paper"]
+    assert table.loc["GRU"].tolist() == ["+0.05", "1 of 1 widths"]
+    assert table.at["ℓ1-ℓ1-RNN", "h = 128 (dB)"] == (
+        "+3.10 from (1, 0.01)\n+0.10 from (0.003, 0.02)"
     )
+    assert table.loc["reweighted-RNN"].iloc[1] == "0 of 1 widths"
+    assert table.loc["LSTM"].tolist() == ["not run", "not run"]
+    other = cells.assign(difference=3.1 - cells["difference"])
+    other.attrs["hidden"] = 256
+    words = open_differences(cells, other).at["ℓ1-ℓ1-RNN", "within 0.5 dB of the paper"]
+    assert words == "2 of 2 widths, not from one initial λ"
+    assert set(open_differences(runs_by_filter(evidence())).to_numpy().flat) == {"not run"}
 
 
-def test_the_verdict_names_the_distances_in_order():
+def test_a_network_that_did_not_train_has_no_difference():
+    fastrnn = evidence(run(16.6, "fastrnn", source="mnist"), run(23.5, source="mnist"))
+    cells = runs_by_filter(fastrnn)
+    assert cells["untrained"].tolist() == [False, True]
+    row = identification.decisive_runs(cells).loc["FastRNN"]
+    assert row["area frames (dB)"] == "16.60 (did not train)"
+    assert row["area − the paper (dB)"] == "–"
+    assert open_differences(cells).at["FastRNN", "h = 128 (dB)"] == "did not train"
+    assert hypotheses(fastrnn).at["the paper − ours, area frames", "fastrnn"] == "did not train"
+
+
+def test_the_finding_names_the_filter_that_agrees_best():
     levels = pd.Series({"bilinear": 20.0, "area": 23.5})
     cells = runs_by_filter(SOME)
     far = identification.distances(cells, levels)
     assert far["area"] == pytest.approx(0.4) and far["bilinear"] == pytest.approx(3.9)
-    told = identification.describe_runs(cells, levels)
-    assert "0.40 dB with area frames, 3.90 dB with bilinear frames" in told
-    assert "2 of 3 with area frames, 0 of 1 with bilinear frames" in told
+    text = identification.finding(cells, levels)
+    assert "agree with `area` frames" in text and "0.40 dB" in text and "at least 3.90 dB" in text
+    assert "2 of our 3 networks come within 0.5 dB" in text
 
 
-def test_what_a_start_decides_is_told_of_each_network():
+def test_the_decisive_runs_have_a_row_for_each_network_and_initialisation():
+    table = identification.decisive_runs(runs_by_filter(SOME))
+    gru = table.loc["GRU"]
+    assert gru["bilinear frames (dB)"] == "20.50" and gru["area frames (dB)"] == "23.60"
+    assert gru["area − the paper (dB)"] == "+0.05" and gru["seeds (area)"] == "2"
+    row = table.loc["ℓ1-ℓ1-RNN, λ from (0.003, 0.02)"]
+    assert row["bilinear frames (dB)"] == "not run" and row["area − the paper (dB)"] == "+0.10"
+
+
+def test_the_effect_of_each_initialisation_is_listed():
     cells = runs_by_filter(SOME).query("start != ''")
-    told = identification.describe_starts(cells)
-    assert "27.00 dB from (1, 0.01), which became (2.0e+00, 5.0e-01)" in told
-    assert "that is 3.00 dB apart" in told and "GRU" not in told
+    table = identification.solutions({128: cells})
+    assert len(table) == len(cells) and set(table["final λ1, λ2"]) == {"2.0e+00, 5.0e-01"}
+    text = identification.describe_starts(cells)
+    assert "27.00 dB from (1, 0.01), 24.00 dB from (0.003, 0.02)" in text and "GRU" not in text
+
+
+def test_an_effect_known_from_the_other_initialisation_only_is_marked():
+    changed = run(24.2, "sista-rnn", schedule="pytorch", **SUCCESSOR)
+    runs = evidence(run(24.0, "sista-rnn", **SUCCESSOR), changed)
+    row = hypotheses(runs).loc["schedule: PyTorch's definition of a plateau"]
+    assert row["sista-rnn"] == "+0.20†"
 
 
 def test_the_linear_level_grows_with_the_rate_and_with_the_filter():
@@ -155,10 +187,22 @@ def test_beside_a_log_stand_its_replays(network):
     assert {row["frames"] for row in others if row["n"] == 85} == set(REDUCTIONS)
     for row in others:
         assert row["apart"] == pytest.approx(row["psnr"] - log["psnr"])
-    told = identification.describe_logs({network: table}, 85)
-    best = identification.nearest_replay(table, 85)
-    assert f"closest with {best['frames']} frames" in told and f"{log['psnr']:.2f} dB" in told
-    assert "linear levels" in identification.describe_plateau(1000).lower()
+
+
+def test_replays_with_area_frames_are_closest_to_the_logs():
+    table = identification.replay_differences(85, 50)
+    assert list(table.index) == list(REDUCTIONS) and len(table.columns) == 4
+    expected = compare_with_log("l1-l1-rnn", 50).query("frames == 'area' and n == 85")["apart"]
+    assert table.at["area", "ℓ1-ℓ1-RNN"] == expected.item()
+    assert (table.abs().idxmin() == "area").all()
+
+
+def test_candidates_for_the_plateau_are_close_to_both_logs():
+    table = identification.plateau_candidates(1000)
+    gaps = table.filter(like="− level").abs()
+    assert len(table) and (gaps <= 0.5).all(axis=None)
+    closest = table.loc[table.filter(like="replay").iloc[:, 0].idxmin()]
+    assert (closest["frames"], closest["n"]) == ("area", 85)
 
 
 def test_figures_carry_their_source():

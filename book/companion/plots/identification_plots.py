@@ -18,15 +18,15 @@ STARTS = {"": "o", "earlier code": "o", "successor": "s", "earlier script": "^"}
 
 
 def values_by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
-    """Draw the printed values of one width, our runs by filter, and the linear levels.
+    """Draw the values of the paper at one width, our runs by filter, and the linear levels.
 
     ``cells``: `identification.runs_by_filter`; ``levels``: filter -> dB.
-    What to see: near which vertical line the printed values lie, and which runs lie beside them.
+    What to see: most values of the paper are at one of the vertical lines, and our runs with the
+    same filter are next to them.
     """
     models = list(dict.fromkeys(cells["model"]))
-    levels = dict(levels)
-    fig, ax = panels(height=4.6)
-    for name, level in levels.items():
+    fig, ax = panels(height=4.4)
+    for name, level in dict(levels).items():
         ax.axvline(level, color=FILTERS[name], lw=1.2, ls="--")
     for place, model in enumerate(models):
         rows = cells[cells["model"] == model]
@@ -35,10 +35,14 @@ def values_by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure
             color = FILTERS[row.reduction]
             ax.plot([row.low, row.high], [place] * 2, "-", color=color, lw=3, alpha=0.4)
             ax.plot(row.ours, place, STARTS[row.start], color=color, mfc="none", ms=7)
+        if rows["untrained"].any():
+            ends = rows.loc[rows["untrained"], "ours"].max(), place
+            ax.annotate("did not train", ends, (7, -4), textcoords="offset points", fontsize=9)
         ax.plot(rows["printed"].iloc[0], place, "D", color="black", ms=5)
-    for name in dict.fromkeys([*levels, *cells["reduction"]]):
-        ax.plot([], [], "o--", color=FILTERS[name], mfc="none", label=name)
     ax.plot([], [], "D", color="black", label="the paper")
+    ax.plot([], [], "--", color=FAINT, label="best linear reconstruction")
+    for name in dict.fromkeys([*dict(levels), *cells["reduction"]]):
+        ax.plot([], [], "o--", color=FILTERS[name], mfc="none", label=f"{name} frames")
     for name in filter(None, cells["start"].unique()):
         ax.plot([], [], STARTS[name], color=FAINT, mfc="none", label=_start_label(name))
     ax.set_yticks(range(len(models)), map(title, models))
@@ -48,10 +52,10 @@ def values_by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure
 
 
 def levels_by_rate(levels: pd.DataFrame, printed: pd.DataFrame) -> Figure:
-    """Draw the linear level of each filter against the CS rate, and the printed values of Table 1.
+    """Draw the linear level of each filter against the CS rate, and the values of Table 1.
 
     ``levels``: `identification.linear_levels`; ``printed``: rows of Table 1.
-    What to see: how many of the printed values lie above the line of each filter.
+    What to see: how many values of the paper are above the line of each filter.
     """
     fig, ax = panels(height=4.0)
     for name, row in levels.iterrows():
@@ -68,7 +72,7 @@ def replays(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the logged values at an iteration and the replays, one panel per network.
 
     ``tables``: network -> `identification.compare_with_log`. Markers are labelled with n.
-    What to see: which filter and which n come to lie at the star, the log.
+    What to see: which filter and which n are closest to the star, the log.
     """
     fig, axes = panels(1, len(tables), height=3.8, sharey=True, squeeze=False)
     for ax, (network, table) in zip(axes[0], tables.items(), strict=True):
@@ -114,8 +118,8 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> Figure:
     """Draw initial and final λ1 and λ2 and the resulting PSNR, one column per width.
 
     ``cells``: h -> rows of `identification.runs_by_filter` of unfolded networks.
-    What to see: two ends, one with large λ1 and vanishing λ2 and one the other way round, and
-    beside the printed values (diamonds) the PSNR of each.
+    What to see: two solutions, one with large λ1 and small λ2 and one with small λ1 and large λ2,
+    and the PSNR of each next to the value of the paper (diamonds).
     """
     fig, axes = panels(2, len(cells), height=6.4, sharey="row", squeeze=False)
     models = list(dict.fromkeys(model for rows in cells.values() for model in rows["model"]))
@@ -136,7 +140,7 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> Figure:
     axes[1, 0].set_ylabel("PSNR (dB)")
     for name in dict.fromkeys(name for rows in cells.values() for name in rows["start"]):
         axes[1, 0].plot([], [], STARTS[name], color=FAINT, label=_start_label(name))
-    axes[1, 0].plot([], [], "x", color=FAINT, label="initial λ1, λ2")
+    axes[1, 0].plot([], [], "x", color=FAINT, label="initial value")
     axes[1, 0].plot([], [], "D", color="black", mfc="none", label="the paper")
     fig.legend(loc="outside upper center", ncols=3, fontsize=9)
     return mark(fig, *cells.values())

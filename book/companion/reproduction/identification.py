@@ -1,5 +1,6 @@
 """Identification of the published experiment: runs by filter, earlier logs, open questions."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from companion import results
 from companion.attribution import mark
-from companion.labels import minus, signed, title
+from companion.labels import signed, title
 from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import AGREES
 from companion.reproduction.protocol_replay import MEASUREMENTS, STORED
@@ -27,23 +28,20 @@ AT = replace(PRINTED, hidden=128)
 
 WORDS = {
     "reduction": "frames",
-    "printed": "the paper (dB)",
-    "ours": "ours (dB)",
-    "low": "lowest seed (dB)",
-    "high": "highest seed (dB)",
-    "difference": "ours − the paper (dB)",
     "eval_mse": "validation MSE (squared grey levels)",
-    "apart": "less the log (dB)",
+    "apart": "replay − log (dB)",
     "zeros": "share of zero codes",
-    "spread": "between seeds (dB)",
+    "spread": "range over seeds (dB)",
     "variance": "variance (squared grey levels)",
 }
 """Labels of the columns of these tables, with units."""
 
 _LAMBDAS = ["lambda1", "lambda2", "learned_lambda1", "learned_lambda2"]
 
-_SHORT, _BILINEAR = "*", "°"
-"""Markers of an effect that is known from short runs only, or from bilinear frames only."""
+FAILED, NOT_RUN = "did not train", "not run"
+
+_SHORT, _BILINEAR, _SUCCESSOR = "*", "°", "†"
+"""Markers of an effect known only from short runs, bilinear frames, or λ from (0.003, 0.02)."""
 
 
 def stored_runs() -> RunSet:
@@ -58,9 +56,9 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
 
     One row per network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
     several. Columns: model, reduction, start (of `grid.STARTS`, empty for a stacked
-    network), printed, ours (mean over seeds), low and high (extremes), seeds, difference, and
-    the final λ1 and λ2; ``attrs["hidden"]`` is the width. Units: dB, with the averaging of the
-    authors' earlier code.
+    network), printed, ours (mean over seeds), low and high (extremes), seeds, untrained (no seed
+    is better than the mean frame), difference, and the final λ1 and λ2; ``attrs["hidden"]`` is the
+    width. Units: dB, with the averaging of the authors' earlier code.
     """
     cells = results.paper_cells().query("table == 2 and value == @base.hidden")
     printed = dict(zip(cells["model"].str.lower(), cells["psnr_db"], strict=True))
@@ -81,12 +79,13 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                         "printed": printed[run.model],
                         **{"ours": psnr.mean(), "low": psnr.min(), "high": psnr.max()},
                         "seeds": len(psnr),
+                        "untrained": bool(linear_baseline.did_not_train(runs).all()),
                         "difference": psnr.mean() - printed[run.model],
                         **runs[_LAMBDAS].mean(),
                     }
                 )
     columns = ["model", "reduction", "start", "printed", "ours", "low", "high", "seeds"]
-    columns += ["difference", *_LAMBDAS]
+    columns += ["untrained", "difference", *_LAMBDAS]
     table = mark(pd.DataFrame(rows, columns=columns), run_set.source(used), cells)
     table.attrs["hidden"] = base.hidden
     return table
@@ -189,7 +188,8 @@ def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
 
     One row per hypothesis, one column per network. Each effect is the difference of two means over
     seeds with all other settings equal, at the width of ``base``; from runs of profile `paper` with
-    `area` frames if they exist, else from bilinear frames (marked °) or from short runs (marked *).
+    `area` frames if they exist, else from λ = (0.003, 0.02) (marked †), from bilinear frames
+    (marked °) or from short runs (marked *).
     The first rows are the differences to explain, the paper's value minus ours for either filter.
     """
     models = [run.model for run in grid.row(base)]
@@ -200,13 +200,15 @@ def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
             for frames in ("bilinear", "area")
             for start, words in (("earlier code", ""), ("successor", ", λ (0.003, 0.02)"))
             if frames == "area" or start == "earlier code"}  # fmt: skip
-    text = {name: {m: effects.get(m, "not run") for m in models} for name, effects in rows.items()}
+    text = {name: {m: effects.get(m, NOT_RUN) for m in models} for name, effects in rows.items()}
     return mark(pd.DataFrame(text | table).T[models], cells, run_set.runs)
 
 
 def _gaps(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
     rows = cells[(cells["reduction"] == reduction) & cells["start"].isin(["", start])]
-    return {row.model: signed(-row.difference) for row in rows.itertuples()}
+    return {
+        row.model: FAILED if row.untrained else signed(-row.difference) for row in rows.itertuples()
+    }
 
 
 def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
@@ -214,20 +216,26 @@ def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
     change = dict(change)
     metric = change.pop("metric", None)
     if not change and metric is None:
-        return "not run"
-    if change.get("model", model) != model or ("lambda1" in change) > networks.unfolded(model):
+        return NOT_RUN
+    lambdas = "lambda1" in change
+    if change.get("model", model) != model or lambdas > networks.unfolded(model):
         return "–"
     change.pop("model", None)
     filters = ("bilinear",) if "reduction" in change else ("area", "bilinear")
-    for profile in ("paper", "short"):
-        for reduction in filters:
-            run = replace(base, model=model, depth=None, profile=profile, reduction=reduction)
-            reference, changed = run_set.at(run), run_set.at(replace(run, **change))
-            if len(reference) and len(changed):
-                gain = changed[metric or "psnr_authors"].mean() - reference["psnr_authors"].mean()
-                markers = _BILINEAR * (reduction != "area" and "reduction" not in change)
-                return signed(gain) + markers + _SHORT * (profile == "short")
-    return "not run"
+    pairs = ("earlier code", "successor") if networks.unfolded(model) and not lambdas else ("",)
+    for profile, reduction, start in itertools.product(("paper", "short"), filters, pairs):
+        run = replace(base, model=model, depth=None, profile=profile, reduction=reduction)
+        run = grid.initialised(run, grid.STARTS[start]) if start else run
+        reference, changed = run_set.at(run), run_set.at(replace(run, **change))
+        if reference.empty or changed.empty:
+            continue
+        if linear_baseline.did_not_train(pd.concat([reference, changed])).all():
+            return FAILED
+        gain = changed[metric or "psnr_authors"].mean() - reference["psnr_authors"].mean()
+        markers = _BILINEAR * (reduction != "area" and "reduction" not in change)
+        markers += _SHORT * (profile == "short") + _SUCCESSOR * (start == "successor")
+        return signed(gain) + markers
+    return NOT_RUN
 
 
 def distances(cells: pd.DataFrame, levels: pd.Series) -> pd.Series:
@@ -239,138 +247,157 @@ def distances(cells: pd.DataFrame, levels: pd.Series) -> pd.Series:
     return pd.Series({name: (printed - level).abs().median() for name, level in levels.items()})
 
 
-def closest_runs(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return, for each network and filter, the run closest to the paper.
+def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
+    """State which filter agrees best with the paper, from :func:`runs_by_filter`, in a sentence.
 
-    Index (model, reduction); this choice uses the printed values to identify a protocol: it
-    is not a reproduction.
+    A network comes close to the paper if it does so from one of the initial λ that have run. This
+    choice uses the values of the paper to identify a protocol: it is not a reproduction.
     """
-    order = cells["difference"].abs().sort_values().index
-    return cells.loc[order].groupby(["model", "reduction"]).first()
-
-
-def describe_runs(cells: pd.DataFrame, levels: pd.Series) -> str:
-    """State which filter agrees with the printed values and our runs, in two sentences."""
     medians = distances(cells, levels).sort_values()
-    apart = ", ".join(f"{value:.2f} dB with {name} frames" for name, value in medians.items())
-    best = closest_runs(cells)["difference"].abs().unstack()
-    near = {
-        name: f"{int((gaps.dropna() <= AGREES).sum())} of {gaps.notna().sum()} with {name} frames"
-        for name, gaps in best.items()
-    }
+    best = str(medians.index[0])
+    rows = cells[cells["reduction"] == best]
+    gaps = rows["difference"].abs().groupby(rows["model"]).min()
     return (
-        f"the median distance of the {cells['model'].nunique()} values that the paper reports from "
-        f"the best linear reconstruction is {apart}. Networks that come within {AGREES:g} dB of "
-        f"the paper from one of the initial λ that have run: {', '.join(near.values())}."
+        f"The values reported for h = {cells.attrs['hidden']} agree with `{best}` frames: their "
+        f"median distance from the best linear reconstruction of these frames is "
+        f"{medians.iloc[0]:.2f} dB (of any other frames, at least {medians.iloc[1]:.2f} dB), and "
+        f"{int((gaps <= AGREES).sum())} of our {len(gaps)} networks come within {AGREES:g} dB of "
+        "the paper."
     )
 
 
-def describe_logs(tables: Mapping[str, pd.DataFrame], n: int) -> str:
-    """State which filter agrees with the logs, by network: see :func:`compare_with_log`."""
-    sentences = []
-    for network, table in tables.items():
-        best, log = nearest_replay(table, n), table.iloc[0]
-        gaps = table[(table["n"] == n) & (table["frames"] != best["frames"])]["apart"]
-        text = ", ".join(map(signed, gaps))
-        seeds = "" if np.isnan(best["spread"]) else f"; seeds differ by {best['spread']:.2f} dB"
-        sentences.append(
-            f"{title(network)}: the log says {log['psnr']:.2f} dB, and the replay with n = {n} is "
-            f"closest with {best['frames']} frames, {signed(best['apart'])} dB{seeds}; with the "
-            f"other filters it differs by {text or 'an amount not known yet'} dB. There λ1 and λ2 "
-            f"are {best['lambda1']:.4f} and {minus(format(best['lambda2'], '.4f'))}, in the log "
-            f"{log['lambda1']:.4f} and {minus(format(log['lambda2'], '.4f'))}."
+def decisive_runs(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`runs_by_filter` as text, one row per network and pair of initial λ.
+
+    Columns: the value of the paper, ours for each filter that has run, the difference for `area`
+    frames, all in dB, and its number of seeds.
+    """
+    rows = {}
+    for (model, start), group in cells.groupby(["model", "start"], sort=False):
+        group, row = (
+            group.set_index("reduction"),
+            {"the paper (dB)": f"{group['printed'].iloc[0]:.2f}"},
         )
-    return " ".join(sentences)
+        for name in dict.fromkeys(cells["reduction"]):
+            row[f"{name} frames (dB)"] = _level(group.loc[name]) if name in group.index else NOT_RUN
+        area = group.loc["area"] if "area" in group.index else None
+        failed = area is None or area["untrained"]
+        row["area − the paper (dB)"] = "–" if failed else signed(area["difference"])
+        row["seeds (area)"] = "–" if area is None else f"{area['seeds']}"
+        rows[title(model) + (f", λ from {_pair(start)}" if start else "")] = row
+    return mark(pd.DataFrame(rows).T, cells)
 
 
-def describe_plateau(iteration: int, early: int = 50) -> str:
-    """State the linear levels close to the logs of the unfolded networks, and agreeing replays."""
+def _level(row: pd.Series) -> str:
+    return f"{row['ours']:.2f}" + f" ({FAILED})" * bool(row["untrained"])
+
+
+def _pair(start: str) -> str:
+    """Return a pair of `grid.STARTS` as text.
+
+    >>> _pair("successor")
+    '(0.003, 0.02)'
+    """
+    return "({:g}, {:g})".format(*grid.STARTS[start])
+
+
+def replay_differences(n: int = 85, iteration: int = 50) -> pd.DataFrame:
+    """Return the PSNR of the replays minus that of the log in dB, one row per filter.
+
+    One column per replayed network; the log without codes is replayed as two networks. Missing
+    replays are NaN.
+    """
+    logs = {"l1-l1-rnn": None, "sista-rnn": None, "gru": "stacked", "srnn": "stacked"}
+    columns, used = {}, []
+    for network, log in logs.items():
+        table = compare_with_log(network, iteration, log=log)
+        used.append(table)
+        label = f"stacked network as {title(network)}" if log else title(network)
+        columns[label] = table[table["n"] == n].set_index("frames")["apart"]
+    return mark(pd.DataFrame(columns).reindex(REDUCTIONS), *used)
+
+
+def plateau_candidates(iteration: int = 1000, early: int = 50) -> pd.DataFrame:
+    """Return the filters and n whose linear level is within 0.5 dB of both plateaus of the logs.
+
+    Columns: frames, n, the level (dB), each log at ``iteration`` minus the level (dB), and the
+    largest absolute difference between replays and logs at ``early`` (dB; NaN without a replay).
+    """
     names = ("l1-l1-rnn", "sista-rnn")
     logs = stored_logs().query("iteration == @iteration").set_index("network")["psnr"]
-    near = {
-        (frames, n): level
-        for frames, row in levels_by_n().iterrows()
-        for n, level in row.dropna().items()
-        if (logs[list(names)] - level).abs().max() <= AGREES
-    }
     replays = [compare_with_log(name, early).set_index(["frames", "n"])["apart"] for name in names]
-    gaps = {pair: [gap[pair] for gap in replays if pair in gap.index] for pair in near}
-    kinds = {"agree": [], "do not agree": [], "have not been made": []}
-    for (frames, n), apart in gaps.items():
-        close = all(abs(gap) <= AGREES for gap in apart)
-        kind = "have not been made" if not apart else "agree" if close else "do not agree"
-        kinds[kind].append(f"{frames}, n = {n}")
-    psnr = " and ".join(f"{logs[name]:.2f} dB ({title(name)})" for name in names)
-    text = ", ".join(f"{frames}, n = {n} ({level:.2f} dB)" for (frames, n), level in near.items())
-    words = "; ".join(f"{kind} for {', '.join(pairs) or 'none'}" for kind, pairs in kinds.items())
-    return (
-        f"At iteration {iteration} the logs say {psnr}. Linear levels within {AGREES:g} dB of "
-        f"both: {text or 'none'}. Replays of these agree with the logs where they are within "
-        f"{AGREES:g} dB at iteration {early}: they {words}."
-    )
+    rows, by_n = [], levels_by_n()
+    for frames, line in by_n.iterrows():
+        for n, level in line.dropna().items():
+            gaps = {f"{title(name)} − level (dB)": logs[name] - level for name in names}
+            if max(map(abs, gaps.values())) > AGREES:
+                continue
+            apart = [abs(gap[frames, n]) for gap in replays if (frames, n) in gap.index]
+            row = {"frames": frames, "n": n, "linear level (dB)": level} | gaps
+            rows.append(row | {_LARGEST.format(early): max(apart, default=np.nan)})
+    columns = ["frames", "n", "linear level (dB)"]
+    columns += [*(f"{title(name)} − level (dB)" for name in names), _LARGEST.format(early)]
+    return mark(pd.DataFrame(rows, columns=columns), by_n, LOGS)
+
+
+_LARGEST = "largest |replay − log| at iteration {} (dB)"
+
+
+def solutions(cells: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """Return the effect of the initial λ, one row per network, width and pair, as text.
+
+    ``cells``: h -> rows of :func:`runs_by_filter` of unfolded networks and one filter.
+    """
+    rows = [
+        {
+            "network": title(row.model),
+            "h": f"{hidden}",
+            "initial λ1, λ2": _pair(row.start),
+            "final λ1, λ2": f"{row.learned_lambda1:.1e}, {row.learned_lambda2:.1e}",
+            "PSNR (dB)": f"{row.ours:.2f}",
+            "ours − the paper (dB)": signed(row.difference),
+        }
+        for hidden, own in cells.items()
+        for row in own.itertuples()
+    ]
+    return mark(pd.DataFrame(rows), *cells.values())
 
 
 def describe_starts(cells: pd.DataFrame) -> str:
-    """State the effect of the initial λ in each unfolded network, one sentence per network.
-
-    ``cells``: rows of :func:`runs_by_filter` of one width and filter.
-    """
+    """State the PSNR of each unfolded network from each initial λ, for an alternative text."""
     sentences = []
     for model, rows in cells.groupby("model", sort=False):
-        ends = [
-            f"{row.ours:.2f} dB from ({row.lambda1:g}, {row.lambda2:g}), which became "
-            f"({row.learned_lambda1:.1e}, {row.learned_lambda2:.1e})"
-            for row in rows.itertuples()
-        ]
-        apart = f"; that is {np.ptp(rows['ours']):.2f} dB apart" if len(rows) > 1 else ""
-        sentences.append(
-            f"{title(model)} (the paper: {rows['printed'].iloc[0]:.2f}): {'; '.join(ends)}{apart}."
-        )
+        ends = [f"{row.ours:.2f} dB from {_pair(row.start)}" for row in rows.itertuples()]
+        sentences.append(f"{title(model)}: {', '.join(ends)}.")
     return " ".join(sentences)
 
 
-def open_differences(cells: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the open differences of :func:`runs_by_filter` with `area` frames, by kind.
+def open_differences(*widths: pd.DataFrame) -> pd.DataFrame:
+    """Return the differences that remain with `area` frames, one row per network, as text.
 
-    "matched": networks with an initial λ within 0.5 dB of the paper; "apart": the other networks
-    that ran, with the smallest difference; "only from": matched networks of which another initial
-    λ is farther from the paper; "not run": the others.
+    ``widths``: :func:`runs_by_filter`. One column per width: ours minus the paper from each
+    initial λ. Column "within 0.5 dB": at how many of the widths that ran a network is close to the
+    paper, and whether from one initial λ.
     """
-    area = cells[cells["reduction"] == "area"]
-    names_by_kind = {"matched": [], "apart": [], "only from": [], "not run": []}
+    rows = {}
     for model in networks.names():
-        rows = area[area["model"] == model]
-        if rows.empty:
-            names_by_kind["not run"].append(title(model))
-            continue
-        best = rows.loc[rows["difference"].abs().idxmin()]
-        description = f"{title(model)} ({signed(best['difference'])} dB)"
-        if abs(best["difference"]) > AGREES:
-            names_by_kind["apart"].append(description)
-            continue
-        names_by_kind["matched"].append(description)
-        differing = rows[rows["difference"].abs() > AGREES]
-        if len(differing):
-            differences = differing["difference"]
-            pair = f"({best['lambda1']:g}, {best['lambda2']:g})"
-            names_by_kind["only from"].append(
-                f"{title(model)} from {pair} (otherwise {', '.join(map(signed, differences))} dB)"
+        texts, matches = {}, []
+        for cells in widths:
+            area = cells[(cells["model"] == model) & (cells["reduction"] == "area")]
+            texts[f"h = {cells.attrs['hidden']} (dB)"] = (
+                "\n".join(map(_difference, area.itertuples())) or NOT_RUN
             )
-    return names_by_kind
+            if len(area):
+                matches.append(set(area["start"][area["difference"].abs() <= AGREES]))
+        close = sum(map(bool, matches))
+        words = f"{close} of {len(matches)} widths" if matches else NOT_RUN
+        if close > 1 and not set.intersection(*filter(None, matches)):
+            words += ", not from one initial λ"
+        rows[title(model)] = texts | {f"within {AGREES:g} dB of the paper": words}
+    return mark(pd.DataFrame(rows).T, *widths)
 
 
-def describe_open_differences(*widths: pd.DataFrame) -> str:
-    """State the open differences at each width, one paragraph per :func:`runs_by_filter`."""
-    paragraphs = []
-    for cells in widths:
-        lists = {
-            kind: "; ".join(names) or "none" for kind, names in open_differences(cells).items()
-        }
-        hidden = cells.attrs["hidden"]
-        paragraphs.append(
-            f"**h = {hidden}, `area` frames.** Within {AGREES:g} dB of the paper: "
-            f"{lists['matched']}. Farther away, ours less the paper from the closest of the "
-            f"initial λ that have run: {lists['apart']}. Matched from one of the initial λ only: "
-            f"{lists['only from']}. Not run: {lists['not run']}."
-        )
-    return "\n\n".join(paragraphs)
+def _difference(row) -> str:
+    if row.untrained:
+        return FAILED
+    return signed(row.difference) + (f" from {_pair(row.start)}" if row.start else "")
