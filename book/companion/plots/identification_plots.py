@@ -25,7 +25,7 @@ def values_by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure
     same filter are next to them.
     """
     models = list(dict.fromkeys(cells["model"]))
-    fig, ax = panels(height=4.4)
+    fig, ax = panels(height=4.2)
     for name, level in dict(levels).items():
         ax.axvline(level, color=FILTERS[name], lw=1.2, ls="--")
     for place, model in enumerate(models):
@@ -84,7 +84,7 @@ def replays(tables: Mapping[str, pd.DataFrame]) -> Figure:
         ax.plot(log["psnr"], log["zeros"], "*", color="black", ms=12, zorder=3)
         ax.set(title=title(network), xlabel="PSNR (dB)")
         ax.locator_params(axis="x", nbins=4)
-    axes[0, 0].set_ylabel("share of codes that are zero")
+    axes[0, 0].set_ylabel("fraction of zero codes")
     for name, color in FILTERS.items():
         axes[0, 0].plot([], [], "o", color=color, mfc="none", label=name)
     axes[0, 0].plot([], [], "*", color="black", label="the log")
@@ -98,7 +98,7 @@ def plateaus(logs: pd.DataFrame, levels: Mapping[int, float]) -> Figure:
     ``logs``: `identification.stored_logs`; ``levels``: n -> dB with `area` frames.
     What to see: at which of the lines the curves of the unfolded networks become flat.
     """
-    fig, ax = panels(height=3.6)
+    fig, ax = panels(height=3.2)
     for network, values in logs.groupby("network", sort=False):
         line_style = STYLES.get(network, {"color": FAINT})
         label = title(network) if network in STYLES else "stacked network"

@@ -30,7 +30,7 @@ WORDS = {
     "reduction": "frames",
     "eval_mse": "validation MSE (squared grey levels)",
     "apart": "replay − log (dB)",
-    "zeros": "share of zero codes",
+    "zeros": "fraction of zero codes",
     "spread": "range over seeds (dB)",
     "variance": "variance (squared grey levels)",
 }
@@ -258,11 +258,11 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
     rows = cells[cells["reduction"] == best]
     gaps = rows["difference"].abs().groupby(rows["model"]).min()
     return (
-        f"The values reported for h = {cells.attrs['hidden']} agree with `{best}` frames: their "
-        f"median distance from the best linear reconstruction of these frames is "
-        f"{medians.iloc[0]:.2f} dB (of any other frames, at least {medians.iloc[1]:.2f} dB), and "
-        f"{int((gaps <= AGREES).sum())} of our {len(gaps)} networks come within {AGREES:g} dB of "
-        "the paper."
+        f"At h = {cells.attrs['hidden']}, the paper agrees with `{best}` frames: the median "
+        "distance of its values from the best linear reconstruction is "
+        f"{medians.iloc[0]:.2f} dB (other frames: at least {medians.iloc[1]:.2f} dB), and "
+        f"{int((gaps <= AGREES).sum())} of our {len(gaps)} networks are within {AGREES:g} dB of "
+        "its values."
     )
 
 
@@ -373,31 +373,41 @@ def describe_starts(cells: pd.DataFrame) -> str:
 
 
 def open_differences(*widths: pd.DataFrame) -> pd.DataFrame:
-    """Return the differences that remain with `area` frames, one row per network, as text.
+    """Return ours minus the paper with `area` frames in dB, as text, one column per width.
 
-    ``widths``: :func:`runs_by_filter`. One column per width: ours minus the paper from each
-    initial λ. Column "within 0.5 dB": at how many of the widths that ran a network is close to the
-    paper, and whether from one initial λ.
+    ``widths``: :func:`runs_by_filter`. One row per network and initial λ that has run;
+    differences of at most 0.5 dB are marked with :data:`AGREEMENT`.
     """
     rows = {}
-    for model in networks.names():
-        texts, matches = {}, []
-        for cells in widths:
-            area = cells[(cells["model"] == model) & (cells["reduction"] == "area")]
-            texts[f"h = {cells.attrs['hidden']} (dB)"] = (
-                "\n".join(map(_difference, area.itertuples())) or NOT_RUN
-            )
-            if len(area):
-                matches.append(set(area["start"][area["difference"].abs() <= AGREES]))
-        close = sum(map(bool, matches))
-        words = f"{close} of {len(matches)} widths" if matches else NOT_RUN
-        if close > 1 and not set.intersection(*filter(None, matches)):
-            words += ", not from one initial λ"
-        rows[title(model)] = texts | {f"within {AGREES:g} dB of the paper": words}
-    return mark(pd.DataFrame(rows).T, *widths)
+    for cells in widths:
+        for row in cells[cells["reduction"] == "area"].itertuples():
+            label = title(row.model) + (f", λ from {_pair(row.start)}" if row.start else "")
+            text = signed(row.difference) + f" {AGREEMENT}" * (abs(row.difference) <= AGREES)
+            text = FAILED if row.untrained else text
+            rows.setdefault(label, {})[f"h = {cells.attrs['hidden']} (dB)"] = text
+    columns = [f"h = {cells.attrs['hidden']} (dB)" for cells in widths]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).fillna(NOT_RUN)
+    order = {title(model): place for place, model in enumerate(networks.names())}
+    table = table.sort_index(key=lambda names: [order[name.split(", λ")[0]] for name in names])
+    return mark(table, *widths)
 
 
-def _difference(row) -> str:
-    if row.untrained:
-        return FAILED
-    return signed(row.difference) + (f" from {_pair(row.start)}" if row.start else "")
+AGREEMENT = "≈"
+"""Marks a difference of at most 0.5 dB."""
+
+
+def describe_open_differences(table: pd.DataFrame) -> str:
+    """State for which networks of :func:`open_differences` one setting agrees at every width."""
+    agree = table.apply(lambda column: column.str.endswith(AGREEMENT))
+    names = [name.split(", λ")[0] for name in table.index]
+    everywhere = agree.all(axis=1).groupby(names, sort=False).any()
+    some_pair = agree.groupby(names, sort=False).any().all(axis=1)
+    kinds = {
+        "agree at every width from one setting": everywhere,
+        "agree at every width, but not from one initial λ": some_pair & ~everywhere,
+        "do not agree at every width": ~some_pair,
+    }
+    return " ".join(
+        f"Networks that {kind}: {', '.join(mask.index[mask]) or 'none'}."
+        for kind, mask in kinds.items()
+    )
