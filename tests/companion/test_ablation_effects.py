@@ -10,7 +10,7 @@ from test_experiment_rules import LESS, PAIRS, run, starts
 
 from companion.plots import effect_plots
 from companion.reproduction import ablation_effects
-from companion.run_set import WIDE, RunSet
+from companion.run_set import WIDE, RunSet, decibel
 from unfolded.runs.grid import STARTS
 
 
@@ -27,7 +27,12 @@ def test_without_runs_every_table_and_figure_is_there():
     errors = ablation_effects.overfitting(found)
     assert effects.empty and errors.empty and ablation_effects.solutions(found).empty
     assert ablation_effects.description(effects) == "No ablation has run yet."
-    assert ablation_effects.finding(effects).startswith("0 of 26 effects have been measured.")
+    assert ablation_effects.finding(effects) == "No ablation has run yet."
+    levels = ablation_effects.scale_levels(found)
+    assert levels.empty and "has not run" in ablation_effects.describe_scales(levels)
+    assert "has not run" in ablation_effects.describe_negative_lambda2(found)
+    assert set(ablation_effects.parts(found).to_numpy().flat) == {"not run"}
+    assert ablation_effects.readable_solutions(ablation_effects.solutions(found)).empty
     assert ablation_effects.ratios_by_width(errors) == "no run"
     assert set(ablation_effects.answers(found, "memory").to_numpy().flat) == {"not run"}
     assert (
@@ -36,6 +41,7 @@ def test_without_runs_every_table_and_figure_is_there():
     )
     for fig in (
         effect_plots.forest(effects),
+        effect_plots.pixel_scales(levels),
         effect_plots.overfitting(errors),
         effect_plots.lambda_paths(ablation_effects.lambda_curves(found)),
     ):
@@ -47,27 +53,79 @@ def test_the_summary_has_the_lead_over_the_best_other_network_and_the_worth_of_p
     best = [run("lstm", 40.0, hidden=256, seed=seed, curve=(9.0, 1.0)) for seed in range(3)]
     without = starts("reweighted-rnn", 20.0, hidden=256, memory="off")
     effects = ablation_effects.summary(evidence(OURS, gru, best, without))
-    told = effects[["panel", "effect", "initialisation"]].to_numpy().tolist()
+    columns = ["panel", "effect", "initialisation", "evidence", "over"]
     # The other network is selected on validation data, although another has the better test error.
-    assert told == [
-        [panel, effect, way]
+    assert effects[columns].to_numpy().tolist() == [
+        [panel, effect, way, "h = 256", other]
+        for panel, effect, other in (
+            ("lead", "as in the paper", "LSTM"),
+            ("worth", "memory (G = 0)", "reweighted-RNN"),
+        )
         for way in ablation_effects.INITIALISATIONS
-        for panel, effect in (("lead", "as printed, over LSTM"), ("worth", "memory (G)"))
     ]
     assert effects["mean"].tolist() == pytest.approx(
-        [10 * np.log10(4), 10 * np.log10(2)] * 2, abs=0.01
+        np.repeat(10 * np.log10([4, 2]), 2).tolist(), abs=0.01
     )
-    said = ablation_effects.finding(effects)
-    assert "The smallest lead is +6.02 dB" in said and "without memory (G)" in said
+    assert ablation_effects.finding(effects) == (
+        "reweighted-RNN is ahead of the best other network in 2 of 2 comparisons. "
+        "0 of 2 effects come from short runs only. 0 of 4 values have fewer than 3 seeds."
+    )
     fig = effect_plots.forest(effects)
     labels = [label.get_text() for ax in fig.axes for label in ax.get_yticklabels()]
-    assert labels == ["as printed, over LSTM", "memory (G)"]
+    assert labels == ["as in the paper", "memory (G = 0)"]
+    assert "LSTM\nh = 256, 3 seeds" in [text.get_text() for text in fig.axes[0].texts]
 
 
 def test_a_setting_that_turns_the_ranking_is_named():
     better = [run("gru", 5.0, hidden=256, seed=seed) for seed in range(3)]
     effects = ablation_effects.summary(evidence(OURS, better))
-    assert "behind: as printed, over GRU." in ablation_effects.finding(effects)
+    assert "and behind with as in the paper (GRU)." in ablation_effects.finding(effects)
+
+
+def test_an_effect_without_runs_at_full_scale_is_preliminary():
+    small = {"hidden": 128, "reduction": "bilinear", "profile": "short"}
+    short = [
+        run("reweighted-rnn", 10.0, **small),
+        run("reweighted-rnn", 20.0, memory="off", **small),
+    ]
+    effects = ablation_effects.summary(evidence(short))
+    assert set(effects["evidence"]) == {ablation_effects.PRELIMINARY}
+    assert "1 of 1 effects come from short runs only" in ablation_effects.finding(effects)
+
+
+def test_neither_of_two_compared_runs_has_a_larger_search_of_the_initial_weights():
+    ours = [
+        run("reweighted-rnn", 10.0, hidden=256, lambda1=1.0, lambda2=0.01, curve=(9.0, 2.0)),
+        run("reweighted-rnn", 5.0, hidden=256, lambda1=3.0, lambda2=2.0, curve=(9.0, 1.0)),
+    ]
+    other = [run("l1-l1-rnn", 20.0, hidden=256, lambda1=1.0, lambda2=0.01)]
+    effects = ablation_effects.summary(evidence(ours, other)).set_index("effect")
+    assert effects.at["as in the paper", "mean"] == pytest.approx(10 * np.log10(2), abs=0.01)
+
+
+def test_pixel_scales_compare_runs_from_one_initialisation():
+    first = {"hidden": 256, "lambda1": 1.0, "lambda2": 0.01}
+    runs = [
+        run("reweighted-rnn", 10.0, **first),
+        run("reweighted-rnn", 5.0, hidden=256, lambda1=3.0, lambda2=2.0),
+        run("reweighted-rnn", 20.0, protocol="normalised", **first),
+        run("gru", 30.0, hidden=256),
+        run("gru", 9.0, hidden=256, protocol="normalised"),
+    ]
+    levels = ablation_effects.scale_levels(evidence(runs))
+    ours = levels.query("model == 'reweighted-rnn' and size == 'equal width'")["psnr"]
+    assert ours.tolist() == pytest.approx(decibel(np.array([10.0, 20.0])).tolist(), abs=0.02)
+    assert "behind GRU at equal width" in ablation_effects.describe_scales(levels)
+
+
+def test_one_component_is_changed_from_the_same_initialisation():
+    runs = [*starts("reweighted-rnn", 10.0, hidden=256),
+            *starts("reweighted-rnn", 20.0, hidden=256, memory="off", pairs=PAIRS[1:])]  # fmt: skip
+    table = ablation_effects.parts(evidence(runs))
+    changed = table.at["reweighted-RNN, as reported", "no memory"]
+    assert changed.startswith("35.12 ± 0.00 (−3.0")
+    # The best initial λ of the default is the other pair, from which no run without memory exists.
+    assert table.at["reweighted-RNN, best λ", "no memory"] == "not run"
 
 
 def test_answers_hold_the_value_the_gain_and_what_did_not_train():
@@ -90,7 +148,7 @@ def test_filters_are_compared_without_a_difference():
     pair = [run("gru", 20.0, hidden=256, reduction=how) for how in ("area", "bilinear")]
     table = ablation_effects.answers(evidence(pair), "downsampling filter")
     assert table.at["GRU", "bilinear"] == "35.12"
-    assert "reweighted-RNN, from 0.003, 0.02" in table.index
+    assert "reweighted-RNN, from (0.003, 0.02)" in table.index
 
 
 def test_both_solutions_are_compared_where_nothing_else_differs():

@@ -16,10 +16,10 @@ from companion.claims.decision import SEEDS
 from companion.labels import title
 from companion.reproduction.linear_baseline import did_not_train
 from companion.reproduction.paper_tables import interval
-from companion.run_set import PRINTED, SHORT, WIDE, Difference, RunSet
+from companion.run_set import PRINTED, SHORT, WIDE, Difference, RunSet, epochs_to
 from companion.run_set import answers as answer_table
 from unfolded.runs import grid, named_grids
-from unfolded.runs.config import RunConfig, usual_depth
+from unfolded.runs.config import PROTOCOLS, RunConfig, usual_depth
 from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
 
 INITIALISATIONS = ("as reported", "best λ")
@@ -27,10 +27,19 @@ INITIALISATIONS = ("as reported", "best λ")
 
 FAILED = "did not train"
 
-_EFFECT = ["panel", "effect", "initialisation", *Difference._fields]
+BASES = {
+    f"h = {WIDE.hidden}": WIDE,
+    "h = 128": replace(PRINTED, hidden=128),
+    "short runs, h = 128, bilinear frames": replace(SHORT, reduction="bilinear"),
+}
+"""The bases of the effects by name, best evidence first; the last one is preliminary."""
+
+PRELIMINARY = list(BASES)[-1]
+
+_EFFECT = ["panel", "effect", "initialisation", "evidence", "over", *Difference._fields]
 
 _SETTINGS = {
-    "as printed": ("scale of the pixels", "authors"),
+    "as in the paper": ("scale of the pixels", "authors"),
     "pixels in [0, 1]": ("scale of the pixels", "normalised"),
     "equal size": ("number of parameters", "matched, authors"),
     "equal size, pixels in [0, 1]": ("number of parameters", "matched, normalised"),
@@ -40,13 +49,22 @@ _PARTS = {
     "Z": ("what is reweighted", "g alone"),
     "g": ("what is reweighted", "Z alone"),
     "Z and g": ("what is reweighted", "neither"),
-    "Z and g, at equal size": ("what is reweighted", "neither, equal size"),
-    "λ2": ("temporal prior", "λ2 = 0"),
-    "memory (G)": ("memory", "off"),
-    "exp against softplus": ("positive parameters", "softplus"),
-    "exp against free parameters": ("positive parameters", "free"),
-    "schedule: paper against PyTorch": ("learning-rate schedule", "pytorch"),
+    "Z and g, equal size": ("what is reweighted", "neither, equal size"),
+    "λ2 (set to 0)": ("temporal prior", "λ2 = 0"),
+    "memory (G = 0)": ("memory", "off"),
+    "exp (softplus instead)": ("positive parameters", "softplus"),
+    "exp (free instead)": ("positive parameters", "free"),
+    "the paper's schedule": ("learning-rate schedule", "pytorch"),
 }
+
+
+_COMPONENTS = {
+    "temporal prior": {"λ2 = 0": "λ2 = 0"},
+    "memory": {"off": "no memory"},
+    "learning-rate schedule": {"pytorch": "PyTorch's schedule"},
+    "positive parameters": {"softplus": "softplus", "free": "free parameters"},
+}
+"""Questions on one component: the answers other than the default, with their labels."""
 
 
 def initialisation(run_set: RunSet, init: str) -> Callable[[RunConfig], RunConfig]:
@@ -54,34 +72,63 @@ def initialisation(run_set: RunSet, init: str) -> Callable[[RunConfig], RunConfi
     return run_set.best_start if init == INITIALISATIONS[1] else grid.initialised
 
 
-def summary(run_set: RunSet, base: RunConfig = WIDE) -> pd.DataFrame:
-    """Return the effects of all ablations that ran, one row per effect, for a forest plot.
+def summary(run_set: RunSet) -> pd.DataFrame:
+    """Return the effects of all ablations that ran, for a forest plot.
 
-    Panel "lead": reweighted-RNN minus the best other network of each setting, which is selected
-    on validation data. Panel "worth": reweighted-RNN minus the same network without a component.
-    Columns: panel, effect, initialisation, and those of :class:`companion.run_set.Difference`.
+    Panel "lead": reweighted-RNN minus the best other network (``over``) of each setting, which is
+    selected on validation data. Panel "worth": reweighted-RNN minus the same network without a
+    component. Each effect has the first of :data:`BASES` with runs as ``evidence``, with one row
+    per initialisation. Other columns: those of :class:`companion.run_set.Difference`.
     """
-    questions, trained, rows = named_grids.ablations(base), run_set.trained, []
+    rows = []
+    for panel, effects in (("lead", _SETTINGS), ("worth", _PARTS)):
+        for name, (question, answer) in effects.items():
+            found = (_effects(run_set, panel, base, question, answer) for base in BASES.values())
+            evidence = zip(BASES, found, strict=True)
+            evidence, gaps = next(((name, gaps) for name, gaps in evidence if gaps), ("", {}))
+            rows += [(panel, name, init, evidence, *gap) for init, gap in gaps.items()]
+    return mark(pd.DataFrame(rows, columns=_EFFECT), run_set.runs)
+
+
+def _effects(run_set: RunSet, panel: str, base: RunConfig, question: str, answer: str) -> dict:
+    """Return initialisation -> the other network and the values of a difference, if it ran."""
+    groups, trained, gaps = named_grids.ablations(base)[question], run_set.trained, {}
+    if panel == "lead":
+        run, *others = groups[answer]
+    else:
+        run, others = next(iter(groups.values()))[0], groups[answer]
     for init in INITIALISATIONS:
-        start = initialisation(run_set, init)
-        for name, (question, answer) in _SETTINGS.items():
-            runs = [start(run) for run in questions[question][answer]]
-            competitors = [run for run in runs if run.model != "reweighted-rnn"]
-            best = min(competitors, key=trained.validation)
-            gap = trained.difference(runs[0], best)
-            rows += _row("lead", f"{name}, over {title(best.model)}", init, gap)
-        for name, (question, answer) in _PARTS.items():
-            first, *_ = questions[question].values()
-            gap = trained.difference(start(first[0]), start(questions[question][answer][0]))
-            rows += _row("worth", name, init, gap)
-    table = pd.DataFrame(rows, columns=_EFFECT)
-    return mark(table, run_set.runs)
+        pairs = [initialised_pair(run_set, init, run, other) for other in others]
+        best = min(pairs, key=lambda pair: trained.validation(pair[1]))
+        gap = trained.difference(*best)
+        if gap:
+            gaps[init] = (title(best[1].model), *gap)
+    return gaps
+
+
+def initialised_pair(
+    run_set: RunSet, init: str, run: RunConfig, reference: RunConfig
+) -> tuple[RunConfig, RunConfig]:
+    """Return both runs with an initialisation, one of :data:`INITIALISATIONS`.
+
+    The best λ of each run is selected on validation data among the pairs of initial λ from which
+    both have run, so that neither has a larger search.
+    """
+    runs = (run, reference)
+    if init == INITIALISATIONS[0]:
+        return tuple(map(grid.initialised, runs))
+    candidates = [[grid.initialised(one, pair) for pair in STARTS.values()] for one in runs]
+    both = [pair for pair in zip(*candidates, strict=True) if all(map(run_set.trained.seeds, pair))]
+    if not both:
+        return runs
+    return tuple(min(side, key=run_set.trained.validation) for side in zip(*both, strict=True))
 
 
 def description(effects: pd.DataFrame) -> str:
     """Return the effects of :func:`summary` in words, for the description of a figure."""
     parts = [
-        f"{row.effect} {row.mean:+.2f} dB ({row.initialisation})" for row in effects.itertuples()
+        f"{row.effect} {row.mean:+.2f} dB ({row.initialisation}; {row.evidence})"
+        for row in effects.itertuples()
     ]
     text = labels.minus("; ".join(parts))
     return f"Leads and losses with intervals: {text}." if parts else "No ablation has run yet."
@@ -89,32 +136,93 @@ def description(effects: pd.DataFrame) -> str:
 
 def finding(effects: pd.DataFrame) -> str:
     """Return the findings from the effects of :func:`summary`, in sentences."""
-    count = len(INITIALISATIONS) * (len(_SETTINGS) + len(_PARTS))
-    parts = [f"{len(effects)} of {count} effects have been measured"]
-    weak = int((effects["seeds"] < SEEDS).sum())
-    parts[0] += f", {weak} of them with fewer than {SEEDS} seeds." if weak else "."
-    heads = {"lead": "The smallest lead is", "worth": "The largest loss is"}
-    for panel, head in heads.items():
-        rows = effects[effects["panel"] == panel].reset_index(drop=True)
-        if len(rows):
-            row = rows.loc[rows["mean"].idxmin() if panel == "lead" else rows["mean"].idxmax()]
-            name = row["effect"] if panel == "lead" else f"without {row['effect']}"
-            parts.append(f"{head} {_interval(row)} ({name}; {row['initialisation']}).")
-        behind = rows[rows["high"] < 0]["effect"]
-        if panel == "lead" and len(rows) and behind.empty:
-            parts.append("No setting that has run turns the ranking around.")
-        elif panel == "lead" and len(rows):
-            parts.append(f"reweighted-RNN is behind: {', '.join(dict.fromkeys(behind))}.")
-    return " ".join(parts)
+    if effects.empty:
+        return "No ablation has run yet."
+    lead = effects[effects["panel"] == "lead"]
+    behind = lead[lead["high"] < 0]
+    text = (
+        f"reweighted-RNN is ahead of the best other network in {int((lead['low'] > 0).sum())} of "
+        f"{len(lead)} comparisons"
+    )
+    if len(behind):
+        names = dict.fromkeys(f"{row.effect} ({row.over})" for row in behind.itertuples())
+        text += f" and behind with {', '.join(names)}"
+    count, weak = effects["effect"].nunique(), effects[effects["evidence"] == PRELIMINARY]
+    parts = [text, f"{weak['effect'].nunique()} of {count} effects come from short runs only"]
+    few = int((effects["seeds"] < SEEDS).sum())
+    parts.append(f"{few} of {len(effects)} values have fewer than {SEEDS} seeds")
+    return f"{'. '.join(parts)}."
 
 
-def _interval(row: pd.Series) -> str:
-    gap = Difference(*(row[name] for name in Difference._fields))
-    return signed(gap).replace(" [", " dB [", 1)
+def scale_levels(run_set: RunSet) -> pd.DataFrame:
+    """Return the PSNR of each network by pixel scale, at equal width and at equal size.
+
+    Runs of the first of :data:`BASES` at which reweighted-RNN has run with both scales, each
+    network with the same initial λ for both; ``attrs["evidence"]`` is the name of the base.
+    Networks that did not train are missing. Columns: size ("equal width", "equal size"), model,
+    protocol, psnr (mean over seeds, dB), seeds.
+    """
+    columns = ["size", "model", "protocol", "psnr", "seeds"]
+    for name, base in BASES.items():
+        rows, used = [], []
+        groups = named_grids.ablations(base)["number of parameters"]
+        for size, kind in (("equal width", "as printed"), ("equal size", "matched")):
+            both = (groups[f"{kind}, {protocol}"] for protocol in PROTOCOLS)
+            for pair in zip(*both, strict=True):
+                for run in initialised_pair(run_set, INITIALISATIONS[1], *pair):
+                    psnr = run_set.trained.at(run)["psnr_authors"]
+                    used.append(run)
+                    if len(psnr):
+                        rows.append((size, run.model, run.protocol, psnr.mean(), len(psnr)))
+        table = mark(pd.DataFrame(rows, columns=columns), run_set.source(used))
+        table.attrs["evidence"] = name
+        ours = table[(table["model"] == "reweighted-rnn") & (table["size"] == "equal width")]
+        if len(ours) == len(PROTOCOLS):
+            return table
+    return mark(pd.DataFrame(columns=columns), run_set.runs)
 
 
-def _row(panel: str, effect: str, init: str, gap: Difference | None) -> list[tuple]:
-    return [(panel, effect, init, *gap)] if gap else []
+def describe_scales(levels: pd.DataFrame) -> str:
+    """State which networks of :func:`scale_levels` are ahead with pixels in [0, 1]."""
+    small = levels[levels["protocol"] == "normalised"]
+    texts = []
+    for size, rows in small.groupby("size", sort=False):
+        ours = rows.loc[rows["model"] == "reweighted-rnn", "psnr"]
+        if len(ours):
+            ahead = rows.loc[rows["psnr"] > ours.item(), "model"]
+            texts.append(f"behind {', '.join(map(title, ahead)) or 'no network'} at {size}")
+    if not texts:
+        return "reweighted-RNN has not run with both pixel scales yet."
+    seeds = int(small["seeds"].min())
+    return (
+        f"With pixels in [0, 1], reweighted-RNN is {' and '.join(texts)} "
+        f"({levels.attrs['evidence']}; {seeds} seed{'s' * (seeds > 1)})."
+    )
+
+
+def describe_negative_lambda2(run_set: RunSet) -> str:
+    """State after how many epochs λ2 of reweighted-RNN is negative in the free form."""
+    for name, base in BASES.items():
+        run = named_grids.ablations(base)["positive parameters"]["free"][0]
+        curve = run_set.curve(run_set.best_start(run))
+        if curve is not None:
+            epoch = epochs_to(curve, 0.0, "lambda2")
+            when = (
+                f"is negative after epoch {epoch:.0f}" if np.isfinite(epoch) else "stays positive"
+            )
+            return f"With free parameters, λ2 of reweighted-RNN {when} ({name})."
+    return "reweighted-RNN has not run with free parameters yet."
+
+
+def parts(run_set: RunSet, widths: Sequence[int] = (256, 128)) -> pd.DataFrame:
+    """Return :func:`answers` to four questions on one component in one table, as text."""
+    tables = {question: answers(run_set, question, widths) for question in _COMPONENTS}
+    default = pd.concat([table.iloc[:, 0] for table in tables.values()])
+    columns = {"default": default[~default.index.duplicated()]}
+    for question, names in _COMPONENTS.items():
+        columns |= {label: tables[question][name] for name, label in names.items()}
+    merged = pd.DataFrame(columns).reindex(columns["default"].index).fillna("not run")
+    return mark(merged, *tables.values())
 
 
 def answers(run_set: RunSet, question: str, widths: Sequence[int] = (256, 128)) -> pd.DataFrame:
@@ -129,7 +237,7 @@ def answers(run_set: RunSet, question: str, widths: Sequence[int] = (256, 128)) 
     for hidden in widths:
         answers = named_grids.ablations(replace(PRINTED, hidden=hidden))[question]
         for number, first in enumerate(next(iter(answers.values()))):
-            for init, start in _starts(run_set, question, first.model).items():
+            for init, start in _starts(run_set, question, first).items():
                 runs = [start(group[number]) for group in answers.values()]
                 if hidden != widths[0] and not any(run_set.seeds(run) for run in runs[1:]):
                     continue
@@ -142,17 +250,25 @@ def answers(run_set: RunSet, question: str, widths: Sequence[int] = (256, 128)) 
     return mark(table, run_set.source(used))
 
 
-def _starts(run_set: RunSet, question: str, model: str) -> dict[str, Callable]:
-    """Return the initialisations with runs for a question, by name."""
-    if model not in UNFOLDED or question == "initial λ":
+def _starts(run_set: RunSet, question: str, run: RunConfig) -> dict[str, Callable]:
+    """Return the initialisations with runs for a question, by name.
+
+    If one component of a network is changed, all answers have the best initial λ of the first.
+    """
+    if run.model not in UNFOLDED or question == "initial λ":
         return {"": lambda run: run}
     if question == "downsampling filter":
         pairs = STARTS["earlier code"], AS_REPORTED
         return {
-            f"from {pair[0]:g}, {pair[1]:g}": functools.partial(grid.initialised, pair=pair)
+            f"from ({pair[0]:g}, {pair[1]:g})": functools.partial(grid.initialised, pair=pair)
             for pair in pairs
         }
-    return {init: initialisation(run_set, init) for init in INITIALISATIONS}
+    starts = {init: initialisation(run_set, init) for init in INITIALISATIONS}
+    if question in _COMPONENTS:
+        best = run_set.best_start(run)
+        pair = (best.lambda1, best.lambda2)
+        starts[INITIALISATIONS[1]] = functools.partial(grid.initialised, pair=pair)
+    return starts
 
 
 def cell(run_set: RunSet, run: RunConfig, reference: RunConfig | None = None) -> str:
@@ -169,13 +285,14 @@ def cell(run_set: RunSet, run: RunConfig, reference: RunConfig | None = None) ->
     return f"{text} ({signed(gap)})" if gap else text
 
 
-def signed(gap: Difference) -> str:
+def signed(gap) -> str:
     """Return a difference with its 95 % interval as text.
 
     >>> signed(Difference(-1.0, -1.5, -0.5, 3, 50))
     '−1.00 [−1.50, −0.50]'
     """
-    return labels.minus(f"{gap.mean:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]")
+    mean = gap.mean if isinstance(gap, Difference) else gap.difference
+    return labels.minus(f"{mean:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]")
 
 
 # The two solutions --------------------------------------------------------------------------------
@@ -235,6 +352,25 @@ def lambda_curves(run_set: RunSet, base: RunConfig = WIDE) -> dict[str, pd.DataF
     return {name: curve for name, curve in curves.items() if curve is not None}
 
 
+def readable_solutions(table: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`solutions` as text, with the pairs of initial λ in the column headings."""
+    pairs = [f"({pair[0]:g}, {pair[1]:g})" for pair in (STARTS["earlier code"], AS_REPORTED)]
+    rows = []
+    for row in table.itertuples():
+        others = {"CS rate": row.cs_rate, "d =": row.depth}
+        usual = {"CS rate": PRINTED.cs_rate, "d =": usual_depth(row.model)}
+        varied = [f"{name} {value:g}" for name, value in others.items() if value != usual[name]]
+        text = {"network": ", ".join([title(row.model), f"h = {row.hidden}", *varied])}
+        text |= {f"from {pair} (dB)": f"{getattr(row, f'psnr_authors_{k}'):.2f}"
+                 for k, pair in enumerate(pairs, 1)}  # fmt: skip
+        text |= {"difference (dB)": signed(row), "seeds": f"{row.seeds}"}
+        for k, pair in enumerate(pairs, 1):
+            ends = (getattr(row, f"learned_lambda{number}_{k}") for number in (1, 2))
+            text[f"final λ1, λ2 from {pair}"] = ", ".join(map("{:.1e}".format, ends))
+        rows.append(text)
+    return mark(pd.DataFrame(rows), table)
+
+
 # Overfitting --------------------------------------------------------------------------------------
 
 
@@ -268,7 +404,7 @@ def overfitting(run_set: RunSet, reduction: str = "area") -> pd.DataFrame:
 def averages_by_width(table: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`overfitting` averaged over seeds, one row per network, width and initial λ."""
     keys = ["model", "hidden", "lambda1", "lambda2"]
-    names = ["parameters", "train_mse", "test_mse", "ratio", "least", "least_epoch", "last", "late"]
+    names = ["parameters", "train_mse", "test_mse", "ratio", "late"]
     means = table.groupby(keys, as_index=False)[names].mean()
     seeds = table.groupby(keys, as_index=False)["seed"].count()["seed"]
     pair = [f"{row.lambda1:g}, {row.lambda2:g}" if row.model in UNFOLDED else "–"
@@ -276,9 +412,8 @@ def averages_by_width(table: pd.DataFrame) -> pd.DataFrame:
     readable = pd.DataFrame({
         "network": means["model"].map(title), "initial λ": pair, "h": means["hidden"],
         "parameters": means["parameters"].astype(int), "seeds": seeds,
-        "training error": means["train_mse"], "test error": means["test_mse"],
-        "test / training": means["ratio"], "least validation error": means["least"],
-        "at epoch": means["least_epoch"].round().astype(int), "last / least": means["late"],
+        "training MSE": means["train_mse"], "test MSE": means["test_mse"],
+        "test / training": means["ratio"], "last / least validation MSE": means["late"],
     })  # fmt: skip
     return mark(readable, table)
 
@@ -292,7 +427,7 @@ def seed_spread(run_set: RunSet, widths: Sequence[int] = (128, 256)) -> pd.DataF
     rows, used = {}, []
     for hidden in widths:
         for run in grid.row(replace(PRINTED, hidden=hidden)):
-            for init, start in _starts(run_set, "downsampling filter", run.model).items():
+            for init, start in _starts(run_set, "downsampling filter", run).items():
                 psnr = run_set.at(start(run))["psnr_authors"]
                 if len(psnr) > 1:
                     label = ", ".join(filter(None, [title(run.model), init, f"h = {hidden}"]))
