@@ -156,7 +156,7 @@ def test_a_module_becomes_a_classic_script():
         assets.classic('import b from "./b.js";\n', "a.js")
 
 
-def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
+def test_cells_of_the_paper_are_compared_with_matching_runs_only(tmp_path, monkeypatch):
     usual = dataclasses.asdict(RunConfig(hidden=256, source="mnist", protocol="authors"))
     usual |= {"lambda1": 0.003, "lambda2": 0.02}
     rows = [("paper", 0, 31.0), ("paper", 1, 32.0), ("laptop", 2, 99.0)]
@@ -180,14 +180,12 @@ def test_printed_cells_stand_beside_matching_runs_only(tmp_path, monkeypatch):
         "table,varies,value,model,psnr_db,status\n"
         "2,hidden,256,reweighted-RNN,31.46,printed\n2,hidden,512,reweighted-RNN,,lost\n"
     )
-    header, table = table_cells.matrix(2)
-    assert header == ["Network", "h 256", "h 512"]
-    names = [f"reweighted-RNN, {start}" for start in (paper_tables.REPORTED, paper_tables.BEST)]
-    ours = ["31.46 · 31.50 ± 6.35 ≈", "lost · not run"]
-    assert table[:2] == [[name, *ours] for name in names]
-    assert [row[0] for row in table[2:]] == [paper_tables.LINEAR.format(51), paper_tables.MEAN]
-    agrees = ["31.46", "31.50 ± 6.35", "≈ agrees (+0.04)", "2 seeds"]
-    assert table_cells.reproduced() == (2, 1, [[name, "Table 2: h 256", *agrees] for name in names])
+    cells = table_cells.cells()
+    run = cells[cells["value"] == 256]
+    assert list(run["start"]) == [paper_tables.REPORTED, paper_tables.BEST]
+    assert list(run["ours"]) == [31.5, 31.5] and list(run["runs"]) == [2, 2]
+    assert set(run["verdict"]) == {"agrees"}
+    assert set(cells.loc[cells["value"] == 512, "runs"]) == {0}
 
 
 @pytest.mark.parametrize("name", [".used.py.swp", "README~", "notes.txt"])

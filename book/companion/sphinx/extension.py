@@ -10,9 +10,13 @@ from sphinx.util.typing import ExtensionMetadata
 from companion.build import freshness
 from companion.sphinx import (
     assets,
+    cover,
+    downloads,
+    gallery,
     live_figure,
     numbers_from_files,
     outputs,
+    page_metadata,
     run_records,
     stamps,
 )
@@ -31,8 +35,7 @@ def setup(app) -> ExtensionMetadata:
     app.connect("source-read", outputs.use_executed_copy)
     app.connect("builder-inited", assets.install)
     app.connect("build-finished", assets.remove_source_maps)
-    numbers_from_files.setup(app)
-    live_figure.setup(app)
-    run_records.setup(app)
-    stamps.setup(app)
+    parts = (numbers_from_files, cover, live_figure, gallery, downloads, run_records, stamps)
+    for part in (*parts, page_metadata):
+        part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -5,23 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from companion.build import freshness
 from companion.sphinx import table_cells
 
 
-def table_node(
-    header: list[str], rows: list[list], caption: str = "", wordy: bool = False, ids=()
-) -> nodes.container:
+def table_node(header: list[str], rows: list[list], wordy: bool = False, ids=()) -> nodes.container:
     """Return a table that scrolls separately on a narrow screen; ``wordy`` allows line breaks.
 
     Cells are texts or nodes; ``ids`` are anchors, one per row.
     """
     table = nodes.table(classes=["paper-table", *(["wordy"] if wordy else [])])
-    if caption:
-        table += nodes.title(text=caption)
     group = nodes.tgroup(cols=len(header))
     table += group
     group += [nodes.colspec(colwidth=1) for _ in header]
@@ -34,8 +29,7 @@ def table_node(
             part += row
             for cell in line:
                 if isinstance(cell, str):
-                    classes = ["not-run"] if cell.endswith("not run") else []
-                    cell = nodes.inline(text=cell, classes=classes)
+                    cell = nodes.inline(text=cell)
                 row += nodes.entry("", nodes.paragraph("", "", cell))
     return nodes.container("", table, classes=["table-wrapper"])
 
@@ -61,51 +55,27 @@ class FromFiles(SphinxDirective):
 
 
 class Reproduced(FromFiles):
-    """`{reproduced}`: all cells of the paper with a full-scale run, with both values."""
+    """`{reproduced}`: the number of cells of the paper with a full-scale run, and their result."""
 
     def run(self) -> list[nodes.Node]:
+        from companion.reproduction import agreement
+
         self.root(table_cells.PAPER, table_cells.RUNS, table_cells.LEVELS)
-        count, run_count, rows = table_cells.reproduced()
-        sentence = f"{run_count} of the paper's {count} table cells have a full-scale run."
-        parts: list[nodes.Node] = [nodes.paragraph(text=sentence)]
-        if rows:
-            header = ["Model", "Cell", "Paper, dB", "Ours, dB", "Verdict", "Seeds"]
-            parts += [table_node(header, rows), stamp_node(table_cells.source())]
-        return parts
-
-
-class PaperTable(FromFiles):
-    """`{paper-table} 1`: one table of the paper, each cell as paper · ours, over the baselines."""
-
-    required_arguments = 1
-    option_spec = {"caption": directives.unchanged}  # noqa: RUF012
-
-    def run(self) -> list[nodes.Node]:
-        self.root(table_cells.PAPER, table_cells.RUNS, table_cells.LEVELS)
-        header, rows = table_cells.matrix(int(self.arguments[0]))
-        table = table_node(header, rows, self.options.get("caption", ""))
-        return [table, stamp_node(table_cells.source(int(self.arguments[0])))]
+        summary = nodes.paragraph(text=agreement.summary(table_cells.cells()))
+        return [summary, stamp_node(table_cells.source())]
 
 
 class Claims(FromFiles):
-    """`{claims}`: the number of claims with each verdict and, unless `:brief:`, all claims."""
-
-    option_spec = {"brief": directives.flag}  # noqa: RUF012
+    """`{claims}`: the number of claims with each verdict."""
 
     def run(self) -> list[nodes.Node]:
         from companion import claims
 
         self.root(table_cells.CLAIMS, table_cells.RUNS)
-        verdicts = claims.summary()
-        parts: list[nodes.Node] = [nodes.paragraph(text=claims.counts(verdicts))]
-        if "brief" in self.options:
-            return parts
-        rows = [
-            [claims.label(row.verdict, row.share), row.claim, row.where]
-            for row in verdicts.itertuples()
+        return [
+            nodes.paragraph(text=claims.counts(claims.summary())),
+            stamp_node(table_cells.source_of_claims()),
         ]
-        parts.append(table_node(["Verdict", "Claim", "Where"], rows, wordy=True))
-        return [*parts, stamp_node(table_cells.source_of_claims())]
 
 
 class ExecutionStatus(FromFiles):
@@ -153,7 +123,6 @@ class Seconds(SphinxRole):
 
 def setup(app) -> None:
     app.add_directive("reproduced", Reproduced)
-    app.add_directive("paper-table", PaperTable)
     app.add_directive("claims", Claims)
     app.add_directive("execution-status", ExecutionStatus)
     app.add_role("seconds", Seconds())

@@ -1,4 +1,4 @@
-"""The cells of the paper's tables with our full-scale runs, as text rows for the pages."""
+"""The cells of the paper's tables with our full-scale runs, and the sources of the cover."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ PAPER = Path("data/paper/tables.csv")
 RUNS = Path("data/results/runs.csv")
 LEVELS = Path("data/results/linear_levels.csv")
 CLAIMS = Path("data/claims.toml")
-NAMES = {"cs_rate": "CS rate", "hidden": "h", "depth": "d"}
 
 
-def beside():
+def cells():
     """Return the table of the paper's cells with the results of our full-scale runs."""
     import pandas as pd
 
@@ -29,12 +28,11 @@ def beside():
     return paper_tables.compare_with_paper(RunSet(runs, {}, curves))
 
 
-def source(table: int = 0) -> dict[str, str]:
-    """Return the stamp of one table of the paper, or of all, with our runs."""
+def source() -> dict[str, str]:
+    """Return the stamp of the paper's tables with our runs."""
     from companion import attribution
 
-    cells = beside()
-    return attribution.of(cells[cells["table"] == table] if table else cells).stamp()
+    return attribution.of(cells()).stamp()
 
 
 def source_of_claims() -> dict[str, str]:
@@ -43,57 +41,3 @@ def source_of_claims() -> dict[str, str]:
 
     runs = attribution.Source((attribution.RUNS,), counted=False)
     return attribution.of(results.ROOT / CLAIMS, runs).stamp()
-
-
-def reproduced() -> tuple[int, int, list[list[str]]]:
-    """Return the number of cells of the paper and of cells with runs, and a row for each value."""
-    from companion.reproduction.paper_tables import (
-        SYMBOLS,
-        label,
-        ours_text,
-        paper_text,
-        seeds_text,
-        signed,
-    )
-
-    cells = beside()
-    run_cells = cells[(cells["runs"] > 0) | (cells["untrained"] > 0)]
-    rows = [
-        [
-            label(cell.model, cell.start),
-            f"Table {cell.table}: {NAMES[cell.varies]} {cell.value:g}",
-            paper_text(cell),
-            ours_text(cell),
-            SYMBOLS[cell.verdict]
-            + ("" if cell.difference != cell.difference else f" ({signed(cell.difference)})"),
-            seeds_text(cell),
-        ]
-        for cell in run_cells.itertuples()
-    ]
-    place = ["table", "model", "value"]
-    return len(cells.drop_duplicates(place)), len(run_cells.drop_duplicates(place)), rows
-
-
-def matrix(table: int) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of one table of the paper, each cell as "paper · ours verdict".
-
-    One row per network and initialisation, then one row per baseline.
-    """
-    from companion.reproduction import paper_tables
-
-    cells = beside()
-    selection = cells[cells["table"] == table]
-    values = sorted(set(selection["value"]))
-    lines: dict[str, dict] = {}
-    for cell in selection.itertuples():
-        symbol = f" {paper_tables.SYMBOLS[cell.verdict][0]}" * bool(cell.runs)
-        text = f"{paper_tables.paper_text(cell)} · {paper_tables.ours_text(cell)}{symbol}"
-        lines.setdefault(paper_tables.label(cell.model, cell.start), {})[cell.value] = text
-    rows = [[name, *(line.get(value, "") for value in values)] for name, line in lines.items()]
-    levels = paper_tables.baselines(table)
-    baselines = paper_tables.baseline_rows(levels[levels["value"].isin(values)])
-    rows += [
-        [name, *line] for name, line in zip(baselines.index, baselines.to_numpy(), strict=True)
-    ]
-    name = NAMES[selection["varies"].iloc[0]]
-    return ["Network", *(f"{name} {value:g}" for value in values)], rows

@@ -74,13 +74,23 @@ def solver_frames(network: ReweightedRNN, frames: Tensor, iterations: int) -> Te
 
 
 @torch.no_grad()
-def picture() -> tuple[Figure, str]:
-    """Return one frame and what network and solver recover of it, for pages without scripts."""
+def example() -> tuple[ReweightedRNN, Tensor, dict[str, Tensor]]:
+    """Return a network, a sequence of moving digits, and its reconstructions by name.
+
+    The first reconstruction is that of the network, the others of the solver after
+    :data:`ITERATIONS`. Shapes (1, time, n0), in grey levels.
+    """
     model = pretrained.COVER[0]
     network = pretrained.pretrained(model, "cover")[0]
     frames = torch.from_numpy(data.sequences("digits", count=10)).flatten(2)[_SEQUENCE][None]
     rows = {f"{title(model)}, {network.depth} layers": network(frames)}
     rows |= {f"solver, {k} iterations": solver_frames(network, frames, k) for k in ITERATIONS}
+    return network, frames, rows
+
+
+def picture() -> tuple[Figure, str]:
+    """Return one frame and what network and solver recover of it, for pages without scripts."""
+    network, frames, rows = example()
     pairs = {name: (frames[:, -1:], row[:, -1:]) for name, row in rows.items()}
     psnr = {name: metrics.psnr(*pair, peak=255, average="authors") for name, pair in pairs.items()}
     images = {"frame": frames[0, -1].view(SIDE, SIDE)}

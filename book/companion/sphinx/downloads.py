@@ -1,0 +1,74 @@
+"""Archives of the site, made at build time: the tables, and the smaller networks.
+
+The large networks and the errors of each test sequence are files of their own on the page of
+records; the archives do not repeat them, because the size of the site is limited.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from docutils import nodes
+
+from companion.sphinx.numbers_from_files import FromFiles
+
+ARCHIVES = {
+    "unfolded-tables.zip": (
+        "Download the tables",
+        ("data/paper/*.csv", "data/results/*.csv", "data/results/*.md", "data/results/curves/*.csv",
+         "data/results/memory/*.csv", "data/results/speed/*.csv"),
+    ),
+    "unfolded-weights.zip": (
+        "Download the networks of the live figure",
+        ("data/weights/cover.csv", "data/weights/cover-*.safetensors"),
+    ),
+}  # fmt: skip
+"""Name of each archive: text of its link, and patterns of its files."""
+
+_DATE = (2020, 1, 1, 0, 0, 0)
+
+
+def archive_files(root: Path, name: str) -> list[Path]:
+    """Return the files of an archive, relative to the repository."""
+    paths = (path for pattern in ARCHIVES[name][1] for path in root.glob(pattern))
+    return sorted(path.relative_to(root) for path in paths)
+
+
+def write_archive(root: Path, name: str, target: Path) -> None:
+    """Write an archive; the same files give the same bytes."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in (Path("LICENSE"), Path("LICENSE-prose"), *archive_files(root, name)):
+            entry = zipfile.ZipInfo(path.as_posix(), _DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, (root / path).read_bytes())
+
+
+def install_archives(app) -> None:
+    """Write the archives into `_static`."""
+    if app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    static.mkdir(parents=True, exist_ok=True)
+    for name in ARCHIVES:
+        write_archive(Path(app.srcdir), name, static / name)
+
+
+class Archives(FromFiles):
+    """`{archives}`: links to the archives, with their numbers of files and sizes before packing."""
+
+    def run(self) -> list[nodes.Node]:
+        root, items = Path(self.env.srcdir), nodes.bullet_list()
+        for name, (text, _) in ARCHIVES.items():
+            paths = archive_files(root, name)
+            self.root(*paths)
+            size = sum((root / path).stat().st_size for path in paths) / 1e6
+            link = nodes.reference("", text, refuri=f"../_static/{name}")
+            words = nodes.Text(f" ({len(paths)} files, {size:.1f} MB before compression)")
+            items += nodes.list_item("", nodes.paragraph("", "", link, words))
+        return [items]
+
+
+def setup(app) -> None:
+    app.connect("builder-inited", install_archives)
+    app.add_directive("archives", Archives)
