@@ -82,6 +82,18 @@ def install_explorers(app, static: Path) -> None:
     app.connect("html-page-context", load)
 
 
+def install_filter(app, static: Path) -> None:
+    """Copy the filter of the claims; a page with a list of claims loads it."""
+    name = "claim_filter.js"
+    copy_if_new(Path(__file__).parent / name, static / name)
+
+    def load(app, page, template, context, doctree):
+        if 'class="claim-cards"' in context.get("body", ""):
+            app.add_js_file(name, loading_method="defer")
+
+    app.connect("html-page-context", load)
+
+
 def install(app) -> None:
     """Fill `_static` before the pages are written."""
     if app.builder.format != "html":
@@ -90,6 +102,7 @@ def install(app) -> None:
     static.mkdir(parents=True, exist_ok=True)
     install_mathjax(static)
     install_explorers(app, static)
+    install_filter(app, static)
     for path in sorted(Path(__file__).parent.glob("*.css")):
         copy_if_new(path, static / path.name)
         app.add_css_file(path.name)

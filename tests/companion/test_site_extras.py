@@ -1,0 +1,76 @@
+"""Descriptions of pages, archives, the gallery and the cards of claims."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from docutils import nodes
+
+from companion.claims import cards
+from companion.sphinx import downloads, gallery, page_metadata
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def document(*children):
+    doctree = nodes.Element()
+    doctree += list(children)
+    return doctree
+
+
+def test_a_description_is_the_first_sentence_outside_boxes():
+    box = nodes.admonition("", nodes.paragraph(text="In a box."))
+    formula = nodes.paragraph("", "", nodes.Text("Set "), nodes.math(text=r"\lambda_2"))
+    formula += nodes.Text(" to 0.5 here. Then train.")
+    assert page_metadata.description(document(box, formula)) == "Set lambda_2 to 0.5 here."
+    assert page_metadata.description(document(box)) == ""
+
+
+@pytest.mark.parametrize("name", downloads.ARCHIVES)
+def test_an_archive_has_its_files_unchanged_and_the_licences(name, tmp_path):
+    paths = downloads.archive_files(ROOT, name)
+    for target in (tmp_path / "a.zip", tmp_path / "b.zip"):
+        downloads.write_archive(ROOT, name, target)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        names = archive.namelist()
+        assert names == ["LICENSE", "LICENSE-prose", *(path.as_posix() for path in paths)]
+        assert archive.read(names[-1]) == (ROOT / names[-1]).read_bytes()
+    assert len(paths) > 2 and (tmp_path / "a.zip").stat().st_size < 1.5e6
+
+
+def test_the_gallery_prefers_the_figure_with_a_caption():
+    def cell(alt, **figure):
+        mime = "image/svg+xml"
+        output = {"data": {mime: "<svg/>\n"}, "metadata": {mime: {"alt": alt}}}
+        return {"metadata": {"mystnb": {"figure": figure}}, "outputs": [output]}
+
+    notebook = {"cells": [cell("plain"), cell("captioned", caption="A line."), cell("last")]}
+    found = gallery.figures(notebook)
+    assert [alt for *_, alt in found] == ["plain", "captioned", "last"]
+    assert max(found, key=lambda figure: figure[0])[1:] == (b"<svg/>", ".svg", "captioned")
+
+
+JUDGED = pd.DataFrame({
+    "claim": ["A < B.", "B."], "where": ["§1, App. D.1", "Table 2"], "share": ["2 of 6 widths", ""],
+    "verdict": ["confirmed so far", "refuted"], "because": ["So.", "No."], "shown by": ["x.", "y."],
+    "page": ["notebooks/11_table_2", "book/errata"], "kind": ["experiment", "theory"],
+    "id": ["a", "b"],
+})  # fmt: skip
+
+
+def test_a_card_has_verdict_share_sections_anchor_and_the_claim_as_link():
+    html = cards.Cards(JUDGED)._repr_html_()
+    assert '<span aria-hidden="true">✓</span> confirmed so far (2 of 6 widths)' in html
+    assert '<a href="../notebooks/11_table_2.html">A &lt; B.</a>' in html
+    assert re.findall(r'data-section="([^"]+)"', html) == ["§1|App. D", "§4"]
+    assert re.findall(r'<li id="(\w+)"', html) == ["a", "b"]
+    assert "is-refuted" in html and html.count("<li") == html.count("</li>") == 2
+
+
+def test_the_figure_of_the_verdicts_counts_every_claim():
+    fig = cards.draw_counts(JUDGED)
+    widths = [bar.get_width() for bar in fig.axes[0].patches]
+    assert sum(widths) == len(JUDGED) and widths.count(1) == 2
