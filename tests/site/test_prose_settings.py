@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from unfolded import dictionaries, networks
+from unfolded import dictionaries, networks, prox
 from unfolded.runs import config, grid
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,3 +45,24 @@ def test_the_page_of_the_protocol_says_how_fast_fastrnn_grows():
     largest = 0.1 * 4096**0.5
     grown = f"a frame multiplies by {a * largest + b:.2f} at the most, not by {largest:.1f}"
     assert grown in page("protocol")
+
+
+def expression(formula):
+    """Return a formula of the cheat sheet in Python."""
+    for tex, code in ((r"\tau_", "tau"), (r"\hbar", "hbar"), (r"\le", "<="), ("$", "")):
+        formula = formula.replace(tex, code)
+    return formula
+
+
+def test_the_pieces_of_the_activation_on_the_cheat_sheet_are_those_of_the_library():
+    rows = re.findall(r"^\| (\$.*u.*[<>\\].*\$) \| (\$.+\$) \|$", page("cheat_sheet"), re.M)
+    pieces = [tuple(map(expression, row)) for row in rows if "<" in row[0] or r"\le" in row[0]
+              or ">" in row[0]]  # fmt: skip
+    assert len(pieces) == 5
+    u = torch.linspace(-6, 6, 97, dtype=torch.float64)
+    for tau1, tau2, hbar in ((1.0, 0.5, 2.0), (0.3, 1.2, 1.0), (1.0, 1.0, 0.0)):
+        expected = prox.prox_l1_l1(u, torch.tensor(hbar), tau1, tau2)
+        for value, target in zip(u.tolist(), expected.tolist(), strict=True):
+            names = {"u": value, "tau1": tau1, "tau2": tau2, "hbar": hbar}
+            (piece,) = {round(eval(form, names), 9) for test, form in pieces if eval(test, names)}
+            assert abs(piece - target) < 1e-9
