@@ -26,6 +26,8 @@ def test_a_description_is_the_first_sentence_outside_boxes():
     formula += nodes.Text(" to 0.5 here. Then train.")
     assert page_metadata.description(document(box, formula)) == "Set lambda_2 to 0.5 here."
     assert page_metadata.description(document(box)) == ""
+    title = nodes.title(text="Status")
+    assert page_metadata.description(document(title, box)).startswith("Status: ")
 
 
 @pytest.mark.parametrize("name", downloads.ARCHIVES)

@@ -27,6 +27,7 @@ SOURCES = (
     "_executed",
     "data",
     "lib",
+    "_build/unfolded.pdf",
 )
 
 

@@ -1,4 +1,4 @@
-"""Archives of the site, made at build time: the tables, and the smaller networks.
+"""Archives of the site, made at build time: the tables, and the smaller networks; and the PDF.
 
 The large networks and the errors of each test sequence are files of their own on the page of
 records; the archives do not repeat them, because the size of the site is limited.
@@ -6,6 +6,7 @@ records; the archives do not repeat them, because the size of the site is limite
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -25,6 +26,9 @@ ARCHIVES = {
     ),
 }  # fmt: skip
 """Name of each archive: text of its link, and patterns of its files."""
+
+PDF = Path("_build/unfolded.pdf")
+"""The book as one document, if `make pdf` has printed it."""
 
 _DATE = (2020, 1, 1, 0, 0, 0)
 
@@ -52,10 +56,12 @@ def install_archives(app) -> None:
     static.mkdir(parents=True, exist_ok=True)
     for name in ARCHIVES:
         write_archive(Path(app.srcdir), name, static / name)
+    if (document := Path(app.srcdir, PDF)).is_file():
+        shutil.copy2(document, static / PDF.name)
 
 
 class Archives(FromFiles):
-    """`{archives}`: links to the archives, with their numbers of files and sizes before packing."""
+    """`{archives}`: links to the archives, with numbers and sizes of files, and to the PDF."""
 
     def run(self) -> list[nodes.Node]:
         root, items = Path(self.env.srcdir), nodes.bullet_list()
@@ -66,6 +72,10 @@ class Archives(FromFiles):
             link = nodes.reference("", text, refuri=f"../_static/{name}")
             words = nodes.Text(f" ({len(paths)} files, {size:.1f} MB before compression)")
             items += nodes.list_item("", nodes.paragraph("", "", link, words))
+        if (root / PDF).is_file():
+            self.root(PDF)
+            link = nodes.reference("", "Download this book as PDF", refuri=f"../_static/{PDF.name}")
+            items += nodes.list_item("", nodes.paragraph("", "", link))
         return [items]
 
 

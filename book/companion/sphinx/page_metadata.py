@@ -29,14 +29,18 @@ def first_sentence(text: str) -> str:
 
 
 def description(doctree: nodes.document) -> str:
-    """Return the first sentence of the first paragraph outside boxes and figures, or ""."""
+    """Return the first sentence of the first paragraph outside boxes and figures.
+
+    A page without such a paragraph is described by its title.
+    """
     for paragraph in doctree.findall(nodes.paragraph):
         parent, inside = paragraph.parent, False
         while parent is not None:
             inside, parent = inside or isinstance(parent, SKIPPED), parent.parent
         if not inside and "stamp" not in paragraph["classes"]:
             return first_sentence(_plain(paragraph))
-    return ""
+    titles = [title.astext() for title in doctree.findall(nodes.title)]
+    return f"{titles[0]}: a page of the book Unfolded." if titles else ""
 
 
 def _plain(node: nodes.Node) -> str:
@@ -54,11 +58,11 @@ def add_metadata(app, page, template, context, doctree) -> None:
         return
     base = app.config.html_baseurl
     address = context["pathto"] if not base else lambda path, resource=True: f"{base}{path}"
-    title = re.sub(r"<[^>]+>", "", context.get("title", ""))
+    title, text = re.sub(r"<[^>]+>", "", context.get("title", "")), description(doctree)
     rows = [
-        ("name", "description", description(doctree)),
+        ("name", "description", text),
         ("property", "og:title", html.unescape(title)),
-        ("property", "og:description", description(doctree)),
+        ("property", "og:description", text),
         ("property", "og:type", "article"),
         ("property", "og:image", address(PREVIEW, 1)),
         ("property", "og:image:alt", "A frame of moving digits and its reconstructions"),
