@@ -42,10 +42,10 @@ def _card(claim, evidence: str) -> str:
     """Return a claim as a list item, with the claim as the link; long reasons are folded."""
     symbol, _, words = label(claim.verdict, claim.share).partition(" ")
     text = {name: html.escape(getattr(claim, name)) for name in ("claim", "where", "because")}
-    shown, heading = f"<p>{text['because']}</p>", "Evidence that would confirm it"
+    shown, heading = f"<p>{text['because']}</p>", "Required evidence"
     hidden = f"<p>{html.escape(evidence)}</p>"
     if claim.kind == "experiment":
-        shown, heading, hidden = "", "Comparisons that ran, and required evidence", shown + hidden
+        shown, heading, hidden = "", "Comparisons and evidence", shown + hidden
     return (
         f'<li id="{claim.id}" class="card-item is-{claim.verdict.replace(" ", "-")}" '
         f'data-verdict="{claim.verdict}" data-section="{"|".join(sections(claim.where))}" '
