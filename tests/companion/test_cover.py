@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from companion import findings
 from companion.build import freshness
 from companion.plots import thumbnails
-from companion.sphinx import cover
+from companion.reproduction import findings
+from companion.sphinx.overview import cover
 
 ROOT = Path(__file__).resolve().parents[2]
 INTRO = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 from docutils import nodes
 
 from companion.claims import cards
-from companion.sphinx import downloads, gallery, page_metadata
+from companion.sphinx.overview import downloads, gallery, page_metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,6 +1,7 @@
 """Small SVG pictures with the colours of the page, for cards: bars, curves and frames.
 
-Colours come from the classes `thumb-…` of `sphinx/cards.css`, so the pictures adapt to the theme.
+Colours come from the classes `thumb-…` of `sphinx/overview/cards.css`: the pictures adapt to the
+theme.
 """
 
 import base64

@@ -85,7 +85,7 @@ def install_explorers(app, static: Path) -> None:
 def install_filter(app, static: Path) -> None:
     """Copy the filter of the claims; a page with a list of claims loads it."""
     name = "claim_filter.js"
-    copy_if_new(Path(__file__).parent / name, static / name)
+    copy_if_new(Path(__file__).parent / "overview" / name, static / name)
 
     def load(app, page, template, context, doctree):
         if 'class="claim-cards"' in context.get("body", ""):
@@ -103,7 +103,7 @@ def install(app) -> None:
     install_mathjax(static)
     install_explorers(app, static)
     install_filter(app, static)
-    for path in sorted(Path(__file__).parent.glob("*.css")):
+    for path in sorted(Path(__file__).parent.rglob("*.css")):
         copy_if_new(path, static / path.name)
         app.add_css_file(path.name)
 

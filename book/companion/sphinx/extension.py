@@ -10,21 +10,19 @@ from sphinx.util.typing import ExtensionMetadata
 from companion.build import freshness
 from companion.sphinx import (
     assets,
-    cover,
-    downloads,
-    gallery,
     live_figure,
     numbers_from_files,
     outputs,
-    page_metadata,
     run_records,
     stamps,
 )
+from companion.sphinx.overview import cover, downloads, gallery, page_metadata
 
 
 def own_code() -> str:
     """Return a hash of this code, so that a change of an extension re-reads every page."""
-    folders = (Path(__file__).parent, Path(freshness.__file__).parent)
+    here = Path(__file__).parent
+    folders = (here, here / "overview", Path(freshness.__file__).parent)
     files = sorted(path for folder in folders for path in folder.glob("*.[pc][ys]*"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 

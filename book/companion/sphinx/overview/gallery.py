@@ -11,8 +11,8 @@ from pathlib import Path
 from docutils import nodes
 
 from companion.build import freshness
-from companion.sphinx.cover import page_link
 from companion.sphinx.numbers_from_files import FromFiles
+from companion.sphinx.overview.cover import page_link
 
 ENDINGS = {"image/svg+xml": ".svg", "image/png": ".png"}
 

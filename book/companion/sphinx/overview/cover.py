@@ -63,7 +63,8 @@ class Findings(FromFiles):
     """`{findings}`: the six findings as cards with a picture, a sentence and links."""
 
     def run(self) -> list[nodes.Node]:
-        from companion import attribution, findings
+        from companion import attribution
+        from companion.reproduction import findings
 
         self.root(*findings.FILES)
         grid = nodes.container(classes=["cards"])

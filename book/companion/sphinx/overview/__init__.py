@@ -1,0 +1,1 @@
+"""Overview of the book: findings, reading paths, gallery, downloads, descriptions of pages."""
