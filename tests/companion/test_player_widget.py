@@ -155,7 +155,7 @@ def test_the_element_is_light_and_says_what_it_shows():
     assert json.loads(inside) == data
     assert len(inside) < 200_000
     assert 'src="data:image/png;base64,' in text and "<noscript>" in text
-    assert re.search('alt="Frame 10 of test sequence 1, .*: random A [0-9.]+ dB, .*gru', text)
+    assert re.search('alt="Frame 10 of test sequence 1, .*: random A [0-9.]+ dB, .*GRU', text)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ class TestPlayer:
         browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
         assert browser.execute_script(marked) == "reweighted-rnn"
         svg = explorer.find_element(By.CSS_SELECTOR, ".pe-chart desc").get_attribute("textContent")
-        assert svg.startswith("reweighted-rnn goes from ")
+        assert svg.startswith("reweighted-RNN goes from ")
 
     def test_less_motion_for_those_who_ask(self, browser, tmp_path):
         explorer = opened(browser, tmp_path, PlayerExplorer(data=small()["data"]).element(), SCRIPT)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from companion import pretrained
+from companion.labels import title
 from companion.plots import line_plots
 from companion.widgets.base_widget import Explorer, script
 from companion.widgets.frame_encoding import levels, packed, unpacked
@@ -80,8 +81,8 @@ class PlayerExplorer(Explorer):
         """Return the chosen frame of every row, and the PSNR over the sequence in words."""
         names = [row["name"] for row in self.data["rows"]]
         images = {n: self.frames(n)[0, self.frame - 1] for n in names}
-        psnr_text = ", ".join(f"{name} {self.psnr(name):.1f} dB" for name in names[1:])
-        alt = f"Frame {self.frame} of test sequence {self.sequence}, and what is recovered of it; "
+        psnr_text = ", ".join(f"{title(name)} {self.psnr(name):.1f} dB" for name in names[1:])
+        alt = f"Frame {self.frame} of test sequence {self.sequence}, and its reconstructions; "
         return line_plots.gallery(images, columns=4), f"{alt}over the sequence: {psnr_text}."
 
 
@@ -102,7 +103,8 @@ def recorded(frames: Tensor, groups: Mapping[str, Mapping[str, Tensor]]) -> dict
     sequences, time, *size = frames.shape
     height, width = size if len(size) == 2 else [math.isqrt(*size)] * 2
     sizes = {"sequences": sequences, "time": time, "height": height, "width": width}
-    return sizes | {"rows": rows}
+    labels = {row["name"]: title(row["name"]) for row in rows}
+    return sizes | {"rows": rows, "labels": labels}
 
 
 @torch.no_grad()

@@ -54,13 +54,18 @@ player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
     static fields = { sequence: { value: 1, valid: whole }, frame: { value: 1, valid: whole }, marked: { value: "" } };
     static css = css;
 
+    // The name of a row for readers: of a network, the name in the paper.
+    label(name) {
+      return this.data.labels?.[name] ?? name;
+    }
+
     skeleton(id) {
       if (!this.data) return "";
       const { rows, sequences, time } = this.data;
       const groups = [...new Set(rows.slice(1).map(({ group }) => group))];
       const truth = '<div class="pe-tile"><canvas role="img" aria-label="the true frame" data-truth></canvas><span>truth</span></div>';
       const tile = ({ name, group }) => `<label class="pe-tile"><canvas aria-hidden="true" data-row="${common.escaped(name)}"></canvas>
-        <span><input type="radio" name="${id}-mark" value="${common.escaped(name)}">${common.escaped(name)}</span>
+        <span><input type="radio" name="${id}-mark" value="${common.escaped(name)}">${common.escaped(this.label(name))}</span>
         ${swatch(common.escaped(name), groups.indexOf(group))} <b data-psnr="${common.escaped(name)}"></b></label>`;
       return `
         <div class="pe-controls">
@@ -157,10 +162,10 @@ player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
       const { sequence, frame } = this.state;
       const groups = [...new Set(rows.map(({ group }) => group))].map((name) => rows.filter(({ group }) => group === name));
       const best = groups.map((members) => members.reduce((a, b) => (now[b.name] > now[a.name] ? b : a)));
-      const words = `Frame ${frame} of sequence ${sequence}. Best of each group: ${best.map(({ name, group }) => `${name} with ${decibel(now[name])} (${group})`).join("; ")}.`;
+      const words = `Frame ${frame} of sequence ${sequence}. Best of each group: ${best.map(({ name, group }) => `${this.label(name)} with ${decibel(now[name])} (${group})`).join("; ")}.`;
       this.fill("words", common.escaped(words));
       const [first, last] = [this.psnr[marked][sequence - 1][0], this.psnr[marked][sequence - 1].at(-1)];
-      this.querySelector(".pe-chart desc").textContent = `${marked} goes from ${decibel(first)} at the first frame to ${decibel(last)} at the last. ${words}`;
+      this.querySelector(".pe-chart desc").textContent = `${this.label(marked)} goes from ${decibel(first)} at the first frame to ${decibel(last)} at the last. ${words}`;
     }
   });
 
