@@ -252,6 +252,17 @@ def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
     assert (verdicts == "not run").sum().sum() == 60 - 4
 
 
+def test_a_brief_cell_has_two_lines_and_a_network_without_a_run_has_one_row():
+    rows = [gru(34.0), record(33.0, **REPORTED)]
+    texts, _ = paper_tables.matrix(cells_of(rows).query("table == 1"), brief=True)
+    assert texts.at["GRU", 0.2] == "31.19 · 34.00\n▲ +2.81 (1)"
+    assert texts.at["GRU", 0.5] == "41.12\nnot run"
+    assert "SISTA-RNN" in texts.index and "reweighted-RNN" not in texts.index
+    own = paper_tables.run_cells(RunSet.of(rows), 1)
+    texts, _ = paper_tables.matrix(own, brief=True)
+    assert texts.at["GRU", 0.2] == "34.00 (1)" and texts.at["GRU", 0.5] == "not run"
+
+
 def test_what_did_not_train_says_so_and_has_no_difference():
     texts, _ = paper_tables.matrix(cells_of([gru(mean_frame())]).query("table == 1"))
     assert texts.at["GRU", 0.2].split("\n")[1:] == ["did not train"]

@@ -282,21 +282,31 @@ def label(model: str, start: str = "") -> str:
     return f"{title(model)}, {start}" if start else title(model)
 
 
-def matrix(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def matrix(cells: pd.DataFrame, *, brief: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one table: one row per network and initialisation, one column per value.
 
     ``cells``: rows of :func:`compare_with_paper` or :func:`run_cells` of one table. The first
     result contains the texts: the paper's value, if the cells have it, ours, the seeds, and the
-    verdict's symbol with the difference; the second contains the verdicts.
+    verdict's symbol with the difference; the second contains the verdicts. A ``brief`` text has at
+    most two lines, and a network without any run has one row.
     """
+    cells = _without_empty_rows(cells) if brief else cells
     rows = [label(cell.model, cell.start) for cell in cells.itertuples()]
-    labelled = cells.assign(row=rows, text=[_text(cell) for cell in cells.itertuples()])
+    texts = [(_brief_text if brief else _text)(cell) for cell in cells.itertuples()]
+    labelled = cells.assign(row=rows, text=texts)
     order = {"index": list(dict.fromkeys(rows)), "columns": sorted(set(cells["value"]))}
     text, verdicts = (
         labelled.pivot(index="row", columns="value", values=column)
         for column in ("text", "verdict")
     )
     return text.reindex(**order), verdicts.reindex(**order)
+
+
+def _without_empty_rows(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells with one row for each unfolded network that has no run in the table."""
+    has_run = cells["runs"].gt(0) | cells["untrained"].gt(0)
+    empty = ~cells["model"].isin(cells.loc[has_run, "model"])
+    return cells.assign(start=cells["start"].mask(empty, ""))[~(empty & cells["start"].eq(BEST))]
 
 
 def paper_text(cell) -> str:
@@ -323,28 +333,43 @@ def seeds_text(cell) -> str:
 def _text(cell) -> str:
     lines = [ours_text(cell)]
     if hasattr(cell, "psnr_db"):
-        paper_value = paper_text(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
-        lines = [f"paper {paper_value}", f"ours {lines[0]}" if cell.runs else lines[0]]
+        lines = [f"paper {_starred(cell)}", f"ours {lines[0]}" if cell.runs else lines[0]]
     if cell.runs:
-        difference = (
-            "" if math.isnan(getattr(cell, "difference", math.nan)) else signed(cell.difference)
-        )
-        symbol = SYMBOLS[cell.verdict][0] if cell.verdict in SYMBOLS else ""
-        lines += [seeds_text(cell), f"{symbol} {difference}"]
+        lines += [seeds_text(cell), _difference_text(cell)]
         lines += [f"λ {cell.lambda1:g}, {cell.lambda2:g}"] * (cell.start == BEST)
     return "\n".join(line.strip() for line in lines if line.strip())
 
 
-def style_matrix(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
+def _brief_text(cell) -> str:
+    """Return "paper · ours" over the difference, or ours alone, with the seeds in parentheses."""
+    if not hasattr(cell, "psnr_db"):
+        return f"{cell.ours:.2f} ({cell.runs})" if cell.runs else ours_text(cell)
+    if not cell.runs:
+        return f"{_starred(cell)}\n{ours_text(cell)}"
+    return f"{_starred(cell)} · {cell.ours:.2f}\n{_difference_text(cell)} ({cell.runs})".strip()
+
+
+def _starred(cell) -> str:
+    return paper_text(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
+
+
+def _difference_text(cell) -> str:
+    """Return the symbol of a verdict and the difference, as far as they exist."""
+    difference = getattr(cell, "difference", math.nan)
+    symbol = SYMBOLS[cell.verdict][0] if cell.verdict in SYMBOLS else ""
+    return f"{symbol} {'' if math.isnan(difference) else signed(difference)}".strip()
+
+
+def style_matrix(cells: pd.DataFrame, levels: pd.DataFrame | None = None, *, brief: bool = False):
     """Return :func:`matrix` as displayed on a page: colour and symbol show the verdict.
 
     If the cells have no verdict against the paper, the largest value of a column is bold.
-    ``levels``: :func:`baselines` of the same table, as the last rows.
+    ``levels``: :func:`baselines` of the same table, as the last rows; ``brief``: short cells.
     """
     if "psnr_db" not in cells:
         best = cells["ours"].eq(cells.groupby("value")["ours"].transform("max"))
         cells = cells.assign(verdict=cells["verdict"].mask(best, "best"))
-    texts, verdicts = matrix(cells)
+    texts, verdicts = matrix(cells, brief=brief)
     headings = column_headings(cells)
     origin = attribution.of(cells)
     if levels is not None:
@@ -356,7 +381,8 @@ def style_matrix(cells: pd.DataFrame, levels: pd.DataFrame | None = None):
     classes = verdicts.map(lambda word: f"is-{word.split()[0]}")
     styled = texts.style.set_td_classes(classes)
     stamp = attribution.attribute(origin.stamp())
-    return styled.set_table_attributes(f'class="dataframe beside-print"{stamp}')
+    kind = "dataframe beside-print" + " brief" * bool(brief)
+    return styled.set_table_attributes(f'class="{kind}"{stamp}')
 
 
 def column_headings(cells: pd.DataFrame) -> dict[float, str]:
