@@ -1,6 +1,5 @@
-"""The account of the reproduction: what is counted, what is left out, what the sentences say."""
+"""Ranking and trend of the tables: which runs are compared, and when a verdict is final."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -34,60 +33,33 @@ def paper(model, width):
     return cells["psnr_db"].item()
 
 
-def test_without_a_run_everything_is_said_to_be_missing():
-    cells = paper_tables.compare_with_paper(NONE)
-    assert agreement.account(cells).endswith("None of the paper's 153 cells has been run.")
-    assert "None of the paper's 153 cells" in agreement.summary(cells)
+def test_without_a_run_everything_is_not_tested():
     for number in grid.VARIED:
         gaps = agreement.leads(NONE, number)
-        said = agreement.ranking(gaps, number)
-        assert gaps.empty and said.count("not tested") == 2
+        assert gaps.empty
+        verdicts = agreement.ranking(gaps, number)["verdict (comparisons)"]
+        assert verdicts.str.startswith("not tested (0 of ").tolist() == [True, True]
         steps = agreement.steps(NONE, number)
         assert steps.empty and "not tested" in agreement.describe_trend(steps, number)
         assert agreement.trend(steps).empty
-        own = paper_tables.run_cells(NONE, number, WIDE)
-        told = agreement.finding(
-            cells.query("table == @number"), own, paper_tables.baselines(number)
-        )
-        assert told.endswith("None of our cells has been run yet.")
-        assert "not run" in agreement.verdict_counts(cells.query("table == @number"))
+    cells = paper_tables.compare_with_paper(NONE).query("table == 2")
+    counts = agreement.verdict_counts(cells)
+    assert counts.columns.tolist() == ["– not run"] and counts["– not run"].eq(54).all()
+    assert agreement.selection(cells).startswith("No initial λ")
     assert agreement.convergence(agreement.schedules(NONE, NONE.runs)).startswith("None")
-    assert agreement.averagings(NONE)["cells compared"].eq("0").all()
 
 
-def test_the_account_counts_what_agrees_and_names_what_does_not():
-    close, far = paper("GRU", 128) + 0.3, paper("LSTM", 128) - 2
-    rows = [evaluated(close, model="gru", hidden=128), evaluated(far, model="lstm", hidden=128)]
-    said = agreement.account(cells_of(*rows))
-    assert "2 of the paper's 153 cells have been run at full scale (1 seed each)" in said
-    assert "1 of these 2 agree" in said and "1 of 2 at h = 128" in said
-    assert "not reproduced for LSTM at h = 128 (−2.00 dB)" in said
-    assert "median absolute difference is 1.15 dB" in said
+def test_each_cell_has_one_verdict_and_a_garbled_value_is_lost():
+    for number in grid.VARIED:
+        cells = cells_of(evaluated(25.0, model="gru", hidden=128)).query("table == @number")
+        counts = agreement.verdict_counts(cells)
+        assert counts.sum(axis=1).eq(len(cells.drop_duplicates(["model", "value"]))).all()
+        assert "lost" not in counts or number == 3
 
 
-def test_the_account_names_what_stays_at_the_linear_level():
-    stuck = agreement.linear_baseline.level(cs_rate=0.2) + 0.1
-    said = agreement.account(cells_of(evaluated(stuck, model="sista-rnn", hidden=256, **REPORTED)))
-    assert "do not get past it, and the paper's value is higher, for SISTA-RNN at h = 256" in said
-    assert "initial λ" not in said.split("Why: the linear level")[1], "one pair: nothing to compare"
-
-
-def test_the_account_gives_the_lead_of_both_initialisations():
-    rows = [evaluated(27.5, hidden=128, **REPORTED), evaluated(28.5, hidden=128, validation=50.0)]
-    rows += [evaluated(24.0, model="l1-l1-rnn", hidden=128, **REPORTED)]
-    rows += [evaluated(26.8, model="l1-l1-rnn", hidden=128, validation=50.0)]
-    said = agreement.account(cells_of(*rows))
-    assert "In 2 cells of unfolded networks more than one pair has been run; in 2 of them" in said
-    assert "changes PSNR by +1.00 to +2.80 dB" in said
-    assert (
-        "by 4.19 dB in the paper, by 3.50 dB as reported and by 1.70 dB as well as we can" in said
-    )
-
-
-def test_what_did_not_train_is_named_and_enters_no_comparison():
+def test_what_did_not_train_enters_no_comparison():
     still = evaluated(mean_frame(), model="fastrnn", hidden=128)
     rows = [evaluated(27.5, hidden=128, **REPORTED), still]
-    assert "FastRNN at h = 128: the result is within 0.05 dB" in agreement.account(cells_of(*rows))
     assert agreement.leads(RunSet.of(rows), 2).empty
     assert agreement.trained_runs(RunSet.of(rows)).runs["model"].tolist() == ["reweighted-rnn"]
 
@@ -108,12 +80,13 @@ def test_a_ranking_is_confirmed_so_far_until_all_pairs_have_three_seeds():
     values = grid.VARIED[2][1]
     every = pd.DataFrame([columns | {"other": other, "value": value, "verdict": "ahead"}
                           for value in values for other in others])  # fmt: skip
-    first = agreement.ranking(every.assign(seeds=3), 2).splitlines()[0]
-    assert first.startswith("- **As reported: confirmed.**")
+    place = f"λ {paper_tables.REPORTED}", "verdict (comparisons)"
+    assert agreement.ranking(every.assign(seeds=3), 2).at[place] == "confirmed (48 of 48)"
     for fewer in (every.assign(seeds=1), every.assign(seeds=3)[1:]):
-        assert "confirmed so far (" in agreement.ranking(fewer, 2)
+        assert agreement.ranking(fewer, 2).at[place] == f"confirmed so far ({len(fewer)} of 48)"
     every.loc[0, "verdict"] = "behind"
-    assert "mixed" in agreement.ranking(every.assign(seeds=3), 2).splitlines()[0]
+    row = agreement.ranking(every.assign(seeds=3), 2).loc[place[0]]
+    assert row[place[1]] == "mixed (48 of 48)" and row["ahead"] == "47 of 48"
 
 
 def test_steps_go_from_value_to_value_and_are_set_against_the_paper():
@@ -139,17 +112,3 @@ def test_schedules_tell_budgets_from_convergence():
     assert row[:4] == ("GRU", 0, 1, "21") and row[5:] == (39, 40)
     said = agreement.convergence(agreement.schedules(found, found.runs))
     assert "In 0 of these 1 runs" in said and "reduced for GRU (1 times)" in said
-
-
-def test_the_committed_runs_have_an_account_in_which_every_number_is_known():
-    found = RunSet.committed()
-    cells = paper_tables.compare_with_paper(found)
-    for said in (agreement.account(cells), agreement.summary(cells)):
-        assert "nan" not in said and " -" not in said
-    own = cells[cells["start"].ne(paper_tables.BEST) & cells["runs"].gt(0)]
-    agree = (own["difference"].abs() <= 0.5) | (
-        own["runs"].ge(3) & own["psnr_db"].between(own["low"], own["high"])
-    )
-    known = own["psnr_db"].notna()
-    assert f"{(agree & known).sum()} of these {known.sum()} agree" in agreement.account(cells)
-    assert not math.isnan(own["ours"].sum())

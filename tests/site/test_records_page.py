@@ -282,7 +282,7 @@ def test_the_first_column_stays_in_view_on_a_phone(browser, name, table):
 
 @in_a_browser
 def test_a_point_of_the_tables_leads_to_its_record(browser):
-    open_page(browser, SITE.as_uri(), "notebooks/13_learning_curves")
+    open_page(browser, SITE.as_uri(), "notebooks/11_table_2")
     points = browser.find_elements("css selector", "cells-explorer .ce-hit")
     assert len(points) >= 18
     links = browser.find_elements("css selector", "cells-explorer [data-part] a")

@@ -3,7 +3,7 @@
 Each figure carries the source of its table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from companion.attribution import mark
-from companion.plots.line_plots import FAINT, STYLES, panels, show
-from companion.reproduction import agreement, linear_baseline
+from companion.plots.line_plots import FAINT, STYLES, panels
+from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import BEST, MEAN, NAMES, REPORTED, starts, title
 from companion.run_set import RunSet
 from unfolded.runs import grid
@@ -45,16 +45,6 @@ def overview(paper: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, tit
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
     return mark(fig, paper, cells, levels)
-
-
-def show_overview(
-    paper: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, titles: Sequence[str]
-) -> str:
-    """Show :func:`overview` and return the sentence on the agreement of the tables."""
-    text = agreement.finding(paper, cells, levels)
-    alt = f"The paper's table and ours, a line a network. {text}"
-    show(overview(paper, cells, levels, titles), alt)
-    return text
 
 
 def _draw_line(ax, values: pd.Series, model: str, start: str = "") -> None:
@@ -154,7 +144,7 @@ def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
     What to see: a filled dot in its diamond is a value that is reproduced as reported; the grey
     lines need no network. A cross on the mean frame is a network that did not train.
     """
-    fig, axes = panels(1, len(values), height=4.8, sharey=True, sharex=True, squeeze=False)
+    fig, axes = panels(1, len(values), height=4.2, sharey=True, sharex=True, squeeze=False)
     models = list(dict.fromkeys(cells["model"]))
     for ax, value in zip(axes[0], values, strict=True):
         rows = cells[cells["value"] == value]

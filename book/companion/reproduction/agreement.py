@@ -1,7 +1,7 @@
-"""Agreement of our runs with the paper's tables: ranking, trend, and a summary in sentences.
+"""Ranking and trend of the tables of our runs, and the conditions of their training.
 
-The rules of the claims are in `claims.experiment_rules`; this module describes tables. Runs that
-did not train are excluded from all comparisons.
+The rules of the claims are in `claims.experiment_rules`; this module describes tables;
+`closeness` compares them with the paper's values. Runs that did not train are excluded.
 """
 
 import itertools
@@ -13,7 +13,6 @@ import pandas as pd
 from companion import attribution, results
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.paper_tables import (
-    AGREES,
     BEST,
     FULL,
     NAMES,
@@ -24,7 +23,6 @@ from companion.reproduction.paper_tables import (
     title,
 )
 from companion.run_set import Difference, RunSet, compare_with_all
-from unfolded import metrics
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
 
@@ -83,31 +81,34 @@ def _configs(pairs: Iterable[tuple[RunConfig, RunConfig]]) -> list[RunConfig]:
     return list(dict.fromkeys(itertools.chain(*pairs)))
 
 
-def ranking(gaps: pd.DataFrame, number: int) -> str:
-    """Return whether :func:`leads` supports "reweighted-RNN is best at every value", in words."""
+def ranking(gaps: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Return whether :func:`leads` supports "reweighted-RNN is best at every value".
+
+    One row per initialisation of λ. "mixed": ahead in some comparisons; "confirmed" requires all
+    comparisons of the table with three seeds.
+    """
     pairs = len(grid.VARIED[number][1]) * (len(grid.row(FULL)) - 1)
-    return "\n".join(f"- {_ranking(gaps, start, pairs, number)}" for start in (REPORTED, BEST))
+    rows = {f"λ {start}": _ranking(gaps[gaps["start"] == start], pairs, number)
+            for start in (REPORTED, BEST)}  # fmt: skip
+    return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), gaps)
 
 
-def _ranking(gaps: pd.DataFrame, start: str, pairs: int, number: int) -> str:
-    rows = gaps[gaps["start"] == start]
+def _ranking(rows: pd.DataFrame, pairs: int, number: int) -> dict[str, str]:
+    columns = ("verdict (comparisons)", "ahead", "smallest lead (dB)", "over", "seeds")
     if rows.empty:
-        return f"**{_upper(start)}: not tested.** None of the {pairs} comparisons has been run."
-    ahead, full = (rows["verdict"] == "ahead").sum(), len(rows) == pairs
-    worst = rows.loc[rows["mean"].idxmin()]
-    behind = rows[rows["verdict"] != "ahead"]
-    if behind.empty:
-        firm = full and rows["seeds"].min() >= SEEDS
-        word = "confirmed" if firm else f"confirmed so far ({ahead} of {pairs} comparisons)"
+        return dict(zip(columns, (f"not tested (0 of {pairs})", *"––––"), strict=True))
+    ahead = (rows["verdict"] == "ahead").sum()
+    if ahead == len(rows):
+        firm = len(rows) == pairs and rows["seeds"].min() >= SEEDS
+        word = "confirmed" if firm else "confirmed so far"
     else:
         word = "mixed" if ahead else "refuted" if (rows["verdict"] == "behind").all() else "open"
-    axis = NAMES[grid.VARIED[number][0]]
-    text = f"**{_upper(start)}: {word}.** reweighted-RNN is ahead in {ahead} of the {len(rows)} "
-    text += f"comparisons that were run ({pairs} in the whole table). Its smallest lead is "
-    text += f"{signed(worst['mean'])} dB [{signed(worst['low'])}, {signed(worst['high'])}], over "
-    text += f"{title(worst['other'])} at {axis} {worst['value']:g} ({_seeds(worst['seeds'])})"
-    places = [f"{title(row.other)} at {axis} {row.value:g}" for row in behind.itertuples()]
-    return text + (f"; it is not ahead of {_listing(places)}." if places else ".")
+    worst = rows.loc[rows["mean"].idxmin()]
+    lead = f"{signed(worst['mean'])} [{signed(worst['low'])}, {signed(worst['high'])}]"
+    over = f"{title(worst['other'])}, {NAMES[grid.VARIED[number][0]]} {worst['value']:g}"
+    share = f"{word} ({len(rows)} of {pairs})"
+    values = share, f"{ahead} of {len(rows)}", lead, over, f"{worst['seeds']}"
+    return dict(zip(columns, values, strict=True))
 
 
 def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
@@ -172,12 +173,6 @@ def describe_trend(gains: pd.DataFrame, number: int) -> str:
     pairs = gains.dropna(subset="paper")
     if pairs.empty:
         return f"**The trend with {axis}: not tested.** No network has been run at two values."
-    starts = [REPORTED, BEST] if pairs["start"].ne("").any() else [""]
-    parts = []
-    for start in starts:
-        group = pairs[pairs["start"].isin(["", start])]
-        suffix = f" with λ {start}" if start else ""
-        parts.append(f"{_matches(group)} of {len(group)} steps{suffix}")
     match = _matches(pairs)
     word = "confirmed so far" if match == len(pairs) else "mixed" if match else "refuted"
     rows = sum(len(paper_tables.starts_of(run.model)) for run in grid.row(FULL))
@@ -185,70 +180,32 @@ def describe_trend(gains: pd.DataFrame, number: int) -> str:
         word = word.removesuffix(" so far")
     return (
         f"**The trend with {axis}: {word}.** PSNR changes in the direction that the paper reports "
-        f"in {_listing(parts)}, counting the steps that were run and whose values are known."
+        f"in {match} of the {len(pairs)} steps that were run and whose values are known."
     )
 
 
-def finding(cells: pd.DataFrame, ours: pd.DataFrame, levels: pd.DataFrame) -> str:
-    """Return the findings of the figure of a table, in sentences.
+def verdict_counts(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of cells of one table with each verdict, one row per initialisation of λ.
 
-    ``cells``: rows of :func:`companion.reproduction.paper_tables.compare_with_paper`; ``ours``: of
-    `paper_tables.run_cells`; ``levels``: of `paper_tables.baselines`.
+    ``cells``: rows of `paper_tables.compare_with_paper`.
     """
-    linear = levels[levels["level"] == "PCA"].set_index("value")["psnr"]
-    paper = cells.drop_duplicates(["model", "value"]).dropna(subset="psnr_db")
-    above = (paper["psnr_db"] > paper["value"].map(linear) + AGREES).sum()
-    low, high = linear.min(), linear.max()
-    level = f"{low:.2f} dB" if low == high else f"{low:.2f} to {high:.2f} dB"
-    text = f"Of the {len(paper)} values that the paper reports, {above} are more than {AGREES} dB "
-    text += f"above the best linear reconstruction ({level})"
-    first = paper.loc[paper.groupby("value")["psnr_db"].idxmax(), "model"]
-    text += f", and {_winners(first)}."
-    done = ours[ours["runs"] > 0]
-    if done.empty:
-        return f"{text} None of our cells has been run yet."
-    best = done[done["start"] != REPORTED]
-    over = (best["ours"] > best["value"].map(linear) + AGREES).sum()
-    first = best.loc[best.groupby("value")["ours"].idxmax(), "model"]
-    text += f" Of our {len(best)} cells that were run, as well as we can, {over} are, and "
-    return f"{text}{_winners(first)}."
-
-
-def _winners(models: pd.Series) -> str:
-    count = models.map(title).value_counts()
-    parts = [f"{name} is the best at {number}" for name, number in count.items()]
-    return f"{_listing(parts)} of {len(models)} values"
-
-
-def verdict_counts(cells: pd.DataFrame) -> str:
-    """Return the number of cells of one table with each verdict, for both initialisations.
-
-    ``cells``: rows of `paper_tables.compare_with_paper` or `paper_tables.run_cells`.
-    """
-    counts_of_start = {}
+    rows = {}
     for start, opposite in ((REPORTED, BEST), (BEST, REPORTED)):
-        rows = cells[cells["start"] != opposite]
-        words = rows["verdict"].map(lambda word: paper_tables.SYMBOLS.get(word, f"  {word}")[2:])
-        words = words.replace({"agrees": "agree", "run": "were run"})
-        if "status" in rows:
-            words = words.mask(paper_tables.is_garbled(rows), "garbled in the source")
-        listing = (f"{number} {word}" for word, number in words.value_counts().items())
-        counts_of_start[start] = ", ".join(listing)
-    if counts_of_start[REPORTED] == counts_of_start[BEST]:
-        listing = counts_of_start[BEST]
-    else:
-        listing = "; ".join(f"with λ {start}, {words}" for start, words in counts_of_start.items())
-    pairs = cells.query("pairs > 0 and start == @BEST")
-    count = len(cells.drop_duplicates(["model", "value"]))
-    text = f"Of {count} cells: {listing}. Most seeds in a cell: {cells['runs'].max()}."
-    if len(pairs):
-        low, high = pairs["pairs"].min(), pairs["pairs"].max()
-        span = f"{low}" if low == high else f"{low} to {high}"
-        text += (
-            f" In the cells that were run, λ is selected from {span} of {len(grid.STARTS)} pairs "
-        )
-        text += "so far."
-    return text
+        own = cells[cells["start"] != opposite]
+        words = own["verdict"].mask(paper_tables.is_garbled(own), "lost")
+        rows[f"λ {start}"] = words.value_counts()
+    counts = pd.DataFrame(rows).T.reindex(columns=list(paper_tables.SYMBOLS))
+    counts = counts.dropna(axis=1, how="all").fillna(0).astype(int)
+    return attribution.mark(counts.rename(columns=paper_tables.SYMBOLS), cells)
+
+
+def selection(cells: pd.DataFrame) -> str:
+    """Return from how many initial pairs of λ the values "as well as we can" are selected."""
+    pairs = cells.query("pairs > 0 and start == @BEST")["pairs"]
+    if pairs.empty:
+        return "No initial λ has been selected, because no unfolded network has been run."
+    span = f"{pairs.min()}" if pairs.min() == pairs.max() else f"{pairs.min()} to {pairs.max()}"
+    return f"So far, λ is selected from {span} of {len(grid.STARTS)} pairs in each cell."
 
 
 # Small runs ---------------------------------------------------------------------------------------
@@ -291,64 +248,7 @@ def counts(run_set: RunSet, number: int, base: RunConfig) -> pd.DataFrame:
     return attribution.mark(table, gaps)
 
 
-# The account --------------------------------------------------------------------------------------
-
-
-def account(cells: pd.DataFrame) -> str:
-    """Return a summary of agreement, differences and their reasons, in Markdown.
-
-    ``cells``: `paper_tables.compare_with_paper`. Levels and differences use the averaging of
-    these cells. All numbers are computed; without a run, a sentence states this.
-    """
-    count = len(cells.drop_duplicates(["table", "model", "value"]))
-    rows = cells[cells["start"].ne(BEST) & cells["runs"].gt(0)]
-    pairs = rows[rows["psnr_db"].notna()]
-    if pairs.empty:
-        return f"**How closely it matches.** None of the paper's {count} cells has been run."
-    parts = [_closeness(pairs, count), _differences(pairs), _linear(cells), _initial(cells)]
-    parts.append(_failures(cells))
-    return "\n\n".join(part for part in parts if part)
-
-
-def summary(cells: pd.DataFrame) -> str:
-    """Return a sentence or two on the number of agreeing cells and the best network of Table 2."""
-    count = len(cells.drop_duplicates(["table", "model", "value"]))
-    rows = cells[cells["start"].ne(BEST) & cells["runs"].gt(0)]
-    if rows.empty:
-        return f"None of the paper's {count} cells has been run at full scale."
-    agree = rows["verdict"].eq("agrees").sum()
-    table = cells[cells["table"].eq(2) & cells["start"].ne(REPORTED) & cells["runs"].gt(0)]
-    text = f"{len(rows)} of the paper's {count} cells have been run at full scale; with λ "
-    text += f"initialised as reported, {agree} of these agree with the paper."
-    if len(table):
-        first = table.loc[table.groupby("value")["ours"].idxmax(), "model"]
-        text += f" As well as we can, {_winners(first)} of Table 2 that were run."
-    return text
-
-
-def averagings(run_set: RunSet) -> pd.DataFrame:
-    """Return the number of cells that agree with the paper, one row per averaging of PSNR."""
-    rows = {}
-    for average in metrics.AVERAGES:
-        cells = paper_tables.compare_with_paper(run_set, average=average)
-        matched = cells[cells["start"].ne(BEST) & cells["runs"].gt(0)].dropna(subset="psnr_db")
-        gap = matched["difference"]
-        rows[AVERAGINGS[average]] = {
-            "cells compared": f"{len(matched)}",
-            "agree": f"{matched['verdict'].eq('agrees').sum()}",
-            "median difference (dB)": signed(gap.median()) if len(gap) else "–",
-            "median absolute difference (dB)": f"{gap.abs().median():.2f}" if len(gap) else "–",
-        }
-    return attribution.mark(pd.DataFrame(rows).T, paper_tables.full_scale(run_set.runs))
-
-
-AVERAGINGS = {
-    "authors": "as the authors' earlier code averages",
-    "frame": "by frame",
-    "sequence": "by sequence",
-    "global": "over all pixels",
-}
-"""The names of the PSNR averagings."""
+# Training -----------------------------------------------------------------------------------------
 
 
 def schedules(run_set: RunSet, runs: pd.DataFrame) -> pd.DataFrame:
@@ -401,113 +301,6 @@ def run_label(run) -> str:
     if run.model not in grid.UNFOLDED:
         return name
     return f"{name}, λ from {run.lambda1:g}, {run.lambda2:g}"
-
-
-def _closeness(rows: pd.DataFrame, count: int) -> str:
-    agree = rows["verdict"] == "agrees"
-    parts = [f"{words.eq('agrees').sum()} of {len(words)} at {NAMES[varied]} {value:g}"
-          for (varied, value), words in rows.groupby(["varies", "value"])["verdict"]]  # fmt: skip
-    low, high = rows["runs"].min(), rows["runs"].max()
-    span = _seeds(low) if low == high else f"{low:.0f} to {high:.0f} seeds"
-    return (
-        f"**How closely it matches.** {len(rows)} of the paper's {count} cells have been run at "
-        f"full scale ({span} each). With λ initialised as reported, {agree.sum()} of these "
-        f"{len(rows)} agree with the paper, within {AGREES} dB or within our interval over "
-        f"{SEEDS} seeds: {_listing(parts, 12)}. The median absolute difference is "
-        f"{rows['difference'].abs().median():.2f} dB."
-    )
-
-
-def _differences(rows: pd.DataFrame) -> str:
-    wrong = rows[rows["verdict"] != "agrees"]
-    if wrong.empty:
-        return "**Where it does not.** No cell that was run differs from the paper."
-    wrong = wrong.sort_values("difference", key=abs, ascending=False)
-    places = [f"{_place(cell)} ({signed(cell.difference)} dB)" for cell in wrong.itertuples()]
-    return f"**Where it does not.** The paper's value is not reproduced for {_listing(places)}."
-
-
-def _linear(cells: pd.DataFrame) -> str:
-    """State which values, of the paper and ours, are at the best linear reconstruction."""
-    rows = cells[cells["start"].ne(BEST)]
-    level = pd.Series([_level(cell) for cell in rows.itertuples()], rows.index)
-    narrow = rows["varies"].eq("hidden") & rows["value"].eq(128)
-    near = (rows["psnr_db"] - level).abs() <= AGREES
-    text = "**Why: the linear level.** The best linear reconstruction from as many measurements "
-    text += f"(PCA, {FULL.n} components) reaches {_level_of(FULL.cs_rate):.2f} dB. At h = 128, "
-    text += f"{(near & narrow).sum()} of the paper's {narrow.sum()} values are within {AGREES} dB "
-    text += "of it"
-    at_level = rows["runs"].gt(0) & ((rows["ours"] - level).abs() <= AGREES)
-    lower = rows[at_level & (rows["psnr_db"] - level > AGREES) & rows["verdict"].eq("lower")]
-    done = rows["runs"].gt(0)
-    text += f"; of our {done.sum()} cells, {at_level.sum()} are." if done.any() else "."
-    if len(lower):
-        places = [_place(cell) for cell in lower.itertuples()]
-        text += " Our runs do not get past it, and the paper's value is higher, for "
-        text += f"{_listing(places)}."
-    return text
-
-
-def _level_of(rate: float) -> float:
-    return linear_baseline.level(cs_rate=rate)
-
-
-def _level(cell) -> float:
-    return _level_of(cell.value if cell.varies == "cs_rate" else FULL.cs_rate)
-
-
-def _initial(cells: pd.DataFrame) -> str:
-    """State the effect of selecting the initial λ on validation data."""
-    place = ["table", "model", "value"]
-    tables = [cells[cells["start"].eq(start) & cells["runs"].gt(0)].set_index(place)
-             for start in (REPORTED, BEST)]  # fmt: skip
-    ends = {"left_index": True, "right_index": True, "suffixes": ("", "_best")}
-    joined = tables[0].merge(tables[1], **ends)
-    pairs = joined[joined["pairs_best"] > 1]
-    if pairs.empty:
-        return ""
-    gain = pairs["ours_best"] - pairs["ours"]
-    count = (pairs["lambda1_best"] != pairs["lambda1"]).sum()
-    pair = ", ".join(f"{value:g}" for value in grid.AS_REPORTED)
-    text = f"**Why: the initial λ.** As reported means λ1, λ2 = {pair}. In {len(pairs)} cells of "
-    text += f"unfolded networks more than one pair has been run; in {count} of them another pair "
-    text += f"has the least validation error. Selecting it changes PSNR by {signed(gain.min())} to "
-    text += f"{signed(gain.max())} dB."
-    return text + "".join(_lead(tables, value) for value in _widths(tables))
-
-
-def _widths(tables: list[pd.DataFrame]) -> list[float]:
-    """Return the widths at which both networks ran from several pairs."""
-    best = tables[1].reset_index().query("table == 2 and pairs > 1")
-    count = best[best["model"].isin(["reweighted-RNN", "l1-l1-RNN"])]["value"].value_counts()
-    return sorted(count.index[count == 2])
-
-
-def _lead(tables: list[pd.DataFrame], value: float) -> str:
-    ours, competitor = ((2, name, value) for name in ("reweighted-RNN", "l1-l1-RNN"))
-    if any(key not in table.index for table in tables for key in (ours, competitor)):
-        return ""
-    reported, best = (table.at[ours, "ours"] - table.at[competitor, "ours"] for table in tables)
-    paper = tables[0].at[ours, "psnr_db"] - tables[0].at[competitor, "psnr_db"]
-    return (
-        f" At h = {value:g} reweighted-RNN leads ℓ1-ℓ1-RNN by {paper:.2f} dB in the paper, by "
-        f"{reported:.2f} dB as reported and by {best:.2f} dB as well as we can."
-    )
-
-
-def _failures(cells: pd.DataFrame) -> str:
-    untrained = cells[cells["start"].ne(BEST) & cells["verdict"].eq("did not train")]
-    if untrained.empty:
-        return ""
-    places = _listing([_place(cell) for cell in untrained.itertuples()])
-    return (
-        f"**Did not train.** {places}: the result is within {linear_baseline.DID_NOT_TRAIN} dB of "
-        "the mean frame, so it enters no comparison."
-    )
-
-
-def _place(cell) -> str:
-    return f"{title(cell.model)} at {NAMES[cell.varies]} {cell.value:g}"
 
 
 def _listing(words: list[str], limit: int = _MANY) -> str:

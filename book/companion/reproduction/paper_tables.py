@@ -1,7 +1,7 @@
 """The paper's table cells and our runs: value, mean and interval over seeds, verdict.
 
-Unfolded networks have two values in every cell: from the initial λ1, λ2 printed by the same authors
-("as reported"), and from the pair with the lowest validation error ("as well as we can").
+Unfolded networks have two values in every cell: from the initial λ1, λ2 that the same authors
+report ("as reported"), and from the pair with the lowest validation error ("as well as we can").
 """
 
 import base64
@@ -35,7 +35,7 @@ FULL = RunConfig(profile="paper", source="mnist")
 """The common settings of the cells of the paper's tables, at the paper's width."""
 
 REPORTED, BEST = "as reported", "as well as we can"
-"""The two values of an unfolded network: initial λ as printed, or selected on validation data."""
+"""The two values of an unfolded network: initial λ as reported, or selected on validation data."""
 
 NAMES = {"cs_rate": "rate", "hidden": "h =", "depth": "d ="}
 """Column headings of the varied quantity of a table."""
@@ -259,7 +259,7 @@ def interval(values) -> tuple[float, float]:
 def verdict(printed: float, ours: float, low: float = math.nan, high: float = math.nan) -> str:
     """Return the result of the comparison of ours with the paper: a key of SYMBOLS.
 
-    Ours agrees within 0.5 dB, or if the paper's value lies in our interval.
+    Ours agrees within 0.5 dB, or if the paper's value is in our interval.
 
     >>> verdict(30.0, 30.4), verdict(30.0, 31.0), verdict(30.0, math.nan)
     ('agrees', 'higher', 'not run')

@@ -1,0 +1,256 @@
+"""Closeness of our runs to the paper's values: the answer, the agreement, the differences.
+
+``cells`` are rows of :func:`companion.reproduction.paper_tables.compare_with_paper`. Levels and
+differences use the averaging of these cells.
+"""
+
+import pandas as pd
+
+from companion import attribution
+from companion.reproduction import linear_baseline, paper_tables
+from companion.reproduction.agreement import MODEL
+from companion.reproduction.paper_tables import AGREES, BEST, FULL, NAMES, REPORTED, signed, title
+from companion.run_set import RunSet
+from unfolded import metrics
+from unfolded.runs import grid
+
+AVERAGINGS = {
+    "authors": "as the authors' earlier code averages",
+    "frame": "by frame",
+    "sequence": "by sequence",
+    "global": "over all pixels",
+}
+"""The names of the PSNR averagings."""
+
+_VARIED_NAMES = {"cs_rate": "CS rate", "hidden": "width", "depth": "depth"}
+
+
+def answer(cells: pd.DataFrame, number: int = 2) -> str:
+    """Return whether reweighted-RNN has the highest PSNR at each value of a table, in words.
+
+    ``cells``: also rows of `paper_tables.run_cells`. From each initial λ, reweighted-RNN is
+    compared with the runs of the other networks that trained. "Yes" and "no" without "so far"
+    require every cell with three seeds.
+    """
+    rows = cells[cells["table"] == number]
+    done = rows[rows["runs"] > 0]
+    ours = done[done["model"].str.lower() == MODEL]
+    every, names = rows["value"].nunique(), f"{_VARIED_NAMES[grid.VARIED[number][0]]}s"
+    if ours.empty:
+        return f"**Not tested.** reweighted-RNN has been run at none of the {every} {names}."
+    first = []
+    for own in ours.itertuples():
+        same = done[done["value"].eq(own.value) & done["start"].isin(["", own.start])]
+        first.append(own.ours >= same["ours"].max())
+    firm = len(done) == len(rows) and done["runs"].min() >= paper_tables.SEEDS
+    word = "yes" if all(first) else "not always" if any(first) else "no"
+    word = word.capitalize() if firm else f"So far, {word}"
+    count = ours["value"].nunique()
+    text = f"Of the {every} {names}, {count} {'has' if count == 1 else 'have'} been run; "
+    if all(first):
+        text += f"{'there' if count == 1 else 'at each of them'} reweighted-RNN has the highest "
+        text += "PSNR of the networks that have been run, with either initialisation of λ."
+    else:
+        text += f"reweighted-RNN has the highest PSNR in {sum(first)} of {len(first)} comparisons "
+        text += "by value and initialisation of λ."
+    return f"**{word}.** {text}" + ("" if firm else f" {_caveat(done)}")
+
+
+def _caveat(done: pd.DataFrame) -> str:
+    low, high = int(done["runs"].min()), int(done["runs"].max())
+    seeds = f"{low}" if low == high else f"{low} to {high}"
+    return f"With {seeds} seed{'s' * (high > 1)} in each cell, this is provisional."
+
+
+def finding(cells: pd.DataFrame) -> str:
+    """Return the ranking of a table in the paper, and how much of it has been run, in words.
+
+    If values are lost, the ranking is unknown; then the steps of reweighted-RNN are counted.
+    """
+    each = cells.drop_duplicates(["model", "value"])
+    paper = each.dropna(subset="psnr_db")
+    if len(paper) == len(each):
+        first = paper.loc[paper.groupby("value")["psnr_db"].idxmax(), "model"]
+        return f"In the paper, {winners(first)}. {coverage_of(cells)}"
+    own = paper[paper["model"].str.lower() == MODEL].sort_values("value")
+    steps = own["psnr_db"].diff().dropna()
+    return (
+        f"Our copy of the paper has {len(paper)} of the {len(each)} values of this table; in it, "
+        f"reweighted-RNN improves at {steps.gt(0).sum()} of {len(steps)} steps. "
+        + coverage_of(cells)
+    )
+
+
+def winners(models: pd.Series) -> str:
+    """Return which networks are the best, and at how many values, in words.
+
+    >>> winners(pd.Series(["gru", "gru", "srnn"]))
+    'GRU is the best at 2 of 3 values and sRNN at 1'
+    """
+    count = models.map(title).value_counts()
+    parts = [f"{name} at {number}" for name, number in count.items()]
+    parts[0] = f"{count.index[0]} is the best at {count.iloc[0]} of {len(models)} values"
+    return " and ".join(parts)
+
+
+def coverage_of(cells: pd.DataFrame) -> str:
+    """Return how many cells of a table have been run, and with how many seeds, in a sentence."""
+    count = len(cells.drop_duplicates(["model", "value"]))
+    has_run = cells["runs"].gt(0) | cells["untrained"].gt(0)
+    run = len(cells[has_run].drop_duplicates(["model", "value"]))
+    if not run:
+        return f"None of the {count} cells has been run at the paper's width."
+    seeds = int(cells["runs"].max())
+    most = f"with at most {seeds} seed{'s' * (seeds > 1)}"
+    return f"We have run {run} of the {count} cells, {most}."
+
+
+def summary(cells: pd.DataFrame) -> str:
+    """Return the number of cells that agree with the paper, in a sentence."""
+    count = len(cells.drop_duplicates(["table", "model", "value"]))
+    rows = _compared(cells)
+    if rows.empty:
+        return f"None of the paper's {count} cells has been run at full scale."
+    agree = rows["verdict"].eq("agrees").sum()
+    return (
+        f"{len(rows)} of the paper's {count} cells have been run at full scale; with λ initialised "
+        f"as reported, {agree} of these agree with the paper."
+    )
+
+
+def _compared(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells with a run and a known value of the paper, as reported."""
+    return cells[cells["start"].ne(BEST) & cells["runs"].gt(0) & cells["psnr_db"].notna()]
+
+
+def closeness(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return how closely each column of the paper's tables is matched, one row per column.
+
+    A column without a run is omitted. A value is at the linear level if it is within 0.5 dB of the
+    best linear reconstruction from as many measurements.
+    """
+    rows = {}
+    for (varied, value), group in cells[cells["start"].ne(BEST)].groupby(["varies", "value"]):
+        compared = _compared(group)
+        if compared.empty:
+            continue
+        level = _level(varied, value)
+        untrained = group.loc[group["verdict"].eq("did not train"), "model"].map(title)
+        rows[f"{NAMES[varied]} {value:g}"] = {
+            "agree with the paper": f"{compared['verdict'].eq('agrees').sum()} of {len(compared)}",
+            "median absolute difference (dB)": f"{compared['difference'].abs().median():.2f}",
+            "paper at the linear level": _near(group["psnr_db"], level),
+            "ours at the linear level": _near(compared["ours"], level),
+            "did not train": ", ".join(untrained) or "–",
+        }
+    return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), cells)
+
+
+def _near(values: pd.Series, level: float) -> str:
+    return f"{((values - level).abs() <= AGREES).sum()} of {values.notna().sum()}"
+
+
+def _level(varied: str, value: float) -> float:
+    return linear_baseline.level(cs_rate=value if varied == "cs_rate" else FULL.cs_rate)
+
+
+def disagreements(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells that do not agree as reported, the largest difference first.
+
+    The last column has what is known: our run is at the linear level while the paper is above it,
+    or our value from the initial λ with the least validation error agrees.
+    """
+    place = ["table", "model", "value"]
+    best = cells[cells["start"].eq(BEST)].set_index(place)
+    rows = []
+    wrong = _compared(cells).query("verdict != 'agrees'")
+    for cell in wrong.sort_values("difference", key=abs, ascending=False).itertuples():
+        key, level = (cell.table, cell.model, cell.value), _level(cell.varies, cell.value)
+        other = best.loc[key] if key in best.index else None
+        known = []
+        if abs(cell.ours - level) <= AGREES < cell.psnr_db - level:
+            known.append("our run stays at the linear level")
+        if other is not None and other["verdict"] == "agrees":
+            known.append("agrees from another initial λ")
+        rows.append({
+            "cell": f"{title(cell.model)}, {NAMES[cell.varies]} {cell.value:g}",
+            "paper (dB)": cell.psnr_db, "as reported (dB)": cell.ours,
+            "difference (dB)": signed(cell.difference),
+            "as well as we can (dB)": float("nan") if other is None else other["ours"],
+            "what is known": "; ".join(known) or "not explained",
+        })  # fmt: skip
+    return attribution.mark(pd.DataFrame(rows), cells)
+
+
+def start_effects(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return PSNR from both initialisations, one row per cell with several pairs of λ.
+
+    The last rows have the lead of reweighted-RNN over ℓ1-ℓ1-RNN at each width with both.
+    """
+    place = ["table", "model", "value"]
+    sides = [cells[cells["start"].eq(start) & cells["runs"].gt(0)].set_index(place)
+             for start in (REPORTED, BEST)]  # fmt: skip
+    best = sides[1][["ours", "pairs", "lambda1", "lambda2"]].add_suffix("_best")
+    both = sides[0].join(best, how="inner")
+    both = both[both["pairs_best"] > 1]
+    rows = {
+        f"{title(model)}, {NAMES[cell['varies']]} {value:g}": _start_row(
+            cell["psnr_db"],
+            cell["ours"],
+            cell["ours_best"],
+            f"{cell['lambda1_best']:g}, {cell['lambda2_best']:g}",
+        )
+        for (_, model, value), cell in both.iterrows()
+    }
+    columns = both[["psnr_db", "ours", "ours_best"]]
+    for value in sorted(both.index.get_level_values("value").unique()):
+        keys = [(2, name, value) for name in ("reweighted-RNN", "l1-l1-RNN")]
+        if all(key in columns.index for key in keys):
+            lead = columns.loc[keys[0]] - columns.loc[keys[1]]
+            rows[f"lead of reweighted-RNN over ℓ1-ℓ1-RNN, h = {value:g}"] = _start_row(*lead, "–")
+    return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), cells)
+
+
+def _start_row(paper: float, reported: float, best: float, pair: str) -> dict[str, str]:
+    levels = {"paper (dB)": paper, "as reported (dB)": reported, "as well as we can (dB)": best}
+    texts = {name: f"{psnr:.2f}" for name, psnr in levels.items()}
+    return texts | {"change (dB)": signed(best - reported), "selected initial λ1, λ2": pair}
+
+
+def averagings(run_set: RunSet) -> pd.DataFrame:
+    """Return the number of cells that agree with the paper, one row per averaging of PSNR."""
+    rows = {}
+    for average in metrics.AVERAGES:
+        matched = _compared(paper_tables.compare_with_paper(run_set, average=average))
+        gap = matched["difference"]
+        rows[AVERAGINGS[average]] = {
+            "cells compared": f"{len(matched)}",
+            "agree": f"{matched['verdict'].eq('agrees').sum()}",
+            "median difference (dB)": signed(gap.median()) if len(gap) else "–",
+            "median absolute difference (dB)": f"{gap.abs().median():.2f}" if len(gap) else "–",
+        }
+    return attribution.mark(pd.DataFrame(rows).T, paper_tables.full_scale(run_set.runs))
+
+
+def coverage(cells: pd.DataFrame, complete: dict[int, pd.DataFrame]) -> pd.DataFrame:
+    """Return the number of cells that have been run, one row per table.
+
+    ``complete``: the rows of `paper_tables.run_cells` of each table at the width that can be run
+    completely, by number.
+    """
+    rows = {}
+    for number, (field, _) in grid.VARIED.items():
+        own = cells[cells["table"] == number]
+        each = own.drop_duplicates(["model", "value"])
+        rows[f"Table {number}: {_VARIED_NAMES[field]}"] = {
+            "cells": f"{len(each)}",
+            "run at the paper's width": _run(own, 1),
+            f"with {paper_tables.SEEDS} seeds": _run(own, paper_tables.SEEDS),
+            "run at h = 256": _run(complete[number], 1) if number in complete else "–",
+            "paper's value lost": f"{each['psnr_db'].isna().sum()}",
+        }
+    return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), cells)
+
+
+def _run(cells: pd.DataFrame, seeds: int) -> str:
+    return f"{len(cells[cells['runs'] >= seeds].drop_duplicates(['model', 'value']))}"

@@ -1,0 +1,136 @@
+"""Closeness to the paper's values: the answer of the chapter, agreements, differences."""
+
+import pandas as pd
+import pytest
+from test_agreement import NONE, cells_of, evaluated, paper
+from test_paper_tables import REPORTED, mean_frame
+
+from companion.reproduction import closeness, curve_findings, linear_baseline, paper_tables
+from companion.run_set import RunSet
+
+BETTER = {"validation": 50.0}
+"""A lower validation error, by which an initial λ is selected."""
+
+
+def committed():
+    return paper_tables.compare_with_paper(RunSet.committed())
+
+
+def test_without_a_run_nothing_is_claimed():
+    cells = paper_tables.compare_with_paper(NONE)
+    assert closeness.answer(cells).startswith("**Not tested.**")
+    assert "None of the paper's 153 cells" in closeness.summary(cells)
+    tables = closeness.closeness(cells), closeness.disagreements(cells)
+    assert all(table.empty for table in (*tables, closeness.start_effects(cells)))
+    assert closeness.averagings(NONE)["cells compared"].eq("0").all()
+    counts = closeness.coverage(cells, {})
+    assert counts["run at the paper's width"].eq("0").all()
+    assert counts["cells"].tolist() == ["45", "54", "54"]
+
+
+def test_the_answer_is_provisional_until_every_cell_has_three_seeds():
+    rows = [evaluated(28.0, hidden=128, **REPORTED), evaluated(23.0, model="gru", hidden=128)]
+    assert closeness.answer(cells_of(*rows)).startswith("**So far, yes.**")
+    rows.append(evaluated(29.0, model="indrnn", hidden=128))
+    assert closeness.answer(cells_of(*rows)).startswith("**So far, no.**")
+    every = cells_of(*rows[:2]).assign(runs=3, ours=20.0)
+    every["ours"] += every["model"].eq("reweighted-RNN")
+    assert closeness.answer(every).startswith("**Yes.**")
+    every.loc[every["model"].eq("GRU") & every["value"].eq(512), "ours"] = 30.0
+    assert closeness.answer(every).startswith("**Not always.**")
+
+
+def test_the_ranking_of_a_table_with_lost_values_is_not_stated():
+    cells = committed()
+    known = [closeness.finding(cells[cells["table"] == number]) for number in (1, 2, 3)]
+    assert [" is the best at " in text for text in known] == [True, True, False]
+    assert "18 of the 54 values" in known[2] and "4 of 4 steps" in known[2]
+
+
+def test_a_network_that_did_not_train_is_named_and_not_compared():
+    rows = [evaluated(paper("GRU", 128) + 0.3, model="gru", hidden=128),
+            evaluated(mean_frame(), model="fastrnn", hidden=128)]  # fmt: skip
+    (row,) = closeness.closeness(cells_of(*rows)).to_dict("records")
+    assert row["did not train"] == "FastRNN" and row["agree with the paper"] == "1 of 1"
+    assert closeness.disagreements(cells_of(*rows)).empty
+
+
+def test_agreements_and_differences_are_counted_and_the_largest_difference_is_first():
+    psnr = {"gru": paper("GRU", 128) + 0.3, "lstm": paper("LSTM", 128) - 2,
+            "srnn": paper("sRNN", 128) + 3}  # fmt: skip
+    cells = cells_of(*(evaluated(level, model=name, hidden=128) for name, level in psnr.items()))
+    row = closeness.closeness(cells).loc["h = 128"]
+    assert row["agree with the paper"] == "1 of 3"
+    assert row["median absolute difference (dB)"] == "2.00"
+    wrong = closeness.disagreements(cells)
+    assert wrong["cell"].tolist() == ["sRNN, h = 128", "LSTM, h = 128"]
+    assert wrong["difference (dB)"].tolist() == ["+3.00", "−2.00"]
+    assert wrong["what is known"].eq("not explained").all()
+
+
+def test_a_difference_is_explained_by_the_linear_level_or_by_another_initial_value():
+    linear = linear_baseline.level(cs_rate=0.2) + 0.1
+    network = {"model": "sista-rnn", "hidden": 256}
+    rows = [evaluated(linear, **network, **REPORTED)]
+    rows.append(evaluated(paper("SISTA-RNN", 256), **network, **BETTER))
+    (row,) = closeness.disagreements(cells_of(*rows)).to_dict("records")
+    assert row["what is known"].split("; ") == [
+        "our run stays at the linear level",
+        "agrees from another initial λ",
+    ]
+
+
+def test_the_effect_of_the_initial_value_includes_the_lead():
+    rows = [evaluated(27.5, hidden=128, **REPORTED), evaluated(28.5, hidden=128, **BETTER)]
+    assert closeness.start_effects(cells_of(rows[0])).empty, "one pair: nothing to compare"
+    rows += [evaluated(24.0, model="l1-l1-rnn", hidden=128, **REPORTED)]
+    rows += [evaluated(26.8, model="l1-l1-rnn", hidden=128, **BETTER)]
+    table = closeness.start_effects(cells_of(*rows))
+    assert table["change (dB)"].tolist() == ["+2.80", "+1.00", "−1.80"]
+    lead = table.iloc[-1]
+    levels = [lead[f"{name} (dB)"] for name in ("paper", "as reported", "as well as we can")]
+    assert levels == ["4.19", "3.50", "1.70"]
+
+
+def test_the_committed_runs_are_counted_as_the_cells_say():
+    cells = committed()
+    own = cells[cells["start"].ne(paper_tables.BEST) & cells["runs"].gt(0)]
+    own = own[own["psnr_db"].notna()]
+    inside = own["runs"].ge(3) & own["psnr_db"].between(own["low"], own["high"])
+    agree = (own["difference"].abs() <= 0.5) | inside
+    counts = closeness.closeness(cells)["agree with the paper"].str.split(" of ", expand=True)
+    assert counts.astype(int).sum().tolist() == [agree.sum(), len(own)]
+    assert f"{agree.sum()} of these agree" in closeness.summary(cells)
+    assert len(closeness.disagreements(cells)) == (~agree).sum()
+    assert closeness.averagings(RunSet.committed())["agree"].iloc[0] == f"{agree.sum()}"
+
+
+def curve(*errors):
+    return pd.DataFrame({"train_mse": errors, "validation_mse": errors})
+
+
+def test_curves_are_compared_by_their_last_epoch():
+    curves = {"gru": curve(9.0, 2.0), "srnn": curve(5.0, 4.0)}
+    curves["srnn"]["train_mse"] = [5.0, 1.0]
+    said = curve_findings.lowest(curves)
+    assert "sRNN ends with the lowest training error" in said
+    assert "GRU ends with the lowest validation error" in said
+    assert curve_findings.lowest({}) == "No network has been run."
+    ratio = curve_findings.generalisation(curves)["ratio"]
+    assert ratio.to_dict() == pytest.approx({"gru": 1.0, "srnn": 4.0})
+
+
+def test_epochs_are_counted_from_one_and_a_level_that_is_not_reached_has_none():
+    table = curve_findings.epochs_until({"gru": curve(9.0, 2.0), "srnn": curve(5.0, 4.0)}, 5.0)
+    assert table.loc["GRU"].tolist() == [2, 2, 2, 2]
+    assert table.loc["sRNN"].iloc[:2].tolist() == [1, 1] and table.loc["sRNN"].isna()[-1:].all()
+
+
+@pytest.mark.parametrize(
+    ("ends", "total", "word"),
+    [((4.0,), 6, "Not tested"), ((4.0, 3.0), 6, "Confirmed so far"), ((4.0, 3.0), 2, "Confirmed"),
+     ((4.0, 3.0, 5.0), 6, "Mixed"), ((3.0, 4.0), 6, "Refuted")],
+)  # fmt: skip
+def test_the_order_of_curves_has_a_verdict(ends, total, word):
+    curves = {str(place): curve(9.0, end) for place, end in enumerate(ends)}
+    assert curve_findings.order(curves, "widths", total).startswith(f"**{word}:**")
