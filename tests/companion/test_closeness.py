@@ -44,7 +44,7 @@ def test_the_ranking_of_a_table_with_lost_values_is_not_stated():
     cells = committed()
     known = [closeness.finding(cells[cells["table"] == number]) for number in (1, 2, 3)]
     assert [" is the best at " in text for text in known] == [True, True, False]
-    assert "18 of the 54 values" in known[2] and "4 of 4 steps" in known[2]
+    assert "18 of the 54 values" in known[2] and "4 of 4 known steps" in known[2]
 
 
 def test_a_network_that_did_not_train_is_named_and_not_compared():

@@ -76,8 +76,8 @@ def finding(cells: pd.DataFrame) -> str:
     steps = own["psnr_db"].diff().dropna()
     return (
         f"Our copy of the paper has {len(paper)} of the {len(each)} values of this table; in it, "
-        f"reweighted-RNN improves at {steps.gt(0).sum()} of {len(steps)} steps. "
-        + coverage_of(cells)
+        f"reweighted-RNN improves at {steps.gt(0).sum()} of {len(steps)} known "
+        "steps. " + coverage_of(cells)
     )
 
 

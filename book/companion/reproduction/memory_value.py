@@ -323,8 +323,8 @@ def verdict(rows: pd.DataFrame) -> str:
         worse, better = (int(mask.sum()) for mask in (trained[f"{column}_high"] < 0,
                                                       trained[f"{column}_low"] > 0))  # fmt: skip
         parts.append(
-            f"{name}, PSNR is lower in {worse} and higher in {better} of {len(trained)} rows of "
-            "the table, by the intervals."
+            f"{name}, PSNR is lower in {worse} and higher in {better} of {len(trained)} rows, "
+            "by the intervals."
         )
     best = trained.loc[trained["as_trained"].idxmax()]
     competitors = trained[trained["model"] != best.model]
