@@ -81,6 +81,7 @@ def test_a_replay_makes_the_same_products_in_the_same_order():
 
 
 def test_products_exclude_those_of_the_selection_of_routines(tmp_path, monkeypatch):
+    monkeypatch.delenv("UNFOLDED_ROUTINE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # no selection is stored
     first, second = (
         replay.record(step.competitors("l1-l1-rnn", 264, workload.frames())["its products alone"])
