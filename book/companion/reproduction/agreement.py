@@ -84,21 +84,22 @@ def _configs(pairs: Iterable[tuple[RunConfig, RunConfig]]) -> list[RunConfig]:
 def ranking(gaps: pd.DataFrame, number: int) -> pd.DataFrame:
     """Return whether :func:`leads` supports "reweighted-RNN is best at every value".
 
-    One row per initialisation of λ. "mixed": ahead in some comparisons; "confirmed" requires all
-    comparisons of the table with three seeds.
+    One row per initialisation of λ. "mixed": ahead in some of the comparisons that were run;
+    "confirmed" requires all comparisons of the table with three seeds.
     """
     pairs = len(grid.VARIED[number][1]) * (len(grid.row(FULL)) - 1)
-    rows = {f"λ {start}": _ranking(gaps[gaps["start"] == start], pairs, number)
+    rows = {start: _ranking(gaps[gaps["start"] == start], pairs, number)
             for start in (REPORTED, BEST)}  # fmt: skip
     return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), gaps)
 
 
 def _ranking(rows: pd.DataFrame, pairs: int, number: int) -> dict[str, str]:
-    columns = ("verdict (comparisons)", "ahead", "smallest lead (dB)", "over", "seeds")
+    columns = ("verdict (comparisons ahead)", "smallest lead (dB)", "over", "seeds")
     if rows.empty:
-        return dict(zip(columns, (f"not tested (0 of {pairs})", *"––––"), strict=True))
-    ahead = (rows["verdict"] == "ahead").sum()
+        return dict(zip(columns, (f"not tested (0 of {pairs})", *"–––"), strict=True))
+    ahead, total = (rows["verdict"] == "ahead").sum(), len(rows)
     if ahead == len(rows):
+        total = pairs
         firm = len(rows) == pairs and rows["seeds"].min() >= SEEDS
         word = "confirmed" if firm else "confirmed so far"
     else:
@@ -106,8 +107,7 @@ def _ranking(rows: pd.DataFrame, pairs: int, number: int) -> dict[str, str]:
     worst = rows.loc[rows["mean"].idxmin()]
     lead = f"{signed(worst['mean'])} [{signed(worst['low'])}, {signed(worst['high'])}]"
     over = f"{title(worst['other'])}, {NAMES[grid.VARIED[number][0]]} {worst['value']:g}"
-    share = f"{word} ({len(rows)} of {pairs})"
-    values = share, f"{ahead} of {len(rows)}", lead, over, f"{worst['seeds']}"
+    values = f"{word} ({ahead} of {total})", lead, over, f"{worst['seeds']}"
     return dict(zip(columns, values, strict=True))
 
 
