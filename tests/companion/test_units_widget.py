@@ -53,7 +53,7 @@ def test_the_facts_are_those_of_the_network(name, frames, data):
     g, count = net.symbols()["g"], frames.shape[0] * frames.shape[1]
     facts = data["networks"][name]
     assert data["count"] == count and facts["start"] == config.lambda2 / config.lambda1
-    assert facts["label"].endswith(f" from ({config.lambda1:g}, {config.lambda2:g})")
+    assert facts["label"].endswith(f" ({config.lambda1:g}, {config.lambda2:g})")
     for layer, chosen in enumerate(facts["layers"]):
         weights = [unit["g"] for unit in chosen]
         assert len(chosen) == units_widget.UNITS == len({unit["index"] for unit in chosen})

@@ -129,7 +129,7 @@ def learned(frames: Tensor) -> dict:
         ]
         entries[name] = {
             "model": model,
-            "label": f"{title(model)} from ({config.lambda1:g}, {config.lambda2:g})",
+            "label": f"{title(model)} ({config.lambda1:g}, {config.lambda2:g})",
             "start": config.lambda2 / config.lambda1,
             "layers": layers,
         }
