@@ -98,17 +98,11 @@ def severe(browser):
 
 
 def open_page(browser, site, name):
-    """Open a page, wait for its maths, and return (requested addresses, console errors)."""
+    """Open a page, and return (requested addresses, console errors)."""
     with contextlib.suppress(Exception):
         browser.get_log("performance"), browser.get_log("browser")
     path, _, query = name.partition("?")
     browser.get(f"{site}/{path}.html" + (f"?{query}" if query else ""))
-    if browser.execute_script("return document.querySelectorAll('.math').length"):
-        browser.execute_async_script(
-            "const done = arguments[0];"
-            "const wait = () => window.MathJax?.startup?.promise"
-            " ? MathJax.startup.promise.then(() => done()) : setTimeout(wait, 20); wait();"
-        )
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == SENT]
     return asked, severe(browser)

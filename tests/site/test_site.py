@@ -131,9 +131,23 @@ def test_search_index_and_favicon_are_there():
     assert (SITE / "_static" / "favicon.svg").is_file()
 
 
-def test_only_the_needed_parts_of_mathjax_are_copied():
-    size = sum(path.stat().st_size for path in (SITE / "_static" / "mathjax").rglob("*"))
-    assert size < 4_000_000
+@EVERY
+def test_every_formula_is_typeset_in_the_page(path):
+    text = path.read_text(encoding="utf-8")
+    formulas = re.findall(r'class="math notranslate nohighlight"[^>]*>(<mjx-container)?', text)
+    assert all(formulas)
+    assert len(formulas) == text.count("<mjx-assistive-mml")
+    assert "mathjax.css" in text or not formulas
+    assert "mjx-merror" not in text and "NaNem" not in text
+
+
+def test_every_character_of_a_formula_has_a_rule_and_a_font():
+    style = (SITE / "_static" / "mathjax.css").read_text(encoding="utf-8")
+    pages = [path.read_text(encoding="utf-8") for path in PAGES]
+    used = {code for text in pages for code in re.findall(r"\bmjx-c([0-9A-F]+)\b", text)}
+    assert used and used <= set(re.findall(r"mjx-c\.mjx-c([0-9A-F]+)", style))
+    fonts = re.findall(r'url\("?([^")]+)', style)
+    assert fonts and all((SITE / "_static" / name).is_file() for name in fonts)
 
 
 def test_the_status_page_has_the_share_of_each_notebook():

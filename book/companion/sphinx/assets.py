@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
-# A part of MathJax's 24 MB: TeX input, HTML output, fonts, and extensions loaded on demand.
-MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/", "input/tex/extensions/")
+ICONS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
+"""The theme's fonts of icons; companion.css prefers their subsets to the whole fonts."""
 
 
 def copy_if_new(source: Path, target: Path) -> None:
@@ -21,26 +21,6 @@ def copy_if_new(source: Path, target: Path) -> None:
             return
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target)
-
-
-def install_mathjax(static: Path) -> None:
-    """Copy the parts of MathJax used by these pages.
-
-    Raises
-    ------
-    ExtensionError
-        The MathJax package contains no MathJax files.
-    """
-    marker = "static/mathjax/"
-    files = metadata.files("sphinx-mathjax-offline") or []
-    for file in files:
-        name = str(file).replace("\\", "/").partition(marker)[2]
-        if name.startswith(MATHJAX):
-            copy_if_new(Path(file.locate()), static / "mathjax" / name)
-    if not (static / "mathjax" / MATHJAX[0]).is_file():
-        raise ExtensionError(
-            f"expected {MATHJAX[0]} in the package sphinx-mathjax-offline; got none; run `make env`"
-        )
 
 
 def classic(module: str, name: str, *, common: str = "") -> str:
@@ -100,7 +80,6 @@ def install(app) -> None:
         return
     static = Path(app.outdir, "_static")
     static.mkdir(parents=True, exist_ok=True)
-    install_mathjax(static)
     install_explorers(app, static)
     install_filter(app, static)
     for path in sorted(Path(__file__).parent.rglob("*.css")):
@@ -108,8 +87,32 @@ def install(app) -> None:
         app.add_css_file(path.name)
 
 
-def remove_source_maps(app, exception) -> None:
-    """Remove the source maps of the theme: three megabytes that only its developers read."""
-    if exception is None and app.builder.format == "html":
-        for path in Path(app.outdir, "_static").rglob("*.map"):
-            path.unlink()
+def reduce_theme(app, exception) -> None:
+    """Write fonts with the icons of the pages alone; remove what only the theme's developers use."""
+    if exception is not None or app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    style = (static / "styles" / "pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    names = set()
+    for page in Path(app.outdir).rglob("*.html"):
+        names |= set(re.findall(r"\bfa-[\w-]+", page.read_text(encoding="utf-8")))
+    subset_icons(static, style, names | {"fa-xmark"})  # which the theme's script inserts
+    for path in {*static.rglob("*.map"), *static.rglob("fontawesome.js*")}:
+        path.unlink()
+
+
+def subset_icons(static: Path, style: str, names: set[str]) -> None:
+    """Write the fonts with the named icons, and with those that the style sheet contains."""
+    from fontTools import subset
+    from pydata_sphinx_theme import __file__ as theme
+
+    rules = re.findall(r'((?:\.fa-[\w-]+:before,?)+)\{content:"\\([0-9a-f]+)"', style)
+    codes = {int(code, 16) for rule, code in rules if names & set(re.findall(r"fa-[\w-]+", rule))}
+    codes |= {ord(character) for character in re.findall("[\ue000-\uf8ff]", style)}
+    fonts = Path(theme).parent.rglob("fontawesome/webfonts/*.ttf")
+    for path in sorted(path for path in fonts if path.stem in ICONS):
+        font = subset.load_font(path, subset.Options())
+        subsetter = subset.Subsetter()
+        subsetter.populate(unicodes=codes)
+        subsetter.subset(font)
+        font.save(static / path.name)

@@ -10,6 +10,7 @@ from sphinx.util.typing import ExtensionMetadata
 from companion.build import freshness
 from companion.sphinx import (
     assets,
+    formulas,
     live_figure,
     numbers_from_files,
     outputs,
@@ -32,8 +33,8 @@ def setup(app) -> ExtensionMetadata:
     app.connect("builder-inited", outputs.refuse_stale_pages)
     app.connect("source-read", outputs.use_executed_copy)
     app.connect("builder-inited", assets.install)
-    app.connect("build-finished", assets.remove_source_maps)
-    parts = (numbers_from_files, cover, live_figure, gallery, downloads, run_records, stamps)
-    for part in (*parts, page_metadata):
+    app.connect("build-finished", assets.reduce_theme)
+    parts = (formulas, numbers_from_files, cover, live_figure, gallery, downloads, run_records)
+    for part in (*parts, stamps, page_metadata):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
