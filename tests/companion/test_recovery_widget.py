@@ -254,7 +254,7 @@ def decibels(figure) -> dict[str, float]:
 def settled(browser, figure) -> str:
     """Wait until the solver has finished; return the words."""
     wait(browser).until(lambda _: browser.execute_script("return !arguments[0].job.left", figure))
-    return shown(figure, "words")
+    return shown(figure, "live")
 
 
 def button(figure, name: str):
@@ -343,18 +343,18 @@ class TestFigure:
         figure = opened(browser, folder)
         settled(browser, figure)
         live = figure.find_elements(By.CSS_SELECTOR, "[aria-live=polite], [role=status]")
-        assert [node.get_attribute("data-part") for node in live] == ["words"]
+        assert [node.get_attribute("data-part") for node in live] == ["live"]
         outputs = figure.find_elements(By.TAG_NAME, "output")
         assert {node.get_attribute("aria-live") for node in outputs} == {"off"}
         count = """window.changes = 0; new MutationObserver(() => { window.changes += 1; })
             .observe(arguments[0], { childList: true, characterData: true, subtree: true });"""
         browser.execute_script(count, live[0])
-        before = shown(figure, "words")
+        before = shown(figure, "live")
         figure.find_element(By.NAME, "layers").send_keys(Keys.ARROW_LEFT)
-        wait(browser).until(lambda _: shown(figure, "words") != before)
+        wait(browser).until(lambda _: shown(figure, "live") != before)
         settled(browser, figure)
         assert browser.execute_script("return window.changes") == 1
-        assert shown(figure, "words").startswith("reweighted-RNN after 2 layers: ")
+        assert shown(figure, "live").startswith("reweighted-RNN after 2 layers: ")
 
     def test_it_moves_unless_reduced_motion_is_preferred(self, browser, folder):
         point = "return [...arguments[0].point]"

@@ -313,7 +313,7 @@ def test_it_fits_a_phone_and_every_control_has_a_name(width, tmp_path):
         wide: explorer.parentElement.scrollWidth, repeated: ids.length - new Set(ids).size,
         unnamed: all("select").filter((e) => !e.labels.length).length,
         silent: all(".ce-hit").filter((e) => !e.getAttribute("aria-label")).length,
-        live: part("words").getAttribute("aria-live"), image: all("img").length,
+        live: part("live").getAttribute("aria-live"), image: all("img").length,
       }};
     }})()"""
     markup = f'<div style="width: {width}px">{explorer(table=2).element()}</div>'

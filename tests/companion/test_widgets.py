@@ -208,7 +208,7 @@ def test_every_control_has_a_name_and_the_figure_a_description(tmp_path):
       return {
         repeated: ids.length - new Set(ids).size,
         unnamed: [...document.querySelectorAll("input")].filter((i) => !i.labels.length).length,
-        deaf: document.querySelectorAll("output:not([aria-live=polite])").length,
+        live: document.querySelectorAll("output:not([aria-live=off])").length,
         image: first.querySelector("svg").getAttribute("role"),
         described: first.querySelector("desc").textContent.length > 20,
         kept: second.state,
@@ -217,7 +217,7 @@ def test_every_control_has_a_name_and_the_figure_a_description(tmp_path):
     odd = '<activation-explorer lambda1="-1" c="0" g="x" hbar="7"></activation-explorer>'
     seen = in_chromium(body, None, tmp_path, ActivationExplorer().element() + odd)
     kept = seen.pop("kept")
-    assert seen == dict(repeated=0, unnamed=0, deaf=0, image="img", described=True)
+    assert seen == dict(repeated=0, unnamed=0, live=0, image="img", described=True)
     assert kept == dict(lambda1=1, lambda2=0.5, g=1, hbar=7, c=1, u=3)
 
 

@@ -7,7 +7,7 @@ import torch
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 from test_widgets import EXPORT, chromium, complaints
 
 from companion.widgets import units_widget
@@ -117,8 +117,11 @@ def test_hbar_is_dragged_on_the_plot_and_u_beside_it(opened):
     # Down through zero to a negative ħ: the plateaus change places.
     drag(opened, handle, 0, 60)
     assert state(opened, tag)["hbar"] < 0
-    rows = [row.text.split()[0] for row in opened.find_elements(By.CSS_SELECTOR, f"{tag} tbody tr")]
-    assert (rows[1], rows[3]) == ("ħ", "0")
+    rows = [
+        row.get_attribute("textContent").split()[0]
+        for row in opened.find_elements(By.CSS_SELECTOR, f"{tag} tbody tr")
+    ]
+    assert (rows[1][0], rows[3][0]) == ("ħ", "0")
     drag(opened, inside(opened, tag, ".ae-marker"), -80, 0)
     after = state(opened, tag)
     assert after["u"] < lower["u"] and after["hbar"] < 0
@@ -246,3 +249,116 @@ def test_without_a_script_a_picture_stands_there(browser, page):
             assert len(image.get_attribute("alt")) > 60
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+TAGS = ("activation-explorer", "bounds-explorer", "units-explorer")
+
+
+def touch(browser, kind, *points):
+    touches = [{"x": x, "y": y} for x, y in points]
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+
+def swipe(browser, node, across, down):
+    """Move a finger over a chart, from its middle."""
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", node)
+    left, top, width, height = browser.execute_script(
+        "const r = arguments[0].getBoundingClientRect(); return [r.x, r.y, r.width, r.height]", node
+    )
+    x, y = left + 0.55 * width, top + 0.4 * height
+    touch(browser, "touchStart", (x, y))
+    for step in range(1, 11):
+        touch(browser, "touchMove", (x + across * step / 10, y + down * step / 10))
+    touch(browser, "touchEnd")
+
+
+def phone(browser, width=390, height=844):
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+
+
+@pytest.mark.parametrize("tag", TAGS[:2])
+def test_a_vertical_swipe_scrolls_and_a_horizontal_one_drags(opened, tag):
+    phone(opened)
+    chart, before = inside(opened, tag, "svg.ue-drag"), state(opened, tag)
+    swipe(opened, chart, 4, -120)
+    assert state(opened, tag) == before
+    swipe(opened, chart, 90, 4)
+    assert state(opened, tag) != before
+
+
+@pytest.mark.parametrize("tag", TAGS[:2])
+def test_dragging_selects_no_text(opened, tag):
+    drag(opened, inside(opened, tag, "svg.ue-drag"), -100, 40)
+    assert opened.execute_script("return String(getSelection())") == ""
+
+
+def test_the_address_contains_the_state_and_restores_it(opened, page):
+    tag = "activation-explorer"
+    inside(opened, tag, "[data-preset='τ₂ > τ₁']").click()
+    inside(opened, tag, "input[name=hbar]").send_keys(Keys.ARROW_LEFT)
+    wait = WebDriverWait(opened, 10)
+    wait.until(lambda b: "hbar" in b.current_url)
+    link, chosen = opened.current_url, state(opened, tag)
+    opened.get("about:blank")
+    opened.get(link)
+    assert state(opened, tag) == chosen and chosen["hbar"] == 1.95
+    inside(opened, tag, "[data-reset]").click()
+    assert state(opened, tag)["hbar"] == 2
+    wait.until(lambda b: b.current_url.endswith(f"#{tag}"))
+
+
+def test_one_live_region_announces_a_change_once(opened):
+    for tag in TAGS:
+        regions = opened.find_elements(
+            By.CSS_SELECTOR, f"{tag} :is([role=status], [aria-live=polite])"
+        )
+        assert len(regions) == 1
+        others = opened.find_elements(By.CSS_SELECTOR, f"{tag} output:not([aria-live=off])")
+        assert others == []
+        count = """window.changes = 0; new MutationObserver(() => { window.changes += 1; })
+            .observe(arguments[0], { childList: true, subtree: true });"""
+        opened.execute_script(count, regions[0])
+        slider = opened.find_elements(By.CSS_SELECTOR, f"{tag} input[type=range]")[-1]
+        slider.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+        WebDriverWait(opened, 10).until(lambda b: b.execute_script("return window.changes"))
+        opened.execute_async_script("setTimeout(arguments[0], 600)")
+        assert opened.execute_script("return window.changes") == 1
+        assert regions[0].get_attribute("textContent")
+
+
+# The height from the first chart or control to the last one, and the smallest text of a chart.
+REACH = """
+const all = [...arguments[0].querySelectorAll("svg.ue-drag, input, select, button")];
+const boxes = all.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
+return Math.max(...boxes.map(b => b.bottom)) - Math.min(...boxes.map(b => b.top));
+"""
+SMALLEST = """
+return Math.min(...[...arguments[0].querySelectorAll("svg:not(.ue-swatch) text")].map(text => {
+  const svg = text.closest("svg.ue-drag") ?? text.closest("svg:not(svg svg)");
+  const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+  return parseFloat(getComputedStyle(text).fontSize) * scale;
+}));
+"""
+HEADER = 48  # pixels of the bar at the top of each page
+
+
+@pytest.mark.parametrize(("width", "height"), [(690, 720), (358, 844)])
+def test_chart_and_controls_are_visible_together_with_readable_labels(opened, width, height):
+    """The widths are those of the text on a screen of 1280 and of 390 pixels."""
+    phone(opened, width + 16, height)
+    for tag in TAGS:
+        explorer = opened.find_element(By.CSS_SELECTOR, tag)
+        opened.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
+        assert opened.execute_script(REACH, explorer) <= height - HEADER, tag
+        assert opened.execute_script(SMALLEST, explorer) >= 12, tag
+
+
+def test_the_units_explorer_compares_with_a_plateau(opened):
+    tag = "units-explorer"
+    line = "return document.querySelector(arguments[0]).getAttribute('d')"
+    dashed, own = (opened.execute_script(line, f"{tag} {c}") for c in (".un-other", ".un-middle"))
+    assert dashed and dashed != own
+    said_widths = inside(opened, tag, '[data-part="agreement"]').text
+    assert "With λ2 as large as λ1 the plateau would be" in said_widths

@@ -149,23 +149,22 @@ const { prox, pieces, objective, slopes, render } = (() => {
           <g class="ae-handle"><line/><circle class="ae-grip" r="26"/><circle class="ae-knob" r="13"/><text text-anchor="middle" dy="5">ħ</text></g>
           <circle class="ae-marker" r="8"/>`, 'class="ue-drag"')}
         <p class="ue-key"><span class="ae-key-phi">Φ(u)</span> <span class="ae-key-soft">soft threshold τ<sub>1</sub> + τ<sub>2</sub></span> <span class="ae-key-identity">identity</span></p>
-        ${common.slider({ name: "u", label: "u", hint: "drag the dot or this slider", min: -6, max: 6, step: 0.05 }, id)}
       </div>
-      <div>
+      <div class="ae-side">
         ${svg(SIDE, id, "side", "The objective φ against v, for this u", `
           <g data-part="side-frame"></g>
           ${cut(SIDE, '<path class="ae-fold"/><path class="ue-line ae-objective"/><path class="ae-tangent"/>')}
           <g data-part="folds"></g><circle class="ae-marker" data-part="minimum" r="8"/>`)}
-        <p class="ue-note">φ(v) = τ<sub>1</sub>|v| + τ<sub>2</sub>|v − ħ| + ½(v − u)². The dot is its minimum, Φ(u).</p>
-        <p class="ue-words ae-reason" data-part="reason"></p>
+        <p class="ue-note">φ(v) = τ<sub>1</sub>|v| + τ<sub>2</sub>|v − ħ| + ½(v − u)²; the dot is its minimum, Φ(u)</p>
       </div>
+      <div class="ae-controls ue-strip">${[{ name: "u", label: "u", hint: "drag the dot", min: -6, max: 6, step: 0.05 }, ...CONTROLS].map((control) => common.slider(control, id)).join("")}</div>
     </div>
-    <div class="ae-controls">${CONTROLS.map((control) => common.slider(control, id)).join("")}
-      <p class="ae-taus" data-part="taus"></p></div>
+    <p class="ae-taus" data-part="taus"></p>
+    <p class="ue-words ae-reason" data-part="reason"></p>
     <p class="ue-words ae-regime" data-part="regime"></p>
-    <table class="ue-table"><caption>The five pieces of Φ</caption>
+    <details><summary>The five pieces of Φ as a table</summary><table class="ue-table"><caption>The five pieces of Φ</caption>
       <thead><tr><th scope="col">piece</th><th scope="col">u from</th><th scope="col">to</th><th scope="col">Φ(u)</th></tr></thead>
-      <tbody data-part="rows"></tbody></table>`;
+      <tbody data-part="rows"></tbody></table></details>`;
 
   const STYLE = `
 activation-explorer.ue { --ae-past: var(--ue-c2); }
@@ -173,8 +172,7 @@ activation-explorer.ue svg rect { stroke: none; }
 activation-explorer.ue .ae-slope { fill: var(--ue-main); opacity: .07; }
 activation-explorer.ue .ae-zero { fill: var(--ue-soft); opacity: .26; }
 activation-explorer.ue .ae-past { fill: var(--ae-past); opacity: .3; }
-activation-explorer.ue svg text.ae-piece { fill: var(--ue-ink); font-size: 15px; }
-@container (max-width: 26rem) { activation-explorer.ue svg text.ae-piece { font-size: 20px; } }
+activation-explorer.ue svg text.ae-piece { fill: var(--ue-ink); }
 activation-explorer.ue svg path { fill: none; vector-effect: non-scaling-stroke; }
 activation-explorer.ue .ae-identity { stroke: var(--ue-soft); stroke-width: 1.2; stroke-dasharray: 7 5; }
 activation-explorer.ue .ae-soft { stroke: var(--ue-soft); stroke-width: 2; stroke-dasharray: 1 5; stroke-linecap: round; }
@@ -193,10 +191,10 @@ activation-explorer.ue .ue-key .ae-key-soft::before { border-top: 2px dotted var
 activation-explorer.ue .ue-key .ae-key-identity::before { border-top: 1.5px dashed var(--ue-soft); }
 activation-explorer.ue input[name="u"] { accent-color: var(--ue-mark); }
 activation-explorer.ue output[data-for="u"] { color: var(--ue-mark); }
-activation-explorer.ue .ae-controls { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 0 1.75rem; margin-top: .75rem; }
-activation-explorer.ue p.ae-taus { margin: .4rem 0 .6rem; font-variant-numeric: tabular-nums; }
-activation-explorer.ue .ae-reason { min-height: 6em; }
-activation-explorer.ue .ae-regime { min-height: 3em; }
+activation-explorer.ue .ue-body { row-gap: .25rem; }
+activation-explorer.ue .ae-controls { grid-column: 1 / -1; grid-row: 2; }
+activation-explorer.ue p.ae-taus { margin: .2rem 0 .4rem; font-variant-numeric: tabular-nums; }
+activation-explorer.ue .ae-reason { min-height: 3.8em; }
 activation-explorer.ue table.ue-table { max-width: 40rem; }
 activation-explorer.ue table.ue-table :is(th, td) + :is(th, td) { text-align: right; }
 activation-explorer.ue table.ue-table tr.ae-empty td { color: var(--ue-soft); font-style: italic; }
@@ -227,7 +225,7 @@ activation-explorer.ue table.ue-table tr.ae-empty td { color: var(--ue-soft); fo
       const move = ({ x, y }) => {
         const scale = scales(this.span);
         const value = Math.round((past ? scale.y.back(y) : scale.x.back(x)) * 20) / 20;
-        past ? this.choose({ hbar: value }) : this.set({ u: value });
+        this.choose(past ? { hbar: value } : { u: value });
       };
       common.drag(this.querySelector("svg"), move, {
         start: ({ x, y }) => {
@@ -237,6 +235,11 @@ activation-explorer.ue table.ue-table tr.ae-empty td { color: var(--ue-soft); fo
         },
         end: () => { this.held = null; this.redraw(); },
       });
+    }
+
+    summary() {
+      const { u } = this.state;
+      return `Φ(${number(u)}) = ${number(prox(u, ...this.all))}. ${regime(...this.all)} ${reason(u, ...this.all)}`;
     }
 
     draw() {

@@ -184,18 +184,18 @@ const { logBounds, lowest, axis, render } = (() => {
     ${common.buttons(Object.keys(PRESETS))}
     <div class="ue-body">
       <div>
-        ${common.choice({ name: "against", label: "Draw the bounds against", options: CONTROLS.map(({ name, label, hint }) => [name, `${label}, ${hint}`]) }, id)}
+        ${common.choice({ name: "against", label: "Against", options: CONTROLS.map(({ name, label, hint }) => [name, `${label}, ${hint}`]) }, id)}
         <svg class="ue-drag" viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-labelledby="${id}-title ${id}-desc">
           <title id="${id}-title"></title><desc id="${id}-desc"></desc>
           <g data-part="frame"></g><line class="ue-marker"/>
           <svg x="${BOX.left}" y="${BOX.top}" width="${BOX.right - BOX.left}" height="${BOX.bottom - BOX.top}" viewBox="${BOX.left} ${BOX.top} ${BOX.right - BOX.left} ${BOX.bottom - BOX.top}" overflow="hidden">
             ${NETWORKS.map(({ key }) => `<path class="ue-line" data-network="${key}"/>`).join("")}<g data-part="dots"></g></svg>
         </svg>
-        <p class="ue-words" data-part="verdict" role="status" aria-live="polite"></p>
-        <p class="ue-note" data-part="growth"></p>
       </div>
-      <div>${CONTROLS.map((control) => common.slider({ ...control, ...reach(control) }, id)).join("")}</div>
+      <div class="be-controls">${CONTROLS.map((control) => common.slider({ ...control, ...reach(control) }, id)).join("")}</div>
     </div>
+    <p class="ue-words" data-part="verdict"></p>
+    <p class="ue-note" data-part="growth"></p>
     <table class="ue-table"><caption>The bounds at these settings</caption>
       <thead><tr><th scope="col">network</th><th scope="col">from</th><th scope="col">bound</th></tr></thead>
       <tbody>${NETWORKS.map(({ key, label, source }) => `<tr data-row="${key}"><th scope="row"><svg class="ue-swatch" viewBox="0 0 34 8" aria-hidden="true"><path class="ue-line" data-network="${key}" d="M0,4L34,4"/></svg> ${label}</th><td>${source}</td><td data-value></td></tr>`).join("")}</tbody></table>
@@ -204,8 +204,11 @@ const { logBounds, lowest, axis, render } = (() => {
   const STYLE = `
 bounds-explorer.ue [data-network="reweighted-rnn"].ue-line { stroke-width: 5; }
 bounds-explorer.ue [data-network="repaired"] { --ue-colour: var(--ue-ink); --ue-dash: 14 4; }
-bounds-explorer.ue .ue-words { min-height: 5.8em; }
-bounds-explorer.ue .ue-control { margin-bottom: .35rem; }
+bounds-explorer.ue .ue-words { min-height: 4.4em; }
+bounds-explorer.ue .be-controls { display: grid; gap: 0 1.25rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+bounds-explorer.ue .be-controls .ue-control { margin: 0; align-content: start; }
+bounds-explorer.ue .be-controls label span { display: none; }
+bounds-explorer.ue .be-controls .ue-control[data-current] label span { display: inline; }
 bounds-explorer.ue table.ue-table :is(th, td):last-child { text-align: right; white-space: nowrap; }`;
 
   // ---- the element --------------------------------------------------------------------------
@@ -251,6 +254,10 @@ bounds-explorer.ue table.ue-table :is(th, td):last-child { text-align: right; wh
         start: () => { this.held = this.at; },
         end: () => { this.held = null; this.redraw(); },
       });
+    }
+
+    summary() {
+      return this.querySelector('[data-part="verdict"]').textContent;
     }
 
     draw() {

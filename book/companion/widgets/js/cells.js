@@ -74,7 +74,9 @@ const { describe, place, render } = (() => {
   const swatch = (model) => `<svg class="ue-swatch" viewBox="0 0 34 8" aria-hidden="true"><path class="ue-line" data-network="${model}" d="M0,4L34,4"/></svg>`;
 
   const STYLE = `
-cells-explorer.ue svg[role="group"] { max-width: 44rem; }
+cells-explorer.ue svg[role="group"] { max-width: 34rem; }
+cells-explorer.ue .ce-toggles { gap: .2rem .3rem; }
+cells-explorer.ue .ce-toggles button { padding: .1rem .5rem; font-size: .8rem; }
 cells-explorer.ue .ce-faint { stroke-width: 1.2; opacity: .55; }
 cells-explorer.ue .ce-printed { fill: var(--ue-paper); stroke: var(--ue-colour); stroke-width: 1.8; vector-effect: non-scaling-stroke; }
 cells-explorer.ue circle.ce-reported { fill: var(--ue-paper); stroke: var(--ue-colour); stroke-width: 2; }
@@ -82,7 +84,7 @@ cells-explorer.ue path.ce-reported { stroke-dasharray: 5 4; stroke-width: 1.6; }
 cells-explorer.ue .ce-untrained { fill: none; stroke: var(--ue-colour); stroke-width: 2.5; }
 cells-explorer.ue .ce-level path { fill: none; stroke: var(--ue-soft); stroke-width: 3; opacity: .5; vector-effect: non-scaling-stroke; }
 cells-explorer.ue .ce-level[data-level="mean frame"] path { stroke-dasharray: 2 4; }
-cells-explorer.ue .ce-level text { fill: var(--ue-soft); font-size: 12px; }
+cells-explorer.ue .ce-level text { fill: var(--ue-soft); }
 cells-explorer.ue .ce-bar { stroke: var(--ue-colour); stroke-width: 5; opacity: .4; }
 cells-explorer.ue .ce-hit { fill: none; stroke: none; outline: none; }
 cells-explorer.ue .ce-hit:focus-visible { stroke: var(--ue-mark); stroke-width: 4; }
@@ -123,7 +125,7 @@ cells-explorer.ue table.ue-table :is(th:first-child) { position: sticky; left: 0
           <g data-part="frame" aria-hidden="true"></g><g data-part="lines"></g><circle class="ce-chosen" r="11" aria-hidden="true"/><g data-part="points"></g>
         </svg></div>
         <p class="ue-key"><span>◇ the paper</span><span>○ ours, as reported</span><span>● ours, as well as we can</span><span>× did not train</span><span>bar: 95 % interval over seeds</span></p>
-        <p class="ue-words" data-part="words" role="status" aria-live="polite"></p>
+        <p class="ue-words" data-part="words"></p>
         <div data-part="records"></div>
         <p class="ue-note" data-part="count"></p>
         <details><summary>All cells as a table</summary><div class="ue-wide" tabindex="0" role="region" aria-label="All cells as a table" data-part="alternative"></div></details>`;

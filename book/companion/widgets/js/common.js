@@ -26,11 +26,12 @@ const common = (() => {
   }
 
   // ---- controls, as HTML ----------------------------------------------------------------------
-  // `label` and `hint` are HTML. What a slider says is in its `output`, read aloud when it changes.
+  // `label` and `hint` are HTML. A slider has its value as text in its `output`; screen readers take
+  // it from the slider itself, so the output is no live region.
   const slider = ({ name, label, hint = "", min = 0, max = 1, step = "any" }, id) => `
     <div class="ue-control">
       <label for="${id}-${name}"><b>${label}</b> <span>${hint}</span></label>
-      <output for="${id}-${name}" data-for="${name}" aria-live="polite"></output>
+      <output for="${id}-${name}" data-for="${name}" aria-live="off"></output>
       <input type="range" id="${id}-${name}" name="${name}" min="${min}" max="${max}" step="${step}">
     </div>`;
 
@@ -92,19 +93,39 @@ const common = (() => {
     }).join("");
   }
 
-  // Follow a pointer that drags over an SVG: move({x, y} in its own units, event).
+  // Follow a pointer that drags over an SVG: move({x, y} in its own units, event). A finger drags
+  // after a horizontal movement or where touch-action is "none"; a vertical movement scrolls the page.
   function drag(svg, move, { start = () => {}, end = () => {} } = {}) {
+    const INTENT = 8; // CSS pixels
+    let [first, dragging] = [null, false];
     const place = ({ clientX, clientY }) => {
       const [box, view] = [svg.getBoundingClientRect(), svg.viewBox.baseVal];
       return { x: ((clientX - box.left) / box.width) * view.width, y: ((clientY - box.top) / box.height) * view.height };
     };
-    svg.addEventListener("pointerdown", (event) => {
+    const begin = (event) => {
       svg.setPointerCapture(event.pointerId);
-      start(place(event), event);
+      start(place(first), first);
+      [first, dragging] = [null, true];
       move(place(event), event);
+    };
+    svg.addEventListener("pointerdown", (event) => {
+      first = event;
+      if (event.pointerType !== "touch" || getComputedStyle(event.target).touchAction === "none") begin(event);
     });
-    svg.addEventListener("pointermove", (event) => { if (svg.hasPointerCapture(event.pointerId)) move(place(event), event); });
-    svg.addEventListener("lostpointercapture", end);
+    svg.addEventListener("pointermove", (event) => {
+      if (first) {
+        const [across, down] = [Math.abs(event.clientX - first.clientX), Math.abs(event.clientY - first.clientY)];
+        if (down >= INTENT && down > across) first = null;
+        else if (across >= INTENT) begin(event);
+      } else if (dragging && svg.hasPointerCapture(event.pointerId)) move(place(event), event);
+    });
+    // A tap, without a movement.
+    svg.addEventListener("pointerup", (event) => { if (first) { begin(event); svg.releasePointerCapture(event.pointerId); } });
+    svg.addEventListener("pointercancel", () => { first = null; });
+    svg.addEventListener("lostpointercapture", () => {
+      if (dragging) end();
+      dragging = false;
+    });
   }
 
   // ---- frames in whole grey levels ----------------------------------------------------------------
@@ -167,11 +188,11 @@ html[data-theme="dark"] div.cell_output .text_html:has(.ue) { background: none !
 .ue .ue-control[data-current] input { accent-color: var(--ue-mark); }
 .ue svg:not(svg svg) { display: block; width: 100%; height: auto; overflow: visible; }
 .ue svg.ue-drag { touch-action: pan-y; cursor: ew-resize; }
+.ue :is(svg, canvas, .ue-row) { user-select: none; -webkit-user-select: none; }
 .ue canvas { display: block; width: 100%; height: auto; image-rendering: pixelated; }
 .ue :is(sub, sup) { line-height: 0; }
-.ue svg text { font-family: inherit; fill: var(--ue-soft); font-size: 15px; }
-.ue svg .ue-name { font-size: 16px; fill: var(--ue-ink); }
-@container (max-width: 26rem) { .ue svg text.ue-tick { font-size: 19px; } .ue svg text.ue-name { font-size: 20px; } }
+.ue svg text { font-family: inherit; fill: var(--ue-soft); font-size: calc(13px * var(--ue-unit, 1)); }
+.ue svg .ue-name { font-size: calc(14px * var(--ue-unit, 1)); fill: var(--ue-ink); }
 .ue svg :is(line, polyline, path.ue-line) { fill: none; vector-effect: non-scaling-stroke; }
 .ue svg .ue-grid { stroke: var(--ue-rule); stroke-width: 1; opacity: .7; }
 .ue svg .ue-axis { stroke: var(--ue-soft); stroke-width: 1.2; }
@@ -189,6 +210,10 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
 .ue table.ue-table :is(th, td) { text-align: left; padding: .25rem .5rem; border: 0; border-bottom: 1px solid var(--ue-rule); background: none; color: inherit; font-weight: 400; white-space: normal; }
 .ue table.ue-table thead th { font-weight: 600; }
 .ue table.ue-table tr:is([aria-current], .ue-best) :is(th, td) { background: var(--ue-tint); font-weight: 600; }
+.ue .ue-strip { display: grid; gap: 0 1.25rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+.ue .ue-strip .ue-control { margin: 0; align-content: end; }
+@container (min-width: 34rem) { .ue .ue-strip { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
+@container (max-width: 30rem) { .ue .ue-control label span { display: none; } .ue .ue-row { gap: .3rem; margin-bottom: .4rem; } .ue .ue-row button { padding: .15rem .55rem; } }
 .ue .ue-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media print { .ue :is(input, .ue-row, .ue-choice, button) { display: none !important; } .ue { break-inside: avoid; } }
 @media (prefers-reduced-motion: no-preference) { .ue button { transition: background-color .15s; } }
@@ -223,14 +248,20 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
     static presets = {};
     static get observedAttributes() { return Object.keys(this.fields).map((name) => name.toLowerCase()); }
 
+    static period = 300; // milliseconds per step while it plays
+
     state = Object.fromEntries(Object.entries(this.constructor.fields).map(([name, { value }]) => [name, value]));
     data = null;
 
+    // Attributes lose their capitals in HTML: T is read from t.
     attributeChangedCallback(attribute, _, text) {
-      // Attributes lose their capitals in HTML: T is read from t.
-      const name = Object.keys(this.state).find((known) => known.toLowerCase() === attribute);
+      this.set(this.typed(Object.keys(this.state).find((known) => known.toLowerCase() === attribute), text));
+    }
+
+    // The value of a field from a text.
+    typed(name, text) {
       const kind = typeof this.constructor.fields[name].value;
-      this.set({ [name]: kind === "number" ? Number.parseFloat(text) : kind === "boolean" ? text.toLowerCase() === "true" : text });
+      return { [name]: kind === "number" ? Number.parseFloat(text) : kind === "boolean" ? text.toLowerCase() === "true" : text };
     }
 
     connectedCallback() {
@@ -245,7 +276,9 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
       dress(this, tag, this.constructor.css);
       this.built = true;
       const hear = ({ target }) => {
-        if (target.name in this.state) this.choose({ [target.name]: this.read(target) });
+        if (!(target.name in this.state)) return;
+        this.pause();
+        this.choose({ [target.name]: this.read(target) });
       };
       this.addEventListener("input", hear);
       // Not every way to choose from a list sends "input".
@@ -256,15 +289,92 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
       this.addEventListener("click", ({ target }) => {
         const button = target.closest("[data-preset], [data-reset]");
         if (button) this.choose({ ...this.initial, ...this.constructor.presets[button.dataset.preset] });
+        if (target.closest("[data-play]")) this.toggle();
       });
       this.build();
       this.initial = { ...this.state };
+      if (!this.widget) {
+        this.restore();
+        addEventListener("hashchange", () => this.restore());
+      }
+    }
+
+    disconnectedCallback() {
+      this.pause();
     }
 
     build() {
-      this.innerHTML = this.skeleton(`${tag}-${++count}`);
+      this.innerHTML = `${this.skeleton(`${tag}-${++count}`)}<p class="ue-hidden" role="status" aria-live="polite" data-part="live"></p>`;
       this.start();
       this.redraw();
+      const pictures = new ResizeObserver((entries) => entries.forEach(({ target }) => this.measure(target)));
+      for (const svg of this.querySelectorAll("svg[viewBox]:not(svg svg, .ue-swatch)")) pictures.observe(svg);
+    }
+
+    // Labels have one size on the screen, however large the picture is.
+    measure(svg) {
+      const { width } = svg.getBoundingClientRect();
+      if (width) svg.style.setProperty("--ue-unit", rounded(svg.viewBox.baseVal.width / width));
+    }
+
+    // ---- the state in the address: #TAG?name=value&…, with the fields that differ from the start
+    get key() {
+      const same = [...document.getElementsByTagName(tag)].indexOf(this);
+      return same ? `${tag}-${same + 1}` : tag;
+    }
+
+    restore() {
+      const [key, query] = decodeURI(location.hash.slice(1)).split("?");
+      if (key !== this.key) return;
+      const values = [...new URLSearchParams(query)].filter(([name]) => name in this.state);
+      this.set({ ...this.initial, ...Object.assign({}, ...values.map(([name, text]) => this.typed(name, text))) });
+      this.scrollIntoView();
+    }
+
+    // After a change: the address, and one announcement. Both wait until the change is complete.
+    settle() {
+      clearTimeout(this.settling);
+      this.settling = setTimeout(() => {
+        if (this.timer || !this.isConnected) return;
+        const changed = Object.entries(this.state).filter(([name, value]) => value !== this.initial?.[name]);
+        const query = new URLSearchParams(changed.map(([name, value]) => [name, String(value)]));
+        if (!this.widget) history.replaceState(history.state, "", `#${this.key}${changed.length ? `?${query}` : ""}`);
+        this.announce();
+      }, 400);
+    }
+
+    announce() {
+      this.fill("live", escaped(this.summary()));
+    }
+
+    // What has changed, in a sentence.
+    summary() {
+      return this.querySelector('[data-part="words"]').textContent;
+    }
+
+    // ---- a sequence that plays: following() returns the values of the next step; slowly for readers who
+    // want little motion
+    toggle() {
+      this.timer ? this.pause() : this.play();
+    }
+
+    play() {
+      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      this.timer = setInterval(() => this.choose(this.following()), this.constructor.period * (calm ? 4 : 1));
+      this.named();
+    }
+
+    pause() {
+      if (!this.timer) return;
+      clearInterval(this.timer);
+      this.timer = null;
+      this.named();
+      this.settle();
+    }
+
+    named() {
+      const button = this.querySelector("[data-play]");
+      if (button) button.textContent = this.timer ? "Pause" : "Play";
     }
 
     // Set by the page or by Python: redraw, tell nobody. What a field cannot take is passed over.
@@ -282,6 +392,7 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
     // Set by the reader: redraw and tell Python.
     choose(values) {
       this.set(values);
+      this.settle();
       this.dispatchEvent(new CustomEvent("explorer-change", { detail: { ...this.state }, bubbles: true }));
     }
 
@@ -341,6 +452,7 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
   const render = (tag, names) => ({ model, el }) => {
     const all = model.get("data") ? [...names, "data"] : names;
     const explorer = document.createElement(tag);
+    explorer.widget = true;
     const follow = () => explorer.set(Object.fromEntries(all.map((name) => [name, model.get(name)])));
     follow();
     explorer.addEventListener("explorer-change", ({ detail }) => {

@@ -28,14 +28,14 @@ const { unpacked, quality, render } = (() => {
   const css = `
 player-explorer { max-width: 60rem; }
 player-explorer .pe-controls { background: var(--ue-paper); padding: .4rem 0 .1rem; border-bottom: 1px solid var(--ue-rule); display: grid; gap: 0 1rem; grid-template-columns: auto minmax(0, 1fr); align-items: end; }
-player-explorer .pe-controls .ue-choice { grid-column: 1 / -1; }
+player-explorer .pe-controls .pe-choices { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
 player-explorer .pe-controls button { min-width: 5.5rem; margin: 0 0 .5rem; }
 player-explorer fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 player-explorer legend { float: none; width: auto; font-size: .9rem; color: var(--ue-soft); padding: 0; margin: .6rem 0 0; }
 player-explorer p.pe-group { margin: .7rem 0 .3rem; font-weight: 600; font-size: .95rem; }
 player-explorer .pe-tiles { display: grid; gap: .6rem .7rem; grid-template-columns: repeat(auto-fill, minmax(5.2rem, 1fr)); }
 @container (min-width: 30rem) { player-explorer .pe-tiles { grid-template-columns: repeat(auto-fill, minmax(7.2rem, 1fr)); } }
-player-explorer .pe-tile { display: block; max-width: 10rem; font-size: .8rem; line-height: 1.3; border-radius: .3rem; }
+player-explorer .pe-tile { display: block; max-width: 7.5rem; font-size: .8rem; line-height: 1.3; border-radius: .3rem; }
 player-explorer label.pe-tile { cursor: pointer; }
 player-explorer .pe-tile canvas { border: 1px solid var(--ue-soft); margin-bottom: .35rem; }
 player-explorer .pe-tile span { display: block; overflow-wrap: anywhere; }
@@ -43,15 +43,17 @@ player-explorer .pe-tile b { font-variant-numeric: tabular-nums; white-space: no
 player-explorer .pe-tile input { accent-color: var(--ue-mark); margin: 0 .2rem 0 0; vertical-align: -2px; }
 player-explorer .pe-tile:has(:checked) canvas { outline: 4px solid var(--ue-mark); outline-offset: -4px; }
 player-explorer .pe-tile:has(:focus-visible) { outline: 3px solid var(--ue-mark); outline-offset: 2px; }
-player-explorer .pe-chart { margin-top: 1rem; max-width: 38rem; }
-@container (max-width: 26rem) { player-explorer .pe-chart svg :is(text.ue-tick, text.ue-name) { font-size: 22px; } }
+player-explorer .pe-chart { margin-top: .5rem; max-width: 30rem; }
+player-explorer:not([data-all]) :is(.pe-more, .pe-group) { display: none; }
+player-explorer:not([data-all]) .pe-groups { display: grid; gap: .6rem .7rem; grid-template-columns: repeat(4, minmax(0, 1fr)); }
+player-explorer:not([data-all]) .pe-tiles { display: contents; }
 player-explorer svg .ue-line { --ue-colour: var(--ue-soft); --ue-dash: 7 4; stroke-width: 1.75; }
 player-explorer svg .ue-line[data-group="0"] { --ue-dash: 2 4; }
 player-explorer svg .ue-line[data-marked] { stroke-width: 5; }
 player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
 
   common.define("player-explorer", (Base) => class extends Base {
-    static fields = { sequence: { value: 1, valid: whole }, frame: { value: 1, valid: whole }, marked: { value: "" } };
+    static fields = { sequence: { value: 1, valid: whole }, frame: { value: 1, valid: whole }, marked: { value: "" }, all: { value: false } };
     static css = css;
 
     // The name of a row for readers: of a network, the name in the paper.
@@ -64,23 +66,30 @@ player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
       const { rows, sequences, time } = this.data;
       const groups = [...new Set(rows.slice(1).map(({ group }) => group))];
       const truth = '<div class="pe-tile"><canvas role="img" aria-label="the true frame" data-truth></canvas><span>truth</span></div>';
-      const tile = ({ name, group }) => `<label class="pe-tile"><canvas aria-hidden="true" data-row="${common.escaped(name)}"></canvas>
+      const tile = ({ name, group }) => `<label class="pe-tile${this.main.includes(name) ? "" : " pe-more"}"><canvas aria-hidden="true" data-row="${common.escaped(name)}"></canvas>
         <span><input type="radio" name="${id}-mark" value="${common.escaped(name)}">${common.escaped(this.label(name))}</span>
         ${swatch(common.escaped(name), groups.indexOf(group))} <b data-psnr="${common.escaped(name)}"></b></label>`;
       return `
         <div class="pe-controls">
-          ${common.choice({ name: "sequence", label: "Test sequence", options: Array.from({ length: sequences }, (_, i) => String(i + 1)) }, id)}
+          <div class="pe-choices">${common.choice({ name: "sequence", label: "Test sequence", options: Array.from({ length: sequences }, (_, i) => String(i + 1)) }, id)}
+            <p class="ue-choice"><label><input type="checkbox" name="all"> all ${rows.length - 1} recoveries</label></p></div>
           <button type="button" data-play>Play</button>
           ${common.slider({ name: "frame", label: "t", hint: "frame", min: 1, max: time, step: 1 }, id)}
         </div>
-        <fieldset><legend>Choose a picture to mark its curve below.</legend>
+        <fieldset><legend>Choose a picture to mark its curve below.</legend><div class="pe-groups">
           ${groups.map((group, k) => `<p class="pe-group" id="${id}-${k}">${common.escaped(group)}</p>
             <div class="pe-tiles" role="group" aria-labelledby="${id}-${k}">${k ? "" : truth}${rows.filter((row) => row.group === group).map(tile).join("")}</div>`).join("")}
-        </fieldset>
+        </div></fieldset>
         <div class="pe-chart"><svg class="ue-drag" viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-labelledby="${id}-title ${id}-desc">
           <title id="${id}-title">PSNR of each frame, one curve for each picture</title><desc id="${id}-desc"></desc>
           <g data-part="axes"></g><g data-part="curves"></g><line class="ue-marker"/><g data-part="dot"></g></svg></div>
-        <p class="ue-words" data-part="words" aria-live="polite"></p>`;
+        <p class="ue-words" data-part="words"></p>`;
+    }
+
+    // One row of each group, shown first: the first network, or the last of other rows.
+    get main() {
+      const groups = [...new Set(this.data.rows.slice(1).map(({ group }) => group))].map((name) => this.data.rows.filter(({ group }) => group === name));
+      return groups.map((rows) => (rows.find(({ name }) => name === common.NETWORKS[0]) ?? rows.at(-1)).name);
     }
 
     start() {
@@ -94,37 +103,13 @@ player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
       this.y = common.scale([low, high], [BOX.bottom, BOX.top]);
       const xTicks = [1, ...common.ticks(1, time, 5).filter((tick) => tick > 1)];
       this.fill("axes", common.axes(BOX, { x: this.x, y: this.y, xTicks, yTicks: common.ticks(low, high, 5), xName: "frame", yName: "PSNR (dB)" }));
-      this.querySelector("[data-play]").addEventListener("click", () => (this.timer ? this.pause() : this.play()));
       for (const radio of this.querySelectorAll("[type=radio]")) radio.addEventListener("change", () => this.choose({ marked: radio.value }));
-      for (const control of this.querySelectorAll("select, [type=range]")) control.addEventListener("input", () => this.pause());
       common.drag(this.querySelector(".pe-chart svg"), ({ x }) => { this.pause(); this.choose({ frame: Math.round(this.x.back(x)) }); });
     }
 
-    disconnectedCallback() {
-      if (this.built) this.pause();
-    }
-
-    // Plays once to the end, and only when asked to; slowly for readers who want little motion.
-    play() {
-      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      if (this.state.frame >= this.data.time) this.choose({ frame: 1 });
-      this.timer = setInterval(() => {
-        if (this.state.frame >= this.data.time) this.pause();
-        else this.choose({ frame: this.state.frame + 1 });
-      }, calm ? 1200 : 300);
-      this.told();
-    }
-
-    pause() {
-      clearInterval(this.timer);
-      this.timer = null;
-      this.told();
-    }
-
-    // While it plays, nothing is read aloud.
-    told() {
-      for (const node of this.querySelectorAll("[aria-live]")) node.setAttribute("aria-live", this.timer ? "off" : "polite");
-      this.querySelector("[data-play]").textContent = this.timer ? "Pause" : "Play";
+    // The sequence starts again after its last frame.
+    following() {
+      return { frame: (this.state.frame % this.data.time) + 1 };
     }
 
     words(name, value) {
@@ -143,7 +128,9 @@ player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
       rows.forEach(({ at }, i) => common.paint(this.querySelectorAll("[data-row]")[i], at(sequence, frame), width));
       for (const node of this.querySelectorAll("[data-psnr]")) node.textContent = decibel(now[node.dataset.psnr]);
       for (const radio of this.querySelectorAll("[type=radio]")) radio.checked = radio.value === marked;
-      this.curves(rows, marked, now[marked]);
+      this.toggleAttribute("data-all", this.state.all);
+      const { main } = this;
+      this.curves(this.state.all ? rows : rows.filter(({ name }) => name === marked || main.includes(name)), marked, now[marked]);
       this.tell(now, rows, marked);
     }
 

@@ -282,7 +282,7 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
     }
 
     disconnectedCallback() {
-      clearInterval(this.timer);
+      clearInterval(this.clock);
     }
 
     skeleton(id) {
@@ -307,13 +307,10 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
           ${common.slider({ name: "noise", label: "Noise", max: 20, step: 1 }, id)}
           ${common.choice({ name: "network", label: '<span class="ue-hidden">Network</span>', options: Object.entries(NAMES) }, id)}
           <p class="ue-choice"><label><input type="checkbox" name="memory"> Memory</label></p>
-        </div>
-        <p class="ue-hidden" data-part="words" aria-live="polite"></p>`;
+        </div>`;
     }
 
     start() {
-      // One announcement for a change: the words. A slider has its value text.
-      for (const node of this.querySelectorAll("output")) node.setAttribute("aria-live", "off");
       const canvas = (name) => this.querySelector(`[data-tile=${name}] canvas`);
       this.pictures = Object.fromEntries(["frame", "network", "few", "many"].map((name) => [name, new Picture(canvas(name), SIDE)]));
       this.views = { move: new Picture(canvas("scene"), CANVAS), draw: null };
@@ -328,13 +325,12 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
       this.job = { h: this.few.slice(), x: this.net.x.slice(), hbar: this.few.slice(), truth: new Uint8Array(SIDE ** 2), left: 0 };
       this.job.work = this.work.bind(this);
       new IntersectionObserver(([{ isIntersecting }]) => { this.visible = isIntersecting; }).observe(this);
-      this.querySelector("[data-play]").addEventListener("click", () => this.play(!this.playing));
       this.querySelector("[data-draw]").addEventListener("click", () => this.setDrawing(this.mode !== "draw"));
       for (const button of this.querySelectorAll("[data-digit]")) {
         button.addEventListener("click", () => { this.setDrawing(false); this.choose({ digit: button.dataset.digit }); });
       }
       this.listen(canvas("scene"));
-      this.timer = setInterval(() => this.tick(), PERIOD);
+      this.clock = setInterval(() => this.tick(), PERIOD);
       this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.play(!this.calm);
     }
@@ -380,6 +376,10 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
     // Put the top left corner of the digit at a pixel of the scene.
     put(corner) {
       corner.forEach((pixel, axis) => { this.point[axis] = common.clamp((pixel + 1e-6) / SPAN, 0, 1); });
+    }
+
+    toggle() {
+      this.play(!this.playing);
     }
 
     play(playing) {
@@ -522,7 +522,7 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
       if (this.playing || this.pressed || this.pending) return;
       const psnr = (name) => this.querySelector(`[data-part="${name}"]`).textContent;
       const { network, layers } = this.state;
-      this.part("words", `${NAMES[network]} after ${times(layers, "layer")}: ${psnr("network")}. ` +
+      this.part("live", `${NAMES[network]} after ${times(layers, "layer")}: ${psnr("network")}. ` +
         `Solver after ${ITERATIONS[0]} iterations: ${psnr("few")}, after ${ITERATIONS[1]}: ${psnr("many")}.`);
     }
 

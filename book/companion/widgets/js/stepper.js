@@ -58,25 +58,23 @@ stepper-explorer .se-controls .ue-choice { grid-column: 1 / -1; }
 stepper-explorer .se-controls .ue-row { margin: 0 0 .5rem; flex-wrap: nowrap; }
 stepper-explorer fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 stepper-explorer legend { float: none; width: auto; font-size: .9rem; color: var(--ue-soft); padding: 0; margin: .6rem 0 .4rem; }
-stepper-explorer .se-tiles { display: grid; gap: .6rem .7rem; grid-template-columns: repeat(auto-fill, minmax(5.2rem, 1fr)); }
-@container (min-width: 30rem) { stepper-explorer .se-tiles { grid-template-columns: repeat(5, minmax(0, 1fr)); } }
-stepper-explorer .se-tile { display: block; max-width: 10rem; font-size: .8rem; line-height: 1.35; border-radius: .3rem; }
+stepper-explorer .se-tiles { display: grid; gap: .4rem .5rem; grid-template-columns: repeat(5, minmax(0, 1fr)); }
+stepper-explorer .se-tile { display: block; max-width: 7rem; font-size: .8rem; line-height: 1.35; border-radius: .3rem; }
 stepper-explorer label.se-tile { cursor: pointer; }
 stepper-explorer .se-tile canvas { border: 1px solid var(--ue-soft); margin-bottom: .35rem; }
 stepper-explorer .se-tile :is(span, small) { display: block; overflow-wrap: anywhere; }
 stepper-explorer .se-tile small { color: var(--ue-soft); font-size: .78rem; }
+@container (max-width: 30rem) { stepper-explorer .se-tile small { display: none; } }
 stepper-explorer .se-tile b { font-variant-numeric: tabular-nums; white-space: nowrap; }
 stepper-explorer .se-tile input { accent-color: var(--ue-mark); margin: 0 .2rem 0 0; vertical-align: -2px; }
 stepper-explorer .se-tile:has(:checked) canvas { outline: 4px solid var(--ue-mark); outline-offset: -4px; }
 stepper-explorer .se-tile:has(:focus-visible) { outline: 3px solid var(--ue-mark); outline-offset: 2px; }
-stepper-explorer .se-charts { display: grid; gap: 1rem 1.5rem; margin-top: 1rem; grid-template-columns: minmax(0, 1fr); }
+stepper-explorer .se-charts { display: grid; gap: .5rem 1.5rem; margin-top: .5rem; grid-template-columns: minmax(0, 1fr); }
 @container (min-width: 40rem) { stepper-explorer .se-charts { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 stepper-explorer .se-code { max-width: 34rem; }
-stepper-explorer .se-charts svg text { font-size: 18px; }
 stepper-explorer p.se-head { margin: .8rem 0 .2rem; font-weight: 600; font-size: .95rem; }
 stepper-explorer .se-stem { stroke: var(--ue-main); stroke-width: 4; }
 stepper-explorer .se-past { fill: none; stroke: var(--ue-mark); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
-@container (max-width: 26rem) { stepper-explorer svg text:is(.ue-tick, .ue-name) { font-size: 20px; } }
 stepper-explorer svg [data-method] { --ue-colour: var(--ue-soft); --ue-dash: 2 4; stroke-width: 2; }
 stepper-explorer svg [data-method="FISTA"] { --ue-dash: 8 4; }
 stepper-explorer svg [data-method="Algorithm 1"] { --ue-colour: var(--ue-ink); --ue-dash: none; }
@@ -104,16 +102,16 @@ stepper-explorer .se-tile svg.ue-swatch { width: 18px; }`;
       return `
         <div class="se-controls">
           ${common.choice({ name: "problem", label: "Problem defined by", options: problems.map(({ name }) => name) }, id)}
-          <div class="ue-row" role="group" aria-label="Steps"><button type="button" data-by="-1">Back</button><button type="button" data-by="1">Next</button></div>
+          <div class="ue-row" role="group" aria-label="Steps"><button type="button" data-by="-1">Back</button><button type="button" data-by="1">Next</button><button type="button" data-play>Play</button></div>
           ${common.slider({ name: "step", label: "k", hint: "step", min: 0, max: this.stops.length - 1, step: 1 }, id)}
         </div>
         <fieldset><legend>Frame ${frame}, reconstructed by each method at this step. Select a method to see its code.</legend>
           <div class="se-tiles"><div class="se-tile"><canvas role="img" aria-label="the true frame" data-truth></canvas><span>truth</span></div>${names.map(tile).join("")}</div></fieldset>
+        <div class="se-charts">${chart("psnr", "PSNR against steps")}${chart("gap", "The objective above its minimum, against steps")}</div>
         <p class="se-head" data-part="head"></p>
         <div class="se-code"><svg viewBox="0 0 ${CODE.width} ${CODE.height}" role="img" aria-labelledby="${id}-code"><title id="${id}-code">The largest units of the code</title><desc></desc><g data-part="code"></g></svg></div>
-        <div class="se-charts">${chart("psnr", "PSNR against steps")}${chart("gap", "The objective above its minimum, against steps")}</div>
         ${common.choice({ name: "objective", label: "Objective", options: Object.entries(FORMS) }, id)}
-        <p class="ue-words" data-part="words" aria-live="polite"></p>
+        <p class="ue-words" data-part="words"></p>
         <p class="ue-note" data-part="note"></p>`;
     }
 
@@ -129,13 +127,23 @@ stepper-explorer .se-tile svg.ue-swatch { width: 18px; }`;
       this.x = (step) => across(step + 1);
       common.paint(this.querySelector("[data-truth]"), this.decoded.truth);
       for (const radio of this.querySelectorAll("[type=radio]")) radio.addEventListener("change", () => this.choose({ method: radio.value }));
-      for (const button of this.querySelectorAll("[data-by]")) button.addEventListener("click", () => this.move(Number(button.dataset.by)));
-      for (const svg of this.querySelectorAll(".se-charts svg")) common.drag(svg, ({ x }) => this.choose({ step: this.stops[stop(this.stops, Math.round(across.back(x) - 1))] }));
+      for (const button of this.querySelectorAll("[data-by]")) button.addEventListener("click", () => { this.pause(); this.choose(this.moved(Number(button.dataset.by))); });
+      for (const svg of this.querySelectorAll(".se-charts svg")) common.drag(svg, ({ x }) => { this.pause(); this.choose({ step: this.stops[stop(this.stops, Math.round(across.back(x) - 1))] }); });
     }
 
-    move(by) {
+    moved(by) {
       const at = stop(this.stops, this.state.step) + by;
-      this.choose({ step: this.stops[common.clamp(at, 0, this.stops.length - 1)] });
+      return { step: this.stops[common.clamp(at, 0, this.stops.length - 1)] };
+    }
+
+    // The steps start again after the last one.
+    following() {
+      return this.state.step >= this.stops.at(-1) ? { step: this.stops[0] } : this.moved(1);
+    }
+
+    summary() {
+      const psnr = (name) => this.querySelector(`[data-psnr="${CSS.escape(name)}"]`).textContent;
+      return `Step ${this.words("step", this.state.step)}: ${this.decoded.problems[0].methods.map(({ name }) => `${name} ${psnr(name)}`).join(", ")}.`;
     }
 
     position(name, value) {

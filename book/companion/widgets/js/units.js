@@ -50,9 +50,13 @@ units-explorer.ue .un-identity { fill: none; stroke: var(--ue-soft); stroke-widt
 units-explorer.ue .un-u { fill: var(--ue-soft); opacity: .75; }
 units-explorer.ue .un-past { fill: var(--ue-mark); opacity: .75; }
 units-explorer.ue .un-level { stroke: var(--ue-mark); stroke-width: 1; stroke-dasharray: 2 4; }
+units-explorer.ue .un-other { stroke: var(--ue-ink); stroke-width: 2; stroke-dasharray: 9 5; }
+units-explorer.ue svg text.un-name { fill: var(--ue-ink); }
 units-explorer.ue .ue-words { min-height: 4.4em; }
 units-explorer.ue select { font-size: .9rem; }
 units-explorer.ue .ue-key span::before { content: ""; display: inline-block; width: 1.3em; height: .7em; margin-right: .4em; background: var(--ue-key); }
+units-explorer.ue .ue-key .un-key-own::before { height: 0; background: none; border-top: 3px solid var(--ue-c0); vertical-align: middle; }
+units-explorer.ue .ue-key .un-key-other::before { height: 0; background: none; border-top: 2px dashed var(--ue-ink); vertical-align: middle; }
 units-explorer.ue .un-key-u { --ue-key: var(--ue-soft); }
 units-explorer.ue .un-key-past { --ue-key: var(--ue-mark); }
 units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weight: 600; white-space: nowrap; }`;
@@ -79,21 +83,21 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
     <div class="ue-body">
       <div>
         <svg viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-labelledby="${id}-title ${id}-desc">
-          <title id="${id}-title">The learned activation of one unit, with histograms of u and ħ</title><desc id="${id}-desc" data-part="desc"></desc>
+          <title id="${id}-title">The activation of one unit after training and with a plateau, with histograms of u and ħ</title><desc id="${id}-desc" data-part="desc"></desc>
           <g data-part="frame"></g><g class="un-u" data-part="inputs"></g><g class="un-past" data-part="past"></g>
-          <g data-part="levels"></g><path class="un-identity"/><g data-part="curves"></g>
+          <g data-part="levels"></g><path class="un-identity"/><g data-part="curves"></g><path class="ue-line un-other"/>
         </svg>
-        <p class="ue-key"><span class="un-key-u">histogram of u (above)</span> <span class="un-key-past">histogram of ħ (right)</span></p>
+        <p class="ue-key"><span class="un-key-own" data-part="own"></span> <span class="un-key-other" data-part="other"></span> <span class="un-key-u">histogram of u (above)</span> <span class="un-key-past">histogram of ħ (right)</span></p>
       </div>
       <div>
         ${common.choice({ name: "network", label: "Network", options: networks.map((name) => [name, this.data.networks[name].label]) }, id)}
         ${common.slider({ name: "layer", label: "layer", min: 1, max: layers.length, step: 1 }, id)}
         ${common.slider({ name: "unit", label: "unit", hint: "by ascending g", min: 0, max: layers[0].length - 1, step: 1 }, id)}
         ${common.choice({ name: "suppose", label: "Draw Φ with λ2", options: Object.entries(SUPPOSE) }, id)}
-        <p class="ue-words" data-part="census"></p>
-        <p class="ue-words" data-part="agreement" role="status"></p>
       </div>
     </div>
+    <p class="ue-words" data-part="agreement"></p>
+    <p class="ue-note" data-part="census"></p>
     <table class="ue-table"><caption>This unit, in grey levels</caption>
       <thead><tr><th scope="col">quantity</th><th scope="col">value</th><th scope="col">meaning</th></tr></thead>
       <tbody data-part="rows"></tbody></table>`;
@@ -117,13 +121,17 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
       const grid = Array.from({ length: 321 }, (_, i) => low + (i / 320) * (high - low));
       const found = curves(grid, unit.quantiles, tau1, tau2);
       const gap = Math.max(...grid.map((_, i) => Math.max(...found.map((line) => line[i])) - Math.min(...found.map((line) => line[i]))));
-      this.drawCurves(unit, grid, found);
-      this.tell(unit, tau1, tau2, gap);
+      // The activation with a plateau against the activation after training: one is drawn dashed.
+      const other = state.suppose === "learned" ? "equal" : "learned";
+      const [, tau] = shape(unit, start, other);
+      const far = unit.quantiles.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
+      this.drawCurves(unit, grid, found, curves(grid, [far], tau1, tau)[0]);
+      this.tell(unit, tau1, tau2, gap, { other, tau, far });
     }
 
-    drawCurves(unit, grid, found) {
+    drawCurves(unit, grid, found, dashed) {
       const past = unit.hbar.slice(0, 2);
-      const [least, most] = [Math.min(...found.flat(), ...past), Math.max(...found.flat(), ...past)];
+      const [least, most] = [Math.min(...found.flat(), ...dashed, ...past), Math.max(...found.flat(), ...dashed, ...past)];
       const room = 0.04 * (most - least);
       const x = common.scale(unit.u.slice(0, 2), [BOX.left, BOX.right]);
       const y = common.scale([least - room, most + room], [BOX.bottom, BOX.top]);
@@ -137,6 +145,7 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
       this.fill("inputs", bars(unit.u, (from, to, share) => rect(x(from), above(share), x(to) - 0.6, ABOVE.low)));
       this.fill("past", bars(unit.hbar, (from, to, share) => rect(BESIDE.low, y(to), beside(share), y(from) - 0.6)));
       this.fill("levels", unit.quantiles.map((hbar) => `<line class="un-level" x1="${BOX.left}" x2="${BOX.right}" y1="${y(hbar)}" y2="${y(hbar)}"/>`).join(""));
+      this.querySelector(".un-other").setAttribute("d", line(grid.map((u, k) => [u, dashed[k]])));
       const [from, to] = [Math.max(unit.u[0], least - room), Math.min(unit.u[1], most + room)];
       this.querySelector(".un-identity").setAttribute("d", from < to ? line([[from, from], [to, to]]) : "");
       const band = (i, j) => `<path class="un-band" d="${line([...grid.map((u, k) => [u, found[j][k]]), ...grid.map((u, k) => [u, found[i][k]]).reverse()])}Z"/>`;
@@ -145,12 +154,19 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
         found.map((values, i) => `<path class="ue-line un-curve${i === middle ? " un-middle" : ""}" d="${line(grid.map((u, k) => [u, values[k]]))}"/>`).join("")}</g>`);
     }
 
-    tell(unit, tau1, tau2, gap) {
+    summary() {
+      return `Unit ${this.chosen.index}. ${this.querySelector('[data-part="agreement"]').textContent}`;
+    }
+
+    tell(unit, tau1, tau2, gap, { other, tau, far }) {
       const { network, layer, suppose } = this.state;
       const said = census(unit.shares, this.data.count);
       const [first, , middle, , last] = unit.quantiles;
       this.fill("census", said);
-      this.fill("agreement", (suppose === "learned" ? "" : "Hypothetical, not learned. ") + agreement(gap, tau2));
+      this.fill("agreement", (suppose === "learned" ? "" : "Hypothetical, not learned. ") + agreement(gap, tau2) +
+        (other === "equal" ? ` With λ2 as large as λ1 the plateau would be ${number(2 * tau)} wide (dashed, for ħ = ${number(far)}).` : ` After training the plateau is ${number(2 * tau)} wide (dashed, for ħ = ${number(far)}).`));
+      this.fill("own", suppose === "learned" ? "after training" : "hypothetical");
+      this.fill("other", other === "equal" ? "with a plateau, λ2 as large as λ1" : "after training");
       this.fill("desc", `Unit ${unit.index} of layer ${layer} of ${this.data.networks[network].label}, threshold ${number(tau1)}. ${said} The table below gives its values.`);
       this.fill("rows",
         row("τ<sub>1</sub>", number(tau1), "λ<sub>1</sub>g/c, half the width of the plateau at 0") +
