@@ -1,5 +1,6 @@
 """The built site as a reader's browser and disk see it: sizes, order, length, buttons."""
 
+import gzip
 import itertools
 import json
 import re
@@ -7,11 +8,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from test_site import PAGES, ROOT, SITE, WHOLE, article
+from browser import CHROMIUM, DRIVER, open_page, screen
+from test_site import PAGES, ROOT, SITE, TOC, WHOLE, article
 
 pytestmark = pytest.mark.skipif(
     not WHOLE.is_file(), reason="the book is not built: run `make book`"
 )
+BROWSER = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium or its driver is missing")
 EVERY = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 NOTEBOOKS = [path for path in PAGES if path.parent.name == "notebooks"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -60,3 +63,104 @@ def test_buttons_lead_to_the_clean_notebook(path):
     given = json.loads((path.parent / download).read_text(encoding="utf-8"))
     assert given == json.loads((ROOT / source).read_text(encoding="utf-8"))
     assert all(not cell.get("outputs") for cell in given["cells"])
+
+
+# Layout shifts and tab stops; the observer also reports what happened before it started.
+MEASURES = """
+const done = arguments[0];
+let shift = 0;
+new PerformanceObserver(list => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
+}).observe({type: "layout-shift", buffered: true});
+setTimeout(() => done([shift, document.querySelectorAll(
+  ".math :is([tabindex], a:not(.headerlink))").length]), 500);
+"""
+TEXT = {".html", ".css", ".js", ".svg", ".json"}
+
+
+def transferred(address, site):
+    """Return the bytes of a file as a web server sends it: texts are compressed."""
+    path = SITE / unquote(urlsplit(address.removeprefix(f"{site}/")).path)
+    content = path.read_bytes()
+    return len(gzip.compress(content, 6) if path.suffix in TEXT else content)
+
+
+@pytest.mark.browser
+@BROWSER
+@pytest.mark.parametrize("name", TOC)
+def test_a_page_is_light_and_still_and_its_formulas_are_no_tab_stops(browser, served, name):
+    for width in (1280, 390):
+        with screen(browser, width, media="" if width < 1000 else "screen"):
+            asked, _ = open_page(browser, served, name)
+            shift, stops = browser.execute_async_script(MEASURES)
+            assert shift <= 0.1
+            assert stops == 0
+            local = {address for address in asked if address.startswith(served)}
+            assert sum(transferred(address, served) for address in local) <= 1.5e6
+
+
+@pytest.mark.browser
+@BROWSER
+def test_formulas_start_at_their_left_end_on_a_phone(browser, served):
+    starts = """return [...document.querySelectorAll("div.math")].filter(e => e.checkVisibility())
+      .map(e => [e.scrollLeft, e.firstElementChild.getBoundingClientRect().left
+        - e.getBoundingClientRect().left, e.scrollWidth - e.clientWidth]);"""
+    with screen(browser, 360):
+        for name in ("notebooks/01_sequential_recovery", "notebooks/15_theorem_3_1"):
+            open_page(browser, served, name)
+            found = browser.execute_script(starts)
+            assert found and any(hidden > 0 for *_, hidden in found)
+            assert all(scroll == 0 and left >= -1 for scroll, left, _ in found)
+
+
+@pytest.mark.browser
+@BROWSER
+def test_headings_have_three_sizes(browser, served):
+    look = """return ["h1", "h2", "h3"].map(tag => {
+      const style = getComputedStyle(document.querySelector(`.bd-article ${tag}`));
+      return [parseFloat(style.fontSize), Number(style.fontWeight)];
+    });"""
+    open_page(browser, served, "book/protocol")
+    (first, _), (second, heavy), (third, light) = browser.execute_script(look)
+    assert first > second > third and heavy >= light
+    assert (first, second, third) == (34, 25, 19)
+
+
+@pytest.mark.browser
+@BROWSER
+def test_code_is_folded_on_a_phone_and_the_first_column_stays(browser, served):
+    visible = """return [...document.querySelectorAll(".cell_input")]
+      .filter(e => e.checkVisibility()).length"""
+    open_page(browser, served, "notebooks/03_activation_shapes")
+    assert browser.execute_script(visible) > 0
+    with screen(browser, 390):
+        open_page(browser, served, "notebooks/03_activation_shapes")
+        assert browser.execute_script(visible) == 0
+        browser.execute_script("document.querySelector('.code-switch').click()")
+        assert browser.execute_script(visible) == 1
+        open_page(browser, served, "book/notation")
+        moved = """const all = document.querySelectorAll(
+            ".pst-scrollable-table-container, .table-wrapper");
+          const box = [...all].find(e => e.scrollWidth > e.clientWidth + 60);
+          const cell = box.querySelector("td"), left = () => cell.getBoundingClientRect().left;
+          const before = left(); box.scrollLeft = 60; return [box.scrollLeft, left() - before];"""
+        scrolled, shift = browser.execute_script(moved)
+        assert scrolled == 60 and abs(shift) <= 1
+
+
+@pytest.mark.browser
+@BROWSER
+def test_a_wide_table_is_wider_than_the_text(browser, served):
+    open_page(browser, served, "book/records")
+    widths = """return [document.querySelector(".bd-article h1"),
+      document.querySelector(".bd-article .full-width")].map(e => e.clientWidth);"""
+    text, table = browser.execute_script(widths)
+    assert table > text + 200
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 1280
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_bar_of_code_stands_around_a_sentence(path):
+    for cell in re.split(r'(?=<div class="cell [^"]*tag_hide-input)', article(path))[1:]:
+        kinds = re.findall(r'<div class="output ([\w ]+)"', cell.split('<div class="cell ', 2)[1])
+        assert not kinds or set(kinds) != {"text_markdown"} or "<table" in cell

@@ -20,8 +20,8 @@ FOLDER = "pagefind"
 # Other interfaces of Pagefind, which no page loads.
 UNUSED = ("pagefind-component-ui.*", "pagefind-modular-ui.*", "pagefind-highlight.js")
 EXCLUDED = (
-    "script, style, pre, .math, .headerlink, .cell_input, .cell_output table, .toctree-wrapper, "
-    "nav, button, input, noscript"
+    "script, style, pre, .math, .headerlink, .cell_input, .code-switch, .cell_output table, "
+    ".toctree-wrapper, nav, button, input, noscript"
 )
 # Sections that only link to other pages.
 LINKS = {"Where to go on"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # A deprecated role, and a label that hides the text of its element.
 BETTER = {
     'role="doc-biblioentry"': 'role="listitem"',
@@ -9,11 +11,18 @@ BETTER = {
 }
 
 
+# A cell whose code is visible: on a phone a switch shows the code.
+CODE = re.compile(r'(<div class="cell [^"]*">\s*)(<div class="cell_input)')
+SWITCH = r'\1<label class="code-switch"><input type="checkbox"> Code</label>\n\2'
+
+
 def name_parts(app, page, template, context, doctree) -> None:
     """Give each part of a page an accessible name that corresponds to its content."""
+    if "body" not in context:
+        return
     for original, replacement in BETTER.items():
-        if "body" in context:
-            context["body"] = context["body"].replace(original, replacement)
+        context["body"] = context["body"].replace(original, replacement)
+    context["body"] = CODE.sub(SWITCH, context["body"])
 
 
 def name_sidebar(app, page, template, context, doctree) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from importlib import metadata
 from pathlib import Path
 
 from sphinx.errors import ExtensionError
@@ -88,7 +87,7 @@ def install(app) -> None:
 
 
 def reduce_theme(app, exception) -> None:
-    """Write fonts with the icons of the pages alone; remove what only the theme's developers use."""
+    """Write fonts with the icons of the pages, and remove files that no page loads."""
     if exception is not None or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")

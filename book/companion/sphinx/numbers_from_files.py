@@ -31,7 +31,8 @@ def table_node(header: list[str], rows: list[list], wordy: bool = False, ids=())
                 if isinstance(cell, str):
                     cell = nodes.inline(text=cell)
                 row += nodes.entry("", nodes.paragraph("", "", cell))
-    return nodes.container("", table, classes=["table-wrapper"])
+    wide = ["full-width"] if len(header) > 8 else []
+    return nodes.container("", table, classes=["table-wrapper", *wide])
 
 
 def stamp_node(source: dict[str, str]) -> nodes.paragraph:

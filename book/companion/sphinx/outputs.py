@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from sphinx.errors import ExtensionError
 
 from companion.build import freshness
 from companion.sphinx import stamps
+
+BLACK, BLACK_AREA = 60, 0.05
+"""Grey level below which a pixel is black, and the share of black pixels in a figure of frames."""
+
+WIDE = re.compile(r"<thead>\s*<tr[^>]*>(?:\s*<th.*?</th>){9}", re.DOTALL)
+"""Start of a table of nine columns or more."""
 
 
 def refuse_stale_pages(app) -> None:
@@ -47,6 +58,7 @@ def use_executed_copy(app, docname: str, source: list[str]) -> None:
         if cell["cell_type"] == "code":
             move_alt(cell, f"notebooks/{place.name}.ipynb, cell {number}")
             typeset(cell)
+            arrange(cell)
             stamps.put_stamps(cell, default, f"../book/status.html#made-{place.name}")
     # With saved widget state, every page would request a widget manager.
     notebook["metadata"].pop("widgets", None)
@@ -61,6 +73,32 @@ def typeset(cell: dict) -> None:
         data = output.get("data", {})
         if "text/markdown" in data:
             data["text/markdown"] = labels.typeset("".join(data["text/markdown"]))
+
+
+def arrange(cell: dict) -> None:
+    """Hide the code of a cell that only states sentences; give wide tables the full width."""
+    tags = cell["metadata"].setdefault("tags", [])
+    data = [output.get("data", {}) for output in cell.get("outputs", [])]
+    texts = ["".join(d.get("text/markdown", "|")) for d in data]
+    if "hide-input" in tags and texts and not any("|" in text for text in texts):
+        tags[tags.index("hide-input")] = "remove-input"
+    if any(WIDE.search("".join(d.get("text/html", ""))) for d in data):
+        tags.append("full-width")
+
+
+def is_diagram(data: dict) -> bool:
+    """Return whether an image contains no frames of digits, which have a large black area.
+
+    >>> [is_diagram({"image/svg+xml": f"<svg><{tag}/></svg>"}) for tag in ("path", "image")]
+    [True, False]
+    """
+    if "image/svg+xml" in data:
+        return "<image" not in "".join(data["image/svg+xml"])
+    if "image/png" not in data:
+        return False
+    with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    return bool((pixels.max(axis=-1) < BLACK).mean() < BLACK_AREA)
 
 
 def alts_of(cell: dict, where: str) -> list[str]:
@@ -99,3 +137,5 @@ def move_alt(cell: dict, where: str) -> None:
     if alts:
         settings = cell["metadata"].setdefault("mystnb", {})
         settings["image"] = {**settings.get("image", {}), "alt": alts[0]}
+        if any(is_diagram(output.get("data", {})) for output in cell["outputs"]):
+            settings["image"]["classes"] = "diagram"
