@@ -134,7 +134,9 @@ def test_search_index_and_favicon_are_there():
 @EVERY
 def test_every_formula_is_typeset_in_the_page(path):
     text = path.read_text(encoding="utf-8")
-    formulas = re.findall(r'class="math notranslate nohighlight"[^>]*>(<mjx-container)?', text)
+    formulas = re.findall(
+        r'class="[^"]*\bmath notranslate nohighlight"[^>]*>\s*(<mjx-container)?', text
+    )
     assert all(formulas)
     assert len(formulas) == text.count("<mjx-assistive-mml")
     assert "mathjax.css" in text or not formulas

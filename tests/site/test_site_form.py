@@ -120,7 +120,7 @@ def test_headings_have_three_sizes(browser, served):
       const style = getComputedStyle(document.querySelector(`.bd-article ${tag}`));
       return [parseFloat(style.fontSize), Number(style.fontWeight)];
     });"""
-    open_page(browser, served, "book/protocol")
+    open_page(browser, served, "notebooks/15_theorem_3_1")
     (first, _), (second, heavy), (third, light) = browser.execute_script(look)
     assert first > second > third and heavy >= light
     assert (first, second, third) == (34, 25, 19)
@@ -145,7 +145,7 @@ def test_code_is_folded_on_a_phone_and_the_first_column_stays(browser, served):
           const cell = box.querySelector("td"), left = () => cell.getBoundingClientRect().left;
           const before = left(); box.scrollLeft = 60; return [box.scrollLeft, left() - before];"""
         scrolled, shift = browser.execute_script(moved)
-        assert scrolled == 60 and abs(shift) <= 1
+        assert scrolled == 60 and abs(shift) <= 2
 
 
 @pytest.mark.browser
