@@ -12,6 +12,14 @@ TRIALS, TESTS, BY_FRAME = "descending.csv", "descending_tests.csv", "descending_
 ALIKE = 0.05
 """Tolerance in dB for equal results."""
 
+WAYS = {
+    "as it was": "before",
+    "free": "unconstrained",
+    "free + noise 0.1": "unconstrained, noise 0.1",
+    "objective + noise 0.1": "objective, noise 0.1",
+}
+"""Labels of the trainings on a page; other trainings have the name of their constraint."""
+
 
 def kept(name: str = TESTS) -> pd.DataFrame:
     """Return a stored table; rows of tests and frames include the fields of their trial."""
