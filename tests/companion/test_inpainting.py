@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -92,3 +93,10 @@ def test_names_tell_trials_apart():
     keys = [result_store.key(asdict(trial)) for trial in inpainting_trials.PLAN]
     assert len(set(names)) == len(set(keys)) == len(inpainting_trials.PLAN)
     assert names[0] == "plain" and BATCH <= TRAIN
+
+
+def test_psnr_is_arranged_by_network_seed_and_value():
+    rows = [("plain", seed, layer, 10.0 * seed + layer) for seed in (0, 1) for layer in (1, 2)]
+    table = pd.DataFrame(rows, columns=["network", "seed", "layer", "psnr"])
+    lines, layers = inpainting_trials.psnr_by(table, "layer")
+    assert layers.tolist() == [1, 2] and lines["plain"].tolist() == [[1, 2], [11, 12]]

@@ -202,6 +202,15 @@ def against_plain(table: pd.DataFrame) -> pd.DataFrame:
     return against(psnr, Trial(0.2).name, Trial().name)
 
 
+def psnr_by(table: pd.DataFrame, over: str) -> tuple[dict, pd.Index]:
+    """Return the PSNR in dB of each network, as network -> (seeds, values), and the values.
+
+    ``over`` is the column of ``table`` with the values, for example "layer" or "level".
+    """
+    wide = table.pivot_table(index=["network", "seed"], columns=over, values="psnr", dropna=False)
+    return {name: rows.to_numpy() for name, rows in wide.groupby("network")}, wide.columns
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the trials that are not stored yet."""
     description = "Train GLOW-Prox for inpainting and store its tests in data/results/."
