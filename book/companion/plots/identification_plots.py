@@ -74,7 +74,7 @@ def replays(tables: Mapping[str, pd.DataFrame]) -> Figure:
     ``tables``: network -> `identification.compare_with_log`. Markers are labelled with n.
     What to see: which filter and which n are closest to the star, the log.
     """
-    fig, axes = panels(1, len(tables), height=3.8, sharey=True, squeeze=False)
+    fig, axes = panels(1, len(tables), height=3.2, sharey=True, squeeze=False)
     for ax, (network, table) in zip(axes[0], tables.items(), strict=True):
         for row in table.iloc[1:].itertuples():
             ax.plot(row.psnr, row.zeros, "o", color=FILTERS[row.frames], mfc="none")
@@ -121,7 +121,7 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> Figure:
     What to see: two solutions, one with large λ1 and small λ2 and one with small λ1 and large λ2,
     and the PSNR of each next to the value of the paper (diamonds).
     """
-    fig, axes = panels(2, len(cells), height=6.4, sharey="row", squeeze=False)
+    fig, axes = panels(2, len(cells), height=5.4, sharey="row", squeeze=False)
     models = list(dict.fromkeys(model for rows in cells.values() for model in rows["model"]))
     for column, (hidden, rows) in zip(axes.T, cells.items(), strict=True):
         for row in rows.itertuples():
