@@ -17,12 +17,12 @@ def write(path: Path, content: bytes | str) -> None:
     Raises RecordError if the folder is not writable or the disk is full, without a temporary file,
     and if the path is a symbolic link or a special file, which stay unchanged.
     """
-    if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
-        got = "a symbolic link or a special file"
-        raise RecordError(complain(f"a regular file at {path}", got, "choose another path"))
     content = content.encode() if isinstance(content, str) else content
     part_path = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART_SUFFIX}")
     try:
+        if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+            got = "a symbolic link or a special file"
+            raise RecordError(complain(f"a regular file at {path}", got, "choose another path"))
         path.parent.mkdir(parents=True, exist_ok=True)
         with part_path.open("xb") as file:
             file.write(content)
