@@ -5,6 +5,7 @@ depends on the first frame, and the theorem has no bound on G.
 """
 
 import math
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -104,6 +105,25 @@ def sign_gate(
     net = _network(beta * torch.eye(m + 1), G, lambda1, lambda2)
     eye = torch.eye(m + 1, dtype=torch.float64)
     return net, torch.stack([math.sqrt(m) * eye[1:], eye[0].expand(m, -1)], 1)
+
+
+def reached(example: Callable, patterns: Iterable[Tensor], **options) -> float:
+    r"""Return the mean correlation of an example's networks with the signs that define them.
+
+    .. math:: \frac1{|P|} \sum_{\epsilon \in P} \frac1m \sum_{i=1}^m \epsilon_i f_\epsilon(x_i)
+
+    This is a lower bound on the empirical Rademacher complexity if ``patterns`` P contains all sign
+    patterns. ``example``: a function of this module; ``patterns`` (patterns, m); ``options`` go to
+    ``example``. Units: those of the code.
+
+    >>> round(reached(sign_gate, torch.tensor([[1.0, 1.0], [1.0, -1.0]])), 6)
+    1.5
+    """
+    values = []
+    for signs in patterns:
+        net, x = example(signs, **options)
+        values.append(float(signs.double() @ net.codes(x)[:, -1, 0]) / len(signs))
+    return sum(values) / len(values)
 
 
 def _signs(signs: Tensor, lambda1: float, lambda2: float) -> Tensor:

@@ -1,0 +1,169 @@
+"""The counter-example as coin flips: the library's network and bound, under labelled controls."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from test_widgets import EXPORT, WIDGET, chromium, complaints, in_chromium, in_node
+
+from companion.widgets import base_widget, signs_widget
+from companion.widgets.signs_widget import BETA, COINS, SignsExplorer
+from unfolded.errors import ConfigError
+
+MODULE = base_widget.script("signs.js")
+SCRIPT = MODULE.replace(EXPORT, "")
+BETAS = np.geomspace(*BETA, 9).clip(*BETA).tolist()
+SEE = """
+  const [explorer] = document.getElementsByTagName("signs-explorer");
+  const all = (selector) => [...explorer.querySelectorAll(selector)];
+  const see = () => ({
+    signs: explorer.state.signs,
+    coins: all("[data-coin]").map((coin) => coin.textContent),
+    outputs: all('[data-part="bars"] text').map((text) => text.textContent),
+    words: explorer.querySelector('[data-part="verdict"]').textContent,
+    beta: explorer.querySelector("output").value,
+  });
+"""
+
+
+@pytest.mark.parametrize("engine", ["node", pytest.param("chromium", marks=pytest.mark.browser)])
+def test_the_script_computes_the_network_and_the_bound_of_the_library(engine, tmp_path):
+    patterns = ["".join(signs) for signs in itertools.product("+-", repeat=COINS)][::7]
+    data = [[pattern, beta] for pattern in patterns for beta in BETAS]
+    body = """data.map(([signs, beta]) =>
+      [bound(beta), ...[...signs].map((c) => network(c === "+" ? 1 : -1, beta).output)])"""
+    if engine == "node":
+        found = in_node(body, data, SCRIPT)
+    else:
+        found = in_chromium(body, data, tmp_path, code=SCRIPT)
+    for (signs, beta), (limit, *outputs) in zip(data, found, strict=True):
+        assert limit == pytest.approx(signs_widget.bound(beta), rel=1e-9)
+        # The network stores its thresholds in single precision.
+        expected = SignsExplorer(signs=signs, beta=beta).outputs()
+        np.testing.assert_allclose(outputs, expected, rtol=1e-6)
+
+
+def test_every_outcome_is_followed_and_the_bound_falls_below():
+    for signs in itertools.product("+-", repeat=COINS):
+        outputs = SignsExplorer(signs="".join(signs), beta=BETA[0]).outputs()
+        assert [out > 0 for out in outputs] == [sign == "+" for sign in signs]
+        assert np.abs(outputs).mean() > 1000 * signs_widget.bound(BETA[0])
+    assert signs_widget.bound(BETA[1]) > 1
+
+
+def test_the_script_stands_alone():
+    assert MODULE.rstrip().endswith("\n" + EXPORT)
+    assert not re.search(r"^\s*import\b|https?:|require\(", MODULE, re.M)
+
+
+@pytest.mark.browser
+def test_coins_and_slider_change_outputs_and_words(tmp_path):
+    body = f"""(() => {{ {SEE}
+      const steps = {{ start: see() }};
+      all("[data-coin]")[1].click();
+      steps.coin = see();
+      const input = explorer.querySelector("input[name=beta]");
+      input.value = Math.log10(5);
+      input.dispatchEvent(new Event("input", {{ bubbles: true }}));
+      steps.beta = see();
+      explorer.querySelector("[data-reset]").click();
+      steps.reset = see();
+      const flips = Array.from({{ length: 30 }}, () => {{
+        explorer.querySelector("[data-flip]").click();
+        return explorer.state.signs;
+      }});
+      return [steps, new Set(flips).size];
+    }})()"""
+    markup = SignsExplorer(signs="+--+++").element()
+    steps, different = in_chromium(body, None, tmp_path, markup, SCRIPT)
+    start = steps["start"]
+    assert start["coins"] == ["+1", "−1", "−1", "+1", "+1", "+1"]
+    assert start["outputs"] == ["+0.9", "−0.9", "−0.9", "+0.9", "+0.9", "+0.9"]
+    assert "times less than the class reaches" in start["words"]
+    assert steps["coin"]["signs"] == "++-+++" and steps["coin"]["outputs"][1] == "+0.9"
+    assert "2 of 64" in steps["coin"]["words"]
+    assert steps["beta"]["outputs"] == steps["coin"]["outputs"] and steps["beta"]["beta"] == "5"
+    assert "is not exceeded" in steps["beta"]["words"]
+    assert steps["reset"]["signs"] == start["signs"] and steps["reset"]["beta"] == start["beta"]
+    assert different > 5
+
+
+@pytest.mark.browser
+def test_it_works_with_the_keyboard_alone(tmp_path):
+    in_chromium("null", None, tmp_path, SignsExplorer().element(), SCRIPT)
+    browser = chromium()
+    controls = browser.find_elements(By.CSS_SELECTOR, "signs-explorer :is(button, input, summary)")
+    assert len(controls) == COINS + 4
+    browser.execute_script("arguments[0].focus()", controls[0])
+    for control in controls[1:]:
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        assert browser.switch_to.active_element == control
+        assert control.value_of_css_property("outline-style") == "solid"
+    state = "return document.querySelector('signs-explorer').state"
+    before = browser.execute_script(state)
+    coin, slider = controls[2], controls[-2]
+    coin.send_keys(Keys.SPACE)
+    slider.send_keys(Keys.ARROW_LEFT)
+    after = browser.execute_script(state)
+    assert before["signs"][0] == "+" and after["signs"] == "-" + before["signs"][1:]
+    assert after["beta"] < before["beta"] and complaints(browser) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [320, 390, 800])
+def test_it_fits_a_phone_and_has_colours_of_its_own_in_the_dark(width, tmp_path):
+    body = f"""(() => {{ {SEE}
+      const colour = () => getComputedStyle(explorer.querySelector(".si-heads")).fill;
+      const [wide, light] = [explorer.parentElement.scrollWidth, colour()];
+      const low = all("input, button").filter((e) => e.getBoundingClientRect().height < 24);
+      const unnamed = all("button").filter((e) => !(e.ariaLabel || e.textContent)).length;
+      const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+      document.documentElement.dataset.theme = "dark";
+      const second = document.querySelectorAll("signs-explorer")[1].state;
+      return {{ wide, low: low.length, unnamed, repeated: ids.length - new Set(ids).size,
+        changed: light !== colour(), second }};
+    }})()"""
+    odd = '<signs-explorer signs="+x" beta="7"></signs-explorer>'
+    markup = f'<div style="width: {width}px">{SignsExplorer().element()}</div>{odd}'
+    seen = in_chromium(body, None, tmp_path, markup, SCRIPT)
+    assert seen.pop("wide") <= width
+    usual = {"signs": SignsExplorer().signs, "beta": SignsExplorer().beta}
+    assert seen == {"low": 0, "unnamed": 0, "repeated": 0, "changed": True, "second": usual}
+
+
+@pytest.mark.browser
+def test_the_widget_and_python_follow_each_other(tmp_path):
+    body = (
+        "(() => {"
+        + WIDGET
+        + """
+      el.querySelector("[data-coin]").click();
+      values.beta = 0.5;
+      heard["change:beta"]();
+      const shown = el.querySelector("output").value;
+      stop();
+      return { signs: values.signs, saved, shown, left: Object.keys(heard).length };
+    })()"""
+    )
+    start = {"signs": "++++++", "beta": 0.1}
+    seen = in_chromium(body, start, tmp_path, code=SCRIPT)
+    assert seen == {"signs": "-+++++", "saved": 1, "shown": "0.5", "left": 0}
+
+
+def test_a_page_without_scripts_shows_a_picture_with_its_description():
+    data, _ = SignsExplorer()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert 'src="data:image/png;base64,' in data["text/html"] and "<noscript>" in data["text/html"]
+    alt = re.search('alt="([^"]+)"', data["text/html"])[1]
+    assert f"falls from {signs_widget.bound(BETA[1]):.2g}" in alt
+
+
+@pytest.mark.parametrize(
+    "bad", [{"signs": "+-"}, {"signs": "+-+-+0"}, {"beta": 0}, {"beta": 6.0}, {"beta": True}]
+)
+def test_values_outside_the_class_are_refused(bad):
+    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
+        SignsExplorer(**bad)
