@@ -17,6 +17,7 @@ SEE = """
     values: all("[data-value]").map((cell) => cell.textContent),
     said: Object.fromEntries(all("output").map((output) => [output.dataset.for, output.value])),
     verdict: explorer.querySelector('[data-part="verdict"]').textContent,
+    answer: explorer.querySelector('[data-part="answer"]').textContent,
     least: all(".ue-best").map((row) => row.dataset.row),
     against: explorer.querySelector("select").value,
   });
@@ -49,6 +50,8 @@ def test_controls_move_the_curves_and_the_words(tmp_path):
       steps.reset = see();
       all("[data-preset]")[3].click();
       steps.preset = see();
+      all("[data-preset]")[4].click();
+      steps.answer = see();
       return steps;
     }})()"""
     moves = {"d": 2, "T": 5, "alpha": 0.5, "beta": -0.5, "gamma": 1, "m": 0, "n": 20, "h": 5,
@@ -68,7 +71,9 @@ def test_controls_move_the_curves_and_the_words(tmp_path):
         "n": "20", "h": "4096", "k": "128", "a": "0.01",
     }  # fmt: skip
     assert seen["reset"] == seen["start"]
+    assert seen["start"]["answer"].endswith("no, it is vacuous.")
     assert seen["preset"]["least"] == ["fastrnn"]
+    assert seen["answer"]["answer"].endswith("yes, it is below 1.")
     assert seen["preset"]["verdict"].startswith("Lowest at T = 25: FastRNN. Along the axis: ")
 
 

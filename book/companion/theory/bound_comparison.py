@@ -24,14 +24,14 @@ def power_of_ten(exponent: float) -> str:
     return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def rulers(matrix: Tensor) -> dict[str, float]:
+def matrix_norms(matrix: Tensor) -> dict[str, float]:
     r"""Return the three norms of a matrix that occur in the bounds.
 
     ``row`` :math:`\|W\|_{1,\infty} = \max_i \sum_j |W_{ij}|`, ``frobenius`` :math:`\|W\|_F`,
     ``spectral`` :math:`\|W\|_2`. Shapes: matrix (any, any). Units: those of the entries.
     Sources: Theorem 3.1; (51); (54).
 
-    >>> rulers(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    >>> matrix_norms(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     {'row': 7.0, 'frobenius': 5.0, 'spectral': 5.0}
     """
     norms = {
@@ -63,7 +63,7 @@ def log_bound_of(net: SequenceNetwork, *, m: int, T: int, B_x: float, B: float) 
         raise ConfigError(complain(expected, actual, "the paper quotes a bound for no other"))
     (layer,) = net.cells
     W, *scalars = layer.weights()
-    norms = [rulers(matrix.detach()) for matrix in (W, layer.U, net.readout.weight)]
+    norms = [matrix_norms(matrix.detach()) for matrix in (W, layer.U, net.readout.weight)]
     frobenius, spectral = ([norm[kind] for norm in norms] for kind in ("frobenius", "spectral"))
     if scalars:
         a = float(scalars[0].detach())

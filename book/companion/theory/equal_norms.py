@@ -44,10 +44,10 @@ def log_bounds(
     k: int,
     a: float,
 ) -> dict[str, float]:
-    r"""Return the natural logarithms of six bounds for networks with the same norms.
+    r"""Return the natural logarithms of five bounds for networks with the same norms.
 
-    reweighted-RNN and ℓ1-ℓ1-RNN: (14) with :math:`\alpha_l = \alpha, \beta_l = \beta`, which does
-    not depend on whether layers share weights; SISTA-RNN: (17) through T frames, with
+    reweighted-RNN: (14) with :math:`\alpha_l = \alpha, \beta_l = \beta`, which is also the bound of
+    ℓ1-ℓ1-RNN, because it does not depend on whether layers share weights; SISTA-RNN: (17) through T frames, with
     :math:`\beta_2 = 0.01\,\gamma`; FastRNN: (51) with weight a, one layer; SpectralRNN: the
     expression in (54), one layer, margin 1, δ = 0.05, ‖Y‖_F = 16 and ‖Y‖_2 = 1; ``repaired``: the
     bound of this companion for reweighted-RNN with fixed thresholds.
@@ -65,7 +65,6 @@ def log_bounds(
     norms = (W["frobenius"], U["frobenius"], math.sqrt(READOUT), W["spectral"], U["spectral"], 1.0)
     return {
         "reweighted-rnn": log_bound,
-        "l1-l1-rnn": log_bound,
         "sista-rnn": rademacher_sista.log(
             alpha, alpha, beta, LINK * gamma, d=d, **data, h=h, B_x=1.0
         ),

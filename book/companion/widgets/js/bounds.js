@@ -1,5 +1,5 @@
-// The bounds explorer: what five networks' bounds say of one set of norms, with a slider for each.
-// common.js stands before it. Without its last line it is a classic script, so the book also works
+// The bounds explorer: the bounds of five networks for one set of norms, with a slider for each.
+// common.js is put before this file. Without its last line it is a classic script, so the book also works
 // opened from disk, where browsers refuse modules.
 
 const { logBounds, lowest, axis, render } = (() => {
@@ -14,18 +14,17 @@ const { logBounds, lowest, axis, render } = (() => {
     { name: "T", label: "T", hint: "frames of a sequence", list: FRAMES, whole: true, floor: 1, ceiling: 1e5, value: 20 },
     { name: "alpha", label: "α", hint: "norm of every W", ...NORM, value: 0.9 },
     { name: "beta", label: "β", hint: "norm of every U", ...NORM, value: 1 },
-    { name: "gamma", label: "γ", hint: "norm of G, what carries the past", ...NORM, value: 1 },
+    { name: "gamma", label: "γ", hint: "norm of G, which acts on the past", ...NORM, value: 1 },
     { name: "m", label: "m", hint: "training sequences", list: DECADES, whole: true, floor: 1, ceiling: 1e9, value: 8000 },
     { name: "n", label: "n", hint: "measurements of a frame", low: 1, high: 128, linear: true, whole: true, floor: 1, ceiling: 1e5, value: 51 },
     { name: "h", label: "h", hint: "units of a layer", list: TWOS(13).slice(7), whole: true, floor: 2, ceiling: 1e6, value: 1024 },
     { name: "k", label: "k", hint: "entries in a row of W and U", list: TWOS(8), whole: true, floor: 1, ceiling: 1e6, value: 16 },
-    { name: "a", label: "a", hint: "FastRNN's weight of what is new", low: 1e-3, high: 1, floor: 1e-6, ceiling: 1, value: 1 },
+    { name: "a", label: "a", hint: "weight of the new input in FastRNN", low: 1e-3, high: 1, floor: 1e-6, ceiling: 1, value: 1 },
   ];
   const NAMES = CONTROLS.map((control) => control.name);
   const CONTROL = Object.fromEntries(CONTROLS.map((control) => [control.name, control]));
   const NETWORKS = [
-    { key: "reweighted-rnn", label: "reweighted-RNN", source: "(14)" },
-    { key: "l1-l1-rnn", label: "ℓ1-ℓ1-RNN", source: "(14), layers tied" },
+    { key: "reweighted-rnn", label: "reweighted-RNN, ℓ1-ℓ1-RNN", source: "(14)" },
     { key: "sista-rnn", label: "SISTA-RNN", source: "(17), through T frames" },
     { key: "fastrnn", label: "FastRNN", source: "(51), one layer" },
     { key: "spectralrnn", label: "SpectralRNN", source: "(54), shape only", apart: true },
@@ -36,6 +35,7 @@ const { logBounds, lowest, axis, render } = (() => {
     "as before training": { against: "T", d: 3, alpha: 4.3, beta: 1.1, gamma: 1, k: 16, a: 1 },
     "wider and wider": { against: "h", d: 1, alpha: 0.8, k: 16, a: 1 },
     "where FastRNN wins": { against: "T", d: 1, alpha: 0.9, h: 128, k: 128, a: 0.05 },
+    "an answer": { against: "gamma", d: 3, alpha: 0.3, gamma: 0.3 },
   };
   const valid = ({ floor, ceiling, whole }, value) =>
     Number.isFinite(value) && floor <= value && value <= ceiling && (!whole || Number.isInteger(value));
@@ -95,7 +95,7 @@ const { logBounds, lowest, axis, render } = (() => {
   function logBounds(state) {
     const inputs = Math.log(state.beta) + logGeometric(Math.log(state.alpha), state.d);
     const same = sequence(state, inputs, state.d * Math.log(state.alpha));
-    return { "reweighted-rnn": same, "l1-l1-rnn": same, "sista-rnn": sista(state), fastrnn: fastrnn(state), spectralrnn: spectralrnn(state), repaired: repaired(state) };
+    return { "reweighted-rnn": same, "sista-rnn": sista(state), fastrnn: fastrnn(state), spectralrnn: spectralrnn(state), repaired: repaired(state) };
   }
 
   // The values at which a curve is drawn: whole ones where only these make sense.
@@ -129,7 +129,11 @@ const { logBounds, lowest, axis, render } = (() => {
   }
 
   const NAMED = Object.fromEntries(NETWORKS.map(({ key, label }) => [key, label]));
-  const listed = (keys) => (keys.length === 3 ? "the three unfolded networks" : keys.map((key) => NAMED[key]).join(" and "));
+  const listed = (keys) => keys.map((key) => NAMED[key]).join(" and ");
+
+  function answer(log) {
+    return `The repaired bound is ${size(log)}: ${log < 0 ? "<b>yes</b>, it is below 1" : "<b>no</b>, it is vacuous"}.`;
+  }
 
   function verdict(state, against, at, lines) {
     const { label } = CONTROL[against];
@@ -181,6 +185,8 @@ const { logBounds, lowest, axis, render } = (() => {
     list ? { min: 0, max: list.length - 1, step: 1 } : linear ? { min: low, max: high, step: 1 } : { min: Math.log10(low), max: Math.log10(high), step: 0.01 };
 
   const skeleton = (id) => `
+    <p class="bo-question">Is the bound that holds below 1? Find a setting. (For a loss between 0 and 1, a bound above 1 is vacuous.)</p>
+    <p class="ue-words" data-part="answer"></p>
     ${common.buttons(Object.keys(PRESETS))}
     <div class="ue-body">
       <div>
@@ -194,21 +200,23 @@ const { logBounds, lowest, axis, render } = (() => {
       </div>
       <div class="be-controls">${CONTROLS.map((control) => common.slider({ ...control, ...reach(control) }, id)).join("")}</div>
     </div>
-    <p class="ue-words" data-part="verdict"></p>
+    <p class="ue-note bo-verdict" data-part="verdict"></p>
     <p class="ue-note" data-part="growth"></p>
     <table class="ue-table"><caption>The bounds at these settings</caption>
       <thead><tr><th scope="col">network</th><th scope="col">from</th><th scope="col">bound</th></tr></thead>
       <tbody>${NETWORKS.map(({ key, label, source }) => `<tr data-row="${key}"><th scope="row"><svg class="ue-swatch" viewBox="0 0 34 8" aria-hidden="true"><path class="ue-line" data-network="${key}" d="M0,4L34,4"/></svg> ${label}</th><td>${source}</td><td data-value></td></tr>`).join("")}</tbody></table>
-    <p class="ue-note">(54) bounds an error rate and has an unknown constant: read how its curve rises, not how high it lies. It never counts as lowest. (14) is proved for an activation that does not depend on the past; the repaired bound needs γ instead.</p>`;
+    <p class="ue-note">(54) bounds an error rate and has an unknown constant: only the slope of its curve is meaningful, not its height. It never counts as lowest. (14) is proved for an activation that does not depend on the past; the repaired bound needs γ instead.</p>`;
 
   const STYLE = `
 bounds-explorer.ue [data-network="reweighted-rnn"].ue-line { stroke-width: 5; }
 bounds-explorer.ue [data-network="repaired"] { --ue-colour: var(--ue-ink); --ue-dash: 14 4; }
-bounds-explorer.ue .ue-words { min-height: 4.4em; }
 bounds-explorer.ue .be-controls { display: grid; gap: 0 1.25rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
 bounds-explorer.ue .be-controls .ue-control { margin: 0; align-content: start; }
 bounds-explorer.ue .be-controls label span { display: none; }
 bounds-explorer.ue .be-controls .ue-control[data-current] label span { display: inline; }
+bounds-explorer.ue .bo-question { font-weight: 600; margin: 0 0 .25rem; }
+bounds-explorer.ue .ue-words { margin: 0 0 .6rem; }
+bounds-explorer.ue .bo-verdict { min-height: 3.6em; }
 bounds-explorer.ue table.ue-table :is(th, td):last-child { text-align: right; white-space: nowrap; }`;
 
   // ---- the element --------------------------------------------------------------------------
@@ -257,7 +265,7 @@ bounds-explorer.ue table.ue-table :is(th, td):last-child { text-align: right; wh
     }
 
     summary() {
-      return this.querySelector('[data-part="verdict"]').textContent;
+      return ["answer", "verdict"].map((part) => this.querySelector(`[data-part="${part}"]`).textContent).join(" ");
     }
 
     draw() {
@@ -301,6 +309,7 @@ bounds-explorer.ue table.ue-table :is(th, td):last-child { text-align: right; wh
         row.classList.toggle("ue-best", least);
         row.querySelector("[data-value]").textContent = size(here[row.dataset.row]) + (least ? ", lowest" : "");
       }
+      this.fill("answer", answer(here.repaired));
       this.fill("verdict", words);
       this.fill("growth", growth(state) + beyond(lines, top));
       this.querySelector("svg title").textContent = `The bounds against ${CONTROL[against].label}, on a logarithmic scale`;
