@@ -93,7 +93,11 @@ def in_chromium(body: str, data, folder, markup: str = "", code: str | None = No
     )
     complaints(browser)
     browser.get(page.as_uri())
-    answer = browser.execute_script("return JSON.stringify(answer)")
+    # On a busy machine the driver may return before the page has loaded.
+    answer = browser.execute_async_script(
+        "const done = () => arguments[0](JSON.stringify(answer));"
+        "document.readyState === 'complete' ? done() : addEventListener('load', done);"
+    )
     assert complaints(browser) == []
     return json.loads(answer)
 
