@@ -47,10 +47,10 @@ def log_bounds(
     r"""Return the natural logarithms of five bounds for networks with the same norms.
 
     reweighted-RNN: (14) with :math:`\alpha_l = \alpha, \beta_l = \beta`, which is also the bound of
-    ℓ1-ℓ1-RNN, because it does not depend on whether layers share weights; SISTA-RNN: (17) through T frames, with
-    :math:`\beta_2 = 0.01\,\gamma`; FastRNN: (51) with weight a, one layer; SpectralRNN: the
-    expression in (54), one layer, margin 1, δ = 0.05, ‖Y‖_F = 16 and ‖Y‖_2 = 1; ``repaired``: the
-    bound of this companion for reweighted-RNN with fixed thresholds.
+    ℓ1-ℓ1-RNN, because it does not depend on whether layers share weights; SISTA-RNN: (17) through T
+    frames, with :math:`\beta_2 = 0.01\,\gamma`; FastRNN: (51) with weight a, one layer;
+    SpectralRNN: the expression in (54), one layer, margin 1, δ = 0.05, ‖Y‖_F = 16 and ‖Y‖_2 = 1;
+    ``repaired``: the bound of this companion for reweighted-RNN with fixed thresholds.
     Each coordinate of an input has size one, :math:`B_x = 1` and :math:`B = \sqrt n`; h_0 = 0.
     ``gamma`` bounds the row norm of the link to h_{t−1}, G or DᵀFD; ``k`` entries per row give the
     other norms for α and β, see `spread`. Units: none. Raises ConfigError as the bounds do.
