@@ -1,5 +1,6 @@
 """The pages of prose that a reader looks things up in: glossary, citation, changelog, address."""
 
+import ast
 import json
 import os
 import re
@@ -142,3 +143,75 @@ def test_the_one_document_lists_its_pages():
     assert pdf.mended(page, []).startswith(
         '<h2 class="contents">Contents</h2><ol><li><a href="#document-book/a">A</a></li></ol>'
     )
+
+
+PHRASES = {
+    r"\bprinted values?\b": "value reported in the paper",
+    r"\b[Tt]he numbers lie\b": "where the numbers come from",
+    r"\bstart values?\b|\bstart of (?:λ|\$\\lambda)": "initial value, initialisation",
+    r"\b(?:page|frame|layer|one)s? \*?before\*?(?! (?:the|an?|it|this|training)\b)": "previous",
+    r"\b(?:stands?(?! for\b)|lies|lie|lay)\b": "is, are",
+    r"\btells?\b": "states, shows",
+    r"\bsay(?:s|ing)? (?:nothing|anything)\b": "is vacuous, does not show",
+    r"\b(?:runs?|ran|running) away\b": "diverge",
+    r"\b[Hh][eo]ld(?:s|ing)? (?:\w+ ){0,3}against\b": "check against",
+    r"\bh(?:ang|angs|ung) on\b": "depend on",
+    r"\b(?:sets?|put) right\b": "corrected",
+    r"\bfor nothing\b": "at no cost",
+    r"\b[Bb]eside\b": "next to",
+    r"\bto and fro\b": "forwards and backwards",
+    r"\b(?:cousins?|rulers?|luck|luckily|shakes?|shaken|speaks?|wish(?:es)?|minds?|peel\w*|plays?)\b":
+        "the technical term",
+    r"\ba bold\b|\bbold (?:step|one)\b": "aggressive",
+}  # fmt: skip
+"""Phrases that the prose does not use, with their replacement in standard English."""
+
+PROSE = [
+    *BOOK.glob("*.md"),
+    *(ROOT / "notebooks").glob("*.ipynb"),
+    *(ROOT / "data").rglob("*.md"),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/claims.toml")),
+]
+
+
+def sentences(path):
+    """Return the prose of a page with captions and texts in its cells, without code and links."""
+    text = prose(path)
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        figures = [cell["metadata"].get("mystnb", {}).get("figure", {}) for cell in code]
+        text += "\n".join(figure.get("caption", "") for figure in figures)
+        trees = [ast.walk(ast.parse("".join(cell["source"]))) for cell in code]
+        strings = [node.value for tree in trees for node in tree if isinstance(node, ast.Constant)]
+        text += "\n".join(value for value in strings if isinstance(value, str) and " " in value)
+    if path.suffix == ".toml":
+        entries = tomllib.loads(text)["claim"]
+        text = "\n".join(
+            entry.get(name, "") for entry in entries for name in ("says", "shown_by", "because")
+        )
+    return re.sub(
+        r"^```(?:bash|python)\n.*?^```$|^:label:.*?$|`[^`\n]*`|\]\([^)]*\)",
+        "",
+        text,
+        flags=re.M | re.S,
+    )
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_prose_uses_the_vocabulary_of_the_field(path):
+    text = sentences(path)
+    found = {
+        match[0]: replacement
+        for pattern, replacement in PHRASES.items()
+        for match in re.finditer(pattern, text, re.MULTILINE)
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["It says nothing.", "The frame before.", "Hold it against the code.", "The number lies here."],
+)
+def test_a_listed_phrase_is_found(sentence):
+    assert any(re.search(pattern, sentence) for pattern in PHRASES)
