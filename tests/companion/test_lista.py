@@ -249,7 +249,7 @@ def test_three_counts_of_descents(problem):
     """Without noise the first two agree; a step that doubles the distance still passes the last."""
     one = lista_training.untrained(problem)
     still = lista_tables.counted(one, problem, 0.0)
-    assert still["than the layer before"] == still["than what it read"] == 1.0
+    assert still["than the previous layer"] == still["than what it read"] == 1.0
     wild = LISTA(problem.D, lambda1=problem.lambda1, c=problem.c, depth=4)
     with torch.no_grad():
         wild.W *= 1.5
@@ -260,7 +260,7 @@ def test_three_counts_of_descents(problem):
     assert counts["public count"] == pytest.approx((ratios < 1.9).double().mean().item())
     assert counts["public count"] > counts["than what it read"]
     noisy = lista_tables.counted(one, problem, 1.0)
-    assert noisy["than the layer before"] < 0.5 < noisy["than what it read"]
+    assert noisy["than the previous layer"] < 0.5 < noisy["than what it read"]
 
 
 def test_changed_inputs_are_judged_by_their_own_optimum(problem):

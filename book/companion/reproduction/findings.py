@@ -114,7 +114,7 @@ def ranking() -> Finding:
         f"With pixels from 0 to 255, {main} is the best trained network at {where} that we ran. "
         + _normalised(run_set),
         thumbnails.bars(shown.iloc[:5].to_dict(), f"{alt}.", best=[main]),
-        (("notebooks/08_first_comparison", "First comparison"),
+        (("notebooks/08_first_comparison", "Does reweighted-RNN win?"),
          ("notebooks/14_fairness", "Is the comparison fair?")),
         attribution.of(cells),
     )  # fmt: skip
@@ -212,7 +212,7 @@ def memory() -> Finding:
         f"Without the previous frames {title(best['model'])} loses {-best['past']:.1f} dB and is "
         f"{'still better' if above else 'no longer better'} than every other network with memory.",
         thumbnails.bars(values, f"PSNR: {alt}.", best=list(values)[:1]),
-        (("notebooks/08_first_comparison", "First comparison"),),
+        (("notebooks/08_first_comparison", "Does reweighted-RNN win?"),),
         attribution.of(rows),
     )
 

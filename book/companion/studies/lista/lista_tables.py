@@ -132,7 +132,7 @@ def counted(one: Trained, problem: Problem, sigma: float) -> dict[str, float]:
         [previous_distances[:1], problem.merit("distance", torch.stack(layer_inputs))]
     )
     return {
-        "than the layer before": (distances <= previous_distances).float().mean().item(),
+        "than the previous layer": (distances <= previous_distances).float().mean().item(),
         "than what it read": (distances <= input_distances).float().mean().item(),
         "public count": (distances < 2 * (1 - EPSILON) * input_distances).float().mean().item(),
     }
