@@ -87,7 +87,7 @@ signs-explorer.ue table.ue-table :is(th, td) + td { text-align: right; }`;
         ${common.slider({ name: "beta", label: "β", hint: "norm of the rows of U₁", min: Math.log10(BETA[0]), max: 0.7, step: 0.01 }, id)}
       </div>
     </div>
-    <p class="ue-words" data-part="verdict" role="status"></p>
+    <p class="ue-words" data-part="verdict"></p>
     <details><summary>What this network computes</summary><div class="ue-wide"><table class="ue-table">
       <thead><tr><th scope="col">coin</th>${Array.from({ length: COINS }, (_, i) => `<th scope="col">${i + 1}</th>`).join("")}</tr></thead><tbody data-part="rows"></tbody></table></div></details>`;
 
@@ -112,6 +112,10 @@ signs-explorer.ue table.ue-table :is(th, td) + td { text-align: right; }`;
       for (const end of ["x1", "x2"]) marker.setAttribute(end, place.x(beta));
       this.fill("dots", [STEP, bound(beta)].map((value) => `<circle class="ue-dot" r="6" cx="${place.x(beta)}" cy="${place.y(value)}"/>`).join(""));
       this.report(coins, found, beta);
+    }
+
+    summary() {
+      return this.querySelector('[data-part="verdict"]').textContent;
     }
 
     report(coins, found, beta) {
