@@ -59,10 +59,10 @@ class Reproduced(FromFiles):
     """`{reproduced}`: the number of cells of the paper with a full-scale run, and their result."""
 
     def run(self) -> list[nodes.Node]:
-        from companion.reproduction import agreement
+        from companion.reproduction import closeness
 
         self.root(table_cells.PAPER, table_cells.RUNS, table_cells.LEVELS)
-        summary = nodes.paragraph(text=agreement.summary(table_cells.cells()))
+        summary = nodes.paragraph(text=closeness.summary(table_cells.cells()))
         return [summary, stamp_node(table_cells.source())]
 
 
