@@ -240,17 +240,17 @@ def in_a_browser(test):
 
 @in_a_browser
 def test_a_stamp_opens_the_record_of_its_run(browser):
-    stamps_of_one = re.compile(r'<p class="stamp">Source: <a [^>]*#run-')
+    stamps_of_one = re.compile(r'<p class="stamp">Source: <a [^>]*#(?:run|built)-')
     pages = [name for name in TOC if stamps_of_one.search(article(SITE / f"{name}.html"))]
     assert pages, "no page has a figure or table of a single run"
     open_page(browser, SITE.as_uri(), pages[0])
-    stamp = browser.find_element("css selector", "p.stamp a[href*='#run-']")
+    stamp = browser.find_element("css selector", "p.stamp a:is([href*='#run-'], [href*='#built-'])")
     anchor = stamp.get_attribute("href").partition("#")[2]
     browser.execute_script("arguments[0].click()", stamp)
     row = browser.find_element("css selector", "tr:target")
     place = browser.execute_script("return arguments[0].getBoundingClientRect().top", row)
     assert row.get_attribute("id") == anchor and 0 < place < 780
-    assert anchor.removeprefix("run-") in row.text
+    assert anchor.partition("-")[2] in row.text
 
 
 TABS = """

@@ -131,13 +131,13 @@ def test_headings_have_three_sizes(browser, served):
 def test_code_is_folded_on_a_phone_and_the_first_column_stays(browser, served):
     visible = """return [...document.querySelectorAll(".cell_input")]
       .filter(e => e.checkVisibility()).length"""
-    open_page(browser, served, "notebooks/03_activation_shapes")
+    open_page(browser, served, "notebooks/25_use_it_on_your_own_data")
     assert browser.execute_script(visible) > 0
     with screen(browser, 390):
-        open_page(browser, served, "notebooks/03_activation_shapes")
+        open_page(browser, served, "notebooks/25_use_it_on_your_own_data")
         assert browser.execute_script(visible) == 0
         browser.execute_script("document.querySelector('.code-switch').click()")
-        assert browser.execute_script(visible) == 1
+        assert browser.execute_script(visible) > 0
         open_page(browser, served, "book/notation")
         moved = """const all = document.querySelectorAll(
             ".pst-scrollable-table-container, .table-wrapper");

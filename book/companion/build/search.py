@@ -23,6 +23,8 @@ EXCLUDED = (
     "script, style, pre, .math, .headerlink, .cell_input, .code-switch, .cell_output table, "
     ".toctree-wrapper, nav, button, input, noscript"
 )
+# Lists of files, runs and pages: only their titles are indexed.
+LISTS = {"book/status", "book/records", "book/gallery", "book/changelog", "book/bibliography"}
 # Sections that only link to other pages.
 LINKS = {"Where to go on"}
 # A section with a word on the left is also found by the words on the right.
@@ -83,7 +85,8 @@ def sections(path: Path, site: Path) -> Iterator[Section]:
         page = page or title
         anchor = f"#{node['id']}" if number else ""
         if title not in LINKS:
-            yield Section(url + anchor, page, title, text)
+            is_list = url.removesuffix(".html") in LISTS
+            yield Section(url + anchor, page, title, "" if is_list else text)
     for anchor, term, definition in terms:
         yield Section(f"{url}#{anchor}", page, term, definition)
 

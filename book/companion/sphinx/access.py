@@ -1,8 +1,12 @@
-"""Accessibility of pages, in addition to the theme."""
+"""Accessibility and stable layout of pages, in addition to the theme."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from urllib.parse import unquote
+
+from PIL import Image
 
 # A deprecated role, and a label that hides the text of its element.
 BETTER = {
@@ -25,6 +29,33 @@ def name_parts(app, page, template, context, doctree) -> None:
     context["body"] = CODE.sub(SWITCH, context["body"])
 
 
+IMAGE = re.compile(r'<img\b(?![^>]*\bheight=)(?=[^>]*\bsrc="(?:\.\./)*_images/([^"]+)")')
+LENGTH = r'\b{}="([\d.]+)(pt|px)?"'
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return the width and height of an image file in CSS pixels."""
+    if path.suffix != ".svg":
+        with Image.open(path) as image:
+            return image.size
+    tag = path.read_text(encoding="utf-8").partition("<svg")[2].partition(">")[0]
+    found = [re.search(LENGTH.format(name), tag) for name in ("width", "height")]
+    return tuple(round(float(m[1]) * (96 / 72 if m[2] == "pt" else 1)) if m else 0 for m in found)
+
+
+def reserve_space(app, page, template, context, doctree) -> None:
+    """State the size of each image, so that the text does not move when the image is loaded."""
+    sources = {name: Path(app.srcdir, source) for source, name in app.builder.images.items()}
+
+    def sized(match):
+        source = sources.get(unquote(match[1]))
+        width, height = size_of(source) if source and source.is_file() else (0, 0)
+        return f'<img width="{width}" height="{height}"' if width and height else match[0]
+
+    if "body" in context and app.builder.format == "html":
+        context["body"] = IMAGE.sub(sized, context["body"])
+
+
 def name_sidebar(app, page, template, context, doctree) -> None:
     """Name each button of the sidebar that shows the sections of a chapter."""
     sidebar = context.get("generate_toctree_html")
@@ -43,6 +74,7 @@ def name_sidebar(app, page, template, context, doctree) -> None:
 
 def setup(app) -> dict:
     app.connect("html-page-context", name_parts)
+    app.connect("html-page-context", reserve_space)
     # After the theme, which adds the function.
     app.connect("html-page-context", name_sidebar, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,6 +27,7 @@ document.addEventListener("DOMContentLoaded", () => {
       return result;
     },
   });
+  element.querySelector("input").setAttribute("aria-label", "Search this book");
   const query = new URLSearchParams(location.search).get("q");
   if (query) ui.triggerSearch(query);
 });
