@@ -166,8 +166,11 @@ def test_overfitting_is_test_over_training_error_of_one_filter():
     narrow = [run("reweighted-rnn", 12.0, hidden=128, curve=(9.0, 10.0))]
     elsewhere = [
         run("reweighted-rnn", 1.0, hidden=256, **change)
-        for change in ({"reduction": "bilinear"}, {"cs_rate": 0.3}, {"profile": "short"})
-    ]
+        for change in (
+            {"reduction": "bilinear"}, {"cs_rate": 0.3}, {"profile": "short"},
+            {"schedule": "pytorch"}, {"positivity": "softplus"},
+        )
+    ]  # fmt: skip
     errors = ablation_effects.overfitting(evidence(wide, narrow, elsewhere))
     assert errors["hidden"].tolist() == [128, 512]
     expected = [1.2, 7.5]

@@ -15,7 +15,7 @@ from companion.attribution import mark
 from companion.claims.decision import SEEDS
 from companion.labels import title
 from companion.reproduction.linear_baseline import did_not_train
-from companion.reproduction.paper_tables import interval
+from companion.reproduction.paper_tables import interval, with_default_settings
 from companion.run_set import PRINTED, SHORT, WIDE, Difference, RunSet, epochs_to
 from companion.run_set import answers as answer_table
 from unfolded.runs import grid, named_grids
@@ -25,7 +25,7 @@ from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
 INITIALISATIONS = ("as reported", "best λ")
 """The two initialisations: the reported pair, and the best pair on validation data."""
 
-FAILED = "did not train"
+FAILED, DIVERGED = "did not train", "diverged"
 
 BASES = {
     f"h = {WIDE.hidden}": WIDE,
@@ -275,7 +275,7 @@ def cell(run_set: RunSet, run: RunConfig, reference: RunConfig | None = None) ->
     """Return the PSNR of a configuration and its gain over the usual one, as text."""
     values = run_set.at(run)
     if values.empty:
-        return "not run"
+        return DIVERGED if run.hash in run_set.failed else "not run"
     low, high = interval(values["psnr_authors"])
     text = f"{values['psnr_authors'].mean():.2f}"
     text += f" ± {(high - low) / 2:.2f}" if len(values) > 1 else ""
@@ -366,7 +366,7 @@ def readable_solutions(table: pd.DataFrame) -> pd.DataFrame:
         text |= {"difference (dB)": signed(row), "seeds": f"{row.seeds}"}
         for k, pair in enumerate(pairs, 1):
             ends = (getattr(row, f"learned_lambda{number}_{k}") for number in (1, 2))
-            text[f"final λ1, λ2 from {pair}"] = ", ".join(map("{:.1e}".format, ends))
+            text[f"final λ1, λ2 from {pair}"] = ", ".join(map("{:.2g}".format, ends))
         rows.append(text)
     return mark(pd.DataFrame(rows), table)
 
@@ -378,12 +378,13 @@ def overfitting(run_set: RunSet, reduction: str = "area") -> pd.DataFrame:
     """Return test divided by training error for every run at the paper's scale, one row per run.
 
     Contains the trained runs of one filter under the protocol `authors` at the default rate and
-    depth. Columns: those of runs.csv, and train_mse (mean over the last epoch), ratio (test
-    over training error), least and last (validation error), least_epoch, and late (last over
-    least). Weights at the lowest validation error are not stored, so the ratio is at the last
-    epoch, and ``late`` states the benefit of stopping at the lowest validation error.
+    depth, without variants of a network or of its training. Columns: those of runs.csv, and
+    train_mse (mean over the last epoch), ratio (test over training error), least and last
+    (validation error), least_epoch, and late (last over least). Weights at the lowest validation
+    error are not stored, so the ratio is at the last epoch, and ``late`` states the benefit of
+    stopping at the lowest validation error.
     """
-    runs = run_set.trained.runs
+    runs = with_default_settings(run_set.trained.runs)
     required = {"profile": "paper", "protocol": "authors", "reduction": reduction, "cs_rate": 0.2}
     runs = _matching_rows(runs, required)
     default_depth = runs["model"].map(usual_depth)
@@ -412,7 +413,8 @@ def averages_by_width(table: pd.DataFrame) -> pd.DataFrame:
     readable = pd.DataFrame({
         "network": means["model"].map(title), "initial λ": pair, "h": means["hidden"],
         "parameters": means["parameters"].astype(int), "seeds": seeds,
-        "training MSE": means["train_mse"], "test MSE": means["test_mse"],
+        "training MSE (grey levels²)": means["train_mse"],
+        "test MSE (grey levels²)": means["test_mse"],
         "test / training": means["ratio"], "last / least validation MSE": means["late"],
     })  # fmt: skip
     return mark(readable, table)
