@@ -320,19 +320,25 @@ def answers(
 ) -> pd.DataFrame:
     """Return a metric for each answer of `named_grids.ablations` and network, as text.
 
-    One row per answer, one column per network: mean over seeds and half the 95 % interval, "not
-    run", or "failed" if the run with the seed of the configuration failed.
+    One row per answer, one column per network: mean over seeds and half the 95 % interval, with a
+    note if no seed trained, "not run", or "failed" if the run with the seed of the configuration
+    failed.
     """
     table = {
         name: {
             run.model: _mean_text(
                 run_set.at(run)[metric], "failed" if run.hash in run_set.failed else "not run"
             )
+            + _untrained_note(run_set.at(run))
             for run in group
         }
         for name, group in runs.items()
     }
     return mark(pd.DataFrame(table).T, run_set.source(itertools.chain(*runs.values())))
+
+
+def _untrained_note(runs: pd.DataFrame) -> str:
+    return " (did not train)" if len(runs) and did_not_train(runs).all() else ""
 
 
 def _mean_text(values: pd.Series, otherwise: str) -> str:

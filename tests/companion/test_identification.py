@@ -102,6 +102,12 @@ def test_differences_that_remain_are_listed_for_each_setting_and_width():
     assert open_differences(runs_by_filter(evidence())).empty
 
 
+def test_a_run_without_a_result_is_listed_as_diverged():
+    failed = frozenset({run(0.0, "sista-rnn")["config_hash"]})
+    table = open_differences(runs_by_filter(replace(SOME, failed=failed)))
+    assert table.at["SISTA-RNN, λ from (1, 0.01)", "h = 128 (dB)"] == "diverged"
+
+
 def test_a_network_that_did_not_train_has_no_difference():
     fastrnn = evidence(run(16.6, "fastrnn", source="mnist"), run(23.5, source="mnist"))
     cells = runs_by_filter(fastrnn)
@@ -135,7 +141,7 @@ def test_the_decisive_runs_have_a_row_for_each_network_and_initialisation():
 def test_the_effect_of_each_initialisation_is_listed():
     cells = runs_by_filter(SOME).query("start != ''")
     table = identification.solutions({128: cells})
-    assert len(table) == len(cells) and set(table["final λ1, λ2"]) == {"2.0e+00, 5.0e-01"}
+    assert len(table) == len(cells) and set(table["final λ1, λ2"]) == {"2, 0.5"}
     text = identification.describe_starts(cells)
     assert "27.00 dB from (1, 0.01), 24.00 dB from (0.003, 0.02)" in text and "GRU" not in text
 

@@ -188,13 +188,16 @@ def test_a_failed_run_is_no_evidence():
 
 def test_answers_are_means_over_seeds_or_say_why_there_is_none():
     failed = Record(run("lstm").as_dict(), run("lstm").hash, "failed")
-    found = RunSet.of([record("gru", 1.0), record("gru", 1.0, seed=1), record("srnn", 1.0),
-                         failed])  # fmt: skip
-    models = ("gru", "srnn", "lstm", "indrnn")
+    done = [record("gru", 1.0), record("gru", 1.0, seed=1), record("srnn", 1.0)]
+    for each in done:
+        each.metrics["psnr_authors"] = 25.0
+    found = RunSet.of([*done, record("fastrnn", 1.0), failed])
+    models = ("gru", "srnn", "fastrnn", "lstm", "indrnn")
     told = run_set.answers(found, {"usual": [run(model) for model in models]})
     assert told.loc["usual"].to_dict() == {
-        "gru": "1.00 ± 0.00",
-        "srnn": "1.00",
+        "gru": "25.00 ± 0.00",
+        "srnn": "25.00",
+        "fastrnn": "1.00 (did not train)",
         "lstm": "failed",
         "indrnn": "not run",
     }

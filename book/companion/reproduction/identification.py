@@ -38,7 +38,7 @@ WORDS = {
 
 _LAMBDAS = ["lambda1", "lambda2", "learned_lambda1", "learned_lambda2"]
 
-FAILED, NOT_RUN = "did not train", "not run"
+FAILED, NOT_RUN, DIVERGED = "did not train", "not run", "diverged"
 
 _SHORT, _BILINEAR, _SUCCESSOR = "*", "°", "†"
 """Markers of an effect known only from short runs, bilinear frames, or λ from (0.003, 0.02)."""
@@ -58,16 +58,19 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     several. Columns: model, reduction, start (of `grid.STARTS`, empty for a stacked
     network), printed, ours (mean over seeds), low and high (extremes), seeds, untrained (no seed
     is better than the mean frame), difference, and the final λ1 and λ2; ``attrs["hidden"]`` is the
-    width. Units: dB, with the averaging of the authors' earlier code.
+    width, ``attrs["diverged"]`` has the labels of the runs with `area` frames that ended without a
+    result. Units: dB, with the averaging of the authors' earlier code.
     """
     cells = results.paper_cells().query("table == 2 and value == @base.hidden")
     printed = dict(zip(cells["model"].str.lower(), cells["psnr_db"], strict=True))
-    rows, used = [], []
+    rows, used, diverged = [], [], []
     for run in grid.row(base):
         for reduction in REDUCTIONS:
             for start, config in grid.starts(replace(run, reduction=reduction)).items():
                 runs = run_set.at(config)
                 if runs.empty:
+                    if reduction == "area" and config.hash in run_set.failed:
+                        diverged.append(_label(run.model, start))
                     continue
                 used.append(config)
                 psnr = runs["psnr_authors"]
@@ -87,7 +90,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     columns = ["model", "reduction", "start", "printed", "ours", "low", "high", "seeds"]
     columns += ["untrained", "difference", *_LAMBDAS]
     table = mark(pd.DataFrame(rows, columns=columns), run_set.source(used), cells)
-    table.attrs["hidden"] = base.hidden
+    table.attrs |= {"hidden": base.hidden, "diverged": diverged}
     return table
 
 
@@ -262,7 +265,7 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
         "distance of its values from the best linear reconstruction is "
         f"{medians.iloc[0]:.2f} dB (other frames: at least {medians.iloc[1]:.2f} dB), and "
         f"{int((gaps <= AGREES).sum())} of our {len(gaps)} networks are within {AGREES:g} dB of "
-        "its values."
+        "its values (unfolded networks from at least one initial λ)."
     )
 
 
@@ -284,12 +287,16 @@ def decisive_runs(cells: pd.DataFrame) -> pd.DataFrame:
         failed = area is None or area["untrained"]
         row["area − the paper (dB)"] = "–" if failed else signed(area["difference"])
         row["seeds (area)"] = "–" if area is None else f"{area['seeds']}"
-        rows[title(model) + (f", λ from {_pair(start)}" if start else "")] = row
+        rows[_label(model, start)] = row
     return mark(pd.DataFrame(rows).T, cells)
 
 
 def _level(row: pd.Series) -> str:
     return f"{row['ours']:.2f}" + f" ({FAILED})" * bool(row["untrained"])
+
+
+def _label(model: str, start: str) -> str:
+    return title(model) + (f", λ from {_pair(start)}" if start else "")
 
 
 def _pair(start: str) -> str:
@@ -314,7 +321,7 @@ def replay_differences(n: int = 85, iteration: int = 50) -> pd.DataFrame:
         used.append(table)
         label = f"stacked network as {title(network)}" if log else title(network)
         columns[label] = table[table["n"] == n].set_index("frames")["apart"]
-    return mark(pd.DataFrame(columns).reindex(REDUCTIONS), *used)
+    return mark(pd.DataFrame(columns).reindex(REDUCTIONS).rename_axis(None), *used)
 
 
 def plateau_candidates(iteration: int = 1000, early: int = 50) -> pd.DataFrame:
@@ -353,7 +360,7 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
             "network": title(row.model),
             "h": f"{hidden}",
             "initial λ1, λ2": _pair(row.start),
-            "final λ1, λ2": f"{row.learned_lambda1:.1e}, {row.learned_lambda2:.1e}",
+            "final λ1, λ2": f"{row.learned_lambda1:.2g}, {row.learned_lambda2:.2g}",
             "PSNR (dB)": f"{row.ours:.2f}",
             "ours − the paper (dB)": signed(row.difference),
         }
@@ -381,10 +388,12 @@ def open_differences(*widths: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for cells in widths:
         for row in cells[cells["reduction"] == "area"].itertuples():
-            label = title(row.model) + (f", λ from {_pair(row.start)}" if row.start else "")
+            label = _label(row.model, row.start)
             text = signed(row.difference) + f" {AGREEMENT}" * (abs(row.difference) <= AGREES)
             text = FAILED if row.untrained else text
             rows.setdefault(label, {})[f"h = {cells.attrs['hidden']} (dB)"] = text
+        for label in cells.attrs["diverged"]:
+            rows.setdefault(label, {})[f"h = {cells.attrs['hidden']} (dB)"] = DIVERGED
     columns = [f"h = {cells.attrs['hidden']} (dB)" for cells in widths]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).fillna(NOT_RUN)
     order = {title(model): place for place, model in enumerate(networks.names())}
