@@ -24,7 +24,7 @@ def test_without_a_run_nothing_is_claimed():
     assert all(table.empty for table in (*tables, closeness.start_effects(cells)))
     assert closeness.averagings(NONE)["cells compared"].eq("0").all()
     counts = closeness.coverage(cells, {})
-    assert counts["run at the paper's width"].eq("0").all()
+    assert counts["trained at the paper's width"].eq("0").all()
     assert counts["cells"].tolist() == ["45", "54", "54"]
 
 

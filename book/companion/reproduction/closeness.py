@@ -113,8 +113,8 @@ def summary(cells: pd.DataFrame) -> str:
         return f"None of the paper's {count} cells has been run at full scale."
     agree = rows["verdict"].eq("agrees").sum()
     return (
-        f"{len(rows)} of the paper's {count} cells have been run at full scale; with λ initialised "
-        f"as reported, {agree} of these agree with the paper."
+        f"In {len(rows)} of the paper's {count} cells we have full-scale runs that trained; with λ "
+        f"initialised as reported, {agree} of these agree with the paper."
     )
 
 
@@ -233,7 +233,7 @@ def averagings(run_set: RunSet) -> pd.DataFrame:
 
 
 def coverage(cells: pd.DataFrame, complete: dict[int, pd.DataFrame]) -> pd.DataFrame:
-    """Return the number of cells that have been run, one row per table.
+    """Return the number of cells with a run that trained, one row per table.
 
     ``complete``: the rows of `paper_tables.run_cells` of each table at the width that can be run
     completely, by number.
@@ -244,9 +244,9 @@ def coverage(cells: pd.DataFrame, complete: dict[int, pd.DataFrame]) -> pd.DataF
         each = own.drop_duplicates(["model", "value"])
         rows[f"Table {number}: {_VARIED_NAMES[field]}"] = {
             "cells": f"{len(each)}",
-            "run at the paper's width": _run(own, 1),
+            "trained at the paper's width": _run(own, 1),
             f"with {paper_tables.SEEDS} seeds": _run(own, paper_tables.SEEDS),
-            "run at h = 256": _run(complete[number], 1) if number in complete else "–",
+            "trained at h = 256": _run(complete[number], 1) if number in complete else "–",
             "paper's value lost": f"{each['psnr_db'].isna().sum()}",
         }
     return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), cells)
