@@ -278,7 +278,7 @@ def test_a_value_that_the_source_lost_is_named_lost():
             "paper lost\n"
         )
     garbled = texts.at[f"reweighted-RNN, {paper_tables.REPORTED}", 1]
-    assert garbled.startswith("paper garbled\n")
+    assert garbled.startswith("paper unreadable\n")
     assert texts.at["GRU", 3].startswith("paper 31.19*\n")
     assert "*" not in texts.at[f"ℓ1-ℓ1-RNN, {paper_tables.BEST}", 3]
 

@@ -310,10 +310,10 @@ def _without_empty_rows(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def paper_text(cell) -> str:
-    """Return the paper's value of a cell as text, or "lost" or "garbled"."""
+    """Return the paper's value of a cell as text, or "lost" or "unreadable"."""
     if not math.isnan(cell.psnr_db):
         return f"{cell.psnr_db:.2f}"
-    return "garbled" if cell.status.startswith("unreadable") else "lost"
+    return "unreadable" if cell.status.startswith("unreadable") else "lost"
 
 
 def ours_text(cell) -> str:
