@@ -67,7 +67,8 @@ def test_the_summary_has_the_lead_over_the_best_other_network_and_the_worth_of_p
         np.repeat(10 * np.log10([4, 2]), 2).tolist(), abs=0.01
     )
     assert ablation_effects.finding(effects) == (
-        "reweighted-RNN is ahead of the best other network in 2 of 2 comparisons. "
+        "reweighted-RNN is ahead of the best other network in 2 of 2 comparisons of a "
+        "setting and an initial λ. "
         "0 of 2 effects come from short runs only. 0 of 4 values have fewer than 3 seeds."
     )
     fig = effect_plots.forest(effects)

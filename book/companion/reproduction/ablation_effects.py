@@ -142,7 +142,7 @@ def finding(effects: pd.DataFrame) -> str:
     behind = lead[lead["high"] < 0]
     text = (
         f"reweighted-RNN is ahead of the best other network in {int((lead['low'] > 0).sum())} of "
-        f"{len(lead)} comparisons"
+        f"{len(lead)} comparisons of a setting and an initial λ"
     )
     if len(behind):
         names = dict.fromkeys(f"{row.effect} ({row.over})" for row in behind.itertuples())
