@@ -11,9 +11,10 @@ import torch
 from companion import attribution
 from companion.labels import title
 from companion.plots import thumbnails
-from companion.run_set import WIDE, RunSet
+from companion.run_set import SHORT, WIDE, RunSet, leads
 from unfolded import bounds, metrics
 from unfolded.prox import phi
+from unfolded.runs.config import RunConfig
 
 FILES = tuple(
     Path("data", *name.split("/"))
@@ -85,7 +86,8 @@ def experiment() -> Finding:
     return Finding(
         "Which experiment was reported",
         f"The values in the paper correspond to frames reduced by {best}, {conclusion}. "
-        "Bars: their distance in dB from the best linear reconstruction for each filter.",
+        "Bars: median distance in dB of these values from the best linear reconstruction with each "
+        "filter.",
         thumbnails.bars(medians.to_dict(), f"{alt}.", best=[best]),
         (("notebooks/24_which_experiment_was_reported", "Which experiment was reported?"),),
         attribution.of(cells, levels),
@@ -109,28 +111,31 @@ def ranking() -> Finding:
         f"{name} {value:.1f}" for name, value in shown.items()
     )
     main = title("reweighted-rnn")
+    normalised, runs = _normalised(run_set)
     return Finding(
         f"When {main} is better, and when not",
         f"With pixels from 0 to 255, {main} is the best trained network at {where} that we ran. "
-        + _normalised(run_set),
+        f"{normalised} Bars: PSNR in dB at h = {best.index[-1]:g}.",
         thumbnails.bars(shown.iloc[:5].to_dict(), f"{alt}.", best=[main]),
         (("notebooks/08_first_comparison", "Does reweighted-RNN win?"),
          ("notebooks/14_fairness", "Is the comparison fair?")),
-        attribution.of(cells),
+        attribution.of(cells, run_set.source(runs)),
     )  # fmt: skip
 
 
-def _normalised(run_set: RunSet) -> str:
-    """Return a sentence on pixels from 0 to 1 at the paper's scale."""
-    from unfolded.runs import grid
+def _normalised(run_set: RunSet) -> tuple[str, list[RunConfig]]:
+    """Return a sentence on pixels from 0 to 1, and its runs: at full scale or else short ones."""
+    from unfolded.runs import config, grid
 
-    scaled = replace(WIDE, protocol="normalised")
-    psnr = {run.model: run_set.at(run)["psnr_authors"].mean() for run in grid.row(scaled)}
-    run = {model: value for model, value in psnr.items() if value == value}
-    if len(run) < 2 or "reweighted-rnn" not in run:
-        return "With pixels from 0 to 1 the ranking has not been tested at this scale."
-    best = max(run, key=run.get)
-    return f"With pixels from 0 to 1, the best of {len(run)} networks is {title(best)}."
+    short = f" in preliminary short runs at h = {config.PROFILES['short'].hidden}"
+    for where, row in (("", WIDE), (short, replace(SHORT, reduction="bilinear"))):
+        runs = list(grid.row(replace(row, protocol="normalised")))
+        gaps = leads(run_set, runs)
+        if len(gaps):
+            ahead = [title(name) for name in gaps.loc[gaps["verdict"] == "behind", "other"]]
+            rank = f"behind {' and '.join(ahead)}" if ahead else "behind no other network"
+            return f"With pixels from 0 to 1 it is {rank}{where}.", runs
+    return "With pixels from 0 to 1 it has not been compared.", []
 
 
 def activation() -> Finding:
@@ -210,7 +215,8 @@ def memory() -> Finding:
     return Finding(
         "The value of memory",
         f"Without the previous frames {title(best['model'])} loses {-best['past']:.1f} dB and is "
-        f"{'still better' if above else 'no longer better'} than every other network with memory.",
+        f"{'still better' if above else 'no longer better'} than every other network with memory. "
+        "Bars: PSNR in dB.",
         thumbnails.bars(values, f"PSNR: {alt}.", best=list(values)[:1]),
         (("notebooks/08_first_comparison", "Does reweighted-RNN win?"),),
         attribution.of(rows),
