@@ -18,8 +18,10 @@ from companion.sphinx import stamps
 BLACK, BLACK_AREA = 60, 0.05
 """Grey level below which a pixel is black, and the share of black pixels in a figure of frames."""
 
-WIDE = re.compile(r"<thead>\s*<tr[^>]*>(?:\s*<th.*?</th>){9}", re.DOTALL)
-"""Start of a table of nine columns or more."""
+WIDE = re.compile(
+    r"<thead>(?:(?!</thead>).)*?<tr[^>]*>(?:\s*<th(?:(?!</tr>).)*?</th>){9}", re.DOTALL
+)
+"""Start of a table with a header row of nine columns or more."""
 
 
 def refuse_stale_pages(app) -> None:
