@@ -10,7 +10,7 @@ from companion.build import freshness
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "book" / "errata.md").read_text(encoding="utf-8")
-PARTS = ["Where", "Printed", "Right", "Because", "Check", "Changes", "Claims"]
+PARTS = ["Where", "Reported", "Correct", "Because", "Check", "Changes", "Claims"]
 CHECK = re.compile(r"`(test_\w+\.py::\w+)`")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S))
 ENTRIES = {
