@@ -82,7 +82,7 @@ def test_coins_and_slider_change_outputs_and_words(tmp_path):
     start = steps["start"]
     assert start["coins"] == ["+1", "−1", "−1", "+1", "+1", "+1"]
     assert start["outputs"] == ["+0.9", "−0.9", "−0.9", "+0.9", "+0.9", "+0.9"]
-    assert "times less than the class reaches" in start["words"]
+    assert "which the class exceeds by a factor of" in start["words"]
     assert steps["coin"]["signs"] == "++-+++" and steps["coin"]["outputs"][1] == "+0.9"
     assert "2 of 64" in steps["coin"]["words"]
     assert steps["beta"]["outputs"] == steps["coin"]["outputs"] and steps["beta"]["beta"] == "5"

@@ -33,9 +33,9 @@ const { logBounds, lowest, axis, render } = (() => {
   const PRESETS = {
     "one contracting layer": { against: "T", d: 1, alpha: 0.8, k: 16, a: 1 },
     "as before training": { against: "T", d: 3, alpha: 4.3, beta: 1.1, gamma: 1, k: 16, a: 1 },
-    "wider and wider": { against: "h", d: 1, alpha: 0.8, k: 16, a: 1 },
-    "where FastRNN wins": { against: "T", d: 1, alpha: 0.9, h: 128, k: 128, a: 0.05 },
-    "an answer": { against: "gamma", d: 3, alpha: 0.3, gamma: 0.3 },
+    "growing width": { against: "h", d: 1, alpha: 0.8, k: 16, a: 1 },
+    "where FastRNN is lowest": { against: "T", d: 1, alpha: 0.9, h: 128, k: 128, a: 0.05 },
+    "a setting below 1": { against: "gamma", d: 3, alpha: 0.3, gamma: 0.3 },
   };
   const valid = ({ floor, ceiling, whole }, value) =>
     Number.isFinite(value) && floor <= value && value <= ceiling && (!whole || Number.isInteger(value));
