@@ -69,7 +69,7 @@ class SignsExplorer(Explorer):
         outputs, betas = self.outputs(), np.geomspace(*BETA, 50)
         reached = float(np.abs(outputs).mean())
         fig, (left, right) = style.panels(1, 2)
-        labels = [f"{i}: {'+1' if sign == '+' else '−1'}" for i, sign in enumerate(self.signs, 1)]
+        labels = [f"{i}\n{'+1' if sign == '+' else '−1'}" for i, sign in enumerate(self.signs, 1)]
         left.bar(labels, outputs, color=["#0072B2" if out > 0 else "#B3134E" for out in outputs])
         left.axhline(0, color="#222222", lw=1)
         left.set(xlabel="coin and its sign", ylabel="output of the network")
