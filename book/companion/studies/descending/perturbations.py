@@ -25,6 +25,16 @@ DISTURBED = {
 """The perturbations of the test and their levels; noise and changes of A are relative to the
 root mean square of the perturbed quantity."""
 
+AXIS_LABELS = {
+    "noise on the measurements": "relative noise on x",
+    "another matrix": "relative change of A",
+    "another matrix, known": "relative change of A, known",
+    "brighter, grey levels": "brightness (grey levels)",
+    "frames, to and fro": "frames, forwards and backwards",
+    "noise between layers": "relative noise between layers",
+}
+"""The name of each perturbation on an axis."""
+
 
 def met(trained: Trained, what: str, level: float) -> tuple[Tensor, Tensor, SequenceNetwork]:
     """Return the frames of a perturbation, their measurements, and the network for the recovery.

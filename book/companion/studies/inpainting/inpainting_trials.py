@@ -31,6 +31,15 @@ DISTURBED = {
 }
 """The perturbations of the test and their levels; noise in units of the white level."""
 
+AXIS_LABELS = {
+    "nothing": "none",
+    "noise on what is seen": "noise on observed pixels",
+    "noise between layers": "noise between layers",
+    "the hole moved, pixels": "shift of the hole (pixels)",
+    "a larger hole, side": "side of the hole (pixels)",
+}
+"""The name of each perturbation on an axis and in a table."""
+
 
 @dataclass(frozen=True)
 class Trial:
