@@ -138,13 +138,13 @@ def test_the_book_refuses_missing_stale_and_failed_pages(place):
 
 
 def test_alt_text_moves_to_the_cell_and_is_demanded():
-    image = {"output_type": "display_data", "data": {"image/png": "AA=="}}
-    cell = {"metadata": {}, "outputs": [image | {"metadata": {"image/png": {"alt": "A line"}}}]}
+    image = {"output_type": "display_data", "data": {"image/svg+xml": "<svg/>"}}
+    cell = {"metadata": {}, "outputs": [image | {"metadata": {"image/svg+xml": {"alt": "A line"}}}]}
     outputs.move_alt(cell, "here")
     assert cell["metadata"]["mystnb"]["image"]["alt"] == "A line"
     with pytest.raises(ExtensionError, match="expected alt text"):
         outputs.move_alt({"metadata": {}, "outputs": [image | {"metadata": {}}]}, "here")
-    other = image | {"metadata": {"image/png": {"alt": "Another"}}}
+    other = image | {"metadata": {"image/svg+xml": {"alt": "Another"}}}
     with pytest.raises(ExtensionError, match="one figure a cell"):
         outputs.move_alt({"metadata": {}, "outputs": [*cell["outputs"], other]}, "here")
 

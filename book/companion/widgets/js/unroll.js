@@ -112,6 +112,7 @@ unroll-explorer .ue-words { min-height: 4.6em; }
 
   common.define("unroll-explorer", (Base) => class extends Base {
     static css = css;
+    static period = 1500;
     static fields = {
       network: { value: "reweighted-rnn", valid: (value) => value in PLANS },
       depth: { value: 3, valid: (value) => whole(value) && value >= 1 && value <= 4 },
@@ -130,30 +131,11 @@ unroll-explorer .ue-words { min-height: 4.6em; }
         <svg role="img" aria-labelledby="${id}-title ${id}-desc"><title id="${id}-title">The loop of the algorithm, unrolled into layers (up) and frames (right)</title>
           <desc id="${id}-desc" data-part="desc"></desc><defs>${head("ro-head", "var(--ue-ink)")}${head("ro-head-ro-past", "var(--ue-c0)")}${head("ro-head-ro-loop", "var(--ue-main)")}</defs>
           <g data-part="scene"></g><g class="ro-part" data-part="loop"></g></svg>
-        <p class="ue-words" data-part="words" aria-live="polite"></p>`;
+        <p class="ue-words" data-part="words"></p>`;
     }
 
-    start() {
-      this.querySelector("[data-play]").addEventListener("click", () => (this.timer ? this.pause() : this.play()));
-      for (const control of this.querySelectorAll("select, input")) control.addEventListener("input", () => this.pause());
-    }
-
-    disconnectedCallback() { if (this.built) this.pause(); }
-
-    // Plays to the last step, slower for readers who prefer reduced motion.
-    play() {
-      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      this.choose({ step: this.state.step < this.last ? this.state.step + 1 : 0 });
-      this.pause(setInterval(() => (this.state.step < this.last ? this.choose({ step: this.state.step + 1 }) : this.pause()), calm ? 3000 : 1500));
-    }
-
-    // The live regions are silent during playback.
-    pause(timer = null) {
-      clearInterval(this.timer);
-      this.timer = timer;
-      for (const node of this.querySelectorAll("[aria-live]")) node.setAttribute("aria-live", timer ? "off" : "polite");
-      this.querySelector("[data-play]").textContent = timer ? "Pause" : "Play";
-    }
+    // Starts again at the loop after the last step.
+    following() { return { step: this.state.step < this.last ? this.state.step + 1 : 0 }; }
 
     get last() { return this.state.depth + FRAMES; }
     words(name, value) { return name === "step" ? `${value}: ${stages(this.state.network, this.state.depth)[value].title}` : String(value); }
