@@ -71,7 +71,7 @@ class Typesetter:
     """MathJax in a V8 of its own.
 
     >>> typesetter = Typesetter()
-    >>> typesetter("x", display=False).startswith('<mjx-container class="MathJax" jax="CHTML">')
+    >>> typesetter("x", display=False).startswith('<mjx-container class="MathJax" jax="CHTML"')
     True
     >>> typesetter.close()
     """
