@@ -31,7 +31,7 @@ LINKS = {"Where to go on"}
 SYNONYMS = {
     "ablation": "remove component",
     "baseline": "reference comparison generic",
-    "counter-example": "counterexample",
+    "counter-example": "counterexample wrong false",
     "diverge": "explode unstable blow up nan",
     "download": "get files",
     "duration": "how long time takes",
@@ -42,6 +42,7 @@ SYNONYMS = {
     "overfit": "overfitting generalisation gap",
     "pixel": "intensity",
     "PSNR": "accuracy quality",
+    "refuted": "wrong false incorrect",
     "regularis": "regularization penalty",
     "ħ": "hbar h-bar",
     "λ": "lambda",

@@ -11,6 +11,7 @@ document.addEventListener("DOMContentLoaded", () => {
     return;
   }
   Search.performSearch = () => {};
+  const QUESTION = /\\b(why|how|what|which|who|when|where|is|are|do|does|the|an?)\\b/gi;
   document.querySelector(".bd-search-container form").remove();
   const element = document.querySelector("#search-results");
   const ui = new PagefindUI({
@@ -21,6 +22,8 @@ document.addEventListener("DOMContentLoaded", () => {
     pageSize: 10,
     excerptLength: 25,
     autofocus: true,
+    // A result contains all words, so the words of a question are removed.
+    processTerm: term => term.replace(QUESTION, " ").trim() || term,
     processResult: result => {
       const {title, page} = result.meta;
       result.meta = {title: page === title ? title : `${title} · ${page}`};
