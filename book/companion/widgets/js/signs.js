@@ -94,6 +94,7 @@ signs-explorer.ue table.ue-table :is(th, td) + td { text-align: right; }`;
     start() {
       const flip = (keep) => this.choose({ signs: [...this.state.signs].map((c, i) => (keep(i) ? c : c === "+" ? "-" : "+")).join("") });
       this.querySelector("[data-flip]").addEventListener("click", () => flip(() => Math.random() < 0.5));
+      this.querySelector("[data-reset]").addEventListener("click", () => this.tried.clear());
       for (const button of this.querySelectorAll("[data-coin]")) button.addEventListener("click", () => flip((i) => i !== Number(button.dataset.coin)));
     }
 
