@@ -45,6 +45,7 @@ TAG = re.compile(r"\\tag\{([^}]*)\}")
 logger = logging.getLogger(__name__)
 
 
+@functools.cache
 def files() -> dict[str, Path]:
     """Return the files of MathJax by their names in its distribution.
 

@@ -68,7 +68,8 @@ class Findings(FromFiles):
 
         self.root(*findings.FILES)
         grid = nodes.container(classes=["cards"])
-        for finding in findings.findings():
+        found = findings.findings()
+        for finding in found:
             card = nodes.container(classes=["card-item"])
             card += nodes.rubric(text=finding.heading)
             card += nodes.raw("", finding.picture, format="html")
@@ -78,8 +79,8 @@ class Findings(FromFiles):
                 links += [nodes.Text(" · ")] * bool(number) + [page_link(page, text)]
             card += links
             grid += card
-        sources = [finding.source for finding in findings.findings()]
-        return [grid, stamp_node(attribution.of(*sources).stamp())]
+        stamp = attribution.of(*(finding.source for finding in found)).stamp()
+        return [grid, stamp_node(stamp)]
 
 
 class ReadingPath(FromFiles):
