@@ -169,7 +169,7 @@ def execute_in_order(chain: list[tuple[freshness.Place, str, str]], jobs: int) -
         if error is not None:
             return (
                 f"{head}: FAILED after {record['seconds']} s\n{explain(error)}\n"
-                f"  the log lies in _executed/{place.name}.log"
+                f"  the log is in _executed/{place.name}.log"
             )
         print(f"{head}: done in {record['seconds']} s", flush=True)
     return ""

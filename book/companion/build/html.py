@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         # Sphinx would not read a page with a warning again, so force a full build.
         forget()
         print(complaints(log), file=sys.stderr)
-        print("book: FAILED; the whole log lies in _build/build.log", file=sys.stderr)
+        print("book: FAILED; the whole log is in _build/build.log", file=sys.stderr)
         return 1
     search.write_index(INDEX.parent, freshness.pages(ROOT))
     WHOLE.write_text(inputs_hash, encoding="utf-8")

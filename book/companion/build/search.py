@@ -104,21 +104,17 @@ def record(section: Section) -> str:
     )
 
 
-async def _write(site: Path, pages: list[str]) -> int:
-    count = 0
+async def _write(site: Path, pages: list[str]) -> None:
     async with PagefindIndex({"output_path": str(site / FOLDER)}) as index:
         for page in pages:
             for section in sections(site / f"{page}.html", site):
                 await index.add_html_file(content=record(section), url=section.url)
-                count += 1
-    return count
 
 
-def write_index(site: Path, pages: list[str]) -> int:
-    """Write the index of these pages into site/pagefind, and return the number of sections."""
+def write_index(site: Path, pages: list[str]) -> None:
+    """Write the index of these pages into site/pagefind."""
     shutil.rmtree(site / FOLDER, ignore_errors=True)
-    count = asyncio.run(_write(site, pages))
+    asyncio.run(_write(site, pages))
     for name in UNUSED:
         for path in (site / FOLDER).glob(name):
             path.unlink()
-    return count
