@@ -74,14 +74,14 @@ class SparseCodes(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None) -> "SparseCodes":
         """Train on X, split 8:1:1 in order. Raises DataError or ConfigError on invalid input."""
-        X = own_frames.read(X)
-        config = RunConfig(**self.get_params(), source=own_frames.name(X))
+        frames = own_frames.checked(X)
+        config = RunConfig(**self.get_params(), source=frames.name)
         with tempfile.TemporaryDirectory() as store:
-            training.run(config, frames=X, store=store, progress=False)
+            training.run(config, frames=frames, store=store, progress=False)
             path = records.folder_of(config, store) / checkpoint.WEIGHTS
             self.network_ = storage.load(path).requires_grad_(False)
-        self.dtype_, self.peak_ = X.dtype.kind, config.scale.peak
-        self.unit_ = own_frames.unit(X)
+        self.dtype_, self.peak_ = frames.array.dtype.kind, config.scale.peak
+        self.unit_ = own_frames.unit(frames.array)
         return self
 
     def transform(self, X) -> np.ndarray:
