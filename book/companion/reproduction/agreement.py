@@ -27,7 +27,7 @@ from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
 
 _MANY = 6
-"""Maximum number of cells that a sentence lists by name."""
+"""Maximum number of names in a list of a sentence."""
 
 MODEL = "reweighted-rnn"
 
@@ -303,17 +303,13 @@ def run_label(run) -> str:
     return f"{name}, λ from {run.lambda1:g}, {run.lambda2:g}"
 
 
-def _listing(words: list[str], limit: int = _MANY) -> str:
+def _listing(words: list[str]) -> str:
     """Return words as a list in a sentence; a long list is cut, with the number of the others."""
-    if len(words) > limit:
-        return f"{', '.join(words[:limit])}, and {len(words) - limit} more"
+    if len(words) > _MANY:
+        return f"{', '.join(words[:_MANY])}, and {len(words) - _MANY} more"
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def _seeds(count: float) -> str:
     return f"{count:.0f} seed{'' if count == 1 else 's'}"
-
-
-def _upper(words: str) -> str:
-    return words[0].upper() + words[1:]
