@@ -96,8 +96,7 @@ def winners(models: pd.Series) -> str:
 def coverage_of(cells: pd.DataFrame) -> str:
     """Return how many cells of a table have been run, and with how many seeds, in a sentence."""
     count = len(cells.drop_duplicates(["model", "value"]))
-    has_run = cells["runs"].gt(0) | cells["untrained"].gt(0)
-    run = len(cells[has_run].drop_duplicates(["model", "value"]))
+    run = len(cells[paper_tables.has_run(cells)].drop_duplicates(["model", "value"]))
     if not run:
         return f"None of the {count} cells has been run at the paper's width."
     seeds = int(cells["runs"].max())

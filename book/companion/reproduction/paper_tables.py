@@ -148,8 +148,12 @@ def small_run_cells(run_set: "RunSet", number: int, base: RunConfig) -> pd.DataF
     """
     floor = linear_baseline.mean_frame_psnr(base)
     cells = run_cells(run_set, number, base, floor=floor)
-    has_run = cells["runs"].gt(0) | cells["untrained"].gt(0)
-    return cells[has_run & cells["start"].ne(REPORTED)].assign(start="")
+    return cells[has_run(cells) & cells["start"].ne(REPORTED)].assign(start="")
+
+
+def has_run(cells: pd.DataFrame) -> pd.Series:
+    """Return which cells of :func:`run_cells` have a run, trained or not."""
+    return cells["runs"].gt(0) | cells["untrained"].gt(0)
 
 
 def starts_of(model: str) -> tuple[str, ...]:
@@ -304,8 +308,7 @@ def matrix(cells: pd.DataFrame, *, brief: bool = False) -> tuple[pd.DataFrame, p
 
 def _without_empty_rows(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the cells with one row for each unfolded network that has no run in the table."""
-    has_run = cells["runs"].gt(0) | cells["untrained"].gt(0)
-    empty = ~cells["model"].isin(cells.loc[has_run, "model"])
+    empty = ~cells["model"].isin(cells.loc[has_run(cells), "model"])
     return cells.assign(start=cells["start"].mask(empty, ""))[~(empty & cells["start"].eq(BEST))]
 
 
