@@ -9,7 +9,7 @@ from torch.optim import Adam
 from companion import results
 from companion.attribution import mark
 from companion.interleaved_timing import interleave
-from companion.labels import title
+from companion.labels import readable
 from unfolded import data, networks
 from unfolded.errors import RecordError
 from unfolded.runs import named_grids
@@ -89,16 +89,16 @@ def targets(name: str = "step") -> pd.DataFrame:
     One row per network, width and ratio. ``name``: "step", where freed memory is kept as in
     training, or "step-system", with default allocator settings.
     """
-    rows = []
+    table, rows = record(name), []
     for model, sizes in TARGETS.items():
         for hidden, bounds in sizes.items():
             for (ratio, (sign, whats)), bound in zip(RATIOS.items(), bounds, strict=True):
-                inverse = _ratio(name, whats, model, hidden)
+                inverse = _ratio(table, whats, model, hidden)
                 # Records contain competitor / ours.
                 measured = inverse if inverse is None or sign == ">=" else 1 / inverse
                 row = compare_with_target(measured, (sign, bound))
                 rows.append({"model": model, "h": hidden, "ratio": ratio, **row})
-    return mark(pd.DataFrame(rows), record(name))
+    return mark(pd.DataFrame(rows), table)
 
 
 def target_table(name: str = "step") -> pd.DataFrame:
@@ -113,12 +113,7 @@ def target_table(name: str = "step") -> pd.DataFrame:
     wide = rows.assign(cell=cells).pivot(index=["model", "h"], columns="ratio", values="cell")
     order = list(dict.fromkeys(zip(rows["model"], rows["h"], strict=True)))
     wide = wide.loc[order, list(RATIOS)].reset_index().rename_axis(columns=None)
-    return mark(_with_titles(wide), record(name))
-
-
-def _with_titles(table: pd.DataFrame) -> pd.DataFrame:
-    names = table["model"].map(title)
-    return table.assign(model=names).rename(columns={"model": "network"})
+    return mark(readable(wide), rows)
 
 
 def verdict(name: str = "step") -> str:
@@ -138,9 +133,10 @@ def verdict(name: str = "step") -> str:
     )
 
 
-def _ratio(name: str, competitors: Sequence[str], model: str, hidden: int) -> float | None:
+def _ratio(
+    table: pd.DataFrame | None, competitors: Sequence[str], model: str, hidden: int
+) -> float | None:
     """Return the median of competitor / ours within a run for the first competitor present."""
-    table = record(name)
     if table is None:
         return None
     table = table.reindex(columns=["what", "model", "hidden", "ratio"])
@@ -168,7 +164,7 @@ def step_times(name: str = "step") -> pd.DataFrame:
     wide = rows.pivot_table("median_ms", ["model", "h"], "what").loc[order]
     present = [column for column in dict.fromkeys(columns.values()) if column in wide]
     wide = wide[present].reset_index().rename_axis(columns=None)
-    return mark(_with_titles(wide), table)
+    return mark(readable(wide), table)
 
 
 def variants() -> pd.DataFrame:
@@ -186,7 +182,7 @@ def variants() -> pd.DataFrame:
     rows = rows.rename(columns={"hidden": "h"}).assign(what=rows["what"].map(names))
     wide = rows.pivot_table("ratio", ["model", "h"], "what", sort=False)[list(names.values())]
     wide = wide.reset_index().rename_axis(columns=None)
-    return mark(_with_titles(wide), table)
+    return mark(readable(wide), table)
 
 
 def products() -> pd.DataFrame:
@@ -224,7 +220,7 @@ def products_summary() -> pd.DataFrame:
     by = by.astype({"products": int, "fastest": int, "close": int}).reset_index()
     names = {"selected": "selected routine", "fastest": "it is the fastest"}
     names |= {"close": "within 5 % of the fastest", "slower": "largest time / fastest"}
-    return mark(by.rename(columns=names), [record("products")])
+    return mark(by.rename(columns=names), table)
 
 
 def compile_seconds() -> str:
@@ -296,10 +292,10 @@ def gpu_rows() -> pd.DataFrame:
 def gpu(model: str = "reweighted-rnn") -> pd.DataFrame:
     """Return the targets on a GPU, each with the measured value or "not run"."""
     names = ("plain", "plain, torch.compile", "8 runs, as trained")
-    rows = []
+    table, rows = record("gpu"), []
     for hidden in (256, 1024):
         for name, (ratio, target) in zip(names, GPU_TARGETS.items(), strict=True):
-            measured = _ratio("gpu", (name,), model, hidden)
+            measured = _ratio(table, (name,), model, hidden)
             rows.append({"what": ratio, "h": hidden, **compare_with_target(measured, target)})
     try:
         minutes = minutes_of_the_tables(results.load_table())
