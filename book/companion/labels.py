@@ -115,6 +115,15 @@ def signed(value: float, digits: int = 2) -> str:
     return minus(text) if float(text) else text[1:]
 
 
+def signed_interval(value: float, low: float, high: float) -> str:
+    """Return a difference with its interval.
+
+    >>> signed_interval(-1.0, -1.5, 0.5)
+    '−1.00 [−1.50, +0.50]'
+    """
+    return f"{signed(value)} [{signed(low)}, {signed(high)}]"
+
+
 def head(name: object) -> object:
     """Return the label of a column, or of a row of a transposed table; other names are unchanged.
 

@@ -282,17 +282,7 @@ def cell(run_set: RunSet, run: RunConfig, reference: RunConfig | None = None) ->
     if did_not_train(values).all():
         return f"{text} ({FAILED})"
     gap = run_set.trained.difference(run, reference) if reference and run != reference else None
-    return f"{text} ({signed(gap)})" if gap else text
-
-
-def signed(gap) -> str:
-    """Return a difference with its 95 % interval as text.
-
-    >>> signed(Difference(-1.0, -1.5, -0.5, 3, 50))
-    '−1.00 [−1.50, −0.50]'
-    """
-    mean = gap.mean if isinstance(gap, Difference) else gap.difference
-    return labels.minus(f"{mean:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]")
+    return f"{text} ({labels.signed_interval(gap.mean, gap.low, gap.high)})" if gap else text
 
 
 # The two solutions --------------------------------------------------------------------------------
@@ -363,7 +353,8 @@ def readable_solutions(table: pd.DataFrame) -> pd.DataFrame:
         text = {"network": ", ".join([title(row.model), f"h = {row.hidden}", *varied])}
         text |= {f"from {pair} (dB)": f"{getattr(row, f'psnr_authors_{k}'):.2f}"
                  for k, pair in enumerate(pairs, 1)}  # fmt: skip
-        text |= {"difference (dB)": signed(row), "seeds": f"{row.seeds}"}
+        gap = labels.signed_interval(row.difference, row.low, row.high)
+        text |= {"difference (dB)": gap, "seeds": f"{row.seeds}"}
         for k, pair in enumerate(pairs, 1):
             ends = (getattr(row, f"learned_lambda{number}_{k}") for number in (1, 2))
             text[f"final λ1, λ2 from {pair}"] = ", ".join(map("{:.2g}".format, ends))

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pandas as pd
 
 from companion import attribution, results
+from companion.labels import signed_interval
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.paper_tables import (
     BEST,
@@ -105,7 +106,7 @@ def _ranking(rows: pd.DataFrame, pairs: int, number: int) -> dict[str, str]:
     else:
         word = "mixed" if ahead else "refuted" if (rows["verdict"] == "behind").all() else "open"
     worst = rows.loc[rows["mean"].idxmin()]
-    lead = f"{signed(worst['mean'])} [{signed(worst['low'])}, {signed(worst['high'])}]"
+    lead = signed_interval(*worst[["mean", "low", "high"]])
     over = f"{title(worst['other'])}, {NAMES[grid.VARIED[number][0]]} {worst['value']:g}"
     values = f"{word} ({ahead} of {total})", lead, over, f"{worst['seeds']}"
     return dict(zip(columns, values, strict=True))

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from companion import result_store, results
 from companion.attribution import mark
-from companion.labels import signed, title
+from companion.labels import signed, signed_interval, title
 from companion.plots.style import panels
 from companion.reproduction.linear_baseline import did_not_train
 from companion.run_set import PRINTED, Difference, decibel, paired_difference
@@ -297,8 +297,8 @@ def display_table(rows: pd.DataFrame) -> pd.DataFrame:
     heads = {"past": "change without state", "order": "change, shuffled", "mean": "difference"}
     for name in (name for name in heads if name in rows):
         low, high = ("low", "high") if name == "mean" else (f"{name}_low", f"{name}_high")
-        ends = zip(rows[name], rows[low], rows[high], strict=True)
-        out[f"{heads[name]} (dB)"] = [f"{signed(m)} [{signed(a)}, {signed(b)}]" for m, a, b in ends]
+        ends = rows[name], rows[low], rows[high]
+        out[f"{heads[name]} (dB)"] = list(map(signed_interval, *ends))
     if "trained_and_cut" in rows:
         out["without state, less trained without link (dB)"] = rows["trained_and_cut"].map(signed)
     out["seeds"] = rows["seeds"]
