@@ -325,25 +325,25 @@ def answers(
     failed.
     """
     table = {
-        name: {
-            run.model: _mean_text(
-                run_set.at(run)[metric], "failed" if run.hash in run_set.failed else "not run"
-            )
-            + _untrained_note(run_set.at(run))
-            for run in group
-        }
+        name: {run.model: _answer(run_set, run, metric) for run in group}
         for name, group in runs.items()
     }
     return mark(pd.DataFrame(table).T, run_set.source(itertools.chain(*runs.values())))
 
 
-def _untrained_note(runs: pd.DataFrame) -> str:
-    return " (did not train)" if len(runs) and did_not_train(runs).all() else ""
+def _answer(run_set: RunSet, run: RunConfig, metric: str) -> str:
+    runs = run_set.at(run)
+    if runs.empty:
+        return "failed" if run.hash in run_set.failed else "not run"
+    return mean_text(runs[metric]) + " (did not train)" * bool(did_not_train(runs).all())
 
 
-def _mean_text(values: pd.Series, otherwise: str) -> str:
-    if values.empty:
-        return otherwise
+def mean_text(values: pd.Series) -> str:
+    """Return the mean of values over seeds ± half its 95 % interval, as text.
+
+    >>> mean_text(pd.Series([20.0])), mean_text(pd.Series([20.0, 20.1, 20.2]))
+    ('20.00', '20.10 ± 0.25')
+    """
     low, high = interval(values)
     return f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
 

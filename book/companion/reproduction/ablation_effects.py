@@ -15,8 +15,8 @@ from companion.attribution import mark
 from companion.claims.decision import SEEDS
 from companion.labels import title
 from companion.reproduction.linear_baseline import did_not_train
-from companion.reproduction.paper_tables import interval, with_default_settings
-from companion.run_set import PRINTED, SHORT, WIDE, Difference, RunSet, epochs_to
+from companion.reproduction.paper_tables import with_default_settings
+from companion.run_set import PRINTED, SHORT, WIDE, Difference, RunSet, epochs_to, mean_text
 from companion.run_set import answers as answer_table
 from unfolded.runs import grid, named_grids
 from unfolded.runs.config import PROTOCOLS, RunConfig, usual_depth
@@ -276,9 +276,7 @@ def cell(run_set: RunSet, run: RunConfig, reference: RunConfig | None = None) ->
     values = run_set.at(run)
     if values.empty:
         return DIVERGED if run.hash in run_set.failed else "not run"
-    low, high = interval(values["psnr_authors"])
-    text = f"{values['psnr_authors'].mean():.2f}"
-    text += f" ± {(high - low) / 2:.2f}" if len(values) > 1 else ""
+    text = mean_text(values["psnr_authors"])
     if did_not_train(values).all():
         return f"{text} ({FAILED})"
     gap = run_set.trained.difference(run, reference) if reference and run != reference else None
@@ -439,5 +437,5 @@ def ratios_by_width(table: pd.DataFrame) -> str:
 def short_filters(run_set: RunSet) -> pd.DataFrame:
     """Return the PSNR of the default row under each filter, from short runs at h = 128, as text."""
     answers = named_grids.ablations(SHORT)["downsampling filter"]
-    table = answer_table(run_set, answers).T.rename(index=title)
-    return mark(table, answer_table(run_set, answers))
+    table = answer_table(run_set, answers)
+    return mark(table.T.rename(index=title), table)
