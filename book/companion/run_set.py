@@ -14,7 +14,7 @@ from scipy import stats
 from companion import results
 from companion.attribution import Source, mark, of
 from companion.reproduction.linear_baseline import did_not_train
-from companion.reproduction.paper_tables import interval, title
+from companion.reproduction.paper_tables import NOT_RUN, UNTRAINED, interval, title
 from unfolded.errors import ConfigError, complain
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import VARIED, row, starts
@@ -267,7 +267,7 @@ def compare_with_all(
         used += runs.values()
         for competitor in (network for network in runs if network != model):
             gap = run_set.difference(runs[model], runs[competitor])
-            result = gap._asdict() | {"verdict": gap.verdict} if gap else {"verdict": "not run"}
+            result = gap._asdict() | {"verdict": gap.verdict} if gap else {"verdict": NOT_RUN}
             rows.append({"value": value, "other": competitor, **result})
     table = pd.DataFrame(rows, columns=["value", "other", *Difference._fields, "verdict"])
     return mark(table, run_set.source(used))
@@ -334,8 +334,8 @@ def answers(
 def _answer(run_set: RunSet, run: RunConfig, metric: str) -> str:
     runs = run_set.at(run)
     if runs.empty:
-        return "failed" if run.hash in run_set.failed else "not run"
-    return mean_text(runs[metric]) + " (did not train)" * bool(did_not_train(runs).all())
+        return "failed" if run.hash in run_set.failed else NOT_RUN
+    return mean_text(runs[metric]) + f" ({UNTRAINED})" * bool(did_not_train(runs).all())
 
 
 def mean_text(values: pd.Series) -> str:

@@ -15,7 +15,12 @@ from companion.attribution import mark
 from companion.claims.decision import SEEDS
 from companion.labels import title
 from companion.reproduction.linear_baseline import did_not_train
-from companion.reproduction.paper_tables import with_default_settings
+from companion.reproduction.paper_tables import (
+    DIVERGED,
+    NOT_RUN,
+    UNTRAINED,
+    with_default_settings,
+)
 from companion.run_set import PRINTED, SHORT, WIDE, Difference, RunSet, epochs_to, mean_text
 from companion.run_set import answers as answer_table
 from unfolded.runs import grid, named_grids
@@ -24,8 +29,6 @@ from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
 
 INITIALISATIONS = ("as reported", "best λ")
 """The two initialisations: the reported pair, and the best pair on validation data."""
-
-FAILED, DIVERGED = "did not train", "diverged"
 
 BASES = {
     f"h = {WIDE.hidden}": WIDE,
@@ -221,7 +224,7 @@ def parts(run_set: RunSet, widths: Sequence[int] = (256, 128)) -> pd.DataFrame:
     columns = {"default": default[~default.index.duplicated()]}
     for question, names in _COMPONENTS.items():
         columns |= {label: tables[question][name] for name, label in names.items()}
-    merged = pd.DataFrame(columns).reindex(columns["default"].index).fillna("not run")
+    merged = pd.DataFrame(columns).reindex(columns["default"].index).fillna(NOT_RUN)
     return mark(merged, *tables.values())
 
 
@@ -275,10 +278,10 @@ def cell(run_set: RunSet, run: RunConfig, reference: RunConfig | None = None) ->
     """Return the PSNR of a configuration and its gain over the usual one, as text."""
     values = run_set.at(run)
     if values.empty:
-        return DIVERGED if run.hash in run_set.failed else "not run"
+        return DIVERGED if run.hash in run_set.failed else NOT_RUN
     text = mean_text(values["psnr_authors"])
     if did_not_train(values).all():
-        return f"{text} ({FAILED})"
+        return f"{text} ({UNTRAINED})"
     gap = run_set.trained.difference(run, reference) if reference and run != reference else None
     return f"{text} ({labels.signed_interval(gap.mean, gap.low, gap.high)})" if gap else text
 

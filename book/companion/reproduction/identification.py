@@ -11,7 +11,7 @@ from companion import results
 from companion.attribution import mark
 from companion.labels import signed, title
 from companion.reproduction import linear_baseline
-from companion.reproduction.paper_tables import AGREES
+from companion.reproduction.paper_tables import AGREES, DIVERGED, NOT_RUN, UNTRAINED
 from companion.reproduction.protocol_replay import MEASUREMENTS, STORED
 from companion.run_set import PRINTED, RunSet
 from unfolded import networks
@@ -37,8 +37,6 @@ WORDS = {
 """Labels of the columns of these tables, with units."""
 
 _LAMBDAS = ["lambda1", "lambda2", "learned_lambda1", "learned_lambda2"]
-
-FAILED, NOT_RUN, DIVERGED = "did not train", "not run", "diverged"
 
 _SHORT, _BILINEAR, _SUCCESSOR = "*", "°", "†"
 """Markers of an effect known only from short runs, bilinear frames, or λ from (0.003, 0.02)."""
@@ -210,7 +208,8 @@ def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
 def _gaps(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
     rows = cells[(cells["reduction"] == reduction) & cells["start"].isin(["", start])]
     return {
-        row.model: FAILED if row.untrained else signed(-row.difference) for row in rows.itertuples()
+        row.model: UNTRAINED if row.untrained else signed(-row.difference)
+        for row in rows.itertuples()
     }
 
 
@@ -233,7 +232,7 @@ def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
         if reference.empty or changed.empty:
             continue
         if linear_baseline.did_not_train(pd.concat([reference, changed])).all():
-            return FAILED
+            return UNTRAINED
         gain = changed[metric or "psnr_authors"].mean() - reference["psnr_authors"].mean()
         markers = _BILINEAR * (reduction != "area" and "reduction" not in change)
         markers += _SHORT * (profile == "short") + _SUCCESSOR * (start == "successor")
@@ -292,7 +291,7 @@ def decisive_runs(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _level(row: pd.Series) -> str:
-    return f"{row['ours']:.2f}" + f" ({FAILED})" * bool(row["untrained"])
+    return f"{row['ours']:.2f}" + f" ({UNTRAINED})" * bool(row["untrained"])
 
 
 def _label(model: str, start: str) -> str:
@@ -390,7 +389,7 @@ def open_differences(*widths: pd.DataFrame) -> pd.DataFrame:
         for row in cells[cells["reduction"] == "area"].itertuples():
             label = _label(row.model, row.start)
             text = signed(row.difference) + f" {AGREEMENT}" * (abs(row.difference) <= AGREES)
-            text = FAILED if row.untrained else text
+            text = UNTRAINED if row.untrained else text
             rows.setdefault(label, {})[f"h = {cells.attrs['hidden']} (dB)"] = text
         for label in cells.attrs["diverged"]:
             rows.setdefault(label, {})[f"h = {cells.attrs['hidden']} (dB)"] = DIVERGED

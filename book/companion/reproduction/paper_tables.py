@@ -43,12 +43,15 @@ NAMES = {"cs_rate": "rate", "hidden": "h =", "depth": "d ="}
 FROM_TABLE_1 = "*"
 """Marks a value of the paper from Table 1 that is lost in its own table."""
 
+NOT_RUN, UNTRAINED, DIVERGED = "not run", "did not train", "diverged"
+"""Texts in place of a value: no run, runs as the mean frame, a run that ended without a result."""
+
 SYMBOLS = {
     "agrees": "≈ agrees",
     "higher": "▲ higher",
     "lower": "▼ lower",
-    "did not train": "○ did not train",
-    "not run": "– not run",
+    UNTRAINED: "○ did not train",
+    NOT_RUN: "– not run",
     "lost": "? lost in the source",
 }
 
@@ -171,7 +174,7 @@ _NO_RUN = {
     **dict.fromkeys(("ours", "low", "high"), math.nan),
     **dict.fromkeys(("runs", "untrained", "pairs"), 0),
     **dict.fromkeys(("lambda1", "lambda2"), math.nan),
-    **{"verdict": "not run", "config_hash": ""},
+    **{"verdict": NOT_RUN, "config_hash": ""},
 }
 
 
@@ -201,7 +204,7 @@ def _cell(run_set: "RunSet", run: RunConfig, average: str, floor: float | None) 
         "pairs": sum(len(run_set.at(config)) > 0 for config in grid.starts(run).values()),
         "lambda1": run.lambda1,
         "lambda2": run.lambda2,
-        "verdict": "run" if len(psnr) else "did not train" if len(runs) else "not run",
+        "verdict": "run" if len(psnr) else UNTRAINED if len(runs) else NOT_RUN,
         "config_hash": " ".join(runs["config_hash"]),
     }
 
@@ -271,7 +274,7 @@ def verdict(printed: float, ours: float, low: float = math.nan, high: float = ma
     if math.isnan(printed):
         return "lost"
     if math.isnan(ours):
-        return "not run"
+        return NOT_RUN
     if abs(ours - printed) <= AGREES or low <= printed <= high:
         return "agrees"
     return "higher" if ours > printed else "lower"
@@ -322,7 +325,7 @@ def paper_text(cell) -> str:
 def ours_text(cell) -> str:
     """Return "not run", "did not train", or the mean ± half the 95 % interval over seeds."""
     if not cell.runs:
-        return "did not train" if cell.untrained else "not run"
+        return UNTRAINED if cell.untrained else NOT_RUN
     spread = f" ± {(cell.high - cell.low) / 2:.2f}" if cell.runs > 1 else ""
     return f"{cell.ours:.2f}{spread}"
 
