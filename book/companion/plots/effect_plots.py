@@ -64,8 +64,8 @@ def forest(effects: pd.DataFrame) -> Figure:
 
 def _margin(points: pd.DataFrame, panel: str) -> str:
     others = " / ".join(dict.fromkeys(points["over"])) if panel == "lead" else ""
-    width = points["evidence"].iloc[0].split(",")[0]
-    width = "" if width.startswith("short") else width
+    evidence = points["evidence"].iloc[0]
+    width = "" if evidence == PRELIMINARY else evidence
     seeds = sorted(set(points["seeds"]))
     count = "–".join(map(str, seeds)) + (" seed" if seeds == [1] else " seeds")
     return "\n".join(filter(None, [others, ", ".join(filter(None, [width, count]))]))
