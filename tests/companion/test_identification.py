@@ -103,9 +103,10 @@ def test_differences_that_remain_are_listed_for_each_setting_and_width():
 
 
 def test_a_run_without_a_result_is_listed_as_diverged():
-    failed = frozenset({run(0.0, "sista-rnn")["config_hash"]})
+    failed = frozenset(run(0.0, model)["config_hash"] for model in ("sista-rnn", "lstm"))
     table = open_differences(runs_by_filter(replace(SOME, failed=failed)))
     assert table.at["SISTA-RNN, λ from (1, 0.01)", "h = 128 (dB)"] == "diverged"
+    assert table.at["LSTM", "h = 128 (dB)"] == "diverged"
 
 
 def test_a_network_that_did_not_train_has_no_difference():

@@ -56,8 +56,8 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     several. Columns: model, reduction, start (of `grid.STARTS`, empty for a stacked
     network), printed, ours (mean over seeds), low and high (extremes), seeds, untrained (no seed
     is better than the mean frame), difference, and the final λ1 and λ2; ``attrs["hidden"]`` is the
-    width, ``attrs["diverged"]`` has the labels of the runs with `area` frames that ended without a
-    result. Units: dB, with the averaging of the authors' earlier code.
+    width, ``attrs["diverged"]`` has model and start of the runs with `area` frames that ended
+    without a result. Units: dB, with the averaging of the authors' earlier code.
     """
     cells = results.paper_cells().query("table == 2 and value == @base.hidden")
     printed = dict(zip(cells["model"].str.lower(), cells["psnr_db"], strict=True))
@@ -65,10 +65,11 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     for run in grid.row(base):
         for reduction in REDUCTIONS:
             for start, config in grid.starts(replace(run, reduction=reduction)).items():
+                start = start if networks.unfolded(run.model) else ""
                 runs = run_set.at(config)
                 if runs.empty:
                     if reduction == "area" and config.hash in run_set.failed:
-                        diverged.append(_label(run.model, start))
+                        diverged.append((run.model, start))
                     continue
                 used.append(config)
                 psnr = runs["psnr_authors"]
@@ -76,7 +77,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                     {
                         "model": run.model,
                         "reduction": reduction,
-                        "start": start if networks.unfolded(run.model) else "",
+                        "start": start,
                         "printed": printed[run.model],
                         **{"ours": psnr.mean(), "low": psnr.min(), "high": psnr.max()},
                         "seeds": len(psnr),
@@ -276,10 +277,8 @@ def decisive_runs(cells: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for (model, start), group in cells.groupby(["model", "start"], sort=False):
-        group, row = (
-            group.set_index("reduction"),
-            {"the paper (dB)": f"{group['printed'].iloc[0]:.2f}"},
-        )
+        row = {"the paper (dB)": f"{group['printed'].iloc[0]:.2f}"}
+        group = group.set_index("reduction")
         for name in dict.fromkeys(cells["reduction"]):
             row[f"{name} frames (dB)"] = _level(group.loc[name]) if name in group.index else NOT_RUN
         area = group.loc["area"] if "area" in group.index else None
@@ -384,19 +383,18 @@ def open_differences(*widths: pd.DataFrame) -> pd.DataFrame:
     ``widths``: :func:`runs_by_filter`. One row per network and initial λ that has run;
     differences of at most 0.5 dB are marked with :data:`AGREEMENT`.
     """
-    rows = {}
-    for cells in widths:
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    columns = [f"h = {cells.attrs['hidden']} (dB)" for cells in widths]
+    for column, cells in zip(columns, widths, strict=True):
         for row in cells[cells["reduction"] == "area"].itertuples():
-            label = _label(row.model, row.start)
             text = signed(row.difference) + f" {AGREEMENT}" * (abs(row.difference) <= AGREES)
             text = UNTRAINED if row.untrained else text
-            rows.setdefault(label, {})[f"h = {cells.attrs['hidden']} (dB)"] = text
-        for label in cells.attrs["diverged"]:
-            rows.setdefault(label, {})[f"h = {cells.attrs['hidden']} (dB)"] = DIVERGED
-    columns = [f"h = {cells.attrs['hidden']} (dB)" for cells in widths]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).fillna(NOT_RUN)
-    order = {title(model): place for place, model in enumerate(networks.names())}
-    table = table.sort_index(key=lambda names: [order[name.split(", λ")[0]] for name in names])
+            rows.setdefault((row.model, row.start), {})[column] = text
+        for model, start in cells.attrs["diverged"]:
+            rows.setdefault((model, start), {})[column] = DIVERGED
+    order = networks.names()
+    texts = {_label(*key): rows[key] for key in sorted(rows, key=lambda key: order.index(key[0]))}
+    table = pd.DataFrame.from_dict(texts, orient="index", columns=columns).fillna(NOT_RUN)
     return mark(table, *widths)
 
 
