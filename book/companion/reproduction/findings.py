@@ -11,13 +11,16 @@ import torch
 from companion import attribution
 from companion.labels import title
 from companion.plots import thumbnails
+from companion.reproduction import identification, memory_value, paper_tables, solution_analysis
 from companion.run_set import SHORT, WIDE, RunSet, leads
+from companion.widgets import recovery_widget
 from unfolded import bounds, metrics
 from unfolded.prox import phi
-from unfolded.runs.config import RunConfig
+from unfolded.runs import grid
+from unfolded.runs.config import PROFILES, RunConfig
 
 FILES = tuple(
-    Path("data", *name.split("/"))
+    Path("data", name)
     for name in ("results/runs.csv", "results/memory.csv", "results/solutions.csv",
                  "results/linear_levels.csv", "paper/tables.csv", "weights/cover.csv")
 )  # fmt: skip
@@ -36,8 +39,6 @@ class Finding(NamedTuple):
 
 def layers() -> Finding:
     """Compare the layers of a trained network with iterations of the solver that they unroll."""
-    from companion.widgets import recovery_widget
-
     network, frames, rows = recovery_widget.example()
     psnr = {
         name: metrics.psnr(frames[:, -1:], row[:, -1:], peak=255, average="authors")
@@ -66,8 +67,6 @@ def layers() -> Finding:
 
 def experiment() -> Finding:
     """State the filter of the frames whose level is closest to the values of the paper."""
-    from companion.reproduction import identification
-
     cells = identification.runs_by_filter(identification.stored_runs())
     levels = identification.linear_levels()
     medians = identification.distances(cells, levels[identification.AT.cs_rate])
@@ -96,15 +95,13 @@ def experiment() -> Finding:
 
 def ranking() -> Finding:
     """State where reweighted-RNN is the best network at the paper's scale, and where not."""
-    from companion.reproduction import paper_tables
-
     run_set = RunSet.committed()
     cells = paper_tables.compare_with_paper(run_set)
     cells = cells[(cells["table"] == 2) & (cells["runs"] > 0)]
     best = cells.groupby(["value", cells["model"].str.lower()])["ours"].max().unstack()
-    leads = best["reweighted-rnn"] - best.drop(columns="reweighted-rnn").max(axis=1)
-    won = int((leads > 0).sum())
-    where = "every width" if won == len(leads) else f"{won} of {len(leads)} widths"
+    margins = best["reweighted-rnn"] - best.drop(columns="reweighted-rnn").max(axis=1)
+    won = int((margins > 0).sum())
+    where = "every width" if won == len(margins) else f"{won} of {len(margins)} widths"
     shown = best.loc[best.index[-1]].dropna().sort_values(ascending=False)
     shown.index = [title(name) for name in shown.index]
     alt = f"PSNR in dB at width {best.index[-1]:g}: " + ", ".join(
@@ -125,9 +122,7 @@ def ranking() -> Finding:
 
 def _normalised(run_set: RunSet) -> tuple[str, list[RunConfig]]:
     """Return a sentence on pixels from 0 to 1, and its runs: at full scale or else short ones."""
-    from unfolded.runs import config, grid
-
-    short = f" in preliminary short runs at h = {config.PROFILES['short'].hidden}"
+    short = f" in preliminary short runs at h = {PROFILES['short'].hidden}"
     for where, row in (("", WIDE), (short, replace(SHORT, reduction="bilinear"))):
         runs = list(grid.row(replace(row, protocol="normalised")))
         gaps = leads(run_set, runs)
@@ -140,8 +135,6 @@ def _normalised(run_set: RunSet) -> tuple[str, list[RunConfig]]:
 
 def activation() -> Finding:
     """Compare the trained activation of both solutions of reweighted-RNN."""
-    from companion.reproduction import solution_analysis
-
     rows = solution_analysis.committed()
     lines, removed = {}, []
     for start, solution in rows.groupby("start", sort=False):
@@ -198,8 +191,6 @@ def theorem() -> Finding:
 
 def memory() -> Finding:
     """State the loss of the best network without its state, next to the other networks."""
-    from companion.reproduction import memory_value
-
     rows = memory_value.summary(memory_value.Outcomes.committed().trained())
     rows = rows[rows["memory"] == "on"]
     best = rows.loc[rows["as_trained"].idxmax()]
