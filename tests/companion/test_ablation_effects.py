@@ -24,8 +24,7 @@ OURS = list(starts("reweighted-rnn", 10.0, hidden=256))
 def test_without_runs_every_table_and_figure_is_there():
     found = evidence()
     effects = ablation_effects.summary(found)
-    errors = ablation_effects.overfitting(found)
-    assert effects.empty and errors.empty and ablation_effects.solutions(found).empty
+    assert effects.empty and ablation_effects.solutions(found).empty
     assert ablation_effects.description(effects) == "No ablation has run yet."
     assert ablation_effects.finding(effects) == "No ablation has run yet."
     levels = ablation_effects.scale_levels(found)
@@ -33,16 +32,11 @@ def test_without_runs_every_table_and_figure_is_there():
     assert "has not run" in ablation_effects.describe_negative_lambda2(found)
     assert set(ablation_effects.parts(found).to_numpy().flat) == {"not run"}
     assert ablation_effects.readable_solutions(ablation_effects.solutions(found)).empty
-    assert ablation_effects.ratios_by_width(errors) == "no run"
     assert set(ablation_effects.answers(found, "memory").to_numpy().flat) == {"not run"}
-    assert (
-        ablation_effects.averages_by_width(errors).empty
-        and ablation_effects.seed_spread(found).empty
-    )
+    assert ablation_effects.seed_spread(found).empty
     for fig in (
         effect_plots.forest(effects),
         effect_plots.pixel_scales(levels),
-        effect_plots.overfitting(errors),
         effect_plots.lambda_paths(ablation_effects.lambda_curves(found)),
     ):
         assert "not run yet" in [text.get_text() for ax in fig.axes for text in ax.texts]
@@ -160,28 +154,6 @@ def test_both_solutions_are_compared_where_nothing_else_differs():
     table = ablation_effects.solutions(evidence(first, second, alone, other))
     assert table[["model", "hidden", "seeds"]].to_numpy().tolist() == [["reweighted-rnn", 256, 3]]
     assert table["difference"].item() == pytest.approx(-10 * np.log10(2), abs=0.01)
-
-
-def test_overfitting_is_test_over_training_error_of_one_filter():
-    wide = [run("reweighted-rnn", 30.0, hidden=512, curve=(9.0, 2.0, 4.0))]
-    narrow = [run("reweighted-rnn", 12.0, hidden=128, curve=(9.0, 10.0))]
-    elsewhere = [
-        run("reweighted-rnn", 1.0, hidden=256, **change)
-        for change in (
-            {"reduction": "bilinear"}, {"cs_rate": 0.3}, {"profile": "short"},
-            {"schedule": "pytorch"}, {"positivity": "softplus"},
-        )
-    ]  # fmt: skip
-    errors = ablation_effects.overfitting(evidence(wide, narrow, elsewhere))
-    assert errors["hidden"].tolist() == [128, 512]
-    expected = [1.2, 7.5]
-    mse = [np.mean(one.sequence_mse) for one in (*narrow, *wide)]
-    errors = errors.assign(ratio=np.array(mse) / errors["train_mse"], parameters=[10, 40])
-    assert errors["ratio"].tolist() == pytest.approx(expected, rel=0.01)
-    assert errors["late"].tolist() == [10 / 9, 2.0] and errors["least_epoch"].tolist() == [1, 2]
-    assert ablation_effects.averages_by_width(errors)["initial λ"].tolist() == ["1, 0.01"] * 2
-    assert "at h = 512" in ablation_effects.ratios_by_width(errors)
-    assert len(effect_plots.overfitting(errors).axes) == 2
 
 
 def test_seeds_spread():

@@ -100,7 +100,7 @@ def pixel_scales(levels: pd.DataFrame) -> Figure:
 def overfitting(table: pd.DataFrame) -> Figure:
     """Draw the ratio of test and training error against width and number of parameters.
 
-    ``table``: :func:`companion.reproduction.ablation_effects.overfitting`.
+    ``table``: :func:`companion.reproduction.overfitting.error_ratios`.
     Hollow points have the initial λ as reported.
     What to see: at one, test and training error are equal; a point above has overfitted.
     """

@@ -1,4 +1,4 @@
-"""Effects of the ablations, of the initialisation and of the width, as tables for a page.
+"""Effects of the ablations and of the initialisation, as tables for a page.
 
 Every function takes finished runs and works with any subset of them, including none.
 """
@@ -19,7 +19,6 @@ from companion.reproduction.paper_tables import (
     DIVERGED,
     NOT_RUN,
     UNTRAINED,
-    with_default_settings,
 )
 from companion.run_set import PRINTED, SHORT, WIDE, Difference, RunSet, epochs_to, mean_text
 from companion.run_set import answers as answer_table
@@ -363,53 +362,7 @@ def readable_solutions(table: pd.DataFrame) -> pd.DataFrame:
     return mark(pd.DataFrame(rows), table)
 
 
-# Overfitting --------------------------------------------------------------------------------------
-
-
-def overfitting(run_set: RunSet, reduction: str = "area") -> pd.DataFrame:
-    """Return test divided by training error for every run at the paper's scale, one row per run.
-
-    Contains the trained runs of one filter under the protocol `authors` at the default rate and
-    depth, without variants of a network or of its training. Columns: those of runs.csv, and
-    train_mse (mean over the last epoch), ratio (test over training error), least and last
-    (validation error), least_epoch, and late (last over least). Weights at the lowest validation
-    error are not stored, so the ratio is at the last epoch, and ``late`` states the benefit of
-    stopping at the lowest validation error.
-    """
-    runs = with_default_settings(run_set.trained.runs)
-    required = {"profile": "paper", "protocol": "authors", "reduction": reduction, "cs_rate": 0.2}
-    runs = _matching_rows(runs, required)
-    default_depth = runs["model"].map(usual_depth)
-    runs = runs.loc[runs["depth"].eq(default_depth).astype(bool)]
-    curves = [run_set.curves[name] for name in runs["config_hash"]]
-    validation = [curve["validation_mse"] for curve in curves]
-    table = runs.assign(
-        train_mse=np.array([curve["train_mse"].iloc[-1] for curve in curves], dtype=float),
-        least=np.array([errors.min() for errors in validation], dtype=float),
-        last=np.array([errors.iloc[-1] for errors in validation], dtype=float),
-        least_epoch=np.array([errors.to_numpy().argmin() + 1 for errors in validation], dtype=int),
-    )
-    table = table.assign(ratio=table["test_mse"] / table["train_mse"])
-    table = table.assign(late=table["last"] / table["least"])
-    return mark(table.sort_values(["model", "hidden", "seed"]), runs)
-
-
-def averages_by_width(table: pd.DataFrame) -> pd.DataFrame:
-    """Return :func:`overfitting` averaged over seeds, one row per network, width and initial λ."""
-    keys = ["model", "hidden", "lambda1", "lambda2"]
-    names = ["parameters", "train_mse", "test_mse", "ratio", "late"]
-    means = table.groupby(keys, as_index=False)[names].mean()
-    seeds = table.groupby(keys, as_index=False)["seed"].count()["seed"]
-    pair = [f"{row.lambda1:g}, {row.lambda2:g}" if row.model in UNFOLDED else "–"
-            for row in means.itertuples()]  # fmt: skip
-    readable = pd.DataFrame({
-        "network": means["model"].map(title), "initial λ": pair, "h": means["hidden"],
-        "parameters": means["parameters"].astype(int), "seeds": seeds,
-        "training MSE (grey levels²)": means["train_mse"],
-        "test MSE (grey levels²)": means["test_mse"],
-        "test / training": means["ratio"], "last / least validation MSE": means["late"],
-    })  # fmt: skip
-    return mark(readable, table)
+# Filters and seeds --------------------------------------------------------------------------------
 
 
 def seed_spread(run_set: RunSet, widths: Sequence[int] = (128, 256)) -> pd.DataFrame:
@@ -429,12 +382,6 @@ def seed_spread(run_set: RunSet, widths: Sequence[int] = (128, 256)) -> pd.DataF
                     used.append(start(run))
     columns = ["lowest", "highest", "range (dB)", "seeds"]
     return mark(pd.DataFrame.from_dict(rows, orient="index", columns=columns), run_set.source(used))
-
-
-def ratios_by_width(table: pd.DataFrame) -> str:
-    """Return the ratios of reweighted-RNN by width in words, averaged over runs."""
-    ratios = table[table["model"] == "reweighted-rnn"].groupby("hidden")["ratio"].mean()
-    return ", ".join(f"{ratio:.2f} at h = {hidden}" for hidden, ratio in ratios.items()) or "no run"
 
 
 def short_filters(run_set: RunSet) -> pd.DataFrame:

@@ -1,0 +1,39 @@
+"""Overfitting: test over training error of the runs at the paper's scale."""
+
+import numpy as np
+import pytest
+from test_ablation_effects import evidence
+from test_experiment_rules import run
+
+from companion.plots import effect_plots
+from companion.reproduction import overfitting
+
+
+def test_without_runs_the_tables_and_the_figure_are_empty():
+    errors = overfitting.error_ratios(evidence())
+    assert errors.empty and overfitting.averages_by_width(errors).empty
+    assert overfitting.ratios_by_width(errors) == "no run"
+    axes = effect_plots.overfitting(errors).axes
+    assert "not run yet" in [text.get_text() for ax in axes for text in ax.texts]
+
+
+def test_overfitting_is_test_over_training_error_of_one_filter():
+    wide = [run("reweighted-rnn", 30.0, hidden=512, curve=(9.0, 2.0, 4.0))]
+    narrow = [run("reweighted-rnn", 12.0, hidden=128, curve=(9.0, 10.0))]
+    elsewhere = [
+        run("reweighted-rnn", 1.0, hidden=256, **change)
+        for change in (
+            {"reduction": "bilinear"}, {"cs_rate": 0.3}, {"profile": "short"},
+            {"schedule": "pytorch"}, {"positivity": "softplus"},
+        )
+    ]  # fmt: skip
+    errors = overfitting.error_ratios(evidence(wide, narrow, elsewhere))
+    assert errors["hidden"].tolist() == [128, 512]
+    expected = [1.2, 7.5]
+    mse = [np.mean(one.sequence_mse) for one in (*narrow, *wide)]
+    errors = errors.assign(ratio=np.array(mse) / errors["train_mse"], parameters=[10, 40])
+    assert errors["ratio"].tolist() == pytest.approx(expected, rel=0.01)
+    assert errors["late"].tolist() == [10 / 9, 2.0] and errors["least_epoch"].tolist() == [1, 2]
+    assert overfitting.averages_by_width(errors)["initial λ"].tolist() == ["1, 0.01"] * 2
+    assert "at h = 512" in overfitting.ratios_by_width(errors)
+    assert len(effect_plots.overfitting(errors).axes) == 2
