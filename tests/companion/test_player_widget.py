@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_widgets import EXPORT, WIDGET, chromium, complaints, in_chromium, in_node
+from test_widgets import EXPORT, chromium, complaints, in_node, in_widget
 
 from companion import pretrained
 from companion.widgets import base_widget, player_widget
@@ -319,10 +319,7 @@ class TestPlayer:
 
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path):
-    body = (
-        "(() => {"
-        + WIDGET
-        + """
+    steps = """
       const input = el.querySelector("input[name=frame]");
       input.value = 4;
       input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -331,10 +328,9 @@ def test_the_widget_and_python_follow_each_other(tmp_path):
       const shown = el.querySelector("select").value;
       stop();
       return { frame: values.frame, saved, shown, left: Object.keys(heard).length };
-    })()"""
-    )
+    """
     start = {"data": small()["data"], "sequence": 1, "frame": 1, "marked": ""}
-    seen = in_chromium(body, start, tmp_path, code=SCRIPT)
+    seen = in_widget(steps, start, tmp_path, code=SCRIPT)
     assert seen == {"frame": 4, "saved": 1, "shown": "2", "left": 0}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from test_widgets import EXPORT, WIDGET, chromium, complaints, in_chromium, in_node
+from test_widgets import EXPORT, chromium, complaints, in_chromium, in_node, in_widget
 
 from companion.widgets import base_widget, signs_widget
 from companion.widgets.signs_widget import BETA, COINS, SignsExplorer
@@ -136,20 +136,16 @@ def test_it_fits_a_phone_and_has_colours_of_its_own_in_the_dark(width, tmp_path)
 
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path):
-    body = (
-        "(() => {"
-        + WIDGET
-        + """
+    steps = """
       el.querySelector("[data-coin]").click();
       values.beta = 0.5;
       heard["change:beta"]();
       const shown = el.querySelector("output").value;
       stop();
       return { signs: values.signs, saved, shown, left: Object.keys(heard).length };
-    })()"""
-    )
+    """
     start = {"signs": "++++++", "beta": 0.1}
-    seen = in_chromium(body, start, tmp_path, code=SCRIPT)
+    seen = in_widget(steps, start, tmp_path, code=SCRIPT)
     assert seen == {"signs": "-+++++", "saved": 1, "shown": "0.5", "left": 0}
 
 

@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from test_player_widget import browser, opened  # noqa: F401
-from test_widgets import EXPORT, WIDGET, complaints, in_chromium, in_node
+from test_widgets import EXPORT, complaints, in_node, in_widget
 
 from companion import pretrained
 from companion.widgets import base_widget, stepper_widget
@@ -304,19 +304,15 @@ class TestStepper:
         assert browser.execute_script(colour) != light
 
     def test_the_widget_and_python_follow_each_other(self, tmp_path):
-        body = (
-            "(() => {"
-            + WIDGET
-            + """
+        steps = """
           el.querySelector('[data-by="1"]').click();
           values.problem = "l1-l1-rnn";
           heard["change:problem"]();
           const shown = el.querySelector("select").value;
           stop();
           return { step: values.step, shown, left: Object.keys(heard).length };
-        })()"""
-        )
+        """
         start = {name: getattr(StepperExplorer(data=data()), name) for name in
                  ("problem", "step", "method", "objective", "data")}  # fmt: skip
-        seen = in_chromium(body, start, tmp_path, code=SCRIPT)
+        seen = in_widget(steps, start, tmp_path, code=SCRIPT)
         assert seen == {"step": 1, "shown": "l1-l1-rnn", "left": 0}

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from test_widgets import EXPORT, WIDGET, in_chromium, in_node
+from test_widgets import EXPORT, in_node, in_widget
 
 from companion.pretrained import pretrained
 from companion.widgets import base_widget, units_widget
@@ -145,10 +145,7 @@ def test_a_supposed_weight_changes_only_the_pull_to_the_past(data):
 
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path, data):
-    body = (
-        "(() => {"
-        + WIDGET
-        + """
+    steps = """
       const input = el.querySelector("input[name=layer]");
       input.value = 3;
       input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -160,9 +157,8 @@ def test_the_widget_and_python_follow_each_other(tmp_path, data):
       values.data.networks["l1-l1-rnn"].layers[2][4].g = 7;
       heard["change:data"]();
       return { layer: values.layer, first, second: said() };
-    })()"""
-    )
+    """
     given = {name: getattr(UnitsExplorer(), name) for name in UnitsExplorer.NAMES} | {"data": data}
-    seen = in_chromium(body, given, tmp_path, code=SCRIPT)
+    seen = in_widget(steps, given, tmp_path, code=SCRIPT)
     assert seen["layer"] == 3
     assert (seen["first"].split(", ")[1], seen["second"].split(", ")[1]) == ("g = 1", "g = 7")

@@ -102,6 +102,11 @@ def in_chromium(body: str, data, folder, markup: str = "", code: str | None = No
     return json.loads(answer)
 
 
+def in_widget(steps: str, start: dict, folder, code: str | None = None) -> object:
+    """Render a widget from the values ``start``, run the steps, and return what they return."""
+    return in_chromium(f"(() => {{{WIDGET}{steps}}})()", start, folder, code=code)
+
+
 def cases() -> list[list[float]]:
     """Every mix of a few values, kinks and extremes among them, and random ones."""
     signed = [0.0, -0.0, 0.5, -0.5, 1.5, -1.5, 2.0, -2.0, 1e-300, -1e-300, 1e8, -1e8, 1e300, -1e300]
@@ -227,10 +232,7 @@ def test_every_control_has_a_name_and_the_figure_a_description(tmp_path):
 
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path):
-    body = (
-        "(() => {"
-        + WIDGET
-        + """
+    steps = """
       const input = el.querySelector("input[name=g]");
       input.value = 2.5;
       input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -239,10 +241,9 @@ def test_the_widget_and_python_follow_each_other(tmp_path):
       const shown = el.querySelector("input[name=hbar]").value;
       stop();
       return { g: values.g, saved, shown, left: Object.keys(heard).length };
-    })()"""
-    )
+    """
     start = {name: getattr(ActivationExplorer(), name) for name in NAMES}
-    assert in_chromium(body, start, tmp_path) == dict(g=2.5, saved=1, shown="-3", left=0)
+    assert in_widget(steps, start, tmp_path) == dict(g=2.5, saved=1, shown="-3", left=0)
 
 
 def test_the_widget_offers_an_element_to_pages_without_a_kernel():

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from test_bounds_widget import MODULE, SCRIPT, USUAL
-from test_widgets import EXPORT, WIDGET, in_chromium
+from test_widgets import EXPORT, in_chromium, in_widget
 
 from companion.widgets.bounds_widget import BoundsExplorer
 
@@ -142,10 +142,7 @@ def test_it_fits_a_phone_and_has_colours_of_its_own_in_the_dark(width, tmp_path)
 
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path):
-    body = (
-        "(() => {"
-        + WIDGET
-        + """
+    steps = """
       const input = el.querySelector("input[name=T]");
       input.value = 0;
       input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -154,8 +151,7 @@ def test_the_widget_and_python_follow_each_other(tmp_path):
       const shown = el.querySelector('output[data-for="h"]').value;
       stop();
       return { T: values.T, saved, shown, left: Object.keys(heard).length };
-    })()"""
-    )
+    """
     start = USUAL | {"against": "alpha"}
-    seen = in_chromium(body, start, tmp_path, code=SCRIPT)
+    seen = in_widget(steps, start, tmp_path, code=SCRIPT)
     assert seen == {"T": 1, "saved": 1, "shown": "2048", "left": 0}
