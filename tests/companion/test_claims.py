@@ -74,20 +74,22 @@ def test_a_damaged_file_is_one_clear_line(content, tmp_path, monkeypatch):
         claims.claims()
 
 
+JUDGED = pd.DataFrame({
+    "claim": ["A < B.", "B."], "where": ["§1, App. D.1", "Table 2"], "share": ["2 of 6 widths", ""],
+    "verdict": ["confirmed so far", "refuted"], "because": ["So.", "No."], "shown by": ["x.", "y."],
+    "page": ["notebooks/11_table_2", "book/errata"], "kind": ["experiment", "theory"],
+    "id": ["a", "b"],
+})  # fmt: skip
+
+
 def test_a_page_shows_each_verdict_with_its_share_its_colour_and_a_link():
-    judged = pd.DataFrame({
-        "claim": ["A.", "B."], "where": ["§1", "§2"], "verdict": ["confirmed so far", "refuted"],
-        "share": ["2 of 6 widths", ""], "because": ["So.", "No."], "shown by": ["x.", "y."],
-        "page": ["notebooks/11_table_2", "book/errata"], "kind": ["experiment", "theory"],
-        "id": ["a", "b"],
-    })  # fmt: skip
-    html = claims.style_table(judged).to_html()
+    html = claims.style_table(JUDGED).to_html()
     assert '<span aria-hidden="true">✓</span> confirmed so far (2 of 6 widths)' in html
     assert "is-confirmed-so-far" in html and "is-refuted" in html
     assert '<a href="../notebooks/11_table_2.html">evidence: table 2</a>' in html
-    assert "evidence" not in claims.style_table(judged, brief=True).to_html()
-    assert claims.verdict_list(judged).splitlines()[1] == "- B. **✗ refuted**"
-    assert claims.counts(judged) == (
+    assert "evidence" not in claims.style_table(JUDGED, brief=True).to_html()
+    assert claims.verdict_list(JUDGED).splitlines()[1] == "- B. **✗ refuted**"
+    assert claims.counts(JUDGED) == (
         "Of the 1 experimental claims, 1 is confirmed so far. "
         "Of the 1 theoretical claims, 1 is refuted."
     )

@@ -4,9 +4,9 @@ import re
 import zipfile
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from docutils import nodes
+from test_claims import JUDGED
 
 from companion.claims import cards
 from companion.sphinx.overview import downloads, gallery, page_metadata
@@ -53,14 +53,6 @@ def test_the_gallery_prefers_the_figure_with_a_caption():
     found = gallery.figures(notebook)
     assert [alt for *_, alt in found] == ["plain", "captioned", "last"]
     assert max(found, key=lambda figure: figure[0])[1:] == (b"<svg/>", ".svg", "captioned")
-
-
-JUDGED = pd.DataFrame({
-    "claim": ["A < B.", "B."], "where": ["§1, App. D.1", "Table 2"], "share": ["2 of 6 widths", ""],
-    "verdict": ["confirmed so far", "refuted"], "because": ["So.", "No."], "shown by": ["x.", "y."],
-    "page": ["notebooks/11_table_2", "book/errata"], "kind": ["experiment", "theory"],
-    "id": ["a", "b"],
-})  # fmt: skip
 
 
 def test_a_card_has_verdict_share_sections_anchor_and_the_claim_as_link():
