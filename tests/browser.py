@@ -26,6 +26,14 @@ NEEDED = [
     ),
 ]
 
+
+def in_a_browser(test):
+    """Mark a test that needs the built site and Chromium."""
+    for mark in NEEDED:
+        test = mark(test)
+    return test
+
+
 FLAGS = (
     "--headless",
     "--no-sandbox",

@@ -4,7 +4,7 @@ import re
 from urllib.parse import unquote
 
 import pytest
-from browser import NEEDED, open_page, screen, severe
+from browser import in_a_browser, open_page, screen, severe
 from test_site import PAGES, SITE, article
 
 from companion import claims
@@ -47,6 +47,7 @@ SELECT = """const select = document.querySelector(`.claim-filter select[name=${a
 select.value = arguments[1]; select.dispatchEvent(new Event("change"));"""
 
 
+@in_a_browser
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_claims_are_filtered_by_verdict_and_section(browser, width):
     with screen(browser, width):
@@ -62,9 +63,3 @@ def test_the_claims_are_filtered_by_verdict_and_section(browser, width):
         assert sections and all("§3" in names.split("|") for names in sections)
         wide = "return document.documentElement.scrollWidth"
         assert browser.execute_script(wide) <= width and severe(browser) == []
-
-
-for mark in NEEDED:
-    test_the_claims_are_filtered_by_verdict_and_section = mark(
-        test_the_claims_are_filtered_by_verdict_and_section
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import NEEDED, open_page, screen, severe
+from browser import in_a_browser, open_page, screen, severe
 from docutils import nodes
 from test_results import record
 from test_site import PAGES, ROOT, SITE, TOC, WHOLE, article
@@ -229,13 +229,6 @@ def test_a_run_can_be_downloaded_with_its_curve():
     names = {Path(link).name for link in links}
     assert {f"{name}.csv" for name in RUNS["config_hash"]} <= names
     assert all((SITE / "book" / link).is_file() for link in links)
-
-
-def in_a_browser(test):
-    """Mark a test that needs the built site and Chromium."""
-    for mark in NEEDED:
-        test = mark(test)
-    return test
 
 
 @in_a_browser

@@ -8,13 +8,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from browser import CHROMIUM, DRIVER, open_page, screen
+from browser import in_a_browser, open_page, screen
 from test_site import PAGES, ROOT, SITE, TOC, WHOLE, article
 
 pytestmark = pytest.mark.skipif(
     not WHOLE.is_file(), reason="the book is not built: run `make book`"
 )
-BROWSER = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium or its driver is missing")
 EVERY = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 NOTEBOOKS = [path for path in PAGES if path.parent.name == "notebooks"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -85,8 +84,7 @@ def transferred(address, site):
     return len(gzip.compress(content, 6) if path.suffix in TEXT else content)
 
 
-@pytest.mark.browser
-@BROWSER
+@in_a_browser
 @pytest.mark.parametrize("name", TOC)
 def test_a_page_is_light_and_still_and_its_formulas_are_no_tab_stops(browser, served, name):
     for width in (1280, 390):
@@ -99,8 +97,7 @@ def test_a_page_is_light_and_still_and_its_formulas_are_no_tab_stops(browser, se
             assert sum(transferred(address, served) for address in local) <= 1.5e6
 
 
-@pytest.mark.browser
-@BROWSER
+@in_a_browser
 def test_formulas_start_at_their_left_end_on_a_phone(browser, served):
     starts = """return [...document.querySelectorAll("div.math")].filter(e => e.checkVisibility())
       .map(e => [e.scrollLeft, e.firstElementChild.getBoundingClientRect().left
@@ -113,8 +110,7 @@ def test_formulas_start_at_their_left_end_on_a_phone(browser, served):
             assert all(scroll == 0 and left >= -1 for scroll, left, _ in found)
 
 
-@pytest.mark.browser
-@BROWSER
+@in_a_browser
 def test_headings_have_three_sizes(browser, served):
     look = """return ["h1", "h2", "h3"].map(tag => {
       const style = getComputedStyle(document.querySelector(`.bd-article ${tag}`));
@@ -126,8 +122,7 @@ def test_headings_have_three_sizes(browser, served):
     assert (first, second, third) == (34, 25, 19)
 
 
-@pytest.mark.browser
-@BROWSER
+@in_a_browser
 def test_code_is_folded_on_a_phone_and_the_first_column_stays(browser, served):
     visible = """return [...document.querySelectorAll(".cell_input")]
       .filter(e => e.checkVisibility()).length"""
@@ -148,8 +143,7 @@ def test_code_is_folded_on_a_phone_and_the_first_column_stays(browser, served):
         assert scrolled == 60 and abs(shift) <= 2
 
 
-@pytest.mark.browser
-@BROWSER
+@in_a_browser
 def test_a_wide_table_is_wider_than_the_text(browser, served):
     open_page(browser, served, "book/records")
     widths = """return [document.querySelector(".bd-article h1"),
