@@ -17,6 +17,8 @@ from companion.widgets.units_widget import UnitsExplorer
 from companion.widgets.unroll_widget import UnrollExplorer
 from unfolded.prox import prox_l1_l1
 
+TAGS = ("activation-explorer", "bounds-explorer", "units-explorer")
+ALL_TAGS = (*TAGS, "unroll-explorer")
 DARK = "--pst-color-background: #14181e; background: #14181e"
 STYLE = f":root {{ --pst-color-background: #fff }} [data-theme=dark] {{ {DARK} }}"
 HEAD = (
@@ -77,7 +79,7 @@ def state(browser, tag):
 
 
 def test_keys_move_every_slider(opened):
-    for tag in ("activation-explorer", "bounds-explorer", "units-explorer", "unroll-explorer"):
+    for tag in ALL_TAGS:
         for slider in opened.find_elements(By.CSS_SELECTOR, f"{tag} input[type=range]"):
             name = slider.get_attribute("name")
             up = float(slider.get_attribute("value")) < float(slider.get_attribute("max"))
@@ -89,7 +91,7 @@ def test_keys_move_every_slider(opened):
 
 
 def test_the_tab_key_visits_every_control_in_order_and_shows_where_it_is(opened):
-    for tag in ("activation-explorer", "bounds-explorer", "units-explorer", "unroll-explorer"):
+    for tag in ALL_TAGS:
         controls = opened.find_elements(By.CSS_SELECTOR, f"{tag} :is(button, select, input)")
         opened.execute_script("arguments[0].focus()", controls[0])
         for control in controls[1:]:
@@ -243,15 +245,12 @@ def test_without_a_script_a_picture_stands_there(browser, page):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.get(page)
-        for tag in ("activation-explorer", "bounds-explorer", "units-explorer", "unroll-explorer"):
+        for tag in ALL_TAGS:
             image = inside(browser, tag, "img")
             assert image.size["width"] > 200 and image.size["height"] > 100
             assert len(image.get_attribute("alt")) > 60
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-
-
-TAGS = ("activation-explorer", "bounds-explorer", "units-explorer")
 
 
 def touch(browser, kind, *points):
