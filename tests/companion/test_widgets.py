@@ -107,6 +107,21 @@ def in_widget(steps: str, start: dict, folder, code: str | None = None) -> objec
     return in_chromium(f"(() => {{{WIDGET}{steps}}})()", start, folder, code=code)
 
 
+def on_a_phone(element: str, selector: str, paint: str, width: int, folder, code: str) -> dict:
+    """Return the width of an explorer, its number of low controls, and a colour in both themes."""
+    body = f"""(() => {{
+      const box = document.getElementById("phone");
+      const all = (selector) => [...box.querySelectorAll(selector)];
+      const colour = () => getComputedStyle(box.querySelector("{selector}")).{paint};
+      const [wide, light] = [box.scrollWidth, colour()];
+      const low = all("input, button, select").filter((e) => e.getBoundingClientRect().height < 24);
+      document.documentElement.dataset.theme = "dark";
+      return {{ wide, light, dark: colour(), low: low.length }};
+    }})()"""
+    markup = f'<div id="phone" style="width: {width}px">{element}</div>'
+    return in_chromium(body, None, folder, markup, code)
+
+
 def cases() -> list[list[float]]:
     """Every mix of a few values, kinks and extremes among them, and random ones."""
     signed = [0.0, -0.0, 0.5, -0.5, 1.5, -1.5, 2.0, -2.0, 1e-300, -1e-300, 1e8, -1e8, 1e300, -1e300]

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from test_bounds_widget import MODULE, SCRIPT, USUAL
-from test_widgets import EXPORT, in_chromium, in_widget
+from test_widgets import EXPORT, in_chromium, in_widget, on_a_phone
 
 from companion.widgets.bounds_widget import BoundsExplorer
 
@@ -126,16 +126,8 @@ def test_every_control_has_a_name_and_the_figure_a_description(tmp_path):
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [320, 390, 800])
 def test_it_fits_a_phone_and_has_colours_of_its_own_in_the_dark(width, tmp_path):
-    body = f"""(() => {{ {SEE}
-      const colour = () => getComputedStyle(explorer.querySelector(".ue-line")).stroke;
-      const [wide, light] = [explorer.parentElement.scrollWidth, colour()];
-      const low = all("input, button, select").filter((e) => e.getBoundingClientRect().height < 24);
-      document.documentElement.dataset.theme = "dark";
-      return {{ wide, light, dark: colour(), low: low.length }};
-    }})()"""
     element = BoundsExplorer(against="T", T=99_999).element()
-    markup = f'<div style="width: {width}px">{element}</div>'
-    seen = in_chromium(body, None, tmp_path, markup, SCRIPT)
+    seen = on_a_phone(element, ".ue-line", "stroke", width, tmp_path, SCRIPT)
     assert seen["wide"] <= width and seen["low"] == 0
     assert seen["light"] != seen["dark"]
 
