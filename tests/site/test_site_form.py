@@ -97,6 +97,34 @@ def test_a_page_is_light_and_still_and_its_formulas_are_no_tab_stops(browser, se
             assert sum(transferred(address, served) for address in local) <= 1.5e6
 
 
+# The end of each explorer, within the first screen.
+ENDS = """return [...document.querySelectorAll("*")].filter(e => e.localName.endsWith("-explorer"))
+  .map(e => Math.min(e.getBoundingClientRect().bottom, innerHeight));"""
+
+
+@in_a_browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_text_below_an_explorer_does_not_move_when_its_script_starts(browser, served, width):
+    texts = {name: (SITE / f"{name}.html").read_text(encoding="utf-8") for name in TOC}
+    tags = {name: set(re.findall(r"<([a-z]+)-explorer\b", text)) for name, text in texts.items()}
+    assert len(set.union(*tags.values())) >= 9
+    for name in filter(tags.get, TOC):
+        with screen(browser, width, media="" if width < 1000 else "screen"):
+            browser.execute_cdp_cmd("Network.enable", {})
+            try:
+                blocked = [f"*/_static/{tag}*.js*" for tag in tags[name]]
+                browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": blocked})
+                open_page(browser, served, name)
+                still = browser.execute_script(ENDS)
+            finally:
+                browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+            open_page(browser, served, name)
+            drawn = browser.execute_script(ENDS)
+        assert still and len(still) == len(drawn)
+        moves = [abs(after - before) for before, after in zip(still, drawn, strict=True)]
+        assert max(moves) <= 0.1 * 780, name
+
+
 @in_a_browser
 def test_formulas_start_at_their_left_end_on_a_phone(browser, served):
     starts = """return [...document.querySelectorAll("div.math")].filter(e => e.checkVisibility())
