@@ -146,6 +146,30 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> Figure:
     return mark(fig, *cells.values())
 
 
+def search(draws: pd.DataFrame) -> Figure:
+    """Draw the initial λ1, λ2 of a random search, with the validation PSNR of each, per network.
+
+    ``draws``: `lambda_search.draws`. The validation PSNR in dB is written at each draw; the
+    selected draw is a star.
+    What to see: draws with a large initial λ1 leave the linear plateau, draws with a small one
+    do not.
+    """
+    models = list(dict.fromkeys(draws["model"]))
+    fig, axes = panels(1, len(models), height=3.2, sharey=True, squeeze=False)
+    for ax, model in zip(axes[0], models, strict=True):
+        rows = draws[draws["model"] == model]
+        for i, row in enumerate(rows.sort_values("lambda1").itertuples()):
+            style = {"marker": "*", "ms": 13} if row.selected else {"marker": "o", "ms": 6}
+            ax.plot(row.lambda1, row.lambda2, color=STYLES[model]["color"], ls="", **style)
+            where = (row.lambda1, row.lambda2), (0, 8 if i % 2 else -17)
+            text = f"{row.validation:.1f}"
+            ax.annotate(text, *where, textcoords="offset points", ha="center", fontsize=9)
+        ax.set(title=title(model), xlabel="initial λ1", xscale="log", yscale="log")
+        ax.margins(0.16, 0.12)
+    axes[0, 0].set_ylabel("initial λ2")
+    return mark(fig, draws)
+
+
 def _start_label(start: str) -> str:
     lambda1, lambda2 = grid.STARTS[start]
     return f"from λ = ({lambda1:g}, {lambda2:g})"
