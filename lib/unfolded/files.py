@@ -1,6 +1,7 @@
 """Atomic file operations: write a temporary file, then move it into place."""
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -72,5 +73,7 @@ def sweep(folder: Path) -> None:
 
 def cannot_write(path: Path, error: OSError) -> RecordError:
     """Return the error for a file or folder that cannot be written."""
-    do = "free some space or choose another folder with UNFOLDED_RUNS or --store"
+    do = "choose another folder with UNFOLDED_RUNS or --store"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        do = f"free some space or {do}"
     return RecordError(complain(f"to write {path}", error.strerror or error, do))

@@ -244,11 +244,26 @@ def test_what_fails_on_the_way_leaves_the_old_file_and_nothing_else(
 def test_a_device_that_is_full_or_a_path_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "below", tmp_path / ("long" * 100)):
-        with pytest.raises(RecordError, match=r"expected to write .*; got .*; free some space"):
+        with pytest.raises(RecordError, match=r"expected to write .*; choose another folder"):
             files.write(path, "text")
     assert files.read_json(tmp_path / "file" / "below") is None
     with pytest.raises(RecordError):
         files.read_json(tmp_path / ("long" * 100))
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space or choose another folder with UNFOLDED_RUNS or --store"),
+        (errno.EDQUOT, "free some space or choose another folder with UNFOLDED_RUNS or --store"),
+        (errno.EROFS, "choose another folder with UNFOLDED_RUNS or --store"),
+        (errno.EACCES, "choose another folder with UNFOLDED_RUNS or --store"),
+    ],
+)
+def test_the_remedy_for_a_file_that_cannot_be_written_fits_the_cause(tmp_path, number, remedy):
+    cause = os.strerror(number)
+    message = str(files.cannot_write(tmp_path, OSError(number, cause)))
+    assert message == f"expected to write {tmp_path}; got {cause}; {remedy}"
 
 
 # Where a number came from ----------------------------------------------------------------------
