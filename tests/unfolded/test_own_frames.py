@@ -256,6 +256,7 @@ def refused(words, capsys):
     out, err = capsys.readouterr()
     assert not out and err.startswith("unfolded: expected ") and err.count("\n") == 1, err
     assert not records.store().exists()
+    return err
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -303,7 +304,8 @@ def test_bad_files_are_refused_in_one_line(kind, suffix, tmp_path, capsys):
         path.unlink()
     if kind == "folder":
         path.mkdir()
-    refused(["--source", str(path)], capsys)
+    message = refused(["--source", str(path)], capsys)
+    assert "allow_pickle" not in message and "unsafe" not in message
     assert not (tmp_path / "executed").exists()
 
 

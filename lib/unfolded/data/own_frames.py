@@ -38,7 +38,9 @@ def read(frames: object) -> np.ndarray:
             return content[name]
     except Exception as error:
         want = f"one array in {frames if isinstance(frames, str | Path) else type(frames)}"
-        raise DataError(complain(want, one_line(error), "write it with numpy.save")) from error
+        # NumPy takes any other file for a pickle and suggests to execute it.
+        got = "no array of numbers" if "pickle" in str(error) else one_line(error)
+        raise DataError(complain(want, got, "write it with numpy.save")) from error
 
 
 def digest(frames: np.ndarray) -> str:
