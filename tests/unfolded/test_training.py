@@ -343,11 +343,15 @@ def test_of_several_runs_one_that_fails_stops_no_other(tmp_path, monkeypatch):
     assert found[0].reason and found[0] == found[2]
 
 
-def test_a_run_without_its_weights_is_trained_again(tmp_path):
+@pytest.mark.parametrize("damage", ["absent", "empty", "header cut", "tensors cut"])
+def test_a_run_without_complete_weights_is_trained_again(tmp_path, damage):
     config = small("gru")
     record = training.run(config, store=tmp_path, progress=False)
     weights = records.folder_of(config, tmp_path) / checkpoint.WEIGHTS
     content = weights.read_bytes()
     weights.unlink()
+    sizes = {"empty": 0, "header cut": 50, "tensors cut": len(content) - 1}
+    if damage in sizes:
+        weights.write_bytes(content[: sizes[damage]])
     again = training.run(config, store=tmp_path, progress=False)
     assert again.metrics == record.metrics and weights.read_bytes() == content

@@ -42,6 +42,15 @@ def load(path: str | Path) -> nn.Module:
     return read(path)[0]
 
 
+def is_complete(path: Path) -> bool:
+    """Return whether a safetensors file has the length that its header states."""
+    try:
+        with safetensors.safe_open(path, framework="np"):
+            return True
+    except (OSError, safetensors.SafetensorError):
+        return False
+
+
 def write(path: str | Path, network: nn.Module, header: dict[str, dict]) -> None:
     """Write a network atomically; the header has one key: {"unfolded": …} or {"config": …}."""
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}

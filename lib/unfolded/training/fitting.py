@@ -18,6 +18,7 @@ from torch import Tensor
 from unfolded import files
 from unfolded.choices import GROUP_SIZE
 from unfolded.errors import ConfigError, RecordError, TrainingError, complain
+from unfolded.networks import storage
 from unfolded.runs import input_frames, records
 from unfolded.runs.config import RunConfig
 from unfolded.runs.records import Record
@@ -267,12 +268,14 @@ def _device_settings(device: str) -> Iterator[None]:
 
 
 def _finished_records(folders: dict[RunConfig, Path]) -> dict[RunConfig, Record]:
-    """Return the records of the finished runs; a run without its weights is not finished."""
+    """Return the records of the finished runs; a run without complete weights is not finished."""
     results = {config: records.load(folder, config) for config, folder in folders.items()}
     results = {
         config: record
         for config, record in results.items()
-        if record and record.status == "done" and (folders[config] / checkpoint.WEIGHTS).exists()
+        if record
+        and record.status == "done"
+        and storage.is_complete(folders[config] / checkpoint.WEIGHTS)
     }
     for folder in map(folders.get, results):
         if (folder / checkpoint.STATE).exists():
