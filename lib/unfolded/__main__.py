@@ -77,15 +77,18 @@ def _grid(options: argparse.Namespace) -> int:
 
 
 def _tables(options: argparse.Namespace) -> int:
-    run_records = records.stored(options.store)
+    damaged = []
+    run_records = records.stored(options.store, damaged)
     for record in run_records:
         print(_summary(record.row()))
+    for error in damaged:
+        print(f"unfolded: {error}", file=sys.stderr)
     print(f"{len(run_records)} runs in {records.store(options.store)}")
     if options.commit and run_records:
         rows = results_table.merge(run_records)
         results_table.write_details(run_records)
         print(f"{rows} runs in {results_table.RESULTS / 'runs.csv'}")
-    return 0
+    return 1 if damaged else 0
 
 
 def _run_options(options: argparse.Namespace) -> dict[str, object]:

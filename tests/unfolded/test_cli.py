@@ -296,6 +296,22 @@ def test_tables_lists_the_runs_and_commits_them_only_when_told(capsys, tmp_path)
     assert committed["psnr_frame"].tolist() == found["psnr_frame"].tolist()
 
 
+def test_tables_reports_an_unreadable_record_and_collects_the_others(capsys, tmp_path):
+    for seed in ("0", "1"):
+        cli.main(["train", *SMALL, "--quiet", "--seed", seed])
+    damaged, _ = sorted((tmp_path / "runs").glob("*/record.json"))
+    damaged.write_text('{"config": ')
+    capsys.readouterr()
+    assert cli.main(["tables", "--commit"]) == 1
+    out, (error,) = said(capsys)
+    assert error.startswith(f"unfolded: expected a JSON object at {damaged}; got ")
+    assert error.endswith("delete its folder and run again")
+    assert out[1:] == [
+        f"1 runs in {tmp_path / 'runs'}",
+        f"1 runs in {tmp_path / 'results' / 'runs.csv'}",
+    ]
+
+
 def test_tables_shows_a_failed_run_with_its_reason(capsys):
     assert cli.main(["train", *SMALL, *WILD, "--quiet"]) == 1
     reason = said(capsys)[1][0].removeprefix("unfolded: ")

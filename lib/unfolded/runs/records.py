@@ -130,13 +130,23 @@ def lock(folder: Path) -> Iterator[None]:
         file_lock.release()
 
 
-def stored(runs: str | Path | None = None) -> list[Record]:
+def stored(
+    runs: str | Path | None = None, damaged: list[RecordError] | None = None
+) -> list[Record]:
     """Return all records in a folder of runs, sorted by name.
 
-    Raises RecordError if the path is a file, or a record is damaged.
+    Raises RecordError if the path is a file, or if a record is damaged; errors of records are
+    appended to the list ``damaged`` instead if it is given.
     """
     if store(runs).is_file():
         do = "correct UNFOLDED_RUNS or --store"
         raise RecordError(complain(f"a folder of runs at {store(runs)}", "a file", do))
-    records = (load(path.parent) for path in sorted(store(runs).glob(f"*/{RECORD}")))
+    records = []
+    for path in sorted(store(runs).glob(f"*/{RECORD}")):
+        try:
+            records.append(load(path.parent))
+        except RecordError as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
     return [record for record in records if record]
