@@ -16,7 +16,6 @@ from unfolded.prox import phi
 from unfolded.recurrence.backends import native, native_scan, reference
 from unfolded.recurrence.backends.elementwise import select
 from unfolded.recurrence.backends.selection import chosen, selected
-from unfolded.recurrence.layer_weights import LayerWeights
 from unfolded.recurrence.linear import linear
 from unfolded.recurrence.matmul import routine_name
 from unfolded.recurrence.scan import Scan
@@ -155,8 +154,9 @@ def form_layer_weights(Z: Tensor, M: Tensor, c: Tensor) -> tuple[tuple[Tensor, .
     Shapes: Z (d, h, h), M = AD (n, h), c (); W_l (h, h), U (d, h, n). Source: (9) and (11).
     """
     root = c.sqrt()
-    V, *W = LayerWeights.apply(Z, M / root)
-    return tuple(W), V / root
+    K = M / root
+    V = linear(Z, K)
+    return (Z - linear(V, K.T)).unbind(), V / root
 
 
 def decode(codes: Tensor, D: Tensor) -> Tensor:
