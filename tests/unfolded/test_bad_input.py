@@ -17,7 +17,7 @@ from unfolded import data, training
 from unfolded.data import download
 from unfolded.errors import RecordError
 from unfolded.runs import records, results_table
-from unfolded.training import checkpoint, fitting
+from unfolded.training import checkpoint, trainer
 
 TRAIN = ("train", "--profile", "small", "--device", "cpu", "--quiet")
 
@@ -307,7 +307,7 @@ def test_a_full_disk_at_the_very_end_costs_no_epoch(desk, uninterrupted, monkeyp
         patch.setattr(checkpoint, "save_weights", full)
         assert cli.main(TRAIN) == 1
     trained = []
-    monkeypatch.setattr(fitting.RunGroup, "epoch", lambda self, epochs: trained.append(epochs))
+    monkeypatch.setattr(trainer.RunGroup, "epoch", trained.append)
     assert cli.main(TRAIN) == 0
     assert not trained
     assert result(records.folder_of(small())) == uninterrupted

@@ -13,10 +13,9 @@ from unfolded.errors import ConfigError
 from unfolded.runs import input_frames, records
 from unfolded.runs.config import RunConfig
 from unfolded.training import checkpoint
-from unfolded.training.fitting import RunGroup
 from unfolded.training.stacking import recover
 from unfolded.training.train_step import row_norms
-from unfolded.training.trainer import Trainer
+from unfolded.training.trainer import RunGroup, Trainer
 
 UNFOLDED = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
 ROWS = torch.arange(32)
@@ -82,9 +81,9 @@ def test_side_by_side_each_is_the_run_alone(model):
     for made in (*beside, *alone):
         made.network.double()
         made.train, made.validation = made.train.double(), made.validation.double()
-    RunGroup(beside).epoch([0, 0])
+    RunGroup(beside).epoch()
     for one, other in zip(beside, alone, strict=True):
-        RunGroup([other]).epoch([0])
+        RunGroup([other]).epoch()
         for p, q in zip(one.network.parameters(), other.network.parameters(), strict=True):
             torch.testing.assert_close(p, q, rtol=1e-10, atol=1e-10)
 

@@ -8,8 +8,7 @@ from unfolded import training
 from unfolded.errors import RecordError, TrainingError
 from unfolded.runs import input_frames, records
 from unfolded.training import checkpoint, fitting
-from unfolded.training.fitting import RunGroup
-from unfolded.training.trainer import Trainer
+from unfolded.training.trainer import RunGroup, Trainer
 
 MODELS = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
 SEVERAL = ({}, {"seed": 1}, {"seed": 2, "lambda1": 0.5, "lambda2": 0.1}, {"learning_rate": 1e-3})
@@ -29,9 +28,9 @@ def double(job):
 def trained(jobs, epochs):
     """Train jobs as one group; a list of one is a run alone."""
     group = RunGroup(jobs)
-    for epoch in range(epochs):
-        for job, ended in zip(jobs, group.epoch([epoch] * len(jobs)), strict=True):
-            job.close(epoch, *ended)
+    for _ in range(epochs):
+        for job, ended in zip(jobs, group.epoch(), strict=True):
+            job.close(*ended)
     return jobs
 
 
@@ -77,7 +76,7 @@ def test_each_has_its_own_matrix_and_order_and_all_share_the_data():
     one, two = (made(small(seed=seed), cache=cache) for seed in (0, 1))
     assert one.train is two.train and one.test is two.test
     assert not torch.equal(one.network.A, two.network.A)
-    assert not torch.equal(one.order(0), two.order(0))
+    assert not torch.equal(one.order(), two.order())
     made(small(protocol="normalised"), cache=cache)
     assert len(cache) == 1
 

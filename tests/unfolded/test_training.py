@@ -41,10 +41,10 @@ def made(run_config=None, store="unused"):
     return Trainer(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
-def train_epoch(trainer, epoch):
+def train_epoch(one):
     """Train a run alone for one epoch."""
-    (result,) = fitting.RunGroup([trainer]).epoch([epoch])
-    trainer.close(epoch, *result)
+    (result,) = trainer.RunGroup([one]).epoch()
+    one.close(*result)
 
 
 # Killed and started again ----------------------------------------------------------------------
@@ -176,7 +176,7 @@ def test_negative_thresholds_of_free_parameters_are_no_crash(tmp_path):
 def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(fitting, "mean_squared_errors", lambda *_: torch.tensor(math.inf))
+    monkeypatch.setattr(trainer, "mean_squared_errors", lambda *_: torch.tensor(math.inf))
     with pytest.raises(TrainingError, match="validation error of inf in epoch 1, step 2, its last"):
         run(small(), tmp_path)
 
@@ -209,9 +209,9 @@ def batches(run_config):
     with pytest.MonkeyPatch.context() as patch:
         recover = stacking.recover
         patch.setattr(stacking, "recover", lambda net, x: seen.append(x) or recover(net, x))
-        patch.setattr(fitting, "mean_squared_errors", lambda *_: torch.zeros(()))
-        train_epoch(one, 0)
-        train_epoch(one, 1)
+        patch.setattr(trainer, "mean_squared_errors", lambda *_: torch.zeros(()))
+        train_epoch(one)
+        train_epoch(one)
     return seen
 
 
@@ -239,9 +239,9 @@ def rates(validation, monkeypatch):
     one = made()
     one.train = one.train[:1]
     errors = iter(torch.tensor(validation, dtype=torch.float64))
-    monkeypatch.setattr(fitting, "mean_squared_errors", lambda *_: next(errors))
-    for epoch in range(len(validation)):
-        train_epoch(one, epoch)
+    monkeypatch.setattr(trainer, "mean_squared_errors", lambda *_: next(errors))
+    for _ in validation:
+        train_epoch(one)
     return [round(rate / one.config.scale.learning_rate, 6) for rate in one.curves["learning_rate"]]
 
 
@@ -254,7 +254,7 @@ def test_the_rate_decays_by_three_tenths_after_five_epochs_without_a_better_one(
 def test_the_gradient_is_clipped_to_a_quarter():
     one = made()
     one.train = one.train[:32]
-    train_epoch(one, 0)
+    train_epoch(one)
     gradients = torch.cat([p.grad.flatten() for p in one.network.parameters()])
     assert gradients.norm().item() == pytest.approx(0.25, rel=1e-4)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import joblib
 import torch
-from torch import Tensor
 
 from unfolded import files
 from unfolded.choices import GROUP_SIZE
@@ -24,9 +23,7 @@ from unfolded.runs.config import RunConfig
 from unfolded.runs.records import Record
 from unfolded.runtime import flushed_denormals, keep_freed_memory, threads_for
 from unfolded.training import checkpoint
-from unfolded.training.stacking import SingleModel, StackedModels, mean_squared_errors
-from unfolded.training.train_step import TrainSteps
-from unfolded.training.trainer import Trainer
+from unfolded.training.trainer import Trainer, train_runs
 
 _UNSTACKABLE_MODELS = ("lstm", "gru")
 """Models whose cells PyTorch cannot batch over runs."""
@@ -150,38 +147,8 @@ def fit(
             queue = {
                 config: trainer for config, trainer in trainers.items() if config not in outcomes
             }
-            outcomes |= zip(queue, _train(list(queue.values())), strict=True)
+            outcomes |= zip(queue, train_runs(list(queue.values())), strict=True)
     return [outcomes[config] for config in configs]
-
-
-def _train(trainers: Sequence[Trainer]) -> list[Record | TrainingError]:
-    """Train runs of equal shape to the last epoch; their current epochs may differ."""
-    outcomes: dict[Trainer, Record | TrainingError] = {}
-    with contextlib.ExitStack() as stack:
-        iterators = {}
-        for trainer in trainers:
-            trainer.begin(group_size=len(trainers))
-            iterators[trainer] = stack.enter_context(contextlib.closing(trainer.epochs()))
-        group = None
-        while iterators:
-            numbers = {trainer: next(epochs, None) for trainer, epochs in iterators.items()}
-            for trainer in [trainer for trainer, epoch in numbers.items() if epoch is None]:
-                outcomes[trainer] = trainer.attempt(trainer.end)
-                del numbers[trainer]
-            if group is None or group.trainers != list(numbers):
-                group = None  # free its memory
-                group = RunGroup(list(numbers)) if numbers else None
-            results = group.epoch(list(numbers.values())) if numbers else []
-            for (trainer, epoch), result in zip(numbers.items(), results, strict=True):
-                failure = trainer.attempt(functools.partial(trainer.close, epoch, *result))
-                if failure is None:
-                    trainer.save()
-                else:
-                    outcomes[trainer] = failure
-            iterators = {
-                trainer: epochs for trainer, epochs in iterators.items() if trainer not in outcomes
-            }
-    return [outcomes[trainer] for trainer in trainers]
 
 
 @functools.cache
@@ -194,44 +161,6 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-class RunGroup:
-    """Runs with simultaneous steps; call :attr:`steps` with row indices of the training frames."""
-
-    def __init__(self, trainers: Sequence[Trainer]):
-        self.trainers = list(trainers)
-        networks = [trainer.network for trainer in trainers]
-        is_stacked = len(networks) > 1
-        self.models = StackedModels(networks) if is_stacked else SingleModel(networks[0])
-        first, optimisers = trainers[0], [trainer.optimiser for trainer in trainers]
-        scale = first.config.scale
-        # Rescale the penalty: ℓ is a sum, but the penalty is relative to a pixel's error.
-        unit = first.train[0].numel() * (scale.peak / 255) ** 2
-        penalty = first.config.norm_penalty * unit
-        options = {"batch": scale.batch, "clip": scale.clip, "penalty": penalty}
-        self.steps = TrainSteps(self.models, optimisers, first.train, **options)
-
-    def epoch(self, epochs: Sequence[int]) -> list[tuple[Tensor, float, float]]:
-        """Train each run for the epoch with the given number.
-
-        Returns the log, the validation error and the part of the seconds for each run.
-        """
-        start_time, first = time.perf_counter(), self.trainers[0]
-        orders = [
-            trainer.order(epoch) for trainer, epoch in zip(self.trainers, epochs, strict=True)
-        ]
-        orders = torch.stack(orders).view(*self.models.shape, -1).to(first.device)
-        for trainer in self.trainers:
-            trainer.network.train()
-        log = self.steps.epoch(orders)
-        for trainer in self.trainers:
-            trainer.network.eval()
-        validation = mean_squared_errors(self.models, first.validation, first.config.scale.peak)
-        validation = validation.view(-1).tolist()
-        logs = log.view(len(log), len(self.trainers), -1).unbind(1)
-        seconds = (time.perf_counter() - start_time) / len(self.trainers)
-        return [(*result, seconds) for result in zip(logs, validation, strict=True)]
 
 
 def groups(configs: Iterable[RunConfig], most: int = GROUP_SIZE) -> list[list[RunConfig]]:

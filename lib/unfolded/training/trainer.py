@@ -1,9 +1,11 @@
-"""The state of one run, from the start to the record: network, optimiser, schedule and curves."""
+"""One run from the start to the record, alone or in a group of runs with simultaneous steps."""
 
+import contextlib
+import functools
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +26,13 @@ from unfolded.runs.records import Record
 from unfolded.seeds import derive
 from unfolded.training import checkpoint
 from unfolded.training.divergence import check, check_log
-from unfolded.training.stacking import SingleModel, estimates
+from unfolded.training.stacking import (
+    SingleModel,
+    StackedModels,
+    estimates,
+    mean_squared_errors,
+)
+from unfolded.training.train_step import TrainSteps
 
 _CHECKPOINT_INTERVAL = 30.0
 """Seconds between two checkpoints on a GPU, where writing one takes longer than an epoch."""
@@ -47,10 +55,20 @@ class Trainer:
         names = ("train_mse", "validation_mse", "learning_rate", *scalars(self.network))
         self.curves = {name: [] for name in names}
         self.seconds, self.saved = 0.0, -math.inf
+        self.name = f"{config.model} {config.hash}"
         self.record: Record | None = None
+        self.bar: tqdm | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Number of complete epochs."""
+        return len(self.curves["train_mse"])
 
     def begin(self, group_size: int = 1) -> None:
-        """Resume from the checkpoint in the folder, if any, in a group of ``group_size`` runs."""
+        """Resume from the checkpoint in the folder, if any, in a group of ``group_size`` runs.
+
+        Opens the progress bar :attr:`bar`.
+        """
         self._resume()
         # This key is used in stored records.
         group = {"together": group_size} if group_size > 1 else {}
@@ -64,6 +82,10 @@ class Trainer:
             parameters=sum(p.numel() for p in self.network.parameters()),
             data_sha256=self.data_sha256,
             provenance=stamp(self.device) | routines | group,
+        )
+        options = {"initial": self.epoch, "total": self.config.size.epochs, "unit": "epoch"}
+        self.bar = tqdm(
+            desc=self.name, disable=not (self.progress and sys.stderr.isatty()), **options
         )
 
     def attempt(self, work: Callable[[], Record | None]) -> Record | TrainingError | None:
@@ -93,35 +115,29 @@ class Trainer:
     def _history(self) -> dict[str, object]:
         return {"curves": self.curves, "seconds": round(self.seconds, 3)}
 
-    def epochs(self) -> Iterator[int]:
-        """Yield the remaining epochs and display the curves after each epoch."""
-        name = f"{self.config.model} {self.config.hash}"
-        start, stop = len(self.curves["train_mse"]), self.config.size.epochs
-        is_tty = self.progress and sys.stderr.isatty()
-        options = {"total": stop, "initial": start, "disable": not is_tty, "unit": "epoch"}
-        with tqdm(range(start, stop), name, **options) as bar:
-            for epoch in bar:
-                yield epoch
-                last_values = {key: values[-1] for key, values in self.curves.items()}
-                bar.set_postfix({key: f"{value:.3g}" for key, value in last_values.items()})
-                if self.progress and not is_tty:
-                    line = "  ".join(f"{key} {value:.6g}" for key, value in last_values.items())
-                    position = f"{name}  epoch {epoch + 1}/{stop}"
-                    print(f"{position}  {line}  {self.seconds:.0f} s", file=sys.stderr, flush=True)
+    def show(self) -> None:
+        """Show the last values of the curves in the progress bar, or in a line of a log."""
+        last_values = {key: values[-1] for key, values in self.curves.items()}
+        self.bar.set_postfix({key: f"{value:.3g}" for key, value in last_values.items()})
+        self.bar.update()
+        if self.progress and self.bar.disable:
+            line = "  ".join(f"{key} {value:.6g}" for key, value in last_values.items())
+            position = f"{self.name}  epoch {self.epoch}/{self.bar.total}"
+            print(f"{position}  {line}  {self.seconds:.0f} s", file=sys.stderr, flush=True)
 
-    def order(self, epoch: int) -> Tensor:
-        """Return the order of the training sequences in an epoch, on the host."""
-        generator = torch.Generator().manual_seed(derive(self.config.seed, "order", epoch))
+    def order(self) -> Tensor:
+        """Return the order of the training sequences in the next epoch, on the host."""
+        generator = torch.Generator().manual_seed(derive(self.config.seed, "order", self.epoch))
         return torch.randperm(len(self.train), generator=generator)
 
-    def close(self, epoch: int, log: Tensor, validation: float, seconds: float) -> None:
+    def close(self, log: Tensor, validation: float, seconds: float) -> None:
         """Complete an epoch with the log of :meth:`TrainSteps.epoch`, validation error and time.
 
         Raises TrainingError on a value that is not finite.
         """
         scale = self.config.scale
-        check_log(self.network, log, epoch)
-        position = f"epoch {epoch + 1}, step {len(log)}, its last"
+        check_log(self.network, log, self.epoch)
+        position = f"epoch {self.epoch + 1}, step {len(log)}, its last"
         check(self.network, validation, "validation error", position)
         batches = range(0, len(self.train), scale.batch)
         sizes = [min(scale.batch, len(self.train) - start) for start in batches]
@@ -177,6 +193,70 @@ class Trainer:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             got = "one that does not fit the network, perhaps of another version"
             raise checkpoint.damaged_state(self.folder, got) from error
+
+
+class RunGroup:
+    """Runs with simultaneous steps; call :attr:`steps` with row indices of the training frames."""
+
+    def __init__(self, trainers: Sequence[Trainer]):
+        self.trainers = list(trainers)
+        networks = [trainer.network for trainer in trainers]
+        is_stacked = len(networks) > 1
+        self.models = StackedModels(networks) if is_stacked else SingleModel(networks[0])
+        first, optimisers = trainers[0], [trainer.optimiser for trainer in trainers]
+        scale = first.config.scale
+        # Rescale the penalty: ℓ is a sum, but the penalty is relative to a pixel's error.
+        unit = first.train[0].numel() * (scale.peak / 255) ** 2
+        penalty = first.config.norm_penalty * unit
+        options = {"batch": scale.batch, "clip": scale.clip, "penalty": penalty}
+        self.steps = TrainSteps(self.models, optimisers, first.train, **options)
+
+    def epoch(self) -> list[tuple[Tensor, float, float]]:
+        """Train each run for its next epoch.
+
+        Returns the log, the validation error and the part of the seconds for each run.
+        """
+        start_time, first = time.perf_counter(), self.trainers[0]
+        orders = torch.stack([trainer.order() for trainer in self.trainers])
+        orders = orders.view(*self.models.shape, -1).to(first.device)
+        for trainer in self.trainers:
+            trainer.network.train()
+        log = self.steps.epoch(orders)
+        for trainer in self.trainers:
+            trainer.network.eval()
+        validation = mean_squared_errors(self.models, first.validation, first.config.scale.peak)
+        validation = validation.view(-1).tolist()
+        logs = log.view(len(log), len(self.trainers), -1).unbind(1)
+        seconds = (time.perf_counter() - start_time) / len(self.trainers)
+        return [(*result, seconds) for result in zip(logs, validation, strict=True)]
+
+
+def train_runs(trainers: Sequence[Trainer]) -> list[Record | TrainingError]:
+    """Train runs of equal shape to the last epoch; their current epochs may differ."""
+    outcomes: dict[Trainer, Record | TrainingError] = {}
+    group, active = None, list(trainers)
+    with contextlib.ExitStack() as bars:
+        for trainer in trainers:
+            trainer.begin(group_size=len(trainers))
+            bars.enter_context(trainer.bar)
+        while active:
+            for trainer in active:
+                if trainer.epoch >= trainer.config.size.epochs:
+                    outcomes[trainer] = trainer.attempt(trainer.end)
+            active = [trainer for trainer in active if trainer not in outcomes]
+            if group is None or group.trainers != active:
+                group = None  # free its memory
+                group = RunGroup(active) if active else None
+            results = group.epoch() if group else []
+            for trainer, result in zip(active, results, strict=True):
+                failure = trainer.attempt(functools.partial(trainer.close, *result))
+                if failure is None:
+                    trainer.save()
+                    trainer.show()
+                else:
+                    outcomes[trainer] = failure
+            active = [trainer for trainer in active if trainer not in outcomes]
+    return [outcomes[trainer] for trainer in trainers]
 
 
 def tested(network: nn.Module, frames: Tensor, peak: float) -> tuple[dict[str, float], list[float]]:
