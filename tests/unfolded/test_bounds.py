@@ -8,11 +8,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from companion.theory import fastrnn_bounds
 from unfolded import bounds, networks
 from unfolded.errors import ConfigError
 
 SIZES = {"m": 8000, "n": 51, "h": 1024}
-PLAIN = [name for name in bounds.__all__ if not name.startswith("log_")]
+BOUNDS = {name: getattr(bounds, name) for name in bounds.__all__}
+for form in (fastrnn_bounds.short_form, fastrnn_bounds.printed_form):
+    BOUNDS |= {form.__name__: form, form.log.__name__: form.log}
+PLAIN = [name for name in BOUNDS if not name.startswith("log_")]
 # One admissible call of each: what is positional, then what is named.
 CALLS = {
     "generalization_gap": ((0.1,), {"eta": 1.0, "delta": 0.05, "m": 8000}),
@@ -22,8 +26,8 @@ CALLS = {
     "rademacher_step_l1_l1": ((0.9, 1.2, 0.5), {"d": 3, **SIZES, "B_x": 1.0, "B_h": 1.0}),
     "rademacher_step_sista": ((0.9, 1.2, 0.5, 0.2), {"d": 3, **SIZES, "B_x": 1.0, "B_h": 1.0}),
     "rademacher_fastrnn": ((1.0, 1.0), {"a": 0.01, "m": 8000, "T": 20, "B": 1.0}),
-    "rademacher_fastrnn_small_a": ((1.0, 1.0), {"a": 0.01, "m": 8000, "T": 20, "B": 1.0}),
-    "rademacher_fastrnn_printed": ((1.0, 1.0), {"a": 0.0245, "m": 8000, "T": 20, "B": 1.0}),
+    "short_form": ((1.0, 1.0), {"a": 0.01, "m": 8000, "T": 20, "B": 1.0}),
+    "printed_form": ((1.0, 1.0), {"a": 0.0245, "m": 8000, "T": 20, "B": 1.0}),
     "rademacher_repaired": (
         ([0.9, 1.2], [1.0, 0.5]),
         {"gamma": 0.5, "m": 8000, "n": 51, "T": 20, "B_x": 1.0, "h0_inf": 1.0, "width": 0.1},
@@ -43,13 +47,13 @@ pairs = st.lists(st.tuples(norm, norm), min_size=1, max_size=6)
 
 def call(name, *arguments, **changes):
     usual, options = CALLS[name.removeprefix("log_")]
-    return getattr(bounds, name)(*(arguments or usual), **{**options, **changes})
+    return BOUNDS[name](*(arguments or usual), **{**options, **changes})
 
 
 def test_every_bound_has_a_case_here_and_a_log_form_of_the_same_signature():
     assert sorted(CALLS) == sorted(PLAIN)
     for name in PLAIN:
-        plain, log = getattr(bounds, name), getattr(bounds, f"log_{name}")
+        plain, log = BOUNDS[name], BOUNDS[f"log_{name}"]
         if name != "generalization_gap":
             assert inspect.signature(plain) == inspect.signature(log)
             assert call(f"log_{name}") == pytest.approx(math.log(call(name)), rel=1e-12)
@@ -119,14 +123,14 @@ def widened(arguments):
             yield *arguments[:i], more, *arguments[i + 1 :]
 
 
-RADEMACHER = [name for name in PLAIN if name.startswith("rademacher_")]
+RADEMACHER = [name for name in PLAIN if name.startswith(("rademacher_", "short", "printed"))]
 
 
 @pytest.mark.parametrize("name", [name for name in RADEMACHER if "printed" not in name])
 def test_a_larger_norm_size_or_input_raises_a_bound(name):
     arguments, options = CALLS[name]
     before = call(name)
-    short = name == "rademacher_fastrnn_small_a"
+    short = name == "short_form"
     for wider in widened(arguments):
         # The short form does not know α_F.
         assert call(name, *wider) >= before if short else call(name, *wider) > before
@@ -214,11 +218,11 @@ def test_what_does_not_fit_together_is_refused():
     with pytest.raises(ConfigError, match="one number"):
         call("rademacher_reweighted", torch.ones(2, 2), torch.ones(2, 2))
     with pytest.raises(ConfigError, match=r"a at most 0\.025"):
-        call("rademacher_fastrnn_small_a", a=0.03)
+        call("short_form", a=0.03)
     with pytest.raises(ConfigError, match=r"a at most 0\.025"):
-        call("rademacher_fastrnn_printed", a=0.03)
+        call("printed_form", a=0.03)
     with pytest.raises(ConfigError, match=r"alpha_F above 1/2; got 0\.5"):
-        call("rademacher_fastrnn_printed", 0.5, 1.0)
+        call("printed_form", 0.5, 1.0)
     with pytest.raises(ConfigError, match="gamma above 0"):
         call("gap_spectralrnn", gamma=0.0)
     with pytest.raises(ConfigError, match="W_2 at most W_F"):

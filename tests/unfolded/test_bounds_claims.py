@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from companion.theory import fastrnn_bounds
 from unfolded import bounds
 from unfolded.prox import prox_l1_l1
 
@@ -68,11 +69,11 @@ def test_printed_52_lies_below_what_it_should_bound_and_its_source_above(alpha_F
     a = min(1.0, share / (2 * (2 * alpha_F - 1) * T))
     options = {"a": a, "m": 100, "T": T, "B": 1.0}
     exact = bounds.rademacher_fastrnn(alpha_F, beta_F, **options)
-    source = bounds.rademacher_fastrnn_small_a(alpha_F, beta_F, **options)
+    source = fastrnn_bounds.short_form(alpha_F, beta_F, **options)
     assert exact <= source <= 2 * exact * (1 + 1e-12)
-    assert bounds.rademacher_fastrnn_printed(alpha_F, beta_F, **options) < exact
+    assert fastrnn_bounds.printed_form(alpha_F, beta_F, **options) < exact
     negative = 2 * a * (2 * alpha_F - 1) * (T + 1) < 1 - 1e-12
-    assert (bounds.rademacher_fastrnn_printed(alpha_F, beta_F, **options) < 0) or not negative
+    assert (fastrnn_bounds.printed_form(alpha_F, beta_F, **options) < 0) or not negative
 
 
 @given(st.floats(0.501, 1e2))
@@ -82,7 +83,7 @@ def test_with_a_at_its_limit_the_source_form_does_not_grow_with_time(alpha_F):
         a = 1 / (2 * (2 * alpha_F - 1) * T)
         if a <= 1:
             options = {"a": a, "m": 100, "T": T, "B": 1.0}
-            values.append(bounds.rademacher_fastrnn_small_a(alpha_F, 1.0, **options))
+            values.append(fastrnn_bounds.short_form(alpha_F, 1.0, **options))
     assert values == sorted(values, reverse=True)
 
 

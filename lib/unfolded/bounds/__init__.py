@@ -14,8 +14,6 @@ from unfolded.bounds.corrected import largest_code, rademacher_repaired
 from unfolded.bounds.related import (
     gap_spectralrnn,
     rademacher_fastrnn,
-    rademacher_fastrnn_printed,
-    rademacher_fastrnn_small_a,
 )
 from unfolded.bounds.theorem import (
     generalization_gap,
@@ -27,7 +25,7 @@ from unfolded.bounds.theorem import (
 _BOUNDS = (
     *(rademacher_reweighted, rademacher_reweighted_one_layer, rademacher_step_reweighted),
     *(rademacher_step_l1_l1, rademacher_step_sista, rademacher_repaired, largest_code),
-    *(rademacher_fastrnn, rademacher_fastrnn_small_a, rademacher_fastrnn_printed, gap_spectralrnn),
+    *(rademacher_fastrnn, gap_spectralrnn),
 )
 # The logarithms are public names: bounds.log_rademacher_reweighted and so on.
 globals().update({f"log_{bound.__name__}": bound.log for bound in _BOUNDS})

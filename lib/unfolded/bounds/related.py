@@ -1,12 +1,10 @@
-"""The bounds of FastRNN and SpectralRNN in the comparison of App. D.1: (51), (52) and (54)."""
+"""The bounds of FastRNN and SpectralRNN in the comparison of App. D.1: (51) and (54)."""
 
 from decimal import Decimal
 
 from unfolded.bounds.decimals import bound, geometric, not_negative, positive, probability, whole
 from unfolded.errors import ConfigError, complain
 
-# Rounding of a float may exceed the limit on a by this factor.
-_ROUNDING = Decimal("1e-12")
 # Norms in single precision may violate their order by this much.
 _SINGLE_PRECISION = Decimal("1e-5")
 
@@ -32,57 +30,8 @@ def rademacher_fastrnn(alpha_F, beta_F, *, a, m, T, B) -> Decimal:
     >>> round(rademacher_fastrnn.log(10, 1, a=1, m=1, T=1000, B=1), 3)
     2996.477
     """
-    excess, a, T, factor = _fastrnn(alpha_F, beta_F, a, m, T, B)
+    excess, a, T, factor = fastrnn_terms(alpha_F, beta_F, a, m, T, B)
     return factor * geometric(1 + a * excess, T + 1)
-
-
-@bound
-def rademacher_fastrnn_small_a(alpha_F, beta_F, *, a, m, T, B) -> Decimal:
-    r"""Return the short form of (51) for small a, as printed in its source.
-
-    .. math:: \Re_S \le \frac{2 B\beta_F}{\sqrt m}\,
-        \frac{2a(2\alpha_F - 1)(T+1)}{2\alpha_F - 1} = \frac{4a(T+1)B\beta_F}{\sqrt m}
-
-    Arguments, units and errors are those of rademacher_fastrnn.
-    Holds when :math:`a \le 1/(2(2\alpha_F - 1)T)`, or for any a if :math:`2\alpha_F \le 1`;
-    otherwise ConfigError is raised. It is then at least (51), and at most twice (51) if
-    :math:`2\alpha_F \ge 1`. At the limit on a it is
-    :math:`2(1 + 1/T)B\beta_F/((2\alpha_F - 1)\sqrt m)`, which does not grow with T.
-    Source: the supplement of Kusupati et al. (2018), from which (52) is quoted.
-
-    >>> round(rademacher_fastrnn_small_a(1.0, 1.0, a=0.005, m=10_000, T=100, B=1.0), 6)
-    0.0202
-    """
-    excess, a, T, factor = _fastrnn(alpha_F, beta_F, a, m, T, B)
-    _check_small(a, excess, T)
-    return 2 * factor * (T + 1)
-
-
-@bound
-def rademacher_fastrnn_printed(alpha_F, beta_F, *, a, m, T, B) -> Decimal:
-    r"""Return (52) as printed, for comparison only: it is not an upper bound.
-
-    .. math:: \frac{2a}{\sqrt m} B\beta_F\,
-        \frac{2a(2\alpha_F - 1)(T+1) - 1}{2\alpha_F - 1}
-
-    Compared with its source it has a second factor a and an additional −1. It is less than (51)
-    wherever its assumption :math:`a \le 1/(2(2\alpha_F - 1)T)` holds, and negative for
-    :math:`a < 1/(2(2\alpha_F - 1)(T+1))`; its logarithm is then NaN. Use
-    rademacher_fastrnn_small_a, which has the same arguments, units and errors.
-    Raises ConfigError also unless :math:`2\alpha_F > 1`.
-    Source: (52).
-
-    >>> round(rademacher_fastrnn_printed(1.0, 1.0, a=0.005, m=10_000, T=100, B=1.0), 9)
-    1e-06
-    >>> rademacher_fastrnn_printed.log(1.0, 1.0, a=0.001, m=10_000, T=100, B=1.0)
-    nan
-    """
-    excess, a, T, factor = _fastrnn(alpha_F, beta_F, a, m, T, B)
-    if excess <= 0:
-        do = "use rademacher_fastrnn, which has no such limit"
-        raise ConfigError(complain("alpha_F above 1/2", float(alpha_F), do))
-    _check_small(a, excess, T)
-    return factor * (2 * a * excess * (T + 1) - 1) / excess
 
 
 @bound
@@ -124,16 +73,10 @@ def gap_spectralrnn(W_F, U_F, Y_F, W_2, U_2, Y_2, *, m, n, n_y, h, T, B, gamma, 
     return ((sizes * squares * zeta + (m / delta).ln()) / m).sqrt()
 
 
-def _fastrnn(alpha_F, beta_F, a, m, T, B) -> tuple[Decimal, Decimal, int, Decimal]:
+def fastrnn_terms(alpha_F, beta_F, a, m, T, B) -> tuple[Decimal, Decimal, int, Decimal]:
     """Return 2 α_F − 1, a, T and 2 a B β_F / √m, or raise ConfigError."""
     excess, T = 2 * positive("alpha_F", alpha_F) - 1, whole("T", T)
     beta_F, a, m = positive("beta_F", beta_F), positive("a", a), whole("m", m)
     if a > 1:
         raise ConfigError(complain("a at most 1", a, "pass the sigmoid of the weight"))
     return excess, a, T, 2 * a * not_negative("B", B) * beta_F / Decimal(m).sqrt()
-
-
-def _check_small(a: Decimal, excess: Decimal, T: int) -> None:
-    if 2 * a * excess * T > 1 + _ROUNDING:
-        limit = float(1 / (2 * excess * T))
-        raise ConfigError(complain(f"a at most {limit:g}", float(a), "use rademacher_fastrnn"))
