@@ -8,12 +8,11 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from small_runs import result, small
 
 from unfolded import __main__ as cli
-from unfolded import data, training
+from unfolded import training
 from unfolded.data import download
 from unfolded.errors import RecordError
 from unfolded.runs import records, results_table
@@ -107,18 +106,6 @@ def damaged_table(desk):
     (results_table.RESULTS / "runs.csv").write_text("half a tab")
 
 
-def frames(desk, made):
-    desk.patch.setattr(data, "sequences", lambda *_, **__: made)
-
-
-def nan_frames(desk):
-    frames(desk, np.full((50, 20, 16, 16), np.nan, np.float32))
-
-
-def frames_of_another_shape(desk):
-    frames(desk, np.zeros((50, 20, 8, 8), np.float32))
-
-
 LIBRARY = r"expected .+; got .+; .+"
 CHOICE = r"argument .+: invalid choice: .+ \(choose from .+\); see .+ --help"
 
@@ -151,12 +138,6 @@ CASES = {
     "seed -1": ("--seed -1", "expected seed a whole number >= 0; got -1; .*"),
     "λ1 = 0": ("--lambda1 0", "expected lambda1 between .*; got 0.0; .*"),
     "λ2 = inf": ("--lambda2 inf", "expected lambda2 between .*; got inf; .*"),
-    "NaN frames": ("", "expected finite frames; got NaN .*; replace .*", nan_frames),
-    "frames of another shape": (
-        "",
-        r"expected frames of 256 pixels, .*; got an array of shape \(50, 20, 8, 8\); .*",
-        frames_of_another_shape,
-    ),
     "no network": (
         "--source mnist",
         r"expected .*\.gz; got no such file and no download \(no connection to 127.0.0.1\); .*",
@@ -222,7 +203,7 @@ def test_bad_input_ends_in_one_clear_line(case, desk, capfd):
     assert "Traceback" not in err
     assert words[:1] == ["tables"] or out == ""
     assert contents(desk.folder) == before
-    if prepare in (nothing, nan_frames):  # a run that cannot start makes no folder either
+    if prepare is nothing:  # a run that cannot start makes no folder either
         assert [path.name for path in desk.folder.iterdir()] == ["data"]
 
 

@@ -86,8 +86,9 @@ def test_the_first_layer_starts_saturated_on_raw_pixels_only(name, least):
     frames = torch.as_tensor(sequences("digits", count=10)).view(10, -1, 256)
     for hidden in (256, 1024):
         net = build(name, hidden=hidden, depth=1)
-        saturated = [(net.cells[0].drive(net.measure(f)).abs() > 3) for f in (frames, frames / 255)]
-        raw, unit = (share.float().mean().item() for share in saturated)
+        U, b = net.cells[0].U, net.cells[0].offset()
+        inputs = [net.measure(f) @ U.T + b for f in (frames, frames / 255)]
+        raw, unit = ((drive.abs() > 3).float().mean().item() for drive in inputs)
         assert raw > least and unit < 0.01
 
 

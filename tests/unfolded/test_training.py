@@ -265,7 +265,7 @@ def test_the_training_error_printed_is_the_mean_square_in_grey_levels(protocol):
     one.train = one.train[:32]
     with torch.no_grad():
         error = (one.network(one.train) - one.train).double() * 255 / one.config.scale.peak
-    train_epoch(one, 0)
+    train_epoch(one)
     assert one.curves["train_mse"] == [pytest.approx(error.square().mean().item(), rel=1e-5)]
 
 

@@ -45,10 +45,6 @@ class SpectralLayer(Layer):
         """Return s (h,), each within 1 ± margin."""
         return 1 + self.margin * (2 * torch.sigmoid(self.p) - 1)
 
-    def factors(self) -> tuple[Tensor, Tensor]:
-        """Return the orthogonal P and Q, each (h, h)."""
-        return reflect(self.unpacked(self.P)), reflect(self.unpacked(self.Q))
-
     def weights(self) -> tuple[Tensor]:
         """Return W = P diag(s) Qᵀ."""
         Q = reflect(self.unpacked(self.Q))

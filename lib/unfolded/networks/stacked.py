@@ -108,10 +108,6 @@ class Layer(nn.Module):
         """Return b."""
         return self.bias
 
-    def drive(self, x: Tensor) -> Tensor:
-        """Return U x_t + b for all frames in one product."""
-        return nn.functional.linear(x, self.U, self.offset())
-
     def weights(self) -> tuple[Tensor, ...]:
         """Return the other arguments of ``step``, computed once for each sequence."""
         raise NotImplementedError

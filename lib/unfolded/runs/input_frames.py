@@ -1,6 +1,5 @@
 """The frames of a run: loaded, split, scaled according to the protocol, and moved to a device."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from unfolded import data, files
 from unfolded.data import own_frames
 from unfolded.errors import DataError, complain
 from unfolded.runs import records
-from unfolded.runs.config import FRAME, RunConfig
+from unfolded.runs.config import RunConfig
 
 Given = np.ndarray | Tensor | str | Path | own_frames.OwnFrames | None
 """Frames of the user, as an array or a file."""
@@ -77,23 +76,12 @@ def load(config: RunConfig, frames: Given = None) -> tuple[list[Tensor], str]:
         _, (array, sha256, _) = own([config], own_frames.checked(frames))
         frames = own_frames.grey(array)
     elif config.source in data.SOURCES:
-        frames = _moving_digits(config)
+        frames = data.sequences(config.source, count=config.size.count, reduction=config.reduction)
         sha256 = data.checksum(frames)
     else:
         do = "pass frames=…, or --source FILE.npy"
         raise DataError(complain(f"the frames of {config.source}", "none", do))
     return [torch.from_numpy(part).flatten(2) * unit for part in data.split(frames)], sha256
-
-
-def _moving_digits(config: RunConfig) -> np.ndarray:
-    frames = data.sequences(config.source, count=config.size.count, reduction=config.reduction)
-    do = f"replace the data file of {config.source}"
-    if frames.ndim != 4 or math.prod(frames.shape[2:]) != FRAME:
-        want = f"frames of {FRAME} pixels, (count, time, 16, 16)"
-        raise DataError(complain(want, f"an array of shape {frames.shape}", do))
-    if not bool(torch.isfinite(torch.from_numpy(frames)).all()):
-        raise DataError(complain("finite frames", "NaN or infinite pixels", do))
-    return frames
 
 
 def on_device(config: RunConfig, device: str, shelf: dict, frames: Given = None) -> Frames:
