@@ -127,15 +127,6 @@ def test_products_of_several_runs(normal):
     assert torch.allclose(matmul.matmul_nt(x, W), torch.einsum("rik,rok->rio", x, W))
 
 
-@needs_c
-@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
-@pytest.mark.parametrize("sizes", [(1, 1), (16, 16), (5, 40), (40, 5), (33, 50)], ids=str)
-def test_a_transpose_is_a_transpose(sizes, dtype, normal):
-    x = normal(*sizes).to(dtype)
-    found = native.transposed(x)
-    assert found.is_contiguous() and torch.equal(found, x.T)
-
-
 @pytest.fixture
 def threads():
     """Set the number of threads; it is set back afterwards."""

@@ -50,10 +50,6 @@ class SpectralLayer(Layer):
         Q = reflect(self.unpacked(self.Q))
         return (reflect(self.unpacked(self.P), (Q * self.singular_values()).T),)
 
-    def step(self, drive: Tensor, h: Tensor, W: Tensor) -> Tensor:
-        """Return h_t."""
-        return self.phi(drive + h @ W.T)
-
 
 class SpectralRNN(LayeredNetwork):
     r"""A plain layer, (53), whose recurrent matrix is parametrised by singular values:

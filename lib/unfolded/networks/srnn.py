@@ -26,10 +26,6 @@ class ElmanLayer(Layer):
         """Return W."""
         return (self.W,)
 
-    def step(self, drive: Tensor, h: Tensor, W: Tensor) -> Tensor:
-        """Return h_t."""
-        return self.phi(drive + h @ W.T)
-
 
 class SRNN(LayeredNetwork):
     r"""Elman's layers: :math:`h_t = \varphi(W h_{t-1} + U x_t + b_x + b_h)`.

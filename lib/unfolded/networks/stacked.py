@@ -113,8 +113,9 @@ class Layer(nn.Module):
         raise NotImplementedError
 
     def step(self, drive: Tensor, h: Tensor, *weights: Tensor) -> Tensor:
-        """Return h_t (batch, h) from the input term of frame t, h_{t−1} and the weights."""
-        raise NotImplementedError
+        """Return h_t (batch, h) from the input term of frame t, h_{t−1} and the weights, here W."""
+        (W,) = weights
+        return self.phi(drive + h @ W.T)
 
     def forward(
         self, x: Tensor, h: Tensor, weights: tuple[Tensor, ...], fast: bool = True

@@ -30,8 +30,6 @@ def _by_gemm(x: Tensor, W: Tensor) -> Tensor:
 
 
 def _by_onednn(x: Tensor, W: Tensor) -> Tensor:
-    if x.stride(1) != 1 and x.mT.is_contiguous() and native.serves():
-        x = native.transposed(x.mT)  # faster than the copy made by oneDNN
     return _ONEDNN(x, W, None, "none", [], "")
 
 

@@ -1,4 +1,4 @@
-/* Matrix routines for the loops of scan.c: packing, transposition, multiplication.
+/* Matrix routines for the loops of scan.c: packing and multiplication.
  *
  * Compiled twice, for float and double, with fused multiply-add (-ffp-contract=fast).
  */
@@ -31,13 +31,6 @@ enum { BYTES = 16, ROWS = 6, VECTORS = 2 };
 
 /* Return the instruction set for which the library was compiled. */
 const char *instructions(void) { return INSTRUCTIONS; }
-
-struct transposition {
-    long rows, columns;
-    const void *from;
-    void *to;
-    long next;
-};
 
 /* p (rows, inner) with row stride step, B (inner, columns) packed, out (rows, columns). */
 struct products {
@@ -117,31 +110,6 @@ void NAME(pack)(struct packing *packing, team start, long threads)
 {
     packing->next = 0;
     begin(start, NAME(pack_panels), packing, threads);
-}
-
-static void NAME(transpose_lines)(void *job)
-{
-    enum { LINE = NAME(LINE) };
-    struct transposition *t = job;
-    long rows = t->rows, columns = t->columns;
-    for (long i; (i = take(&t->next) * LINE) < rows;)
-        for (long j = 0; j < columns; j += LINE) {
-            const REAL *from = (const REAL *)t->from + i * columns + j;
-            REAL *to = (REAL *)t->to + j * rows + i;
-            if (rows - i >= LINE && columns - j >= LINE)
-                NAME(transpose_block)(LINE, LINE, from, columns, to, rows);
-            else
-                NAME(transpose_block)(rows - i < LINE ? rows - i : LINE,
-                                      columns - j < LINE ? columns - j : LINE,
-                                      from, columns, to, rows);
-        }
-}
-
-/* to (columns, rows) = the transpose of from (rows, columns). */
-void NAME(transpose)(struct transposition *transposition, team start, long threads)
-{
-    transposition->next = 0;
-    begin(start, NAME(transpose_lines), transposition, threads);
 }
 
 /* sum += p B for one panel of B and at most ROWS rows of p; missing rows repeat the last row.

@@ -44,7 +44,7 @@ _ARGUMENTS = {
     "forward": _LAYER,
     "backward": _LAYER,
     "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
-    **dict.fromkeys((*_JOBS, "transpose"), (_AT, _AT, _LONG)),
+    **dict.fromkeys(_JOBS, (_AT, _AT, _LONG)),
 }
 
 
@@ -155,18 +155,6 @@ def parallel_call(name: str, dtype: torch.dtype, job: ctypes.Structure) -> None:
     """Call a library function that distributes a job over the threads."""
     function = getattr(library(), f"{name}_{SUFFIX[dtype]}")
     function(ctypes.addressof(job), openmp_launcher(), torch.get_num_threads())
-
-
-class _Transposition(ctypes.Structure):
-    _fields_ = [*((name, _LONG) for name in ("rows", "columns"))]
-    _fields_ += [("source", _AT), ("target", _AT), ("at", _LONG)]
-
-
-def transposed(x: Tensor) -> Tensor:
-    """Return the contiguous transpose of a contiguous x (rows, columns)."""
-    y = x.new_empty(x.shape[::-1])
-    parallel_call("transpose", x.dtype, _Transposition(*x.shape, x.data_ptr(), y.data_ptr(), 0))
-    return y
 
 
 class Packing(ctypes.Structure):
