@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.frames, source = None, getattr(options, "source", "")
         if source.endswith((".npy", ".npz")):
-            options.frames, options.source = source, own_frames.name(own_frames.read(source))
+            options.frames, options.source = source, own_frames.checked(source).name
         return options.command(options)
     except UnfoldedError as error:
         print(f"unfolded: {error}", file=sys.stderr)

@@ -62,7 +62,7 @@ def test_frames_of_any_size_and_length(model, shape, rate):
         run(model, frames, cs_rate=rate)
         if rate < 1
         else training.run(
-            small(model, source=own_frames.name(frames), cs_rate=rate),
+            small(model, source=own_frames.checked(frames).name, cs_rate=rate),
             frames=frames,
             progress=False,
         )
@@ -105,7 +105,7 @@ def test_an_array_a_file_and_an_archive_are_one_run(tmp_path):
     assert len(list((tmp_path / "runs").glob("*/record.json"))) == 1
     # Vectors have no height and width, and other values another name.
     others = (frames.reshape(20, 4, 24), frames[:, :, ::-1], frames[:19], frames.astype(float))
-    assert len({own_frames.name(each) for each in (frames, *others)}) == 5
+    assert len({own_frames.checked(each).name for each in (frames, *others)}) == 5
 
 
 @pytest.mark.parametrize("protocol", ["authors", "normalised"])
@@ -214,7 +214,7 @@ def test_a_file_that_changed_since_the_start_is_refused(interrupted, shape, caps
 
 def test_frames_other_than_the_configuration_names_are_refused():
     one, two = movie(10, 2, 3, 3), movie(10, 2, 3, 3, seed=1)
-    named = small("gru", source=own_frames.name(one))
+    named = small("gru", source=own_frames.checked(one).name)
     with pytest.raises(DataError, match=r"the frames of own-3x3-\w+; got those of own-3x3-\w+;"):
         training.run(named, frames=two, progress=False)
     with pytest.raises(DataError, match=r"the frames of own-3x3-\w+; got none; pass frames=…"):

@@ -15,7 +15,10 @@ _UNIT = 1.001
 
 
 class OwnFrames(NamedTuple):
-    """Valid frames of the user: the array, its SHA-256, and its name as a source."""
+    """Valid frames of the user: the array, its SHA-256, and its name as a source.
+
+    The name has the size of a frame and the start of the digest.
+    """
 
     array: np.ndarray
     sha256: str
@@ -55,22 +58,14 @@ def digest(frames: np.ndarray) -> str:
     return sha256.hexdigest()
 
 
-def name(frames: object) -> str:
-    """Return the name of frames as a source: the size of a frame and the start of the digest.
-
-    Raises DataError as :func:`checked` does.
-
-    >>> name(np.zeros((10, 1, 4, 4), np.uint8))
-    'own-4x4-0657bc45fc4d114a'
-    """
-    return checked(frames).name
-
-
 def checked(frames: object) -> OwnFrames:
     """Read and check frames; frames that are already checked are returned.
 
     Raises DataError unless they are uint8 or float, (N, T, H, W) or (N, T, n0), not empty, and
     finite values from 0 to 255.
+
+    >>> checked(np.zeros((10, 1, 4, 4), np.uint8)).name
+    'own-4x4-0657bc45fc4d114a'
     """
     if isinstance(frames, OwnFrames):
         return frames

@@ -27,13 +27,12 @@ def batch_dim_first(
     tensors: Sequence[Tensor | None], dims: Sequence[int | None], runs: int
 ) -> list[Tensor | None]:
     """Return each tensor with the runs as first dimension; shared tensors are repeated."""
-    return [_batch_dim_first(*pair, runs) for pair in zip(tensors, dims, strict=True)]
-
-
-def _batch_dim_first(tensor: Tensor | None, dim: int | None, runs: int) -> Tensor | None:
-    if tensor is None:
-        return None
-    return tensor.expand(runs, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+    batched = []
+    for tensor, dim in zip(tensors, dims, strict=True):
+        if tensor is not None:
+            tensor = tensor.expand(runs, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+        batched.append(tensor)
+    return batched
 
 
 def differentiable_gradients(

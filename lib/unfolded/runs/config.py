@@ -58,7 +58,7 @@ class RunConfig:
     of 255; the protocol "normalised" divides them by 255 like the frames, except λ2 of SISTA-RNN,
     which multiplies a square and has no unit; λ2 = 0 stays fixed.
     ``source`` is a name of :data:`unfolded.choices.SOURCES`, or that of own frames, see
-    :func:`unfolded.data.own_frames.name`; they define n0, and all their sequences are used.
+    :func:`unfolded.data.own_frames.checked`; they define n0, and all their sequences are used.
     ``reweighting`` selects the trained parameters of reweighted-RNN, Z and g. ``norm_penalty`` is
     the weight of a sum of row norms of an unfolded network (``row_norms`` in
     unfolded.training.train_step) relative to the training error of a pixel, in squared grey

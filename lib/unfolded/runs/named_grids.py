@@ -26,11 +26,8 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
     return {
         "scale of the pixels": _vary(row(base), "protocol", PROTOCOLS),
         "number of parameters": {
-            f"as printed, {protocol}": [replace(run, protocol=protocol) for run in row(base)]
-            for protocol in PROTOCOLS
-        }
-        | {
-            f"matched, {protocol}": [matched(replace(run, protocol=protocol)) for run in row(base)]
+            f"{size}, {protocol}": [resized(replace(run, protocol=protocol)) for run in row(base)]
+            for size, resized in (("as printed", replace), ("matched", matched))
             for protocol in PROTOCOLS
         },
         "what is reweighted": {

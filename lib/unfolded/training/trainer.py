@@ -139,11 +139,8 @@ class Trainer:
         check_log(self.network, log, self.epoch)
         position = f"epoch {self.epoch + 1}, step {len(log)}, its last"
         check(self.network, validation, "validation error", position)
-        batches = range(0, len(self.train), scale.batch)
-        sizes = [min(scale.batch, len(self.train) - start) for start in batches]
-        total = 0.0
-        for loss, rows in zip(log[:, 0].tolist(), sizes, strict=True):
-            total += loss * rows
+        rows = map(len, self.train.split(scale.batch))
+        total = sum(loss * count for loss, count in zip(log[:, 0].tolist(), rows, strict=True))
         unit = (255 / scale.peak) ** 2
         epoch_values = {
             "train_mse": total / self.train.numel() * unit,

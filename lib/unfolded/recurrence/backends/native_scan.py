@@ -67,13 +67,15 @@ class NativeScan:
         rows, transition = -(-batch // self._threads), self._matrix(transition)
         inner = max(features, *(matrix.inner for matrix in (transition, *layers)))
         size = rows * (2 * width + inner)
+        scratch = self._example.new_empty(self._threads * size)
+        self._buffers.append(scratch)
         self._job = _ScanJob(
             batch=batch, width=width, depth=depth, features=features, rows=rows,
             soft=scan.soft, residual=scan.residual,
             rho=0.0 if scan.rho_rows is None else scan.rho_rows.item(),
             transition=transition, layers=layers, inputs=inputs,
             a=scan.a[0].data_ptr(), b=scan.b[0].data_ptr(),
-            scratch=self._buffer(self._threads * size).data_ptr(), scratch_size=size,
+            scratch=scratch.data_ptr(), scratch_size=size,
         )  # fmt: skip
 
     def forward(self, x: Tensor, values: Sequence[Tensor]) -> None:
@@ -108,10 +110,6 @@ class NativeScan:
         """Return the address of Wᵀ in the layout of the products."""
         self._buffers.append(native.packed(W))
         return self._buffers[-1].data_ptr()
-
-    def _buffer(self, numbers: int) -> Tensor:
-        self._buffers.append(self._example.new_empty(numbers))
-        return self._buffers[-1]
 
 
 def _pointers(tensors: Sequence[Tensor]) -> ctypes.Array:
