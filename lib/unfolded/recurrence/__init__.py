@@ -4,8 +4,7 @@ The forward pass computes the same values as the solver steps. The backward pass
 product per weight over many time steps; autograd would need one per time step and layer.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,8 +13,7 @@ from torch import Tensor
 from unfolded.errors import ConfigError, complain
 from unfolded.prox import phi
 from unfolded.recurrence.backends import native, native_scan, reference
-from unfolded.recurrence.backends.elementwise import select
-from unfolded.recurrence.backends.selection import chosen, selected
+from unfolded.recurrence.backends.selection import chosen, elementwise, native_available, use
 from unfolded.recurrence.linear import linear
 from unfolded.recurrence.matmul import routine_name
 from unfolded.recurrence.scan import Scan
@@ -41,24 +39,6 @@ __all__ = [
 ]
 
 
-@contextlib.contextmanager
-def use(name: str) -> Iterator[None]:
-    """Compute all recurrences inside the context with one backend, in all threads.
-
-    "reference": step by step with autograd; "torch": the engine with PyTorch operations where they
-    exist, else the reference; "native": the C loops wherever they can run, for any size.
-    Raises ConfigError on an unknown name, and on "native" without a C compiler.
-
-    >>> with use("reference"):
-    ...     chosen()
-    'reference'
-    """
-    with selected(name):
-        if name == "native" and native.library() is None:
-            raise ConfigError(complain("a C compiler", "none that works", 'choose "torch"'))
-        yield
-
-
 def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[str, str | None]:
     """Return the names of the routines for sequences of the shape of x: (batch, time, n0).
 
@@ -68,8 +48,8 @@ def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[st
     :mod:`unfolded.recurrence.matmul`.
     """
     in_engine = in_engine and chosen() != "reference"
-    in_c = not x.is_cuda and native.serves()
-    on_gpu = x.is_cuda and select(x, None) is not reference
+    in_c = not x.is_cuda and native_available()
+    on_gpu = x.is_cuda and elementwise(x, None) is not reference
     backend = "native" if in_c else "triton" if on_gpu else "torch"
     codes = x.new_zeros(x.shape[0] * x.shape[1], D.shape[1])
     return {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from unfolded.recurrence.backends import native
+from unfolded.recurrence.backends import native, selection
 from unfolded.recurrence.routine_selection import fastest
 
 _LARGE = 2**18
@@ -35,7 +35,7 @@ def _by_onednn(x: Tensor, W: Tensor) -> Tensor:
 
 def routines() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     """Return the available routines for x Wᵀ by name: x (rows, k), W (o, k) in single precision."""
-    routines_by_name = {"native": native.multiply} if native.serves() else {}
+    routines_by_name = {"native": native.multiply} if selection.native_available() else {}
     routines_by_name |= {"gemm": _by_gemm}
     if _ONEDNN is not None and torch.backends.mkldnn.enabled:
         routines_by_name |= {"onednn": _by_onednn}

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from unfolded.recurrence.backends import native_scan
-from unfolded.recurrence.backends.elementwise import select
+from unfolded.recurrence.backends import native_scan, selection
 from unfolded.recurrence.gradients import GradientAccumulator
 from unfolded.recurrence.linear_map import LinearMap
 from unfolded.recurrence.matmul import matmul_nt
@@ -34,7 +33,7 @@ class Scan:
         b = torch.zeros_like(a) if b is None else b
         self.a, self.b = (threshold.contiguous().unsqueeze(-2).unbind(-3) for threshold in (a, b))
         self.native = native_scan.serves(xs)
-        self.kernels = None if self.native else select(xs.select(-3, 0), rho)
+        self.kernels = None if self.native else selection.elementwise(xs.select(-3, 0), rho)
         # One number per run, broadcast over all rows of the run.
         self.rho_rows = None if rho is None else rho[..., None, None]
         self.sizes = depth, T, B, h

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from unfolded import files
 from unfolded.errors import RecordError, one_line
-from unfolded.recurrence.backends import selection
 from unfolded.runtime import cpuinfo
 
 # Matrix products and scans use fused multiply-add. The element-wise kernels of elementwise.c
@@ -46,11 +45,6 @@ _ARGUMENTS = {
     "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
     **dict.fromkeys(_JOBS, (_AT, _AT, _LONG)),
 }
-
-
-def serves() -> bool:
-    """Return whether compiled kernels are available and no other backend is selected."""
-    return selection.chosen() in (None, "native") and library() is not None
 
 
 @functools.cache

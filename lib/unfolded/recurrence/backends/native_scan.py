@@ -40,7 +40,7 @@ def serves(xs: Tensor) -> bool:
         xs.ndim == 3
         and xs.device.type == "cpu"
         and xs.dtype in native.SUFFIX
-        and native.serves()
+        and selection.native_available()
         and (threads == 1 or native.openmp_launcher() is not None)
         and (selected or (xs.shape[0] >= FRAMES and xs.shape[1] >= SAMPLES * threads))
     )
