@@ -87,6 +87,15 @@ _LITERAL = re.compile(r"(`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>)")
 _NETWORK_NAMES = re.compile(rf"(?<![\w-])({'|'.join(NETWORKS)})(?![\w-])", re.IGNORECASE)
 
 
+def power_of_ten(exponent: float) -> str:
+    """Return the power of ten next to a number, given by its logarithm to base ten.
+
+    >>> power_of_ten(96.6), power_of_ten(-4.2)
+    ('10⁹⁷', '10⁻⁴')
+    """
+    return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
 def typeset(text: str) -> str:
     """Return generated text as typeset in the book: names of networks, minus signs, "15 %".
 

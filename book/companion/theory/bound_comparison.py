@@ -15,15 +15,6 @@ NETWORKS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn", "fastrnn", "spectralrnn"
 """The networks compared in App. D.1 and §3, by registry name."""
 
 
-def power_of_ten(exponent: float) -> str:
-    """Return the power of ten next to a number, given by its logarithm to base ten.
-
-    >>> power_of_ten(96.6), power_of_ten(-4.2)
-    ('10⁹⁷', '10⁻⁴')
-    """
-    return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
 def matrix_norms(matrix: Tensor) -> dict[str, float]:
     r"""Return the three norms of a matrix that occur in the bounds.
 
