@@ -107,7 +107,7 @@ def _reason(url: str, error: Exception) -> str:
     return one_line(error)
 
 
-def digest(path: Path, algorithm: str = "md5") -> str:
-    """Return the hexadecimal digest of a file, which is read in chunks."""
+def digest(path: Path) -> str:
+    """Return the hexadecimal MD5 of a file, which is read in chunks."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+        return hashlib.file_digest(file, "md5").hexdigest()

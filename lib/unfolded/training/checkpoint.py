@@ -45,11 +45,10 @@ def load_state(folder: Path, config: RunConfig) -> dict | None:
             warnings.simplefilter("ignore")  # report an invalid file in one line only
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         digest = state["config_hash"]
-    except pickle.UnpicklingError as error:
-        got = "objects that only unsafe unpickling could read"
-        raise damaged_state(folder, got) from error
     except Exception as error:
-        raise damaged_state(folder, one_line(error)) from error
+        unsafe = isinstance(error, pickle.UnpicklingError)
+        got = "objects that only unsafe unpickling could read" if unsafe else one_line(error)
+        raise damaged_state(folder, got) from error
     if digest != config.hash:
         do = "use one folder for each configuration"
         raise RecordError(complain(f"state of configuration {config.hash} at {path}", digest, do))

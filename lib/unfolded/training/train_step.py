@@ -83,14 +83,11 @@ class TrainSteps:
             if self.warm == _WARM_UP:
                 self.replay = capture(self.stream, functools.partial(self.step, self.rows))
                 self.warm += 1
-            self._replay_step(rows)
-
-    def _replay_step(self, rows: Tensor) -> None:
-        if self.replay is None:
-            self.step(rows)
-        else:
-            self.rows.copy_(rows)
-            self.replay()
+            if self.replay is None:
+                self.step(rows)
+            else:
+                self.rows.copy_(rows)
+                self.replay()
 
     @property
     def captured(self) -> bool:
