@@ -81,7 +81,7 @@ def pixel_scales(levels: pd.DataFrame) -> Figure:
     fig, axes = panels(1, 2, height=4.2, sharey=True)
     order = ("authors", "normalised")
     for ax, size in zip(axes, ("equal width", "equal size"), strict=True):
-        rows = levels[levels["size"] == size]
+        rows = levels[(levels["size"] == size) & levels["psnr"].notna()]
         for model, own in rows.groupby("model", sort=False):
             places = [order.index(protocol) for protocol in own["protocol"]]
             style = {"color": STYLES[model]["color"], "ls": STYLES[model]["ls"]}
