@@ -10,14 +10,16 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from test_widgets import EXPORT, chromium, complaints
 
-from companion.widgets import units_widget
+from companion.run_set import RunSet
+from companion.widgets import scale_widget, units_widget
 from companion.widgets.activation_widget import ActivationExplorer
 from companion.widgets.bounds_widget import BoundsExplorer
+from companion.widgets.scale_widget import ScaleExplorer
 from companion.widgets.units_widget import UnitsExplorer
 from companion.widgets.unroll_widget import UnrollExplorer
 from unfolded.prox import prox_l1_l1
 
-TAGS = ("activation-explorer", "bounds-explorer", "units-explorer")
+TAGS = ("activation-explorer", "bounds-explorer", "units-explorer", "scale-explorer")
 ALL_TAGS = (*TAGS, "unroll-explorer")
 DARK = "--pst-color-background: #14181e; background: #14181e"
 STYLE = f":root {{ --pst-color-background: #fff }} [data-theme=dark] {{ {DARK} }}"
@@ -44,6 +46,7 @@ def page(tmp_path_factory):
         ActivationExplorer(),
         BoundsExplorer(),
         UnitsExplorer(data=units_widget.learned(frames)),
+        ScaleExplorer(data=scale_widget.recorded(RunSet.committed())),
         UnrollExplorer(),
     ]
     scripts = ""
@@ -329,7 +332,8 @@ def test_one_live_region_announces_a_change_once(opened):
 
 # The height from the first chart or control to the last one, and the smallest text of a chart.
 REACH = """
-const all = [...arguments[0].querySelectorAll("svg.ue-drag, input, select, button")];
+const all = [...arguments[0].querySelectorAll(
+  "svg.ue-drag, scale-explorer > svg, input, select, button")];
 const boxes = all.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
 return Math.max(...boxes.map(b => b.bottom)) - Math.min(...boxes.map(b => b.top));
 """

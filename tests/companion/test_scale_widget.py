@@ -1,0 +1,168 @@
+"""The explorer of the pixel scale: values and ranks of stored runs, under labelled controls."""
+
+import json
+import re
+
+import pytest
+from selenium.webdriver.common.by import By
+from test_ablation_effects import evidence
+from test_experiment_rules import run
+from test_widgets import EXPORT, chromium, in_chromium, in_node, in_widget, on_a_phone
+
+from companion.reproduction import ablation_effects
+from companion.run_set import RunSet
+from companion.widgets import base_widget
+from companion.widgets.scale_widget import SIZES, ScaleExplorer, recorded
+from unfolded.errors import ConfigError
+from unfolded.provenance import ROOT
+
+SCRIPT = base_widget.script("scale.js").replace(EXPORT, "")
+SEE = """
+  const [explorer] = document.getElementsByTagName("scale-explorer");
+  const rows = () => [...explorer.querySelectorAll(".sc-row")]
+    .map((row) => [new DOMMatrix(row.style.transform).f,
+      ...[...row.querySelectorAll("text")].map((text) => text.textContent)])
+    .sort((a, b) => a[0] - b[0]).map(([, ...texts]) => texts);
+  const see = () => ({ rows: rows(), scale: explorer.state.scale,
+    said: explorer.querySelector("output").value,
+    words: explorer.querySelector('[data-part="words"]').textContent });
+"""
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Return few runs: GRU is ahead with pixels in [0, 1] only, FastRNN trains there only."""
+    small = {"hidden": 256, "protocol": "normalised"}
+    start = {"lambda1": 1.0, "lambda2": 0.01}
+    return recorded(
+        evidence(
+            [
+                run("reweighted-rnn", 10.0, hidden=256, **start),
+                run("reweighted-rnn", 20.0, **small, **start),
+                run("gru", 30.0, hidden=256),
+                run("gru", 30.0, hidden=256, seed=1),
+                run("gru", 9.0, **small),
+                run("fastrnn", 9e3, hidden=256),
+                run("fastrnn", 40.0, **small),
+            ]
+        )
+    )
+
+
+def test_every_value_is_that_of_the_stored_runs_and_nothing_is_between_two_scales():
+    run_set = RunSet.committed()
+    data, levels = recorded(run_set), ablation_effects.scale_levels(run_set)
+    peaks = [scale["peak"] for scale in data["scales"]]
+    assert peaks == sorted(peaks) and len(peaks) > 1
+    assert "runs.csv" in data["source"]["text"]
+    for row in levels.itertuples():
+        at = [scale["protocol"] for scale in data["scales"]].index(row.protocol)
+        cell = data["cells"][row.size][row.model][at]
+        assert (cell["seeds"], cell["untrained"]) == (row.seeds, row.untrained)
+        assert cell["psnr"] == (row.psnr if row.seeds else None)
+    widths = [len(line) for cells in data["cells"].values() for line in cells.values()]
+    assert set(widths) == {len(peaks)}
+
+
+def test_the_caption_on_the_page_has_the_number_of_scales():
+    notebook = json.loads((ROOT / "notebooks" / "14_fairness.ipynb").read_text("utf-8"))
+    (cell,) = [c for c in notebook["cells"] if "ScaleExplorer(" in "".join(c["source"])]
+    scales = recorded(RunSet.committed())["scales"]
+    words = {2: "two", 3: "three"}[len(scales)]
+    assert f"the {words} scales that have run" in cell["metadata"]["mystnb"]["figure"]["caption"]
+
+
+def test_without_runs_at_two_scales_there_is_no_explorer():
+    with pytest.raises(ConfigError, match=r"expected runs .* two pixel scales; got none; run"):
+        recorded(evidence([run("reweighted-rnn", 10.0, hidden=256)]))
+
+
+def test_networks_are_ranked_by_psnr_and_others_have_no_rank(data):
+    body = "[0, 1].map((at) => ranking(data.cells['equal width'], at))"
+    small, large = in_node(body, data, SCRIPT)
+    assert [(cell["rank"], cell["model"]) for cell in small[:4]] == [
+        (1, "gru"),
+        (2, "reweighted-rnn"),
+        (3, "fastrnn"),
+        (None, "l1-l1-rnn"),
+    ]
+    assert [cell["model"] for cell in large if cell["rank"]] == ["reweighted-rnn", "gru"]
+    assert [cell["model"] for cell in large if cell["untrained"]] == ["fastrnn"]
+    psnr = [cell["psnr"] for cell in small if cell["rank"]]
+    assert psnr == sorted(psnr, reverse=True)
+
+
+@pytest.mark.browser
+def test_the_slider_reorders_the_rows_and_play_returns_to_the_largest_scale(data, tmp_path):
+    body = f"""(() => {{ {SEE}
+      const steps = [see()], input = explorer.querySelector("input[name=scale]");
+      input.value = 0;
+      input.dispatchEvent(new Event("input", {{ bubbles: true }}));
+      steps.push(see());
+      return [steps, explorer.following().scale, explorer.querySelector("tbody").textContent];
+    }})()"""
+    markup = ScaleExplorer(data=data).element()
+    (large, small), following, table = in_chromium(body, None, tmp_path, markup, SCRIPT)
+    assert (large["scale"], large["said"]) == (255, "[0, 255]")
+    assert (small["scale"], small["said"]) == (1, "[0, 1]")
+    assert [row[:2] for row in large["rows"][:2]] == [["1", "reweighted-RNN"], ["2", "GRU"]]
+    assert [row[:2] for row in small["rows"][:2]] == [["1", "GRU"], ["2", "reweighted-RNN"]]
+    states = {row[1]: row[2] for row in large["rows"]}
+    assert states["FastRNN"] == "did not train" and states["LSTM"] == "not run"
+    assert states["GRU"] == f"{data['cells']['equal width']['gru'][1]['psnr']:.2f} dB"
+    assert "Did not train: FastRNN." in large["words"] and "LSTM" in small["words"]
+    assert following == 255 and "(2 seeds)" in table
+
+
+@pytest.mark.browser
+def test_rows_move_without_animation_if_the_reader_prefers_little_motion(data, tmp_path):
+    in_chromium("null", None, tmp_path, ScaleExplorer(data=data).element(), SCRIPT)
+    browser = chromium()
+    row = browser.find_element(By.CSS_SELECTOR, ".sc-row")
+    seconds = []
+    for value in ("no-preference", "reduce"):
+        features = [{"name": "prefers-reduced-motion", "value": value}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        seconds.append(row.value_of_css_property("transition-duration"))
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert seconds == ["0.6s", "0s"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [320, 390, 800])
+def test_it_fits_a_phone_and_has_colours_of_its_own_in_the_dark(width, data, tmp_path):
+    element = ScaleExplorer(data=data).element()
+    seen = on_a_phone(element, ".ue-dot", "fill", width, tmp_path, SCRIPT)
+    assert seen["wide"] <= width and seen["low"] == 0
+    assert seen["light"] != seen["dark"]
+
+
+@pytest.mark.browser
+def test_the_widget_and_python_follow_each_other(data, tmp_path):
+    steps = """
+      const select = el.querySelector("select");
+      select.value = "equal size";
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+      values.scale = 1;
+      heard["change:scale"]();
+      const shown = el.querySelector("output").value;
+      stop();
+      return { size: values.size, saved, shown, left: Object.keys(heard).length };
+    """
+    start = {"scale": 255, "size": SIZES[0], "data": data}
+    seen = in_widget(steps, start, tmp_path, code=SCRIPT)
+    assert seen == {"size": "equal size", "saved": 1, "shown": "[0, 1]", "left": 0}
+
+
+def test_a_page_without_scripts_shows_a_picture_with_every_value(data):
+    markup = ScaleExplorer(data=data)._repr_mimebundle_()[0]["text/html"]
+    assert 'src="data:image/png;base64,' in markup and "<noscript>" in markup
+    alt = re.search('alt="([^"]+)"', markup)[1]
+    best = data["cells"]["equal width"]["gru"][0]["psnr"]
+    assert f"equal width, pixels from 0 to 1: GRU {best:.1f} dB, reweighted-RNN" in alt
+
+
+@pytest.mark.parametrize("bad", [{"scale": 0}, {"scale": 128}, {"scale": True}, {"size": "h"}])
+def test_values_without_runs_are_refused(bad, data):
+    with pytest.raises(ConfigError, match=rf"expected {next(iter(bad))} to be .*; got .*; choose"):
+        ScaleExplorer(data=data, **bad)
