@@ -86,7 +86,7 @@ cells-explorer.ue .ce-level path { fill: none; stroke: var(--ue-soft); stroke-wi
 cells-explorer.ue .ce-level[data-level="mean frame"] path { stroke-dasharray: 2 4; }
 cells-explorer.ue .ce-level text { fill: var(--ue-soft); }
 cells-explorer.ue .ce-bar { stroke: var(--ue-colour); stroke-width: 5; opacity: .4; }
-cells-explorer.ue .ce-hit { fill: none; stroke: none; outline: none; }
+cells-explorer.ue .ce-hit { r: calc(12.5px * var(--ue-unit, 1)); fill: none; stroke: none; outline: none; }
 cells-explorer.ue .ce-hit:focus-visible { stroke: var(--ue-mark); stroke-width: 4; }
 cells-explorer.ue .ce-chosen { fill: none; stroke: var(--ue-mark); stroke-width: 2.5; }
 cells-explorer.ue .ce-toggles button:not([aria-pressed="true"]) { color: var(--ue-soft); }
@@ -95,7 +95,6 @@ cells-explorer.ue ul.ce-records { margin: .5rem 0; padding-left: 1.25rem; font-s
 cells-explorer.ue ul.ce-records code { font-size: inherit; background: none; border: 0; padding: 0; color: inherit; }
 cells-explorer.ue a { color: var(--ue-main); text-decoration: underline; }
 cells-explorer.ue details { margin-top: .75rem; }
-cells-explorer.ue summary { cursor: pointer; }
 cells-explorer.ue table.ue-table td { white-space: nowrap; }
 cells-explorer.ue table.ue-table :is(th:first-child) { position: sticky; left: 0; background: var(--ue-paper); white-space: nowrap; }`;
 

@@ -183,6 +183,9 @@ html[data-theme="dark"] div.cell_output .text_html:has(.ue) { background: none !
 .ue .ue-control { display: grid; grid-template-columns: minmax(0, 1fr) auto; column-gap: .75rem; margin: 0 0 .45rem; }
 .ue .ue-control label span { color: var(--ue-soft); font-size: .85rem; }
 .ue .ue-control output { font-variant-numeric: tabular-nums; font-weight: 600; text-align: right; padding: 0; color: inherit; }
+.ue label:has(> input[type="checkbox"]) { display: inline-flex; align-items: center; gap: .4rem; min-height: 1.75rem; }
+.ue input[type="checkbox"] { width: 1.5rem; height: 1.5rem; margin: 0; flex: none; accent-color: var(--ue-main); }
+.ue summary { padding: .2rem 0; cursor: pointer; }
 .ue input[type="range"] { grid-column: 1 / -1; width: 100%; height: 1.75rem; margin: 0; accent-color: var(--ue-main); cursor: pointer; }
 .ue .ue-control[data-current] output { color: var(--ue-mark); }
 .ue .ue-control[data-current] input { accent-color: var(--ue-mark); }

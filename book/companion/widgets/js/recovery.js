@@ -257,9 +257,8 @@ recovery-explorer .re-controls .ue-row { grid-column: 1 / -1; margin: 0 0 .3rem;
 recovery-explorer .re-controls .ue-row button { padding: .2rem .65rem; }
 recovery-explorer .re-controls .ue-control { margin: 0; }
 recovery-explorer .re-controls .ue-choice { margin: 0; }
-recovery-explorer .re-controls .ue-choice label { display: flex; align-items: center; font-weight: 600; }
+recovery-explorer .re-controls .ue-choice label { font-weight: 600; }
 recovery-explorer .re-controls .ue-choice select { width: 100%; }
-recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5rem; margin: 0 .4rem 0 0; accent-color: var(--ue-main); }
 @container (min-width: 34rem) { recovery-explorer .re-controls { grid-template-columns: repeat(4, minmax(0, 1fr)); } }`;
 
   common.define("recovery-explorer", (Base) => class extends Base {
@@ -468,7 +467,7 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
     decode(code, name, truth) {
       product(this.net.D, code, this.decoded);
       this.pictures[name].show(this.decoded);
-      this.part(name, decibel(common.psnr(truth, this.pictures[name].levels)));
+      this.part(name, common.decibel(common.psnr(truth, this.pictures[name].levels)));
     }
 
     part(name, text) {
@@ -522,7 +521,7 @@ recovery-explorer .re-controls input[type=checkbox] { width: 1.5rem; height: 1.5
       if (this.playing || this.pressed || this.pending) return;
       const psnr = (name) => this.querySelector(`[data-part="${name}"]`).textContent;
       const { network, layers } = this.state;
-      this.part("live", `${NAMES[network]} after ${times(layers, "layer")}: ${psnr("network")}. ` +
+      this.part("live", psnr("network") === "–" ? "The frame is empty: draw a digit." : `${NAMES[network]} after ${times(layers, "layer")}: ${psnr("network")}. ` +
         `Solver after ${ITERATIONS[0]} iterations: ${psnr("few")}, after ${ITERATIONS[1]}: ${psnr("many")}.`);
     }
 

@@ -1,0 +1,98 @@
+"""What holds for every explorer, on one page in a real browser: the size of its controls."""
+
+import pytest
+import torch
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+from test_stepper_widget import data as steps
+from test_widgets import EXPORT, chromium, complaints
+from test_widgets_page import HEAD, phone
+
+from companion import pretrained
+from companion.run_set import RunSet
+from companion.widgets import (
+    base_widget,
+    player_widget,
+    recovery_widget,
+    scale_widget,
+    table_widget,
+    units_widget,
+)
+from companion.widgets.activation_widget import ActivationExplorer
+from companion.widgets.base_widget import Explorer
+from companion.widgets.bounds_widget import BoundsExplorer
+from companion.widgets.player_widget import PlayerExplorer
+from companion.widgets.scale_widget import ScaleExplorer
+from companion.widgets.signs_widget import SignsExplorer
+from companion.widgets.stepper_widget import StepperExplorer
+from companion.widgets.table_widget import CellsExplorer
+from companion.widgets.units_widget import UnitsExplorer
+from companion.widgets.unroll_widget import UnrollExplorer
+
+pytestmark = pytest.mark.browser
+LEAST = 24  # CSS pixels, WCAG 2.5.8
+
+# Controls whose own box and whose label are smaller than the least size.
+SMALL = """
+const low = ({ width, height }) => Math.min(width, height) < arguments[0];
+const boxes = (e) => [e, ...(e.labels ?? [])].map((node) => node.getBoundingClientRect());
+return [...document.querySelectorAll("input, button, select, summary, [role=button]")]
+  .filter((e) => e.checkVisibility() && boxes(e).every(low))
+  .map((e) => [e.closest(".ue").localName, e.outerHTML.slice(0, 120)]);
+"""
+
+
+def elements():
+    """Return one explorer of each class, with little data."""
+    frames, committed = 40 * torch.rand(3, 5, 256), RunSet.committed()
+    groups = {"networks": {"gru": frames + 9, "lstm": frames + 5}, "solvers": {"ISTA": frames + 2}}
+    return [
+        ActivationExplorer(),
+        BoundsExplorer(),
+        SignsExplorer(),
+        UnrollExplorer(),
+        UnitsExplorer(data=units_widget.learned(frames)),
+        ScaleExplorer(data=scale_widget.recorded(committed)),
+        CellsExplorer(data=table_widget.recorded(committed)),
+        StepperExplorer(data=steps()),
+        PlayerExplorer(data=player_widget.recorded(frames, groups)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A browser with a page that contains every explorer, after their scripts have started."""
+    folder, driver = tmp_path_factory.mktemp("all"), chromium()
+    scripts = {each.TAG: (each._esm, each.element()) for each in elements()}
+    cover = base_widget.script("recovery.js").replace("export default { Recovery };", "")
+    scripts[recovery_widget.TAG] = (cover, recovery_widget.element())
+    for model in pretrained.COVER:
+        (folder / f"recovery-{model}.js").write_bytes(recovery_widget.weights_script(model))
+    for tag, (code, _) in scripts.items():
+        (folder / f"{tag}.js").write_text(f"(() => {{{code}}})()".replace(EXPORT, ""), "utf-8")
+    head = "".join(f"<script defer src={tag}.js></script>" for tag in scripts)
+    body = "".join(f"<section>{markup}</section>" for _, markup in scripts.values())
+    page = folder / "page.html"
+    page.write_text(f"{HEAD}{head}<body style='margin: 8px'>{body}", "utf-8")
+    complaints(driver)
+    driver.get(page.as_uri())
+    explorers = [driver.find_element(By.TAG_NAME, tag) for tag in scripts]
+    script = "return arguments[0].every((explorer) => explorer.built)"
+    WebDriverWait(driver, 30).until(lambda _: driver.execute_script(script, explorers))
+    assert complaints(driver) == []
+    yield driver
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.get("about:blank")
+
+
+def test_the_page_contains_every_class_of_explorers(browser):
+    tags = {each.TAG for each in Explorer.__subclasses__()}
+    found = {tag for tag in tags if browser.find_elements(By.TAG_NAME, tag)}
+    assert found == tags and len(tags) == 9
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_control_or_its_label_is_large_enough_to_hit(browser, width):
+    phone(browser, width)
+    browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 100))")
+    assert browser.execute_script(SMALL, LEAST) == []
