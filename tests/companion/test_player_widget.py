@@ -238,6 +238,18 @@ class TestPlayer:
         assert len(places) == 5
         assert complaints(browser) == []
 
+    def test_an_empty_frame_has_no_score(self, browser, tmp_path):
+        truth = small()["truth"].clone()
+        truth[0, 0] = 0
+        data = player_widget.recorded(truth, {"networks": small()["rows"]})
+        explorer = opened(browser, tmp_path, PlayerExplorer(data=data).element(), SCRIPT)
+        seen = shown(explorer)
+        assert set(filter(None, seen["psnr"].values())) == {"–"}
+        assert "is empty" in seen["words"] and "dB" not in seen["words"]
+        explorer.find_element(By.CSS_SELECTOR, "[type=range]").send_keys(Keys.ARROW_RIGHT)
+        assert "dB" in shown(explorer)["words"]
+        assert complaints(browser) == []
+
     def test_the_canvases_hold_the_frames(self, browser, tmp_path):
         truth, rows, data = small().values()
         marks = {"sequence": 2, "frame": 3}

@@ -416,6 +416,18 @@ class TestFigure:
         pressed = figure.find_elements(By.CSS_SELECTOR, "[data-digit][aria-pressed=true]")
         assert pressed == []
 
+    def test_an_empty_drawing_has_no_score(self, browser, folder):
+        figure, parts = opened(browser, folder), ("network", "few", "many")
+        button(figure, "draw").click()
+        wait(browser).until(lambda _: [shown(figure, part) for part in parts] == ["–"] * 3)
+        assert "dB" not in settled(browser, figure)
+        scene = figure.find_element(By.CSS_SELECTOR, "canvas[data-scene]")
+        ActionChains(browser, duration=20).click_and_hold(scene).move_by_offset(
+            40, 20
+        ).release().perform()
+        wait(browser).until(lambda _: shown(figure, "many").endswith("dB"))
+        assert min(decibels(figure).values()) > 0 and "dB" in settled(browser, figure)
+
     def test_a_finger_scrolls_the_page_except_on_the_scene(self, browser, folder):
         figure = opened(browser, folder, PHONE)
 

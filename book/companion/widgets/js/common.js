@@ -136,11 +136,14 @@ const common = (() => {
     return Uint8Array.from({ length: count }, (_, i) => ((bytes[i >> 3] >> (7 - (i & 7))) & 1 ? bytes[next++] : 0));
   }
 
-  // The PSNR of a frame in dB, as unfolded.metrics averages for "authors".
+  // The PSNR of a frame in dB, as unfolded.metrics averages for "authors". An empty frame has none.
   function psnr(truth, frame) {
+    if (!truth.some(Boolean)) return NaN;
     const error = truth.reduce((sum, level, i) => sum + (level - frame[i]) ** 2, 0);
     return error ? 10 * Math.log10((255 ** 2 * truth.length) / error) : 100;
   }
+
+  const decibel = (value, digits = 1) => (Number.isFinite(value) ? `${value.toFixed(digits)} dB` : "–");
 
   // A frame on a canvas, one pixel each; the default is a square.
   function paint(canvas, frame, width = Math.sqrt(frame.length)) {
@@ -180,12 +183,12 @@ html[data-theme="dark"] div.cell_output .text_html:has(.ue) { background: none !
 .ue :is(button, input, select, summary, [tabindex]):focus-visible { outline: 3px solid var(--ue-mark); outline-offset: 2px; border-radius: 1rem; }
 .ue p.ue-choice { display: flex; flex-wrap: wrap; gap: .2rem .6rem; align-items: center; margin: 0 0 .4rem; }
 .ue label { margin: 0; }
-.ue .ue-control { display: grid; grid-template-columns: minmax(0, 1fr) auto; column-gap: .75rem; margin: 0 0 .45rem; }
-.ue .ue-control label span { color: var(--ue-soft); font-size: .85rem; }
-.ue .ue-control output { font-variant-numeric: tabular-nums; font-weight: 600; text-align: right; padding: 0; color: inherit; }
 .ue label:has(> input[type="checkbox"]) { display: inline-flex; align-items: center; gap: .4rem; min-height: 1.75rem; }
 .ue input[type="checkbox"] { width: 1.5rem; height: 1.5rem; margin: 0; flex: none; accent-color: var(--ue-main); }
 .ue summary { padding: .2rem 0; cursor: pointer; }
+.ue .ue-control { display: grid; grid-template-columns: minmax(0, 1fr) auto; column-gap: .75rem; margin: 0 0 .45rem; }
+.ue .ue-control label span { color: var(--ue-soft); font-size: .85rem; }
+.ue .ue-control output { font-variant-numeric: tabular-nums; font-weight: 600; text-align: right; padding: 0; color: inherit; }
 .ue input[type="range"] { grid-column: 1 / -1; width: 100%; height: 1.75rem; margin: 0; accent-color: var(--ue-main); cursor: pointer; }
 .ue .ue-control[data-current] output { color: var(--ue-mark); }
 .ue .ue-control[data-current] input { accent-color: var(--ue-mark); }
@@ -467,5 +470,5 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
     return () => { for (const name of all) model.off(`change:${name}`, follow); };
   };
 
-  return { clamp, number, prox, escaped, slider, buttons, choice, scale, ticks, axes, path, drag, unpack, psnr, paint, NETWORKS, dress, define, render };
+  return { clamp, number, prox, escaped, slider, buttons, choice, scale, ticks, axes, path, drag, unpack, psnr, decibel, paint, NETWORKS, dress, define, render };
 })();

@@ -5,7 +5,6 @@ const { unpacked, quality, render } = (() => {
   const NAMES = ["sequence", "frame", "marked"];
   const BOX = { width: 520, height: 300, left: 40, right: 504, top: 34, bottom: 252 };
   const whole = (value) => Number.isInteger(value) && value >= 1;
-  const decibel = (value) => `${value.toFixed(1)} dB`;
 
   // What travels, as bytes: the truth and one row for each method, sequence by sequence.
   function unpacked({ sequences, time, height, width, rows }) {
@@ -126,7 +125,7 @@ player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
       const now = Object.fromEntries(rows.map(({ name }) => [name, this.psnr[name][sequence - 1][frame - 1]]));
       common.paint(this.querySelector("[data-truth]"), truth.at(sequence, frame), width);
       rows.forEach(({ at }, i) => common.paint(this.querySelectorAll("[data-row]")[i], at(sequence, frame), width));
-      for (const node of this.querySelectorAll("[data-psnr]")) node.textContent = decibel(now[node.dataset.psnr]);
+      for (const node of this.querySelectorAll("[data-psnr]")) node.textContent = common.decibel(now[node.dataset.psnr]);
       for (const radio of this.querySelectorAll("[type=radio]")) radio.checked = radio.value === marked;
       this.toggleAttribute("data-all", this.state.all);
       const { main } = this;
@@ -142,17 +141,17 @@ player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
       this.fill("curves", [...rows].sort((a, b) => (a.name === marked) - (b.name === marked)).map(line).join(""));
       const place = this.x(frame);
       for (const [name, at] of Object.entries({ x1: place, x2: place, y1: BOX.top, y2: BOX.bottom })) this.querySelector(".ue-marker").setAttribute(name, at);
-      this.fill("dot", `<circle class="ue-dot" data-network="${common.escaped(marked)}" r="6" cx="${place}" cy="${this.y(value)}"/>`);
+      this.fill("dot", Number.isNaN(value) ? "" : `<circle class="ue-dot" data-network="${common.escaped(marked)}" r="6" cx="${place}" cy="${this.y(value)}"/>`);
     }
 
     tell(now, rows, marked) {
       const { sequence, frame } = this.state;
       const groups = [...new Set(rows.map(({ group }) => group))].map((name) => rows.filter(({ group }) => group === name));
       const best = groups.map((members) => members.reduce((a, b) => (now[b.name] > now[a.name] ? b : a)));
-      const words = `Frame ${frame} of sequence ${sequence}. Best of each group: ${best.map(({ name, group }) => `${this.label(name)} with ${decibel(now[name])} (${group})`).join("; ")}.`;
+      const words = Number.isNaN(now[marked]) ? `Frame ${frame} of sequence ${sequence} is empty and has no PSNR.` : `Frame ${frame} of sequence ${sequence}. Best of each group: ${best.map(({ name, group }) => `${this.label(name)} with ${common.decibel(now[name])} (${group})`).join("; ")}.`;
       this.fill("words", common.escaped(words));
       const [first, last] = [this.psnr[marked][sequence - 1][0], this.psnr[marked][sequence - 1].at(-1)];
-      this.querySelector(".pe-chart desc").textContent = `${this.label(marked)} goes from ${decibel(first)} at the first frame to ${decibel(last)} at the last. ${words}`;
+      this.querySelector(".pe-chart desc").textContent = `${this.label(marked)} goes from ${common.decibel(first)} at the first frame to ${common.decibel(last)} at the last. ${words}`;
     }
   });
 

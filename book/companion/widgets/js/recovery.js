@@ -212,7 +212,6 @@ const { halves, Recovery, scene, strokes, PRESETS } = (() => {
     document.head.append(script);
   }));
 
-  const decibel = (value) => `${value.toFixed(1)} dB`;
   const times = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
   // A picture of whole grey levels on a canvas, with a buffer of its own.

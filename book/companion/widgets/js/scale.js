@@ -4,7 +4,7 @@
 const { ranking, verdict, render } = (() => {
   const OURS = common.NETWORKS[0];
   const BOX = { width: 480, left: 190, right: 388, top: 8, pitch: 26 };
-  const decibel = (value) => `${value.toFixed(2)} dB`;
+  const decibel = (value) => common.decibel(value, 2);
   const span = ({ peak }) => `[0, ${common.number(peak)}]`;
   const seeds = (count) => `${count} seed${count === 1 ? "" : "s"}`;
   const state = ({ psnr, untrained }) => (psnr !== null ? decibel(psnr) : untrained ? "did not train" : "not run");

@@ -7,7 +7,6 @@ const { decoded, above, verdict, render } = (() => {
   const FORMS = { "(1)": "(1), without the past", "(3)": "(3), with the past" };
   const CHART = { width: 460, height: 330, left: 58, right: 440, top: 34, bottom: 280 };
   const CODE = { width: 520, height: 212, left: 50, right: 510, top: 30, bottom: 200 };
-  const decibel = (value) => `${value.toFixed(1)} dB`;
   const raised = (power) => String(power).replace(/[-\d]/g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
 
   // A positive number of any size, in two digits.
@@ -43,8 +42,8 @@ const { decoded, above, verdict, render } = (() => {
     const own = solvers.find(({ name }) => name === (key === "(1)" ? "ISTA" : "Algorithm 1"));
     const [theirs, ours] = [own.objective[key][stop(own.steps, d)], layers.objective[key].at(-1)].map((value) => value - least[key]);
     const compared = ours < theirs ? "below" : "above";
-    return `The ${d} layers reach ${decibel(reached)}. The best iterate of a solver has ${decibel(best.psnr)} (${best.name} at step ${best.step}); ` +
-      `at step ${own.steps.at(-1)} the solvers have ${decibel(last)} or less. Objective ${key} of the layers' code is ${size(ours)} above its minimum, ${compared} that of ${own.name} after as many steps (${size(theirs)}).`;
+    return `The ${d} layers reach ${common.decibel(reached)}. The best iterate of a solver has ${common.decibel(best.psnr)} (${best.name} at step ${best.step}); ` +
+      `at step ${own.steps.at(-1)} the solvers have ${common.decibel(last)} or less. Objective ${key} of the layers' code is ${size(ours)} above its minimum, ${compared} that of ${own.name} after as many steps (${size(theirs)}).`;
   }
 
   // A network has its colour, a solver none.
@@ -176,7 +175,7 @@ stepper-explorer .se-tile svg.ue-swatch { width: 18px; }`;
       const pick = (attribute) => this.querySelector(`[${attribute}="${CSS.escape(method.name)}"]`);
       const unit = method.name === LAYERS ? "layer" : "iteration";
       common.paint(pick("data-frame"), method.frames[at]);
-      pick("data-psnr").textContent = decibel(method.psnr[at]);
+      pick("data-psnr").textContent = common.decibel(method.psnr[at]);
       pick("data-active").textContent = `${unit} ${method.steps[at]}, ${method.active[at]} of ${problem.hidden} active`;
       pick("value").checked = method.name === this.state.method;
       this.fill(`swatch-${i}`, swatch(looks(method, problem)));
@@ -218,7 +217,7 @@ stepper-explorer .se-tile svg.ue-swatch { width: 18px; }`;
       const marker = `<line class="ue-marker" x1="${place}" x2="${place}" y1="${CHART.top}" y2="${CHART.bottom}"/>`;
       const drawn = problem.methods.map((method, k) => {
         const at = stop(method.steps, step);
-        const dot = values[k][at] === null ? "" : `<circle class="ue-dot" ${looks(method, problem)} r="5.5" cx="${this.x(method.steps[at])}" cy="${scales.y(values[k][at])}"/>`;
+        const dot = !Number.isFinite(values[k][at]) ? "" : `<circle class="ue-dot" ${looks(method, problem)} r="5.5" cx="${this.x(method.steps[at])}" cy="${scales.y(values[k][at])}"/>`;
         return `<path class="ue-line" ${looks(method, problem)} d="${common.path(method.steps.map((s, i) => [s, values[k][i]]), scales)}"/>${dot}`;
       });
       return common.axes(CHART, scales) + marker + drawn.join("");
