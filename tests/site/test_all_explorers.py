@@ -1,4 +1,4 @@
-"""What holds for every explorer, on one page in a real browser: the size of its controls."""
+"""What every explorer has, on one page in a real browser: controls and labels of a good size."""
 
 import pytest
 import torch
@@ -30,7 +30,25 @@ from companion.widgets.units_widget import UnitsExplorer
 from companion.widgets.unroll_widget import UnrollExplorer
 
 pytestmark = pytest.mark.browser
+DRAWN = "requestAnimationFrame(() => setTimeout(arguments[0], 100))"
 LEAST = 24  # CSS pixels, WCAG 2.5.8
+
+HEADER = 48  # pixels of the bar at the top of each page
+
+# The height from the first chart or control to the last one, and the smallest text of a chart.
+REACH = """
+const all = [...arguments[0].querySelectorAll(
+  "svg.ue-drag, :is(scale-explorer, unroll-explorer) > svg, canvas, input, select, button")];
+const boxes = all.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
+return Math.max(...boxes.map(b => b.bottom)) - Math.min(...boxes.map(b => b.top));
+"""
+SMALLEST = """
+return Math.min(99, ...[...arguments[0].querySelectorAll("svg:not(.ue-swatch) text")].map(text => {
+  const svg = text.closest("svg.ue-drag") ?? text.closest("svg:not(svg svg)");
+  const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+  return parseFloat(getComputedStyle(text).fontSize) * scale;
+}));
+"""
 
 # Controls whose own box and whose label are smaller than the least size.
 SMALL = """
@@ -94,5 +112,15 @@ def test_the_page_contains_every_class_of_explorers(browser):
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_control_or_its_label_is_large_enough_to_hit(browser, width):
     phone(browser, width)
-    browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 100))")
+    browser.execute_async_script(DRAWN)
     assert browser.execute_script(SMALL, LEAST) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(690, 720), (358, 844)])
+def test_chart_and_controls_are_visible_together_with_readable_labels(browser, width, height):
+    """The widths are those of the text on a screen of 1280 and of 390 pixels."""
+    phone(browser, width + 16, height)
+    browser.execute_async_script(DRAWN)
+    for explorer in browser.find_elements(By.CLASS_NAME, "ue"):
+        assert browser.execute_script(REACH, explorer) <= height - HEADER, explorer.tag_name
+        assert browser.execute_script(SMALLEST, explorer) >= 12, explorer.tag_name

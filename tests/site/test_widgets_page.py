@@ -330,34 +330,6 @@ def test_one_live_region_announces_a_change_once(opened):
         assert regions[0].get_attribute("textContent")
 
 
-# The height from the first chart or control to the last one, and the smallest text of a chart.
-REACH = """
-const all = [...arguments[0].querySelectorAll(
-  "svg.ue-drag, scale-explorer > svg, input, select, button")];
-const boxes = all.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
-return Math.max(...boxes.map(b => b.bottom)) - Math.min(...boxes.map(b => b.top));
-"""
-SMALLEST = """
-return Math.min(...[...arguments[0].querySelectorAll("svg:not(.ue-swatch) text")].map(text => {
-  const svg = text.closest("svg.ue-drag") ?? text.closest("svg:not(svg svg)");
-  const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-  return parseFloat(getComputedStyle(text).fontSize) * scale;
-}));
-"""
-HEADER = 48  # pixels of the bar at the top of each page
-
-
-@pytest.mark.parametrize(("width", "height"), [(690, 720), (358, 844)])
-def test_chart_and_controls_are_visible_together_with_readable_labels(opened, width, height):
-    """The widths are those of the text on a screen of 1280 and of 390 pixels."""
-    phone(opened, width + 16, height)
-    for tag in TAGS:
-        explorer = opened.find_element(By.CSS_SELECTOR, tag)
-        opened.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
-        assert opened.execute_script(REACH, explorer) <= height - HEADER, tag
-        assert opened.execute_script(SMALLEST, explorer) >= 12, tag
-
-
 def test_the_units_explorer_compares_with_a_plateau(opened):
     tag = "units-explorer"
     line = "return document.querySelector(arguments[0]).getAttribute('d')"

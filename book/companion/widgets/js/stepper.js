@@ -5,7 +5,7 @@ const { decoded, above, verdict, render } = (() => {
   const NAMES = ["problem", "step", "method", "objective"];
   const LAYERS = "layers";
   const FORMS = { "(1)": "(1), without the past", "(3)": "(3), with the past" };
-  const CHART = { width: 460, height: 330, left: 58, right: 440, top: 34, bottom: 280 };
+  const CHART = { width: 460, height: 270, left: 58, right: 440, top: 34, bottom: 220 };
   const CODE = { width: 520, height: 212, left: 50, right: 510, top: 30, bottom: 200 };
   const raised = (power) => String(power).replace(/[-\d]/g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
 
@@ -53,7 +53,7 @@ const { decoded, above, verdict, render } = (() => {
   const css = `
 stepper-explorer { max-width: 60rem; }
 stepper-explorer .se-controls { background: var(--ue-paper); padding: .4rem 0 .1rem; border-bottom: 1px solid var(--ue-rule); display: grid; gap: 0 1rem; grid-template-columns: auto minmax(0, 1fr); align-items: end; }
-stepper-explorer .se-controls .ue-choice { grid-column: 1 / -1; }
+stepper-explorer .se-choices { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
 stepper-explorer .se-controls .ue-row { margin: 0 0 .5rem; flex-wrap: nowrap; }
 stepper-explorer fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 stepper-explorer legend { float: none; width: auto; font-size: .9rem; color: var(--ue-soft); padding: 0; margin: .6rem 0 .4rem; }
@@ -100,7 +100,8 @@ stepper-explorer .se-tile svg.ue-swatch { width: 18px; }`;
         <desc></desc><g data-part="${part}"></g></svg></div>`;
       return `
         <div class="se-controls">
-          ${common.choice({ name: "problem", label: "Problem defined by", options: problems.map(({ name }) => name) }, id)}
+          <div class="se-choices">${common.choice({ name: "problem", label: "Problem defined by", options: problems.map(({ name }) => name) }, id)}
+            ${common.choice({ name: "objective", label: "Objective", options: Object.entries(FORMS) }, id)}</div>
           <div class="ue-row" role="group" aria-label="Steps"><button type="button" data-by="-1">Back</button><button type="button" data-by="1">Next</button><button type="button" data-play>Play</button></div>
           ${common.slider({ name: "step", label: "k", hint: "step", min: 0, max: this.stops.length - 1, step: 1 }, id)}
         </div>
@@ -109,7 +110,6 @@ stepper-explorer .se-tile svg.ue-swatch { width: 18px; }`;
         <div class="se-charts">${chart("psnr", "PSNR against steps")}${chart("gap", "The objective above its minimum, against steps")}</div>
         <p class="se-head" data-part="head"></p>
         <div class="se-code"><svg viewBox="0 0 ${CODE.width} ${CODE.height}" role="img" aria-labelledby="${id}-code"><title id="${id}-code">The largest units of the code</title><desc></desc><g data-part="code"></g></svg></div>
-        ${common.choice({ name: "objective", label: "Objective", options: Object.entries(FORMS) }, id)}
         <p class="ue-words" data-part="words"></p>
         <p class="ue-note" data-part="note"></p>`;
     }

@@ -47,7 +47,7 @@ const { PLANS, stages, scene, render } = (() => {
   const text = (x, y, words, kind = "") => `<text class="ro-label ${kind}" x="${x}" y="${y + 6}">${words}</text>`;
   const line = (points, kind = "", head = true) => `<path class="ro-line ${kind}"${head ? ` marker-end="url(#ro-head${kind && `-${kind}`})"` : ""} d="M${points.map((p) => p.join(",")).join("L")}"/>`;
   const tile = (x, y, words, kind, half = HALF) => `<rect class="ro-box ${kind}" x="${x - half}" y="${y - 18}" width="${2 * half}" height="36" rx="6"/>${text(x, y, words)}`;
-  const weight = (x, y, words, own) => (own ? `<rect class="ro-frame" x="${x - 16}" y="${y - 11}" width="32" height="22" rx="4"/>` : "") + text(x, y, words, own ? "ro-own" : "");
+  const weight = (x, y, words, own) => (own ? `<rect class="ro-frame" x="${x - 18}" y="${y - 13}" width="36" height="26" rx="4"/>` : "") + text(x, y, words, own ? "ro-own" : "");
 
   function scene(network, depth) {
     const { phi, climb, inject, past, carry, own } = PLANS[network];
@@ -96,7 +96,7 @@ unroll-explorer .ro-controls :is(.ue-choice, .ue-control:last-child) { grid-colu
 @container (min-width: 30rem) { unroll-explorer .ro-controls { grid-template-columns: auto minmax(0, 2fr) minmax(0, 1fr); }
   unroll-explorer .ro-controls .ue-control:last-child { grid-column: auto; } }
 unroll-explorer.ue svg text.ro-label { fill: var(--ue-ink); font-size: 18px; text-anchor: middle; }
-@container (max-width: 26rem) { unroll-explorer.ue svg text.ro-label { font-size: 21px; } }
+@container (max-width: 26rem) { unroll-explorer.ue svg text.ro-label { font-size: calc(12.5px * var(--ue-unit, 1)); } }
 unroll-explorer.ue svg text.ro-pastlabel { fill: var(--ue-c0); }
 unroll-explorer.ue svg text.ro-looplabel { fill: var(--ue-main); }
 unroll-explorer .ro-line { fill: none; stroke: var(--ue-ink); stroke-width: 1.8; }
