@@ -9,6 +9,7 @@ from docutils import nodes
 from test_claims import JUDGED
 
 from companion.claims import cards
+from companion.sphinx import access
 from companion.sphinx.overview import downloads, gallery, page_metadata
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,19 @@ def test_an_archive_has_its_files_unchanged_and_the_licences(name, tmp_path):
         assert names == ["LICENSE", "LICENSE-prose", *(path.as_posix() for path in paths)]
         assert archive.read(names[-1]) == (ROOT / names[-1]).read_bytes()
     assert len(paths) > 2 and (tmp_path / "a.zip").stat().st_size < 1.5e6
+
+
+def test_the_caption_of_an_explorer_is_above_it_and_the_stamp_below():
+    stamp = '<div class="legend">\n<p class="stamp">Source</p>\n</div>\n'
+    caption, end = "<figcaption>\n<p>A line.</p>\n", "</figcaption>\n"
+    explorer, image = '<div><signs-explorer beta="1.0">\n</div>\n', "<img>\n"
+    other = f"<figure>\n{image}{caption}{stamp}{end}</figure>\n"
+    context = {"body": f"{other}<figure>\n{explorer}{caption}{stamp}{end}</figure>\n{other}"}
+    access.put_captions_first(None, "page", None, context, None)
+    moved = f"<figure>\n{caption}{end}{explorer}{stamp}"
+    assert context["body"].replace("\n", "") == (
+        f"{other}{moved}</figure>{other}".replace("\n", "")
+    )
 
 
 def test_the_gallery_prefers_the_figure_with_a_caption():

@@ -18,6 +18,8 @@ EVERY = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 NOTEBOOKS = [path for path in PAGES if path.parent.name == "notebooks"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 ADDRESS = CONFIG["repository"]["url"]
+EXPLORER_FIGURE = re.compile(r"<figure(?:(?!</figure>).)*?-explorer", re.DOTALL)
+HEADER = 48  # pixels of the bar at the top of each page
 
 
 def test_the_pages_are_at_most_25_megabytes_and_the_weights_to_download_10():
@@ -123,6 +125,34 @@ def test_text_below_an_explorer_does_not_move_when_its_script_starts(browser, se
         assert still and len(still) == len(drawn)
         moves = [abs(after - before) for before, after in zip(still, drawn, strict=True)]
         assert max(moves) <= 0.1 * 780, name
+
+
+# Of each figure with an explorer: its first element, and the ends of the caption and the explorer.
+CAPTIONED = """return [...document.querySelectorAll("figure:has(.ue)")].map(figure => {
+  const caption = figure.querySelector("figcaption"), explorer = figure.querySelector(".ue");
+  const all = [...explorer.querySelectorAll("svg.ue-drag, canvas, input, select, button")];
+  const boxes = all.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
+  const top = caption.getBoundingClientRect().top + scrollY;
+  return [figure.firstElementChild === caption, top, caption.offsetHeight,
+    explorer.getBoundingClientRect().top + scrollY,
+    Math.max(...boxes.map(box => box.bottom)) + scrollY];
+});"""
+
+
+@in_a_browser
+def test_an_explorer_is_visible_together_with_its_caption_and_controls(browser, served):
+    """At 1280x720; the first figure of a page has its caption and a part on the first screen."""
+    pages = [name for name in TOC if re.search(EXPLORER_FIGURE, article(SITE / f"{name}.html"))]
+    assert len(pages) >= 6
+    for name in pages:
+        open_page(browser, served, name)
+        found = browser.execute_script(CAPTIONED)
+        assert found, name
+        for first, top, height, start, end in found:
+            assert first and start >= top + height and end - top <= 720 - HEADER, name
+        first_figure = article(SITE / f"{name}.html").split("<figure", 2)[1]
+        if "-explorer" in first_figure.split("</figure>")[0]:
+            assert found[0][3] + 200 <= 720, name
 
 
 @in_a_browser

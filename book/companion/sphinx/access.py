@@ -72,8 +72,32 @@ def name_sidebar(app, page, template, context, doctree) -> None:
     context["generate_toctree_html"] = named
 
 
+FIGURE = re.compile(
+    r"(<figure\b[^>]*>\n?)((?:(?!</?figure\b).)*?)"
+    r'<figcaption>((?:(?!<div class="legend">|</figcaption>).)*)(.*?)</figcaption>',
+    re.DOTALL,
+)
+
+
+def put_captions_first(app, page, template, context, doctree) -> None:
+    """Put the caption of an explorer above it; the stamp with its source remains below.
+
+    An explorer is often higher than the screen, and its caption states what to see.
+    """
+
+    def arranged(match):
+        start, content, caption, legend = match.groups()
+        if "-explorer" not in content:
+            return match[0]
+        return f"{start}<figcaption>{caption}</figcaption>\n{content}{legend}"
+
+    if "body" in context:
+        context["body"] = FIGURE.sub(arranged, context["body"])
+
+
 def setup(app) -> dict:
     app.connect("html-page-context", name_parts)
+    app.connect("html-page-context", put_captions_first)
     app.connect("html-page-context", reserve_space)
     # After the theme, which adds the function.
     app.connect("html-page-context", name_sidebar, priority=900)
