@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 
+import filelock
 import numpy as np
 import pandas as pd
 
@@ -11,7 +12,7 @@ from companion import results
 from unfolded import files
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import stamp
-from unfolded.runs import results_table
+from unfolded.runs import records, results_table
 
 _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
 
@@ -38,6 +39,14 @@ def merge(name: str, rows: list[dict]) -> None:
 
     Raises RecordError if the table is damaged or not writable; the old table remains.
     """
+    folder = records.store()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Several commands may store results at the same time.
+    with filelock.FileLock(folder / "results.lock"):
+        _merge(name, rows)
+
+
+def _merge(name: str, rows: list[dict]) -> None:
     key = next(iter(rows[0]))
     path, new = results_table.RESULTS / name, pd.DataFrame(rows)
     if path.exists():

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from companion.claims import related_rules
-from companion.run_set import Difference
+from companion.claims import related_rules, sista_comparisons
 from companion.studies.descending import descending_results
 from companion.studies.descending.layer_constraints import MERITS
 from companion.studies.inpainting import inpainting_trials
 from companion.studies.sista_images import image_analysis
+from companion.studies.sista_images import image_results as columns
 
 
 def made_of(climbs=1.2, held=0.9, lead=0.5):
@@ -102,17 +102,109 @@ def test_rivals_are_selected_on_validation_data():
     assert [each["name"] for each in image_analysis.rivals(pd.DataFrame(rows))] == ["b", "d"]
 
 
-@pytest.mark.parametrize(("low", "word"), [(0.1, "confirmed so far"), (-1.0, "not tested")])
-def test_short_trainings_can_show_a_lead_and_not_refute_it(monkeypatch, low, word):
-    gap = Difference(mean=low + 0.1, low=low, high=low + 0.2, seeds=1, sequences=9)
-    monkeypatch.setattr(image_analysis, "lead", lambda *_: gap)
+def columns_of(seeds, updates, db, speed=2.0, seconds=1.0):
+    """Return stored trainings of three networks: SISTA-RNN leads by ``db`` at the end.
+
+    Its error falls ``speed`` times as fast per update, and its updates take ``seconds`` as long.
+    """
+    runs, curves, pictures = [], [], []
+    for model, gain, factor, each in (("sista-rnn", db, speed, seconds), ("lstm", 0, 1, 1),
+                                      ("srnn", 0, 1, 1)):  # fmt: skip
+        for seed in range(seeds):
+            trial = f"{model} {seed}"
+            shift = 1 + 0.005 * seed * (model == "sista-rnn")
+            runs.append({"trial": trial, "model": model, "source": "caltech", "status": "done",
+                         "seed": seed, "epochs": 9, "updates": updates, "parameters": 1,
+                         "validation_mse": 1.0, "psnr": 20.0})  # fmt: skip
+            for k in range(101):
+                error = 1000 * 10 ** (-gain / 10 * (k == 100)) * 0.97 ** (k * factor * shift)
+                curves.append({"trial": trial, "updates": k, "seconds": k * each,
+                               "validation_mse": error})  # fmt: skip
+            for picture in range(20):
+                error = 100 * (1 + picture / 20) * 10 ** (-(gain + 0.001 * seed * gain) / 10)
+                pictures.append({"trial": trial, "picture": picture, "mse": error})
+    frames = (pd.DataFrame(rows) for rows in (runs, curves, pictures))
+    return dict(zip((columns.RUNS, columns.CURVES, columns.PICTURES), frames, strict=True))
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    def put(**numbers):
+        tables = columns_of(**numbers)
+        monkeypatch.setattr(columns, "kept", lambda name, source="caltech": tables[name])
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("seeds", "updates", "db", "word"),
+    [(1, 1920, 1.0, "confirmed so far"), (1, 1920, -1.0, "not tested"),
+     (1, 49_024, 1.0, "confirmed so far"), (1, 49_024, -1.0, "not tested"),
+     (3, 1920, 1.0, "confirmed so far"), (3, 1920, -1.0, "not tested")],
+)  # fmt: skip
+def test_short_trainings_or_one_seed_can_show_a_lead_and_not_refute_it(
+    trained, seeds, updates, db, word
+):
+    trained(seeds=seeds, updates=updates, db=db, speed=1 + 0.1 * np.sign(db))
     assert related_rules.sista_is_better().word == word
 
 
-@pytest.mark.parametrize(("share", "word"), [(0.5, "confirmed so far"), (2.0, "not tested")])
-def test_faster_is_sooner_at_some_level(monkeypatch, share, word):
-    sista, lstm = image_analysis.rivals(image_analysis.stored())
-    seconds = {("seconds", f"1/{k}"): [share * k, k] for k in (2, 3, 4, 5)}
-    times = pd.DataFrame(seconds, index=[sista["name"], lstm["name"]])
-    monkeypatch.setattr(image_analysis, "times", lambda *_: times)
+@pytest.mark.parametrize(
+    ("speed", "seconds", "word"),
+    [(2.0, 1.0, "confirmed"), (0.5, 1.0, "refuted"), (2.0, 3.0, "conditional")],
+)
+def test_three_long_trainings_decide_by_updates_and_by_seconds(trained, speed, seconds, word):
+    """Twice as fast an update that takes three times as long is sooner by one axis only."""
+    trained(seeds=3, updates=49_024, db=1.0, speed=speed, seconds=seconds)
+    judged = related_rules.sista_trains_faster()
+    assert judged.word == word and "corrected by Holm's method" in judged.because
+
+
+@pytest.mark.parametrize(("db", "word"), [(2.0, "confirmed"), (-2.0, "refuted")])
+def test_better_means_after_equal_updates_and_after_equal_seconds(trained, db, word):
+    trained(seeds=3, updates=49_024, db=db, speed=1 + 0.2 * np.sign(db))
+    judged = related_rules.sista_is_better()
+    assert judged.word == word and judged.all == (2 if db > 0 else 4)
+
+
+def test_better_after_equal_updates_but_not_seconds_is_conditional(trained):
+    trained(seeds=3, updates=49_024, db=2.0, speed=1.2, seconds=4.0)
+    assert related_rules.sista_is_better().word == "conditional"
+
+
+@pytest.mark.parametrize(("speed", "word"), [(2.0, "confirmed so far"), (0.5, "not tested")])
+def test_faster_is_sooner_at_some_level(trained, speed, word):
+    trained(seeds=1, updates=1920, db=1.0, speed=speed)
     assert related_rules.sista_trains_faster().word == word
+
+
+def test_without_both_networks_nothing_is_tested(monkeypatch):
+    tables = columns_of(seeds=3, updates=49_024, db=1.0)
+    tables[columns.RUNS] = tables[columns.RUNS].query("model != 'sista-rnn'")
+    monkeypatch.setattr(columns, "kept", lambda name, source="caltech": tables[name])
+    for rule in (related_rules.sista_trains_faster, related_rules.sista_is_better):
+        assert rule().word == "not tested"
+
+
+def test_a_level_that_one_network_does_not_reach_counts_against_it_only():
+    falling = pd.DataFrame({"updates": [0, 8, 16], "validation_mse": [16.0, 4.0, 1.0]})
+    flat = falling.assign(validation_mse=[16.0, 15.0, 14.0])
+    for curves, expected in (((falling, flat), 1.0), ((flat, falling), -1.0)):
+        pair = sista_comparisons.Pair({}, {}, curves)
+        assert sista_comparisons.speed_gain(pair, "1/4", "updates") == pytest.approx(expected)
+    slow = falling.assign(updates=[0, 80, 160])
+    for curves in ((flat, flat), (flat, slow)):
+        pair = sista_comparisons.Pair({}, {}, curves)
+        assert np.isnan(sista_comparisons.speed_gain(pair, "1/5", "updates"))
+
+
+def test_equal_length_is_the_longest_that_both_have(trained, monkeypatch):
+    tables = columns_of(seeds=1, updates=1920, db=1.0)
+    runs = tables[columns.RUNS]
+    longer = runs[runs["model"] == "sista-rnn"].assign(epochs=99, trial="long")
+    tables[columns.RUNS] = pd.concat([runs, longer])
+    monkeypatch.setattr(columns, "kept", lambda name, source="caltech": tables[name])
+    (pair,) = sista_comparisons.pairs("lstm")
+    assert pair.ours["trial"] == "sista-rnn 0" and pair.theirs["trial"] == "lstm 0"
+    named = tables[columns.RUNS].assign(name="a")
+    assert set(image_analysis.comparable(named)["epochs"]) == {9}

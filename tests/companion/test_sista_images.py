@@ -1,6 +1,7 @@
 """SISTA-RNN's own task: columns as time steps, and networks that start as the algorithm."""
 
 import math
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ from companion import results
 from companion.studies.natural_images import images
 from companion.studies.sista_images import image_analysis, image_results, image_solvers
 from companion.studies.sista_images.image_operators import ssim
-from companion.studies.sista_images.image_runs import PLAN
+from companion.studies.sista_images.image_runs import PLAN, RATES, planned
 from companion.studies.sista_images.image_solvers import Way, transition
 from companion.studies.sista_images.image_task import DEVIATION, LAMBDA1, LAMBDA2, Task, task
 from companion.studies.sista_images.image_training import Training, Trial, network, train_all
+from companion.studies.sista_images.separate_link import SeparateSistaRNN
 from unfolded import solvers
 from unfolded.errors import ConfigError, RecordError, TrainingError
 from unfolded.runs import results_table
@@ -206,6 +208,69 @@ def test_a_trial_names_its_numbers(on):
     assert [one["validation_mse"] for one in together.curves] == path
 
 
+class Interrupted(Task):
+    """A task that ends the process of training after a number of measurements."""
+
+    calls = 0
+
+    def measure(self, columns):
+        type(self).calls += 1
+        if self.calls == 14:
+            raise KeyboardInterrupt
+        return super().measure(columns)
+
+
+def test_an_interrupted_training_continues_with_the_same_result(on, tmp_path):
+    trial = Trial(count=8, batch=4, epochs=5, rate=1e-5)
+    whole = Training(trial, on).finish()
+    with pytest.raises(KeyboardInterrupt):
+        Training(trial, Interrupted(**vars(on))).finish(tmp_path)
+    own = Training(trial, on)
+    own.finish(tmp_path)
+    untimed = [[{**row, "seconds": 0} for row in each.curves] for each in (whole, own)]
+    np.testing.assert_equal(*untimed)
+    states = [each.network.state_dict() for each in (whole, own)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    with pytest.raises(RecordError, match="configuration"):
+        Training(Trial(count=8, batch=4, epochs=6), on).finish(tmp_path)
+
+
+def test_long_trainings_are_validated_less_often(on):
+    own = Training(Trial(model="srnn", count=8, batch=8, epochs=90, rate=1e-5), on).finish()
+    assert [row["epoch"] for row in own.curves] == [*range(65), 80, 90]
+    assert [row["updates"] for row in own.curves] == [row["epoch"] for row in own.curves]
+
+
+@pytest.mark.parametrize("pull", [1.0, 0.01])
+def test_the_separate_inverse_starts_as_the_tied_link_and_its_engine_agrees(on, pull, normal):
+    x = on.measure(on.test)
+    tied, net = (network(Trial(separate=s, lambda2=pull), on.A, on.D) for s in (False, True))
+    torch.testing.assert_close(net.recover(x), tied.recover(x), rtol=1e-4, atol=1e-3)
+    net.E.data += 0.002 * normal(128, 128).float()
+    net.F.data += 0.002 * normal(128, 128).float()
+    assert not torch.allclose(net.recover(x), tied.recover(x), atol=0.1)
+    h0 = net.h0.expand(len(x), -1)
+    torch.testing.assert_close(net.codes(x), net.run_reference(x, h0), rtol=1e-3, atol=1e-2)
+    # The first layer in the unrolled form: soft(W h + V x).
+    (W, *_), (V, _) = net.layer_weights()
+    one = SeparateSistaRNN(
+        n0=128, n=32, hidden=128, depth=1, seed=0, positivity="exp", lambda1=LAMBDA1, lambda2=pull
+    )
+    one.load_state_dict(net.state_dict())
+    h = normal(2, 128).float()
+    u = h @ W.T + x[:, 0] @ V.T
+    expected = u.sign() * (u.abs() - LAMBDA1).clamp(min=0)
+    torch.testing.assert_close(one.solver()(x[:, 0], h), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_separate_inverse_is_trained(on):
+    own = Training(Trial(separate=True, rate=1e-5, **SMALL), on).finish()
+    assert not torch.equal(own.network.E, on.D) and not torch.equal(own.network.D, own.network.E)
+    tied = Training(Trial(**SMALL), on)
+    sizes = [sum(p.numel() for p in each.parameters) for each in (own, tied)]
+    assert sizes[0] - sizes[1] == 128**2 and "separate inverse" in own.trial.name
+
+
 def test_rmsprop_starts_as_the_public_code_does(on):
     trial = Trial(count=8, batch=8, epochs=1, rate=1e-3)
     own = Training(trial, on)
@@ -234,7 +299,7 @@ class TestKeep:
         (kept,) = image_results.kept(image_results.RUNS, "free").to_dict("records")
         again = image_results.row(own)
         assert kept["psnr"] == pytest.approx(again["psnr"], rel=1e-5)
-        assert kept["trial"] == image_results.name_of(own.trial) and kept["status"] == "done"
+        assert kept["trial"] == own.trial.hash and kept["status"] == "done"
         curves = image_results.kept(image_results.CURVES)
         assert curves["validation_mse"].tolist() == pytest.approx(
             [one["validation_mse"] for one in own.curves], rel=1e-5
@@ -286,6 +351,30 @@ class TestKeep:
             image_results.keep_algorithms(rows, source="free", seed=0)
         (kept,) = image_results.kept(image_results.ALGORITHMS, "free").to_dict("records")
         assert kept["psnr"] == pytest.approx(rows[0]["psnr"], rel=1e-5)
+
+    def test_the_rate_of_a_long_training_is_the_best_on_validation_data(self, folder):
+        trials = list(planned("selection", "free", 0, 0))
+        assert len({trial.hash for trial in trials}) == len(trials) and trials[0].seed == 0
+        train = len(images("free")[0])
+        rows = [
+            asdict(trial) | {"trial": trial.hash, "train": train, "updates": 0}
+            | ({"status": "failed"} if trial.rate == RATES[0] else
+               {"status": "done", "validation_mse": abs(trial.rate - RATES[2])})
+            for trial in trials
+        ]  # fmt: skip
+        shorter = replace(trials[1], epochs=1)
+        rows.append(rows[1] | {"trial": shorter.hash, "epochs": 1, "validation_mse": -1.0})
+        pd.DataFrame(rows[-1:]).to_csv(folder / image_results.RUNS, index=False)
+        with pytest.raises(RecordError, match="stage selection"):
+            next(planned("published", "free", 0, 0))
+        pd.DataFrame(rows).to_csv(folder / image_results.RUNS, index=False)
+        assert {*image_results.selection("free").query("selected")["rate"]} == {RATES[2]}
+        published = list(planned("published", "free", 0, 0))
+        assert {trial.rate for trial in published} == {RATES[2]}
+        batches = math.ceil(train / published[0].batch)
+        assert all(0 <= trial.epochs * batches - 49_000 < batches for trial in published)
+        seeds = [trial.seed for trial in published if trial.model == "lstm"]
+        assert seeds == [0, 1, 2] and len({trial.hash for trial in published}) == len(published)
 
     def test_damaged_weights_are_refused(self, folder):
         (folder / image_results.WEIGHTS).write_bytes(b"not weights")
@@ -341,7 +430,7 @@ class TestReading:
 
 def test_the_plan_names_each_trial_once():
     trials = [Trial(model=model, rate=rate, **other) for model, rate, other in PLAN]
-    assert len({image_results.name_of(trial) for trial in trials}) == len(trials)
+    assert len({trial.hash for trial in trials}) == len(trials)
     assert len({trial.name for trial in trials}) == len(trials)
 
 

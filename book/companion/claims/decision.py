@@ -50,7 +50,8 @@ class Comparison:
     """One comparison of a claim: the lead of ``runs[0]`` over ``runs[1]``, if both have run.
 
     ``excluded`` is the reason to ignore existing runs. ``group`` names the unit in which
-    shares are counted, such as a width. The claim holds if the lead is above ``null``.
+    shares are counted, such as a width. The claim holds if the lead is above ``null``. ``unit`` is
+    that of the lead.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Comparison:
     excluded: str = ""
     group: str = ""
     null: float = 0.0
+    unit: str = "dB"
 
 
 @functools.cache
@@ -120,13 +122,14 @@ def decide(comparisons: Mapping[str, Sequence[Comparison]], unit: str) -> Judgem
     """
     if len({tuple(pair.runs for pair in group) for group in comparisons.values()}) == 1:
         group = next(iter(comparisons.values()))
-        return _limit(_verdict(group, unit), group, same=True)
+        return _limit(verdict(group, unit), group, same=True)
     return combine(
-        {label: _limit(_verdict(group, unit), group) for label, group in comparisons.items()}
+        {label: _limit(verdict(group, unit), group) for label, group in comparisons.items()}
     )
 
 
-def _verdict(pairs: Sequence[Comparison], unit: str) -> Judgement:
+def verdict(pairs: Sequence[Comparison], unit: str) -> Judgement:
+    """Return the verdict on one family of comparisons, corrected by Holm's method."""
     existing = [pair for pair in pairs if pair.gap is not None]
     included = [pair for pair in pairs if not pair.excluded]
     text = _coverage(pairs, existing)
@@ -293,14 +296,13 @@ def _number(count: int) -> str:
 def _details(outcomes: Sequence[_Outcome]) -> str:
     """Return the leads with their intervals, or their number, and the correction."""
     if len(outcomes) <= _MANY:
-        text = "; ".join(
-            f"{outcome.pair.name} {interval(outcome.pair.gap)}" for outcome in outcomes
-        )
+        leads = [f"{pair.name} {interval(pair.gap, pair.unit)}" for pair, _ in outcomes]
+        text = "; ".join(leads)
         text = f" Lead: {text}."
     else:
         text = f" {_counts(outcomes)}."
         smallest = min((outcome.pair for outcome in outcomes), key=lambda pair: pair.gap.mean)
-        text += f" Smallest lead: {smallest.name} {interval(smallest.gap)}."
+        text += f" Smallest lead: {smallest.name} {interval(smallest.gap, smallest.unit)}."
     weak = sum(not outcome.firm for outcome in outcomes)
     if weak:
         text += f" Fewer than {SEEDS} seeds in {weak}, too few to confirm or refute."
@@ -322,10 +324,10 @@ def _counts(outcomes: Sequence[_Outcome]) -> str:
     return _capital(", ".join(parts))
 
 
-def interval(gap: Difference) -> str:
+def interval(gap: Difference, unit: str = "dB") -> str:
     """Return a difference as text: mean, interval, and number of seeds."""
     seeds = "1 seed" if gap.seeds == 1 else f"{gap.seeds:.0f} seeds"
-    text = f"{gap.mean:+.2f} dB [{gap.low:+.2f}, {gap.high:+.2f}] ({seeds})"
+    text = f"{gap.mean:+.2f} {unit} [{gap.low:+.2f}, {gap.high:+.2f}] ({seeds})"
     return minus(text)
 
 

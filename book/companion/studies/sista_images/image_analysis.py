@@ -29,6 +29,14 @@ def stored(source: str = "caltech") -> pd.DataFrame:
     return _sort(longest_runs)
 
 
+def comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the greatest length at which both a SISTA-RNN and an LSTM finished."""
+    runs = table[table["status"] == "done"]
+    lengths = runs.groupby("model")["epochs"].agg(set)
+    length = max(lengths["sista-rnn"] & lengths["lstm"])
+    return table[table["epochs"] == length].reset_index(drop=True)
+
+
 def _sort(table: pd.DataFrame) -> pd.DataFrame:
     epochs = table["updates"] / np.ceil(table["train"] / table["batch"])
     table = table.assign(seconds_an_epoch=table["seconds"] / epochs)
@@ -82,8 +90,7 @@ def rivals(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     The best network has the lowest validation error: the test images are not used for selection.
     """
     runs = table[table["status"].eq("done")].sort_values("validation_mse", kind="stable")
-    has_public_start = runs["model"].eq("sista-rnn") & ~runs["estimated"] & runs["lambda2"].eq(1)
-    return runs[has_public_start].iloc[0], runs[runs["model"].eq("lstm")].iloc[0]
+    return runs[image_results.is_public(runs)].iloc[0], runs[runs["model"].eq("lstm")].iloc[0]
 
 
 def lead(table: pd.DataFrame, ours: str, theirs: str) -> Difference:

@@ -1,6 +1,7 @@
 """The stored results of the task: trainings with curves and images, and algorithms."""
 
 import json
+import math
 from dataclasses import asdict
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 from safetensors.torch import load, save
 
 from companion import results
-from companion.result_store import key, merge, origin
+from companion.result_store import merge, origin
 from companion.studies.sista_images.image_training import Training, Trial, network
 from unfolded import files
 from unfolded.errors import RecordError, complain
@@ -17,19 +18,14 @@ from unfolded.runs import results_table
 
 RUNS, CURVES, PICTURES = "columns.csv", "columns_curves.csv", "columns_pictures.csv"
 ALGORITHMS, WEIGHTS = "columns_algorithms.csv", "columns.safetensors"
-
-
-def name_of(trial: Trial) -> str:
-    """Return twelve hexadecimal digits that identify a trial; default fields are ignored."""
-    defaults = asdict(Trial())
-    changes = {name: value for name, value in asdict(trial).items() if value != defaults[name]}
-    return key(changes)
+PUBLISHED, SELECTION = 49_000, 4_900
+"""Updates of the public code, and of the trainings that select a learning rate."""
 
 
 def row(training: Training, reason: str = "") -> dict[str, object]:
     """Return a training as one row: trial, scores on the test images, seconds on one core."""
     trial, curves = training.trial, training.curves
-    facts = {"trial": name_of(trial), **asdict(trial), "train": len(training.on.train)}
+    facts = {"trial": trial.hash, **asdict(trial), "train": len(training.on.train)}
     facts |= {"status": "failed" if reason else "done", "reason": reason}
     facts |= {"parameters": sum(p.numel() for p in training.parameters)}
     facts |= {"updates": training.updates, "seconds": training.seconds}
@@ -37,7 +33,8 @@ def row(training: Training, reason: str = "") -> dict[str, object]:
         test = training.on.test
         facts |= training.on.scores(test, training.recovered(test))
         errors = [entry["validation_mse"] for entry in curves]
-        facts |= {"best_epoch": int(np.argmin(errors)), "validation_mse": min(errors)}
+        facts |= {"best_epoch": curves[int(np.argmin(errors))]["epoch"]}
+        facts |= {"validation_mse": min(errors)}
         if isinstance(training.network, UnfoldedNetwork):
             symbols = training.network.symbols()
             names = ("c", "lambda1", "lambda2")
@@ -59,7 +56,7 @@ def keep(training: Training, reason: str = "", where: dict | None = None) -> dic
     merge(CURVES, [trial | entry for entry in training.curves])
     merge(PICTURES, [trial | {"picture": k, "mse": mse} for k, mse in enumerate(each(training))])
     trials = kept(RUNS, training.trial.source).query("status == 'done'")
-    rivals = trials[trials["trial"].isin(_public_trials(trials))]
+    rivals = trials[is_public(trials)]
     limit = rivals["validation_mse"].min() * (1 + 1e-5)
     if facts["trial"] in set(rivals["trial"]) and facts["validation_mse"] <= limit:
         state = training.network.state_dict()
@@ -76,10 +73,46 @@ def trials_of(table: pd.DataFrame) -> list[Trial]:
     return [Trial(**arguments) for arguments in fields]
 
 
-def _public_trials(table: pd.DataFrame) -> list[str]:
-    defaults = {name: getattr(Trial(), name) for name in ("model", "estimated", "lambda2", "held")}
-    pairs = zip(table["trial"], trials_of(table), strict=True)
-    return [name for name, trial in pairs if defaults.items() <= asdict(trial).items()]
+def is_public(table: pd.DataFrame) -> list[bool]:
+    """Return for each row whether it is a SISTA-RNN with the public initialisation and P = DᵀFD."""
+    names = ("model", "estimated", "lambda2", "held", "separate")
+    defaults = {name: getattr(Trial(), name) for name in names}
+    return [defaults.items() <= asdict(trial).items() for trial in trials_of(table)]
+
+
+def selection(source: str = "caltech") -> pd.DataFrame:
+    """Return the trainings that select a learning rate, one row per network and rate.
+
+    ``selected`` marks the rate of the lowest validation error of each network; trainings that
+    diverge are not selected. The trainings are those of the first seed with SELECTION updates.
+    """
+    table = kept(RUNS, source)
+    table = table.assign(network=[trial.network_name for trial in trials_of(table)])
+    sizes = zip(table["train"], table["batch"], strict=True)
+    lengths = [epochs_for(SELECTION, train, batch) for train, batch in sizes]
+    table = table[(table["seed"] == 0) & (table["epochs"] == lengths)]
+    best = table.groupby("network")["validation_mse"].transform("min")
+    table = table.assign(selected=table["validation_mse"] == best)
+    columns = ["network", "rate", "validation_mse", "status", "selected", "updates", "trial"]
+    return table[columns].sort_values(["network", "rate"], ignore_index=True)
+
+
+def selected_rate(network_name: str, source: str = "caltech") -> float:
+    """Return the selected learning rate of a network. Raises RecordError if none is stored."""
+    rows = selection(source).query("network == @network_name and selected")
+    if rows.empty:
+        do = "run `python -m companion sista-images --stage selection` first"
+        raise RecordError(complain(f"a selected learning rate of {network_name}", "none", do))
+    return float(rows["rate"].iloc[0])
+
+
+def epochs_for(updates: int, pictures: int, batch: int) -> int:
+    """Return the number of epochs that contain at least this number of updates.
+
+    >>> epochs_for(49_000, 1584, 50)
+    1532
+    """
+    return math.ceil(updates / math.ceil(pictures / batch))
 
 
 def each(training: Training) -> list[float]:

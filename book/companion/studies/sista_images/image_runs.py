@@ -1,19 +1,26 @@
 """The command line of SISTA-RNN's task: train what the page shows, and store it in data/results/.
 
-    python -m companion sista-images --source caltech --epochs 40
+    python -m companion sista-images --epochs 40             short trainings, one seed
+    python -m companion sista-images --stage selection       learning rates, on validation data
+    python -m companion sista-images --stage published       49,000 updates at the selected rates
 
-What is stored already is not trained again; of each training the longest is shown.
+What is stored already is not trained again; an interrupted training continues after its last
+checkpoint. Several processes may run the same command: each takes other trainings.
 """
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from companion.result_store import origin, stored_keys
-from companion.studies.natural_images import SOURCES
+from companion.studies.natural_images import SOURCES, images
 from companion.studies.sista_images import image_results, image_solvers
 from companion.studies.sista_images.image_solvers import Way
 from companion.studies.sista_images.image_training import Training, Trial
-from unfolded.errors import TrainingError
+from unfolded import files
+from unfolded.errors import RecordError, TrainingError
+from unfolded.runs import records
 
 PLAN = (
     ("sista-rnn", 1e-4, {}),
@@ -39,33 +46,81 @@ WAYS = [
 ] + [Way(iterations, estimated=True) for iterations in (3, None)]
 
 
+NETWORKS = (
+    ("sista-rnn", {}),
+    ("lstm", {"deviation": 1.0}),
+    ("srnn", {}),
+    ("sista-rnn", {"separate": True}),
+    ("sista-rnn", {"lambda2": 0.01}),
+    ("l1-l1-rnn", {}),
+    ("reweighted-rnn", {}),
+    ("sista-rnn", {"estimated": True}),
+    ("sista-rnn", {"separate": True, "lambda2": 0.01}),
+)
+"""Model and options of the trainings of published length; the first three have SEEDS seeds."""
+RATES, SEEDS, REPEATED = (1e-4, 3e-4, 1e-3, 3e-3), (0, 1, 2), 3
+STAGES = ("short", "selection", "published")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trials that are not stored yet."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="python -m companion sista-images", description=__doc__, formatter_class=formatter
     )
+    parser.add_argument("--stage", choices=STAGES, default="short", help="default short")
     parser.add_argument("--source", choices=SOURCES, default="caltech", help="default caltech")
-    parser.add_argument("--epochs", type=int, default=40, help="default 40")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=40, help="of the stage short, default 40")
+    parser.add_argument("--seed", type=int, default=0, help="of the stage short, default 0")
     options = parser.parse_args(arguments)
-    _solve(options.source, options.seed)
-    for model, rate, settings in PLAN:
-        run_options = {"source": options.source, "epochs": options.epochs, "seed": options.seed}
-        _train(Trial(model=model, rate=rate, **run_options, **settings))
+    _solve(options.source, options.seed if options.stage == "short" else 0)
+    for trial in planned(options.stage, options.source, options.epochs, options.seed):
+        _train(trial)
     return 0
 
 
-def _train(trial: Trial) -> None:
-    if image_results.name_of(trial) in stored_keys(image_results.RUNS):
+def planned(stage: str, source: str, epochs: int, seed: int) -> Iterator[Trial]:
+    """Yield the trials of a stage, the most informative first.
+
+    "short": PLAN with these epochs and this seed. "selection": each of NETWORKS at each of RATES.
+    "published": NETWORKS at their selected rates, with at least the updates of the public code.
+    Raises RecordError if a rate is not selected yet.
+    """
+    if stage == "short":
+        for model, rate, settings in PLAN:
+            yield Trial(model=model, rate=rate, source=source, epochs=epochs, seed=seed, **settings)
         return
-    provenance, training, reason = origin(), Training(trial), ""
-    try:
-        training.finish()
-    except TrainingError as error:
-        reason = str(error)
-    row = image_results.keep(training, reason, provenance)
-    print(trial.name, reason or f"{row['psnr']:.2f} dB", flush=True)
+    updates = image_results.SELECTION if stage == "selection" else image_results.PUBLISHED
+    length = image_results.epochs_for(updates, len(images(source)[0]), Trial().batch)
+    for k, (model, settings) in enumerate(NETWORKS):
+        trial = Trial(model=model, source=source, epochs=length, **settings)
+        if stage == "selection":
+            yield from (replace(trial, rate=rate) for rate in RATES)
+        else:
+            rate = image_results.selected_rate(trial.network_name, source)
+            for seed in SEEDS if k < REPEATED else SEEDS[:1]:
+                yield replace(trial, rate=rate, seed=seed)
+
+
+def _train(trial: Trial) -> None:
+    """Train and store a trial, unless it is stored or another process trains it."""
+    folder = records.store() / "sista-images" / trial.hash
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(records.lock(folder))
+        except RecordError as error:
+            print(f"{trial.name}: {error}", flush=True)
+            return
+        if trial.hash in stored_keys(image_results.RUNS):
+            return
+        provenance, training, reason = origin(), Training(trial), ""
+        try:
+            training.finish(folder)
+        except TrainingError as error:
+            reason = str(error)
+        row = image_results.keep(training, reason, provenance)
+        files.drop(folder / records.STATE)
+    print(trial.name, f"seed {trial.seed}:", reason or f"{row['psnr']:.2f} dB", flush=True)
 
 
 def _solve(source: str, seed: int) -> None:

@@ -4,25 +4,31 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import joblib
 import torch
 from torch import Tensor, nn
 
+from companion.result_store import key
 from companion.studies.sista_images.image_solvers import transition
 from companion.studies.sista_images.image_task import DEVIATION, LAMBDA1, LAMBDA2, Task, task
+from companion.studies.sista_images.separate_link import SeparateSistaRNN
 from unfolded import networks
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.networks.srnn import SRNN
 from unfolded.runtime import flushed_denormals, keep_freed_memory, threads_for
 from unfolded.seeds import derive
+from unfolded.training import checkpoint
 from unfolded.training.divergence import check
 
 DEPTH = 3
 """K, the number of iterations or layers per column."""
 _DECAY, _FIRST_SQUARE = 0.9, 1e-3
 """RMSprop settings: forgetting factor, and initial running mean of squares."""
+_DENSE, _INTERVAL = 64, 16
+"""Validation follows each of the first epochs, then every sixteenth and the last epoch."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ class Trial:
     ``rate``: learning rate; ``deviation``: scale of the columns, as in `image_task.task`;
     ``count``: maximum number of training images; ``estimated``: F starts at its least-squares
     estimate instead of I (SISTA-RNN only); ``lambda2``: its initial value;
-    ``held``: the name of a matrix that is not trained.
+    ``held``: the name of a matrix that is not trained; ``separate``: the link of the public code,
+    `separate_link` (SISTA-RNN only).
     """
 
     model: str = "sista-rnn"
@@ -47,15 +54,29 @@ class Trial:
     estimated: bool = False
     lambda2: float = LAMBDA2
     held: str = ""
+    separate: bool = False
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that identify the trial; default fields are ignored."""
+        defaults = asdict(Trial())
+        changes = {k: value for k, value in asdict(self).items() if value != defaults[k]}
+        return key(changes)
 
     @property
     def name(self) -> str:
         """The label in a table."""
+        return f"{self.network_name}, rate {self.rate:g}"
+
+    @property
+    def network_name(self) -> str:
+        """The label without the learning rate."""
         rescaled = "" if self.deviation == DEVIATION else ", rescaled"
         F = ", F estimated" if self.estimated else ""
         penalty = "" if self.lambda2 == LAMBDA2 else f", λ2 = {self.lambda2:g}"
         constants = f", {self.held} held" if self.held else ""
-        return f"{self.model}{rescaled}{F}{penalty}{constants}, rate {self.rate:g}"
+        link = ", separate inverse" if self.separate else ""
+        return f"{self.model}{rescaled}{F}{penalty}{constants}{link}"
 
     def task(self) -> Task:
         """Return the task in the units of this trial."""
@@ -76,13 +97,17 @@ def network(trial: Trial, A: Tensor, D: Tensor) -> nn.Module:
         # λ1 and λ2 of the l1-l1 term scale with the units; λ2 of the quadratic term does not.
         per = trial.deviation / DEVIATION
         scale = 1.0 if trial.model == "sista-rnn" else per
-        net = networks.build(
-            trial.model, **sizes, lambda1=LAMBDA1 * per, lambda2=trial.lambda2 * scale
-        )
+        sizes |= {"lambda1": LAMBDA1 * per, "lambda2": trial.lambda2 * scale}
+        if trial.separate:
+            net = SeparateSistaRNN(**sizes, positivity="exp")
+        else:
+            net = networks.build(trial.model, **sizes)
     with torch.no_grad():
         net.A.copy_(A)
         if isinstance(net, UnfoldedNetwork):
             net.D.copy_(D)
+        if trial.separate:
+            net.E.copy_(D)
     # A generic network uses measurements as input and does not use A.
     net.A.requires_grad_(isinstance(net, UnfoldedNetwork))
     return net
@@ -91,8 +116,8 @@ def network(trial: Trial, A: Tensor, D: Tensor) -> nn.Module:
 class Training:
     """Training of a network on its task; ``best`` are the weights at the lowest validation error.
 
-    ``curves`` has one row per epoch, the first before any step: total updates, total seconds on one
-    core, training and validation MSE in squared grey levels.
+    ``curves`` has one row per validation, the first before any step: epoch, total updates, total
+    seconds on one core, training MSE of the epoch and validation MSE in squared grey levels.
     """
 
     def __init__(self, trial: Trial, on: Task | None = None):
@@ -108,17 +133,44 @@ class Training:
             start = {"step": torch.tensor(0.0), "square_avg": torch.full_like(p, _FIRST_SQUARE)}
             self.optimiser.state[p] = start
         self.curves: list[dict[str, float]] = []
-        self.updates, self.seconds, self.best = 0, 0.0, math.inf
+        self.epoch, self.updates, self.seconds, self.best = 0, 0, 0.0, math.inf
         self.weights: dict[str, Tensor] = {}
 
-    def finish(self) -> "Training":
-        """Train to the last epoch and load the best weights. Raises TrainingError on NaN."""
+    def finish(self, folder: Path | None = None) -> "Training":
+        """Train to the last epoch and load the best weights.
+
+        With a ``folder``, a checkpoint follows each validation, and an interrupted training
+        continues after its last checkpoint with the same result.
+        Raises TrainingError on NaN, and RecordError if the checkpoint is damaged.
+        """
         with threads_for(self.network.hidden), flushed_denormals(), keep_freed_memory():
-            self._record(math.nan)
-            for epoch in range(self.trial.epochs):
-                self._record(self._epoch(epoch))
+            if not folder or not self._resume(folder):
+                self._record(math.nan)
+            while self.epoch < self.trial.epochs:
+                loss = self._epoch(self.epoch)
+                self.epoch += 1
+                is_last = self.epoch == self.trial.epochs
+                if self.epoch <= _DENSE or not self.epoch % _INTERVAL or is_last:
+                    self._record(loss)
+                    if folder:
+                        checkpoint.save_state(folder, self._state())
         self.network.load_state_dict(self.weights)
         return self
+
+    def _state(self) -> dict:
+        names = ("epoch", "updates", "seconds", "best", "weights", "curves")
+        modules = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        progress = {name: getattr(self, name) for name in names}
+        return {"config_hash": self.trial.hash, "progress": progress} | modules
+
+    def _resume(self, folder: Path) -> bool:
+        state = checkpoint.load_state(folder, self.trial)
+        if state is None:
+            return False
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        vars(self).update(state["progress"])
+        return True
 
     def _epoch(self, epoch: int) -> float:
         started, losses = time.process_time(), []
@@ -149,11 +201,11 @@ class Training:
 
     def _record(self, train: float) -> None:
         error = (self.recovered(self.on.validation) - self.on.validation).square().mean().item()
-        check(self.network, error, "validation error", f"epoch {len(self.curves)}")
+        check(self.network, error, "validation error", f"epoch {self.epoch}")
         grey = self.on.unit**2
         values = {"train_mse": train * grey, "validation_mse": error * grey}
         progress = {"updates": self.updates, "seconds": self.seconds}
-        self.curves.append({"epoch": len(self.curves), **progress, **values})
+        self.curves.append({"epoch": self.epoch, **progress, **values})
         if error < self.best:
             self.best = error
             self.weights = {k: v.clone() for k, v in self.network.state_dict().items()}
