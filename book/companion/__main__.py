@@ -9,6 +9,7 @@
     solutions                    evaluate activation and codes of trained networks
     protocol-replay              repeat the first iterations of the authors' logs
     sista-images                 train SISTA-RNN and its competitors on their own task
+    lista                        train LISTA at the published size
     descending                   train networks for sequences under descending constraints
     inpainting                   train GLOW-Prox for inpainting
 
@@ -31,6 +32,7 @@ COMMANDS = {
     "solutions": "companion.reproduction.solution_analysis",
     "protocol-replay": "companion.reproduction.protocol_replay",
     "sista-images": "companion.studies.sista_images.image_runs",
+    "lista": "companion.studies.lista.lista_runs",
     "descending": "companion.studies.descending.descending_runs",
     "inpainting": "companion.studies.inpainting.inpainting_trials",
 }

@@ -1,5 +1,7 @@
 """LISTA: untrained it is ISTA; its targets are optima; its thresholds stay positive."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,13 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 
 from companion.studies import descent_constraints
-from companion.studies.lista import lista_tables, lista_training, sparse_coding
+from companion.studies.lista import lista_runs, lista_tables, lista_training, sparse_coding
 from companion.studies.lista.lista_network import LISTA, lista_step
 from companion.studies.lista.lista_training import METHODS, Method, Trained
+from companion.studies.natural_images import images
 from unfolded import networks, solvers
 from unfolded.errors import ConfigError, DataError
+from unfolded.seeds import derive
 
 n, h = 6, 9
 
@@ -280,3 +284,76 @@ def test_train_all_trains_each_method_once_a_seed(small):
     alone = lista_training.train(methods["distance"], small, seed=1, steps=2)
     torch.testing.assert_close(found["distance"][1].net.W, alone.net.W)
     assert isinstance(found["ISTA"][0], Trained) and found["ISTA"][0].history is None
+
+
+# --- the published size, here with few pixels and steps ---
+
+
+class TestRuns:
+    TINY = lista_runs.Trial("random: distance", side=8, atoms=70, count=40, batch=8, steps=20)
+
+    @pytest.mark.parametrize("method", ["random: distance", "random: distance + noise"])
+    def test_an_interrupted_training_continues_with_the_same_result(self, small, tmp_path, method):
+        trial = replace(self.TINY, method=method)
+        whole = lista_runs.train(trial, small)
+
+        class Cut(type(small)):
+            def only(self, i):
+                if torch.equal(i, stop):
+                    raise KeyboardInterrupt
+                return super().only(i)
+
+        draws = torch.Generator().manual_seed(derive(trial.seed, "order"))
+        for _ in range(15):
+            stop = torch.randint(len(small.x), (trial.batch,), generator=draws)
+        store = lista_runs.state_of(tmp_path, trial.hash, interval=10)
+        with pytest.raises(KeyboardInterrupt):
+            lista_runs.train(trial, Cut(**vars(small)), store)
+        again = lista_runs.train(trial, small, store)
+        for name in ("loss", "duals", "slack"):
+            assert torch.equal(getattr(whole.history, name), getattr(again.history, name))
+        assert torch.equal(whole.net.W, again.net.W) and len(again.history.loss) == 20
+
+    def test_signals_of_the_parts_differ_and_their_optima_are_stored(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path))
+        monkeypatch.setattr(lista_runs, "images", lambda source: images("free"))
+        first = lista_runs.problem(self.TINY, "train")
+        assert first.x.shape == (40, 64) and first.codes.shape == (40, 70)
+        assert first.certificate.max() <= lista_runs.TOLERANCE
+        stored = sorted(tmp_path.rglob("*.pt"))
+        times = [path.stat().st_mtime_ns for path in stored]
+        again = lista_runs.problem(self.TINY, "train")
+        assert torch.equal(first.codes, again.codes) and len(stored) == 1
+        assert times == [path.stat().st_mtime_ns for path in stored]
+
+    def test_rows_of_a_test_are_those_of_the_network(self, small):
+        one = lista_training.untrained(small)
+        layers, errors = lista_runs.tests(one, small)
+        clean = [row for row in layers if row["sigma"] == 0]
+        assert len(clean) == lista_training.DEPTH + 1 and clean[0]["distance"] == 1.0
+        last = lista_tables.relative(small, one.net(small.x))
+        assert clean[-1]["distance"] == pytest.approx(last)
+        loud = [row["distance"] for row in layers if row["layer"] == lista_training.DEPTH]
+        assert loud[-1] > 10 * loud[0]
+        far = small.merit("distance", one.net(small.x))[: lista_runs.PAIRED].square()
+        assert [row["error"] for row in errors if not row["sigma"]] == pytest.approx(far.tolist())
+
+    def test_the_plan_is_unconstrained_and_constrained_at_the_published_size(self):
+        assert len({trial.hash for trial in lista_runs.PLAN}) == len(lista_runs.PLAN)
+        for trial in lista_runs.PLAN:
+            assert (trial.side**2, trial.atoms, trial.batch) == (1024, int(1.2 * 1024), 512)
+        assert lista_training.DEPTH == 10
+
+
+def test_the_noise_of_the_public_code_grows_with_the_gradient(small):
+    noises = {}
+    for scale in (1.0, 10.0):
+        draws = torch.Generator().manual_seed(0)
+        disturb = lista_training.public_noise(small, 2.0, draws)
+        y = scale * small.codes
+        noises[scale] = (disturb(y, 1) - y).norm(dim=-1)
+        gradient = 100 * (y @ small.D.T - small.x) @ small.D
+        normal = torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+        expected = 0.02 * gradient.norm(dim=-1).log().clamp(min=0) * normal.norm(dim=-1)
+        torch.testing.assert_close(noises[scale], expected, rtol=1e-2, atol=1e-3)
+    assert bool((noises[10.0] >= noises[1.0]).all())

@@ -9,8 +9,10 @@ from companion.claims import related_rules, sista_comparisons
 from companion.studies.descending import descending_results
 from companion.studies.descending.layer_constraints import MERITS
 from companion.studies.inpainting import inpainting_trials
+from companion.studies.lista import lista_runs
 from companion.studies.sista_images import image_analysis
 from companion.studies.sista_images import image_results as columns
+from unfolded.runs import results_table
 
 
 def made_of(climbs=1.2, held=0.9, lead=0.5):
@@ -208,3 +210,48 @@ def test_equal_length_is_the_longest_that_both_have(trained, monkeypatch):
     assert pair.ours["trial"] == "sista-rnn 0" and pair.theirs["trial"] == "lstm 0"
     named = tables[columns.RUNS].assign(name="a")
     assert set(image_analysis.comparable(named)["epochs"]) == {9}
+
+
+def lista_of(held, gain, seeds=3):
+    """Return tests and errors of LISTA: ratio ``held`` of layers, lead ``gain`` in dB."""
+    tests, errors = [], []
+    for constrained, plain in related_rules.LISTA_PAIRS.items():
+        for name, ratio, db in ((constrained, held, gain), (plain, 1.5, 0.0)):
+            for seed in range(seeds):
+                run = {"trial": f"{name} {seed}", "method": name, "seed": seed}
+                tests += [run | {"sigma": 0.0, "layer": k, "distance": ratio**k} for k in range(3)]
+                errors += [
+                    run | {"sigma": sigma, "signal": k,
+                           "error": (1 + k) * 10 ** (-(db + 0.01 * seed * db) / 10)}
+                    for sigma in lista_runs.SIGMAS for k in range(20)
+                ]  # fmt: skip
+    return {
+        lista_runs.TRIALS: pd.DataFrame([{"trial": 1}]),
+        lista_runs.TESTS: pd.DataFrame(tests),
+        lista_runs.ERRORS: pd.DataFrame(errors),
+    }
+
+
+@pytest.mark.parametrize(
+    ("held", "gain", "seeds", "words"),
+    [(0.9, 1.0, 3, ("confirmed", "confirmed")), (1.1, -1.0, 3, ("refuted", "refuted")),
+     (0.9, 1.0, 1, ("confirmed so far", "confirmed so far")),
+     (1.1, -1.0, 1, ("not tested", "not tested"))],
+)  # fmt: skip
+def test_lista_is_decided_by_three_seeds(monkeypatch, held, gain, seeds, words):
+    tables = lista_of(held, gain, seeds)
+    monkeypatch.setattr(lista_runs, "kept", lambda name=lista_runs.TRIALS: tables[name])
+    descends = related_rules.constrained_lista_descends()
+    robust = related_rules.constrained_lista_is_robust()
+    assert (descends.word, robust.word) == words
+    assert "Tests: 18, corrected by Holm's method" in robust.because
+
+
+def test_without_stored_lista_nothing_is_tested(monkeypatch, tmp_path):
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
+    for rule in (
+        related_rules.constrained_lista_descends,
+        related_rules.constrained_lista_is_robust,
+    ):
+        judged = rule()
+        assert judged.word == "not tested" and not judged.ran

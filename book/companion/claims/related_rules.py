@@ -9,15 +9,19 @@ from companion.claims import sista_comparisons as comparisons
 from companion.claims.decision import (
     SEEDS,
     Case,
+    Comparison,
     Judgement,
     at_most_so_far,
     count_successes,
     verdict,
 )
 from companion.labels import minus, title
+from companion.run_set import paired_difference
 from companion.studies.descending import descending_results as descending
 from companion.studies.descending.layer_constraints import MERITS
 from companion.studies.inpainting import inpainting_trials
+from companion.studies.lista import lista_runs
+from companion.studies.lista.lista_training import EPSILON
 from companion.studies.sista_images import image_analysis
 from companion.studies.sista_images import image_results as columns
 
@@ -142,6 +146,47 @@ def constrained_networks_are_robust() -> Judgement:
     return Judgement(word, text, True, *done)
 
 
+def constrained_lista_descends() -> Judgement:
+    """Judge "at the published size every layer of constrained LISTA descends" on test signals."""
+    tests = lista_runs.kept(lista_runs.TESTS)
+    if tests.empty:
+        return Judgement("not tested", _NO_LISTA, ran=False)
+    path = tests[tests["sigma"] == 0].pivot(
+        index=["method", "seed"], columns="layer", values="distance"
+    )
+    worst = (path / path.shift(axis=1)).iloc[:, 1:].max(axis=1).groupby("method").agg(list)
+    methods = [name for name in worst.index if "distance" in name]
+    listing = "; ".join(f"{name} {max(ratios):.3f}" for name, ratios in worst.items())
+    text = "Ratio of the mean distances after and before a layer, in the worst layer and seed: "
+    text += f"{listing}. Required: {1 - EPSILON:g}."
+    limit = 1 - EPSILON + _SLACK
+    cases = [Case(name, [float(v <= limit) for v in worst[name]]) for name in methods]
+    return count_successes(cases, len(LISTA_PAIRS), "trainings", text)
+
+
+def constrained_lista_is_robust() -> Judgement:
+    """Judge "constrained LISTA is more robust to layer noise" at each level of the public code.
+
+    The lead at a level is that in the squared distance of the last layer, paired over test signals
+    and seeds. All trainings and levels are one family of tests.
+    """
+    errors = lista_runs.kept(lista_runs.ERRORS)
+    if errors.empty:
+        return Judgement("not tested", _NO_LISTA, ran=False)
+    wide = errors.pivot(index=["method", "sigma", "seed"], columns="signal", values="error")
+    tests = []
+    for constrained, plain in LISTA_PAIRS.items():
+        for sigma in (level for level in lista_runs.SIGMAS if level):
+            ours, theirs = (
+                wide[[row[:2] == (name, sigma) for row in wide.index]].droplevel([0, 1])
+                for name in (constrained, plain)
+            )
+            seeds = ours.index.intersection(theirs.index)
+            gap = paired_difference(ours.loc[seeds], theirs.loc[seeds]) if len(seeds) else None
+            tests.append(Comparison(f"{constrained}, β = {sigma:g}", (), gap, group=f"{sigma:g}"))
+    return verdict(tests, "levels of noise")
+
+
 def _verdict_counts(cases: pd.DataFrame) -> dict[str, int]:
     disturbed = cases.query("what != 'nothing'").reset_index(drop=True)
     counts = descending.decided(disturbed)["verdict"].value_counts()
@@ -155,6 +200,14 @@ def _cases(count: dict[str, int]) -> str:
 
 _CASES = ("better", "worse", "alike", "undecided")
 
+LISTA_PAIRS = {
+    "random: distance": "random: plain",
+    "distance": "plain",
+    "random: distance + noise": "random: plain + noise",
+}
+"""Constrained and unconstrained trainings of LISTA that differ in the constraint only."""
+_NO_LISTA = "No LISTA of the published size is stored."
+
 RELATED_RULES: dict[str, Callable[[], Judgement]] = {
     "SISTA-RNN trains faster": sista_trains_faster,
     "SISTA-RNN is better": sista_is_better,
@@ -162,6 +215,8 @@ RELATED_RULES: dict[str, Callable[[], Judgement]] = {
     "plain layers climb": plain_layers_climb,
     "held layers descend": constrained_layers_descend,
     "held networks are robust": constrained_networks_are_robust,
+    "constrained LISTA descends": constrained_lista_descends,
+    "constrained LISTA is robust": constrained_lista_is_robust,
 }
 """The rules that judge claims of related papers from data/results/."""
 
@@ -173,5 +228,6 @@ def summary() -> pd.DataFrame:
         columns.kept(columns.RUNS),
         inpainting_trials.kept(),
         descending.kept(descending.TRIALS),
+        *(table for table in [lista_runs.kept()] if len(table)),
     )
     return claims.table(selection, *sources, rules=RELATED_RULES)

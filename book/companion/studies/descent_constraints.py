@@ -4,7 +4,8 @@ A network is represented by its layer outputs, y_0 … y_L, and a merit: a numbe
 sample that must decrease from layer to layer. Merits are stacked as (L + 1, batch).
 """
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -134,12 +135,29 @@ class Duals:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """The stored state of a training: ``load()`` returns it or None, ``save(state)`` replaces it.
+
+    ``generators``: those that the training draws from; ``interval``: steps between two states.
+    """
+
+    load: Callable[[], dict | None]
+    save: Callable[[dict], None]
+    generators: Sequence[torch.Generator]
+    interval: int = 50
+
+
+@dataclass(frozen=True)
 class History:
-    """The training history by step: ``loss`` (steps,), ``duals`` and ``slack`` (steps, L)."""
+    """The training history by step: ``loss`` (steps,), ``duals`` and ``slack`` (steps, L).
+
+    ``seconds`` (steps,) is the processor time of each step.
+    """
 
     loss: Tensor
     duals: Tensor
     slack: Tensor
+    seconds: Tensor
 
 
 def train(
@@ -150,6 +168,7 @@ def train(
     rate: float,
     epsilon: float = 0.05,
     dual_rate: float = 0.0,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     r"""Train by primal-dual steps: Adam descent on the Lagrangian, dual ascent along the slack.
 
@@ -158,14 +177,27 @@ def train(
 
     ``terms()`` draws a batch and returns its loss and its merits (L + 1, batch), or None for no
     merits. With a ``dual_rate`` of 0 no constraint acts: plain training. ``rate`` decreases
-    linearly to 0. Raises TrainingError if the loss is not finite.
+    linearly to 0. With a ``checkpoint``, an interrupted training continues after its last state
+    with the same result. Raises TrainingError if the loss is not finite.
     Source: Hadou et al. (2024); their code for LISTA updates the duals once per epoch.
     """
     parameters = list(parameters)
     optimiser = torch.optim.Adam(parameters, lr=rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: 1 - k / steps)
     duals, rows = None, []
-    for k in range(steps):
+    state = checkpoint and checkpoint.load()
+    if state:
+        for p, value in zip(parameters, state["parameters"], strict=True):
+            p.data.copy_(value)
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        for generator, value in zip(checkpoint.generators, state["generators"], strict=True):
+            generator.set_state(value)
+        rows = list(zip(*(column.unbind() for column in state["history"]), strict=True))
+        duals = Duals(state["duals"].numel(), dual_rate)
+        duals.values = state["duals"]
+    for k in range(len(rows), steps):
+        started = time.process_time()
         loss, merits = terms()
         slack_values = loss.new_zeros(0) if merits is None else slack(merits, epsilon)
         duals = duals or Duals(len(slack_values), dual_rate)
@@ -176,7 +208,18 @@ def train(
         (loss + duals.price(slack_values) if dual_rate else loss).backward()
         optimiser.step()
         schedule.step()
-        rows.append((loss.detach(), duals.ascend(slack_values), slack_values.detach()))
+        values = loss.detach(), duals.ascend(slack_values), slack_values.detach()
+        rows.append((*values, torch.tensor(time.process_time() - started)))
+        if checkpoint and not (k + 1) % checkpoint.interval:
+            state = {
+                "parameters": [p.detach() for p in parameters],
+                "optimiser": optimiser.state_dict(),
+                "schedule": schedule.state_dict(),
+                "generators": [generator.get_state() for generator in checkpoint.generators],
+                "history": [torch.stack(column) for column in zip(*rows, strict=True)],
+                "duals": duals.values,
+            }
+            checkpoint.save(state)
     return History(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 

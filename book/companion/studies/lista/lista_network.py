@@ -95,15 +95,21 @@ class LISTA(nn.Module):
         return self.layers(x)[-1]
 
     def layers(
-        self, x: Tensor, disturb: Callable[[Tensor, int], Tensor] | None = None
+        self,
+        x: Tensor,
+        disturb: Callable[[Tensor, int], Tensor] | None = None,
+        y0: Tensor | None = None,
     ) -> list[Tensor]:
-        """Return y_0 … y_L; the input of layer l + 1 is ``disturb(y_l, l)``, 1 ≤ l < L."""
+        """Return y_0 … y_L; the input of layer l + 1 is ``disturb(y_l, l)``, 1 ≤ l < L.
+
+        ``y0`` (batch, h), zero by default.
+        """
         n, h = self.U.shape[-1], self.U.shape[-2]
         if x.ndim != 2 or x.shape[1] != n or x.dtype != self.U.dtype:
             actual = f"{x.dtype} of shape {tuple(x.shape)}"
             expected = f"signals (batch, {n}) in {self.U.dtype}"
             raise ConfigError(complain(expected, actual, "reshape or convert what you pass"))
-        outputs, gamma = [x.new_zeros(len(x), h)], self.gamma
+        outputs, gamma = [x.new_zeros(len(x), h) if y0 is None else y0], self.gamma
         for l in range(self.depth):
             k = l if len(gamma) > 1 else 0
             y = disturb(outputs[l], l) if disturb and l else outputs[l]

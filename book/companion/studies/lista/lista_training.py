@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from companion.studies import descent_constraints
+from companion.studies.descent_constraints import Checkpoint
 from companion.studies.lista.lista_network import LISTA
 from companion.studies.lista.sparse_coding import Problem
 from unfolded import runtime
 from unfolded.seeds import derive
 
 DEPTH, EPSILON = 10, 0.05
-BATCH, _RATE, _DUAL_RATE = 64, 2e-3, 0.3
+BATCH, RATE, _DUAL_RATE = 64, 2e-3, 0.3
+CODE_SCALE = 100.0
+"""The factor of signals and codes in the public code, where its layer noise is added."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,15 @@ class Method:
     """A training method: initialisation, constraint and noise.
 
     ``noise`` is the σ of a fading `descent_constraints.layer_noise`, in units of the root mean
-    square of y*. ``layerwise``: each layer has a separate loss, without gradients between layers.
+    square of y*; ``public_noise``, that of :func:`public_noise` with β = 1.
+    ``layerwise``: each layer has a separate loss, without gradients between layers.
     """
 
     start: str = "ista"
     constraint: str | None = None
     noise: float = 0.0
     layerwise: bool = False
+    public_noise: bool = False
 
 
 METHODS = {
@@ -54,10 +59,12 @@ class Trained:
     history: descent_constraints.History | None = None
 
     @torch.no_grad()
-    def layers(self, problem: Problem, disturb: Callable | None = None) -> Tensor:
+    def layers(
+        self, problem: Problem, disturb: Callable | None = None, y0: Tensor | None = None
+    ) -> Tensor:
         """Return the outputs of all layers on the problem's signals: (L + 1, count, h)."""
         with runtime.threads_for(problem.D.shape[1]):
-            return torch.stack(self.net.layers(problem.x, disturb))
+            return torch.stack(self.net.layers(problem.x, disturb, y0))
 
 
 def untrained(problem: Problem) -> Trained:
@@ -65,20 +72,47 @@ def untrained(problem: Problem) -> Trained:
     return Trained(LISTA(problem.D, lambda1=problem.lambda1, c=problem.c, depth=DEPTH))
 
 
-def train(method: Method, problem: Problem, *, seed: int, steps: int) -> Trained:
+def public_noise(problem: Problem, beta: float, draws: torch.Generator) -> Callable:
+    r"""Return the layer noise of the public code, :math:`y + \beta \log\|\nabla s(y)\|\, n`.
+
+    n is normal and s the smooth part of the objective; the formula is that for signals and codes
+    multiplied by CODE_SCALE. Norms below 1 add no noise: a black patch has a gradient of zero,
+    whose logarithm is infinite. The result takes (y, l) with y (count, h) of the problem's signals.
+    Source: the public code of Hadou et al. (2024).
+    """
+
+    def disturb(y: Tensor, l: int) -> Tensor:
+        gradient = CODE_SCALE * problem.merit("gradient", y.detach())
+        size = gradient.clamp(min=1).log()[..., None]
+        normal = torch.randn(y.shape, generator=draws, dtype=y.dtype)
+        return y + beta / CODE_SCALE * size * normal
+
+    return disturb
+
+
+def train(
+    method: Method,
+    problem: Problem,
+    *,
+    seed: int,
+    steps: int,
+    batch_size: int = BATCH,
+    rate: float = RATE,
+    store: Callable[[Sequence[torch.Generator]], Checkpoint] | None = None,
+) -> Trained:
     r"""Train LISTA on :math:`\tfrac12\mathbb E\|y_L - y^*\|_2^2`, with or without a constraint.
 
     The constraint uses the merit in units of its mean at :math:`y_0 = 0`. Batches depend only on
-    the seed, so methods are paired.
+    the seed, so methods are paired. ``store`` returns the checkpoint of the training
+    for its generators, if it can be interrupted.
     """
     net = LISTA(problem.D, lambda1=problem.lambda1, c=problem.c, depth=DEPTH, start=method.start,
                 seed=derive(seed, "start"))  # fmt: skip
     draws = torch.Generator().manual_seed(derive(seed, "order"))
     name = method.constraint or "distance"
     unit = problem.merit(name, torch.zeros_like(problem.codes)).mean()
-    disturbance = None
+    disturbance, noise = None, torch.Generator().manual_seed(derive(seed, "noise"))
     if method.noise:
-        noise = torch.Generator().manual_seed(derive(seed, "noise"))
         disturbance = descent_constraints.layer_noise(
             method.noise * scale(problem), noise, fading=True
         )
@@ -86,15 +120,18 @@ def train(method: Method, problem: Problem, *, seed: int, steps: int) -> Trained
         disturbance = _detach
 
     def terms() -> tuple[Tensor, Tensor]:
-        batch = problem.only(torch.randint(len(problem.x), (BATCH,), generator=draws))
-        y = torch.stack(net.layers(batch.x, disturbance))
+        batch = problem.only(torch.randint(len(problem.x), (batch_size,), generator=draws))
+        disturb = public_noise(batch, 1.0, noise) if method.public_noise else disturbance
+        y = torch.stack(net.layers(batch.x, disturb))
         outputs = y[1:] if method.layerwise else y[-1:]
         loss = (outputs - batch.codes).square().sum(-1).mean(1).sum() / 2
         return loss, batch.merit(name, y if method.constraint else y.detach()) / unit
 
-    rates = {"rate": _RATE, "dual_rate": _DUAL_RATE if method.constraint else 0.0}
+    options = {"rate": rate, "dual_rate": _DUAL_RATE if method.constraint else 0.0}
+    if store:
+        options["checkpoint"] = store((draws, noise))
     return Trained(
-        net, descent_constraints.train(net.parameters(), terms, steps, epsilon=EPSILON, **rates)
+        net, descent_constraints.train(net.parameters(), terms, steps, epsilon=EPSILON, **options)
     )
 
 
