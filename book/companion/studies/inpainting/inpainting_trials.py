@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 import joblib
 import pandas as pd
 import torch
+from normflows.flows import GlowBlock
 from torch import Tensor
 
 from companion import result_store, results
@@ -199,6 +200,23 @@ def kept() -> pd.DataFrame:
     )
     table["network"] = [Trial(*row).name for row in trials.itertuples(index=False)]
     return table
+
+
+def settings(table: pd.DataFrame) -> dict[str, object]:
+    """Return the sizes of the stored networks by the names of `published_systems`."""
+    network = GlowProx()
+    blocks = [step for step in network.flows[0].steps if isinstance(step, GlowBlock)]
+    scales = len(network.flows[0].steps) - len(blocks)
+    return {
+        "pictures": str(table["source"].iloc[0]),
+        "values per picture": hole(HOLE).numel(),
+        "layers": len(network.flows),
+        "scales": scales,
+        "blocks per scale": len(blocks) // scales,
+        "coupling": "additive",
+        "pictures per batch": BATCH,
+        "steps": int(table["steps"].max()),
+    }
 
 
 def against_plain(table: pd.DataFrame) -> pd.DataFrame:

@@ -192,6 +192,20 @@ def kept(name: str = TRIALS) -> pd.DataFrame:
     return attribution.mark(table, trials)
 
 
+def settings(row: pd.Series) -> dict[str, object]:
+    """Return the sizes of a stored trial by the names of `published_systems`."""
+    return {
+        "pictures": "Caltech-101",
+        "dictionary": "cosines",
+        "training signals": int(row["train"]),
+        "pixels": int(row["side"]) ** 2,
+        "atoms": int(row["atoms"]),
+        "layers": lista_training.DEPTH,
+        "signals per batch": int(row["batch"]),
+        "steps": int(row["steps"]),
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Solve the problems, or train the trials that are not stored yet."""
     formatter = argparse.RawDescriptionHelpFormatter

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from companion.run_set import Difference, paired_difference
+from companion.studies.natural_images import SIDE
 from companion.studies.sista_images import image_results
-from companion.studies.sista_images.image_task import Task
+from companion.studies.sista_images.image_task import MEASUREMENTS, Task
 from companion.studies.sista_images.image_training import Training
 
 
@@ -100,6 +101,22 @@ def lead(table: pd.DataFrame, ours: str, theirs: str) -> Difference:
         index="trial", columns="picture", values="mse"
     )
     return paired_difference(*(errors.loc[[trials[name]]].to_numpy() for name in (ours, theirs)))
+
+
+def settings(row: pd.Series) -> dict[str, object]:
+    """Return the sizes of a stored training by the names of `companion.studies.published_systems`.
+
+    `free` are the pictures of scikit-image and scikit-learn.
+    """
+    return {
+        "pictures": {"caltech": "Caltech-101", "free": "free pictures"}[row["source"]],
+        "batches per epoch": math.ceil(row["train"] / row["batch"]),
+        "pixels per column": SIDE,
+        "measurements per column": MEASUREMENTS,
+        "layers": int(row["depth"]),
+        "pictures per batch": int(row["batch"]),
+        "updates": int(row["updates"]),
+    }
 
 
 def diagonals(F: Tensor, span: int = 8) -> dict[int, float]:

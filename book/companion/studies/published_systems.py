@@ -1,0 +1,129 @@
+"""The published sizes of the systems of related papers, compared with those of stored results."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+PUBLISHED = {
+    "SISTA-RNN": {
+        "pictures": "Caltech-256",
+        "batches per epoch": 490,
+        "pixels per column": 128,
+        "measurements per column": 32,
+        "layers": 3,
+        "pictures per batch": 50,
+        "updates": 49_000,
+    },
+    "LISTA": {
+        "pictures": "CIFAR-10",
+        "dictionary": "random, uniform",
+        "training signals": 32_000,
+        "pixels": 1024,
+        "atoms": 1228,
+        "layers": 10,
+        "signals per batch": 512,
+        "steps": 310_000,
+    },
+    "GLOW-Prox": {
+        "pictures": "CelebA-HQ",
+        "values per picture": 64 * 64 * 3,
+        "layers": 5,
+        "scales": 4,
+        "blocks per scale": 18,
+        "coupling": "affine",
+        "pictures per batch": 8,
+        "steps": 135_000,
+    },
+}
+"""The settings in the public code of each system, by quantity. LISTA: 5000 epochs of 62 batches;
+GLOW-Prox: 40 epochs of 27,000 pictures. Source: code of Wisdom et al. (2017), Hadou et al. (2024).
+"""
+_DATA = ("pictures", "batches per epoch", "training signals", "dictionary")
+"""The quantities that describe the data and not the network or its training."""
+
+OPERATIONS = {"one processor core": 5e10, "a large GPU": 2e13}
+"""Assumed operations per second in training, in single precision, of two kinds of hardware."""
+
+
+def differences(system: str, here: Mapping[str, object]) -> pd.DataFrame:
+    """Return one row per published quantity, with its value here.
+
+    >>> differences("LISTA", {"pictures": "digits"}).iloc[0].tolist()
+    ['pictures', 'CIFAR-10', 'digits']
+    """
+    rows = [(name, value, here.get(name)) for name, value in PUBLISHED[system].items()]
+    return pd.DataFrame(rows, columns=["quantity", "published", "here"], dtype=object)
+
+
+def statement(system: str, here: Mapping[str, object]) -> str:
+    """Return which system was evaluated, as a sentence in Markdown.
+
+    A training that is longer than the published one counts as of the published length.
+
+    >>> statement("SISTA-RNN", PUBLISHED["SISTA-RNN"] | {"updates": 10})
+    'It is **a smaller relative of the published SISTA-RNN**: updates 10 instead of 49,000.'
+    """
+    parts = {"data": [], "system": []}
+    for name, published, own in differences(system, here).itertuples(index=False):
+        is_longer = name in ("updates", "steps") and own is not None and own >= published
+        if own != published and not is_longer:
+            text = f"{name} {_text(own)} instead of {_text(published)}"
+            parts["data" if name in _DATA else "system"].append(text)
+    if parts["system"]:
+        listing = ", ".join(parts["system"] + parts["data"])
+        return f"It is **a smaller relative of the published {system}**: {listing}."
+    if parts["data"]:
+        listing = ", ".join(parts["data"])
+        return f"It is **the published {system} on other data**: {listing}."
+    return f"It is **the published {system}**."
+
+
+def cost(system: str) -> str:
+    """Return the operations and hours that one training of the published length needs."""
+    total = _OPERATIONS[system]() * PUBLISHED[system]["steps"]
+    hours = [f"{_hours(total / rate)} on {name}" for name, rate in OPERATIONS.items()]
+    rates = " and ".join(f"{rate:.0e}" for rate in OPERATIONS.values())
+    return (
+        f"One training of {system} of the published size and length has about {total:.0e} "
+        f"operations: about {' or '.join(hours)}, at {rates} operations per second."
+    )
+
+
+def lista_operations(
+    pixels: int = 1024, atoms: int = 1228, layers: int = 10, batch: int = 512
+) -> int:
+    """Return the operations of one step of LISTA: forward, and twice as many backward.
+
+    >>> f"{lista_operations():.2g}"
+    '8.5e+10'
+    """
+    return 3 * 2 * batch * layers * atoms * (atoms + pixels)
+
+
+def glow_operations(
+    side: int = 64, channels: int = 3, layers: int = 5, scales: int = 4, blocks: int = 18
+) -> int:
+    """Return the operations of one step of GLOW-Prox on eight pictures, convolutions only.
+
+    Each block has three convolutions (3×3, 1×1, 3×3) with 512 hidden channels, which are computed
+    in the flow and again in its inverse; the backward pass has twice as many operations.
+    """
+    width, total = 512, 0
+    for _ in range(scales):
+        side, channels = side // 2, 4 * channels
+        per_pixel = 9 * channels // 2 * width + width**2 + 9 * width * channels
+        total += side**2 * per_pixel
+        channels //= 2
+    return 3 * 2 * 8 * layers * 2 * blocks * total
+
+
+_OPERATIONS = {"LISTA": lista_operations, "GLOW-Prox": glow_operations}
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours / 24:.0f} days" if hours > 72 else f"{hours:.1f} hours"
+
+
+def _text(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,50 @@
+"""Each page states from stored settings whether it evaluates the published system."""
+
+import pandas as pd
+import pytest
+
+from companion.studies import published_systems
+from companion.studies.inpainting import inpainting_trials
+from companion.studies.lista import lista_runs
+from companion.studies.published_systems import PUBLISHED
+from companion.studies.sista_images import image_analysis, image_results
+
+
+@pytest.mark.parametrize("system", PUBLISHED)
+def test_the_published_settings_are_the_published_system(system):
+    assert published_systems.statement(system, PUBLISHED[system]).endswith(f"published {system}**.")
+    other = published_systems.statement(system, PUBLISHED[system] | {"pictures": "others"})
+    assert "on other data**: pictures others instead of" in other
+    smaller = published_systems.statement(system, PUBLISHED[system] | {"layers": 1})
+    assert "a smaller relative" in smaller and "layers 1 instead of" in smaller
+
+
+def test_a_longer_training_is_no_difference_and_a_missing_value_is_one():
+    sizes = PUBLISHED["SISTA-RNN"]
+    assert "smaller" not in published_systems.statement("SISTA-RNN", sizes | {"updates": 49_024})
+    del (partial := dict(sizes))["layers"]
+    assert "smaller" in published_systems.statement("SISTA-RNN", partial)
+
+
+def test_stored_settings_name_every_published_quantity():
+    sista, _ = image_analysis.rivals(image_analysis.comparable(image_analysis.stored()))
+    planned = pd.Series(vars(lista_runs.PLAN[1]) | {"train": lista_runs.PLAN[1].count})
+    found = {
+        "SISTA-RNN": image_analysis.settings(sista),
+        "LISTA": lista_runs.settings(planned),
+        "GLOW-Prox": inpainting_trials.settings(inpainting_trials.kept()),
+    }
+    for system, sizes in found.items():
+        assert sizes.keys() == PUBLISHED[system].keys()
+    assert found["GLOW-Prox"]["blocks per scale"] == 3 and found["GLOW-Prox"]["scales"] == 2
+    full = found["SISTA-RNN"] | {"updates": image_results.PUBLISHED}
+    assert "on other data" in published_systems.statement("SISTA-RNN", full)
+
+
+def test_the_cost_of_lista_is_that_of_its_matrix_products():
+    pixels, atoms, layers, batch = 3, 5, 2, 7
+    forward = 2 * batch * layers * (atoms * atoms + atoms * pixels)
+    assert published_systems.lista_operations(pixels, atoms, layers, batch) == 3 * forward
+    assert "hours" in published_systems.cost("LISTA")
+    one, two = (published_systems.glow_operations(layers=k) for k in (1, 2))
+    assert two == 2 * one > 0
