@@ -203,3 +203,18 @@ def test_search_finds_a_formula_by_its_name(browser, site, words, page):
 )
 def test_the_best_section_is_the_first_result(browser, served, words, first):
     assert search(browser, served, words)[0].startswith(first)
+
+
+@pytest.mark.parametrize("words", ["xqzzy", "reweightedfoo", "network xqzzy"])
+def test_an_unknown_word_is_not_found(browser, site, words):
+    _, errors = open_page(browser, site, f"search?q={quote(words)}")
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script(DONE))
+    assert browser.execute_script(FOUND) == [] and errors + severe(browser) == []
+    message = browser.find_element("css selector", "#search-results").text
+    assert "Nothing was found" in message or "did not match" in message
+
+
+def test_an_inflected_or_unfinished_word_is_found(browser, served):
+    assert search(browser, served, "overfits")[0] == "glossary#term-overfitting"
+    assert search(browser, served, "holder") == search(browser, served, "Hölder")
+    assert len(search(browser, served, "reweigh")) > 5

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import html
+import json
+import re
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -104,11 +107,26 @@ def record(section: Section) -> str:
     )
 
 
+def words_of(text: str) -> set[str]:
+    """Return the words of a text in lower case, without accents, as the search page splits them.
+
+    >>> sorted(words_of("Hölder's prox_l1 λ₁"))
+    ['holder', 'l1', 'prox', 's', 'λ1']
+    """
+    plain = unicodedata.normalize("NFKD", text.lower())
+    return set(re.findall(r"[^\W_]+", re.sub("[\u0300-\u036f]", "", plain)))
+
+
 async def _write(site: Path, pages: list[str]) -> None:
+    words = set()
     async with PagefindIndex({"output_path": str(site / FOLDER)}) as index:
         for page in pages:
             for section in sections(site / f"{page}.html", site):
-                await index.add_html_file(content=record(section), url=section.url)
+                content = record(section)
+                words |= words_of(BeautifulSoup(content, "html.parser").get_text(" "))
+                await index.add_html_file(content=content, url=section.url)
+    # Pagefind replaces a word that it does not know by the longest known beginning of it.
+    (site / FOLDER / "words.json").write_text(json.dumps(sorted(words)), encoding="utf-8")
 
 
 def write_index(site: Path, pages: list[str]) -> None:

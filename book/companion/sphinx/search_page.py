@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Browsers reject requests of pages opened from disk, so the index of Pagefind cannot be read there.
 SCRIPT = """
-document.addEventListener("DOMContentLoaded", () => {
+document.addEventListener("DOMContentLoaded", async () => {
   if (location.protocol === "file:") {
     // Sphinx requests each page of its results for an excerpt.
     DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
@@ -14,6 +14,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const QUESTION = /\\b(why|how|what|which|who|when|where|is|are|do|does|the|an?)\\b/gi;
   document.querySelector(".bd-search-container form").remove();
   const element = document.querySelector("#search-results");
+  const words = await (await fetch("pagefind/words.json")).json();
+  const stemmer = new Stemmer();
+  const stems = new Set(words.map(word => stemmer.stemWord(word)));
+  const split = text => text.toLowerCase().normalize("NFKD").replace(/\\p{M}/gu, "")
+    .match(/[\\p{L}\\p{N}]+/gu) ?? [];
+  const known = word => stems.has(stemmer.stemWord(word)) || words.some(w => w.startsWith(word));
   const ui = new PagefindUI({
     element,
     bundlePath: new URL("pagefind/", location.href).pathname,
@@ -22,8 +28,13 @@ document.addEventListener("DOMContentLoaded", () => {
     pageSize: 10,
     excerptLength: 25,
     autofocus: true,
-    // A result contains all words, so the words of a question are removed.
-    processTerm: term => term.replace(QUESTION, " ").trim() || term,
+    translations: {zero_results: "Nothing was found for [SEARCH_TERM]"},
+    // A result contains all words, so the words of a question are removed. Quotation marks request
+    // an exact match: Pagefind would replace an unknown word by its longest known beginning.
+    processTerm: term => {
+      const query = term.replace(QUESTION, " ").trim() || term;
+      return split(query).every(known) ? query : `"${query.replaceAll('"', " ")}"`;
+    },
     processResult: result => {
       const {title, page} = result.meta;
       result.meta = {title: page === title ? title : `${title} · ${page}`};
