@@ -5,6 +5,7 @@ python book/figures/make_problem.py
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from companion.pretrained import pretrained
 from unfolded.data import sequences
 
 HERE = Path(__file__).parent
-WIDTH, COLUMN, PIXEL = 720, 220, 7
+WIDTH, HEIGHT, COLUMN, PIXEL = 720, 500, 220, 7
+ROWS = 36, 346  # the tops of the frames
 INK, ACCENT, SOFT = "#0b3c5d", "#b3541e", "#dfe7ee"
 
 
@@ -76,11 +78,12 @@ def recovered(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def column(number: int, frame: np.ndarray, x: np.ndarray, estimate: np.ndarray) -> str:
     centre = 140 + COLUMN * number
+    above, below = ROWS
     sub = ("t−1", "t", "t+1")[number]
     low = f'<tspan font-size="12" dy="4">{sub}</tspan>'
     parts = [
         text(centre, 26, f"frame s{low}"),
-        picture(frame, centre, 36),
+        picture(frame, centre, above),
         arrow(centre, 152, centre, 182),
         text(centre + 26, 172, "A"),
         strip(x, centre, 188),
@@ -89,13 +92,22 @@ def column(number: int, frame: np.ndarray, x: np.ndarray, estimate: np.ndarray) 
         box(centre, 284, f"code h{low}"),
         arrow(centre, 306, centre, 340),
         text(centre + 26, 328, "D"),
-        picture(estimate, centre, 346),
+        picture(estimate, centre, below),
         text(centre, 482, f"recovered ŝ{low}"),
     ]
     if number < 2:
         parts.append(arrow(centre + 60, 284, centre + COLUMN - 62, 284, ACCENT))
         parts.append(text(centre + COLUMN / 2, 274, "helps", 15, ACCENT))
     return "".join(parts)
+
+
+def layout() -> str:
+    """Return the layout of the picture, as `companion.plots.style.layout` does."""
+    side = 16 * PIXEL
+    corners = [(140 + COLUMN * number - side / 2, y) for y in ROWS for number in range(3)]
+    boxes = [[x / WIDTH, y / HEIGHT, (x + side) / WIDTH, (y + side) / HEIGHT] for x, y in corners]
+    rounded = [[round(value, 5) for value in box] for box in boxes]
+    return json.dumps({"label": round(15 / WIDTH, 5), "frames": rounded})
 
 
 def main() -> None:
@@ -109,9 +121,12 @@ def main() -> None:
         for name, colour in (("a", INK), ("b", ACCENT))
     )
     (HERE / "problem.svg").write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} 500" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'font-family="Helvetica, Arial, sans-serif"><title>Sequential recovery</title>'
-        f'<defs>{head}</defs><rect width="{WIDTH}" height="500" fill="#ffffff"/>{columns}</svg>\n',
+        f"<desc>{layout()}</desc>"
+        f'<defs>{head}</defs><rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>{columns}'
+        "</svg>\n",
         encoding="utf-8",
     )
 

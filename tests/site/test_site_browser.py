@@ -82,19 +82,6 @@ def test_a_served_page_is_whole_and_fits_a_small_phone_and_a_sheet_of_paper(brow
         assert browser.execute_script(CUT) == []
 
 
-def test_dark_mode_inverts_drawings_and_keeps_frames(browser, served):
-    looks = set()
-    for name in (ACTIVATION, "notebooks/07_train_one_network"):
-        open_page(browser, served, name)
-        browser.execute_script("document.documentElement.dataset.theme = 'dark'")
-        images = browser.execute_script(
-            "return [...document.querySelectorAll('.cell_output img[src*=_images]')]"
-            ".map(e => [e.classList.contains('diagram'), getComputedStyle(e).filter])"
-        )
-        looks |= {tuple(image) for image in images}
-    assert looks == {(True, "invert(1) hue-rotate(180deg)"), (False, "none")}
-
-
 # A custom element that a script has taken over, the controls inside, and the one in focus.
 EXPLORERS = """
 return [...document.querySelectorAll(".bd-article *")]

@@ -1,6 +1,7 @@
 """The common basis of all figures: style, panels, and display."""
 
 import base64
+import json
 from importlib.resources import files
 from io import BytesIO, StringIO
 
@@ -13,6 +14,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from companion import attribution, labels
 from unfolded.errors import ConfigError, complain
@@ -62,6 +64,30 @@ def array(values, name: str, ndim: int) -> np.ndarray:
     return out
 
 
+def layout(fig: Figure) -> dict:
+    """Return what the pages of the book need to know about a drawn figure.
+
+    `label`: size of the smallest text divided by the width of the figure. `frames`: left, top,
+    right and bottom of each image in grey, as fractions of width and height.
+
+    >>> fig, ax = panels(height=6.0)
+    >>> image = ax.imshow([[0, 1]])
+    >>> ax.set_position([0.5, 0.25, 0.5, 0.5])
+    >>> layout(fig)["frames"]
+    [[0.5, 0.375, 1.0, 0.625]]
+    """
+    texts = [text for text in fig.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    width = fig.get_figwidth() * 72
+    boxes = []
+    for ax in fig.axes:
+        if any(image.cmap.name == "gray" for image in ax.images):
+            ax.apply_aspect()
+            x0, y0, x1, y1 = ax.get_position().extents
+            boxes.append([round(float(value), 5) for value in (x0, 1 - y1, x1, 1 - y0)])
+    sizes = [text.get_fontsize() / width for text in texts]
+    return {"label": round(min(sizes, default=1.0), 5), "frames": boxes}
+
+
 def png(fig: Figure) -> bytes:
     """Return `fig` as a PNG file; the same figure gives the same bytes.
 
@@ -69,7 +95,8 @@ def png(fig: Figure) -> bytes:
     b'PNG'
     """
     buffer = BytesIO()
-    fig.savefig(buffer, format="png", metadata={"Software": None})
+    metadata = {"Software": None, "Description": json.dumps(layout(fig))}
+    fig.savefig(buffer, format="png", metadata=metadata)
     return buffer.getvalue()
 
 
@@ -81,7 +108,8 @@ def svg(fig: Figure) -> str:
     """
     buffer = StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "unfolded"}):
-        fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        metadata = {"Date": None, "Creator": None, "Description": json.dumps(layout(fig))}
+        fig.savefig(buffer, format="svg", metadata=metadata)
     return buffer.getvalue()
 
 
@@ -89,8 +117,11 @@ def encode(fig: Figure) -> tuple[str, str]:
     """Return the preferred media type and the content of `fig`.
 
     SVG for few lines, because it is sharp at any size and in print; PNG for images, and for more
-    than FEW points.
+    than FEW points. The file contains the :func:`layout` of the figure as its description.
     """
+    # The layout is computed once, so that the description and the picture agree.
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")
     points = 0
     for ax in fig.axes:
         if ax.images or any(isinstance(c, QuadMesh) for c in ax.collections):

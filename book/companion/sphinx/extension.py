@@ -10,6 +10,7 @@ from sphinx.util.typing import ExtensionMetadata
 from companion.build import freshness
 from companion.sphinx import (
     assets,
+    figure_layout,
     formulas,
     live_figure,
     numbers_from_files,
@@ -35,6 +36,6 @@ def setup(app) -> ExtensionMetadata:
     app.connect("builder-inited", assets.install)
     app.connect("build-finished", assets.reduce_theme)
     parts = (formulas, numbers_from_files, cover, live_figure, gallery, downloads, run_records)
-    for part in (*parts, stamps, page_metadata):
+    for part in (*parts, stamps, page_metadata, figure_layout):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

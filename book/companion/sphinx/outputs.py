@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 from sphinx.errors import ExtensionError
 
 from companion.build import freshness
 from companion.sphinx import stamps
-
-BLACK, BLACK_AREA = 60, 0.05
-"""Grey level below which a pixel is black, and the share of black pixels in a figure of frames."""
 
 WIDE = re.compile(
     r"<thead>(?:(?!</thead>).)*?<tr[^>]*>(?:\s*<th(?:(?!</tr>).)*?</th>){9}", re.DOTALL
@@ -88,21 +81,6 @@ def arrange(cell: dict) -> None:
         tags.append("full-width")
 
 
-def is_diagram(data: dict) -> bool:
-    """Return whether an image contains no frames of digits, which have a large black area.
-
-    >>> [is_diagram({"image/svg+xml": f"<svg><{tag}/></svg>"}) for tag in ("path", "image")]
-    [True, False]
-    """
-    if "image/svg+xml" in data:
-        return "<image" not in "".join(data["image/svg+xml"])
-    if "image/png" not in data:
-        return False
-    with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    return bool((pixels.max(axis=-1) < BLACK).mean() < BLACK_AREA)
-
-
 def alts_of(cell: dict, where: str) -> list[str]:
     """Return the alt text of each image of the cell.
 
@@ -139,5 +117,3 @@ def move_alt(cell: dict, where: str) -> None:
     if alts:
         settings = cell["metadata"].setdefault("mystnb", {})
         settings["image"] = {**settings.get("image", {}), "alt": alts[0]}
-        if any(is_diagram(output.get("data", {})) for output in cell["outputs"]):
-            settings["image"]["classes"] = "diagram"
