@@ -57,6 +57,15 @@ def test_the_caption_of_an_explorer_is_above_it_and_the_stamp_below():
     )
 
 
+def test_the_pdf_is_linked_or_the_commands_that_make_it_are_stated(tmp_path):
+    assert downloads.document_link(tmp_path).astext().endswith("run make pdf && make book")
+    (tmp_path / downloads.PDF).parent.mkdir()
+    (tmp_path / downloads.PDF).write_bytes(bytes(3_000_000))
+    link = downloads.document_link(tmp_path)
+    assert link.astext() == "Download this book as PDF (3 MB)"
+    assert link.next_node(nodes.reference)["refuri"] == "../_static/unfolded.pdf"
+
+
 def test_the_gallery_prefers_the_figure_with_a_caption():
     def cell(alt, **figure):
         mime = "image/svg+xml"

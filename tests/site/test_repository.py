@@ -180,6 +180,25 @@ def test_make_env_refuses_an_old_python(tmp_path):
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.parametrize(("browser", "targets"), [(True, ["pdf", "test"]), (False, ["test"])])
+def test_continuous_integration_prints_the_pdf_before_the_book_is_built(tmp_path, browser, targets):
+    (tmp_path / ".ci").mkdir()
+    script = shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "dirname", "id"):
+        (tools / name).symlink_to(shutil.which(name))
+    for name in ("make", "slurmctld", *(["google-chrome", "chromedriver"] if browser else [])):
+        (tools / name).write_text(
+            '#!/bin/bash\n[ "$0" != "${0%make}" ] && echo "target $1"; true\n'
+        )
+        (tools / name).chmod(0o755)
+    call = [shutil.which("bash"), script]
+    done = subprocess.run(call, env={"PATH": str(tools)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.findall("target (.*)", done.stdout) == targets
+
+
 def test_citation_file_is_complete():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == PROJECT["version"]

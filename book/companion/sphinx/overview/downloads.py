@@ -58,6 +58,18 @@ def install_archives(app) -> None:
         write_archive(Path(app.srcdir), name, static / name)
     if (document := Path(app.srcdir, PDF)).is_file():
         shutil.copy2(document, static / PDF.name)
+    else:
+        (static / PDF.name).unlink(missing_ok=True)
+
+
+def document_link(root: Path) -> nodes.paragraph:
+    """Return the link to the PDF, or the commands that make it."""
+    if not (root / PDF).is_file():
+        commands = nodes.literal(text="make pdf && make book")
+        return nodes.paragraph("", "", nodes.Text("This book as PDF: run "), commands)
+    link = nodes.reference("", "Download this book as PDF", refuri=f"../_static/{PDF.name}")
+    size = nodes.Text(f" ({(root / PDF).stat().st_size / 1e6:.0f} MB)")
+    return nodes.paragraph("", "", link, size)
 
 
 class Archives(FromFiles):
@@ -72,10 +84,8 @@ class Archives(FromFiles):
             link = nodes.reference("", text, refuri=f"../_static/{name}")
             words = nodes.Text(f" ({len(paths)} files, {size:.1f} MB before compression)")
             items += nodes.list_item("", nodes.paragraph("", "", link, words))
-        if (root / PDF).is_file():
-            self.root(PDF)
-            link = nodes.reference("", "Download this book as PDF", refuri=f"../_static/{PDF.name}")
-            items += nodes.list_item("", nodes.paragraph("", "", link))
+        self.root(PDF)  # also if it does not exist yet: the link appears with the next build
+        items += nodes.list_item("", document_link(root))
         return [items]
 
 
