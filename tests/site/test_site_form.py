@@ -155,6 +155,35 @@ def test_an_explorer_is_visible_together_with_its_caption_and_controls(browser, 
             assert found[0][3] + 200 <= 720, name
 
 
+FOLD = """document.querySelectorAll("details[open]").forEach(e => { e.open = false; });
+document.querySelectorAll(".cell_input").forEach(e => { if (!e.closest("details")) e.remove(); });
+return document.documentElement.scrollHeight;"""
+
+
+@in_a_browser
+@pytest.mark.parametrize("name", TOC)
+def test_a_page_has_at_most_ten_screens_with_proofs_and_code_folded(browser, served, name):
+    size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        open_page(browser, served, name)
+        assert browser.execute_script(FOLD) <= 10 * 900
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@in_a_browser
+def test_a_link_to_a_run_scrolls_its_table(browser, served):
+    runs = [i for i in PAGES[SITE / "book/records.html"].ids if re.fullmatch(r"run-\w{12}", i)]
+    visible = """const row = document.getElementById(arguments[0]).getBoundingClientRect();
+      return [row.top, row.bottom, innerHeight];"""
+    for name in sorted(runs)[::60]:
+        open_page(browser, served, "book/records")
+        browser.execute_script(f"location.hash = '{name}'")
+        top, bottom, height = browser.execute_script(visible, name)
+        assert top >= 0 and bottom <= height
+
+
 @in_a_browser
 def test_formulas_start_at_their_left_end_on_a_phone(browser, served):
     starts = """return [...document.querySelectorAll("div.math")].filter(e => e.checkVisibility())
