@@ -23,7 +23,7 @@ def measure(
     available = ", ".join(matmul.routines())
     for product, name in sorted(routine_selection.selected().items()):
         shape, layouts = product.partition(",")[0].split()
-        if not product.endswith(f": {available}"):
+        if layouts == "prepared" or not product.endswith(f": {available}"):
             continue
         rows, inner, columns = map(int, shape.split("x"))
         x, W = _matrix(rows, inner, layouts[0]), _matrix(columns, inner, layouts[1])

@@ -125,6 +125,7 @@ def test_a_broken_library_in_the_cache_is_made_again(kept, monkeypatch, tmp_path
 def test_products_of_several_runs(normal):
     x, W = normal(3, 4, 5), normal(3, 6, 5)
     assert torch.allclose(matmul.matmul_nt(x, W), torch.einsum("rik,rok->rio", x, W))
+    assert torch.allclose(matmul.prepared_matmul(W, 4, 20)(x), torch.einsum("rik,rok->rio", x, W))
 
 
 @pytest.fixture

@@ -75,9 +75,13 @@ def test_every_routine_computes_the_product(routine, rows, width, normal, monkey
     rounding = 2 * (width + 1) * torch.finfo(torch.float32).eps
     bound = rounding * (x.abs().double() @ W.abs().double().T)
     for layout in LAYOUTS.values():
-        found = matmul.matmul_nt(layout(x), layout(W))
-        assert found.shape == exact.shape
-        assert ((found - exact).abs() <= bound).all()
+        for found in (
+            matmul.matmul_nt(layout(x), layout(W)),
+            matmul.prepared_matmul(layout(W), rows=rows, uses=1)(x),
+            matmul.prepared_matmul(layout(W), rows=rows, uses=100)(x),
+        ):
+            assert found.shape == exact.shape
+            assert ((found - exact).abs() <= bound).all()
 
 
 @pytest.mark.parametrize("routine", ["native", "gemm", "onednn"])

@@ -10,18 +10,23 @@ from unfolded.recurrence.routine_selection import fastest
 
 _LARGE = 2**18
 """Fewest multiply-adds of a product for which the routines are compared."""
+_OFTEN = 8
+"""Fewest uses of a matrix for which its layout for oneDNN is worth forming."""
 
 
 def _onednn():
-    """Return PyTorch's oneDNN operator for x Wᵀ, or None."""
+    """Return PyTorch's oneDNN operators for x Wᵀ and for the layout of W, or None."""
     try:
-        linear, x, W = torch.ops.mkldnn._linear_pointwise, torch.rand(3, 5), torch.rand(4, 5)
-        works = torch.allclose(linear(x, W, None, "none", [], ""), x @ W.T, atol=1e-4)
+        linear, pack = (getattr(torch.ops.mkldnn, name) for name in _ENTRIES)
+        x, W = torch.rand(3, 5), torch.rand(4, 5)
+        product = linear(x, pack(W, None), None, "none", [], "")
+        works = torch.allclose(product, x @ W.T, atol=1e-4)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return None
-    return linear if works else None
+    return (linear, pack) if works else None
 
 
+_ENTRIES = ("_linear_pointwise", "_reorder_linear_weight")
 _ONEDNN = _onednn()
 
 
@@ -30,7 +35,7 @@ def _by_gemm(x: Tensor, W: Tensor) -> Tensor:
 
 
 def _by_onednn(x: Tensor, W: Tensor) -> Tensor:
-    return _ONEDNN(x, W, None, "none", [], "")
+    return _ONEDNN[0](x, W, None, "none", [], "")
 
 
 def routines() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
@@ -67,6 +72,19 @@ def routine_name(x: Tensor, W: Tensor) -> str:
     layouts = "".join("n" if matrix.stride(1) == 1 else "t" for matrix in (x, W))
     shape = f"{len(x)}x{W.shape[1]}x{len(W)} {layouts}"
     return fastest(shape, routines(), x, W)
+
+
+def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tensor]:
+    """Return x ↦ x Wᵀ for ``uses`` products with ``rows`` rows; W (…, o, k) must not change."""
+    available = routines()
+    large = _selectable(W) and rows * W.numel() >= _LARGE
+    if not large or uses < _OFTEN or "onednn" not in available:
+        return lambda x: matmul_nt(x, W)
+    layout = _ONEDNN[1](W.contiguous(), None)
+    available["onednn packed"] = lambda x, W: _ONEDNN[0](x, layout, None, "none", [], "")
+    x = W.new_zeros(rows, W.shape[1])
+    routine = available[fastest(f"{rows}x{W.shape[1]}x{len(W)} prepared", available, x, W)]
+    return lambda x: routine(x, W)
 
 
 def _selectable(matrix: Tensor) -> bool:

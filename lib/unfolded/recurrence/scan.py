@@ -26,9 +26,10 @@ class Scan:
         xs = x.transpose(-3, -2).contiguous()
         (*self.lead, T, B, _), (depth, h) = xs.shape, a.shape[-2:]
         self.xs, self.h0, self.U, self.rho, self.soft, self.D = xs, h0, U, rho, b is None, D
-        self.transition = LinearMap(transition, transition_left)
+        self.transition = LinearMap(transition, transition_left, rows=B, uses=T)
         self.residual, self.shared = W_left is not None, len(W) == 1
-        layers = [LinearMap(W_l, W_left) for W_l in W]
+        uses = T * depth if self.shared else T
+        layers = [LinearMap(W_l, W_left, rows=B, uses=uses) for W_l in W]
         self.layers = layers * depth if self.shared else layers
         b = torch.zeros_like(a) if b is None else b
         self.a, self.b = (threshold.contiguous().unsqueeze(-2).unbind(-3) for threshold in (a, b))
