@@ -93,15 +93,16 @@ def problem(trial: Trial, part: str) -> Problem:
     order = np.random.default_rng(derive(0, "lista", part)).permutation(len(squares))[:count]
     x = torch.from_numpy(squares[order].reshape(len(order), -1) / 255.0)
     D = overcomplete_dct(trial.side**2, trial.atoms, dtype=x.dtype)
-    work = joblib.Parallel(n_jobs=-1)(joblib.delayed(_optima)(c, D) for c in x.split(CHUNK))
+    folder, solve = records.store() / "lista" / "targets", joblib.delayed(_optima)
+    work = joblib.Parallel(n_jobs=-1)(solve(chunk, D, folder) for chunk in x.split(CHUNK))
     codes, certificate = (torch.cat(parts) for parts in zip(*work, strict=True))
     c = torch.linalg.matrix_norm(D, 2).item() ** 2
     return Problem(D, LAMBDA1, c, x, codes, certificate).to(torch.float32)
 
 
-def _optima(x: Tensor, D: Tensor) -> tuple[Tensor, Tensor]:
+def _optima(x: Tensor, D: Tensor, folder: Path) -> tuple[Tensor, Tensor]:
     hash = f"{checksum(x.numpy())[:12]}-{D.shape[1]}"
-    store = state_of(records.store() / "lista" / "targets" / hash, hash)()
+    store = state_of(folder / hash, hash)()
     state = store.load()
     if state is None:
         with runtime.threads_for(1):
