@@ -114,3 +114,13 @@ def open_page(browser, site, name):
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == SENT]
     return asked, severe(browser)
+
+
+def assert_whole(browser, site, name):
+    """Open a page that needs no other host and reports no error; return its requests."""
+    asked, errors = open_page(browser, site, name)
+    assert errors == []
+    inside = (site, "data:", "blob:" + site.split("/")[0])
+    assert asked, "the browser reported no request at all"
+    assert [url for url in asked if not url.startswith(inside)] == []
+    return asked

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser import NEEDED, open_page, screen
+from browser import NEEDED, assert_whole, screen, severe
 from selenium.webdriver.support.ui import WebDriverWait
 from test_site import SITE, TOC, article
 
@@ -28,8 +28,8 @@ def test_the_figure_is_the_first_element_below_the_title():
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 780)])
 def test_the_live_figure_is_visible_without_scrolling(browser, site, width, height):
     with screen(browser, width):
-        asked, errors = open_page(browser, site, COVER)
+        assert_whole(browser, site, COVER)
         WebDriverWait(browser, 30).until(lambda b: b.execute_script(BUILT))
         left, right, bottom = browser.execute_script(BOX)
         assert left >= 0 and right <= width and bottom <= height
-        assert errors == [] and [url for url in asked if not url.startswith((site, "data:"))] == []
+        assert severe(browser) == []

@@ -4,7 +4,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from browser import NEEDED, open_page, screen, severe
+from browser import NEEDED, assert_whole, open_page, severe
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from test_site import ROOT, SITE, TOC
@@ -16,15 +16,6 @@ pytestmark = NEEDED
 @pytest.fixture(params=["http", "file"])
 def site(request, served):
     return served if request.param == "http" else SITE.as_uri()
-
-
-def assert_whole(browser, site, name):
-    """Open a page; it needs no other host, and reports no error."""
-    asked, errors = open_page(browser, site, name)
-    assert errors == []
-    inside = (site, "data:", "blob:" + site.split("/")[0])
-    assert asked, "the browser reported no request at all"
-    assert [url for url in asked if not url.startswith(inside)] == []
 
 
 @pytest.mark.parametrize("name", TOC)
@@ -60,26 +51,6 @@ def test_dragging_a_slider_moves_the_curve(browser, site):
         seen.append(browser.execute_script(CURVES))
     assert "NaN" not in "".join(seen)
     assert severe(browser) == []
-
-
-# Elements of the text that reach over the right edge, or hide a part of themselves.
-CUT = """
-const edge = document.documentElement.clientWidth + 1;
-const shown = [...document.querySelectorAll(".bd-article :is(p, pre, table, img, svg, figure)")]
-  .filter(e => e.checkVisibility() && !e.closest("mjx-container"));
-return shown.filter(e => e.getBoundingClientRect().right > edge
-    || (e.localName === "pre" && e.scrollWidth > e.clientWidth + 1))
-  .map(e => e.outerHTML.slice(0, 200));
-"""
-
-
-@pytest.mark.parametrize("name", TOC)
-def test_a_served_page_is_whole_and_fits_a_small_phone_and_a_sheet_of_paper(browser, served, name):
-    with screen(browser, 360):
-        assert_whole(browser, served, name)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
-    with screen(browser, 672, media="print"):  # A4 less its margins
-        assert browser.execute_script(CUT) == []
 
 
 # A custom element that a script has taken over, the controls inside, and the one in focus.

@@ -1,6 +1,5 @@
 """The built site as a reader's browser and disk see it: sizes, order, length, buttons."""
 
-import gzip
 import itertools
 import json
 import re
@@ -64,39 +63,6 @@ def test_buttons_lead_to_the_clean_notebook(path):
     given = json.loads((path.parent / download).read_text(encoding="utf-8"))
     assert given == json.loads((ROOT / source).read_text(encoding="utf-8"))
     assert all(not cell.get("outputs") for cell in given["cells"])
-
-
-# Layout shifts and tab stops; the observer also reports what happened before it started.
-MEASURES = """
-const done = arguments[0];
-let shift = 0;
-new PerformanceObserver(list => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
-}).observe({type: "layout-shift", buffered: true});
-setTimeout(() => done([shift, document.querySelectorAll(
-  ".math :is([tabindex], a:not(.headerlink))").length]), 500);
-"""
-TEXT = {".html", ".css", ".js", ".svg", ".json"}
-
-
-def transferred(address, site):
-    """Return the bytes of a file as a web server sends it: texts are compressed."""
-    path = SITE / unquote(urlsplit(address.removeprefix(f"{site}/")).path)
-    content = path.read_bytes()
-    return len(gzip.compress(content, 6) if path.suffix in TEXT else content)
-
-
-@in_a_browser
-@pytest.mark.parametrize("name", TOC)
-def test_a_page_is_light_and_still_and_its_formulas_are_no_tab_stops(browser, served, name):
-    for width in (1280, 390):
-        with screen(browser, width, media="" if width < 1000 else "screen"):
-            asked, _ = open_page(browser, served, name)
-            shift, stops = browser.execute_async_script(MEASURES)
-            assert shift <= 0.1
-            assert stops == 0
-            local = {address for address in asked if address.startswith(served)}
-            assert sum(transferred(address, served) for address in local) <= 1.5e6
 
 
 # The end of each explorer, within the first screen.
