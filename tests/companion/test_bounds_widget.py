@@ -199,23 +199,6 @@ def test_a_network_has_the_colour_of_all_figures():
         assert line.get_color().lower() == colour
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [{"alpha": 0}, {"beta": -1}, {"gamma": math.nan}, {"T": 0}, {"d": 2.5}, {"h": 1}, {"m": "8"},
-     {"a": 1.1}, {"n": True}, {"against": "c"}, {"lambda1": 1.0}],
-)  # fmt: skip
-def test_values_without_a_bound_are_refused(bad):
-    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
-        BoundsExplorer(**bad)
-
-
-def test_a_widget_keeps_its_values_when_a_bad_one_comes():
-    explorer = BoundsExplorer(T=9)
-    with pytest.raises(ConfigError):
-        explorer.T = 0
-    assert explorer.T == 9
-
-
 # --- bounds of given networks ---
 
 

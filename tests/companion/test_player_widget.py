@@ -3,7 +3,6 @@
 import functools
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_widgets import EXPORT, chromium, complaints, in_node, in_widget
+from test_widgets import EXPORT, chromium, complaints, in_node
 
 from companion import pretrained
 from companion.widgets import base_widget, player_widget
@@ -156,16 +155,6 @@ def test_the_element_is_light_and_says_what_it_shows():
     assert len(inside) < 200_000
     assert 'src="data:image/png;base64,' in text and "<noscript>" in text
     assert re.search('alt="Frame 10 of test sequence 1, .*: random A [0-9.]+ dB, .*GRU', text)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [{"frame": 0}, {"frame": 6}, {"sequence": 3}, {"sequence": True}, {"frame": 1.5},
-     {"marked": 3}, {"speed": 2}],
-)  # fmt: skip
-def test_what_the_data_does_not_have_is_refused(bad):
-    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
-        PlayerExplorer(data=small()["data"], **bad)
 
 
 def test_rows_of_another_shape_are_refused():
@@ -311,42 +300,3 @@ class TestPlayer:
             return asked[0];"""
         usual, calm = (browser.execute_script(script, explorer, calm) for calm in (False, True))
         assert calm > 2 * usual
-
-    @pytest.mark.parametrize("width", [320, 390, 800])
-    def test_it_fits_a_phone(self, browser, tmp_path, width):
-        explorer = opened(
-            browser, tmp_path, PlayerExplorer(data=small()["data"]).element(), SCRIPT, width
-        )
-        wide = "return document.documentElement.scrollWidth"
-        assert browser.execute_script(wide) <= width
-        low = "return [...document.querySelectorAll('button, select, [type=range]')]"
-        low += ".filter((e) => e.getBoundingClientRect().height < 24).length"
-        assert browser.execute_script(low) == 0
-        light = "return getComputedStyle(document.querySelector('path.ue-line')).stroke"
-        before = browser.execute_script(light)
-        browser.execute_script("document.documentElement.dataset.theme = 'dark'")
-        assert browser.execute_script(light) != before
-        assert explorer.find_elements(By.CSS_SELECTOR, ":scope > img") == []
-
-
-@pytest.mark.browser
-def test_the_widget_and_python_follow_each_other(tmp_path):
-    steps = """
-      const input = el.querySelector("input[name=frame]");
-      input.value = 4;
-      input.dispatchEvent(new Event("input", { bubbles: true }));
-      values.sequence = 2;
-      heard["change:sequence"]();
-      const shown = el.querySelector("select").value;
-      stop();
-      return { frame: values.frame, saved, shown, left: Object.keys(heard).length };
-    """
-    start = {"data": small()["data"], "sequence": 1, "frame": 1, "marked": ""}
-    seen = in_widget(steps, start, tmp_path, code=SCRIPT)
-    assert seen == {"frame": 4, "saved": 1, "shown": "2", "left": 0}
-
-
-def test_the_script_stands_alone():
-    assert MODULE.rstrip().endswith("\n" + EXPORT)
-    assert not re.search(r"^\s*import\b|https?:|require\(|fetch\(", MODULE, re.M)
-    assert shutil.which("node") is None or in_node("typeof render", None, SCRIPT) == "function"

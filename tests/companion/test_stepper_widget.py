@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from test_player_widget import browser, opened  # noqa: F401
-from test_widgets import EXPORT, complaints, in_node, in_widget
+from test_widgets import EXPORT, complaints, in_node
 
 from companion import pretrained
 from companion.widgets import base_widget, stepper_widget
@@ -175,16 +175,6 @@ def test_the_element_is_light_and_says_what_it_shows():
     assert f"ISTA, 40 steps {reached:.1f} dB (l1-l1-rnn)" in text
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [{"step": -1}, {"step": 1.5}, {"step": True}, {"problem": "gru"}, {"method": "SISTA"},
-     {"objective": "(2)"}, {"speed": 1}],
-)  # fmt: skip
-def test_what_the_data_does_not_have_is_refused(bad):
-    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
-        StepperExplorer(data=data(), **bad)
-
-
 @pytest.mark.parametrize(("t", "iterations"), [(1, 5), (5, 5), (2, 0)])
 def test_a_frame_without_a_past_and_no_iterations_are_refused(t, iterations):
     with pytest.raises(ConfigError, match=r"expected (t from 2 to 4|iterations >= 1); got "):
@@ -222,11 +212,6 @@ def test_the_verdict_is_drawn_from_the_numbers(key):
 def test_a_value_at_the_minimum_leaves_a_gap_on_the_logarithmic_axis():
     body = "above({ objective: { '(1)': [3, 2, 1.5] } }, '(1)', { '(1)': 2 })"
     assert in_node(body, None, SCRIPT) == [1, None, None]
-
-
-def test_the_script_stands_alone():
-    assert MODULE.rstrip().endswith("\n" + EXPORT)
-    assert not re.search(r"^\s*import\b|https?:|require\(|fetch\(", MODULE, re.M)
 
 
 def texts(explorer, name: str) -> dict:
@@ -290,29 +275,3 @@ class TestStepper:
         assert browser.execute_script(see, explorer)["psnr"] != other["psnr"]
         assert not any("NaN" in str(each) for each in (before, chosen, other))
         assert complaints(browser) == []
-
-    @pytest.mark.parametrize("width", [320, 390, 800])
-    def test_it_fits_a_phone_and_every_control_has_a_name(self, browser, tmp_path, width):  # noqa: F811
-        opened(browser, tmp_path, StepperExplorer(data=data()).element(), SCRIPT, width)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        controls = "[...document.querySelectorAll('input, select')]"
-        unnamed = f"return {controls}.filter((e) => !e.labels.length).length"
-        assert browser.execute_script(unnamed) == 0
-        colour = "return getComputedStyle(document.querySelector('path[data-method=ISTA]')).stroke"
-        light = browser.execute_script(colour)
-        browser.execute_script("document.documentElement.dataset.theme = 'dark'")
-        assert browser.execute_script(colour) != light
-
-    def test_the_widget_and_python_follow_each_other(self, tmp_path):
-        steps = """
-          el.querySelector('[data-by="1"]').click();
-          values.problem = "l1-l1-rnn";
-          heard["change:problem"]();
-          const shown = el.querySelector("select").value;
-          stop();
-          return { step: values.step, shown, left: Object.keys(heard).length };
-        """
-        start = {name: getattr(StepperExplorer(data=data()), name) for name in
-                 ("problem", "step", "method", "objective", "data")}  # fmt: skip
-        seen = in_widget(steps, start, tmp_path, code=SCRIPT)
-        assert seen == {"step": 1, "shown": "l1-l1-rnn", "left": 0}

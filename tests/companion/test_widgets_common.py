@@ -1,16 +1,27 @@
-"""What all explorers share: colours of the figures, numbers, axes, lines."""
+"""What all explorers share: colours of the figures, numbers, axes, lines, controls, traits."""
 
 import itertools
+import math
 import re
 import subprocess
 from types import SimpleNamespace
 
 import pytest
-from test_widgets import in_node
+from test_player_widget import small
+from test_stepper_widget import data as recorded_steps
+from test_table_widget import explorer as cells_explorer
+from test_widgets import EXPORT, in_chromium, in_node, in_widget
 
 from companion.plots import line_plots
-from companion.widgets import base_widget
+from companion.widgets import base_widget, units_widget
 from companion.widgets.activation_widget import ActivationExplorer
+from companion.widgets.bounds_widget import BoundsExplorer
+from companion.widgets.player_widget import PlayerExplorer
+from companion.widgets.signs_widget import SignsExplorer
+from companion.widgets.stepper_widget import StepperExplorer
+from companion.widgets.units_widget import UnitsExplorer
+from companion.widgets.unroll_widget import UnrollExplorer
+from unfolded.errors import ConfigError
 from unfolded.provenance import ROOT
 
 COMMON = (base_widget.FOLDER / "common.js").read_text(encoding="utf-8")
@@ -75,3 +86,199 @@ def test_a_live_notebook_finds_render_in_the_module(name, tmp_path):
     call = ["node", "--input-type=module", "-e", ask]
     ran = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
     assert ran.stdout.strip() == "function", ran.stderr
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_script_stands_alone_and_moves_nothing_where_less_motion_is_preferred(name):
+    text = base_widget.script(name)
+    if name != "recovery.js":
+        assert text.rstrip().endswith("\n" + EXPORT)
+    assert len(re.findall(r"^\s*export\b", text, re.M)) == 1
+    assert not re.search(r"^\s*import\b|https?:|require\(|fetch\(", text, re.M)
+    moving = [line for line in text.splitlines() if re.search("transition|animation", line)]
+    assert moving and all("prefers-reduced-motion: no-preference" in line for line in moving)
+
+
+EXPLORERS = {
+    "activation.js": ActivationExplorer,
+    "bounds.js": BoundsExplorer,
+    "cells.js": cells_explorer,
+    "player.js": lambda **state: PlayerExplorer(data=small()["data"], **state),
+    "signs.js": SignsExplorer,
+    "stepper.js": lambda **state: StepperExplorer(data=recorded_steps(), **state),
+    "units.js": lambda: UnitsExplorer(data=units_widget.learned(small()["truth"])),
+    "unroll.js": UnrollExplorer,
+}
+"""The explorer that a script draws, from its state."""
+
+
+def classic(name):
+    """Return the script of an explorer as a page loads it."""
+    return base_widget.script(name).replace(EXPORT, "")
+
+
+REFUSED = {
+    "activation.js": [{"lamda1": 1.0}],
+    "bounds.js": [{"alpha": 0}, {"beta": -1}, {"gamma": math.nan}, {"T": 0}, {"d": 2.5}, {"h": 1},
+                  {"m": "8"}, {"a": 1.1}, {"n": True}, {"against": "c"}, {"lambda1": 1.0}],
+    "cells.js": [{"table": 4}, {"at": 6}, {"at": -1}, {"model": "x"}, {"shown": "gru,x"},
+                 {"tables": 1}],
+    "player.js": [{"frame": 0}, {"frame": 6}, {"sequence": 3}, {"sequence": True}, {"frame": 1.5},
+                  {"marked": 3}, {"speed": 2}],
+    "signs.js": [{"signs": "+-"}, {"signs": "+-+-+0"}, {"beta": 0}, {"beta": 6.0}, {"beta": True}],
+    "stepper.js": [{"step": -1}, {"step": 1.5}, {"step": True}, {"problem": "gru"},
+                   {"method": "SISTA"}, {"objective": "(2)"}, {"speed": 1}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"), [(name, bad) for name in REFUSED for bad in REFUSED[name]], ids=str
+)
+def test_an_impossible_state_is_refused(name, bad):
+    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
+        EXPLORERS[name](**bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "trait", "value", "bad"),
+    [("activation.js", "c", 2.0, -1.0), ("bounds.js", "T", 9, 0)],
+)
+def test_an_explorer_keeps_its_state_when_an_impossible_one_comes(name, trait, value, bad):
+    explorer = EXPLORERS[name](**{trait: value})
+    with pytest.raises(ConfigError):
+        setattr(explorer, trait, bad)
+    assert getattr(explorer, trait) == value
+
+
+PULL = """const pull = (selector, value) => {
+  const input = el.querySelector(selector);
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+};"""
+FOLLOWED = {
+    "activation.js": ("pull('[name=g]', 2.5)", {"g": 2.5}, {"hbar": -3}, "input[name=hbar]", "-3"),
+    "bounds.js": ("pull('[name=T]', 0)", {"T": 1}, {"h": 2048}, 'output[data-for="h"]', "2048"),
+    "player.js": ("pull('[name=frame]', 4)", {"frame": 4}, {"sequence": 2}, "select", "2"),
+    "signs.js": ("el.querySelector('[data-coin]').click()", {"signs": "-+++++"}, {"beta": 0.5},
+                 "output", "0.5"),
+    "stepper.js": ("el.querySelector('[data-by=\"1\"]').click()", {"step": 1},
+                   {"problem": "l1-l1-rnn"}, "select", "l1-l1-rnn"),
+}  # fmt: skip
+"""What a reader does, what Python gets, what Python sets, and where the page shows it."""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_an_explorer_and_python_follow_each_other(name, tmp_path):
+    act, expected, ((trait, value),), selector, text = (
+        each if i != 2 else each.items() for i, each in enumerate(FOLLOWED[name])
+    )
+    steps = f"""{PULL} {act};
+      values["{trait}"] = {value!r};
+      heard["change:{trait}"]();
+      const shown = el.querySelector('{selector}').value;
+      stop();
+      delete values.data;
+      return {{ values, saved, shown, left: Object.keys(heard).length }};
+    """
+    explorer = EXPLORERS[name](**({"signs": "++++++"} if name == "signs.js" else {}))
+    names = [*explorer.NAMES, *(["data"] if explorer.has_trait("data") else [])]
+    start = {each: getattr(explorer, each) for each in names}
+    seen = in_widget(steps, start, tmp_path, code=classic(name))
+    values = {each: start[each] for each in explorer.NAMES} | expected | {trait: value}
+    assert seen == {"values": values, "saved": 1, "shown": text, "left": 0}
+
+
+ODD = {
+    "activation.js": (
+        '<activation-explorer lambda1="-1" c="0" g="x" hbar="7"></activation-explorer>',
+        {"lambda1": 1, "lambda2": 0.5, "g": 1, "hbar": 7, "c": 1, "u": 3},
+    ),
+    "bounds.js": (
+        '<bounds-explorer alpha="-1" T="2.5" d="x" k="0" m="77" a="2" against="z">'
+        "</bounds-explorer>",
+        {name: getattr(BoundsExplorer(), name) for name in BoundsExplorer.NAMES} | {"m": 77},
+    ),
+    "signs.js": (
+        '<signs-explorer signs="+x" beta="7"></signs-explorer>',
+        {name: getattr(SignsExplorer(), name) for name in SignsExplorer.NAMES},
+    ),
+}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ODD)
+def test_an_impossible_attribute_has_its_default_and_two_explorers_share_no_id(name, tmp_path):
+    markup, expected = ODD[name]
+    body = f"""(() => {{
+      const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+      const second = document.querySelectorAll("{EXPLORERS[name].TAG}")[1].state;
+      return [second, ids.length - new Set(ids).size];
+    }})()"""
+    found = in_chromium(body, None, tmp_path, EXPLORERS[name]().element() + markup, classic(name))
+    assert found == [expected, 0]
+
+
+LOOKS = {
+    "activation.js": (".ae-phi", "stroke"),
+    "bounds.js": (".ue-line", "stroke"),
+    "cells.js": (".ce-printed", "stroke"),
+    "player.js": ("path.ue-line", "stroke"),
+    "signs.js": (".si-heads", "fill"),
+    "stepper.js": ("path[data-method=ISTA]", "stroke"),
+    "units.js": (".un-middle", "stroke"),
+    "unroll.js": ("svg text", "fill"),
+}
+"""What is drawn in one colour in the light theme and in another in the dark."""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", LOOKS)
+def test_an_explorer_fits_a_phone_has_named_controls_and_a_dark_theme(name, tmp_path):
+    selector, paint = LOOKS[name]
+    body = f"""(() => {{
+      const colour = () => getComputedStyle(document.querySelector("{selector}")).{paint};
+      const light = colour();
+      const boxes = [...document.querySelectorAll("body > div")].map((box) => {{
+        const all = (selector) => [...box.querySelectorAll(selector)];
+        const ids = all("[id]").map((node) => node.id);
+        const sized = all("button, select, input:not([type=radio], [type=checkbox])");
+        return [box.scrollWidth, {{
+          small: sized.map((e) => e.getBoundingClientRect())
+            .filter(({{ width, height }}) => Math.min(width, height) < 24).length,
+          unnamed: all("input, select").filter((e) => !e.labels.length).length
+            + all("button, .ce-hit").filter((e) => !(e.ariaLabel || e.textContent)).length,
+          submit: all("button").filter((e) => e.type !== "button").length,
+          silent: all("input[type=range]:not([aria-valuetext])").length
+            + all("svg[role=img]").filter((e) => !(e.ariaLabel || e.querySelector("desc"))).length,
+          repeated: ids.length - new Set(ids).size,
+          left: all(":scope > * > img, noscript").length,
+          live: all("[aria-live=polite], [role=status]").length,
+        }}];
+      }});
+      document.documentElement.dataset.theme = "dark";
+      return {{ light, dark: colour(), boxes }};
+    }})()"""
+    state = {"bounds.js": {"against": "T", "T": 99_999}, "cells.js": {"table": 2}}.get(name, {})
+    element, widths = EXPLORERS[name](**state).element(), (320, 390, 800)
+    markup = "".join(f'<div style="width: {width}px">{element}</div>' for width in widths)
+    found = in_chromium(body, None, tmp_path, markup, classic(name))
+    assert found["light"] != found["dark"]
+    for width, (wide, seen) in zip(widths, found["boxes"], strict=True):
+        assert wide <= width
+        assert seen == dict.fromkeys(seen, 0) | {"live": 1}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["activation.js", "bounds.js"])
+def test_a_chart_is_an_image_with_a_description(name, tmp_path):
+    explorer = EXPLORERS[name]()
+    body = f"""(() => {{
+      const [explorer] = document.getElementsByTagName("{explorer.TAG}");
+      return [explorer.querySelector("svg").getAttribute("role"),
+        explorer.querySelector("desc").textContent,
+        explorer.querySelectorAll("output:not([aria-live=off])").length];
+    }})()"""
+    role, text, announced = in_chromium(body, None, tmp_path, explorer.element(), classic(name))
+    assert role == "img" and len(text) > 20 and announced == 0
+    assert name == "activation.js" or "Lowest" in text

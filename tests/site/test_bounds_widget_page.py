@@ -1,11 +1,10 @@
 """The bounds explorer on a page: its controls, its words, a phone, the dark, a live notebook."""
 
 import itertools
-import re
 
 import pytest
-from test_bounds_widget import MODULE, SCRIPT, USUAL
-from test_widgets import EXPORT, in_chromium, in_widget, on_a_phone
+from test_bounds_widget import SCRIPT
+from test_widgets import in_chromium
 
 from companion.widgets.bounds_widget import BoundsExplorer
 
@@ -22,17 +21,6 @@ SEE = """
     against: explorer.querySelector("select").value,
   });
 """
-
-
-def test_the_script_stands_alone():
-    assert MODULE.rstrip().endswith("\n" + EXPORT)
-    assert len(re.findall(r"^\s*export\b", MODULE, re.M)) == 1
-    assert not re.search(r"^\s*import\b|https?:|require\(", MODULE, re.M)
-
-
-def test_motion_is_only_for_readers_who_have_nothing_against_it():
-    moving = [line for line in MODULE.splitlines() if re.search("transition|animation", line)]
-    assert moving and all("prefers-reduced-motion: no-preference" in line for line in moving)
 
 
 @pytest.mark.browser
@@ -96,54 +84,3 @@ def test_the_picture_can_be_dragged(tmp_path):
     values = in_chromium(body, [0.0, 0.5, 1.0], tmp_path, BoundsExplorer().element(), SCRIPT)
     assert values[0] == "0.1" and values[2] == values[3] == "10"
     assert 0.1 < float(values[1]) < 10
-
-
-@pytest.mark.browser
-def test_every_control_has_a_name_and_the_figure_a_description(tmp_path):
-    body = f"""(() => {{ {SEE}
-      const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
-      const [buttons, fields] = [all("button"), all("input, select")];
-      return {{
-        repeated: ids.length - new Set(ids).size,
-        unnamed: fields.filter((field) => !field.labels.length).length,
-        buttons: buttons.every((button) => button.type === "button" && button.textContent),
-        untold: all("input:not([aria-valuetext])").length,
-        live: all("[role=status]").map((node) => [node.getAttribute("role"), node.ariaLive]),
-        image: explorer.querySelector("svg").getAttribute("role"),
-        described: explorer.querySelector("desc").textContent.includes("Lowest"),
-        left: all("img, noscript").length,
-        kept: document.getElementsByTagName("bounds-explorer")[1].state,
-      }};
-    }})()"""
-    odd = '<bounds-explorer alpha="-1" T="2.5" d="x" k="0" m="77" a="2" against="z">'
-    markup = f"{BoundsExplorer().element()}{odd}</bounds-explorer>"
-    seen = in_chromium(body, None, tmp_path, markup, SCRIPT)
-    assert seen.pop("kept") == USUAL | {"m": 77, "against": "alpha"}
-    expected = {"repeated": 0, "unnamed": 0, "buttons": True, "untold": 0, "left": 0}
-    assert seen == expected | {"live": [["status", "polite"]], "image": "img", "described": True}
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("width", [320, 390, 800])
-def test_it_fits_a_phone_and_has_colours_of_its_own_in_the_dark(width, tmp_path):
-    element = BoundsExplorer(against="T", T=99_999).element()
-    seen = on_a_phone(element, ".ue-line", "stroke", width, tmp_path, SCRIPT)
-    assert seen["wide"] <= width and seen["low"] == 0
-    assert seen["light"] != seen["dark"]
-
-
-@pytest.mark.browser
-def test_the_widget_and_python_follow_each_other(tmp_path):
-    steps = """
-      const input = el.querySelector("input[name=T]");
-      input.value = 0;
-      input.dispatchEvent(new Event("input", { bubbles: true }));
-      values.h = 2048;
-      heard["change:h"]();
-      const shown = el.querySelector('output[data-for="h"]').value;
-      stop();
-      return { T: values.T, saved, shown, left: Object.keys(heard).length };
-    """
-    start = USUAL | {"against": "alpha"}
-    seen = in_widget(steps, start, tmp_path, code=SCRIPT)
-    assert seen == {"T": 1, "saved": 1, "shown": "2048", "left": 0}
