@@ -1,5 +1,7 @@
 """Closeness to the paper's values: the answer of the chapter, agreements, differences."""
 
+import functools
+
 import pandas as pd
 import pytest
 from test_agreement import NONE, cells_of, evaluated, paper
@@ -12,6 +14,7 @@ BETTER = {"validation": 50.0}
 """A lower validation error, by which an initial λ is selected."""
 
 
+@functools.cache
 def committed():
     return paper_tables.compare_with_paper(RunSet.committed())
 
