@@ -91,6 +91,7 @@ def test_the_companion_is_cited_from_its_citation_file():
 
 def test_citation_file_has_the_form_that_readers_of_it_expect():
     assert CITATION["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors", "license", "references"} <= set(CITATION)
     for work in (CITATION, *CITATION["references"]):
         assert work["title"] and work["type"] in {"software", "article", "conference-paper"}
         for person in work["authors"]:
@@ -104,6 +105,7 @@ def test_the_changelog_has_the_version_that_is_installed():
         "Unreleased",
         project["version"],
     ]
+    assert CITATION["version"] == project["version"]
     parts = set(re.findall(r"^### (.+)$", text, flags=re.MULTILINE))
     assert parts <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 

@@ -197,9 +197,3 @@ def test_continuous_integration_prints_the_pdf_before_the_book_is_built(tmp_path
     done = subprocess.run(call, env={"PATH": str(tools)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert re.findall("target (.*)", done.stdout) == targets
-
-
-def test_citation_file_is_complete():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert citation["version"] == PROJECT["version"]
-    assert {"cff-version", "message", "title", "authors", "license", "references"} <= set(citation)

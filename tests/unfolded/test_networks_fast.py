@@ -40,9 +40,11 @@ def close(found, expected, tolerance=1e-10):
 @pytest.mark.parametrize("recompute", [False, True], ids=["stored", "recomputed"])
 @pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("hidden", [6, 40])  # where factors of I − KᵀK are the dearer, the cheaper
+@pytest.mark.parametrize("option", [{}, {"lambda2": 0.0}, {"memory": False}], ids=str)
 @pytest.mark.parametrize("name", UNFOLDED)
-def test_engine_and_steps_train_alike(name, hidden, depth, recompute, normal):
-    net, frames = make(name, hidden=hidden, depth=depth, lambda1=0.3), 3 * normal(3, 5, 9)
+def test_engine_and_steps_train_alike(name, option, hidden, depth, recompute, normal):
+    net = make(name, hidden=hidden, depth=depth, lambda1=0.3, **option)
+    frames = 3 * normal(3, 5, 9)
     if name != "reweighted-rnn":
         assert isinstance(net.weights()["W"], LowRank) == (hidden == 40)
     net.recompute = recompute

@@ -1,6 +1,7 @@
 """What networks hold: positive parameters, their counts, seeds, and what is refused."""
 
 import inspect
+import itertools
 import math
 
 import pytest
@@ -24,20 +25,6 @@ def test_a_lambda2_of_zero_is_held_there(name, positivity):
     assert "lambda2" not in net.raw
     assert net.symbols()["lambda2"].item() == 0
     net.load_state_dict(build(name, **SIZES, **options).state_dict())
-
-
-@pytest.mark.parametrize("name", UNFOLDED)
-def test_without_a_pull_the_engine_is_the_plain_loop(name, normal):
-    x, found = 3 * normal(2, 4, 6), []
-    for fast in (True, False):
-        net = build(name, **SIZES, lambda1=0.3, lambda2=0.0).double()
-        net.fast = fast
-        codes = net.codes(x)
-        gradients = torch.autograd.grad(codes.square().sum(), list(net.parameters()))
-        found.append([codes.detach(), *gradients])
-    for one, other in zip(*found, strict=True):
-        assert torch.isfinite(one).all()
-        assert (one - other).abs().max() <= 1e-10 * (1 + other.abs().max())
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
@@ -139,48 +126,31 @@ def test_the_papers_sizes_are_the_defaults():
     assert build("indrnn", hidden=4).A.shape == (51, 256)
 
 
+IMPOSSIBLE = [
+    *({"hidden": size} for size in (0, -4, 8.5, "8", None, True)),
+    *({size: 0} for size in ("depth", "n", "n0")),
+    *({"seed": seed} for seed in (-1, 1.5)),
+    *({"lambda1": value} for value in (0.0, math.nan, math.inf)),
+    {"name": "transformer"},
+    {"positivity": "relu"},
+    {"lambda2": -0.1},
+    {"lambda1": math.nan, "positivity": "free"},
+]
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("name", "change"),
     [
-        {"name": "transformer"},
-        {"hidden": 0},
-        {"hidden": -4},
-        {"depth": 0},
-        {"n": 0},
-        {"n0": 0},
-        {"hidden": 8.5},
-        {"hidden": "8"},
-        {"hidden": None},
-        {"positivity": "relu"},
-        {"lambda1": 0.0},
-        {"lambda2": -0.1},
-        {"lambda1": math.nan},
+        *itertools.product(UNFOLDED, IMPOSSIBLE),
+        ("reweighted-rnn", {"reweighting": "none"}),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("name", UNFOLDED)
 def test_impossible_networks_end_in_one_clear_line(name, change):
     call = {"name": name, **SIZES, **change}
     with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w") as caught:
         build(call.pop("name"), **call)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"seed": -1},
-        {"seed": 1.5},
-        {"reweighting": "none"},
-        {"hidden": True},
-        {"lambda1": math.inf},
-        {"lambda1": math.nan, "positivity": "free"},
-    ],
-    ids=str,
-)
-def test_more_impossible_networks_end_in_one_clear_line(change):
-    with pytest.raises(ConfigError):
-        build("reweighted-rnn", **{**SIZES, **change})
 
 
 @pytest.mark.parametrize("name", UNFOLDED)
@@ -194,15 +164,6 @@ def test_without_memory_a_frame_does_not_depend_on_the_previous_ones(name):
     assert link not in dict(network.named_parameters()) and not network.symbols()[link].any()
     whole.square().mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
-
-
-@pytest.mark.parametrize("name", UNFOLDED)
-def test_without_memory_the_engine_and_the_steps_agree(name):
-    network = build(name, n0=16, n=5, hidden=12, seed=3, memory=False, lambda1=0.1).double()
-    frames = torch.randn(2, 6, 16, dtype=torch.double)
-    fast = network(frames)
-    network.fast = False
-    torch.testing.assert_close(fast, network(frames))
 
 
 def test_every_variant_builds_another_network():
