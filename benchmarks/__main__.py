@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import gpu, growth, inference, products, stacked, step, workload
 from benchmarks.records import Record, place
+from companion.options import Parser
 from unfolded.errors import UnfoldedError
 from unfolded.runs.config import PROTOCOLS, RunConfig
 
@@ -82,13 +83,6 @@ def _gpu(record: Record, options: argparse.Namespace) -> None:
     gpu.measure(record, hidden=hidden, models=options.models, **_repetitions(options))
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line; the usage is one --help away."""
-
-    def error(self, message: str):
-        self.exit(2, f"benchmarks: {message}; see {self.prog} --help\n")
-
-
 def _whole_number(minimum: int, maximum: int = 10**6) -> Callable[[str], int]:
     def number(text: str) -> int:
         if not text.isdecimal() or not minimum <= int(text) <= maximum:
@@ -100,12 +94,8 @@ def _whole_number(minimum: int, maximum: int = 10**6) -> Callable[[str], int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m benchmarks",
-        description="Measure how fast the library is, and write records.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    about = "Measure how fast the library is, and write records."
+    parser = Parser(prog="python -m benchmarks", description=about, epilog=_EXAMPLES)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="name")
 
     def command(name: str, run: Callable, rounds: int, text: str) -> argparse.ArgumentParser:

@@ -4,12 +4,10 @@ import contextlib
 from pathlib import Path
 
 import pandas as pd
+import torch
 
-from unfolded import files
-from unfolded.provenance import stamp
+from companion import result_store
 from unfolded.runs import records, results_table
-
-_ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
 
 
 class Record:
@@ -17,14 +15,13 @@ class Record:
 
     def __init__(self, path: Path, *, device: str = "cpu", **conditions: object):
         self.path, self.rows = path, []
-        facts = stamp(device)
-        self._origin = {**conditions, **{name: facts[name] for name in _ORIGIN}}
+        origin = result_store.origin(device, torch.get_num_threads())
+        self._origin = {**conditions, **origin}
 
     def add(self, *rows: dict[str, object]) -> None:
         """Add rows and write the file anew."""
         self.rows += [{**row, **self._origin} for row in rows]
-        content = self.table().to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        files.write(self.path, content)
+        result_store.write(self.path, self.table())
 
     def table(self) -> pd.DataFrame:
         """Return all rows."""

@@ -1,6 +1,5 @@
 """Trained networks in the repository, in half precision, with their test results."""
 
-import argparse
 import hashlib
 import tomllib
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from companion import results
+from companion import options, result_store, results
 from companion.run_set import PRINTED
 from unfolded import files
 from unfolded.errors import ConfigError, RecordError, complain
@@ -115,7 +114,7 @@ def store_weights(store: str | Path | None = None, table: str = "weights") -> pd
         files.drop(_path(model, table))
     ordered = [rows[config.model] for config in row(base) if config.model in rows]
     found = pd.DataFrame(ordered)
-    files.write(path, found.to_csv(index=False, lineterminator="\n"))
+    result_store.write(path, found)
     return found
 
 
@@ -157,14 +156,13 @@ def _store(record: records.Record, store: str | Path | None, path: Path) -> dict
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Copy the trained networks from a folder of runs to data/weights/ and list them."""
-    parser = argparse.ArgumentParser(
-        "python -m companion weights",
-        description="Copy finished runs at h = 256 to data/weights/ in half precision.",
-    )
-    parser.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
-    about = "the default row, or the networks of the cover; default weights"
-    parser.add_argument("--table", choices=TABLES, default="weights", help=about)
-    chosen = parser.parse_args(arguments)
+    about = "Copy finished runs at h = 256 to data/weights/ in half precision."
+    table = {
+        "choices": TABLES,
+        "default": TABLES[0],
+        "help": "default row, or networks of the cover",
+    }
+    chosen = options.parse("weights", about, arguments, "store", table=table)
     found = store_weights(chosen.store, chosen.table)
     print(found.to_string(index=False))
     print(f"{len(found)} networks in {WEIGHTS}")

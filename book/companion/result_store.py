@@ -1,26 +1,38 @@
-"""Small committed tables filled by several trainings: merging of rows, and provenance."""
+"""The tables of data/results/ that commands fill: rows, provenance, and what is missing."""
 
 import hashlib
-import io
 import json
+import sys
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
 
 import filelock
+import joblib
 import numpy as np
 import pandas as pd
 
-from companion import results
-from unfolded import files
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import stamp
 from unfolded.runs import records, results_table
 
 _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
 
+Task = Callable[[], tuple[str, Mapping[str, Sequence[dict]]]]
+"""A computation: it returns a line of text, and its rows by name of the table."""
 
-def origin() -> dict[str, object]:
-    """Return the provenance of a training on one thread, for a row of a table."""
-    facts = stamp()
-    return {name: facts[name] for name in _ORIGIN} | {"threads": 1}
+
+def origin(device: str = "cpu", threads: int = 1) -> dict[str, object]:
+    """Return the provenance of a computation, for a row of a table."""
+    facts = stamp(device)
+    return {name: facts[name] for name in _ORIGIN} | {"threads": threads}
+
+
+def timed(call: Callable[[], object]) -> tuple[object, dict[str, object]]:
+    """Return the result of a call, and its provenance with the duration as ``seconds``."""
+    facts, start = origin(), time.perf_counter()
+    result = call()
+    return result, facts | {"seconds": round(time.perf_counter() - start, 1)}
 
 
 def key(fields: dict) -> str:
@@ -28,13 +40,22 @@ def key(fields: dict) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def stored_keys(name: str) -> set[str]:
-    """Return the first entries of the rows of a table of data/results/; none if it is missing."""
-    exists = (results_table.RESULTS / name).exists()
-    return set(results.load_table(name).iloc[:, 0]) if exists else set()
+def stored_keys(name: str, *columns: str) -> set[Hashable]:
+    """Return the first entries of the rows of a table, or tuples of the entries in ``columns``.
+
+    Entries are texts. Returns an empty set if the table is missing. Raises RecordError if the table
+    is damaged.
+    """
+    path = results_table.RESULTS / name
+    if not path.exists():
+        return set()
+    table = _read(path, columns)
+    return set(
+        table[list(columns)].itertuples(index=False, name=None) if columns else table.iloc[:, 0]
+    )
 
 
-def merge(name: str, rows: list[dict]) -> None:
+def merge(name: str, rows: Sequence[dict]) -> None:
     """Replace or add rows of data/results/, identified by the first entry.
 
     Raises RecordError if the table is damaged or not writable; the old table remains.
@@ -48,25 +69,63 @@ def merge(name: str, rows: list[dict]) -> None:
 
 def _merge(name: str, rows: list[dict]) -> None:
     key = next(iter(rows[0]))
-    path, new = results_table.RESULTS / name, pd.DataFrame(rows)
+    path, table = results_table.RESULTS / name, _text(pd.DataFrame(rows))
     if path.exists():
-        try:
-            # Read as text, so that unchanged values keep all digits.
-            old = pd.read_csv(path, dtype=str, keep_default_na=False)
-            old = old[~old[key].isin(new[key])]
-        except (OSError, KeyError, ValueError) as error:
-            do = "restore it with git checkout"
-            raise RecordError(complain(f"a table at {path}", repr(error), do)) from error
-        new = pd.concat([old, _text(new)])
-    content = io.StringIO()
-    _text(new).fillna("").to_csv(content, index=False, lineterminator="\n")
-    files.write(path, content.getvalue())
+        old = _read(path, [key])
+        table = pd.concat([old[~old[key].isin(table[key])], table])
+    write(path, table)
 
 
-def _text(table: pd.DataFrame) -> pd.DataFrame:
+def write(path: Path, table: pd.DataFrame, digits: int = 6) -> None:
+    """Write a table as CSV, completely or not at all, with this number of significant digits."""
+    text = _text(table, digits).fillna("")
+    results_table.write(path, list(text), text.to_dict("records"))
+
+
+def complete(
+    name: str,
+    tasks: Mapping[Hashable, Task],
+    searched: str,
+    *,
+    columns: Sequence[str] = (),
+    jobs: int = 1,
+) -> list[dict]:
+    """Run the tasks whose keys are missing in a table, store their rows, and return those of it.
+
+    The keys of ``tasks`` are entries as in :func:`stored_keys`. Rows are stored after each task, in
+    the order of its tables; if that of ``name`` is last, an interrupted task is repeated. A task
+    that stores its rows itself returns no tables. Prints one line per task, and a summary on
+    standard error. ``searched`` describes where tasks were
+    searched and what to do without any; ``jobs``: number of processes, -1 for all cores.
+    """
+    stored = stored_keys(name, *columns)
+    missing = [joblib.delayed(task)() for key, task in tasks.items() if key not in stored]
+    added = []
+    for text, tables in joblib.Parallel(jobs, return_as="generator_unordered")(missing):
+        for table, rows in tables.items():
+            merge(table, rows)
+        added += tables.get(name, [])
+        print(text, flush=True)
+    counts = f"{len(missing)} computed, {len(tasks) - len(missing)} already in data/results/{name}"
+    print(f"companion: {counts if tasks else searched}", file=sys.stderr)
+    return added
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table as text, so that unchanged values keep all digits."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table[list(columns)]
+    except (OSError, KeyError, ValueError) as error:
+        do = "restore it with git checkout"
+        raise RecordError(complain(f"a table at {path}", repr(error), do)) from error
+    return table
+
+
+def _text(table: pd.DataFrame, digits: int = 6) -> pd.DataFrame:
     def text(value: object) -> str:
         if isinstance(value, float):
-            return "" if np.isnan(value) else f"{value:.6g}"
+            return "" if np.isnan(value) else f"{value:.{digits}g}"
         return "" if value is None else str(value)
 
     return table.map(text)

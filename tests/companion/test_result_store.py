@@ -2,8 +2,10 @@
 
 from dataclasses import asdict
 
+import pandas as pd
 import pytest
 
+from companion import __main__ as command_line
 from companion import result_store
 from companion.studies.descending.constrained_training import Trial
 from unfolded.errors import RecordError
@@ -35,3 +37,52 @@ def test_a_trial_is_named_by_its_fields():
     trials = [Trial(), Trial(seed=1), Trial(merit="objective"), Trial(noise=0.1)]
     assert len({result_store.key(asdict(trial)) for trial in trials}) == 4
     assert result_store.key(asdict(Trial())) == result_store.key(asdict(Trial(seed=0)))
+
+
+COMMITTED = results_table.RESULTS
+TABLES = sorted(path.name for path in COMMITTED.glob("*.csv") if path.name != "runs.csv")
+TEXTS = ("trial", "config_hash", "commit", "solution", "data_sha256", "weights_sha256")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_committed_table_merged_with_its_rows_keeps_every_byte(folder, name):
+    (folder / name).write_bytes((COMMITTED / name).read_bytes())
+    table = pd.read_csv(COMMITTED / name, dtype=dict.fromkeys(TEXTS, str))
+    result_store.merge(name, table.astype(object).where(table.notna(), None).to_dict("records"))
+    assert (folder / name).read_bytes() == (COMMITTED / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "digits"), [("results/memory", 4), ("results/speed", 6), ("weights", 6)]
+)
+def test_a_committed_table_written_again_keeps_every_byte(folder, kind, digits):
+    for path in (COMMITTED.parent / kind).glob("*.csv"):
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str))
+        result_store.write(folder / "t.csv", table, digits)
+        assert (folder / "t.csv").read_bytes() == path.read_bytes()
+
+
+def test_only_missing_tasks_run_and_each_is_stored_at_once(folder, capsys):
+    def task(name):
+        return lambda: (f"{name} done", {"t.csv": [{"trial": name, "x": 1}]})
+
+    def fail():
+        raise RecordError("interrupted")
+
+    with pytest.raises(RecordError, match="interrupted"):
+        result_store.complete("t.csv", {"a": task("a"), "b": fail}, "")
+    capsys.readouterr()
+    rows = result_store.complete("t.csv", {"a": fail, "b": task("b")}, "")
+    assert rows == [{"trial": "b", "x": 1}] and result_store.stored_keys("t.csv") == {"a", "b"}
+    assert result_store.stored_keys("t.csv", "trial", "x") == {("a", "1"), ("b", "1")}
+    output = capsys.readouterr()
+    assert output.out == "b done\n" and "1 computed, 1 already" in output.err
+
+
+@pytest.mark.parametrize("command", ["memory-value", "solutions"])
+def test_a_command_without_matching_runs_states_what_it_searched(folder, capsys, command):
+    assert command_line.main([command, "--store", str(folder)]) == 0
+    output = capsys.readouterr()
+    assert output.out == "" and len(output.err.splitlines()) == 1
+    assert output.err.startswith("companion: expected finished runs")
+    assert f"none in {folder}; train one" in output.err

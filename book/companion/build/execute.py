@@ -12,7 +12,6 @@ The executed copy, its record and its log go to `_executed/`, the runs that page
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import re
@@ -26,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from companion.build import ROOT, freshness, import_graph
+from companion.options import Parser
 
 MOST = 4
 """Largest number of simultaneous notebooks; each needs about half a gigabyte."""
@@ -177,9 +177,7 @@ def execute_in_order(chain: list[tuple[freshness.Place, str, str]], jobs: int) -
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Execute the requested or stale notebooks; return 1 after the first failure."""
-    parser = argparse.ArgumentParser(
-        "python -m companion execute", description=__doc__.splitlines()[0]
-    )
+    parser = Parser(prog="python -m companion execute", description=__doc__)
     parser.add_argument("names", nargs="*", help="notebooks to execute, fresh or not")
     parser.add_argument("--force", action="store_true", help="execute fresh ones too")
     options = parser.parse_args(arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
 import shutil
@@ -10,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from companion import options
 from companion.build import ROOT, freshness, search
 
 BUILD = ROOT / "_build"
@@ -33,12 +33,11 @@ SOURCES = (
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Run Jupyter Book; print the path of the book, or the errors."""
-    parser = argparse.ArgumentParser(prog="python -m companion html", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="render every page again")
-    options = parser.parse_args(arguments)
+    every = {"action": "store_true", "help": "render every page again"}
+    chosen = options.parse("html", __doc__, arguments, all=every)
     BUILD.mkdir(exist_ok=True)
     inputs_hash = fingerprint()
-    if options.all:
+    if chosen.all:
         forget()
     elif not WHOLE.is_file():
         # An interrupted build may have lost the warnings of a page.

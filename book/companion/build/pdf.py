@@ -5,7 +5,6 @@ Sphinx joins the pages into one page; without scripts, explorers remain static f
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from companion import options
 from companion.build import ROOT
 from companion.build.html import BUILD, complaints
 
@@ -34,9 +34,7 @@ FLAGS = (
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Join and print the pages; report the path of the document, or what is missing."""
-    argparse.ArgumentParser(prog="python -m companion pdf", description=__doc__).parse_args(
-        arguments
-    )
+    options.parse("pdf", __doc__, arguments)
     browser = next(filter(None, map(shutil.which, NAMES)), None)
     if browser is None:
         print(

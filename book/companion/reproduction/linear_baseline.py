@@ -3,7 +3,6 @@
 ``python -m companion linear-baseline`` writes them to data/results/linear_levels.csv.
 """
 
-import argparse
 import functools
 import math
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from companion import result_store, results
+from companion import options, result_store, results
 from unfolded import data, metrics
 from unfolded.errors import ConfigError, complain
 from unfolded.runs import input_frames
@@ -101,7 +100,7 @@ def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, 
         estimates["PCA", rate, n] = _projection(test, mean, directions[:n])
     return [
         {
-            "level": f"{config.source} {config.reduction} {method} {n}",
+            "level": _name(config.source, config.reduction, method, n),
             **{"source": config.source, "reduction": config.reduction, "method": method},
             **{"cs_rate": rate, "n": n},
             **scores(test, estimate, peak),
@@ -172,17 +171,20 @@ def did_not_train(runs: pd.DataFrame) -> pd.Series:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compute the baselines of a source with each reduction and merge them into the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m companion linear-baseline",
-        description="Compute the mean-frame and the PCA baselines for data/results/.",
-    )
-    parser.add_argument("--source", choices=data.SOURCES, default="mnist")
-    options = parser.parse_args(arguments)
-    for reduction in data.REDUCTIONS:
-        config = RunConfig(source=options.source, reduction=reduction, profile="paper")
-        rows = levels(config, (*RATES, *EARLIER))
-        result_store.merge(LEVELS, rows)
-        for row in rows:
-            print(f"{row['level']}: {row['psnr_authors']:.2f} dB")
+    """Compute the baselines of a source with each reduction that are not stored yet."""
+    source = options.parse("linear-baseline", __doc__, arguments, "source").source
+    tasks = {_name(source, reduction, "mean frame", 0): functools.partial(_run, source, reduction)
+             for reduction in data.REDUCTIONS}  # fmt: skip
+    result_store.complete(LEVELS, tasks, "no baseline is planned")
     return 0
+
+
+def _run(source: str, reduction: str) -> tuple[str, dict[str, list[dict]]]:
+    config = RunConfig(source=source, reduction=reduction, profile="paper")
+    rows = levels(config, (*RATES, *EARLIER))
+    text = "\n".join(f"{row['level']}: {row['psnr_authors']:.2f} dB" for row in rows)
+    return text, {LEVELS: rows}
+
+
+def _name(source: str, reduction: str, method: str, n: int) -> str:
+    return f"{source} {reduction} {method} {n}"

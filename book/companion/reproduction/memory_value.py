@@ -6,9 +6,8 @@ tests the finished runs of a folder and merges the results into data/results/mem
 results are not computed again.
 """
 
-import argparse
+import functools
 import hashlib
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +18,17 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from companion import result_store, results
+from companion import options, result_store, results
 from companion.attribution import mark
 from companion.labels import signed, signed_interval, title
 from companion.plots.style import panels
 from companion.reproduction.linear_baseline import did_not_train
-from companion.run_set import PRINTED, Difference, decibel, paired_difference
-from unfolded import data, files, metrics, runtime
+from companion.run_set import Difference, decibel, paired_difference
+from unfolded import metrics, runtime
 from unfolded.errors import RecordError, complain
 from unfolded.networks import names, unfolded
 from unfolded.runs import input_frames, records, results_table
-from unfolded.runs.config import PROFILES, RunConfig, usual_depth
+from unfolded.runs.config import RunConfig, usual_depth
 from unfolded.runs.grid import AS_REPORTED, STARTS
 from unfolded.seeds import derive
 from unfolded.training import checkpoint
@@ -176,31 +175,33 @@ def weights_sha256(folder: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
-def store_result(name: str, row: dict, errors: pd.DataFrame) -> None:
-    """Write the errors of a run before its row, because a row without errors is tested again."""
-    content = io.StringIO()
-    errors.to_csv(content, index_label="sequence", float_format="%.4g", lineterminator="\n")
-    files.write(results_table.RESULTS / ERRORS / f"{name}.csv", content.getvalue())
-    result_store.merge(TABLE, [row])
-
-
 def update(
     base: RunConfig, store: str | Path | None = None, permutations: int = PERMUTATIONS
-) -> Iterable[dict]:
-    """Test the runs of a folder that are not stored or have new weights; yield their rows."""
-    stored, cache = {}, {}
-    if (results_table.RESULTS / TABLE).exists():
-        rows = results.load_table(TABLE)
-        origin = zip(rows["weights_sha256"], rows["permutations"], strict=True)
-        stored = dict(zip(rows["config_hash"], origin, strict=True))
+) -> list[dict]:
+    """Test the runs of a folder that are not stored or have new weights; return their rows."""
+    tasks, cache = {}, {}
     for row in eligible_runs(results.collect(store), base).to_dict("records"):
-        name = row["config_hash"]
-        folder = records.store(store) / name
-        checksum = weights_sha256(folder)
-        if checksum and stored.get(name) != (checksum, permutations):
-            result, errors = evaluate_run(folder, row, cache, permutations)
-            store_result(name, result, errors)
-            yield result
+        folder = records.store(store) / row["config_hash"]
+        if checksum := weights_sha256(folder):
+            key = row["config_hash"], checksum, str(permutations)
+            tasks[key] = functools.partial(_run, folder, row, cache, permutations)
+    wanted = (
+        f"finished runs with weights on {base.source}, profile {base.profile}, h = {base.hidden}"
+    )
+    do = "train one, or choose another --store, --source, --profile or --hidden"
+    searched = complain(wanted, f"none in {records.store(store)}", do)
+    columns = "config_hash", "weights_sha256", "permutations"
+    return result_store.complete(TABLE, tasks, searched, columns=columns)
+
+
+def _run(folder: Path, row: dict, cache: dict, permutations: int) -> tuple[str, dict]:
+    """Write the errors of a run; return its row. A row without errors is not stored."""
+    result, errors = evaluate_run(folder, row, cache, permutations)
+    path = results_table.RESULTS / ERRORS / f"{folder.name}.csv"
+    result_store.write(path, errors.rename_axis("sequence").reset_index(), digits=4)
+    levels = (f"{name} {result[f'psnr_authors_{name}']:.2f}" for name in CONDITIONS)
+    text = f"{row['model']} seed {row['seed']} {folder.name}: {', '.join(levels)} dB"
+    return text, {TABLE: [result]}
 
 
 def label(model: str, lambda1: float, lambda2: float, variant: str, memory: str) -> str:
@@ -382,18 +383,8 @@ def _interval_columns(name: str, gap: Difference) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Test the runs of a folder."""
-    parser = argparse.ArgumentParser(
-        prog="python -m companion memory-value",
-        description="Test finished runs as trained, without state and on shuffled frames.",
-    )
-    parser.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
-    parser.add_argument("--hidden", type=int, default=256, help="width of the runs; default 256")
-    parser.add_argument("--source", choices=data.SOURCES, default=PRINTED.source)
-    parser.add_argument("--profile", choices=tuple(PROFILES), default=PRINTED.profile)
-    options = parser.parse_args(arguments)
-    base = RunConfig(source=options.source, profile=options.profile, hidden=options.hidden)
-    for row in update(base, options.store):
-        level = {name: row[f"psnr_authors_{name}"] for name in CONDITIONS}
-        text = ", ".join(f"{name} {psnr:.2f}" for name, psnr in level.items())
-        print(f"{row['model']} seed {row['seed']} {row['config_hash']}: {text} dB", flush=True)
+    names = ("store", "hidden", "source", "profile")
+    chosen = options.parse("memory-value", __doc__, arguments, *names)
+    fields = {name: getattr(chosen, name) for name in names[1:]}
+    update(RunConfig(**fields), chosen.store)
     return 0

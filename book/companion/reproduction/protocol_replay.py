@@ -3,17 +3,15 @@
 `python -m companion protocol-replay` stores them: data/results/log_replay.csv.
 """
 
-import argparse
 import functools
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from companion import result_store
+from companion import options, result_store
 from unfolded import data, metrics, runtime
 from unfolded.errors import ConfigError, TrainingError, complain
 from unfolded.networks import L1L1RNN, SistaRNN
@@ -256,21 +254,13 @@ def plan() -> list[Trial]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the replays that are not stored yet."""
-    parser = argparse.ArgumentParser(
-        prog="python -m companion protocol-replay", description=__doc__.splitlines()[0]
-    )
     networks = list(dict.fromkeys(trial.network for trial in plan()))
-    parser.add_argument("--networks", nargs="+", choices=networks, default=networks)
-    names, done = parser.parse_args(arguments).networks, result_store.stored_keys(STORED)
-    frames = functools.cache(frames_of)
-    for trial in plan():
-        if trial.network not in names or _name(trial) in done:
-            continue
-        rows = _replay_rows(trial, *frames(trial.source, trial.reduction))
-        result_store.merge(STORED, rows)
-        last = rows[-1]
-        fields = [str(last[name]) for name in ("network", "reduction", "n", "seed", "iteration")]
-        print(*fields, f"{last['eval_mse']:.1f}", flush=True)
+    choice = {"nargs": "+", "choices": networks, "default": networks}
+    chosen = options.parse("protocol-replay", __doc__, arguments, networks=choice)
+    trials, frames = plan(), functools.cache(frames_of)
+    tasks = {_name(trial): functools.partial(_run, trial, frames)
+             for trial in trials if trial.network in chosen.networks}  # fmt: skip
+    result_store.complete(STORED, tasks, "no replay is planned for these networks")
     return 0
 
 
@@ -278,11 +268,17 @@ def _name(trial: Trial) -> str:
     return result_store.key(asdict(trial))
 
 
-def _replay_rows(trial: Trial, train: Tensor, validation: Tensor) -> list[dict[str, object]]:
+def _run(trial: Trial, frames: Callable) -> tuple[str, dict[str, list[dict]]]:
     """Return the rows of a replay on one thread, with the trial, the provenance and the seconds."""
-    provenance, start = result_store.origin(), time.perf_counter()
-    at = LATER if trial == Trial(trial.network) else AT
+    parts, at = (
+        frames(trial.source, trial.reduction),
+        LATER if trial == Trial(trial.network) else AT,
+    )
     with runtime.threads_for(1), runtime.flushed_denormals():
-        rows = replay(trial, train, validation, at)
-    provenance |= {"seconds": round(time.perf_counter() - start, 1)}
-    return [{"trial": _name(trial), **asdict(trial), **row, **provenance} for row in rows]
+        rows, facts = result_store.timed(lambda: replay(trial, *parts, at))
+    last = {**asdict(trial), **rows[-1]}
+    fields = [str(last[name]) for name in ("network", "reduction", "n", "seed", "iteration")]
+    text = " ".join([*fields, f"{last['eval_mse']:.1f}"])
+    return text, {
+        STORED: [{"trial": _name(trial), **asdict(trial), **row, **facts} for row in rows]
+    }

@@ -5,24 +5,25 @@
 evaluates the finished runs of a folder and merges the results into data/results/solutions.csv.
 """
 
-import argparse
+import functools
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from companion import result_store, results
+from companion import options, result_store, results
 from companion.attribution import mark
 from companion.labels import title
 from companion.plots.style import panels
 from companion.run_set import PRINTED
 from companion.studies.descending.layer_constraints import layers
+from unfolded.errors import complain
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.prox import phi
 from unfolded.runs import input_frames, records, results_table
-from unfolded.runs.config import usual_depth
 from unfolded.training import checkpoint
 
 TABLE = "solutions.csv"
@@ -31,6 +32,10 @@ MODELS = ("reweighted-rnn", "l1-l1-rnn")
 
 REGIONS = ("zero", "plateau", "between", "outside")
 """A code at 0; at ħ; strictly between 0 and ħ; with the other sign than ħ, or beyond ħ."""
+
+_FIXED = ("cs_rate", "depth", "source", "protocol", "profile", "reduction", "positivity")
+_FIXED += ("memory", "reweighting", "schedule")
+"""Fields with the values of the default row."""
 
 _SEQUENCES = 200
 _QUANTILES = (0.1, 0.5, 0.9)
@@ -76,26 +81,30 @@ def analyse(network: UnfoldedNetwork, frames: torch.Tensor) -> list[dict[str, fl
 
 def update(store: str | None = None) -> list[dict]:
     """Evaluate the runs of a folder that are not stored; return the rows added to the table."""
-    runs, stored = results.collect(store), result_store.stored_keys(TABLE)
-    same = (runs["status"] == "done") & runs["model"].isin(MODELS) & (runs["memory"] == "on")
-    for name in ("cs_rate", "source", "protocol", "profile", "reduction", "positivity"):
-        same &= runs[name] == getattr(PRINTED, name)
-    same &= (runs["reweighting"] == "Z+g") & (runs["schedule"] == PRINTED.schedule)
-    same &= runs["depth"] == usual_depth(MODELS[0])
-    added = []
-    for name in runs[same]["config_hash"]:
-        if f"{name}-1" in stored:
-            continue
-        network, config = checkpoint.load_network(records.store(store) / name)
-        frames = input_frames.unseen(config)[:_SEQUENCES]
-        fields = ("model", "hidden", "seed", "lambda1", "lambda2")
-        facts = {field: getattr(config, field) for field in fields} | {"config_hash": name}
-        for row in analyse(network, frames):
-            key = {"solution": f"{name}-{row['layer']}"}
-            added.append(key | facts | row | {"sequences": len(frames)} | result_store.origin())
-    if added:
-        result_store.merge(TABLE, added)
-    return added
+    runs = results.collect(store)
+    fixed = {name: getattr(PRINTED, name) for name in _FIXED}
+    matches = [runs[name].eq(value) for name, value in fixed.items()]
+    matches += [runs["status"].eq("done"), runs["model"].isin(MODELS)]
+    found = runs[np.logical_and.reduce(matches)]["config_hash"]
+    tasks = {f"{name}-1": functools.partial(_run, records.store(store) / name) for name in found}
+    settings = ", ".join(f"{name} {value}" for name, value in fixed.items())
+    wanted, got = f"finished runs of {' or '.join(MODELS)} with {settings}", records.store(store)
+    searched = complain(wanted, f"none in {got}", "train one, or choose another --store")
+    return result_store.complete(TABLE, tasks, searched)
+
+
+def _run(folder: Path) -> tuple[str, dict[str, list[dict]]]:
+    network, config = checkpoint.load_network(folder)
+    frames = input_frames.unseen(config)[:_SEQUENCES]
+    fields = ("model", "hidden", "seed", "lambda1", "lambda2")
+    facts = {field: getattr(config, field) for field in fields} | {"config_hash": folder.name}
+    origin, rows, lines = {"sequences": len(frames)} | result_store.origin(), [], []
+    for row in analyse(network, frames):
+        name = f"{folder.name}-{row['layer']}"
+        rows.append({"solution": name} | facts | row | origin)
+        fractions = ", ".join(f"{region} {row[region]:.3f}" for region in REGIONS)
+        lines.append(f"{config.model} h = {config.hidden} {name}: {fractions}")
+    return "\n".join(lines), {TABLE: rows}
 
 
 def committed(model: str = MODELS[0]) -> pd.DataFrame:
@@ -180,12 +189,5 @@ def sentence(rows: pd.DataFrame) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluate the runs of a folder."""
-    parser = argparse.ArgumentParser(
-        prog="python -m companion solutions",
-        description="Evaluate the activation and the codes of trained networks.",
-    )
-    parser.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
-    for row in update(parser.parse_args(arguments).store):
-        fractions = ", ".join(f"{name} {row[name]:.3f}" for name in REGIONS)
-        print(f"{row['model']} h = {row['hidden']} {row['solution']}: {fractions}", flush=True)
+    update(options.parse("solutions", __doc__, arguments, "store").store)
     return 0

@@ -1,8 +1,7 @@
 """Inpainting with GLOW-Prox, plain or under descending constraints: train, perturb, compare."""
 
-import argparse
+import functools
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -12,7 +11,7 @@ import torch
 from normflows.flows import GlowBlock
 from torch import Tensor
 
-from companion import result_store, results
+from companion import options, result_store, results
 from companion.studies import descent_constraints
 from companion.studies.descending.descending_results import against
 from companion.studies.inpainting.glow_prox import GlowProx, hole, small_digits
@@ -240,22 +239,15 @@ def psnr_by(table: pd.DataFrame, over: str) -> tuple[dict, pd.Index]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the trials that are not stored yet."""
-    description = "Train GLOW-Prox for inpainting and store its tests in data/results/."
-    parser = argparse.ArgumentParser("python -m companion inpainting", description=description)
-    parser.parse_args(arguments)
-    for planned_trial in PLAN:
-        for seed in SEEDS:
-            trial = replace(planned_trial, steps=STEPS, seed=seed)
-            name = result_store.key(asdict(trial))
-            if name in result_store.stored_keys(STORED):
-                continue
-            origin, start = result_store.origin(), time.perf_counter()
-            table = judged(train(trial))
-            facts = origin | {"seconds": round(time.perf_counter() - start, 1)}
-            rows = table.assign(trial=name, **facts)
-            result_store.merge(
-                STORED, rows[["trial", *rows.columns.drop("trial")]].to_dict("records")
-            )
-            result = table.query("what == 'nothing'").iloc[-1]
-            print(trial.name, f"seed {seed}: {result['psnr']:.2f} dB", flush=True)
+    chosen = options.parse("inpainting", __doc__, arguments, seeds={"default": SEEDS})
+    trials = (replace(trial, steps=STEPS, seed=seed) for trial in PLAN for seed in chosen.seeds)
+    tasks = {result_store.key(asdict(t)): functools.partial(_run, t) for t in trials}
+    result_store.complete(STORED, tasks, "no trial is planned")
     return 0
+
+
+def _run(trial: Trial) -> tuple[str, dict[str, list[dict]]]:
+    table, facts = result_store.timed(lambda: judged(train(trial)))
+    rows = [{"trial": result_store.key(asdict(trial))} | row for row in table.to_dict("records")]
+    psnr = table.query("what == 'nothing'")["psnr"].iloc[-1]
+    return f"{trial.name} seed {trial.seed}: {psnr:.2f} dB", {STORED: [row | facts for row in rows]}

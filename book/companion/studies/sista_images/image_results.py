@@ -50,11 +50,12 @@ def keep(training: Training, reason: str = "", where: dict | None = None) -> dic
     """
     facts = row(training, reason) | (where or origin())
     trial = {"trial": facts["trial"]}
+    if not reason:
+        merge(CURVES, [trial | entry for entry in training.curves])
+        pictures = [{"picture": k, "mse": mse} for k, mse in enumerate(each(training))]
+        merge(PICTURES, [trial | entry for entry in pictures])
+    # The trial is stored last: a trial without stored curves is repeated.
     merge(RUNS, [facts])
-    if reason:
-        return facts
-    merge(CURVES, [trial | entry for entry in training.curves])
-    merge(PICTURES, [trial | {"picture": k, "mse": mse} for k, mse in enumerate(each(training))])
     trials = kept(RUNS, training.trial.source).query("status == 'done'")
     rivals = trials[is_public(trials)]
     limit = rivals["validation_mse"].min() * (1 + 1e-5)
