@@ -2,26 +2,21 @@
 
 import functools
 import itertools
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from companion import results
 from companion.attribution import Source, mark, of
 from companion.reproduction.linear_baseline import did_not_train
-from companion.reproduction.paper_tables import NOT_RUN, UNTRAINED, interval, title
-from unfolded.errors import ConfigError, complain
+from companion.reproduction.paper_tables import NOT_RUN, UNTRAINED, title
+from companion.statistics import Difference, interval, paired_difference
+from companion.statistics import decibel as decibel
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import VARIED, row, starts
 from unfolded.runs.records import COLUMNS, Record
-
-DRAWS = 5_000
-"""Number of bootstrap resamples, enough for p-values after a correction for 100 tests."""
 
 PRINTED = RunConfig(profile="paper", source="mnist")
 """The default row as printed, with frames that replace the released frames."""
@@ -31,28 +26,6 @@ WIDE = replace(PRINTED, hidden=256)
 
 SHORT = replace(PRINTED, profile="short", hidden=None)
 """The default row in short runs: all training sequences, fewer epochs, a narrow network."""
-
-WORDS = {True: "ahead", False: "behind", None: "undecided"}
-
-
-class Difference(NamedTuple):
-    """A mean difference in dB with its 95 % interval, the number of seeds and of test sequences.
-
-    ``p`` is the two-sided p-value of "no difference" for this interval: see
-    :func:`paired_difference`.
-    """
-
-    mean: float
-    low: float
-    high: float
-    seeds: int
-    sequences: int
-    p: float = math.nan
-
-    @property
-    def verdict(self) -> str:
-        """ "ahead" or "behind" if the interval excludes zero, else "undecided"."""
-        return WORDS[self.mean > 0 if self.low > 0 or self.high < 0 else None]
 
 
 @dataclass(frozen=True)
@@ -181,75 +154,6 @@ class RunSet:
 
 def _without_seed(config: Mapping[str, object]) -> tuple:
     return tuple(value for name, value in sorted(config.items()) if name != "seed")
-
-
-def decibel(mse: np.ndarray) -> np.ndarray:
-    """Return the PSNR in dB of errors in squared grey levels of 255."""
-    return 10 * np.log10(255.0**2 / np.asarray(mse, dtype=float))
-
-
-def paired_difference(
-    ours, theirs, *, pooled: bool = False, null: float = 0.0, draws: int = DRAWS
-) -> Difference:
-    """Return the mean difference of PSNR, its 95 % interval and its p-value.
-
-    Both arguments: (seeds, sequences) test errors in squared grey levels, paired in both axes.
-    Each sequence has a separate PSNR, unless errors are ``pooled``: then the PSNR is that of the
-    mean error. A bootstrap resamples the sequences with replacement. With several seeds it also
-    resamples the seeds; because seeds are few, the interval is at least as wide as that of
-    Student's t over the seed means. With one seed the interval is for the sequences only. A
-    positive value means that the first has the smaller error. The resamples are deterministic.
-
-    The two-sided p-value of "the mean is ``null``" is the larger of two: the achieved significance
-    level of the bootstrap, 2 (k + 1)/(draws + 1) with k the resamples on the rarer side of
-    ``null``, and that of Student's t over the seed means. Because the interval is the union of
-    both intervals, it excludes ``null`` exactly if p is below 0.05 (up to the granularity of the
-    resamples).
-    Raises ConfigError if the shapes differ.
-
-    >>> low = np.full((1, 50), 10.0)
-    >>> round(paired_difference(low, 10 * low).mean, 6)
-    10.0
-    """
-    ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
-    if ours.shape != theirs.shape or ours.ndim != 2 or not ours.size:
-        got = f"{ours.shape} and {theirs.shape}"
-        raise ConfigError(complain("two arrays (seeds, sequences) of one shape", got, "pair them"))
-    seed_count, sequence_count = ours.shape
-    seeds, sequences = _resamples(seed_count, sequence_count, draws)
-    if pooled:
-        seed_means = decibel(ours.mean(1)) - decibel(theirs.mean(1))
-        resampled = decibel(ours @ sequences) - decibel(theirs @ sequences)
-    else:
-        gaps = decibel(ours) - decibel(theirs)
-        seed_means, resampled = gaps.mean(1), gaps @ sequences
-    means = np.einsum("sb,sb->b", seeds, resampled)
-    ends = np.array([np.quantile(means, [0.025, 0.975]), interval(seed_means)])
-    low, high = np.nanmin(ends[:, 0]), np.nanmax(ends[:, 1])
-    rarer = min(np.sum(means <= null), np.sum(means >= null))
-    p = max(min(1.0, 2 * (rarer + 1) / (draws + 1)), _student(seed_means - null))
-    return Difference(
-        float(seed_means.mean()), float(low), float(high), seed_count, sequence_count, float(p)
-    )
-
-
-@functools.lru_cache(maxsize=4)
-def _resamples(seed_count: int, sequence_count: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return deterministic weights with sum one: (seeds, draws) and (sequences, draws)."""
-    random = np.random.default_rng(0)
-    sizes = (seed_count, sequence_count)
-    weights = [random.multinomial(k, np.full(k, 1 / k), draws).T / k for k in sizes]
-    return weights[0], weights[1]
-
-
-def _student(means: np.ndarray) -> float:
-    """Return the two-sided p-value of "the mean is zero" by Student's t, 0 for a single value."""
-    if len(means) < 2:
-        return 0.0
-    error = means.std(ddof=1) / math.sqrt(len(means))
-    if error == 0:
-        return 0.0 if means.any() else 1.0
-    return float(2 * stats.t.sf(abs(means.mean()) / error, len(means) - 1))
 
 
 def compare_with_all(

@@ -10,7 +10,8 @@ from test_experiment_rules import LESS, PAIRS, run, starts
 
 from companion.plots import effect_plots
 from companion.reproduction import ablation_effects
-from companion.run_set import WIDE, RunSet, decibel
+from companion.run_set import WIDE, RunSet
+from companion.statistics import decibel
 from unfolded.runs.grid import STARTS
 
 

@@ -33,7 +33,7 @@ def test_overfitting_is_test_over_training_error_of_one_filter():
     mse = [np.mean(one.sequence_mse) for one in (*narrow, *wide)]
     errors = errors.assign(ratio=np.array(mse) / errors["train_mse"], parameters=[10, 40])
     assert errors["ratio"].tolist() == pytest.approx(expected, rel=0.01)
-    assert errors["late"].tolist() == [10 / 9, 2.0] and errors["least_epoch"].tolist() == [1, 2]
+    assert errors["late"].tolist() == [10 / 9, 2.0]
     assert overfitting.averages_by_width(errors)["initial λ"].tolist() == ["1, 0.01"] * 2
     assert "at h = 512" in overfitting.ratios_by_width(errors)
     assert len(effect_plots.overfitting(errors).axes) == 2

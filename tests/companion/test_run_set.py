@@ -9,8 +9,8 @@ from scipy import stats
 
 from companion import run_set
 from companion.reproduction import paper_tables
-from companion.run_set import Difference, RunSet, decibel, epochs_to, paired_difference
-from companion.statistics import holm
+from companion.run_set import RunSet, epochs_to
+from companion.statistics import Difference, decibel, holm, paired_difference
 from unfolded.errors import ConfigError
 from unfolded.runs.config import RunConfig
 from unfolded.runs.records import METRICS, Record

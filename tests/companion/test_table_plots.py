@@ -9,7 +9,8 @@ import pytest
 from companion import attribution
 from companion.plots import line_plots, table_plots
 from companion.reproduction.paper_tables import BEST, MEAN, REPORTED
-from companion.run_set import SHORT, Difference, RunSet
+from companion.run_set import SHORT, RunSet
+from companion.statistics import Difference
 from unfolded import networks
 from unfolded.runs.records import METRICS, Record
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from companion.labels import minus, title
 from companion.reproduction.linear_baseline import did_not_train
-from companion.run_set import Difference, RunSet
-from companion.statistics import LEVEL, holm
+from companion.run_set import RunSet
+from companion.statistics import LEVEL, Difference, holm
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, initialised, starts
 

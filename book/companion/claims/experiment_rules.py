@@ -20,7 +20,8 @@ from companion.claims.decision import (
 from companion.labels import title
 from companion.reproduction.linear_baseline import level
 from companion.reproduction.paper_tables import NAMES
-from companion.run_set import PRINTED, WIDE, Difference, paired_difference
+from companion.run_set import PRINTED, WIDE
+from companion.statistics import Difference, paired_difference
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import STARTS, VARIED, initialised, row
 from unfolded.runs.parameter_count import matched

@@ -20,8 +20,9 @@ from companion.reproduction.paper_tables import (
     NOT_RUN,
     UNTRAINED,
 )
-from companion.run_set import PRINTED, SHORT, WIDE, Difference, RunSet, epochs_to, mean_text
+from companion.run_set import PRINTED, SHORT, WIDE, RunSet, epochs_to, mean_text
 from companion.run_set import answers as answer_table
+from companion.statistics import Difference
 from unfolded.runs import grid, named_grids
 from unfolded.runs.config import PROTOCOLS, RunConfig, usual_depth
 from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
@@ -80,7 +81,7 @@ def summary(run_set: RunSet) -> pd.DataFrame:
     Panel "lead": reweighted-RNN minus the best other network (``over``) of each setting, which is
     selected on validation data. Panel "worth": reweighted-RNN minus the same network without a
     component. Each effect has the first of :data:`BASES` with runs as ``evidence``, with one row
-    per initialisation. Other columns: those of :class:`companion.run_set.Difference`.
+    per initialisation. Other columns: those of :class:`companion.statistics.Difference`.
     """
     rows = []
     for panel, effects in (("lead", _SETTINGS), ("worth", _PARTS)):

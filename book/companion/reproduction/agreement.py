@@ -23,7 +23,8 @@ from companion.reproduction.paper_tables import (
     signed,
     title,
 )
-from companion.run_set import Difference, RunSet, compare_with_all
+from companion.run_set import RunSet, compare_with_all
+from companion.statistics import Difference
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
 

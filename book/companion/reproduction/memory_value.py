@@ -23,7 +23,7 @@ from companion.attribution import mark
 from companion.labels import signed, signed_interval, title
 from companion.plots.style import panels
 from companion.reproduction.linear_baseline import did_not_train
-from companion.run_set import Difference, decibel, paired_difference
+from companion.statistics import Difference, decibel, paired_difference
 from unfolded import metrics, runtime
 from unfolded.errors import RecordError, complain
 from unfolded.networks import names, unfolded
@@ -221,7 +221,7 @@ def summary(outcomes: Outcomes) -> pd.DataFrame:
 
     ``past`` is the loss without state and ``order`` the loss on shuffled frames, each the mean over
     seeds and sequences of the difference of a sequence's PSNR, with its 95 % interval
-    (see :func:`companion.run_set.paired_difference`). Columns: network, model, memory, the
+    (see :func:`companion.statistics.paired_difference`). Columns: network, model, memory, the
     conditions, past, past_low, past_high, order, order_low, order_high, seeds, sequences,
     config_hash. In dB.
     """

@@ -20,7 +20,7 @@ def error_ratios(run_set: RunSet, reduction: str = "area") -> pd.DataFrame:
     Contains the trained runs of one filter under the protocol `authors` at the default rate and
     depth, without variants of a network or of its training. Columns: those of runs.csv, and
     train_mse (mean over the last epoch), ratio (test over training error), least and last
-    (validation error), least_epoch, and late (last over least). Weights at the lowest validation
+    (validation error), and late (last over least). Weights at the lowest validation
     error are not stored, so the ratio is at the last epoch, and ``late`` states the benefit of
     stopping at the lowest validation error.
     """
@@ -35,7 +35,6 @@ def error_ratios(run_set: RunSet, reduction: str = "area") -> pd.DataFrame:
         train_mse=np.array([curve["train_mse"].iloc[-1] for curve in curves], dtype=float),
         least=np.array([errors.min() for errors in validation], dtype=float),
         last=np.array([errors.iloc[-1] for errors in validation], dtype=float),
-        least_epoch=np.array([errors.to_numpy().argmin() + 1 for errors in validation], dtype=int),
     )
     table = table.assign(ratio=table["test_mse"] / table["train_mse"])
     table = table.assign(late=table["last"] / table["least"])

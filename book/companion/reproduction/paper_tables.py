@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from companion import attribution, labels, results
 from companion.labels import signed, title
 from companion.reproduction import linear_baseline
+from companion.statistics import interval
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig, other_defaults
 
@@ -248,19 +248,6 @@ def baselines(number: int, base: RunConfig = FULL, average: str = "authors") -> 
 
 
 # Verdicts and display ----------------------------------------------------------------------------
-
-
-def interval(values) -> tuple[float, float]:
-    """Return the 95 % interval of the mean by Student's t; NaN below two values.
-
-    >>> low, high = interval([1.0, 2.0, 3.0])
-    >>> round(low, 2), round(high, 2)
-    (-0.48, 4.48)
-    """
-    if len(values) < 2:
-        return math.nan, math.nan
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
 def verdict(printed: float, ours: float, low: float = math.nan, high: float = math.nan) -> str:

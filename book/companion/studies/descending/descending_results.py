@@ -5,8 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from companion import attribution, results
-from companion.reproduction import paper_tables
-from companion.statistics import LEVEL, holm
+from companion.statistics import LEVEL, holm, interval
 
 TRIALS, TESTS, BY_FRAME = "descending.csv", "descending_tests.csv", "descending_frames.csv"
 ALIKE = 0.05
@@ -51,7 +50,7 @@ def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFram
     """
     lead = (reached[way] - reached[rival]).dropna().groupby(["model", "what", "level"], sort=False)
     rows = lead.agg(["mean", "size", "sem"]).rename(columns={"size": "seeds"})
-    ends = np.array([paper_tables.interval(group) for _, group in lead]).reshape(-1, 2)
+    ends = np.array([interval(group) for _, group in lead]).reshape(-1, 2)
     rows["low"], rows["high"] = ends.T
     with np.errstate(divide="ignore", invalid="ignore"):
         rows["p"] = 2 * stats.t.sf((rows["mean"] / rows["sem"]).abs(), rows["seeds"] - 1)

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from companion.reproduction.paper_tables import interval
+from companion.statistics import interval
 from companion.studies import descent_constraints
 from companion.studies.lista.lista_training import EPSILON, Trained, scale
 from companion.studies.lista.sparse_coding import Problem

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from companion.run_set import Difference, paired_difference
+from companion.statistics import Difference, paired_difference
 from companion.studies.natural_images import SIDE
 from companion.studies.sista_images import image_results
 from companion.studies.sista_images.image_task import MEASUREMENTS, Task
