@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
+from companion.labels import counted
 from unfolded.errors import ConfigError, complain
 from unfolded.provenance import ROOT
 
@@ -72,8 +73,8 @@ class Source:
         built = len({row.config_hash for row in self.rows if row.config_hash and not row.file})
         stored = len(self.runs()) - built
         no_run = RUNS in self.files and not built and self.counted
-        ran = _count(stored) if stored or no_run else ""
-        built_text = f"{_count(built)} made with this book" if built else ""
+        ran = counted(stored, "run") if stored or no_run else ""
+        built_text = f"{counted(built, 'run')} made with this book" if built else ""
         names = ", ".join(Path(file).name for file in self.files)
         columns = list(zip(*self.rows, strict=True)) or [()] * len(Provenance._fields)
         commits = [commit[:7] + commit[12:] for commit in columns[-1]]
@@ -112,10 +113,6 @@ def attribute(stamp: Mapping[str, str]) -> str:
     """
     text = html.escape(json.dumps(stamp, ensure_ascii=False))
     return f' data-source="{text}"' if stamp else ""
-
-
-def _count(runs: int) -> str:
-    return f"{runs} run{'s' * (runs != 1)}"
 
 
 def _listing(words: Iterable[str], plural: str = "kinds") -> str:

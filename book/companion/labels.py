@@ -133,6 +133,24 @@ def signed_interval(value: float, low: float, high: float) -> str:
     return f"{signed(value)} [{signed(low)}, {signed(high)}]"
 
 
+def counted(count: float, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "seed"), counted(3.0, "run")
+    ('1 seed', '3 runs')
+    """
+    return f"{count:.0f} {noun}{'s' if count != 1 else ''}"
+
+
+def pair(lambda1: float, lambda2: float) -> str:
+    """Return a pair of initial λ as text.
+
+    >>> pair(0.003, 0.02)
+    '(0.003, 0.02)'
+    """
+    return f"({lambda1:g}, {lambda2:g})"
+
+
 def head(name: object) -> object:
     """Return the label of a column, or of a row of a transposed table; other names are unchanged.
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from companion.claims import decision
 from companion.claims.decision import Case, Judgement, initialisations
-from companion.labels import title
+from companion.labels import counted, title
 from companion.run_set import PRINTED, WIDE, epochs_to
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, row
@@ -42,7 +42,7 @@ def _at_widths(judge: Callable[[dict], tuple[float, str]]) -> Judgement:
             cases.append(Case(f"h = {hidden}", [success for success, _ in outcomes]))
             place = f"h = {hidden}"
             if outcomes:
-                seeds = f"{len(outcomes)} seed{'s' * (len(outcomes) > 1)}"
+                seeds = counted(len(outcomes), "seed")
                 sentences.append(f"At {place}, {seeds}; the first: {outcomes[0][1]}.")
             else:
                 sentences.append(f"At {place} {_missing(base, start)}.")

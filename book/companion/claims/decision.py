@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from companion.labels import minus, title
+from companion.labels import counted, minus, title
 from companion.reproduction.linear_baseline import did_not_train
 from companion.run_set import RunSet
 from companion.statistics import LEVEL, Difference, holm
@@ -281,16 +281,14 @@ def _coverage(pairs: Sequence[Comparison], existing: Sequence[Comparison]) -> st
     excluded = [f"{pair.name} ({pair.excluded})" for pair in pairs if pair.excluded]
     missing = [pair.name for pair in pairs if pair.gap is None and not pair.excluded]
     count = len(pairs) - len(excluded)
-    text = "" if count == len(existing) else f"{len(existing)} of {_number(count)} run."
+    text = (
+        "" if count == len(existing) else f"{len(existing)} of {counted(count, 'comparison')} run."
+    )
     if missing and existing and count <= _MANY:
         text = f"{text[:-1]} (not yet: {', '.join(missing)})."
     if excluded:
         text += f" Excluded: {'; '.join(excluded)}."
     return text.strip()
-
-
-def _number(count: int) -> str:
-    return f"{count} comparison{'s' * (count != 1)}"
 
 
 def _details(outcomes: Sequence[_Outcome]) -> str:
@@ -326,9 +324,8 @@ def _counts(outcomes: Sequence[_Outcome]) -> str:
 
 def interval(gap: Difference, unit: str = "dB") -> str:
     """Return a difference as text: mean, interval, and number of seeds."""
-    seeds = "1 seed" if gap.seeds == 1 else f"{gap.seeds:.0f} seeds"
-    text = f"{gap.mean:+.2f} {unit} [{gap.low:+.2f}, {gap.high:+.2f}] ({seeds})"
-    return minus(text)
+    ends = f"[{gap.low:+.2f}, {gap.high:+.2f}]"
+    return minus(f"{gap.mean:+.2f} {unit} {ends} ({counted(gap.seeds, 'seed')})")
 
 
 def _capital(text: str) -> str:

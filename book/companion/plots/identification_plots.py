@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from companion.attribution import mark
-from companion.labels import title
+from companion.labels import pair, title
 from companion.plots.line_plots import FAINT, STYLES, panels
 from unfolded.runs import grid
 
@@ -172,4 +172,4 @@ def search(draws: pd.DataFrame) -> Figure:
 
 def _start_label(start: str) -> str:
     lambda1, lambda2 = grid.STARTS[start]
-    return f"from λ = ({lambda1:g}, {lambda2:g})"
+    return f"from λ = {pair(lambda1, lambda2)}"

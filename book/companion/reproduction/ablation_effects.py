@@ -199,7 +199,7 @@ def describe_scales(levels: pd.DataFrame) -> str:
     seeds = int(small["seeds"].min())
     return (
         f"With pixels in [0, 1], reweighted-RNN is {' and '.join(texts)} "
-        f"({levels.attrs['evidence']}; {seeds} seed{'s' * (seeds > 1)})."
+        f"({levels.attrs['evidence']}; {labels.counted(seeds, 'seed')})."
     )
 
 
@@ -263,7 +263,7 @@ def _starts(run_set: RunSet, question: str, run: RunConfig) -> dict[str, Callabl
     if question == "downsampling filter":
         pairs = STARTS["earlier code"], AS_REPORTED
         return {
-            f"from ({pair[0]:g}, {pair[1]:g})": functools.partial(grid.initialised, pair=pair)
+            f"from {labels.pair(*pair)}": functools.partial(grid.initialised, pair=pair)
             for pair in pairs
         }
     starts = {init: initialisation(run_set, init) for init in INITIALISATIONS}
@@ -345,7 +345,7 @@ def lambda_curves(run_set: RunSet, base: RunConfig = WIDE) -> dict[str, pd.DataF
 
 def readable_solutions(table: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`solutions` as text, with the pairs of initial λ in the column headings."""
-    pairs = [f"({pair[0]:g}, {pair[1]:g})" for pair in (STARTS["earlier code"], AS_REPORTED)]
+    pairs = [labels.pair(*pair) for pair in (STARTS["earlier code"], AS_REPORTED)]
     rows = []
     for row in table.itertuples():
         others = {"CS rate": row.cs_rate, "d =": row.depth}

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pandas as pd
 
 from companion import attribution, results
-from companion.labels import signed_interval
+from companion.labels import counted, signed_interval
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.paper_tables import (
     BEST,
@@ -220,9 +220,10 @@ def run_conditions(small: pd.DataFrame) -> str:
     """
     first, failed = small.iloc[0], small[small["status"] != "done"]
     names = _listing(sorted({title(name) for name in failed["model"]})) if len(failed) else "none"
+    seeds = counted(small["seed"].nunique(), "seed")
     return (
         f"Data `{first['source']}`, protocol `{first['protocol']}`, profile `{first['profile']}`, "
-        f"{_seeds(small['seed'].nunique())}, on {first['device']}: {first['processor']}, commit "
+        f"{seeds}, on {first['device']}: {first['processor']}, commit "
         f"`{first['commit']}`. Training took {small['seconds'].sum() / 60:.1f} minutes of one "
         f"core. Failed runs: {names}."
     )
@@ -311,7 +312,3 @@ def _listing(words: list[str]) -> str:
         return f"{', '.join(words[:_MANY])}, and {len(words) - _MANY} more"
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _seeds(count: float) -> str:
-    return f"{count:.0f} seed{'' if count == 1 else 's'}"

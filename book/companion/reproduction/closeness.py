@@ -7,6 +7,7 @@ differences use the averaging of these cells.
 import pandas as pd
 
 from companion import attribution
+from companion.labels import counted
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.agreement import MODEL
 from companion.reproduction.paper_tables import AGREES, BEST, FULL, NAMES, REPORTED, signed, title
@@ -58,8 +59,8 @@ def answer(cells: pd.DataFrame, number: int = 2) -> str:
 
 def _caveat(done: pd.DataFrame) -> str:
     low, high = int(done["runs"].min()), int(done["runs"].max())
-    seeds = f"{low}" if low == high else f"{low} to {high}"
-    return f"With {seeds} seed{'s' * (high > 1)} in each cell, this is provisional."
+    seeds = f"{low} to " * (low != high) + counted(high, "seed")
+    return f"With {seeds} in each cell, this is provisional."
 
 
 def finding(cells: pd.DataFrame) -> str:
@@ -99,9 +100,8 @@ def coverage_of(cells: pd.DataFrame) -> str:
     run = len(cells[paper_tables.has_run(cells)].drop_duplicates(["model", "value"]))
     if not run:
         return f"None of the {count} cells has been run at the paper's width."
-    seeds = int(cells["runs"].max())
-    most = f"with at most {seeds} seed{'s' * (seeds > 1)}"
-    return f"We have run {run} of the {count} cells, {most}."
+    most = counted(cells["runs"].max(), "seed")
+    return f"We have run {run} of the {count} cells, with at most {most}."
 
 
 def summary(cells: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from companion import results
 from companion.attribution import mark
-from companion.labels import signed, title
+from companion.labels import pair, signed, title
 from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import AGREES, DIVERGED, NOT_RUN, UNTRAINED
 from companion.reproduction.protocol_replay import MEASUREMENTS, STORED
@@ -167,7 +167,7 @@ HYPOTHESES: dict[str, dict[str, object]] = {
     "frames: antialiased, not bilinear": {"reduction": "antialiased"},
     "pixels in [0, 1], not [0, 255]": {"protocol": "normalised"},
     **{
-        f"initial λ ({first:g}, {second:g}), not (1, 0.01)": {"lambda1": first, "lambda2": second}
+        f"initial λ {pair(first, second)}, not (1, 0.01)": {"lambda1": first, "lambda2": second}
         for name, (first, second) in grid.STARTS.items()
         if name != "earlier code"
     },
@@ -294,16 +294,7 @@ def _level(row: pd.Series) -> str:
 
 
 def _label(model: str, start: str) -> str:
-    return title(model) + (f", λ from {_pair(start)}" if start else "")
-
-
-def _pair(start: str) -> str:
-    """Return a pair of `grid.STARTS` as text.
-
-    >>> _pair("successor")
-    '(0.003, 0.02)'
-    """
-    return "({:g}, {:g})".format(*grid.STARTS[start])
+    return title(model) + (f", λ from {pair(*grid.STARTS[start])}" if start else "")
 
 
 def replay_differences(n: int = 85, iteration: int = 50) -> pd.DataFrame:
@@ -357,7 +348,7 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
         {
             "network": title(row.model),
             "h": f"{hidden}",
-            "initial λ1, λ2": _pair(row.start),
+            "initial λ1, λ2": pair(*grid.STARTS[row.start]),
             "final λ1, λ2": f"{row.learned_lambda1:.2g}, {row.learned_lambda2:.2g}",
             "PSNR (dB)": f"{row.ours:.2f}",
             "ours − the paper (dB)": signed(row.difference),
@@ -372,7 +363,9 @@ def describe_starts(cells: pd.DataFrame) -> str:
     """State the PSNR of each unfolded network from each initial λ, for an alternative text."""
     sentences = []
     for model, rows in cells.groupby("model", sort=False):
-        ends = [f"{row.ours:.2f} dB from {_pair(row.start)}" for row in rows.itertuples()]
+        ends = [
+            f"{row.ours:.2f} dB from {pair(*grid.STARTS[row.start])}" for row in rows.itertuples()
+        ]
         sentences.append(f"{title(model)}: {', '.join(ends)}.")
     return " ".join(sentences)
 

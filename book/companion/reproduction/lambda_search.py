@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from companion import results
+from companion import labels, results
 from companion.attribution import mark
 from companion.labels import title
 from companion.reproduction.identification import AT
@@ -50,7 +50,7 @@ def describe(table: pd.DataFrame) -> str:
     for model, rows in table.groupby("model", sort=False):
         best = rows[rows["selected"]].iloc[0]
         low, high = rows["validation"].min(), rows["validation"].max()
-        pair = f"({best.lambda1:g}, {best.lambda2:g})"
+        pair = labels.pair(best.lambda1, best.lambda2)
         sentences.append(
             f"{title(model)}: from {low:.2f} to {high:.2f} dB, the highest from {pair}."
         )

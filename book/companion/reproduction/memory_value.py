@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from companion import options, result_store, results
 from companion.attribution import mark
-from companion.labels import signed, signed_interval, title
+from companion.labels import pair, signed, signed_interval, title
 from companion.plots.style import panels
 from companion.reproduction.linear_baseline import did_not_train
 from companion.statistics import Difference, decibel, paired_difference
@@ -210,7 +210,7 @@ def label(model: str, lambda1: float, lambda2: float, variant: str, memory: str)
     >>> label("sista-rnn", 1.0, 0.01, "default", "off"), label("gru", 1.0, 0.01, "default", "on")
     ('SISTA-RNN, λ from (1, 0.01), trained without memory', 'GRU')
     """
-    start_words = [f"λ from ({lambda1:g}, {lambda2:g})"] if unfolded(model) else []
+    start_words = [f"λ from {pair(lambda1, lambda2)}"] if unfolded(model) else []
     variant_words = [variant] if variant != "default" else []
     memory_words = ["trained without memory"] if memory == "off" else []
     return ", ".join([title(model), *start_words, *variant_words, *memory_words])

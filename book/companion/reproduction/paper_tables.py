@@ -319,7 +319,7 @@ def ours_text(cell) -> str:
 
 def seeds_text(cell) -> str:
     """Return the number of seeds of a value, and of excluded seeds; "" without a run."""
-    count = f"{cell.runs} seed{'s' * (cell.runs != 1)}" if cell.runs else ""
+    count = labels.counted(cell.runs, "seed") if cell.runs else ""
     return f"{count}, {cell.untrained} did not train" if count and cell.untrained else count
 
 

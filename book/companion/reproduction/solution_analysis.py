@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from companion import options, result_store, results
 from companion.attribution import mark
-from companion.labels import title
+from companion.labels import pair, title
 from companion.plots.style import panels
 from companion.run_set import PRINTED
 from companion.studies.descending.layer_constraints import layers
@@ -121,12 +121,9 @@ def committed(model: str = MODELS[0]) -> pd.DataFrame:
     widths = pairs[pairs > 1].index
     table = table[table["hidden"] == (min(widths) if len(widths) else -1)]
     table = table[table["seed"] == table["seed"].min()]
-    start = (
-        "from (" + table["lambda1"].map("{:g}".format) + ", " + table["lambda2"].map("{:g}".format)
-    )
-    table = table.assign(start=start + ")").sort_values(
-        ["lambda1", "layer"], ascending=[False, True]
-    )
+    starts = zip(table["lambda1"], table["lambda2"], strict=True)
+    table = table.assign(start=[f"from {pair(*start)}" for start in starts])
+    table = table.sort_values(["lambda1", "layer"], ascending=[False, True])
     return mark(table.reset_index(drop=True), table)
 
 

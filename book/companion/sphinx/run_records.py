@@ -67,17 +67,15 @@ def line(row, files: nodes.Node | str) -> list:
 
 def tables_of(runs, prefix: str, files) -> list[nodes.Node]:
     """Return one table per profile, protocol and source of frames; each run has an anchor."""
+    from companion.labels import counted
+
     parts: list[nodes.Node] = []
     for kind, group in runs.groupby(["profile", "protocol", "source"], sort=False):
         rows = [line(row, files(row)) for row in group.itertuples()]
-        name = "Profile {}, protocol {}, data {}: {}".format(*kind, _runs(len(rows)))
+        name = "Profile {}, protocol {}, data {}: {}".format(*kind, counted(len(rows), "run"))
         ids = [f"{prefix}-{name}" for name in group["config_hash"]]
         parts += [nodes.rubric(text=name), table_node(HEADER, rows, ids=ids)]
     return parts
-
-
-def _runs(count: int) -> str:
-    return f"{count} run{'s' * (count != 1)}"
 
 
 class CommittedRuns(FromFiles):
