@@ -52,6 +52,17 @@ def signs(m: int, draws: int | None = None, seed: int = 0) -> Tensor:
     return torch.tensor(list(itertools.product((1.0, -1.0), repeat=m)), dtype=torch.float64)
 
 
+def mean_supremum(sets: Tensor) -> Tensor:
+    r"""Return the mean over all signs of :math:`\sup_v \sum_i \epsilon_i v_i` over a set.
+
+    Shapes: sets (…, vectors, m), float64, result (…). Raises ConfigError if m is too large.
+
+    >>> mean_supremum(torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)).item()
+    1.0
+    """
+    return (sets @ signs(sets.shape[-1]).T).amax(-2).mean(-1)
+
+
 def lower_estimate(
     x: Tensor,
     balls: Balls,
