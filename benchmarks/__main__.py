@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import gpu, growth, inference, products, stacked, step, workload
 from benchmarks.records import Record, place
-from companion.options import Parser
+from companion.build.options import Parser
 from unfolded.errors import UnfoldedError
 from unfolded.runs.config import PROTOCOLS, RunConfig
 

@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from companion import options, result_store, results
+from companion import result_store, results
+from companion.build import options
 from companion.run_set import PRINTED
 from unfolded import files
 from unfolded.errors import ConfigError, RecordError, complain

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 
 from companion import attribution, results
 from companion.plots import identification_plots
-from companion.reproduction import identification
+from companion.reproduction import identification, log_comparison
 from companion.reproduction.identification import (
     AT,
-    compare_with_log,
     hypotheses,
     open_differences,
     runs_by_filter,
 )
+from companion.reproduction.log_comparison import compare_with_log
 from companion.reproduction.protocol_replay import RATE
 from companion.run_set import RunSet
 from unfolded.data import REDUCTIONS
@@ -155,17 +155,17 @@ def test_an_effect_known_from_the_other_initialisation_only_is_marked():
 
 
 def test_the_linear_level_grows_with_the_rate_and_with_the_filter():
-    by_rate, by_n = identification.linear_levels(), identification.levels_by_n()
+    by_rate, by_n = identification.linear_levels(), log_comparison.levels_by_n()
     for table in (by_rate, by_n):
         assert (table.diff(axis=1).iloc[:, 1:] > 0).all(axis=None)
         assert (table.diff().iloc[1:] > 0).all(axis=None)
     assert list(by_rate.columns) == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert list(by_n.columns) == [51, 64, 85, 102, 128]
-    assert identification.variances().is_monotonic_decreasing
+    assert log_comparison.variances().is_monotonic_decreasing
 
 
 def test_the_logs_agree_with_themselves():
-    logs = identification.stored_logs()
+    logs = log_comparison.stored_logs()
     assert logs.groupby("network")["iteration"].agg(list).map(lambda own: own[-1]).eq(3000).all()
     assert (logs["iteration"] % 50 == 0).all() and len(logs) == 180
     # The mean over batches of a logarithm, of clipped whole grey levels.
@@ -197,7 +197,7 @@ def test_beside_a_log_stand_its_replays(network):
 
 
 def test_replays_with_area_frames_are_closest_to_the_logs():
-    table = identification.replay_differences(85, 50)
+    table = log_comparison.replay_differences(85, 50)
     assert list(table.index) == list(REDUCTIONS) and len(table.columns) == 4
     expected = compare_with_log("l1-l1-rnn", 50).query("frames == 'area' and n == 85")["apart"]
     assert table.at["area", "ℓ1-ℓ1-RNN"] == expected.item()
@@ -205,7 +205,7 @@ def test_replays_with_area_frames_are_closest_to_the_logs():
 
 
 def test_candidates_for_the_plateau_are_close_to_both_logs():
-    table = identification.plateau_candidates(1000)
+    table = log_comparison.plateau_candidates(1000)
     gaps = table.filter(like="− level").abs()
     assert len(table) and (gaps <= 0.5).all(axis=None)
     closest = table.loc[table.filter(like="replay").iloc[:, 0].idxmin()]
@@ -220,7 +220,7 @@ def test_figures_carry_their_source():
         identification_plots.values_by_filter(cells, levels[0.2]),
         identification_plots.levels_by_rate(levels, results.paper_cells().query("table == 1")),
         identification_plots.replays(logs),
-        identification_plots.plateaus(identification.stored_logs(), {51: 23.0, 128: 40.0}),
+        identification_plots.plateaus(log_comparison.stored_logs(), {51: 23.0, 128: 40.0}),
         identification_plots.solutions({128: unfolded, 256: unfolded.iloc[:1]}),
     ]
     for figure in figures:

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from companion.build import ROOT, freshness, import_graph
-from companion.options import Parser
+from companion.build.options import Parser
 
 MOST = 4
 """Largest number of simultaneous notebooks; each needs about half a gigabyte."""

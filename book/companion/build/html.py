@@ -9,8 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from companion import options
-from companion.build import ROOT, freshness, search
+from companion.build import ROOT, freshness, options, search
 
 BUILD = ROOT / "_build"
 INDEX = BUILD / "html" / "index.html"

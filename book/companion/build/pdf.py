@@ -13,8 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from companion import options
-from companion.build import ROOT
+from companion.build import ROOT, options
 from companion.build.html import BUILD, complaints
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -71,7 +71,7 @@ def levels_by_rate(levels: pd.DataFrame, printed: pd.DataFrame) -> Figure:
 def replays(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the logged values at an iteration and the replays, one panel per network.
 
-    ``tables``: network -> `identification.compare_with_log`. Markers are labelled with n.
+    ``tables``: network -> `log_comparison.compare_with_log`. Markers are labelled with n.
     What to see: which filter and which n are closest to the star, the log.
     """
     fig, axes = panels(1, len(tables), height=3.2, sharey=True, squeeze=False)
@@ -95,7 +95,7 @@ def replays(tables: Mapping[str, pd.DataFrame]) -> Figure:
 def plateaus(logs: pd.DataFrame, levels: Mapping[int, float]) -> Figure:
     """Draw logged PSNR against the iteration, and the linear level of several n.
 
-    ``logs``: `identification.stored_logs`; ``levels``: n -> dB with `area` frames.
+    ``logs``: `log_comparison.stored_logs`; ``levels``: n -> dB with `area` frames.
     What to see: at which of the lines the curves of the unfolded networks become flat.
     """
     fig, ax = panels(height=3.2)

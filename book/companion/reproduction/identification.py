@@ -1,10 +1,9 @@
-"""Identification of the published experiment: runs by filter, earlier logs, open questions."""
+"""Identification of the published experiment: runs by filter, hypotheses, open questions."""
 
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from companion import results
@@ -12,16 +11,11 @@ from companion.attribution import mark
 from companion.labels import pair, signed, title
 from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import AGREES, DIVERGED, NOT_RUN, UNTRAINED
-from companion.reproduction.protocol_replay import MEASUREMENTS, STORED
 from companion.run_set import PRINTED, RunSet
 from unfolded import networks
 from unfolded.data import REDUCTIONS
-from unfolded.provenance import ROOT
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
-
-LOGS = ROOT / "data" / "paper" / "earlier_logs.csv"
-"""Logged values of three trainings in the authors' earlier code."""
 
 AT = replace(PRINTED, hidden=128)
 """The column of Table 2 with the smallest differences in the paper: h = 128 at CS rate 0.2."""
@@ -75,9 +69,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                 psnr = runs["psnr_authors"]
                 rows.append(
                     {
-                        "model": run.model,
-                        "reduction": reduction,
-                        "start": start,
+                        **{"model": run.model, "reduction": reduction, "start": start},
                         "printed": printed[run.model],
                         **{"ours": psnr.mean(), "low": psnr.min(), "high": psnr.max()},
                         "seeds": len(psnr),
@@ -87,8 +79,8 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                     }
                 )
     columns = ["model", "reduction", "start", "printed", "ours", "low", "high", "seeds"]
-    columns += ["untrained", "difference", *_LAMBDAS]
-    table = mark(pd.DataFrame(rows, columns=columns), run_set.source(used), cells)
+    table = pd.DataFrame(rows, columns=[*columns, "untrained", "difference", *_LAMBDAS])
+    table = mark(table, run_set.source(used), cells)
     table.attrs |= {"hidden": base.hidden, "diverged": diverged}
     return table
 
@@ -99,67 +91,6 @@ def linear_levels(rates: tuple[float, ...] = linear_baseline.RATES) -> pd.DataFr
     wide = table.pivot(index="reduction", columns="cs_rate", values="psnr_authors")
     wide = wide.reindex(REDUCTIONS).rename_axis(index=None, columns=None)
     return mark(wide, table)
-
-
-def levels_by_n() -> pd.DataFrame:
-    """Return the best linear reconstruction in dB, one row per filter, one column per n."""
-    table = linear_baseline.stored_baselines().query("source == 'mnist'")
-    table = table[table["n"].isin(MEASUREMENTS)]
-    wide = table.pivot(index="reduction", columns="n", values="psnr_authors").reindex(REDUCTIONS)
-    return mark(wide.rename_axis(index=None, columns=None), table)
-
-
-def variances() -> pd.Series:
-    """Return the mean squared error of the mean frame by filter, in squared grey levels.
-
-    It is the variance of a pixel about the mean training frame, over test frames: the error of a
-    network that has learned only the mean frame.
-    """
-    table = linear_baseline.stored_baselines().query("source == 'mnist' and cs_rate == 0")
-    return mark(table.set_index("reduction")["test_mse"].reindex(REDUCTIONS), table)
-
-
-def stored_logs() -> pd.DataFrame:
-    """Return the logged values of the earlier trainings, one row per evaluation."""
-    return results.read(LOGS)
-
-
-def stored_replays(networks: tuple[str, ...] = ("l1-l1-rnn", "sista-rnn")) -> pd.DataFrame:
-    """Return the stored replays of these networks, one row per stored iteration."""
-    table = results.load_table(STORED)
-    return mark(table[table["network"].isin(networks)], table)
-
-
-def compare_with_log(network: str, iteration: int, *, log: str | None = None) -> pd.DataFrame:
-    """Return the values of a log at an iteration, and the replays of a network.
-
-    The first row is the log, then one row per filter and n: means over seeds, and the largest
-    difference between seeds. Columns: frames, n, seeds, eval_mse (squared grey levels), psnr (dB),
-    apart (dB, minus the log), zeros (share of codes), lambda1, lambda2, spread (dB). ``log``: the
-    name of the log if it differs from the network: "stacked" for the log without codes.
-    """
-    log, values = log or network, ["eval_mse", "psnr", "zeros", "lambda1", "lambda2"]
-    logged_values = stored_logs().query("network == @log and iteration == @iteration")[values]
-    replays = stored_replays((network,)).query("iteration == @iteration")
-    rows = [{"frames": "the log", **logged_values.iloc[0]}]
-    for (n, reduction), runs in replays.groupby(["n", "reduction"]):
-        spread = float(np.ptp(runs["psnr"])) if len(runs) > 1 else np.nan
-        means = {"frames": reduction, "n": n, "seeds": len(runs), **runs[values].mean()}
-        rows.append(means | {"apart": means["psnr"] - rows[0]["psnr"], "spread": spread})
-    table = pd.DataFrame(rows, columns=["frames", "n", "seeds", *values, "apart", "spread"])
-    return mark(table, replays, LOGS)
-
-
-def nearest_replay(table: pd.DataFrame, n: int | None = None) -> pd.Series:
-    """Return the replay of :func:`compare_with_log` with PSNR closest to the log, at one n or any.
-
-    >>> columns = {"frames": ["the log", "area"], "n": [None, 64], "apart": [None, 1]}
-    >>> nearest_replay(pd.DataFrame(columns))["frames"]
-    'area'
-    """
-    rows = table.dropna(subset=["apart"])
-    rows = rows if n is None else rows[rows["n"] == n]
-    return rows.loc[rows["apart"].abs().idxmin()]
 
 
 HYPOTHESES: dict[str, dict[str, object]] = {
@@ -295,48 +226,6 @@ def _level(row: pd.Series) -> str:
 
 def _label(model: str, start: str) -> str:
     return title(model) + (f", λ from {pair(*grid.STARTS[start])}" if start else "")
-
-
-def replay_differences(n: int = 85, iteration: int = 50) -> pd.DataFrame:
-    """Return the PSNR of the replays minus that of the log in dB, one row per filter.
-
-    One column per replayed network; the log without codes is replayed as two networks. Missing
-    replays are NaN.
-    """
-    logs = {"l1-l1-rnn": None, "sista-rnn": None, "gru": "stacked", "srnn": "stacked"}
-    columns, used = {}, []
-    for network, log in logs.items():
-        table = compare_with_log(network, iteration, log=log)
-        used.append(table)
-        label = f"stacked network as {title(network)}" if log else title(network)
-        columns[label] = table[table["n"] == n].set_index("frames")["apart"]
-    return mark(pd.DataFrame(columns).reindex(REDUCTIONS).rename_axis(None), *used)
-
-
-def plateau_candidates(iteration: int = 1000, early: int = 50) -> pd.DataFrame:
-    """Return the filters and n whose linear level is within 0.5 dB of both plateaus of the logs.
-
-    Columns: frames, n, the level (dB), each log at ``iteration`` minus the level (dB), and the
-    largest absolute difference between replays and logs at ``early`` (dB; NaN without a replay).
-    """
-    names = ("l1-l1-rnn", "sista-rnn")
-    logs = stored_logs().query("iteration == @iteration").set_index("network")["psnr"]
-    replays = [compare_with_log(name, early).set_index(["frames", "n"])["apart"] for name in names]
-    rows, by_n = [], levels_by_n()
-    for frames, line in by_n.iterrows():
-        for n, level in line.dropna().items():
-            gaps = {f"{title(name)} − level (dB)": logs[name] - level for name in names}
-            if max(map(abs, gaps.values())) > AGREES:
-                continue
-            apart = [abs(gap[frames, n]) for gap in replays if (frames, n) in gap.index]
-            row = {"frames": frames, "n": n, "linear level (dB)": level} | gaps
-            rows.append(row | {_LARGEST.format(early): max(apart, default=np.nan)})
-    columns = ["frames", "n", "linear level (dB)"]
-    columns += [*(f"{title(name)} − level (dB)" for name in names), _LARGEST.format(early)]
-    return mark(pd.DataFrame(rows, columns=columns), by_n, LOGS)
-
-
-_LARGEST = "largest |replay − log| at iteration {} (dB)"
 
 
 def solutions(cells: Mapping[int, pd.DataFrame]) -> pd.DataFrame:

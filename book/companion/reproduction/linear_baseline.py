@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from companion import options, result_store, results
+from companion import result_store, results
+from companion.build import options
 from unfolded import data, metrics
 from unfolded.errors import ConfigError, complain
 from unfolded.runs import input_frames

@@ -18,8 +18,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from companion import options, result_store, results
+from companion import result_store, results
 from companion.attribution import mark
+from companion.build import options
 from companion.labels import pair, signed, signed_interval, title
 from companion.plots.style import panels
 from companion.reproduction.linear_baseline import did_not_train

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from companion import options, result_store
+from companion import result_store
+from companion.build import options
 from unfolded import data, metrics, runtime
 from unfolded.errors import ConfigError, TrainingError, complain
 from unfolded.networks import L1L1RNN, SistaRNN

@@ -14,8 +14,9 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from companion import options, result_store, results
+from companion import result_store, results
 from companion.attribution import mark
+from companion.build import options
 from companion.labels import pair, title
 from companion.plots.style import panels
 from companion.run_set import PRINTED

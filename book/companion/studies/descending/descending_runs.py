@@ -9,7 +9,8 @@ import functools
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from companion import options, result_store
+from companion import result_store
+from companion.build import options
 from companion.studies.descending.constrained_training import EPSILON, Trial, train
 from companion.studies.descending.descending_results import BY_FRAME, TESTS, TRIALS
 from companion.studies.descending.perturbations import by_frame, judged

@@ -11,7 +11,8 @@ import torch
 from normflows.flows import GlowBlock
 from torch import Tensor
 
-from companion import options, result_store, results
+from companion import result_store, results
+from companion.build import options
 from companion.studies import descent_constraints
 from companion.studies.descending.descending_results import against
 from companion.studies.inpainting.glow_prox import GlowProx, hole, small_digits

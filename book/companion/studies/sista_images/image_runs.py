@@ -8,11 +8,11 @@ What is stored already is not trained again; an interrupted training continues a
 checkpoint. Several processes may run the same command: each takes other trainings.
 """
 
-import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from companion.build import options
 from companion.result_store import origin, stored_keys
 from companion.studies.natural_images import SOURCES, images
 from companion.studies.sista_images import image_results, image_solvers
@@ -64,17 +64,14 @@ STAGES = ("short", "selection", "published")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trials that are not stored yet."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m companion sista-images", description=__doc__, formatter_class=formatter
-    )
-    parser.add_argument("--stage", choices=STAGES, default="short", help="default short")
-    parser.add_argument("--source", choices=SOURCES, default="caltech", help="default caltech")
-    parser.add_argument("--epochs", type=int, default=40, help="of the stage short, default 40")
-    parser.add_argument("--seed", type=int, default=0, help="of the stage short, default 0")
-    options = parser.parse_args(arguments)
-    _solve(options.source, options.seed if options.stage == "short" else 0)
-    for trial in planned(options.stage, options.source, options.epochs, options.seed):
+    stage = {"choices": STAGES, "default": "short"}
+    source = {"choices": SOURCES, "default": "caltech"}
+    epochs = {"help": "of the stage short"}
+    seed = {"type": int, "default": 0, "help": "of the stage short"}
+    settings = {"stage": stage, "source": source, "epochs": epochs, "seed": seed}
+    chosen = options.parse("sista-images", __doc__, arguments, **settings)
+    _solve(chosen.source, chosen.seed if chosen.stage == "short" else 0)
+    for trial in planned(chosen.stage, chosen.source, chosen.epochs, chosen.seed):
         _train(trial)
     return 0
 
