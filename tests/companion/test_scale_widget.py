@@ -7,12 +7,12 @@ import pytest
 from selenium.webdriver.common.by import By
 from test_ablation_effects import evidence
 from test_experiment_rules import run
-from test_widgets import EXPORT, chromium, in_chromium, in_node, in_widget, on_a_phone
+from test_widgets import EXPORT, chromium, in_chromium, in_node
 
 from companion.reproduction import ablation_effects
 from companion.run_set import RunSet
 from companion.widgets import base_widget
-from companion.widgets.scale_widget import SIZES, ScaleExplorer, recorded
+from companion.widgets.scale_widget import ScaleExplorer, recorded
 from unfolded.errors import ConfigError
 from unfolded.provenance import ROOT
 
@@ -29,8 +29,7 @@ SEE = """
 """
 
 
-@pytest.fixture(scope="module")
-def data():
+def few_scales():
     """Return few runs: GRU is ahead with pixels in [0, 1] only, FastRNN trains there only."""
     small = {"hidden": 256, "protocol": "normalised"}
     start = {"lambda1": 1.0, "lambda2": 0.01}
@@ -47,6 +46,11 @@ def data():
             ]
         )
     )
+
+
+@pytest.fixture(scope="module")
+def data():
+    return few_scales()
 
 
 def test_every_value_is_that_of_the_stored_runs_and_nothing_is_between_two_scales():
@@ -128,41 +132,9 @@ def test_rows_move_without_animation_if_the_reader_prefers_little_motion(data, t
     assert seconds == ["0.6s", "0s"]
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("width", [320, 390, 800])
-def test_it_fits_a_phone_and_has_colours_of_its_own_in_the_dark(width, data, tmp_path):
-    element = ScaleExplorer(data=data).element()
-    seen = on_a_phone(element, ".ue-dot", "fill", width, tmp_path, SCRIPT)
-    assert seen["wide"] <= width and seen["low"] == 0
-    assert seen["light"] != seen["dark"]
-
-
-@pytest.mark.browser
-def test_the_widget_and_python_follow_each_other(data, tmp_path):
-    steps = """
-      const select = el.querySelector("select");
-      select.value = "equal size";
-      select.dispatchEvent(new Event("change", { bubbles: true }));
-      values.scale = 1;
-      heard["change:scale"]();
-      const shown = el.querySelector("output").value;
-      stop();
-      return { size: values.size, saved, shown, left: Object.keys(heard).length };
-    """
-    start = {"scale": 255, "size": SIZES[0], "data": data}
-    seen = in_widget(steps, start, tmp_path, code=SCRIPT)
-    assert seen == {"size": "equal size", "saved": 1, "shown": "[0, 1]", "left": 0}
-
-
 def test_a_page_without_scripts_shows_a_picture_with_every_value(data):
     markup = ScaleExplorer(data=data)._repr_mimebundle_()[0]["text/html"]
     assert 'src="data:image/png;base64,' in markup and "<noscript>" in markup
     alt = re.search('alt="([^"]+)"', markup)[1]
     best = data["cells"]["equal width"]["gru"][0]["psnr"]
     assert f"equal width, pixels from 0 to 1: GRU {best:.1f} dB, reweighted-RNN" in alt
-
-
-@pytest.mark.parametrize("bad", [{"scale": 0}, {"scale": 128}, {"scale": True}, {"size": "h"}])
-def test_values_without_runs_are_refused(bad, data):
-    with pytest.raises(ConfigError, match=rf"expected {next(iter(bad))} to be .*; got .*; choose"):
-        ScaleExplorer(data=data, **bad)

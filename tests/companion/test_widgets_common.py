@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from test_player_widget import small
+from test_scale_widget import few_scales
 from test_stepper_widget import data as recorded_steps
 from test_table_widget import explorer as cells_explorer
 from test_widgets import EXPORT, in_chromium, in_node, in_widget
@@ -17,6 +18,7 @@ from companion.widgets import base_widget, units_widget
 from companion.widgets.activation_widget import ActivationExplorer
 from companion.widgets.bounds_widget import BoundsExplorer
 from companion.widgets.player_widget import PlayerExplorer
+from companion.widgets.scale_widget import ScaleExplorer
 from companion.widgets.signs_widget import SignsExplorer
 from companion.widgets.stepper_widget import StepperExplorer
 from companion.widgets.units_widget import UnitsExplorer
@@ -104,6 +106,7 @@ EXPLORERS = {
     "bounds.js": BoundsExplorer,
     "cells.js": cells_explorer,
     "player.js": lambda **state: PlayerExplorer(data=small()["data"], **state),
+    "scale.js": lambda **state: ScaleExplorer(data=few_scales(), **state),
     "signs.js": SignsExplorer,
     "stepper.js": lambda **state: StepperExplorer(data=recorded_steps(), **state),
     "units.js": lambda: UnitsExplorer(data=units_widget.learned(small()["truth"])),
@@ -125,6 +128,7 @@ REFUSED = {
                  {"tables": 1}],
     "player.js": [{"frame": 0}, {"frame": 6}, {"sequence": 3}, {"sequence": True}, {"frame": 1.5},
                   {"marked": 3}, {"speed": 2}],
+    "scale.js": [{"scale": 0}, {"scale": 128}, {"scale": True}, {"size": "h"}],
     "signs.js": [{"signs": "+-"}, {"signs": "+-+-+0"}, {"beta": 0}, {"beta": 6.0}, {"beta": True}],
     "stepper.js": [{"step": -1}, {"step": 1.5}, {"step": True}, {"problem": "gru"},
                    {"method": "SISTA"}, {"objective": "(2)"}, {"speed": 1}],
@@ -159,6 +163,8 @@ FOLLOWED = {
     "activation.js": ("pull('[name=g]', 2.5)", {"g": 2.5}, {"hbar": -3}, "input[name=hbar]", "-3"),
     "bounds.js": ("pull('[name=T]', 0)", {"T": 1}, {"h": 2048}, 'output[data-for="h"]', "2048"),
     "player.js": ("pull('[name=frame]', 4)", {"frame": 4}, {"sequence": 2}, "select", "2"),
+    "scale.js": ("pull('select', 'equal size')", {"size": "equal size"}, {"scale": 1}, "output",
+                 "[0, 1]"),
     "signs.js": ("el.querySelector('[data-coin]').click()", {"signs": "-+++++"}, {"beta": 0.5},
                  "output", "0.5"),
     "stepper.js": ("el.querySelector('[data-by=\"1\"]').click()", {"step": 1},
@@ -224,6 +230,7 @@ LOOKS = {
     "bounds.js": (".ue-line", "stroke"),
     "cells.js": (".ce-printed", "stroke"),
     "player.js": ("path.ue-line", "stroke"),
+    "scale.js": (".ue-dot", "fill"),
     "signs.js": (".si-heads", "fill"),
     "stepper.js": ("path[data-method=ISTA]", "stroke"),
     "units.js": (".un-middle", "stroke"),
