@@ -16,14 +16,14 @@ def test_the_published_settings_are_the_published_system(system):
     other = published_systems.statement(system, PUBLISHED[system] | {"pictures": "others"})
     assert "on other data**: pictures others instead of" in other
     smaller = published_systems.statement(system, PUBLISHED[system] | {"layers": 1})
-    assert "a smaller relative" in smaller and "layers 1 instead of" in smaller
+    assert "a reduced version" in smaller and "layers 1 instead of" in smaller
 
 
 def test_a_longer_training_is_no_difference_and_a_missing_value_is_one():
     sizes = PUBLISHED["SISTA-RNN"]
-    assert "smaller" not in published_systems.statement("SISTA-RNN", sizes | {"updates": 49_024})
+    assert "reduced" not in published_systems.statement("SISTA-RNN", sizes | {"updates": 49_024})
     del (partial := dict(sizes))["layers"]
-    assert "smaller" in published_systems.statement("SISTA-RNN", partial)
+    assert "reduced" in published_systems.statement("SISTA-RNN", partial)
 
 
 def test_stored_settings_name_every_published_quantity():

@@ -39,7 +39,7 @@ def sista_trains_faster() -> Judgement:
     """
     found = _pairs()
     if not found:
-        return Judgement("not tested", "No trainings of equal length.", ran=False)
+        return Judgement("not tested", "No trainings of equal length are stored.", ran=False)
     if min(len(pairs) for pairs in found.values()) >= 2:
         tests = [test for rival, pairs in found.items() for test in comparisons.speed(rival, pairs)]
         return _as_published(verdict(tests, "levels of the error"), found)
@@ -48,7 +48,7 @@ def sista_trains_faster() -> Judgement:
     gains = {name: comparisons.speed_gain(pairs[0], name, "seconds") for name in names}
     faster = [name for name, gain in gains.items() if gain > 0]
     text = f"Of {', '.join(names)} of the initial error SISTA-RNN reaches "
-    text += f"{', '.join(faster) or 'none'} in fewer seconds than the LSTM; one seed."
+    text += f"{', '.join(faster) or 'none'} in fewer seconds than the LSTM, with one seed."
     cases = [Case(name, [float(name in faster)]) for name in names]
     return _as_published(count_successes(cases, len(cases), "levels of the error", text), found)
 
@@ -57,7 +57,7 @@ def sista_is_better() -> Judgement:
     """Judge "SISTA-RNN recovers better", after equal updates and equal seconds, than each rival."""
     found = _pairs()
     if not found:
-        return Judgement("not tested", "No trainings of equal length.", ran=False)
+        return Judgement("not tested", "No trainings of equal length are stored.", ran=False)
     tests = [test for rival, pairs in found.items() for test in comparisons.quality(rival, pairs)]
     return _as_published(verdict(tests, "networks"), found)
 
@@ -68,12 +68,12 @@ def _pairs() -> dict[str, list[comparisons.Pair]]:
 
 
 def _as_published(judgement: Judgement, found: Mapping[str, list[comparisons.Pair]]) -> Judgement:
-    """Return a verdict that trainings shorter than the published ones can only support in part."""
+    """Return a verdict, limited if trainings are shorter than the published ones or missing."""
     updates = min(pair.ours["updates"] for pairs in found.values() for pair in pairs)
     if updates >= columns.PUBLISHED and len(found) == len(RIVALS):
         return judgement
     text = f"The trainings have {updates:.0f} of the {columns.PUBLISHED:,} updates of the public "
-    text += f"code; rivals: {', '.join(title(rival) for rival in found)}."
+    text += f"code; compared networks: {', '.join(title(rival) for rival in found)}."
     judgement = at_most_so_far(judgement, text)
     return judgement._replace(word="not tested") if judgement.word == "refuted" else judgement
 
@@ -206,7 +206,7 @@ LISTA_PAIRS = {
     "random: distance + noise": "random: plain + noise",
 }
 """Constrained and unconstrained trainings of LISTA that differ in the constraint only."""
-_NO_LISTA = "No LISTA of the published size is stored."
+_NO_LISTA = "No training of LISTA at the published size is stored."
 
 RELATED_RULES: dict[str, Callable[[], Judgement]] = {
     "SISTA-RNN trains faster": sista_trains_faster,

@@ -1,4 +1,4 @@
-"""Comparisons of SISTA-RNN with a rival over paired seeds, against updates and against seconds."""
+"""Comparisons of SISTA-RNN with a rival network over paired seeds, by updates and by seconds."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from companion.labels import power_of_ten
+
 PUBLISHED = {
     "SISTA-RNN": {
         "pictures": "Caltech-256",
@@ -58,10 +60,10 @@ def differences(system: str, here: Mapping[str, object]) -> pd.DataFrame:
 def statement(system: str, here: Mapping[str, object]) -> str:
     """Return which system was evaluated, as a sentence in Markdown.
 
-    A training that is longer than the published one counts as of the published length.
+    A training that is longer than the published one counts as one of the published length.
 
-    >>> statement("SISTA-RNN", PUBLISHED["SISTA-RNN"] | {"updates": 10})
-    'It is **a smaller relative of the published SISTA-RNN**: updates 10 instead of 49,000.'
+    >>> statement("SISTA-RNN", PUBLISHED["SISTA-RNN"])
+    'The evaluated system is **the published SISTA-RNN**.'
     """
     parts = {"data": [], "system": []}
     for name, published, own in differences(system, here).itertuples(index=False):
@@ -70,22 +72,22 @@ def statement(system: str, here: Mapping[str, object]) -> str:
             text = f"{name} {_text(own)} instead of {_text(published)}"
             parts["data" if name in _DATA else "system"].append(text)
     if parts["system"]:
-        listing = ", ".join(parts["system"] + parts["data"])
-        return f"It is **a smaller relative of the published {system}**: {listing}."
+        text = ", ".join(parts["system"] + parts["data"])
+        return f"The evaluated system is **a reduced version of the published {system}**: {text}."
     if parts["data"]:
-        listing = ", ".join(parts["data"])
-        return f"It is **the published {system} on other data**: {listing}."
-    return f"It is **the published {system}**."
+        text = ", ".join(parts["data"])
+        return f"The evaluated system is **the published {system} on other data**: {text}."
+    return f"The evaluated system is **the published {system}**."
 
 
 def cost(system: str) -> str:
-    """Return the operations and hours that one training of the published length needs."""
+    """Return the operations and the time of one training of the published length, as text."""
     total = _OPERATIONS[system]() * PUBLISHED[system]["steps"]
     hours = [f"{_hours(total / rate)} on {name}" for name, rate in OPERATIONS.items()]
-    rates = " and ".join(f"{rate:.0e}" for rate in OPERATIONS.values())
+    rates = " and ".join(map(_scientific, OPERATIONS.values()))
     return (
-        f"One training of {system} of the published size and length has about {total:.0e} "
-        f"operations: about {' or '.join(hours)}, at {rates} operations per second."
+        f"One training of {system} of the published size and length has about {_scientific(total)} "
+        f"operations: about {' or '.join(hours)}, at an assumed {rates} operations per second."
     )
 
 
@@ -123,6 +125,11 @@ _OPERATIONS = {"LISTA": lista_operations, "GLOW-Prox": glow_operations}
 def _hours(seconds: float) -> str:
     hours = seconds / 3600
     return f"{hours / 24:.0f} days" if hours > 72 else f"{hours:.1f} hours"
+
+
+def _scientific(value: float) -> str:
+    digit, exponent = f"{value:.0e}".split("e")
+    return f"{digit} × {power_of_ten(int(exponent))}"
 
 
 def _text(value: object) -> str:
