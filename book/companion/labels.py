@@ -88,7 +88,7 @@ _NETWORK_NAMES = re.compile(rf"(?<![\w-])({'|'.join(NETWORKS)})(?![\w-])", re.IG
 
 
 def power_of_ten(exponent: float) -> str:
-    """Return the power of ten next to a number, given by its logarithm to base ten.
+    """Return the power of ten closest to a number, given by its logarithm to base ten.
 
     >>> power_of_ten(96.6), power_of_ten(-4.2)
     ('10⁹⁷', '10⁻⁴')

@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = {
         "choices": TABLES,
         "default": TABLES[0],
-        "help": "default row, or networks of the cover",
+        "help": "weights: networks of the default row; cover: networks on the cover",
     }
     chosen = options.parse("weights", about, arguments, "store", table=table)
     found = store_weights(chosen.store, chosen.table)

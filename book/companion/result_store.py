@@ -1,4 +1,4 @@
-"""The tables of data/results/ that commands fill: rows, provenance, and what is missing."""
+"""Tables of data/results/: stored rows, their provenance, and computation of missing rows."""
 
 import hashlib
 import json
@@ -90,13 +90,13 @@ def complete(
     columns: Sequence[str] = (),
     jobs: int = 1,
 ) -> list[dict]:
-    """Run the tasks whose keys are missing in a table, store their rows, and return those of it.
+    """Run the tasks whose keys are missing in a table; return the rows added to this table.
 
     The keys of ``tasks`` are entries as in :func:`stored_keys`. Rows are stored after each task, in
     the order of its tables; if that of ``name`` is last, an interrupted task is repeated. A task
     that stores its rows itself returns no tables. Prints one line per task, and a summary on
-    standard error. ``searched`` describes where tasks were
-    searched and what to do without any; ``jobs``: number of processes, -1 for all cores.
+    standard error. ``searched`` is the summary without any task: where tasks were searched and what
+    to do; ``jobs``: number of processes, -1 for all cores.
     """
     stored = stored_keys(name, *columns)
     missing = [joblib.delayed(task)() for key, task in tasks.items() if key not in stored]

@@ -62,7 +62,7 @@ def test_a_page_is_light_and_still_on_a_phone(browser, served, phone):
     assert_light_and_still(browser, served, phone)
 
 
-# Elements of the text that reach over the right edge, or hide a part of themselves.
+# Elements of the text that extend beyond the right edge, or of which a part is hidden.
 CUT = """
 const edge = document.documentElement.clientWidth + 1;
 const shown = [...document.querySelectorAll(".bd-article :is(p, pre, table, img, svg, figure)")]
@@ -79,8 +79,8 @@ def test_a_page_fits_a_small_phone_and_a_sheet_of_paper(browser, phone):
         assert browser.execute_script(CUT) == []
 
 
-# A colour that is still on its way from one theme to the other is no fault. What is drawn of a
-# formula is hidden from a screen reader, which reads the MathML beside it: it only takes time.
+# Transitions between themes are disabled, because their colours are not final. The drawing of a
+# formula is removed to save time: a screen reader reads its MathML instead.
 PREPARE = """
 const style = document.createElement("style");
 style.textContent = "*, ::before, ::after {transition: none !important; animation: none}";

@@ -1,4 +1,4 @@
-"""The options of the commands: one definition of each for all commands, and errors in one line."""
+"""Options of the commands, each defined once for all commands, and a parser with short errors."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from unfolded.runs.config import PROFILES
 
 OPTIONS = {
     "store": {"help": "folder of the runs; default UNFOLDED_RUNS or runs/"},
-    "source": {"choices": SOURCES, "default": "mnist"},
-    "profile": {"choices": PROFILES, "default": "paper"},
+    "source": {"choices": SOURCES, "default": "mnist", "help": "source of the frames"},
+    "profile": {"choices": PROFILES, "default": "paper", "help": "size of the runs"},
     "hidden": {"type": int, "default": 256, "help": "width of the networks"},
-    "seeds": {"type": int, "nargs": "+", "default": (0, 1, 2)},
-    "epochs": {"type": int, "default": 40},
+    "seeds": {"type": int, "nargs": "+", "default": (0, 1, 2), "help": "seeds of the runs"},
+    "epochs": {"type": int, "default": 40, "help": "number of epochs"},
 }
 """The options that several commands may have."""
 

@@ -125,7 +125,7 @@ async def _write(site: Path, pages: list[str]) -> None:
                 content = record(section)
                 words |= words_of(BeautifulSoup(content, "html.parser").get_text(" "))
                 await index.add_html_file(content=content, url=section.url)
-    # Pagefind replaces a word that it does not know by the longest known beginning of it.
+    # Pagefind replaces a word that is not in its index by the longest prefix that is.
     (site / FOLDER / "words.json").write_text(json.dumps(sorted(words)), encoding="utf-8")
 
 

@@ -151,8 +151,7 @@ def search(draws: pd.DataFrame) -> Figure:
 
     ``draws``: `lambda_search.draws`. The validation PSNR in dB is written at each draw; the
     selected draw is a star.
-    What to see: draws with a large initial λ1 leave the linear plateau, draws with a small one
-    do not.
+    What to see: from which draws a network leaves the linear plateau.
     """
     models = list(dict.fromkeys(draws["model"]))
     fig, axes = panels(1, len(models), height=3.2, sharey=True, squeeze=False)

@@ -65,7 +65,7 @@ def array(values, name: str, ndim: int) -> np.ndarray:
 
 
 def layout(fig: Figure) -> dict:
-    """Return what the pages of the book need to know about a drawn figure.
+    """Return the properties of a drawn figure that the pages of the book use.
 
     `label`: size of the smallest text divided by the width of the figure. `frames`: left, top,
     right and bottom of each image in grey, as fractions of width and height.

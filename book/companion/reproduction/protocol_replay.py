@@ -256,7 +256,7 @@ def plan() -> list[Trial]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the replays that are not stored yet."""
     networks = list(dict.fromkeys(trial.network for trial in plan()))
-    choice = {"nargs": "+", "choices": networks, "default": networks}
+    choice = {"nargs": "+", "choices": networks, "default": networks, "help": "networks to replay"}
     chosen = options.parse("protocol-replay", __doc__, arguments, networks=choice)
     trials, frames = plan(), functools.cache(frames_of)
     tasks = {_name(trial): functools.partial(_run, trial, frames)

@@ -30,7 +30,7 @@ document.addEventListener("DOMContentLoaded", async () => {
     autofocus: true,
     translations: {zero_results: "Nothing was found for [SEARCH_TERM]"},
     // A result contains all words, so the words of a question are removed. Quotation marks request
-    // an exact match: Pagefind would replace an unknown word by its longest known beginning.
+    // an exact match: Pagefind would replace an unknown word by its longest prefix in the index.
     processTerm: term => {
       const query = term.replace(QUESTION, " ").trim() || term;
       return split(query).every(known) ? query : `"${query.replaceAll('"', " ")}"`;

@@ -41,7 +41,7 @@ def read(frames: object) -> np.ndarray:
             return content[name]
     except Exception as error:
         want = f"one array in {frames if isinstance(frames, str | Path) else type(frames)}"
-        # NumPy takes any other file for a pickle and suggests to execute it.
+        # NumPy reports any other file as a pickle and suggests to unpickle it, which executes code.
         got = "no array of numbers" if "pickle" in str(error) else one_line(error)
         raise DataError(complain(want, got, "write it with numpy.save")) from error
 

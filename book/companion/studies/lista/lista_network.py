@@ -102,7 +102,7 @@ class LISTA(nn.Module):
     ) -> list[Tensor]:
         """Return y_0 … y_L; the input of layer l + 1 is ``disturb(y_l, l)``, 1 ≤ l < L.
 
-        ``y0`` (batch, h), zero by default.
+        ``y0`` (batch, h) is zero by default.
         """
         n, h = self.U.shape[-1], self.U.shape[-2]
         if x.ndim != 2 or x.shape[1] != n or x.dtype != self.U.dtype:

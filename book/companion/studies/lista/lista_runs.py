@@ -1,10 +1,10 @@
 """LISTA at the published size: 1024 pixels, 1228 atoms, ten layers, batches of 512.
 
-    python -m companion lista --stage targets     solve the problems (about half an hour)
+    python -m companion lista --stage targets     solve the problems
     python -m companion lista                     train the networks that are not stored yet
 
 An interrupted command continues after its last checkpoint. Several processes may run the same
-command: each takes other trainings.
+command; each trains different networks.
 """
 
 import argparse
@@ -213,8 +213,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m companion lista", description=__doc__, formatter_class=formatter
     )
-    parser.add_argument("--stage", choices=("targets", "train"), default="train")
-    parser.add_argument("--seed", type=int, default=0)
+    stages = ("targets", "train")
+    parser.add_argument("--stage", choices=stages, default="train", help="default train")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the trainings; default 0")
     options = parser.parse_args(arguments)
     signals, test = (problem(PLAN[0], part) for part in ("train", "test"))
     if options.stage == "train":

@@ -19,7 +19,7 @@ from unfolded.runs import results_table
 RUNS, CURVES, PICTURES = "columns.csv", "columns_curves.csv", "columns_pictures.csv"
 ALGORITHMS, WEIGHTS = "columns_algorithms.csv", "columns.safetensors"
 PUBLISHED, SELECTION = 49_000, 4_900
-"""Updates of the public code, and of the trainings that select a learning rate."""
+"""Updates of the public code, and least number of those that select a learning rate."""
 
 
 def row(training: Training, reason: str = "") -> dict[str, object]:
@@ -87,7 +87,8 @@ def selection(source: str = "caltech") -> pd.DataFrame:
     """Return the trainings that select a learning rate, one row per network and rate.
 
     ``selected`` marks the rate of the lowest validation error of each network; trainings that
-    diverge are not selected. The trainings are those of the first seed with SELECTION updates.
+    diverge are not selected. The trainings have seed 0 and the least number of epochs that contains
+    SELECTION updates.
     """
     table = kept(RUNS, source)
     table = table.assign(network=[trial.network_name for trial in trials_of(table)])

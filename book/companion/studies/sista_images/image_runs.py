@@ -2,10 +2,10 @@
 
     python -m companion sista-images --epochs 40             short trainings, one seed
     python -m companion sista-images --stage selection       learning rates, on validation data
-    python -m companion sista-images --stage published       49,000 updates at the selected rates
+    python -m companion sista-images --stage published       published length, selected rates
 
-What is stored already is not trained again; an interrupted training continues after its last
-checkpoint. Several processes may run the same command: each takes other trainings.
+Stored trainings are not repeated; an interrupted training continues after its last
+checkpoint. Several processes may run the same command; each trains different networks.
 """
 
 import contextlib
@@ -57,17 +57,17 @@ NETWORKS = (
     ("sista-rnn", {"estimated": True}),
     ("sista-rnn", {"separate": True, "lambda2": 0.01}),
 )
-"""Model and options of the trainings of published length; the first three have SEEDS seeds."""
+"""Model and options of the trainings of published length; the first REPEATED have SEEDS."""
 RATES, SEEDS, REPEATED = (1e-4, 3e-4, 1e-3, 3e-3), (0, 1, 2), 3
 STAGES = ("short", "selection", "published")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trials that are not stored yet."""
-    stage = {"choices": STAGES, "default": "short"}
-    source = {"choices": SOURCES, "default": "caltech"}
-    epochs = {"help": "of the stage short"}
-    seed = {"type": int, "default": 0, "help": "of the stage short"}
+    stage = {"choices": STAGES, "default": "short", "help": "trainings to run"}
+    source = {"choices": SOURCES, "default": "caltech", "help": "source of the pictures"}
+    epochs = {"help": "number of epochs of the stage short"}
+    seed = {"type": int, "default": 0, "help": "seed of the stage short"}
     settings = {"stage": stage, "source": source, "epochs": epochs, "seed": seed}
     chosen = options.parse("sista-images", __doc__, arguments, **settings)
     _solve(chosen.source, chosen.seed if chosen.stage == "short" else 0)

@@ -1,4 +1,4 @@
-"""SISTA-RNN with the link to the previous column of its public code: P = Eᵀ F D, with its own E."""
+"""SISTA-RNN with the link between columns of its public code: P = Eᵀ F D with a separate E."""
 
 from collections.abc import Callable
 
@@ -15,8 +15,9 @@ class SeparateSistaRNN(SistaRNN):
 
     The paper has :math:`P = D^\top F D`. The public code trains the left factor, "Dinv", as a
     separate matrix; the gradient steps still use :math:`D^\top`. Initially :math:`E = D`, for which
-    the network is :class:`unfolded.networks.sista.SistaRNN`. For another E no objective belongs to
-    its layers. Parameters: those of SISTA-RNN and E (n0, h). Source: code of Wisdom et al. (2017).
+    the network is :class:`unfolded.networks.sista.SistaRNN`. For another E the
+    layers minimise no objective. Parameters: those of SISTA-RNN and E (n0, h).
+    Source: code of Wisdom et al. (2017).
     """
 
     def __init__(self, **options):

@@ -1,4 +1,4 @@
-// The ranking of the networks by pixel scale: one row a network, in the order of the PSNR at the
+// The ranking of the networks by pixel scale: one row per network, in the order of the PSNR at the
 // scale of the slider, which stops only at scales that have run. Data come as JSON from Python.
 
 const { ranking, verdict, render } = (() => {
@@ -84,7 +84,7 @@ scale-explorer.ue table.ue-table td { white-space: nowrap; }
       this.fill("axes", common.axes(frame, { x: this.x, y: () => 0, xTicks: common.ticks(...range, 4), yTicks: [], xName: "PSNR (dB)" }));
     }
 
-    // The place of the chosen scale; a scale that has not run gives way to the largest.
+    // The place of the chosen scale; the largest scale replaces one that has not run.
     get at() {
       const found = this.data.scales.findIndex(({ peak }) => peak === this.state.scale);
       return found < 0 ? this.data.scales.length - 1 : found;
@@ -124,7 +124,7 @@ scale-explorer.ue table.ue-table td { white-space: nowrap; }
       const said = verdict(data, this.state.size, at);
       this.fill("words", common.escaped(said));
       this.fill("desc", common.escaped(`${said} ${ranking(networks, at).map((cell) => `${cell.rank ?? "–"} ${data.names[cell.model]}: ${state(cell)}`).join("; ")}.`));
-      this.fill("note", common.escaped(`${data.scales.length} pixel scales have run: ${data.scales.map(span).join(", ")}. Nothing is interpolated. Values are means over the seeds of ${data.evidence}; the table has the number of seeds.`));
+      this.fill("note", common.escaped(`${data.scales.length} pixel scales have run: ${data.scales.map(span).join(", ")}. Nothing is interpolated. Values are means over seeds (${data.evidence}); the table contains the number of seeds.`));
       const orders = data.scales.map((_, i) => Object.fromEntries(ranking(networks, i).map((cell) => [cell.model, cell])));
       const text = (cell) => `<td>${cell.rank ? `${cell.rank} · ` : ""}${state(cell)}${cell.seeds ? ` (${seeds(cell.seeds)})` : ""}</td>`;
       this.fill("table", `<table class="ue-table"><caption>Rank and PSNR by pixel scale, ${this.state.size}</caption>
