@@ -22,6 +22,7 @@ from companion.studies.descending.layer_constraints import MERITS
 from companion.studies.inpainting import inpainting_trials
 from companion.studies.lista import lista_runs
 from companion.studies.lista.lista_training import EPSILON
+from companion.studies.published_systems import PUBLISHED
 from companion.studies.sista_images import image_analysis
 from companion.studies.sista_images import image_results as columns
 
@@ -158,7 +159,7 @@ def constrained_lista_descends() -> Judgement:
     methods = [name for name in worst.index if "distance" in name]
     listing = "; ".join(f"{name} {max(ratios):.3f}" for name, ratios in worst.items())
     text = "Ratio of the mean distances after and before a layer, in the worst layer and seed: "
-    text += f"{listing}. Required: {1 - EPSILON:g}."
+    text += f"{listing}. Required: {1 - EPSILON:g}. {_LISTA_LENGTH}"
     limit = 1 - EPSILON + _SLACK
     cases = [Case(name, [float(v <= limit) for v in worst[name]]) for name in methods]
     return count_successes(cases, len(LISTA_PAIRS), "trainings", text)
@@ -184,7 +185,8 @@ def constrained_lista_is_robust() -> Judgement:
             seeds = ours.index.intersection(theirs.index)
             gap = paired_difference(ours.loc[seeds], theirs.loc[seeds]) if len(seeds) else None
             tests.append(Comparison(f"{constrained}, β = {sigma:g}", (), gap, group=f"{sigma:g}"))
-    return verdict(tests, "levels of noise")
+    judgement = verdict(tests, "levels of noise")
+    return judgement._replace(because=f"{judgement.because} {_LISTA_LENGTH}")
 
 
 def _verdict_counts(cases: pd.DataFrame) -> dict[str, int]:
@@ -207,6 +209,10 @@ LISTA_PAIRS = {
 }
 """Constrained and unconstrained trainings of LISTA that differ in the constraint only."""
 _NO_LISTA = "No training of LISTA at the published size is stored."
+_LISTA_LENGTH = (
+    f"The trainings have {lista_runs.PLAN[1].steps:,} of the {PUBLISHED['LISTA']['steps']:,} steps "
+    "of the public code."
+)
 
 RELATED_RULES: dict[str, Callable[[], Judgement]] = {
     "SISTA-RNN trains faster": sista_trains_faster,
