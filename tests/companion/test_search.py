@@ -5,7 +5,7 @@ from companion.build import search
 PAGE = """<html><body><article><section id="page"><h1>Page<a class="headerlink">#</a></h1>
 <p>An opening with <span class="math">\\(x\\)</span>.</p>
 <section id="inner"><h2>Inner</h2><p>Networks diverge.</p><pre>code()</pre></section>
-<section id="links"><h2>Where to go on</h2><p>Elsewhere.</p></section>
+<section id="links"><h2>Next steps</h2><p>Elsewhere.</p></section>
 <dl class="glossary"><dt id="term-a">atom</dt><dd>A column of D.</dd></dl>
 </section></article></body></html>"""
 

@@ -136,7 +136,7 @@ class TestFirstScreen:
 class TestExercises:
     def test_two_or_three_stand_before_the_last_section_each_with_a_folded_solution(self, path):
         *work, last = cells_from(path, "## Exercises")
-        assert source_of(last).startswith("## Where to go on")
+        assert source_of(last).startswith("## Next steps")
         asked = [cell for cell in work if re.search(r"^\*\*\d\. ", source_of(cell), re.MULTILINE)]
         assert len(asked) in (2, 3)
         for number, cell in enumerate(asked, start=1):

@@ -29,7 +29,7 @@ EXCLUDED = (
 # Lists of files, runs and pages: only their titles are indexed.
 LISTS = {"book/status", "book/records", "book/gallery", "book/changelog", "book/bibliography"}
 # Sections that only link to other pages.
-LINKS = {"Where to go on"}
+LINKS = {"Next steps"}
 # A section with a word on the left is also found by the words on the right.
 SYNONYMS = {
     "ablation": "remove component",
