@@ -40,7 +40,7 @@ def test_without_runs_every_table_and_figure_is_there():
         effect_plots.pixel_scales(levels),
         effect_plots.lambda_paths(ablation_effects.lambda_curves(found)),
     ):
-        assert "not run yet" in [text.get_text() for ax in fig.axes for text in ax.texts]
+        assert "not run" in [text.get_text() for ax in fig.axes for text in ax.texts]
 
 
 def test_the_summary_has_the_lead_over_the_best_other_network_and_the_worth_of_parts():

@@ -14,7 +14,7 @@ def test_without_runs_the_tables_and_the_figure_are_empty():
     assert errors.empty and overfitting.averages_by_width(errors).empty
     assert overfitting.ratios_by_width(errors) == "no run"
     axes = effect_plots.overfitting(errors).axes
-    assert "not run yet" in [text.get_text() for ax in axes for text in ax.texts]
+    assert "not run" in [text.get_text() for ax in axes for text in ax.texts]
 
 
 def test_overfitting_is_test_over_training_error_of_one_filter():

@@ -126,4 +126,4 @@ def _missing(base: RunConfig, start: Callable) -> str:
     missing = [title(run.model) for run in row(base) if not run_set.seeds(start(run))]
     if len(missing) == len(row(base)):
         return "nothing has run"
-    return f"not yet run: {', '.join(missing)}" if missing else "no seed with which all have run"
+    return f"not run: {', '.join(missing)}" if missing else "no seed with which all have run"

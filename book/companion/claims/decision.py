@@ -285,7 +285,7 @@ def _coverage(pairs: Sequence[Comparison], existing: Sequence[Comparison]) -> st
         "" if count == len(existing) else f"{len(existing)} of {counted(count, 'comparison')} run."
     )
     if missing and existing and count <= _MANY:
-        text = f"{text[:-1]} (not yet: {', '.join(missing)})."
+        text = f"{text[:-1]} (not run: {', '.join(missing)})."
     if excluded:
         text += f" Excluded: {'; '.join(excluded)}."
     return text.strip()

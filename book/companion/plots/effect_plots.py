@@ -49,7 +49,7 @@ def forest(effects: pd.DataFrame) -> Figure:
         ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         ax.set_title(heading, fontsize=10, loc="left")
         if not rows:
-            ax.text(0.5, 0.5, "not run yet", transform=ax.transAxes, ha="center")
+            ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center")
     axes[-1].set_xlabel("difference in PSNR (dB)")
     color = STYLES["reweighted-rnn"]["color"]
     labels = ("initial λ as reported", "best initial λ")
@@ -91,7 +91,7 @@ def pixel_scales(levels: pd.DataFrame) -> Figure:
         ax.set(title=size, xlabel="pixel scale", xlim=(-0.2, 1.2))
     axes[0].set_ylabel("PSNR (dB)")
     if levels.empty:
-        axes[0].text(0.5, 0.5, "not run yet", transform=axes[0].transAxes, ha="center")
+        axes[0].text(0.5, 0.5, "not run", transform=axes[0].transAxes, ha="center")
     else:
         fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return mark(fig, levels)
@@ -135,7 +135,7 @@ def overfitting(table: pd.DataFrame) -> Figure:
     axes[0].set(xlabel="width $h$", ylabel="test / training error")
     axes[1].set(xlabel="parameters")
     if table.empty:
-        axes[0].text(0.5, 0.5, "not run yet", transform=axes[0].transAxes, ha="center")
+        axes[0].text(0.5, 0.5, "not run", transform=axes[0].transAxes, ha="center")
     else:
         fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return mark(fig, table)
@@ -157,5 +157,5 @@ def lambda_paths(curves: dict[str, pd.DataFrame]) -> Figure:
     if curves:
         fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     else:
-        axes[0].text(0.5, 0.5, "not run yet", transform=axes[0].transAxes, ha="center")
+        axes[0].text(0.5, 0.5, "not run", transform=axes[0].transAxes, ha="center")
     return mark(fig, curves)

@@ -295,7 +295,7 @@ def missing_networks(run_set: RunSet, base: RunConfig) -> str:
     """Return a sentence on the networks of a row without any run."""
     names = [title(run.model) for run in grid.row(base)
              if not any(len(run_set.at(start)) for start in grid.starts(run).values())]  # fmt: skip
-    return f"Not run yet: {', '.join(names)}." if names else "All nine networks have been run."
+    return f"Not run: {', '.join(names)}." if names else "All nine networks have been run."
 
 
 def run_label(run) -> str:

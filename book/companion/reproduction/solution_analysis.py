@@ -162,17 +162,15 @@ def figure(rows: pd.DataFrame) -> tuple[Figure, str]:
     if starts:
         fig.legend(*axes[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     else:
-        axes[0, 0].text(0.5, 0.5, "not run yet", transform=axes[0, 0].transAxes, ha="center")
+        axes[0, 0].text(0.5, 0.5, "not run", transform=axes[0, 0].transAxes, ha="center")
     name = title(rows["model"].iloc[0]) if len(rows) else title(MODELS[0])
-    return mark(
-        fig, rows
-    ), f"Φ of the first layer of {name}. {'; '.join(sentences) or 'Not run yet'}."
+    return mark(fig, rows), f"Φ of the first layer of {name}. {'; '.join(sentences) or 'Not run'}."
 
 
 def sentence(rows: pd.DataFrame) -> str:
     """Return a statement on the zeros and the plateau of both solutions, averaged over layers."""
     if rows.empty:
-        return "Not run yet from both initialisations."
+        return "Not run from both initialisations."
     parts = []
     for start, solution in rows.groupby("start", sort=False):
         zero, plateau = (float(solution[name].mean()) for name in ("zero", "plateau"))
