@@ -11,10 +11,7 @@ from unfolded.bounds.corollaries import (
     rademacher_step_sista,
 )
 from unfolded.bounds.corrected import largest_code, rademacher_repaired
-from unfolded.bounds.related import (
-    gap_spectralrnn,
-    rademacher_fastrnn,
-)
+from unfolded.bounds.related import gap_spectralrnn, rademacher_fastrnn
 from unfolded.bounds.theorem import (
     generalization_gap,
     log_generalization_gap,

@@ -26,12 +26,7 @@ from unfolded.runs.records import Record
 from unfolded.seeds import derive
 from unfolded.training import checkpoint
 from unfolded.training.divergence import check, check_log
-from unfolded.training.stacking import (
-    SingleModel,
-    StackedModels,
-    estimates,
-    mean_squared_errors,
-)
+from unfolded.training.stacking import SingleModel, StackedModels, estimates, mean_squared_errors
 from unfolded.training.train_step import TrainSteps
 
 _CHECKPOINT_INTERVAL = 30.0
