@@ -12,9 +12,10 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from unfolded import files
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import stamp
-from unfolded.runs import records, results_table
+from unfolded.runs import results_table
 
 _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
 
@@ -60,11 +61,13 @@ def merge(name: str, rows: Sequence[dict]) -> None:
 
     Raises RecordError if the table is damaged or not writable; the old table remains.
     """
-    folder = records.store()
-    folder.mkdir(parents=True, exist_ok=True)
-    # Several commands may store results at the same time.
-    with filelock.FileLock(folder / "results.lock"):
-        _merge(name, rows)
+    try:
+        results_table.RESULTS.mkdir(parents=True, exist_ok=True)
+        # Several commands may store results at the same time, with different folders of runs.
+        with filelock.FileLock(results_table.RESULTS / ".lock"):
+            _merge(name, rows)
+    except OSError as error:
+        raise files.cannot_write(results_table.RESULTS, error) from error
 
 
 def _merge(name: str, rows: list[dict]) -> None:

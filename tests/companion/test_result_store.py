@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+import joblib
 import pandas as pd
 import pytest
 
@@ -23,6 +24,21 @@ def test_merged_rows_take_the_place_of_their_trials_alone(folder):
     result_store.merge("t.csv", [{"trial": "b", "x": 2.5, "y": None}, {"trial": "b", "x": 3}])
     lines = (folder / "t.csv").read_text().splitlines()
     assert lines == ["trial,x,y", "a,0.3,", "b,2.5,", "b,3,"]
+
+
+def test_simultaneous_commands_lose_no_rows_whatever_their_folders_of_runs(folder, monkeypatch):
+    monkeypatch.setenv("UNFOLDED_RUNS", str(folder / "runs"))
+    merge = joblib.delayed(result_store.merge)
+    joblib.Parallel(8, prefer="threads")(merge("t.csv", [{"trial": f"{k}"}]) for k in range(32))
+    assert result_store.stored_keys("t.csv") == {f"{k}" for k in range(32)}
+    assert not (folder / "runs").exists()  # so no lock can depend on this folder
+
+
+def test_tables_that_cannot_be_written_are_an_error_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path / "file")
+    with pytest.raises(RecordError, match=r"expected to write .*file; got"):
+        result_store.merge("t.csv", [{"trial": "a"}])
 
 
 @pytest.mark.parametrize("content", [b"", b"other,x\n1,2\n", b'trial,x\n"a', b"\xff\xfe\n"])
