@@ -1,5 +1,7 @@
 """Tables of data/results/: stored rows, their provenance, and computation of missing rows."""
 
+import contextlib
+import functools
 import hashlib
 import json
 import sys
@@ -15,7 +17,7 @@ import pandas as pd
 from unfolded import files
 from unfolded.errors import RecordError, complain
 from unfolded.provenance import stamp
-from unfolded.runs import results_table
+from unfolded.runs import records, results_table
 
 _ORIGIN = ("commit", "torch", "system", "processor", "cores", "threads", "device", "started")
 
@@ -92,6 +94,7 @@ def complete(
     *,
     columns: Sequence[str] = (),
     jobs: int = 1,
+    folder: Path | None = None,
 ) -> list[dict]:
     """Run the tasks whose keys are missing in a table; return the rows added to this table.
 
@@ -99,8 +102,13 @@ def complete(
     the order of its tables; if that of ``name`` is last, an interrupted task is repeated. A task
     that stores its rows itself returns no tables. Prints one line per task, and a summary on
     standard error. ``searched`` is the summary without any task: where tasks were searched and what
-    to do; ``jobs``: number of processes, -1 for all cores.
+    to do; ``jobs``: number of processes, -1 for all cores. ``folder`` has one folder per key for
+    the checkpoint of a task: it is locked during the task, so that several commands may run
+    different tasks of a table; the rows of these tasks are not returned.
     """
+    if folder:
+        tasks = {key: functools.partial(_locked, name, key, task, folder / key)
+                 for key, task in tasks.items()}  # fmt: skip
     stored = stored_keys(name, *columns)
     missing = [joblib.delayed(task)() for key, task in tasks.items() if key not in stored]
     added = []
@@ -112,6 +120,22 @@ def complete(
     counts = f"{len(missing)} computed, {len(tasks) - len(missing)} already in data/results/{name}"
     print(f"companion: {counts if tasks else searched}", file=sys.stderr)
     return added
+
+
+def _locked(name: str, key: str, task: Task, folder: Path) -> tuple[str, dict]:
+    """Run a task and store its rows, unless another process runs it or has stored it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(records.lock(folder))
+        except RecordError as error:
+            return str(error), {}
+        text = f"{key} is stored by another process"
+        if key not in stored_keys(name):
+            text, tables = task()
+            for table, rows in tables.items():
+                merge(table, rows)
+        files.drop(folder / records.STATE)
+    return text, {}
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 
+from companion import __main__ as command_line
 from companion.studies import descent_constraints
 from companion.studies.lista import lista_runs, lista_tables, lista_training, sparse_coding
 from companion.studies.lista.lista_network import LISTA, lista_step
@@ -16,6 +17,7 @@ from companion.studies.lista.lista_training import METHODS, Method, Trained
 from companion.studies.natural_images import images
 from unfolded import networks, solvers
 from unfolded.errors import ConfigError, DataError
+from unfolded.runs import results_table
 from unfolded.seeds import derive
 
 n, h = 6, 9
@@ -325,6 +327,22 @@ class TestRuns:
         again = lista_runs.problem(self.TINY, "train")
         assert torch.equal(first.codes, again.codes) and len(stored) == 1
         assert times == [path.stat().st_mtime_ns for path in stored]
+
+    def test_the_command_stores_each_trial_once_in_four_tables(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
+        monkeypatch.setattr(results_table, "RESULTS", tmp_path)
+        monkeypatch.setattr(lista_runs, "images", lambda source: images("free"))
+        plan = replace(self.TINY, method="ISTA", steps=0), self.TINY
+        monkeypatch.setattr(lista_runs, "PLAN", plan)
+        assert command_line.main(["lista", "--seed", "1"]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 2
+        trials = lista_runs.kept()
+        assert trials["trial"].tolist() == [replace(one, seed=1).hash for one in plan]
+        for name in (lista_runs.TESTS, lista_runs.ERRORS):
+            assert set(lista_runs.kept(name)["trial"]) == set(trials["trial"])
+        assert set(lista_runs.kept(lista_runs.CURVES)["method"]) == {self.TINY.method}
+        assert command_line.main(["lista", "--seed", "1"]) == 0
+        assert "0 computed, 2 already" in capsys.readouterr().err
 
     def test_rows_of_a_test_are_those_of_the_network(self, small):
         one = lista_training.untrained(small)

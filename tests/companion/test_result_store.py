@@ -10,7 +10,7 @@ from companion import __main__ as command_line
 from companion import result_store
 from companion.studies.descending.constrained_training import Trial
 from unfolded.errors import RecordError
-from unfolded.runs import results_table
+from unfolded.runs import records, results_table
 
 
 @pytest.fixture
@@ -93,6 +93,24 @@ def test_only_missing_tasks_run_and_each_is_stored_at_once(folder, capsys):
     assert result_store.stored_keys("t.csv", "trial", "x") == {("a", "1"), ("b", "1")}
     output = capsys.readouterr()
     assert output.out == "b done\n" and "1 computed, 1 already" in output.err
+
+
+def test_a_task_with_a_folder_is_left_to_the_process_that_runs_it(folder, capsys):
+    runs, calls = folder / "runs", []
+
+    def train():
+        calls.append("a")
+        (runs / "a" / records.STATE).write_bytes(b"a checkpoint")
+        return "a done", {"t.csv": [{"trial": "a"}]}
+
+    with records.lock(runs / "a"):
+        result_store.complete("t.csv", {"a": train}, "", folder=runs)
+    assert "another process" in capsys.readouterr().out and not calls
+    result_store.complete("t.csv", {"a": train}, "", folder=runs)
+    assert capsys.readouterr().out == "a done\n" and result_store.stored_keys("t.csv") == {"a"}
+    assert not (runs / "a" / records.STATE).exists()
+    result_store.complete("t.csv", {"a": train}, "", folder=runs)
+    assert calls == ["a"]
 
 
 @pytest.mark.parametrize("command", ["memory-value", "solutions"])

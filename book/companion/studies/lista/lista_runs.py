@@ -7,8 +7,7 @@ An interrupted command continues after its last checkpoint. Several processes ma
 command; each trains different networks.
 """
 
-import argparse
-import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from companion import attribution, result_store, results
+from companion.build import options
 from companion.studies import descent_constraints
 from companion.studies.descent_constraints import Checkpoint
 from companion.studies.lista import lista_tables, lista_training, sparse_coding
@@ -33,10 +33,9 @@ from companion.studies.lista.lista_training import (
 )
 from companion.studies.lista.sparse_coding import Problem
 from companion.studies.natural_images import images, patches
-from unfolded import files, runtime
+from unfolded import runtime
 from unfolded.data import checksum
 from unfolded.dictionaries import overcomplete_dct
-from unfolded.errors import RecordError
 from unfolded.runs import records, results_table
 from unfolded.seeds import derive
 from unfolded.training import checkpoint
@@ -93,7 +92,7 @@ def problem(trial: Trial, part: str) -> Problem:
     order = np.random.default_rng(derive(0, "lista", part)).permutation(len(squares))[:count]
     x = torch.from_numpy(squares[order].reshape(len(order), -1) / 255.0)
     D = overcomplete_dct(trial.side**2, trial.atoms, dtype=x.dtype)
-    folder, solve = records.store() / "lista" / "targets", joblib.delayed(_optima)
+    folder, solve = _folder() / "targets", joblib.delayed(_optima)
     work = joblib.Parallel(n_jobs=-1)(solve(chunk, D, folder) for chunk in x.split(CHUNK))
     codes, certificate = (torch.cat(parts) for parts in zip(*work, strict=True))
     c = torch.linalg.matrix_norm(D, 2).item() ** 2
@@ -209,44 +208,32 @@ def settings(row: pd.Series) -> dict[str, object]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Solve the problems, or train the trials that are not stored yet."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m companion lista", description=__doc__, formatter_class=formatter
-    )
-    stages = ("targets", "train")
-    parser.add_argument("--stage", choices=stages, default="train", help="default train")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the trainings; default 0")
-    options = parser.parse_args(arguments)
+    stage = {"choices": ("targets", "train"), "default": "train"}
+    seed = {"type": int, "default": 0, "help": "seed of the trainings"}
+    chosen = options.parse("lista", __doc__, arguments, stage=stage, seed=seed)
     signals, test = (problem(PLAN[0], part) for part in ("train", "test"))
-    if options.stage == "train":
-        for trial in PLAN:
-            _run(replace(trial, seed=options.seed), signals, test)
+    if chosen.stage == "train":
+        trials, folder = (replace(trial, seed=chosen.seed) for trial in PLAN), _folder()
+        tasks = {trial.hash: functools.partial(_run, trial, signals, test) for trial in trials}
+        result_store.complete(TRIALS, tasks, "no trial is planned", folder=folder)
     return 0
 
 
-def _run(trial: Trial, signals: Problem, test: Problem) -> None:
-    """Train and store a trial, unless it is stored or another process trains it."""
-    folder, label = records.store() / "lista" / trial.hash, f"{trial.method}, seed {trial.seed}"
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(records.lock(folder))
-        except RecordError as error:
-            print(f"{label}: {error}", flush=True)
-            return
-        if trial.hash in result_store.stored_keys(TRIALS):
-            return
-        provenance = result_store.origin()
-        with runtime.flushed_denormals(), runtime.keep_freed_memory():
-            trained = train(trial, signals, state_of(folder, trial.hash))
-        seconds = trained.history.seconds.sum().item() if trained.history else 0.0
-        layers, errors = tests(trained, test)
-        row = {"trial": trial.hash, **asdict(trial), "train": len(signals.x)}
-        row |= {"seconds": round(seconds, 1), "data_sha256": checksum(signals.x.numpy())}
-        for name, rows in ((CURVES, curves(trained)), (TESTS, layers), (ERRORS, errors)):
-            if rows:
-                result_store.merge(name, [{"trial": trial.hash} | entry for entry in rows])
-        # The trial is stored last: a trial without stored tests is repeated.
-        result_store.merge(TRIALS, [row | provenance])
-        files.drop(folder / records.STATE)
+def _run(trial: Trial, signals: Problem, test: Problem) -> tuple[str, dict[str, list[dict]]]:
+    """Return the rows of a trial, of its curves and of its tests."""
+    provenance = result_store.origin()
+    with runtime.flushed_denormals(), runtime.keep_freed_memory():
+        trained = train(trial, signals, state_of(_folder() / trial.hash, trial.hash))
+    seconds = trained.history.seconds.sum().item() if trained.history else 0.0
+    layers, errors = tests(trained, test)
+    name = {"trial": trial.hash}
+    row = asdict(trial) | {"train": len(signals.x), "seconds": round(seconds, 1)}
+    row |= {"data_sha256": checksum(signals.x.numpy())} | provenance
+    tables = {CURVES: curves(trained), TESTS: layers, ERRORS: errors, TRIALS: [row]}
     clean = [row["distance"] for row in layers if not row["sigma"]]
-    print(f"{label}: relative distance {clean[-1]:.3f}", flush=True)
+    text = f"{trial.method}, seed {trial.seed}: relative distance {clean[-1]:.3f}"
+    return text, {table: [name | row for row in rows] for table, rows in tables.items() if rows}
+
+
+def _folder() -> Path:
+    return records.store() / "lista"

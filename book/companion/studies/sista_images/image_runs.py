@@ -8,18 +8,19 @@ Stored trainings are not repeated; an interrupted training continues after its l
 checkpoint. Several processes may run the same command; each trains different networks.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from companion import result_store
 from companion.build import options
-from companion.result_store import origin, stored_keys
 from companion.studies.natural_images import SOURCES, images
 from companion.studies.sista_images import image_results, image_solvers
 from companion.studies.sista_images.image_solvers import Way
+from companion.studies.sista_images.image_task import Task
 from companion.studies.sista_images.image_training import Training, Trial
-from unfolded import files
-from unfolded.errors import RecordError, TrainingError
+from unfolded.errors import TrainingError
 from unfolded.runs import records
 
 PLAN = (
@@ -70,9 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = {"type": int, "default": 0, "help": "seed of the stage short"}
     settings = {"stage": stage, "source": source, "epochs": epochs, "seed": seed}
     chosen = options.parse("sista-images", __doc__, arguments, **settings)
-    _solve(chosen.source, chosen.seed if chosen.stage == "short" else 0)
-    for trial in planned(chosen.stage, chosen.source, chosen.epochs, chosen.seed):
-        _train(trial)
+    source, seed = chosen.source, chosen.seed if chosen.stage == "short" else 0
+    task = functools.cache(Trial(source=source, seed=seed).task)
+    tasks = {image_results.way_of(way.name, source, seed):
+             functools.partial(_solve, way, task, source, seed) for way in WAYS}  # fmt: skip
+    result_store.complete(image_results.ALGORITHMS, tasks, "no algorithm is planned")
+    folder = records.store() / "sista-images"
+    trials = planned(chosen.stage, source, chosen.epochs, chosen.seed)
+    tasks = {trial.hash: functools.partial(_train, trial, folder) for trial in trials}
+    result_store.complete(image_results.RUNS, tasks, "no trial is planned", folder=folder)
     return 0
 
 
@@ -99,36 +106,26 @@ def planned(stage: str, source: str, epochs: int, seed: int) -> Iterator[Trial]:
                 yield replace(trial, rate=rate, seed=seed)
 
 
-def _train(trial: Trial) -> None:
-    """Train and store a trial, unless it is stored or another process trains it."""
-    folder = records.store() / "sista-images" / trial.hash
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(records.lock(folder))
-        except RecordError as error:
-            print(f"{trial.name}: {error}", flush=True)
-            return
-        if trial.hash in stored_keys(image_results.RUNS):
-            return
-        provenance, training, reason = origin(), Training(trial), ""
-        try:
-            training.finish(folder)
-        except TrainingError as error:
-            reason = str(error)
-        row = image_results.keep(training, reason, provenance)
-        files.drop(folder / records.STATE)
-    print(trial.name, f"seed {trial.seed}:", reason or f"{row['psnr']:.2f} dB", flush=True)
+def _train(trial: Trial, folder: Path) -> tuple[str, dict]:
+    """Train and store a trial."""
+    provenance, training, reason = result_store.origin(), Training(trial), ""
+    try:
+        training.finish(folder / trial.hash)
+    except TrainingError as error:
+        reason = str(error)
+    row = image_results.keep(training, reason, provenance)
+    result = reason or f"{row['psnr']:.2f} dB"
+    return f"{trial.name} seed {trial.seed}: {result}", {}
 
 
-def _solve(source: str, seed: int) -> None:
-    task, provenance = Trial(source=source, seed=seed).task(), origin()
-    facts = {"source": source, "seed": seed, "data_sha256": task.data_sha256} | provenance
-    for method in WAYS:
-        if image_results.way_of(method.name, source, seed) in stored_keys(image_results.ALGORITHMS):
-            continue
-        rows = [image_solvers.row(method, task, task.test)]
-        if method.iterations is None:
-            best_row = image_solvers.row(image_solvers.searched(method, task), task, task.test)
-            rows.insert(0, best_row | {"name": f"{method.name}, λ searched"})
-        image_results.keep_algorithms(rows, **facts)
-        print(*(f"{entry['name']}: {entry['psnr']:.2f} dB" for entry in rows), sep="\n", flush=True)
+def _solve(way: Way, task: Callable[[], Task], source: str, seed: int) -> tuple[str, dict]:
+    """Run and store an algorithm; to a tolerance, also with the λ that a search finds."""
+    on = task()
+    facts = {"source": source, "seed": seed, "data_sha256": on.data_sha256}
+    facts |= result_store.origin()
+    rows = [image_solvers.row(way, on, on.test)]
+    if way.iterations is None:
+        best_row = image_solvers.row(image_solvers.searched(way, on), on, on.test)
+        rows.insert(0, best_row | {"name": f"{way.name}, λ searched"})
+    image_results.keep_algorithms(rows, **facts)
+    return "\n".join(f"{entry['name']}: {entry['psnr']:.2f} dB" for entry in rows), {}
