@@ -13,7 +13,6 @@ from companion.attribution import Source, mark, of
 from companion.reproduction.linear_baseline import did_not_train
 from companion.reproduction.paper_tables import NOT_RUN, UNTRAINED, title
 from companion.statistics import Difference, interval, paired_difference
-from companion.statistics import decibel as decibel
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import VARIED, row, starts
 from unfolded.runs.records import COLUMNS, Record

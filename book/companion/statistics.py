@@ -118,7 +118,7 @@ def paired_difference(
     ends = np.array([np.quantile(means, [0.025, 0.975]), interval(seed_means)])
     low, high = np.nanmin(ends[:, 0]), np.nanmax(ends[:, 1])
     rarer = min(np.sum(means <= null), np.sum(means >= null))
-    p = max(min(1.0, 2 * (rarer + 1) / (draws + 1)), _student(seed_means - null))
+    p = max(min(1.0, 2 * (rarer + 1) / (draws + 1)), student(seed_means - null))
     return Difference(
         float(seed_means.mean()), float(low), float(high), seed_count, sequence_count, float(p)
     )
@@ -133,8 +133,12 @@ def _resamples(seed_count: int, sequence_count: int, draws: int) -> tuple[np.nda
     return weights[0], weights[1]
 
 
-def _student(means: np.ndarray) -> float:
-    """Return the two-sided p-value of "the mean is zero" by Student's t, 0 for a single value."""
+def student(means: np.ndarray) -> float:
+    """Return the two-sided p-value of "the mean is zero" by Student's t, 0 for a single value.
+
+    >>> round(student(np.array([1.0, 2.0, 3.0])), 3)
+    0.074
+    """
     if len(means) < 2:
         return 0.0
     error = means.std(ddof=1) / math.sqrt(len(means))

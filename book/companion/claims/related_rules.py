@@ -16,7 +16,7 @@ from companion.claims.decision import (
     verdict,
 )
 from companion.labels import minus, title
-from companion.run_set import paired_difference
+from companion.statistics import paired_difference
 from companion.studies.descending import descending_results as descending
 from companion.studies.descending.layer_constraints import MERITS
 from companion.studies.inpainting import inpainting_trials

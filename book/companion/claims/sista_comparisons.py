@@ -6,12 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from companion.claims.decision import Comparison
 from companion.labels import title
-from companion.reproduction.paper_tables import interval
-from companion.run_set import Difference, paired_difference
+from companion.statistics import Difference, interval, paired_difference, student
 from companion.studies.sista_images import image_results
 from companion.studies.sista_images.image_analysis import levels
 
@@ -144,6 +142,4 @@ def over_seeds(values: Sequence[float]) -> Difference | None:
     values = np.asarray(values, dtype=float)
     if len(values) < 2 or np.isnan(values).any():
         return None
-    error = stats.sem(values)
-    p = 2 * stats.t.sf(abs(values.mean()) / error, len(values) - 1) if error else math.nan
-    return Difference(float(values.mean()), *interval(values), len(values), 1, float(p))
+    return Difference(float(values.mean()), *interval(values), len(values), 1, student(values))
