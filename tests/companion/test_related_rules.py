@@ -180,9 +180,10 @@ def test_faster_is_sooner_at_some_level(trained, speed, word):
     assert related_rules.sista_trains_faster().word == word
 
 
-def test_without_both_networks_nothing_is_tested(monkeypatch):
+@pytest.mark.parametrize("stored", ["model != 'sista-rnn'", "model == 'sista-rnn'", "seed > 9"])
+def test_without_both_networks_nothing_is_tested(monkeypatch, stored):
     tables = columns_of(seeds=3, updates=49_024, db=1.0)
-    tables[columns.RUNS] = tables[columns.RUNS].query("model != 'sista-rnn'")
+    tables[columns.RUNS] = tables[columns.RUNS].query(stored)
     monkeypatch.setattr(columns, "kept", lambda name, source="caltech": tables[name])
     for rule in (related_rules.sista_trains_faster, related_rules.sista_is_better):
         assert rule().word == "not tested"

@@ -76,11 +76,12 @@ def trials_of(table: pd.DataFrame) -> list[Trial]:
     return [Trial(**arguments) for arguments in fields]
 
 
-def is_public(table: pd.DataFrame) -> list[bool]:
+def is_public(table: pd.DataFrame) -> pd.Series:
     """Return for each row whether it is a SISTA-RNN with the public initialisation and P = DᵀFD."""
     names = ("model", "estimated", "lambda2", "held", "separate")
     defaults = {name: getattr(Trial(), name) for name in names}
-    return [defaults.items() <= asdict(trial).items() for trial in trials_of(table)]
+    matches = [defaults.items() <= asdict(trial).items() for trial in trials_of(table)]
+    return pd.Series(matches, index=table.index, dtype=bool)
 
 
 def selection(source: str = "caltech") -> pd.DataFrame:
