@@ -180,6 +180,14 @@ def test_faster_is_sooner_at_some_level(trained, speed, word):
     assert related_rules.sista_trains_faster().word == word
 
 
+def test_the_text_names_the_rival_that_was_compared(monkeypatch):
+    tables = columns_of(seeds=1, updates=1920, db=1.0)
+    monkeypatch.setattr(columns, "kept", lambda name, source="caltech": tables[name])
+    assert "than the LSTM" in related_rules.sista_trains_faster().because
+    tables[columns.RUNS] = tables[columns.RUNS].query("model != 'lstm'")
+    assert "than the sRNN" in related_rules.sista_trains_faster().because
+
+
 @pytest.mark.parametrize("stored", ["model != 'sista-rnn'", "model == 'sista-rnn'", "seed > 9"])
 def test_without_both_networks_nothing_is_tested(monkeypatch, stored):
     tables = columns_of(seeds=3, updates=49_024, db=1.0)
