@@ -27,7 +27,7 @@ def curves(config_hash: str) -> pd.DataFrame:
 def sequences(config_hash: str) -> pd.DataFrame | None:
     """Return the committed test errors of a run, one row per sequence, or None if not stored."""
     path = results_table.RESULTS / "sequences" / f"{config_hash}.csv"
-    return read(path) if path.exists() else None
+    return read(path) if register_read(path).exists() else None
 
 
 def paper_cells() -> pd.DataFrame:

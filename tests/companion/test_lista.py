@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 
 from companion import __main__ as command_line
+from companion import result_store, results
 from companion.studies import descent_constraints
 from companion.studies.lista import lista_runs, lista_tables, lista_training, sparse_coding
 from companion.studies.lista.lista_network import LISTA, lista_step
@@ -343,6 +344,20 @@ class TestRuns:
         assert set(lista_runs.kept(lista_runs.CURVES)["method"]) == {self.TINY.method}
         assert command_line.main(["lista", "--seed", "1"]) == 0
         assert "0 computed, 2 already" in capsys.readouterr().err
+
+    def test_a_missing_table_is_a_dependency_of_the_page(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("UNFOLDED_READS", str(tmp_path / "reads"))
+        for name in (lista_runs.TRIALS, lista_runs.CURVES):
+            lista_runs.kept(name)
+        results.sequences("unknown")
+        found = set((tmp_path / "reads").read_text().splitlines())
+        names = (lista_runs.TRIALS, lista_runs.CURVES, "sequences/unknown.csv")
+        assert {f"data/results/{name}" for name in names} <= found
+
+    def test_curves_are_empty_while_only_ista_is_stored(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(results_table, "RESULTS", tmp_path)
+        result_store.merge(lista_runs.TRIALS, [{"trial": "a", "method": "ISTA", "seed": 0}])
+        assert lista_runs.kept(lista_runs.CURVES).empty and len(lista_runs.kept()) == 1
 
     def test_rows_of_a_test_are_those_of_the_network(self, small):
         one = lista_training.untrained(small)

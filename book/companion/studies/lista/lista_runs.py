@@ -183,7 +183,9 @@ def curves(trained: Trained) -> list[dict]:
 
 def kept(name: str = TRIALS) -> pd.DataFrame:
     """Return a stored table of the trials, with their methods; empty if nothing is stored yet."""
-    if not (results_table.RESULTS / TRIALS).exists():
+    # A page that finds no table is stale when there is one.
+    paths = [results.register_read(results_table.RESULTS / file) for file in (TRIALS, name)]
+    if not all(path.exists() for path in paths):
         return pd.DataFrame(columns=["trial", "method", "seed"])
     trials = results.load_table(TRIALS)
     if name == TRIALS:
