@@ -27,7 +27,7 @@ def test_a_longer_training_is_no_difference_and_a_missing_value_is_one():
 
 
 def test_stored_settings_name_every_published_quantity():
-    sista, _ = image_analysis.rivals(image_analysis.comparable(image_analysis.stored()))
+    sista, _ = image_analysis.rivals(image_analysis.comparable())
     planned = pd.Series(vars(lista_runs.PLAN[1]) | {"train": lista_runs.PLAN[1].count})
     found = {
         "SISTA-RNN": image_analysis.settings(sista),

@@ -117,7 +117,8 @@ def columns_of(seeds, updates, db, speed=2.0, seconds=1.0):
             shift = 1 + 0.005 * seed * (model == "sista-rnn")
             runs.append({"trial": trial, "model": model, "source": "caltech", "status": "done",
                          "seed": seed, "epochs": 9, "updates": updates, "parameters": 1,
-                         "validation_mse": 1.0, "psnr": 20.0})  # fmt: skip
+                         "validation_mse": 1.0, "psnr": 20.0, "train": 1584, "batch": 50,
+                         "seconds": 1.0})  # fmt: skip
             for k in range(101):
                 error = 1000 * 10 ** (-gain / 10 * (k == 100)) * 0.97 ** (k * factor * shift)
                 curves.append({"trial": trial, "updates": k, "seconds": k * each,
@@ -217,8 +218,9 @@ def test_equal_length_is_the_longest_that_both_have(trained, monkeypatch):
     monkeypatch.setattr(columns, "kept", lambda name, source="caltech": tables[name])
     (pair,) = sista_comparisons.pairs("lstm")
     assert pair.ours["trial"] == "sista-rnn 0" and pair.theirs["trial"] == "lstm 0"
-    named = tables[columns.RUNS].assign(name="a")
-    assert set(image_analysis.comparable(named)["epochs"]) == {9}
+    assert set(image_analysis.comparable()["epochs"]) == {9}
+    networks = image_analysis.rivals(image_analysis.comparable())
+    assert [row["trial"] for row in networks] == ["sista-rnn 0", "lstm 0"]
 
 
 def lista_of(held, gain, seeds=3):

@@ -329,20 +329,22 @@ class TestKeep:
         (kept,) = image_results.kept(image_results.RUNS, "free").to_dict("records")
         assert kept["status"] == "failed" and "parameter F" in kept["reason"]
 
-    def test_of_a_training_that_was_repeated_longer_only_the_longer_is_shown(self, on):
+    def test_networks_are_compared_at_the_greatest_length_of_both(self, on):
         short = Training(Trial(**SMALL), on).finish()
         longer = Training(Trial(**SMALL | {"epochs": 2}), on).finish()
-        other = Training(Trial(model="srnn", **SMALL), on).finish()
-        for each in (longer, short, other):
+        other = Training(Trial(model="lstm", **SMALL), on).finish()
+        for each in (longer, short):
             image_results.keep(each)
-        table = image_analysis.stored("free")
-        assert table["name"].tolist() != [] and set(table["epochs"]) == {1, 2}
+        with pytest.raises(RecordError, match=r"of equal length; got none; run"):
+            image_analysis.comparable("free")
+        image_results.keep(other)
+        table = image_analysis.comparable("free")
         assert len(table) == 2 and table["psnr"].is_monotonic_decreasing
-        assert table.set_index("name").at[longer.trial.name, "updates"] == longer.updates
+        assert table.set_index("name").at[short.trial.name, "updates"] == short.updates
         paths = image_analysis.curves(table)
-        assert len(paths[longer.trial.name]) == 3
-        gap = image_analysis.lead(table, longer.trial.name, other.trial.name)
-        errors = [np.array(image_results.each(own)) for own in (longer, other)]
+        assert len(paths[short.trial.name]) == 2
+        gap = image_analysis.lead(table, short.trial.name, other.trial.name)
+        errors = [np.array(image_results.each(own)) for own in (short, other)]
         assert gap.mean == pytest.approx((10 * np.log10(errors[1] / errors[0])).mean(), rel=1e-3)
 
     def test_a_row_of_an_algorithm_replaces_its_elder(self, on):

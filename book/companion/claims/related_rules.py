@@ -86,7 +86,7 @@ def sista_beats_its_algorithm() -> Judgement:
 
     The network is selected on validation data, the algorithm by test PSNR, which favours it.
     """
-    sista, _ = image_analysis.rivals(image_analysis.comparable(image_analysis.stored()))
+    sista, _ = image_analysis.rivals(image_analysis.comparable())
     solver = columns.kept(columns.ALGORITHMS).sort_values("psnr").iloc[-1]
     text = f"SISTA-RNN reaches {sista['psnr']:.2f} dB, the best of the algorithms "
     text += f"({solver['name']}) {solver['psnr']:.2f} dB, on the same test pictures; one seed."

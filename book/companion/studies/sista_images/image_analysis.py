@@ -13,6 +13,7 @@ from companion.studies.natural_images import SIDE
 from companion.studies.sista_images import image_results
 from companion.studies.sista_images.image_task import MEASUREMENTS, Task
 from companion.studies.sista_images.image_training import Training
+from unfolded.errors import RecordError, complain
 
 
 def trained(trainings: Iterable[Training]) -> pd.DataFrame:
@@ -21,21 +22,22 @@ def trained(trainings: Iterable[Training]) -> pd.DataFrame:
     return _sort(pd.DataFrame(rows))
 
 
-def stored(source: str = "caltech") -> pd.DataFrame:
-    """Return the longest stored trainings on a source with the first seed."""
+def comparable(source: str = "caltech") -> pd.DataFrame:
+    """Return the trainings of the greatest length at which a SISTA-RNN and an LSTM finished.
+
+    The SISTA-RNN has the public initialisation; all trainings have the first seed. Raises
+    RecordError if there is no such length.
+    """
     table = image_results.kept(image_results.RUNS, source)
     table = table[table["seed"] == table["seed"].min()]
-    runs = table.assign(name=[trial.name for trial in image_results.trials_of(table)])
-    longest_runs = runs.sort_values("epochs").drop_duplicates("name", keep="last")
-    return _sort(longest_runs)
-
-
-def comparable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the greatest length at which both a SISTA-RNN and an LSTM finished."""
+    table = table.assign(name=[trial.name for trial in image_results.trials_of(table)])
     runs = table[table["status"] == "done"]
-    lengths = runs.groupby("model")["epochs"].agg(set)
-    length = max(lengths["sista-rnn"] & lengths["lstm"])
-    return table[table["epochs"] == length].reset_index(drop=True)
+    rivals = runs[image_results.is_public(runs)], runs[runs["model"] == "lstm"]
+    lengths = set.intersection(*(set(rows["epochs"]) for rows in rivals))
+    if not lengths:
+        do = "run `python -m companion sista-images`"
+        raise RecordError(complain("a SISTA-RNN and an LSTM of equal length", "none", do))
+    return _sort(table[table["epochs"] == max(lengths)])
 
 
 def _sort(table: pd.DataFrame) -> pd.DataFrame:
