@@ -245,11 +245,12 @@ def lista_of(held, gain, seeds=3):
 
 @pytest.mark.parametrize(
     ("held", "gain", "seeds", "words"),
-    [(0.9, 1.0, 3, ("confirmed", "confirmed")), (1.1, -1.0, 3, ("refuted", "refuted")),
-     (0.9, 1.0, 1, ("confirmed so far", "confirmed so far")),
-     (1.1, -1.0, 1, ("not tested", "not tested"))],
+    [(0.9, 1.0, 3, ("confirmed so far", "confirmed so far")),
+     (1.1, -1.0, 3, ("not tested", "not tested")),
+     (0.9, -1.0, 3, ("confirmed so far", "not tested")),
+     (0.9, 1.0, 1, ("confirmed so far", "confirmed so far"))],
 )  # fmt: skip
-def test_lista_is_decided_by_three_seeds(monkeypatch, held, gain, seeds, words):
+def test_short_trainings_of_lista_neither_confirm_nor_refute(monkeypatch, held, gain, seeds, words):
     tables = lista_of(held, gain, seeds)
     monkeypatch.setattr(lista_runs, "kept", lambda name=lista_runs.TRIALS: tables[name])
     descends = related_rules.constrained_lista_descends()

@@ -77,6 +77,11 @@ def _as_published(judgement: Judgement, found: Mapping[str, list[comparisons.Pai
         return judgement
     text = f"The trainings have {updates:.0f} of the {columns.PUBLISHED:,} updates of the public "
     text += f"code; compared networks: {', '.join(title(rival) for rival in found)}."
+    return _limited(judgement, text)
+
+
+def _limited(judgement: Judgement, text: str) -> Judgement:
+    """Return the verdict of trainings that are shorter than the published ones: not refuted."""
     judgement = at_most_so_far(judgement, text)
     return judgement._replace(word="not tested") if judgement.word == "refuted" else judgement
 
@@ -161,10 +166,10 @@ def constrained_lista_descends() -> Judgement:
     methods = [name for name in worst.index if "distance" in name]
     listing = "; ".join(f"{name} {max(ratios):.3f}" for name, ratios in worst.items())
     text = "Ratio of the mean distances after and before a layer, in the worst layer and seed: "
-    text += f"{listing}. Required: {1 - EPSILON:g}. {_LISTA_LENGTH}"
+    text += f"{listing}. Required: {1 - EPSILON:g}."
     limit = 1 - EPSILON + _SLACK
     cases = [Case(name, [float(v <= limit) for v in worst[name]]) for name in methods]
-    return count_successes(cases, len(LISTA_PAIRS), "trainings", text)
+    return _limited(count_successes(cases, len(LISTA_PAIRS), "trainings", text), _LISTA_LENGTH)
 
 
 def constrained_lista_is_robust() -> Judgement:
@@ -187,8 +192,7 @@ def constrained_lista_is_robust() -> Judgement:
             seeds = ours.index.intersection(theirs.index)
             gap = paired_difference(ours.loc[seeds], theirs.loc[seeds]) if len(seeds) else None
             tests.append(Comparison(f"{constrained}, β = {sigma:g}", (), gap, group=f"{sigma:g}"))
-    judgement = verdict(tests, "levels of noise")
-    return judgement._replace(because=f"{judgement.because} {_LISTA_LENGTH}")
+    return _limited(verdict(tests, "levels of noise"), _LISTA_LENGTH)
 
 
 def _verdict_counts(cases: pd.DataFrame) -> dict[str, int]:
