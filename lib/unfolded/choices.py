@@ -10,7 +10,11 @@ UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 STACKED = ("srnn", "lstm", "gru", "indrnn", "fastrnn", "spectralrnn")
 """The stacked networks of the comparison."""
 
-MODELS = (*UNFOLDED, *STACKED)
+COMPARED = (*UNFOLDED, *STACKED)
+"""The networks of the paper's tables, in grids and verdicts."""
+
+MODELS = (*COMPARED,)
+"""All networks. A network outside the comparison is added here alone."""
 
 SOURCES = ("digits", "mnist", "moving-mnist")
 """Sources of frames: embedded digits, MNIST with the published generator, the released file."""

@@ -93,7 +93,7 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         group = command.add_mutually_exclusive_group(required=True)
         group.add_argument("--table", type=int, choices=tuple(grid.VARIED), help="of the paper")
         group.add_argument("--grid", choices=tuple(named_grids.GRIDS), help="a set of runs by name")
-        command.add_argument("--models", nargs="+", choices=choices.MODELS, help="default: all")
+        command.add_argument("--models", nargs="+", choices=choices.MODELS, help="default: paper's")
         option = {"type": int, "nargs": "+", "default": [default.seed], "help": "one or several"}
         command.add_argument("--seed", **option)
         command.add_argument("--hidden", type=int, help="h where it is not varied")

@@ -12,6 +12,7 @@ from companion import results, speed
 from companion.interleaved_timing import Timing, interleave
 from companion.plots import speed_plots
 from unfolded import networks, solvers
+from unfolded.choices import COMPARED
 from unfolded.runs import named_grids, results_table
 from unfolded.runs.config import RunConfig
 
@@ -259,7 +260,7 @@ def test_targets_are_compared_with_ratios_of_the_record(folder):
     size = {"model": "reweighted-rnn", "hidden": 256}
     write(folder, "step", [{"what": name, "ratio": r, **size} for name, r in ratios.items()])
     table = speed.targets()
-    assert len(table) == 9 * 2 * 3 and set(table["model"]) == set(networks.names())
+    assert len(table) == 9 * 2 * 3 and set(table["model"]) == set(COMPARED)
     found = table.query("model == 'reweighted-rnn' and h == 256").set_index("ratio")
     assert found["measured"].to_dict() == {
         "plain / ours": 2.5,

@@ -7,6 +7,7 @@ import pytest
 from companion import results
 from unfolded import networks
 from unfolded.__main__ import main
+from unfolded.choices import COMPARED, MODELS
 from unfolded.errors import ConfigError
 from unfolded.runs import grid, named_grids, parameter_count
 from unfolded.runs.config import RunConfig
@@ -28,12 +29,17 @@ def test_a_table_holds_each_cell_once(number):
     base = RunConfig(profile="smoke", protocol="normalised", seed=4)
     runs = grid.table(number, base)
     name, values = grid.VARIED[number]
-    assert len({run.hash for run in runs}) == len(runs) == len(values) * len(networks.names())
-    assert [getattr(run, name) for run in runs[:: len(networks.names())]] == list(values)
+    assert len({run.hash for run in runs}) == len(runs) == len(values) * len(COMPARED)
+    assert [getattr(run, name) for run in runs[:: len(COMPARED)]] == list(values)
     assert {(run.protocol, run.seed) for run in runs} == {("normalised", 4)}
     if number != 3:
         assert {run.depth for run in runs if run.model == "lstm"} == {2}
         assert {run.depth for run in runs if run.model != "lstm"} == {3}
+
+
+def test_a_network_outside_the_comparison_is_in_no_grid_by_default(monkeypatch):
+    monkeypatch.setattr(named_grids, "MODELS", (*MODELS, "own-rnn"))
+    assert {run.model for run in named_grids.named("tables", SMOKE)} == set(COMPARED)
 
 
 def test_an_unknown_table_is_refused():
@@ -56,7 +62,7 @@ def test_a_grid_holds_each_run_once_and_keeps_what_it_does_not_vary(name):
 
 def test_cells_that_tables_share_are_counted_once():
     runs = named_grids.named("tables", RunConfig(profile="paper"))
-    cells = sum(len(values) for _, values in grid.VARIED.values()) * len(networks.names())
+    cells = sum(len(values) for _, values in grid.VARIED.values()) * len(COMPARED)
     # The default row stands in all three tables; for the LSTM only in two, at its own depth.
     assert cells - len(runs) == 2 * 8 + 2 - 0
 

@@ -26,6 +26,7 @@ from companion.plots.style import panels
 from companion.reproduction.linear_baseline import did_not_train
 from companion.statistics import Difference, decibel, paired_difference
 from unfolded import metrics, runtime
+from unfolded.choices import COMPARED
 from unfolded.errors import RecordError, complain
 from unfolded.networks import names, unfolded
 from unfolded.runs import input_frames, records, results_table
@@ -283,7 +284,7 @@ def missing_networks(outcomes: Outcomes) -> list[str]:
     trained with and without memory.
     """
     existing, required = {key for key, _ in _groups(outcomes.runs)}, []
-    for model in names():
+    for model in COMPARED:
         pairs = _PAIRS if unfolded(model) else [STARTS["earlier code"]]
         for memory in ("on", "off") if unfolded(model) else ("on",):
             required += [(model, *pair, "default", memory) for pair in pairs]

@@ -12,7 +12,7 @@ from companion.plots import table_plots
 from companion.reproduction import paper_tables
 from companion.run_set import RunSet
 from companion.widgets.base_widget import Explorer, script
-from unfolded import networks
+from unfolded.choices import COMPARED
 from unfolded.errors import ConfigError, UnfoldedError, complain
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import VARIED
@@ -51,12 +51,11 @@ class CellsExplorer(Explorer):
     @staticmethod
     def check(name: str, value) -> None:
         """Raise ConfigError for a value that occurs in no table."""
-        names = networks.names()
         conditions = {
             "table": lambda: value in VARIED,
             "runs": lambda: isinstance(value, str),
-            "shown": lambda: set(value.split(",")) <= set(names),
-            "model": lambda: value in names,
+            "shown": lambda: set(value.split(",")) <= set(COMPARED),
+            "model": lambda: value in COMPARED,
             "at": lambda: value in range(6),
         }
         if isinstance(value, bool) or not conditions[name]():
@@ -65,7 +64,7 @@ class CellsExplorer(Explorer):
                 "at": "a place from 0 to 5",
                 "runs": "a key of a set",
             }
-            expected = f"{name} to be {descriptions.get(name, 'among ' + ', '.join(names))}"
+            expected = f"{name} to be {descriptions.get(name, 'among ' + ', '.join(COMPARED))}"
             raise ConfigError(complain(expected, repr(value), "choose another value"))
 
     def picture(self) -> tuple[Figure, str]:
@@ -147,7 +146,7 @@ def recorded(*run_sets: RunSet) -> dict:
 def _paper_values(cells: pd.DataFrame, number: int) -> dict[str, dict]:
     """Return network -> value -> the paper's PSNR, for one table."""
     rows = cells[cells["table"] == number]
-    lines = {name: {} for name in networks.names()}
+    lines = {name: {} for name in COMPARED}
     for model, value, psnr in zip(rows["model"], rows["value"], rows["psnr_db"], strict=True):
         lines[model.lower()][value] = psnr
     return lines
@@ -203,7 +202,7 @@ def _baselines(number: int, base: RunConfig, sources: list) -> dict[str, list[fl
 
 def _lines(cells: pd.DataFrame, number: int, runs: pd.DataFrame, records: dict) -> dict:
     """Return network -> its cells along a table, None for a cell without a run."""
-    lines: dict[str, dict] = {name: {} for name in networks.names()}
+    lines: dict[str, dict] = {name: {} for name in COMPARED}
     for row in cells.itertuples():
         cell = _cell(row, runs, records)
         if cell:

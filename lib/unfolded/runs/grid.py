@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from unfolded.choices import MODELS, UNFOLDED
+from unfolded.choices import COMPARED, UNFOLDED
 from unfolded.errors import check_choice
 from unfolded.runs.config import RunConfig
 
@@ -17,7 +17,6 @@ VARIED = {
 STARTS = {"earlier code": (1.0, 0.01), "successor": (0.003, 0.02), "earlier script": (3.0, 2.0)}
 """Initial values of λ1, λ2 in three sources of the same authors: the log and the script in the
 code of ℓ1-ℓ1-RNN, and the later paper."""
-
 
 AS_REPORTED = STARTS["successor"]
 """The initial λ1, λ2 of the reproduction "as reported": the only pair that the authors print."""
@@ -50,12 +49,12 @@ def starts(run: RunConfig) -> dict[str, RunConfig]:
 
 
 def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
-    """Return one run per model at the paper's depths, with all other fields of ``base``.
+    """Return one run per model, by default COMPARED, at the paper's depths, else as ``base``.
 
     >>> [run.depth for run in row(RunConfig(profile="smoke"), ["gru", "lstm"])]
     [3, 2]
     """
-    models = MODELS if models is None else models
+    models = COMPARED if models is None else models
     return [replace(base, model=model, depth=None) for model in models]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from unfolded.choices import MEMORY, MODELS, POSITIVITY, UNFOLDED, VARIANTS
+from unfolded.choices import COMPARED, MEMORY, MODELS, POSITIVITY, UNFOLDED, VARIANTS
 from unfolded.errors import check_choice
 from unfolded.runs.config import PROTOCOLS, SCHEDULES, RunConfig
 from unfolded.runs.grid import STARTS, VARIED, initialised, row, table
@@ -107,7 +107,7 @@ def named(name: str, base: RunConfig, models: Iterable[str] | None = None) -> li
     135
     """
     check_choice("a grid", name, GRIDS)
-    models = [model for model in MODELS if models is None or model in models]
+    models = COMPARED if models is None else [model for model in MODELS if model in models]
     return [run for run in dict.fromkeys(GRIDS[name](base, models)) if run.model in models]
 
 
