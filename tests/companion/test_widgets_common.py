@@ -23,6 +23,7 @@ from companion.widgets.signs_widget import SignsExplorer
 from companion.widgets.stepper_widget import StepperExplorer
 from companion.widgets.units_widget import UnitsExplorer
 from companion.widgets.unroll_widget import UnrollExplorer
+from unfolded.choices import COMPARED
 from unfolded.errors import ConfigError
 from unfolded.provenance import ROOT
 
@@ -33,8 +34,8 @@ MODULES = sorted({path.name for path in base_widget.FOLDER.glob("*.js")} - {"com
 def test_a_network_looks_as_in_all_figures():
     listed = re.search(r"NETWORKS = (\[.*\])", COMMON)[1]
     colours = re.search(r"LIGHT = (\[.*\])", COMMON)[1]
-    assert re.findall(r'"(.*?)"', listed) == list(line_plots.STYLES)
-    expected = [look["color"].lower() for look in line_plots.STYLES.values()]
+    assert re.findall(r'"(.*?)"', listed) == list(COMPARED)
+    expected = [look["color"].lower() for look in map(line_plots.STYLES.get, COMPARED)]
     assert re.findall(r'"(.*?)"', colours) == expected
 
 

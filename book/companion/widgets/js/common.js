@@ -155,7 +155,7 @@ const common = (() => {
   }
 
   // ---- one style --------------------------------------------------------------------------------
-  // Colours and dashes by network are those of figures.LOOKS, lighter in the dark.
+  // Colours and dashes by network are those of STYLES in line_plots.py, lighter in the dark.
   const NETWORKS = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn", "srnn", "lstm", "gru", "indrnn", "fastrnn", "spectralrnn"];
   const LIGHT = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#8c6d00", "#222222", "#56b4e9", "#a65628", "#7a4fbf"];
   const DARK = ["#f08a4b", "#56b4e9", "#3cc79b", "#e6a3c6", "#d3b54d", "#e8ebef", "#a9dcfa", "#dba27c", "#bda2f0"];
