@@ -1,6 +1,5 @@
 """The explorer of the pixel scale: values and ranks of stored runs, under labelled controls."""
 
-import json
 import re
 
 import pytest
@@ -14,7 +13,6 @@ from companion.run_set import RunSet
 from companion.widgets import base_widget
 from companion.widgets.scale_widget import ScaleExplorer, recorded
 from unfolded.errors import ConfigError
-from unfolded.provenance import ROOT
 
 SCRIPT = base_widget.script("scale.js").replace(EXPORT, "")
 SEE = """
@@ -66,14 +64,6 @@ def test_every_value_is_that_of_the_stored_runs_and_nothing_is_between_two_scale
         assert cell["psnr"] == (row.psnr if row.seeds else None)
     widths = [len(line) for cells in data["cells"].values() for line in cells.values()]
     assert set(widths) == {len(peaks)}
-
-
-def test_the_caption_on_the_page_has_the_number_of_scales():
-    notebook = json.loads((ROOT / "notebooks" / "14_fairness.ipynb").read_text("utf-8"))
-    (cell,) = [c for c in notebook["cells"] if "ScaleExplorer(" in "".join(c["source"])]
-    scales = recorded(RunSet.committed())["scales"]
-    words = {2: "two", 3: "three"}[len(scales)]
-    assert f"the {words} scales that have run" in cell["metadata"]["mystnb"]["figure"]["caption"]
 
 
 def test_without_runs_at_two_scales_there_is_no_explorer():

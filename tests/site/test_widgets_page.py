@@ -280,6 +280,7 @@ def test_the_address_contains_the_state_and_restores_it(opened, page):
     link, chosen = opened.current_url, state(opened, tag)
     opened.get("about:blank")
     opened.get(link)
+    wait.until(lambda b: state(b, tag))  # the script of the page is deferred
     assert state(opened, tag) == chosen and chosen["hbar"] == 1.95
     inside(opened, tag, "[data-reset]").click()
     assert state(opened, tag)["hbar"] == 2

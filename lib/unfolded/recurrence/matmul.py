@@ -70,8 +70,8 @@ def routine_name(x: Tensor, W: Tensor) -> str:
     if len(x) * W.numel() < _LARGE or 1 not in x.stride():
         return "gemm"
     available = routines()
-    if _is_part(W):
-        available.pop("onednn", None)  # it takes seconds
+    if not (W.is_contiguous() or W.mT.is_contiguous()):
+        available.pop("onednn", None)  # it takes seconds for a part of a larger matrix
     layouts = "".join("n" if matrix.stride(1) == 1 else "t" for matrix in (x, W))
     shape = f"{len(x)}x{W.shape[1]}x{len(W)} {layouts}"
     return fastest(shape, available, x, W)
@@ -83,8 +83,8 @@ def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tenso
     large = _selectable(W) and rows * W.numel() >= _LARGE
     if not large or uses < _OFTEN or "onednn" not in available:
         return lambda x: matmul_nt(x, W)
-    W = W.contiguous() if _is_part(W) else W
-    layout = _ONEDNN[1](W.contiguous(), None)
+    W = W.contiguous()
+    layout = _ONEDNN[1](W, None)
     available["onednn packed"] = lambda x, W: _ONEDNN[0](x, layout, None, "none", [], "")
     x = W.new_zeros(rows, W.shape[1])
     routine = available[fastest(f"{rows}x{W.shape[1]}x{len(W)} prepared", available, x, W)]
@@ -94,7 +94,3 @@ def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tenso
 def _selectable(matrix: Tensor) -> bool:
     single = matrix.dtype == torch.float32 and matrix.device.type == "cpu"
     return single and matrix.ndim == 2
-
-
-def _is_part(W: Tensor) -> bool:
-    return not (W.is_contiguous() or W.mT.is_contiguous())
