@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 from test_site import SITE, WHOLE
 
 NAMES = ("chromium", "google-chrome", "chrome")
@@ -100,6 +101,16 @@ def screen(browser, width, media=""):
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
+def load(browser, address):
+    """Open an address, and wait for its deferred scripts.
+
+    On a busy machine the driver may return before the page has loaded.
+    """
+    browser.get(address)
+    complete = "return document.readyState === 'complete'"
+    WebDriverWait(browser, 60).until(lambda _: browser.execute_script(complete))
+
+
 def severe(browser):
     """Return the errors on the console since the last look."""
     return [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"]
@@ -110,7 +121,7 @@ def open_page(browser, site, name):
     with contextlib.suppress(Exception):
         browser.get_log("performance"), browser.get_log("browser")
     path, _, query = name.partition("?")
-    browser.get(f"{site}/{path}.html" + (f"?{query}" if query else ""))
+    load(browser, f"{site}/{path}.html" + (f"?{query}" if query else ""))
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == SENT]
     return asked, severe(browser)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from browser import load
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -187,7 +188,7 @@ def opened(browser, folder, tag_element: str, code: str, width: int = 1000):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     complaints(browser)
-    browser.get(page.as_uri())
+    load(browser, page.as_uri())
     return browser.find_element(By.CSS_SELECTOR, re.match("<([a-z-]+)", tag_element)[1])
 
 

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from browser import serving
+from browser import load, serving
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -237,7 +237,7 @@ def opened(browser, folder, size=WIDE, calm=True, address=None):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     motion = {"name": "prefers-reduced-motion", "value": "reduce" if calm else "no-preference"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [motion]})
-    browser.get(f"{address or folder.as_uri()}/page.html")
+    load(browser, f"{address or folder.as_uri()}/page.html")
     figure = browser.find_element(By.TAG_NAME, recovery_widget.TAG)
     wait(browser).until(lambda _: shown(figure, "many").endswith("dB"))
     return figure
@@ -471,14 +471,14 @@ class TestFigure:
     def test_without_weights_the_picture_stays(self, browser, folder, tmp_path):
         for name in ("page.html", "recovery.js"):
             shutil.copy(folder / name, tmp_path / name)
-        browser.get((tmp_path / "page.html").as_uri())
+        load(browser, (tmp_path / "page.html").as_uri())
         browser.execute_async_script("setTimeout(arguments[0], 300)")
         assert browser.find_element(By.CSS_SELECTOR, "recovery-explorer > img").size["width"] > 200
 
     def test_without_scripts_a_picture_replaces_it(self, browser, folder):
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
         try:
-            browser.get((folder / "page.html").as_uri())
+            load(browser, (folder / "page.html").as_uri())
             image = browser.find_element(By.CSS_SELECTOR, "recovery-explorer > img")
             assert image.size["width"] > 200 and "51 numbers" in image.get_attribute("alt")
         finally:

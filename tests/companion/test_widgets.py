@@ -10,6 +10,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, DRIVER, FLAGS, load
 from selenium import webdriver
 
 from companion.widgets import activation_widget, base_widget
@@ -19,18 +20,6 @@ from unfolded.prox import prox_l1_l1
 
 MODULE = base_widget.script("activation.js")
 EXPORT = "export default { render };"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 # Stands in for anywidget: a model that holds `data`, tells of changes and counts what is saved.
 WIDGET = """
       const values = { ...data }, heard = {}, el = document.createElement("div");
@@ -92,12 +81,8 @@ def in_chromium(body: str, data, folder, markup: str = "", code: str | None = No
         encoding="utf-8",
     )
     complaints(browser)
-    browser.get(page.as_uri())
-    # On a busy machine the driver may return before the page has loaded.
-    answer = browser.execute_async_script(
-        "const done = () => arguments[0](JSON.stringify(answer));"
-        "document.readyState === 'complete' ? done() : addEventListener('load', done);"
-    )
+    load(browser, page.as_uri())
+    answer = browser.execute_script("return JSON.stringify(answer)")
     assert complaints(browser) == []
     return json.loads(answer)
 

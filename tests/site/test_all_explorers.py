@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from browser import load
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from test_stepper_widget import data as steps
@@ -93,7 +94,7 @@ def browser(tmp_path_factory):
     page = folder / "page.html"
     page.write_text(f"{HEAD}{head}<body style='margin: 8px'>{body}", "utf-8")
     complaints(driver)
-    driver.get(page.as_uri())
+    load(driver, page.as_uri())
     explorers = [driver.find_element(By.TAG_NAME, tag) for tag in scripts]
     script = "return arguments[0].every((explorer) => explorer.built)"
     WebDriverWait(driver, 30).until(lambda _: driver.execute_script(script, explorers))

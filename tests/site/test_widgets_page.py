@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from browser import load
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -64,7 +65,7 @@ def opened(browser, page):
     size = {"width": 900, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     complaints(browser)
-    browser.get(page)
+    load(browser, page)
     yield browser
     assert complaints(browser) == []
 
@@ -222,7 +223,7 @@ def test_words_can_be_read_and_lines_be_seen(opened, theme):
 def test_without_a_script_a_picture_stands_there(browser, page):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
-        browser.get(page)
+        load(browser, page)
         for tag in ALL_TAGS:
             image = inside(browser, tag, "img")
             assert image.size["width"] > 200 and image.size["height"] > 100
@@ -279,8 +280,7 @@ def test_the_address_contains_the_state_and_restores_it(opened, page):
     wait.until(lambda b: "hbar" in b.current_url)
     link, chosen = opened.current_url, state(opened, tag)
     opened.get("about:blank")
-    opened.get(link)
-    wait.until(lambda b: state(b, tag))  # the script of the page is deferred
+    load(opened, link)
     assert state(opened, tag) == chosen and chosen["hbar"] == 1.95
     inside(opened, tag, "[data-reset]").click()
     assert state(opened, tag)["hbar"] == 2
