@@ -1,5 +1,6 @@
 """A real Chromium that can reach no other host, and the built site served on loopback."""
 
+import atexit
 import contextlib
 import functools
 import json
@@ -70,22 +71,31 @@ def serving(folder=SITE):
         thread.join()
 
 
-@contextlib.contextmanager
-def driving(profile):
-    """Start Chromium with a fresh profile; give its driver."""
+@functools.cache
+def chromium():
+    """Start one Chromium with a fresh profile for all tests of this process; return its driver."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("Chromium or its driver is not installed")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+    for flag in FLAGS:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    try:
-        driver.set_page_load_timeout(60)
-        driver.set_script_timeout(60)
-        driver.get("about:blank")  # away from the browser's own start page and its requests
-        yield driver
-    finally:
-        driver.quit()
+    atexit.register(driver.quit)
+    driver.set_page_load_timeout(60)
+    driver.set_script_timeout(60)
+    return driver
+
+
+def reset(driver):
+    """Open an empty page without emulation, in a window of the first size."""
+    driver.get("about:blank")
+    driver.set_window_size(1280, 900)
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ def normal():
     return draw
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served():
     """The address of the built site on loopback."""
     from browser import serving
@@ -42,9 +42,9 @@ def served():
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A Chromium that can reach no other host."""
-    from browser import driving
+def browser():
+    """The Chromium of this process, which can reach no other host, with an empty page."""
+    from browser import chromium, reset
 
-    with driving(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
+    reset(chromium())
+    return chromium()

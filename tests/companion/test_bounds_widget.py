@@ -9,7 +9,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.linalg import hadamard
-from test_widgets import EXPORT, in_chromium, in_node
+from test_widgets import ENGINES, EXPORT, computed, in_node
 
 from companion import labels
 from companion.plots import line_plots
@@ -48,13 +48,10 @@ def _value(name, value):
     )
 
 
-@pytest.mark.parametrize("engine", ["node", pytest.param("chromium", marks=pytest.mark.browser)])
+@ENGINES
 def test_the_script_computes_the_library_bounds(engine, tmp_path):
-    data, body = states(), "data.map(logBounds)"
-    if engine == "node":
-        ours = in_node(body, data, SCRIPT)
-    else:
-        ours = in_chromium(body, data, tmp_path, code=SCRIPT)
+    data = states()
+    ours = computed(engine, "data.map(logBounds)", data, tmp_path, SCRIPT)
     for state, found in zip(data, ours, strict=True):
         expected = equal_norms.log_bounds(**state)
         assert found.keys() == expected.keys()
@@ -75,15 +72,12 @@ def test_the_script_names_the_lowest_bound():
         assert all(found[name] <= least + 1e-7 * max(1, abs(least)) for name in keys)
 
 
-@pytest.mark.parametrize("name", STATE)
-def test_curves_are_drawn_at_values_that_are_allowed_and_rise(name):
-    low, high = LIMITS[name]
-    for value in (low, USUAL[name], high):
-        for drawn in (
-            in_node(f"axis('{name}', data)", value, SCRIPT),
-            bounds_widget.axis(name, value),
-        ):
-            assert len(drawn) > 1 and drawn == sorted(set(drawn))
+def test_curves_are_drawn_at_values_that_are_allowed_and_rise():
+    cases = [(name, value) for name in STATE for value in (USUAL[name], *LIMITS[name])]
+    scripts = in_node("data.map(([name, value]) => axis(name, value))", cases, SCRIPT)
+    for (name, value), script in zip(cases, scripts, strict=True):
+        for drawn in (script, bounds_widget.axis(name, value)):
+            assert len(drawn) > 1 and drawn == sorted(set(drawn)), name
             assert name in REAL or all(point == int(point) for point in drawn)
             assert drawn[0] <= value * (1 + 1e-12) and value <= drawn[-1] * (1 + 1e-12)
 

@@ -7,14 +7,14 @@ import re
 import numpy as np
 import pytest
 import torch
-from browser import load
+from browser import chromium, load
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_widgets import EXPORT, chromium, complaints, in_node
+from test_widgets import EXPORT, complaints, in_node
 
 from companion import pretrained
 from companion.widgets import base_widget, player_widget

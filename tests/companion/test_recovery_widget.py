@@ -8,12 +8,12 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from browser import load, serving
+from browser import chromium, load, serving
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_widgets import chromium, complaints
+from test_widgets import complaints
 
 from companion import pretrained
 from companion.sphinx import assets
@@ -98,9 +98,10 @@ RECOVER = """data.sequences.map((sequence) => {
 @pytest.mark.parametrize("memory", [True, False])
 def test_layers_and_iterations_are_those_of_the_library(model, memory, tmp_path):
     network = pretrained.pretrained(model, "cover")[0].double()
-    content = {"sequences": frames().tolist(), "memory": memory}
+    some = frames()[:, :8]
+    content = {"sequences": some.tolist(), "memory": memory}
     codes = torch.tensor(in_node(RECOVER, content, tmp_path, model), dtype=torch.float64)
-    own, x = network.symbols(), network.measure(frames())
+    own, x = network.symbols(), network.measure(some)
     given = {name: own[name] for name in ("A", "D", "G", "lambda1", "lambda2")}
     for s, sequence in enumerate(x):
         h = network.h0
@@ -116,7 +117,7 @@ def test_layers_and_iterations_are_those_of_the_library(model, memory, tmp_path)
             assert ((codes[s, t] - found) @ own["D"].T).abs().max() < TOLERANCE
             h = layers[-1].codes[0, 0] if memory else network.h0
     estimate = codes[:, :, network.depth] @ own["D"].T
-    with_state = network(frames()) if memory else network(frames().reshape(-1, 1, 256))
+    with_state = network(some) if memory else network(some.reshape(-1, 1, 256))
     assert (estimate - with_state.view_as(estimate)).abs().max() < TOLERANCE
 
 

@@ -3,10 +3,11 @@
 import re
 
 import pytest
+from browser import chromium
 from selenium.webdriver.common.by import By
 from test_ablation_effects import evidence
 from test_experiment_rules import run
-from test_widgets import EXPORT, chromium, in_chromium, in_node
+from test_widgets import EXPORT, in_chromium, in_node
 
 from companion.reproduction import ablation_effects
 from companion.run_set import RunSet

@@ -5,15 +5,10 @@ import re
 
 import numpy as np
 import pytest
+from browser import chromium
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from test_widgets import (
-    EXPORT,
-    chromium,
-    complaints,
-    in_chromium,
-    in_node,
-)
+from test_widgets import ENGINES, EXPORT, complaints, computed, in_chromium
 
 from companion.widgets import base_widget, signs_widget
 from companion.widgets.signs_widget import BETA, COINS, SignsExplorer
@@ -34,16 +29,13 @@ SEE = """
 """
 
 
-@pytest.mark.parametrize("engine", ["node", pytest.param("chromium", marks=pytest.mark.browser)])
+@ENGINES
 def test_the_script_computes_the_network_and_the_bound_of_the_library(engine, tmp_path):
     patterns = ["".join(signs) for signs in itertools.product("+-", repeat=COINS)][::7]
     data = [[pattern, beta] for pattern in patterns for beta in BETAS]
     body = """data.map(([signs, beta]) =>
       [bound(beta), ...[...signs].map((c) => network(c === "+" ? 1 : -1, beta).output)])"""
-    if engine == "node":
-        found = in_node(body, data, SCRIPT)
-    else:
-        found = in_chromium(body, data, tmp_path, code=SCRIPT)
+    found = computed(engine, body, data, tmp_path, SCRIPT)
     for (signs, beta), (limit, *outputs) in zip(data, found, strict=True):
         assert limit == pytest.approx(signs_widget.bound(beta), rel=1e-9)
         # The network stores its thresholds in single precision.

@@ -1,5 +1,6 @@
 """The unrolling explorer: which parts each step shows, with the labels of the static diagram."""
 
+import functools
 import itertools
 import re
 
@@ -22,42 +23,46 @@ def plain(label):
     return re.sub(r"[_^{}\\$]", "", text).replace("hbar", "ħ")
 
 
+@functools.cache
+def drawn():
+    """Return labels, parts and stages of every case from the script."""
+    body = """data.map(([network, depth]) => {
+      const { phi, climb, inject, past, carry, own } = PLANS[network];
+      const layers = Array.from({ length: depth }, (_, i) => i + 1);
+      const labels = { past, carry, own,
+        phi: layers.map(phi), climb: layers.map(climb), inject: layers.map(inject) };
+      const parts = scene(network, depth).map(({ from, markup }) => [from, markup]);
+      return [labels, parts, stages(network, depth)];
+    })"""
+    return dict(zip(CASES, in_node(body, CASES, SCRIPT), strict=True))
+
+
 @pytest.mark.parametrize(("network", "depth"), CASES)
 def test_labels_are_those_of_the_static_diagram(network, depth):
-    body = """(({ phi, climb, inject, past, carry, own }, layers) => ({ past, carry, own,
-      phi: layers.map(phi), climb: layers.map(climb), inject: layers.map(inject) }))(
-      PLANS[data.network], Array.from({ length: data.depth }, (_, i) => i + 1))"""
-    found = in_node(body, {"network": network, "depth": depth}, SCRIPT)
+    found, *_ = drawn()[network, depth]
     plan, layers = PLANS[network], range(1, depth + 1)
-    assert [plain(label) for label in found["phi"]] == [
-        plain(plan.activation.format(l=l)) for l in layers
-    ]
-    climb = [plan.first.format()] + [plan.climb.format(l=l) for l in layers[1:]]
-    assert [plain(label) for label in found["climb"]] == [plain(label) for label in climb]
-    assert [plain(label) for label in found["inject"]] == [
-        plain(plan.inject.format(l=l)) for l in layers
-    ]
+    expected = {
+        "phi": [plan.activation.format(l=l) for l in layers],
+        "climb": [plan.first.format(), *(plan.climb.format(l=l) for l in layers[1:])],
+        "inject": [plan.inject.format(l=l) for l in layers],
+    }
+    for part, labels in expected.items():
+        assert list(map(plain, found[part])) == list(map(plain, labels)), part
     assert (found["past"], plain(found["carry"])) == (plain(plan.past), plain(plan.carry.format()))
     assert found["own"] is plan.layer_specific
 
 
 @pytest.mark.parametrize(("network", "depth"), CASES)
 def test_each_step_adds_one_layer_and_then_one_frame(network, depth):
-    body = "scene(data.network, data.depth).map(({ from, markup }) => [from, markup])"
-    parts = in_node(body, {"network": network, "depth": depth}, SCRIPT)
-    letter = PLANS[network].activation[0]
+    _, parts, _ = drawn()[network, depth]
+    activation = f">{PLANS[network].activation[0]}[₁-₉]?</text>"
     visible = [
-        sum(
-            len(re.findall(f">{letter}[₁-₉]?</text>", markup))
-            for start, markup in parts
-            if start <= step
-        )
+        sum(len(re.findall(activation, markup)) for start, markup in parts if start <= step)
         for step in range(depth + unroll_widget.FURTHER + 1)
     ]
     assert visible == [1, *range(1, depth + 1), 2 * depth, 3 * depth, 3 * depth]
     whole = "".join(markup for _, markup in parts)
-    entries = whole.count(">ħ<")
-    assert entries == (3 * depth if PLANS[network].past else 0)
+    assert whole.count(">ħ<") == (3 * depth if PLANS[network].past else 0)
     measured = sum(whole.count(f">U{t}<") for t in "₁₂₃₄")
     assert measured == {"sista-rnn": 0, "stacked": 3}.get(network, 3 * depth)
     assert all(f">ŝ{t}<" in whole for t in "₁₂₃")
@@ -65,9 +70,7 @@ def test_each_step_adds_one_layer_and_then_one_frame(network, depth):
 
 @pytest.mark.parametrize(("network", "depth"), CASES)
 def test_every_step_has_a_title_and_a_sentence(network, depth):
-    found = in_node(
-        "stages(data.network, data.depth)", {"network": network, "depth": depth}, SCRIPT
-    )
+    *_, found = drawn()[network, depth]
     assert len(found) == depth + unroll_widget.FURTHER + 1
     assert len({stage["title"] for stage in found}) == len(found)
     assert all(stage["words"].endswith(".") for stage in found)

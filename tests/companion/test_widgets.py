@@ -1,7 +1,5 @@
 """The explorer draws the library's Φ: same numbers, live element, one script without imports."""
 
-import atexit
-import functools
 import itertools
 import json
 import re
@@ -10,8 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, DRIVER, FLAGS, load
-from selenium import webdriver
+from browser import chromium, load
 
 from companion.widgets import activation_widget, base_widget
 from companion.widgets.activation_widget import ActivationExplorer, kinks, sliders
@@ -30,21 +27,6 @@ WIDGET = """
       document.body.append(el);
       const stop = render({ model, el });
 """
-
-
-@functools.cache
-def chromium() -> webdriver.Chrome:
-    """One browser for all tests of explorers; it ends with the run."""
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("Chromium or its driver is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    atexit.register(driver.quit)
-    return driver
 
 
 def complaints(browser) -> list[str]:
@@ -87,6 +69,18 @@ def in_chromium(body: str, data, folder, markup: str = "", code: str | None = No
     return json.loads(answer)
 
 
+ENGINES = pytest.mark.parametrize(
+    "engine", ["node", pytest.param("chromium", marks=pytest.mark.browser)]
+)
+
+
+def computed(engine: str, body: str, data, folder, code: str | None = None) -> object:
+    """Evaluate an expression of the module and of `data` in one of the engines."""
+    if engine == "node":
+        return in_node(body, data, code)
+    return in_chromium(body, data, folder, code=code)
+
+
 def in_widget(steps: str, start: dict, folder, code: str | None = None) -> object:
     """Render a widget from the values ``start``, run the steps, and return what they return."""
     return in_chromium(f"(() => {{{WIDGET}{steps}}})()", start, folder, code=code)
@@ -102,11 +96,11 @@ def cases() -> list[list[float]]:
     return mixed + draws.tolist()
 
 
-@pytest.mark.parametrize("engine", ["node", pytest.param("chromium", marks=pytest.mark.browser)])
+@ENGINES
 def test_the_script_computes_the_library_prox(engine, tmp_path):
     data = cases()
     body = "data.map(([u, hbar, tau1, tau2]) => prox(u, hbar, tau1, tau2))"
-    ours = in_node(body, data) if engine == "node" else in_chromium(body, data, tmp_path)
+    ours = computed(engine, body, data, tmp_path)
     u, hbar, tau1, tau2 = np.array(data).T
     theirs = prox_l1_l1(u, hbar, tau1, tau2).numpy()
     size = np.maximum.reduce([abs(u), abs(hbar), tau1 + tau2])

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from browser import load
+from browser import chromium, load
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from test_stepper_widget import data as steps
-from test_widgets import EXPORT, chromium, complaints
+from test_widgets import EXPORT, complaints
 from test_widgets_page import HEAD, phone
 
 from companion import pretrained

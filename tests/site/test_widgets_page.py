@@ -4,12 +4,12 @@ import re
 
 import pytest
 import torch
-from browser import load
+from browser import chromium, load
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_widgets import EXPORT, chromium, complaints
+from test_widgets import EXPORT, complaints
 
 from companion.run_set import RunSet
 from companion.widgets import scale_widget, units_widget

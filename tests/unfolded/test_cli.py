@@ -213,7 +213,7 @@ def test_a_sweep_in_several_processes_leaves_the_same_records(tmp_path):
 
 
 def test_workers_of_a_killed_sweep_end_with_it(tmp_path):
-    words = ["sweep", "--table", "1", "--models", "gru", "--jobs", "2", "--quiet"]
+    words = ["sweep", "--table", "1", "--models", "gru", "--jobs", "2", "--quiet", "--hidden", "8"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     call = [sys.executable, "-m", "unfolded", *words, "--store", str(tmp_path)]
     sweep, workers = psutil.Popen(call, env=environment), []
