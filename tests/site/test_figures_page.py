@@ -1,4 +1,4 @@
-"""Static figures in the built site: dark mode, and the size of labels on a phone."""
+"""Static figures in the built site: dark mode, and wide figures on a phone."""
 
 import io
 from urllib.parse import unquote
@@ -8,7 +8,7 @@ import pytest
 from browser import NEEDED, open_page, screen, severe
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
-from test_site import SITE, TOC
+from test_site import SITE
 
 from companion.sphinx import figure_layout
 
@@ -17,24 +17,10 @@ pytestmark = NEEDED
 # Folded parts are opened, so that each figure has a size.
 OPEN = """document.querySelectorAll("details").forEach(e => { e.open = true; });
 document.querySelectorAll(".toggle-hidden").forEach(e => e.classList.remove("toggle-hidden"));"""
-FIGURES = """return [...document.querySelectorAll(".bd-article img")].filter(e =>
-  e.src.includes("/_images/") && !e.closest(".gallery")).map(e =>
-  [e.src.split("/").pop(), e.getBoundingClientRect().width]);"""
 
 
 def layout(name):
     return figure_layout.layout_of(SITE / "_images" / unquote(name))
-
-
-@pytest.mark.parametrize("name", TOC)
-def test_labels_of_every_figure_are_readable_on_a_phone(browser, served, name):
-    with screen(browser, 390):
-        open_page(browser, served, name)
-        browser.execute_script(OPEN)
-        figures = browser.execute_script(FIGURES)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
-    sizes = {source: width * layout(source)["label"] for source, width in figures}
-    assert {source: size for source, size in sizes.items() if size < 8.9} == {}
 
 
 SCROLL = """const box = arguments[0].firstElementChild, hint = arguments[0].lastElementChild;
@@ -73,13 +59,21 @@ def pixels(browser, element):
         return np.asarray(image.convert("RGB"), dtype=int)
 
 
+@pytest.fixture
+def tall(browser):
+    """A window in which whole figures are visible."""
+    browser.set_window_size(1280, 1600)
+    yield
+    browser.set_window_size(1280, 900)
+
+
+@pytest.mark.usefixtures("tall")
 @pytest.mark.parametrize(
     "name",
     ["book/intro", "book/gallery", "notebooks/01_sequential_recovery",
      "notebooks/06_data_and_measurements", "notebooks/19_sista_rnn_on_its_own_task"],
 )  # fmt: skip
 def test_dark_mode_inverts_figures_and_keeps_the_grey_values_of_frames(browser, served, name):
-    browser.set_window_size(1280, 1600)
     open_page(browser, served, name)
     browser.execute_script(OPEN + "document.documentElement.dataset.theme = 'light'")
     found = [

@@ -1,5 +1,6 @@
 """The built site, read as files: every link, image and script, with no browser."""
 
+import functools
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,17 +21,23 @@ pytestmark = pytest.mark.skipif(
 
 
 class Page(HTMLParser):
-    """The tags of a page, and the ids that a link may point to."""
+    """The tags of a page, and the ids that a link may point to; the file is read at first use."""
 
     def __init__(self, path):
         super().__init__()
-        self.tags, self.ids = [], set()
-        self.feed(path.read_text(encoding="utf-8"))
+        self.path, self.found = path, []
 
     def handle_starttag(self, tag, attrs):
-        values = dict(attrs)
-        self.tags.append((tag, values))
-        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+        self.found.append((tag, dict(attrs)))
+
+    @functools.cached_property
+    def tags(self):
+        self.feed(self.path.read_text(encoding="utf-8"))
+        return self.found
+
+    @functools.cached_property
+    def ids(self):
+        return {values[key] for _, values in self.tags for key in ("id", "name") if values.get(key)}
 
     def all(self, *names):
         return [(tag, values) for tag, values in self.tags if tag in names]

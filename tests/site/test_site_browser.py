@@ -1,13 +1,11 @@
 """The built site in a real browser that can reach no other host."""
 
-import re
 from urllib.parse import quote
 
 import pytest
 from browser import NEEDED, assert_whole, open_page, severe
-from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
-from test_site import ROOT, SITE, TOC
+from test_site import SITE, TOC
 
 ACTIVATION = "notebooks/03_activation_shapes"
 pytestmark = NEEDED
@@ -51,53 +49,6 @@ def test_dragging_a_slider_moves_the_curve(browser, site):
         seen.append(browser.execute_script(CURVES))
     assert "NaN" not in "".join(seen)
     assert severe(browser) == []
-
-
-# A custom element that a script has taken over, the controls inside, and the one in focus.
-EXPLORERS = """
-return [...document.querySelectorAll(".bd-article *")]
-  .filter(e => e.localName.includes("-") && customElements.get(e.localName))
-"""
-CONTROLS = """
-const root = arguments[0].shadowRoot || arguments[0];
-const all = "input, select, button, a[href], summary, [tabindex='0']";
-return [...root.querySelectorAll(all)].filter(e => !e.disabled && e.tabIndex >= 0
-  && e.checkVisibility({visibilityProperty: true})
-  && (e.type !== "radio" || e.checked));
-"""
-FOCUS = """
-const inside = document.activeElement.shadowRoot?.activeElement || document.activeElement;
-const look = getComputedStyle(inside);
-const ring = look.outlineStyle !== "none" && parseFloat(look.outlineWidth) > 0;
-return [inside, ring || look.boxShadow !== "none"];
-"""
-
-
-def pages_with_explorers():
-    scripts = (ROOT / "book" / "companion" / "widgets").glob("*.py")
-    tags = re.findall(r'TAG = "([\w-]+)"', "".join(s.read_text(encoding="utf-8") for s in scripts))
-    built = [name for name in TOC if (SITE / f"{name}.html").is_file()]
-    text = {name: (SITE / f"{name}.html").read_text(encoding="utf-8") for name in built}
-    found = [name for name in built if any(f"<{tag} " in text[name] for tag in tags)]
-    return found or [ACTIVATION]
-
-
-@pytest.mark.parametrize("name", pages_with_explorers())
-def test_tab_walks_through_an_explorer_in_order_and_shows_where_it_is(browser, served, name):
-    open_page(browser, served, name)
-    explorers = browser.execute_script(EXPLORERS)
-    assert explorers, "no explorer was brought to life"
-    for explorer in explorers:
-        controls = browser.execute_script(CONTROLS, explorer)
-        assert controls, "an explorer without a control"
-        browser.execute_script("arguments[0].focus()", controls[0])
-        for here, following in zip(controls, [*controls[1:], None], strict=True):
-            inside, seen = browser.execute_script(FOCUS)
-            assert inside == here
-            # The first was not reached by the keyboard, so the browser may show no ring yet.
-            assert seen or here == controls[0], here.get_attribute("outerHTML")
-            if following is not None:
-                inside.send_keys(Keys.TAB)
 
 
 FOUND = """

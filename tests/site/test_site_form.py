@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from browser import in_a_browser, open_page, screen
-from test_site import PAGES, ROOT, SITE, TOC, WHOLE, article
+from test_site import PAGES, ROOT, SITE, WHOLE, article
 
 pytestmark = pytest.mark.skipif(
     not WHOLE.is_file(), reason="the book is not built: run `make book`"
@@ -17,8 +17,6 @@ EVERY = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 NOTEBOOKS = [path for path in PAGES if path.parent.name == "notebooks"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 ADDRESS = CONFIG["repository"]["url"]
-EXPLORER_FIGURE = re.compile(r"<figure(?:(?!</figure>).)*?-explorer", re.DOTALL)
-HEADER = 48  # pixels of the bar at the top of each page
 
 
 def test_the_pages_are_at_most_25_megabytes_and_the_weights_to_download_10():
@@ -65,86 +63,13 @@ def test_buttons_lead_to_the_clean_notebook(path):
     assert all(not cell.get("outputs") for cell in given["cells"])
 
 
-# The end of each explorer, within the first screen.
-ENDS = """return [...document.querySelectorAll("*")].filter(e => e.localName.endsWith("-explorer"))
-  .map(e => Math.min(e.getBoundingClientRect().bottom, innerHeight));"""
-
-
-@in_a_browser
-@pytest.mark.parametrize("width", [1280, 390])
-def test_text_below_an_explorer_does_not_move_when_its_script_starts(browser, served, width):
-    texts = {name: (SITE / f"{name}.html").read_text(encoding="utf-8") for name in TOC}
-    tags = {name: set(re.findall(r"<([a-z]+)-explorer\b", text)) for name, text in texts.items()}
-    assert len(set.union(*tags.values())) >= 9
-    for name in filter(tags.get, TOC):
-        with screen(browser, width, media="" if width < 1000 else "screen"):
-            browser.execute_cdp_cmd("Network.enable", {})
-            try:
-                blocked = [f"*/_static/{tag}*.js*" for tag in tags[name]]
-                browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": blocked})
-                open_page(browser, served, name)
-                still = browser.execute_script(ENDS)
-            finally:
-                browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
-            open_page(browser, served, name)
-            drawn = browser.execute_script(ENDS)
-        assert still and len(still) == len(drawn)
-        moves = [abs(after - before) for before, after in zip(still, drawn, strict=True)]
-        assert max(moves) <= 0.1 * 780, name
-
-
-# Of each figure with an explorer: its first element, and the ends of the caption and the explorer.
-CAPTIONED = """return [...document.querySelectorAll("figure:has(.ue)")].map(figure => {
-  const caption = figure.querySelector("figcaption"), explorer = figure.querySelector(".ue");
-  const all = [...explorer.querySelectorAll("svg.ue-drag, canvas, input, select, button")];
-  const boxes = all.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
-  const top = caption.getBoundingClientRect().top + scrollY;
-  return [figure.firstElementChild === caption, top, caption.offsetHeight,
-    explorer.getBoundingClientRect().top + scrollY,
-    Math.max(...boxes.map(box => box.bottom)) + scrollY];
-});"""
-
-
-@in_a_browser
-def test_an_explorer_is_visible_together_with_its_caption_and_controls(browser, served):
-    """At 1280x720; the first figure of a page has its caption and a part on the first screen."""
-    pages = [name for name in TOC if re.search(EXPLORER_FIGURE, article(SITE / f"{name}.html"))]
-    assert len(pages) >= 6
-    for name in pages:
-        open_page(browser, served, name)
-        found = browser.execute_script(CAPTIONED)
-        assert found, name
-        for first, top, height, start, end in found:
-            assert first and start >= top + height and end - top <= 720 - HEADER, name
-        first_figure = article(SITE / f"{name}.html").split("<figure", 2)[1]
-        if "-explorer" in first_figure.split("</figure>")[0]:
-            assert found[0][3] + 200 <= 720, name
-
-
-FOLD = """document.querySelectorAll("details[open]").forEach(e => { e.open = false; });
-document.querySelectorAll(".cell_input").forEach(e => { if (!e.closest("details")) e.remove(); });
-return document.documentElement.scrollHeight;"""
-
-
-@in_a_browser
-@pytest.mark.parametrize("name", TOC)
-def test_a_page_has_at_most_ten_screens_with_proofs_and_code_folded(browser, served, name):
-    size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        open_page(browser, served, name)
-        assert browser.execute_script(FOLD) <= 10 * 900
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
 @in_a_browser
 def test_a_link_to_a_run_scrolls_its_table(browser, served):
     runs = [i for i in PAGES[SITE / "book/records.html"].ids if re.fullmatch(r"run-\w{12}", i)]
     visible = """const row = document.getElementById(arguments[0]).getBoundingClientRect();
       return [row.top, row.bottom, innerHeight];"""
+    open_page(browser, served, "book/records")
     for name in sorted(runs)[::60]:
-        open_page(browser, served, "book/records")
         browser.execute_script(f"location.hash = '{name}'")
         top, bottom, height = browser.execute_script(visible, name)
         assert top >= 0 and bottom <= height
