@@ -47,7 +47,7 @@ lab: env ## open the notebooks in JupyterLab, with live widgets
 test: book ## check the style, then run every test (browser tests when Chromium is there)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	@MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: env ## repair what the style checker can repair
 	@$(BIN)/ruff check --fix .

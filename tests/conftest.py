@@ -20,6 +20,19 @@ settings.register_profile(
 )
 settings.load_profile("unfolded")
 
+# The files with the longest tests start first; otherwise one process would end alone with them.
+LONGEST = (
+    "test_slurm.py",
+    "test_workflow.py",
+    "test_site_pages.py",
+    "test_phone_pages.py",
+    "test_site_browser.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: [*LONGEST, item.path.name].index(item.path.name))
+
 
 @pytest.fixture
 def normal():
