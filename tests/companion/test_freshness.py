@@ -11,7 +11,7 @@ import pytest
 from sphinx.errors import ExtensionError
 
 from companion import results
-from companion.build import freshness, import_graph
+from companion.build import freshness, html, import_graph
 from companion.reproduction import linear_baseline, paper_tables
 from companion.sphinx import assets, outputs, table_cells
 from unfolded.runs import records, results_table
@@ -135,6 +135,28 @@ def test_the_book_refuses_missing_stale_and_failed_pages(place):
     place.source.unlink()
     with pytest.raises(ExtensionError, match="no such notebook"):
         outputs.refuse_stale_pages(app)
+
+
+def test_builds_share_what_sphinx_has_read_unless_it_had_warnings(tmp_path, monkeypatch):
+    doctrees, output = tmp_path / ".doctrees", tmp_path / "html"
+    for name, path in (("BUILD", tmp_path), ("DOCTREES", doctrees), ("READ", doctrees / "whole")):
+        monkeypatch.setattr(html, name, path)
+    found = []
+
+    def sphinx(call, **_):
+        found.append(((doctrees / "page").is_file(), output.is_dir()))
+        for folder in (doctrees, output):
+            folder.mkdir(exist_ok=True)
+        (doctrees / "page").touch()
+        assert not html.READ.exists(), "an interrupted build counts as one with warnings"
+        return SimpleNamespace(returncode=statuses.pop(0), stdout="")
+
+    monkeypatch.setattr(html.subprocess, "run", sphinx)
+    statuses = [0, 0, 0, 1, 0]
+    builders = ["html", "html", "singlehtml", "html", "html"]
+    assert [html.run_sphinx(each)[0] for each in builders] == [True, True, True, False, True]
+    # Pages read for the PDF are written again for the book.
+    assert found == [(False, False), (True, True), (True, True), (True, False), (False, True)]
 
 
 def test_alt_text_moves_to_the_cell_and_is_demanded():

@@ -16,6 +16,10 @@ INDEX = BUILD / "html" / "index.html"
 # This file exists only while the pages in _build/html come from a build without warnings; it
 # contains the fingerprint of their inputs.
 WHOLE = BUILD / "whole"
+# The pages that Sphinx has read; builds of the book and of the PDF share them. The file in this
+# folder exists only while the last of these builds had no warnings; it contains its builder.
+DOCTREES = BUILD / ".doctrees"
+READ = DOCTREES / "whole"
 SOURCES = (
     "constraints.txt",
     "_config.yml",
@@ -38,23 +42,14 @@ def main(arguments: Sequence[str] = ()) -> int:
     inputs_hash = fingerprint()
     if chosen.all:
         forget()
-    elif not WHOLE.is_file():
-        # An interrupted build may have lost the warnings of a page.
-        forget()
-    elif INDEX.is_file() and WHOLE.read_text(encoding="utf-8") == inputs_hash:
+    elif INDEX.is_file() and WHOLE.is_file() and WHOLE.read_text("utf-8") == inputs_hash:
         print(f"book: nothing changed; open {INDEX}")
         return 0
     WHOLE.unlink(missing_ok=True)
-    call = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    call += ["build", ".", "-W", "-n", "--keep-going"]
     print("book: building …", flush=True)
-    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    process = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
-    log = re.sub(r"\x1b\[[0-9;]*m", "", process.stdout)
+    is_whole, log = run_sphinx("html")
     (BUILD / "build.log").write_text(log, encoding="utf-8")
-    if process.returncode:
-        # Sphinx would not read a page with a warning again, so force a full build.
-        forget()
+    if not is_whole:
         print(complaints(log), file=sys.stderr)
         print("book: FAILED; the whole log is in _build/build.log", file=sys.stderr)
         return 1
@@ -62,6 +57,25 @@ def main(arguments: Sequence[str] = ()) -> int:
     WHOLE.write_text(inputs_hash, encoding="utf-8")
     print(f"book: open {INDEX}")
     return 0
+
+
+def run_sphinx(builder: str) -> tuple[bool, str]:
+    """Run Jupyter Book; return whether there was no warning, and the log."""
+    if not READ.is_file():
+        # Sphinx would not read a page with a warning again, and an interrupted build may have
+        # lost the warnings of a page, so force a full build.
+        forget()
+    elif READ.read_text("utf-8") != builder:
+        # Sphinx would not write the pages that the other build has read again.
+        shutil.rmtree(BUILD / builder, ignore_errors=True)
+    READ.unlink(missing_ok=True)
+    call = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    call += ["build", ".", "-W", "-n", "--keep-going", "--builder", builder]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
+    if process.returncode == 0:
+        READ.write_text(builder, encoding="utf-8")
+    return process.returncode == 0, re.sub(r"\x1b\[[0-9;]*m", "", process.stdout)
 
 
 def fingerprint() -> str:
@@ -90,4 +104,4 @@ def complaints(log: str) -> str:
 
 def forget() -> None:
     """Remove Sphinx's cache of the pages."""
-    shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)
+    shutil.rmtree(DOCTREES, ignore_errors=True)

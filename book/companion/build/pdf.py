@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from companion.build import ROOT, options
-from companion.build.html import BUILD, complaints
+from companion.build.html import BUILD, complaints, run_sphinx
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
@@ -63,18 +63,11 @@ def main(arguments: Sequence[str] = ()) -> int:
 def join() -> Path | None:
     """Build the book as one page with corrected links, or report the reason and return None."""
     print("pdf: joining the pages …", flush=True)
-    folder = BUILD / "pdf"
-    call = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    call += ["build", ".", "-W", "-n", "--keep-going", "--builder", "singlehtml"]
-    call += ["--path-output", str(folder)]
-    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    process = subprocess.run(call, cwd=ROOT, encoding="utf-8", **pipe)
-    if process.returncode:
-        # Sphinx would not read a page with a warning again, so force a full build.
-        shutil.rmtree(folder, ignore_errors=True)
-        print(f"{complaints(process.stdout)}\npdf: FAILED to join the pages", file=sys.stderr)
+    is_whole, log = run_sphinx("singlehtml")
+    if not is_whole:
+        print(f"{complaints(log)}\npdf: FAILED to join the pages", file=sys.stderr)
         return None
-    output = folder / "_build" / "singlehtml"
+    output = BUILD / "singlehtml"
     page = output / "whole.html"
     scripts = [path.name for path in (ROOT / "book" / "companion" / "widgets" / "js").glob("*.js")]
     text = (output / "book" / "intro.html").read_text(encoding="utf-8")
