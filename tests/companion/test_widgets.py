@@ -183,11 +183,10 @@ def test_sliders_move_the_curve_and_the_words(tmp_path):
     assert seen["reset"]["d"] == seen["start"]["d"]
 
 
-def test_the_widget_offers_an_element_to_pages_without_a_kernel():
-    data, _ = ActivationExplorer(lambda1=0.003, hbar=-2)._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in data
-    assert data["text/html"].startswith('<activation-explorer lambda1="0.003" lambda2="0.5"')
-    assert 'hbar="-2.0"' in data["text/html"] and "<noscript>" in data["text/html"]
+def test_the_element_has_the_state():
+    markup = ActivationExplorer(lambda1=0.003, hbar=-2).element()
+    assert markup.startswith('<activation-explorer lambda1="0.003" lambda2="0.5"')
+    assert 'hbar="-2.0"' in markup
 
 
 @pytest.mark.parametrize(

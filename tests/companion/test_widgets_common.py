@@ -1,5 +1,6 @@
 """What all explorers share: colours of the figures, numbers, axes, lines, controls, traits."""
 
+import functools
 import itertools
 import math
 import re
@@ -102,6 +103,11 @@ def test_a_script_stands_alone_and_moves_nothing_where_less_motion_is_preferred(
     assert moving and all("prefers-reduced-motion: no-preference" in line for line in moving)
 
 
+@functools.cache
+def learned_units():
+    return units_widget.learned(small()["truth"])
+
+
 EXPLORERS = {
     "activation.js": ActivationExplorer,
     "bounds.js": BoundsExplorer,
@@ -110,7 +116,7 @@ EXPLORERS = {
     "scale.js": lambda **state: ScaleExplorer(data=few_scales(), **state),
     "signs.js": SignsExplorer,
     "stepper.js": lambda **state: StepperExplorer(data=recorded_steps(), **state),
-    "units.js": lambda: UnitsExplorer(data=units_widget.learned(small()["truth"])),
+    "units.js": lambda **state: UnitsExplorer(data=learned_units(), **state),
     "unroll.js": UnrollExplorer,
 }
 """The explorer that a script draws, from its state."""
@@ -133,6 +139,9 @@ REFUSED = {
     "signs.js": [{"signs": "+-"}, {"signs": "+-+-+0"}, {"beta": 0}, {"beta": 6.0}, {"beta": True}],
     "stepper.js": [{"step": -1}, {"step": 1.5}, {"step": True}, {"problem": "gru"},
                    {"method": "SISTA"}, {"objective": "(2)"}, {"speed": 1}],
+    "units.js": [{"network": "lstm"}, {"layer": 0}, {"layer": True}, {"unit": 8},
+                 {"suppose": "x"}],
+    "unroll.js": [{"network": "lstm"}, {"depth": 0}, {"depth": 5}, {"step": -1}, {"step": True}],
 }  # fmt: skip
 
 
@@ -140,8 +149,20 @@ REFUSED = {
     ("name", "bad"), [(name, bad) for name in REFUSED for bad in REFUSED[name]], ids=str
 )
 def test_an_impossible_state_is_refused(name, bad):
-    with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
+    with pytest.raises(ConfigError, match=r"expected .*; got .*; ") as caught:
         EXPLORERS[name](**bad)
+    assert next(iter(bad)) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_page_without_a_kernel_has_the_element_and_one_without_scripts_a_picture(name):
+    explorer = EXPLORERS[name]()
+    data, _ = explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    markup = data["text/html"]
+    assert markup.startswith(f"<{explorer.TAG} ") and "<noscript>" in markup
+    assert 'src="data:image/png;base64,' in markup
+    assert len(re.search('alt="([^"]+)"', markup)[1]) > 60
 
 
 @pytest.mark.parametrize(
