@@ -1,6 +1,7 @@
 """Labels for readers: names of networks, column headings, minus signs."""
 
 import re
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -140,6 +141,16 @@ def counted(count: float, noun: str) -> str:
     ('1 seed', '3 runs')
     """
     return f"{count:.0f} {noun}{'s' if count != 1 else ''}"
+
+
+def span(values: Iterable[float], noun: str = "") -> str:
+    """Return the range of some numbers as text, with a noun in the plural if it is given.
+
+    >>> span([1, 3, 2], "seed"), span([1, 1], "seed"), span([2, 2])
+    ('1 to 3 seeds', '1 seed', '2')
+    """
+    low, high = min(values), max(values)
+    return f"{low:g} to " * bool(low < high) + (counted(high, noun) if noun else f"{high:g}")
 
 
 def pair(lambda1: float, lambda2: float) -> str:

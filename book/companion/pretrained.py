@@ -18,7 +18,7 @@ from unfolded.networks import storage
 from unfolded.provenance import ROOT
 from unfolded.runs import input_frames, records
 from unfolded.runs.config import RunConfig
-from unfolded.runs.grid import AS_REPORTED, STARTS, initialised, row
+from unfolded.runs.grid import STARTS, SUCCESSOR, initialised, row
 from unfolded.training import checkpoint
 from unfolded.training.trainer import tested
 
@@ -30,7 +30,7 @@ TABLES = ("weights", "cover")
 """Tables of stored networks: the default row, and the networks of the figure on the cover."""
 
 COVER = ("reweighted-rnn", "l1-l1-rnn")
-"""Networks on the cover, from the initial λ1, λ2 of "as reported"; together below 1 MB."""
+"""Networks on the cover, from the initial λ1, λ2 of the successor paper; together below 1 MB."""
 
 
 def pretrained(model: str, table: str = "weights") -> tuple[nn.Module, RunConfig]:
@@ -107,7 +107,7 @@ def store_weights(store: str | Path | None = None, table: str = "weights") -> pd
     stored = stored_weights(table=table).to_dict("records") if path.exists() else []
     rows = {entry["model"]: entry for entry in stored if _on_frames_of(base, entry["model"], table)}
     for config in row(base, COVER if table == "cover" else None):
-        pairs = [AS_REPORTED] if table == "cover" else STARTS.values()
+        pairs = [SUCCESSOR] if table == "cover" else STARTS.values()
         best = best_run([initialised(config, pair) for pair in pairs], store)
         if best is not None and not _is_stored(rows.get(config.model), best):
             rows[config.model] = _store(best, store, _path(config.model, table))

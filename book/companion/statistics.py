@@ -13,6 +13,8 @@ from unfolded.errors import ConfigError, complain
 LEVEL = 0.05
 """Maximum probability of at least one false rejection in a family of tests."""
 
+ALIKE = 0.1
+"""A difference whose interval lies within this many dB of zero counts as no difference."""
 
 DRAWS = 5_000
 """Number of bootstrap resamples, enough for p-values after a correction for 100 tests."""

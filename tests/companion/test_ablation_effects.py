@@ -118,7 +118,7 @@ def test_one_component_is_changed_from_the_same_initialisation():
     runs = [*starts("reweighted-rnn", 10.0, hidden=256),
             *starts("reweighted-rnn", 20.0, hidden=256, memory="off", pairs=PAIRS[1:])]  # fmt: skip
     table = ablation_effects.parts(evidence(runs))
-    changed = table.at["reweighted-RNN, as reported", "no memory"]
+    changed = table.at["reweighted-RNN, λ of the successor paper", "no memory"]
     assert changed.startswith("35.12 ± 0.00 (−3.0")
     # The best initial λ of the default is the other pair, from which no run without memory exists.
     assert table.at["reweighted-RNN, best λ", "no memory"] == "not run"

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from test_paper_tables import REPORTED, mean_frame, record
+from test_paper_tables import SUCCESSOR, mean_frame, record
 
-from companion import results
+from companion import results, statistics
 from companion.reproduction import agreement, paper_tables
 from companion.run_set import RunSet
 from unfolded.runs import grid
@@ -37,10 +37,10 @@ def test_without_a_run_everything_is_not_tested():
     for number in grid.VARIED:
         gaps = agreement.leads(NONE, number)
         assert gaps.empty
-        verdicts = agreement.ranking(gaps, number)["verdict (comparisons ahead)"]
-        assert verdicts.str.startswith("not tested (0 of ").tolist() == [True, True]
+        counts = agreement.ranking(gaps, number)["comparisons run"]
+        assert counts.str.startswith("0 of ").tolist() == [True, True]
         steps = agreement.steps(NONE, number)
-        assert steps.empty and "not tested" in agreement.describe_trend(steps, number)
+        assert steps.empty and "is not tested" in agreement.describe_trend(steps, number)
         assert agreement.trend(steps).empty
     cells = paper_tables.compare_with_paper(NONE).query("table == 2")
     counts = agreement.verdict_counts(cells)
@@ -59,33 +59,30 @@ def test_each_cell_has_one_verdict_and_a_garbled_value_is_lost():
 
 def test_what_did_not_train_enters_no_comparison():
     still = evaluated(mean_frame(), model="fastrnn", hidden=128)
-    rows = [evaluated(27.5, hidden=128, **REPORTED), still]
+    rows = [evaluated(27.5, hidden=128, **SUCCESSOR), still]
     assert agreement.leads(RunSet.of(rows), 2).empty
     assert agreement.trained_runs(RunSet.of(rows)).runs["model"].tolist() == ["reweighted-rnn"]
 
 
 def test_leads_compare_networks_of_one_initialisation():
-    rows = [evaluated(27.5, hidden=128, **REPORTED), evaluated(28.5, hidden=128, validation=50.0)]
-    rows += [evaluated(24.0, model="l1-l1-rnn", hidden=128, **REPORTED)]
+    rows = [evaluated(27.5, hidden=128, **SUCCESSOR), evaluated(28.5, hidden=128, validation=50.0)]
+    rows += [evaluated(24.0, model="l1-l1-rnn", hidden=128, **SUCCESSOR)]
     rows += [evaluated(23.0, model="gru", hidden=128)]
     gaps = agreement.leads(RunSet.of(rows), 2).set_index(["start", "other"])["mean"]
-    expected = {(paper_tables.REPORTED, "l1-l1-rnn"): 3.5, (paper_tables.REPORTED, "gru"): 4.5,
+    expected = {(paper_tables.SUCCESSOR, "l1-l1-rnn"): 3.5, (paper_tables.SUCCESSOR, "gru"): 4.5,
                 (paper_tables.BEST, "l1-l1-rnn"): 4.5, (paper_tables.BEST, "gru"): 5.5}  # fmt: skip
     assert gaps.to_dict() == pytest.approx(expected)
 
 
-def test_a_ranking_is_confirmed_so_far_until_all_pairs_have_three_seeds():
-    columns = {"start": paper_tables.REPORTED, "value": 128, "mean": 1.0, "low": 0.5, "high": 1.5}
-    others = [run.model for run in grid.row(paper_tables.FULL) if run.model != "reweighted-rnn"]
-    values = grid.VARIED[2][1]
-    every = pd.DataFrame([columns | {"other": other, "value": value, "verdict": "ahead"}
-                          for value in values for other in others])  # fmt: skip
-    place = paper_tables.REPORTED, "verdict (comparisons ahead)"
-    assert agreement.ranking(every.assign(seeds=3), 2).at[place] == "confirmed (48 of 48)"
-    for fewer in (every.assign(seeds=1), every.assign(seeds=3)[1:]):
-        assert agreement.ranking(fewer, 2).at[place] == f"confirmed so far ({len(fewer)} of 48)"
-    every.loc[0, "verdict"] = "behind"
-    assert agreement.ranking(every.assign(seeds=3), 2).at[place] == "mixed (47 of 48)"
+def test_a_ranking_counts_comparisons_corrected_for_their_number():
+    columns = {"start": paper_tables.SUCCESSOR, "value": 128, "mean": 1.0, "low": 0.5, "high": 1.5}
+    rows = [columns | {"other": "gru", "seeds": 1, "p": p} for p in (0.001, 0.03, 0.04)]
+    rows[0]["mean"] = -1.0
+    gaps = agreement._tested(pd.DataFrame(rows), statistics.WORDS)
+    assert gaps["verdict"].tolist() == ["behind", "undecided", "undecided"]
+    counts = agreement.ranking(gaps, 2).loc[paper_tables.SUCCESSOR]
+    assert counts["comparisons run"] == "3 of 48" and counts["over"] == "GRU, h = 128"
+    assert counts[["ahead", "behind", "undecided"]].tolist() == ["0", "1", "2"]
 
 
 def test_steps_go_from_value_to_value_and_are_set_against_the_paper():
@@ -98,8 +95,9 @@ def test_steps_go_from_value_to_value_and_are_set_against_the_paper():
     )
     table = agreement.trend(steps)
     assert table.loc["GRU", ["rises", "direction as in the paper"]].tolist() == [1, "1 of 1"]
-    assert "confirmed so far" in agreement.describe_trend(steps, 2)
-    assert "mixed" in agreement.describe_trend(pd.concat([steps, steps.assign(mean=-1.0)]), 2)
+    for mean, match in ((1.0, 2), (-1.0, 1), (0.05, 1)):
+        text = agreement.describe_trend(pd.concat([steps, steps.assign(mean=mean)]), 2)
+        assert f"in {match} of the 2 steps" in text and "(seeds in each step: 1)" in text
 
 
 def test_schedules_tell_budgets_from_convergence():

@@ -204,7 +204,7 @@ def test_cells_of_the_paper_are_compared_with_matching_runs_only(tmp_path, monke
     )
     cells = table_cells.cells()
     run = cells[cells["value"] == 256]
-    assert list(run["start"]) == [paper_tables.REPORTED, paper_tables.BEST]
+    assert list(run["start"]) == [paper_tables.SUCCESSOR, paper_tables.BEST]
     assert list(run["ours"]) == [31.5, 31.5] and list(run["runs"]) == [2, 2]
     assert set(run["verdict"]) == {"agrees"}
     assert set(cells.loc[cells["value"] == 512, "runs"]) == {0}

@@ -14,7 +14,7 @@ from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
 from unfolded.runs.records import COLUMNS, METRICS, Record
 
-REPORTED = dict(zip(("lambda1", "lambda2"), grid.AS_REPORTED, strict=True))
+SUCCESSOR = dict(zip(("lambda1", "lambda2"), grid.SUCCESSOR, strict=True))
 
 
 def record(psnr=30.0, status="done", validation=100.0, **fields):
@@ -84,25 +84,25 @@ def test_a_cell_has_runs_of_one_source_the_released_file_first():
 
 
 def test_an_unfolded_network_has_two_values_and_a_stacked_one_has_one():
-    found = cells_of([record(27.0, **REPORTED), record(28.0, validation=50.0), gru(25.0)])
+    found = cells_of([record(27.0, **SUCCESSOR), record(28.0, validation=50.0), gru(25.0)])
     count = found.groupby(["table", "model", "value"]).size().groupby("model").unique()
     assert {model: list(sizes) for model, sizes in count.items()} == {
         model: [2 if model.lower() in grid.UNFOLDED else 1] for model in set(found["model"])
     }
     here = found.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
     here = here.set_index("start")
-    assert here.loc[paper_tables.REPORTED, ["ours", "lambda1"]].tolist() == [27.0, 0.003]
+    assert here.loc[paper_tables.SUCCESSOR, ["ours", "lambda1"]].tolist() == [27.0, 0.003]
     assert here.loc[paper_tables.BEST, ["ours", "lambda1", "pairs"]].tolist() == [28.0, 1.0, 2]
 
 
 def test_the_initial_lambda_is_selected_on_validation_data_whatever_the_test_says():
-    rows = [record(27.0, validation=50.0, **REPORTED), record(28.0, validation=60.0)]
+    rows = [record(27.0, validation=50.0, **SUCCESSOR), record(28.0, validation=60.0)]
     assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.BEST)["ours"] == 27.0
 
 
 def test_without_a_run_of_the_reported_pair_that_value_is_not_run():
     rows = [record(28.0)]
-    assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.REPORTED)["verdict"] == "not run"
+    assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.SUCCESSOR)["verdict"] == "not run"
     assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.BEST)["ours"] == 28.0
 
 
@@ -238,7 +238,7 @@ def test_without_any_run_every_cell_says_so():
 
 
 def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
-    rows = [gru(34.0), gru(35.0, seed=1), record(33.0, **REPORTED), gru(20.0, cs_rate=0.1)]
+    rows = [gru(34.0), gru(35.0, seed=1), record(33.0, **SUCCESSOR), gru(20.0, cs_rate=0.1)]
     texts, verdicts = paper_tables.matrix(cells_of(rows).query("table == 1"))
     assert texts.shape == (12, 5)
     first, second, third, fourth = texts.at["GRU", 0.2].split("\n")
@@ -247,13 +247,13 @@ def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
     assert texts.at["GRU", 0.1] == "paper 25.18\nours 20.00\n1 seed\n▼ −5.18"
     assert verdicts.at["GRU", 0.1] == "lower"
     assert texts.at["LSTM", 0.5] == "paper 36.28\nnot run"
-    reported = texts.at[f"reweighted-RNN, {paper_tables.REPORTED}", 0.2]
+    reported = texts.at[f"reweighted-RNN, {paper_tables.SUCCESSOR}", 0.2]
     assert texts.at[f"reweighted-RNN, {paper_tables.BEST}", 0.2] == f"{reported}\nλ 0.003, 0.02"
     assert (verdicts == "not run").sum().sum() == 60 - 4
 
 
 def test_a_brief_cell_has_two_lines_and_a_network_without_a_run_has_one_row():
-    rows = [gru(34.0), record(33.0, **REPORTED)]
+    rows = [gru(34.0), record(33.0, **SUCCESSOR)]
     texts, _ = paper_tables.matrix(cells_of(rows).query("table == 1"), brief=True)
     assert texts.at["GRU", 0.2] == "31.19 · 34.00\n▲ +2.81 (1)"
     assert texts.at["GRU", 0.5] == "41.12\nnot run"
@@ -277,7 +277,7 @@ def test_a_value_that_the_source_lost_is_named_lost():
         assert texts.at[paper_tables.label(row.model, row.start), row.value].startswith(
             "paper lost\n"
         )
-    garbled = texts.at[f"reweighted-RNN, {paper_tables.REPORTED}", 1]
+    garbled = texts.at[f"reweighted-RNN, {paper_tables.SUCCESSOR}", 1]
     assert garbled.startswith("paper unreadable\n")
     assert texts.at["GRU", 3].startswith("paper 31.19*\n")
     assert "*" not in texts.at[f"ℓ1-ℓ1-RNN, {paper_tables.BEST}", 3]
@@ -291,6 +291,21 @@ def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
     assert all(f"h = {h}" in page for h in (128, 4096))
     assert page.index("SpectralRNN") < page.index("PCA, 51 components") < page.index("mean frame")
     assert page.count("is-baseline") == 12
+
+
+def test_a_variant_is_below_its_network_and_in_no_count():
+    rows = [gru(23.0), record(mean_frame(), model="fastrnn"),
+            record(20.3, model="fastrnn", variant="scaled")]  # fmt: skip
+    found = RunSet.of(rows)
+    cells = paper_tables.compare_with_paper(found).query("table == 1")
+    assert "variant scaled" not in set(cells["start"])
+    variants = paper_tables.variant_cells(found, 1)
+    page = paper_tables.style_matrix(cells, variants=variants, brief=True).to_html()
+    places = [
+        page.index(name) for name in (">FastRNN<", ">FastRNN, variant scaled<", ">20.30 (1)<")
+    ]
+    assert places == sorted(places) and places[-1] < page.index(">SpectralRNN<")
+    assert paper_tables.variant_cells(RunSet.of(rows[:2]), 1).empty
 
 
 def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_the_paper():

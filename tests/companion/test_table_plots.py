@@ -8,7 +8,7 @@ import pytest
 
 from companion import attribution
 from companion.plots import line_plots, table_plots
-from companion.reproduction.paper_tables import BEST, MEAN, REPORTED
+from companion.reproduction.paper_tables import BEST, MEAN, SUCCESSOR
 from companion.run_set import SHORT, RunSet
 from companion.statistics import Difference
 from unfolded import networks
@@ -17,7 +17,7 @@ from unfolded.runs.records import METRICS, Record
 
 def printed(**columns):
     cells = pd.DataFrame({"table": 3, "value": [1, 2], "psnr_db": [20.0, np.nan]})
-    starts = (("GRU", ""), ("SISTA-RNN", REPORTED), ("SISTA-RNN", BEST))
+    starts = (("GRU", ""), ("SISTA-RNN", SUCCESSOR), ("SISTA-RNN", BEST))
     cells = pd.concat([cells.assign(model=model, start=start) for model, start in starts])
     cells = cells.assign(ours=[22.0, 23.0, np.nan, 25.0, 24.0, 26.0], verdict="agrees")
     return cells.assign(low=21.0, high=24.0, runs=[1, 1, 0, 1, 1, 1])
@@ -93,7 +93,7 @@ def test_what_did_not_train_is_a_cross_on_the_mean_frame():
 
 
 def test_leads_are_right_of_the_line():
-    rows = [gap(3.0, value=128, other="gru", start=REPORTED)]
+    rows = [gap(3.0, value=128, other="gru", start=SUCCESSOR)]
     rows += [gap(-2.0, value=256, other="lstm", start=BEST)]
     fig = table_plots.leads(pd.DataFrame(rows), varies="hidden")
     dots = [
@@ -139,7 +139,7 @@ def test_curves_along_a_table_are_those_of_the_first_seed_where_there_are_any():
     }
     assert attribution.of(along).runs() == [replace(SHORT, depth=d).hash for d in (1, 3)]
     assert list(table_plots.curves_along(1, SHORT, found)) == ["rate = 0.2"]
-    assert table_plots.curves_along(3, SHORT, found, REPORTED) == {}
+    assert table_plots.curves_along(3, SHORT, found, SUCCESSOR) == {}
     row = table_plots.curves_of(replace(SHORT, depth=2), found)
     assert list(row) == ["reweighted-rnn"], "the other run is of another depth"
 

@@ -122,7 +122,7 @@ def test_ablations_as_reported_change_the_unfolded_networks_alone():
         named_grids.named(name, SMOKE) for name in ("ablations", "ablations-as-reported")
     )
     pairs = {(run.lambda1, run.lambda2) for run in reported if run.model in grid.UNFOLDED}
-    assert pairs == {grid.AS_REPORTED, (grid.AS_REPORTED[0], 0.0)}
+    assert pairs == {grid.SUCCESSOR, (grid.SUCCESSOR[0], 0.0)}
     stacked = {run for run in usual if run.model not in grid.UNFOLDED}
     assert {run for run in reported if run.model not in grid.UNFOLDED} == stacked
 

@@ -9,7 +9,7 @@ from companion.attribution import mark
 from companion.labels import title
 from companion.plots.line_plots import FAINT, STYLES, panels
 from companion.reproduction.ablation_effects import INITIALISATIONS, PRELIMINARY
-from unfolded.runs.grid import AS_REPORTED
+from unfolded.runs.grid import SUCCESSOR
 
 _PANELS = {
     "lead": "lead of reweighted-RNN over the best other network",
@@ -52,7 +52,7 @@ def forest(effects: pd.DataFrame) -> Figure:
             ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center")
     axes[-1].set_xlabel("difference in PSNR (dB)")
     color = STYLES["reweighted-rnn"]["color"]
-    labels = ("initial λ as reported", "best initial λ")
+    labels = ("from the λ of the successor paper", "from the best λ")
     for label, face in zip(labels, (color, "white"), strict=True):
         axes[0].plot([], [], "o", color=color, mfc=face, ms=5, label=label)
     axes[0].plot([], [], "o", color=FAINT, ms=5, label="short runs, bilinear frames")
@@ -101,7 +101,7 @@ def overfitting(table: pd.DataFrame) -> Figure:
     """Draw the ratio of test and training error against width and number of parameters.
 
     ``table``: :func:`companion.reproduction.overfitting.error_ratios`.
-    Hollow points have the initial λ as reported.
+    Hollow points have the initial λ of the successor paper.
     What to see: at one, test and training error are equal; a point above has overfitted.
     """
     fig, axes = panels(1, 2, height=3.8, sharey=True)
@@ -112,7 +112,7 @@ def overfitting(table: pd.DataFrame) -> Figure:
             line_style, label = STYLES[model], None if model in labelled else title(model)
             runs, labelled = runs.sort_values(name), labelled | {model}
             mean = runs.groupby("hidden", as_index=False)[["parameters", "ratio"]].mean()
-            face = "white" if lambda1 == AS_REPORTED[0] else line_style["color"]
+            face = "white" if lambda1 == SUCCESSOR[0] else line_style["color"]
             ax.plot(
                 mean[name], mean["ratio"], color=line_style["color"], ls=line_style["ls"], lw=1.2
             )

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from companion.attribution import mark
 from companion.plots.line_plots import FAINT, STYLES, panels
 from companion.reproduction import linear_baseline
-from companion.reproduction.paper_tables import BEST, MEAN, NAMES, REPORTED, starts, title
+from companion.reproduction.paper_tables import BEST, MEAN, NAMES, SUCCESSOR, starts, title
 from companion.run_set import RunSet
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
@@ -28,7 +28,8 @@ def overview(paper: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, tit
     ``cells``: rows of :func:`companion.reproduction.paper_tables.run_cells`; ``levels``: those of
     `paper_tables.baselines`; all of one table. ``titles``: of the two panels.
     What to see: which networks are above the best linear reconstruction, and in which order. In our
-    panel a solid line is "as well as we can", and small hollow marks are "as reported".
+    panel a solid line is the best λ, and small hollow marks are the λ of the
+    successor paper.
     """
     fig, axes = panels(1, 2, height=4.6, sharey=True)
     values = sorted(set(levels["value"]))
@@ -48,9 +49,9 @@ def overview(paper: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, tit
 
 
 def _draw_line(ax, values: pd.Series, model: str, start: str = "") -> None:
-    """Draw one network along a table; the hollow markers of "as reported" have no line."""
+    """Draw one network along a table; the hollow markers of the successor's λ have no line."""
     line_style, at = STYLES[model], np.arange(len(values))
-    if start == REPORTED:
+    if start == SUCCESSOR:
         ax.plot(at, values, "o", color=line_style["color"], mfc="none", ms=5, label="_")
         return
     line_style = {**line_style, "marker": "o", "ms": 3, "markevery": None}
@@ -113,7 +114,7 @@ def _draw_crosses(ax, cells: pd.DataFrame, levels: pd.DataFrame, values: list) -
 
 def _draw_intervals(ax, line: pd.DataFrame, model: str, start: str) -> None:
     color, at = STYLES[model]["color"], np.arange(len(line))
-    hollow = {"mfc": "white", "ls": "--"} if start == REPORTED else {"ls": "-"}
+    hollow = {"mfc": "white", "ls": "--"} if start == SUCCESSOR else {"ls": "-"}
     ax.plot(at, line["ours"], "o", color=color, lw=1.4, ms=5, **hollow)
     ends = (line[name].astype(float) for name in ("low", "high"))
     ax.vlines(at, *ends, color=color, lw=3, alpha=0.4)
@@ -123,10 +124,10 @@ def _add_legend(fig: Figure, *, paper: bool, levels: bool, start_names: set[str]
     """Draw the common legend of all panels."""
     marks = [Line2D([], [], color=FAINT, marker="D", ls="--", mfc="none", ms=4, label="the paper")]
     marks = marks if paper else []
-    if REPORTED in start_names:
+    if SUCCESSOR in start_names:
         marks.append(Line2D([], [], color="#222222", marker="o", ls="--", mfc="white", ms=5,
-                            label=f"ours, {REPORTED}"))  # fmt: skip
-    words = f"ours, {BEST}" if REPORTED in start_names else "ours"
+                            label=f"ours, {SUCCESSOR}"))  # fmt: skip
+    words = f"ours, {BEST}" if SUCCESSOR in start_names else "ours"
     marks.append(Line2D([], [], color="#222222", marker="o", ms=5, label=words))
     if levels:
         marks.append(Line2D([], [], color=FAINT, lw=2.5, label="best linear (PCA)"))
@@ -141,8 +142,9 @@ def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
 
     ``cells``: rows of `paper_tables.compare_with_paper` of one table; ``levels``:
     :func:`companion.reproduction.paper_tables.baselines`.
-    What to see: a filled dot in its diamond is a value that is reproduced as reported; the grey
-    lines need no network. A cross on the mean frame is a network that did not train.
+    What to see: a filled dot in its diamond is a value that is reproduced from the λ of the
+    successor paper; the grey lines need no network. A cross on the mean frame is a network that
+    did not train.
     """
     fig, axes = panels(1, len(values), height=4.2, sharey=True, sharex=True, squeeze=False)
     models = list(dict.fromkeys(cells["model"]))
@@ -163,7 +165,8 @@ def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
         ax.locator_params(axis="x", nbins=5)
     axes[0, 0].set_yticks(range(len(models)), map(title, models))
     marks = [Line2D([], [], color="#222222", ls="none", marker=mark, mfc=fill, label=label)
-             for mark, fill, label in (("D", "none", "the paper"), ("o", None, f"ours, {REPORTED}"),
+             for mark, fill, label in (("D", "none", "the paper"),
+                                       ("o", None, f"ours, {SUCCESSOR}"),
                                        ("s", "none", f"ours, {BEST}"))]  # fmt: skip
     marks += [Line2D([], [], color=FAINT, lw=2, ls=style, label=label)
               for style, label in (("-", "best linear (PCA)"), (":", MEAN))]  # fmt: skip
@@ -176,7 +179,7 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
 
     ``gaps``: rows of `agreement.leads`; ``varies``: the varied field of RunConfig.
     What to see: a marker right of the line is a lead; an interval that contains zero is undecided.
-    Filled: λ as reported; hollow: as well as we can.
+    Filled: λ of the successor paper; hollow: best λ.
     """
     values = sorted(set(gaps["value"]))
     competitors = [name for name in STYLES if name in set(gaps["other"])]
@@ -197,7 +200,7 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
     axes[0, 0].set_yticks(range(len(competitors)), map(title, competitors))
     fig.supxlabel(f"lead of {title('reweighted-rnn')} (dB, averaged by sequence)", fontsize=12)
     marks = [Line2D([], [], color="#222222", ls="none", marker=mark, mfc=fill, label=label)
-             for mark, fill, label in (("o", None, REPORTED), ("s", "none", BEST))]  # fmt: skip
+             for mark, fill, label in (("o", None, SUCCESSOR), ("s", "none", BEST))]  # fmt: skip
     fig.legend(handles=marks, loc="outside upper center", ncols=2, fontsize=9)
     return mark(fig, gaps)
 

@@ -15,20 +15,16 @@ from companion.attribution import mark
 from companion.claims.decision import SEEDS
 from companion.labels import title
 from companion.reproduction.linear_baseline import did_not_train
-from companion.reproduction.paper_tables import (
-    DIVERGED,
-    NOT_RUN,
-    UNTRAINED,
-)
+from companion.reproduction.paper_tables import BEST, DIVERGED, NOT_RUN, SUCCESSOR, UNTRAINED
 from companion.run_set import PRINTED, SHORT, WIDE, RunSet, epochs_to, mean_text
 from companion.run_set import answers as answer_table
 from companion.statistics import Difference
 from unfolded.runs import grid, named_grids
 from unfolded.runs.config import PROTOCOLS, RunConfig, usual_depth
-from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
+from unfolded.runs.grid import STARTS, UNFOLDED
 
-INITIALISATIONS = ("as reported", "best λ")
-"""The two initialisations: the reported pair, and the best pair on validation data."""
+INITIALISATIONS = (SUCCESSOR, BEST)
+"""The two initialisations: the pair of the successor paper, and the best on validation data."""
 
 BASES = {
     f"h = {WIDE.hidden}": WIDE,
@@ -261,7 +257,7 @@ def _starts(run_set: RunSet, question: str, run: RunConfig) -> dict[str, Callabl
     if run.model not in UNFOLDED or question == "initial λ":
         return {"": lambda run: run}
     if question == "downsampling filter":
-        pairs = STARTS["earlier code"], AS_REPORTED
+        pairs = STARTS["earlier code"], grid.SUCCESSOR
         return {
             f"from {labels.pair(*pair)}": functools.partial(grid.initialised, pair=pair)
             for pair in pairs
@@ -297,7 +293,7 @@ def solutions(run_set: RunSet) -> pd.DataFrame:
     final λ1 and λ2. Columns: model, hidden, cs_rate, depth, "from …" twice, difference, low, high,
     seeds, and learned_lambda1, learned_lambda2 with the suffixes _1 and _2.
     """
-    pairs = STARTS["earlier code"], AS_REPORTED
+    pairs = STARTS["earlier code"], grid.SUCCESSOR
     rows, used = [], []
     for run in _default_runs(run_set, UNFOLDED):
         configs = [grid.initialised(run, pair) for pair in pairs]
@@ -345,7 +341,7 @@ def lambda_curves(run_set: RunSet, base: RunConfig = WIDE) -> dict[str, pd.DataF
 
 def readable_solutions(table: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`solutions` as text, with the pairs of initial λ in the column headings."""
-    pairs = [labels.pair(*pair) for pair in (STARTS["earlier code"], AS_REPORTED)]
+    pairs = [labels.pair(*pair) for pair in (STARTS["earlier code"], grid.SUCCESSOR)]
     rows = []
     for row in table.itertuples():
         others = {"CS rate": row.cs_rate, "d =": row.depth}

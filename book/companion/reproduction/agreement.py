@@ -1,24 +1,23 @@
 """Ranking and trend of the tables of our runs, and the conditions of their training.
 
-The rules of the claims are in `claims.experiment_rules`; this module describes tables;
+The rules of the claims are in `claims.experiment_rules`; this module counts and has no verdicts;
 `closeness` compares them with the paper's values. Runs that did not train are excluded.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
 
-from companion import attribution, results
-from companion.labels import counted, signed_interval
+from companion import attribution, results, statistics
+from companion.labels import counted, signed_interval, span
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.paper_tables import (
     BEST,
     FULL,
     NAMES,
-    REPORTED,
-    SEEDS,
+    SUCCESSOR,
     label,
     signed,
     title,
@@ -52,15 +51,16 @@ def trained_runs(run_set: RunSet, floor: float | None = None) -> RunSet:
 def leads(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     """Return the lead of reweighted-RNN over each other network in each cell of a table.
 
-    Both networks of a pair are initialised in the same way, "as reported" or "as well as we can",
-    and compared on the same test sequences with the same seeds. Columns: start, value, other,
-    mean, low, high (dB, averaged by sequence), seeds, sequences, verdict; pairs without runs are
-    omitted.
+    Both networks of a pair are initialised in the same way, from the λ of the successor paper or
+    from the best λ, and compared on the same test sequences with the same seeds. Columns: start,
+    value, other, mean, low, high (dB, averaged by sequence), seeds, sequences, verdict (see
+    :func:`_tested`; the comparisons from one initial λ are one family of tests); pairs without runs
+    are omitted.
     """
     run_set, gaps, rows = trained_runs(run_set), {}, []
     for value, runs in _columns(number, base).items():
         configs = {run.model: paper_tables.starts(run_set, run) for run in runs}
-        for start in (REPORTED, BEST):
+        for start in (SUCCESSOR, BEST):
             ours = configs[MODEL][start]
             for competitor in (name for name in configs if name != MODEL):
                 reference = configs[competitor].get(start, configs[competitor].get(""))
@@ -69,9 +69,24 @@ def leads(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
                 gap = gaps[ours, reference]
                 if gap is not None:
                     row = {"start": start, "value": value, "other": competitor, **gap._asdict()}
-                    rows.append(row | {"verdict": gap.verdict})
-    columns = ["start", "value", "other", *Difference._fields, "verdict"]
-    return attribution.mark(pd.DataFrame(rows, columns=columns), run_set.source(_configs(gaps)))
+                    rows.append(row)
+    table = pd.DataFrame(rows, columns=["start", "value", "other", *Difference._fields])
+    families = [_tested(group, statistics.WORDS) for _, group in table.groupby("start", sort=False)]
+    table = pd.concat(families) if families else _tested(table, statistics.WORDS)
+    return attribution.mark(table, run_set.source(_configs(gaps)))
+
+
+def _tested(gaps: pd.DataFrame, words: Mapping[bool | None, str]) -> pd.DataFrame:
+    """Return a family of differences with a verdict each, corrected by Holm's method.
+
+    ``words``: the words for "above zero", "below zero" and neither, as in `statistics.WORDS`.
+    """
+    significant = statistics.holm(gaps["p"]) <= statistics.LEVEL
+    verdicts = [
+        words[bool(mean > 0) if found else None]
+        for mean, found in zip(gaps["mean"], significant, strict=True)
+    ]
+    return gaps.assign(verdict=pd.Series(verdicts, gaps.index, dtype=object))
 
 
 def _columns(number: int, base: RunConfig) -> dict[float, list[RunConfig]]:
@@ -84,33 +99,26 @@ def _configs(pairs: Iterable[tuple[RunConfig, RunConfig]]) -> list[RunConfig]:
 
 
 def ranking(gaps: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Return whether :func:`leads` supports "reweighted-RNN is best at every value".
+    """Count the comparisons of :func:`leads` by their verdict, one row per initialisation of λ.
 
-    One row per initialisation of λ. "mixed": ahead in some of the comparisons that were run;
-    "confirmed" requires all comparisons of the table with three seeds.
+    A comparison is that of reweighted-RNN with one other network at one value of the table. The
+    claims on the ranking are judged in `claims.experiment_rules`.
     """
     pairs = len(grid.VARIED[number][1]) * (len(grid.row(FULL)) - 1)
     rows = {start: _ranking(gaps[gaps["start"] == start], pairs, number)
-            for start in (REPORTED, BEST)}  # fmt: skip
+            for start in (SUCCESSOR, BEST)}  # fmt: skip
     return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), gaps)
 
 
 def _ranking(rows: pd.DataFrame, pairs: int, number: int) -> dict[str, str]:
-    columns = ("verdict (comparisons ahead)", "smallest lead (dB)", "over", "seeds")
+    row = {"comparisons run": f"{len(rows)} of {pairs}"}
+    row |= {word: f"{(rows['verdict'] == word).sum()}" for word in statistics.WORDS.values()}
     if rows.empty:
-        return dict(zip(columns, (f"not tested (0 of {pairs})", *"–––"), strict=True))
-    ahead, total = (rows["verdict"] == "ahead").sum(), len(rows)
-    if ahead == len(rows):
-        total = pairs
-        firm = len(rows) == pairs and rows["seeds"].min() >= SEEDS
-        word = "confirmed" if firm else "confirmed so far"
-    else:
-        word = "mixed" if ahead else "refuted" if (rows["verdict"] == "behind").all() else "open"
+        return row | dict.fromkeys(("smallest lead (dB)", "over", "seeds"), "–")
     worst = rows.loc[rows["mean"].idxmin()]
-    lead = signed_interval(*worst[["mean", "low", "high"]])
-    over = f"{title(worst['other'])}, {NAMES[grid.VARIED[number][0]]} {worst['value']:g}"
-    values = f"{word} ({ahead} of {total})", lead, over, f"{worst['seeds']}"
-    return dict(zip(columns, values, strict=True))
+    row["smallest lead (dB)"] = signed_interval(*worst[["mean", "low", "high"]])
+    row["over"] = f"{title(worst['other'])}, {NAMES[grid.VARIED[number][0]]} {worst['value']:g}"
+    return row | {"seeds": f"{worst['seeds']}"}
 
 
 def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
@@ -118,14 +126,15 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
 
     A step goes from one value to the next one that was run. Columns: model, start, low_value,
     high_value, mean, low, high (dB, averaged by sequence), seeds, sequences, verdict ("rises",
-    "falls" or "undecided"), paper (the paper's step in dB, NaN if a value is lost).
+    "falls" or "undecided", all steps being one family of tests, see :func:`_tested`), paper (the
+    paper's step in dB, NaN if a value is lost).
     """
     run_set, rows, used = trained_runs(run_set), [], []
     cells = results.paper_cells().query("table == @number")
     paper = {(model.lower(), value): psnr for model, value, psnr in
              zip(cells["model"], cells["value"], cells["psnr_db"], strict=True)}  # fmt: skip
     table_rows = zip(*_columns(number, base).values(), strict=True)
-    values, words = grid.VARIED[number][1], {"ahead": "rises", "behind": "falls"}
+    values = grid.VARIED[number][1]
     for runs in table_rows:
         model = runs[0].model
         for start in paper_tables.starts_of(model):
@@ -138,11 +147,13 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
                     continue
                 used += [config_at[low], config_at[high]]
                 step = {"model": model, "start": start, "low_value": low, "high_value": high}
-                step |= gap._asdict() | {"verdict": words.get(gap.verdict, "undecided")}
+                step |= gap._asdict()
                 step["paper"] = paper[model, high] - paper[model, low]
                 rows.append(step)
-    names = ["model", "start", "low_value", "high_value", *Difference._fields, "verdict", "paper"]
-    return attribution.mark(pd.DataFrame(rows, columns=names), run_set.source(used), cells)
+    names = ["model", "start", "low_value", "high_value", *Difference._fields, "paper"]
+    words = {True: "rises", False: "falls", None: "undecided"}
+    table = _tested(pd.DataFrame(rows, columns=names), words)
+    return attribution.mark(table, run_set.source(used), cells)
 
 
 def trend(gains: pd.DataFrame) -> pd.DataFrame:
@@ -160,13 +171,14 @@ def trend(gains: pd.DataFrame) -> pd.DataFrame:
         row["total (dB)"] = signed(group["mean"].sum())
         paper = signed(group["paper"].sum()) if len(pairs) == len(group) else "–"
         row["total in the paper (dB)"] = paper
-        low, high = group["seeds"].min(), group["seeds"].max()
-        rows[label(model, start)] = row | {"seeds": f"{low}" if low == high else f"{low}–{high}"}
+        rows[label(model, start)] = row | {"seeds": span(group["seeds"])}
     return attribution.mark(pd.DataFrame(rows).T, gains)
 
 
 def _matches(group: pd.DataFrame) -> int:
-    return int(((group["mean"] > 0) == (group["paper"] > 0)).sum())
+    """Return the number of steps of more than :data:`statistics.ALIKE` in the paper's direction."""
+    same = (group["mean"] > 0) == (group["paper"] > 0)
+    return int((same & (group["mean"].abs() > statistics.ALIKE)).sum())
 
 
 def describe_trend(gains: pd.DataFrame, number: int) -> str:
@@ -174,40 +186,36 @@ def describe_trend(gains: pd.DataFrame, number: int) -> str:
     axis = {1: "CS rate", 2: "width", 3: "depth"}[number]
     pairs = gains.dropna(subset="paper")
     if pairs.empty:
-        return f"**The trend with {axis}: not tested.** No network has been run at two values."
-    match = _matches(pairs)
-    word = "confirmed so far" if match == len(pairs) else "mixed" if match else "refuted"
-    rows = sum(len(paper_tables.starts_of(run.model)) for run in grid.row(FULL))
-    if len(gains) == rows * (len(grid.VARIED[number][1]) - 1) and gains["seeds"].min() >= SEEDS:
-        word = word.removesuffix(" so far")
+        return f"**The trend with {axis}** is not tested: no network has been run at two values."
     return (
-        f"**The trend with {axis}: {word}.** PSNR changes in the direction that the paper reports "
-        f"in {match} of the {len(pairs)} steps that were run and whose values are known."
+        f"**The trend with {axis}.** PSNR changes in the direction that the paper reports, by more "
+        f"than {statistics.ALIKE:g} dB, in {_matches(pairs)} of the {len(pairs)} steps that were "
+        f"run and whose values are known (seeds in each step: {span(pairs['seeds'])})."
     )
 
 
 def verdict_counts(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of cells of one table with each verdict, one row per initialisation of λ.
+    """Return the number of cells of one table by result, one row per initialisation of λ.
 
     ``cells``: rows of `paper_tables.compare_with_paper`.
     """
     rows = {}
-    for start, opposite in ((REPORTED, BEST), (BEST, REPORTED)):
+    for start, opposite in ((SUCCESSOR, BEST), (BEST, SUCCESSOR)):
         own = cells[cells["start"] != opposite]
         words = own["verdict"].mask(paper_tables.is_garbled(own), "lost")
-        rows[f"λ {start}"] = words.value_counts()
+        rows[start] = words.value_counts()
     counts = pd.DataFrame(rows).T.reindex(columns=list(paper_tables.SYMBOLS))
     counts = counts.dropna(axis=1, how="all").fillna(0).astype(int)
     return attribution.mark(counts.rename(columns=paper_tables.SYMBOLS), cells)
 
 
 def selection(cells: pd.DataFrame) -> str:
-    """Return from how many initial pairs of λ the values "as well as we can" are selected."""
+    """Return from how many initial pairs the best λ are selected."""
     pairs = cells.query("pairs > 0 and start == @BEST")["pairs"]
     if pairs.empty:
         return "No initial λ has been selected, because no unfolded network has been run."
-    span = f"{pairs.min()}" if pairs.min() == pairs.max() else f"{pairs.min()} to {pairs.max()}"
-    return f"So far, λ is selected from {span} of {len(grid.STARTS)} pairs in each cell."
+    count = f"{span(pairs)} of {len(grid.STARTS)}"
+    return f"So far, the best λ is selected from {count} pairs in each cell."
 
 
 # Small runs ---------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ differences use the averaging of these cells.
 import pandas as pd
 
 from companion import attribution
-from companion.labels import counted
+from companion.labels import span
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.agreement import MODEL
-from companion.reproduction.paper_tables import AGREES, BEST, FULL, NAMES, REPORTED, signed, title
+from companion.reproduction.paper_tables import AGREES, BEST, FULL, NAMES, SUCCESSOR, signed, title
 from companion.run_set import RunSet
 from unfolded import metrics
 from unfolded.runs import grid
@@ -50,7 +50,7 @@ def answer(cells: pd.DataFrame, number: int = 2) -> str:
     text = f"Of the {every} {names}, {count} {'has' if count == 1 else 'have'} been run; "
     if all(first):
         text += f"{'there' if count == 1 else 'at each of them'} reweighted-RNN has the highest "
-        text += "PSNR of the networks that have been run, with either initialisation of λ."
+        text += "PSNR of the networks that trained, with either initialisation of λ."
     else:
         text += f"reweighted-RNN has the highest PSNR in {sum(first)} of {len(first)} comparisons "
         text += "by value and initialisation of λ."
@@ -58,9 +58,7 @@ def answer(cells: pd.DataFrame, number: int = 2) -> str:
 
 
 def _caveat(done: pd.DataFrame) -> str:
-    low, high = int(done["runs"].min()), int(done["runs"].max())
-    seeds = f"{low} to " * (low != high) + counted(high, "seed")
-    return f"With {seeds} in each cell, this is provisional."
+    return f"With {span(done['runs'], 'seed')} in each cell, this is provisional."
 
 
 def finding(cells: pd.DataFrame) -> str:
@@ -70,15 +68,16 @@ def finding(cells: pd.DataFrame) -> str:
     """
     each = cells.drop_duplicates(["model", "value"])
     paper = each.dropna(subset="psnr_db")
+    ran = coverage_of(cells, "" if "hidden" in set(cells["varies"]) else " at the paper's width")
     if len(paper) == len(each):
         first = paper.loc[paper.groupby("value")["psnr_db"].idxmax(), "model"]
-        return f"In the paper, {winners(first)}. {coverage_of(cells)}"
+        return f"In the paper, {winners(first)}. {ran}"
     own = paper[paper["model"].str.lower() == MODEL].sort_values("value")
     steps = own["psnr_db"].diff().dropna()
     return (
         f"Our copy of the paper has {len(paper)} of the {len(each)} values of this table; in it, "
         f"reweighted-RNN improves at {steps.gt(0).sum()} of {len(steps)} known "
-        "steps. " + coverage_of(cells)
+        f"steps. {ran}"
     )
 
 
@@ -94,14 +93,24 @@ def winners(models: pd.Series) -> str:
     return " and ".join(parts)
 
 
-def coverage_of(cells: pd.DataFrame) -> str:
-    """Return how many cells of a table have been run, and with how many seeds, in a sentence."""
-    count = len(cells.drop_duplicates(["model", "value"]))
-    run = len(cells[paper_tables.has_run(cells)].drop_duplicates(["model", "value"]))
+def coverage_of(cells: pd.DataFrame, where: str = "") -> str:
+    """Return how many cells of a table have been run, and with how many seeds, in a sentence.
+
+    ``where``: the common setting, such as " at h = 256".
+    """
+    place = ["model", "value"]
+    count, run = (len(rows.drop_duplicates(place)) for rows in (cells, _ran(cells)))
     if not run:
-        return f"None of the {count} cells has been run at the paper's width."
-    most = counted(cells["runs"].max(), "seed")
-    return f"We have run {run} of the {count} cells, with at most {most}."
+        return f"None of the {count} cells has been run{where}."
+    trained = cells[cells["runs"] > 0]
+    failed = run - len(trained.drop_duplicates(place))
+    text = f"We have run {run} of the {count} cells{where}"
+    text += f", with {span(trained['runs'], 'seed')} in each" if len(trained) else ""
+    return text + (f"; in {failed} of them the network did not train." if failed else ".")
+
+
+def _ran(cells: pd.DataFrame) -> pd.DataFrame:
+    return cells[paper_tables.has_run(cells)]
 
 
 def summary(cells: pd.DataFrame) -> str:
@@ -112,13 +121,13 @@ def summary(cells: pd.DataFrame) -> str:
         return f"None of the paper's {count} cells has been run at full scale."
     agree = rows["verdict"].eq("agrees").sum()
     return (
-        f"In {len(rows)} of the paper's {count} cells we have full-scale runs that trained; with λ "
-        f"initialised as reported, {agree} of these agree with the paper."
+        f"In {len(rows)} of the paper's {count} cells we have full-scale runs that trained; from "
+        f"the {SUCCESSOR}, {agree} of these agree with the paper."
     )
 
 
 def _compared(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells with a run and a known value of the paper, as reported."""
+    """Return the cells with a run and a known value of the paper, from the λ of the successor."""
     return cells[cells["start"].ne(BEST) & cells["runs"].gt(0) & cells["psnr_db"].notna()]
 
 
@@ -154,7 +163,9 @@ def _level(varied: str, value: float) -> float:
 
 
 def disagreements(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells that do not agree as reported, the largest difference first.
+    """Return the cells that do not agree from the λ of the successor paper.
+
+    The largest difference is first.
 
     The last column has what is known: our run is at the linear level while the paper is above it,
     or our value from the initial λ with the least validation error agrees.
@@ -173,9 +184,9 @@ def disagreements(cells: pd.DataFrame) -> pd.DataFrame:
             known.append("agrees from another initial λ")
         rows.append({
             "cell": f"{title(cell.model)}, {NAMES[cell.varies]} {cell.value:g}",
-            "paper (dB)": cell.psnr_db, "as reported (dB)": cell.ours,
+            "paper (dB)": cell.psnr_db, f"{SUCCESSOR} (dB)": cell.ours,
             "difference (dB)": signed(cell.difference),
-            "as well as we can (dB)": float("nan") if other is None else other["ours"],
+            f"{BEST} (dB)": float("nan") if other is None else other["ours"],
             "what is known": "; ".join(known) or "not explained",
         })  # fmt: skip
     return attribution.mark(pd.DataFrame(rows), cells)
@@ -188,7 +199,7 @@ def start_effects(cells: pd.DataFrame) -> pd.DataFrame:
     """
     place = ["table", "model", "value"]
     sides = [cells[cells["start"].eq(start) & cells["runs"].gt(0)].set_index(place)
-             for start in (REPORTED, BEST)]  # fmt: skip
+             for start in (SUCCESSOR, BEST)]  # fmt: skip
     best = sides[1][["ours", "pairs", "lambda1", "lambda2"]].add_suffix("_best")
     both = sides[0].join(best, how="inner")
     both = both[both["pairs_best"] > 1]
@@ -211,7 +222,7 @@ def start_effects(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _start_row(paper: float, reported: float, best: float, pair: str) -> dict[str, str]:
-    levels = {"paper (dB)": paper, "as reported (dB)": reported, "as well as we can (dB)": best}
+    levels = {"paper (dB)": paper, f"{SUCCESSOR} (dB)": reported, f"{BEST} (dB)": best}
     texts = {name: f"{psnr:.2f}" for name, psnr in levels.items()}
     return texts | {"change (dB)": signed(best - reported), "selected initial λ1, λ2": pair}
 

@@ -31,7 +31,7 @@ from unfolded.errors import RecordError, complain
 from unfolded.networks import names, unfolded
 from unfolded.runs import input_frames, records, results_table
 from unfolded.runs.config import RunConfig, usual_depth
-from unfolded.runs.grid import AS_REPORTED, STARTS
+from unfolded.runs.grid import STARTS, SUCCESSOR
 from unfolded.seeds import derive
 from unfolded.training import checkpoint
 from unfolded.training.stacking import SingleModel, estimates
@@ -53,7 +53,7 @@ _FREE = ("model", "depth", "seed", "lambda1", "lambda2", "memory", "variant")
 _LIKE = ("model", "cs_rate", "hidden", "depth", "seed", "source", "protocol", "profile")
 _LIKE += ("reduction", "lambda1", "lambda2", "memory", "variant")
 
-_PAIRS = (STARTS["earlier code"], AS_REPORTED)
+_PAIRS = (STARTS["earlier code"], SUCCESSOR)
 """The compared pairs of initial λ1, λ2."""
 
 _GROUP = ["model", "lambda1", "lambda2", "variant", "memory"]

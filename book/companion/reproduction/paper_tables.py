@@ -1,7 +1,7 @@
 """The paper's table cells and our runs: value, mean and interval over seeds, verdict.
 
-Unfolded networks have two values in every cell: from the initial λ1, λ2 that the same authors
-report ("as reported"), and from the pair with the lowest validation error ("as well as we can").
+Unfolded networks have two values in every cell: from the initial λ1, λ2 that the successor paper
+of the same authors reports, and from the pair with the lowest validation error, the best λ.
 """
 
 import base64
@@ -16,6 +16,7 @@ from companion import attribution, labels, results
 from companion.labels import signed, title
 from companion.reproduction import linear_baseline
 from companion.statistics import interval
+from unfolded.choices import VARIANTS
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig, other_defaults
 
@@ -34,8 +35,8 @@ _SOURCES = ("moving-mnist", "mnist")
 FULL = RunConfig(profile="paper", source="mnist")
 """The common settings of the cells of the paper's tables, at the paper's width."""
 
-REPORTED, BEST = "as reported", "as well as we can"
-"""The two values of an unfolded network: initial λ as reported, or selected on validation data."""
+SUCCESSOR, BEST = "λ of the successor paper", "best λ"
+"""The two values of an unfolded network; the best initial λ is selected on validation data."""
 
 NAMES = {"cs_rate": "rate", "hidden": "h =", "depth": "d ="}
 """Column headings of the varied quantity of a table."""
@@ -97,14 +98,14 @@ def with_default_settings(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def starts(run_set: "RunSet", run: RunConfig) -> dict[str, RunConfig]:
-    """Return the runs behind a table cell of this run: by :data:`REPORTED` and :data:`BEST`.
+    """Return the runs behind a table cell of this run: by :data:`SUCCESSOR` and :data:`BEST`.
 
     A stacked network has no λ: one run, with the name "".
     """
     if run.model not in grid.UNFOLDED:
         return {"": run}
-    first, second = grid.AS_REPORTED
-    return {REPORTED: replace(run, lambda1=first, lambda2=second), BEST: run_set.best_start(run)}
+    first, second = grid.SUCCESSOR
+    return {SUCCESSOR: replace(run, lambda1=first, lambda2=second), BEST: run_set.best_start(run)}
 
 
 def run_cells(
@@ -144,6 +145,26 @@ def run_cells(
     return attribution.mark(pd.DataFrame(rows), run_set.runs)
 
 
+def variant_cells(run_set: "RunSet", number: int, base: RunConfig = FULL) -> pd.DataFrame:
+    """Return the cells of the variants of networks that have run: rows of :func:`run_cells`.
+
+    ``start`` names the variant. They are not cells of the paper, and no count contains them.
+    """
+    field, values = grid.VARIED[number]
+    rows = []
+    for model, variants in VARIANTS.items():
+        (run,) = grid.row(base, [model])
+        for variant in variants:
+            cell = {"table": number, "model": model, "start": f"variant {variant}"}
+            configs = {v: replace(run, variant=variant, **{field: v}) for v in values}
+            if any(len(run_set.at(config)) for config in configs.values()):
+                rows += [
+                    cell | {"value": value} | _cell(run_set, config, "authors", None)
+                    for value, config in configs.items()
+                ]
+    return attribution.mark(pd.DataFrame(rows), run_set.runs)
+
+
 def small_run_cells(run_set: "RunSet", number: int, base: RunConfig) -> pd.DataFrame:
     """Return the cells of small runs, which have one initial λ: rows of :func:`run_cells`.
 
@@ -151,7 +172,7 @@ def small_run_cells(run_set: "RunSet", number: int, base: RunConfig) -> pd.DataF
     """
     floor = linear_baseline.mean_frame_psnr(base)
     cells = run_cells(run_set, number, base, floor=floor)
-    return cells[has_run(cells) & cells["start"].ne(REPORTED)].assign(start="")
+    return cells[has_run(cells) & cells["start"].ne(SUCCESSOR)].assign(start="")
 
 
 def has_run(cells: pd.DataFrame) -> pd.Series:
@@ -163,9 +184,9 @@ def starts_of(model: str) -> tuple[str, ...]:
     """Return the names of the values of a network in a table.
 
     >>> starts_of("gru"), starts_of("sista-rnn")
-    (('',), ('as reported', 'as well as we can'))
+    (('',), ('λ of the successor paper', 'best λ'))
     """
-    return (REPORTED, BEST) if model in grid.UNFOLDED else ("",)
+    return (SUCCESSOR, BEST) if model in grid.UNFOLDED else ("",)
 
 
 _PLACE = ("model", "cs_rate", "hidden", "depth")
@@ -270,8 +291,8 @@ def verdict(printed: float, ours: float, low: float = math.nan, high: float = ma
 def label(model: str, start: str = "") -> str:
     """Return the label of a row: the network, and which of its two values.
 
-    >>> label("gru"), label("sista-rnn", REPORTED)
-    ('GRU', 'SISTA-RNN, as reported')
+    >>> label("gru"), label("sista-rnn", SUCCESSOR)
+    ('GRU', 'SISTA-RNN, λ of the successor paper')
     """
     return f"{title(model)}, {start}" if start else title(model)
 
@@ -353,11 +374,18 @@ def _difference_text(cell) -> str:
     return f"{symbol} {'' if math.isnan(difference) else signed(difference)}".strip()
 
 
-def style_matrix(cells: pd.DataFrame, levels: pd.DataFrame | None = None, *, brief: bool = False):
+def style_matrix(
+    cells: pd.DataFrame,
+    levels: pd.DataFrame | None = None,
+    *,
+    variants: pd.DataFrame | None = None,
+    brief: bool = False,
+):
     """Return :func:`matrix` as displayed on a page: colour and symbol show the verdict.
 
     If the cells have no verdict against the paper, the largest value of a column is bold.
-    ``levels``: :func:`baselines` of the same table, as the last rows; ``brief``: short cells.
+    ``levels``: :func:`baselines` of the same table, as the last rows; ``variants``:
+    :func:`variant_cells`, each below its network; ``brief``: short cells.
     """
     if "psnr_db" not in cells:
         best = cells["ours"].eq(cells.groupby("value")["ours"].transform("max"))
@@ -365,6 +393,16 @@ def style_matrix(cells: pd.DataFrame, levels: pd.DataFrame | None = None, *, bri
     texts, verdicts = matrix(cells, brief=brief)
     headings = column_headings(cells)
     origin = attribution.of(cells)
+    if variants is not None and len(variants):
+        own_texts, own_verdicts = matrix(variants, brief=True)
+        order = [
+            name
+            for row in texts.index
+            for name in (row, *(own for own in own_texts.index if own.startswith(f"{row}, ")))
+        ]
+        texts = pd.concat([texts, own_texts]).reindex(order)
+        verdicts = pd.concat([verdicts, own_verdicts]).reindex(order)
+        origin |= attribution.of(variants)
     if levels is not None:
         texts = pd.concat([texts, baseline_rows(levels)])
         verdicts = verdicts.reindex(texts.index, fill_value="baseline")

@@ -18,11 +18,11 @@ STARTS = {"earlier code": (1.0, 0.01), "successor": (0.003, 0.02), "earlier scri
 """Initial values of λ1, λ2 in three sources of the same authors: the log and the script in the
 code of ℓ1-ℓ1-RNN, and the later paper."""
 
-AS_REPORTED = STARTS["successor"]
-"""The initial λ1, λ2 of the reproduction "as reported": the only pair that the authors print."""
+SUCCESSOR = STARTS["successor"]
+"""The only initial λ1, λ2 that the authors report in a paper: the later one, not this one."""
 
 
-def initialised(run: RunConfig, pair: tuple[float, float] = AS_REPORTED) -> RunConfig:
+def initialised(run: RunConfig, pair: tuple[float, float] = SUCCESSOR) -> RunConfig:
     """Return a run with a pair of initial λ1, λ2; a run of a stacked network is unchanged.
 
     λ2 = 0 is not an initial value but removes a term: it stays zero.

@@ -117,7 +117,7 @@ def _ablations(base: RunConfig, _) -> list[RunConfig]:
 
 
 def _ablations_as_reported(base: RunConfig, _) -> list[RunConfig]:
-    """Return the ablations with the initial λ "as reported", without those of λ."""
+    """Return the ablations from the λ of the successor paper, without those of λ."""
     questions = [answers for name, answers in ablations(base).items() if name != "initial λ"]
     runs = [run for answers in questions for answer in answers.values() for run in answer]
     return [initialised(run) for run in runs]

@@ -11,7 +11,7 @@ const { describe, place, render } = (() => {
   };
   const SIGNS = { agrees: "≈ agrees", higher: "▲ higher", lower: "▼ lower" };
   const LEVELS = { PCA: "best linear reconstruction (PCA)", "mean frame": "mean frame" };
-  const REPORTED = "as reported";
+  const SUCCESSOR = "λ of the successor paper";
   const BOX = { width: 560, height: 400, left: 52, right: 546, top: 30, bottom: 354 };
   // Values come as they were measured; they are rounded here, once.
   const decibel = (x) => `${x < 0 ? "−" : ""}${Math.abs(x).toFixed(2)}`;
@@ -56,7 +56,7 @@ const { describe, place, render } = (() => {
     const starts = [...new Set(cells.flatMap((cell) => Object.keys(cell ?? {})))];
     const series = starts.map((start) => {
       const own = cells.map((cell) => cell?.[start]);
-      const hollow = start === REPORTED ? " ce-reported" : "";
+      const hollow = start === SUCCESSOR ? " ce-reported" : "";
       const bars = own.map((one, at) => (inside(one?.low) ? `<line class="ce-bar" x1="${round(x(at))}" x2="${round(x(at))}" y1="${round(y(one.low))}" y2="${round(y(one.high))}"/>` : "")).join("");
       const dots = own.map((one, at) => (inside(one?.ours) ? `<circle class="ue-dot${hollow}" data-network="${model}" r="6" cx="${round(x(at))}" cy="${round(y(one.ours))}"/>` : "")).join("");
       const lost = own.map((one, at) => (one && one.ours === null && inside(floor) ? `<path class="ce-untrained" d="${cross(round(x(at)), round(y(floor)))}"/>` : "")).join("");
@@ -123,7 +123,7 @@ cells-explorer.ue table.ue-table :is(th:first-child) { position: sticky; left: 0
           <title id="${id}-title"></title><desc id="${id}-desc">One point a cell: the arrow keys go from value to value and from network to network.</desc>
           <g data-part="frame" aria-hidden="true"></g><g data-part="lines"></g><circle class="ce-chosen" r="11" aria-hidden="true"/><g data-part="points"></g>
         </svg></div>
-        <p class="ue-key"><span>◇ the paper</span><span>○ ours, as reported</span><span>● ours, as well as we can</span><span>× did not train</span><span>bar: 95 % interval over seeds</span></p>
+        <p class="ue-key"><span>◇ the paper</span><span>○ ours, λ of the successor paper</span><span>● ours, best λ</span><span>× did not train</span><span>bar: 95 % interval over seeds</span></p>
         <p class="ue-words" data-part="words"></p>
         <div data-part="records"></div>
         <p class="ue-note" data-part="count"></p>
