@@ -11,10 +11,10 @@ from companion.claims.decision import Case, Comparison, combine, count_successes
 from companion.run_set import PRINTED, WIDE, RunSet
 from unfolded import networks
 from unfolded.runs import grid, parameter_count
-from unfolded.runs.grid import AS_REPORTED, STARTS, UNFOLDED
+from unfolded.runs.grid import STARTS, SUCCESSOR, UNFOLDED
 from unfolded.runs.records import METRICS, Record
 
-PAIRS = (STARTS["earlier code"], AS_REPORTED)
+PAIRS = (STARTS["earlier code"], SUCCESSOR)
 SEEDS = (0, 1, 2)
 
 
@@ -85,7 +85,7 @@ def test_best_at_every_rate(records):
     assert word("best at every rate") == "confirmed"
     records(rates(among=RATES[:2]))
     found = judged("best at every rate")
-    assert (found.word, found.share) == ("confirmed so far", "2 of 5 rates")
+    assert (found.word, found.share) == ("confirmed so far", "16 of 40 comparisons")
     assert "Tests: 16, corrected by Holm's method" in found.because
     records(rates(among=RATES[1:]), rates(among=RATES[:1], ours=30.0))
     found = judged("best at every rate")
@@ -97,7 +97,7 @@ def test_best_at_every_rate(records):
 def test_at_the_smaller_width_alone_a_claim_is_confirmed_so_far_at_most(records):
     records(rates(hidden=256))
     found = judged("best at every rate")
-    assert (found.word, found.share) == ("confirmed so far", "5 of 5 rates")
+    assert (found.word, found.share) == ("confirmed so far", "40 of 40 comparisons")
     assert "Nothing has run at h = 1024" in found.because
     records(rates(hidden=256, ours=30.0))
     assert word("best at every rate") == "refuted"
@@ -110,10 +110,11 @@ def test_at_the_smaller_width_alone_a_claim_is_confirmed_so_far_at_most(records)
 def test_one_seed_neither_confirms_nor_refutes(records):
     records(rates(seeds=(0,)))
     found = judged("best at every rate")
-    assert (found.word, found.share) == ("confirmed so far", "5 of 5 rates")
+    assert (found.word, found.share) == ("confirmed so far", "40 of 40 comparisons")
     assert "Fewer than 3 seeds in 40" in found.because
-    records(rates(seeds=(0,), ours=30.0))
-    assert word("best at every rate") == "not tested"
+    for fewer in ({"ours": 30.0}, {"among": RATES[1:]}):
+        records(rates(seeds=(0,), **fewer), rates(seeds=(0,), among=RATES[:1], ours=30.0))
+        assert word("best at every rate") == "not tested"
 
 
 def test_one_initialisation_does_not_confirm(records):
@@ -144,7 +145,7 @@ def test_a_run_that_did_not_train_is_excluded_and_named(records):
     ]
     records(trained, failed)
     found = judged("best at every rate")
-    assert found.word == "confirmed"
+    assert (found.word, found.share) == ("confirmed so far", "35 of 40 comparisons")
     assert "Excluded: FastRNN at rate 0.1 (FastRNN did not train)" in found.because
 
 
@@ -301,7 +302,22 @@ def test_reweighting_helps(records):
         assert word("reweighting helps") == verdict
     records(ours, *(without(name, 20.0) for name in list(LESS)[:3]))
     found = judged("reweighting helps")
-    assert (found.word, found.share) == ("confirmed so far", "3 of 4 comparisons")
+    assert found.word == "not tested" and "The number of parameters can" in found.because
+    records(
+        ours, *(without(name, 20.0) for name in list(LESS)[:3]), without("matched", 260, psnr=24)
+    )
+    assert word("reweighting helps") == "not tested", "equal size on the linear plateau"
+    records(ours, *(without(name, 20.0) for name in list(LESS)[2:]))
+    found = judged("reweighting helps")
+    assert (found.word, found.share) == ("confirmed so far", "2 of 4 comparisons")
+    records(ours, *(without(name, 20.0, pairs=PAIRS[1:]) for name in LESS))
+    assert word("reweighting helps") == "confirmed so far"
+    first, second = (list(starts("reweighted-rnn", 10.0, pairs=[p], hidden=256)) for p in PAIRS)
+    for one in first:
+        one.curves["validation_mse"][-1] = 0.5
+    records(first, second, *(without(name, 20.0, pairs=PAIRS[1:]) for name in LESS))
+    found = judged("reweighting helps")
+    assert found.word == "confirmed so far"
     # Ahead at equal width and not at equal size.
     records(ours, *(without(name, 20.0) for name in list(LESS)[:3]), without("matched", 10.0))
     assert word("reweighting helps") == "conditional"
@@ -346,6 +362,8 @@ def test_combined_words():
 
     assert of("confirmed", "confirmed so far") == "confirmed so far"
     assert of("confirmed", "not tested") == "confirmed so far"
+    open_ = decision.Judgement("not tested", "So.", contradicted=True)
+    assert combine({"a": open_, "b": decision.Judgement("confirmed", "So.")}).word == "not tested"
     for other in ("refuted", "conditional"):
         assert of("confirmed", other) == of("not tested", other) == "conditional"
 
@@ -357,6 +375,8 @@ def test_cases_are_counted():
     assert count_successes([Case("a", [0.5] * 3)], 1, "x", "").word == "conditional"
     assert count_successes([Case("a", [0, 0, 0])], 1, "x", "").word == "refuted"
     assert count_successes([Case("a", [0])], 1, "x", "").word == "not tested"
+    assert count_successes([Case("a", [1]), Case("b", [0])], 2, "x", "").word == "not tested"
+    assert count_successes([Case("a", [1]), Case("b", [0] * 3)], 2, "x", "").word == "conditional"
 
 
 def test_holm_turns_a_lead_that_a_single_test_would_accept(records):

@@ -167,7 +167,7 @@ def test_three_long_trainings_decide_by_updates_and_by_seconds(trained, speed, s
 def test_better_means_after_equal_updates_and_after_equal_seconds(trained, db, word):
     trained(seeds=3, updates=49_024, db=db, speed=1 + 0.2 * np.sign(db))
     judged = related_rules.sista_is_better()
-    assert judged.word == word and judged.all == (2 if db > 0 else 4)
+    assert judged.word == word and judged.all == 4
 
 
 def test_better_after_equal_updates_but_not_seconds_is_conditional(trained):

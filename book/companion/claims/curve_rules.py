@@ -39,11 +39,12 @@ def _at_widths(judge: Callable[[dict], tuple[float, str]]) -> Judgement:
         for hidden in _WIDTHS:
             base = replace(PRINTED, hidden=hidden)
             outcomes = [judge(curves) for curves in _curves(base, start)]
-            cases.append(Case(f"h = {hidden}", [success for success, _ in outcomes]))
             place = f"h = {hidden}"
+            cases.append(Case(place, [success for success, _ in outcomes]))
             if outcomes:
                 seeds = counted(len(outcomes), "seed")
-                sentences.append(f"At {place}, {seeds}; the first: {outcomes[0][1]}.")
+                seeds += ", numbers of the first" * (len(outcomes) > 1)
+                sentences.append(f"At {place} ({seeds}): {outcomes[0][1]}.")
             else:
                 sentences.append(f"At {place} {_missing(base, start)}.")
         judgements[label] = decision.count_successes(

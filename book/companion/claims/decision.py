@@ -11,16 +11,14 @@ from typing import NamedTuple
 
 from companion.labels import counted, minus, title
 from companion.reproduction.linear_baseline import did_not_train
+from companion.reproduction.paper_tables import BEST, SUCCESSOR
 from companion.run_set import RunSet
-from companion.statistics import LEVEL, Difference, holm
+from companion.statistics import ALIKE, LEVEL, Difference, holm
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, initialised, starts
 
 SEEDS = 3
 """Minimum number of paired seeds for a decision; with fewer, at most "confirmed so far"."""
-
-ALIKE = 0.1
-"""A difference whose interval lies within this many dB of zero counts as no difference."""
 
 POSITIVE = ("confirmed", "confirmed so far")
 
@@ -29,7 +27,8 @@ class Judgement(NamedTuple):
     """A verdict, a key of WORDS in claims, and the reason in sentences with numbers.
 
     ``ran``: whether there was any run to judge; ``done`` and ``all``: the number of confirmed cases
-    and of all cases; ``unit``: the name of the cases.
+    and of all cases; ``unit``: the name of the cases; ``contradicted``: whether any case fails,
+    with any number of seeds.
     """
 
     word: str
@@ -38,10 +37,11 @@ class Judgement(NamedTuple):
     done: int = 0
     all: int = 0
     unit: str = ""
+    contradicted: bool = False
 
     @property
     def share(self) -> str:
-        """The confirmed part of a claim, for example "2 of 6 widths"."""
+        """The confirmed part of a claim, for example "7 of 40 comparisons"."""
         return f"{self.done} of {self.all} {self.unit}" if self.word == "confirmed so far" else ""
 
 
@@ -49,16 +49,14 @@ class Judgement(NamedTuple):
 class Comparison:
     """One comparison of a claim: the lead of ``runs[0]`` over ``runs[1]``, if both have run.
 
-    ``excluded`` is the reason to ignore existing runs. ``group`` names the unit in which
-    shares are counted, such as a width. The claim holds if the lead is above ``null``. ``unit`` is
-    that of the lead.
+    ``excluded`` is the reason to ignore existing runs. The claim holds if the lead is above
+    ``null``. ``unit`` is that of the lead.
     """
 
     name: str
     runs: tuple[RunConfig, RunConfig]
     gap: Difference | None = None
     excluded: str = ""
-    group: str = ""
     null: float = 0.0
     unit: str = "dB"
 
@@ -69,7 +67,7 @@ def committed_runs() -> RunSet:
     return RunSet.committed()
 
 
-def compare(name: str, run: RunConfig, reference: RunConfig, group: str = "") -> Comparison:
+def compare(name: str, run: RunConfig, reference: RunConfig) -> Comparison:
     """Compare two configurations by their trained runs; list untrained runs as excluded."""
     run_set = committed_runs()
     gap = run_set.trained.difference(run, reference)
@@ -80,16 +78,16 @@ def compare(name: str, run: RunConfig, reference: RunConfig, group: str = "") ->
             " and ".join(title(config.model) for config in failed) or "one of both with each seed"
         )
         excluded = f"{names} did not train"
-    return Comparison(name, (run, reference), gap, excluded, group or name)
+    return Comparison(name, (run, reference), gap, excluded)
 
 
 def initialisations() -> dict[str, Callable[[RunConfig], RunConfig]]:
     """Return the two initialisations of λ for each comparison: name -> run -> run.
 
-    "As reported" is the only pair that the authors print, for all unfolded networks; "as well as
-    we can" is, for each configuration, the tested pair with the lowest validation error.
+    The pair of the successor paper is one for all unfolded networks; the best λ is, for each
+    configuration, the tested pair with the lowest validation error.
     """
-    return {"as reported": initialised, "as well as we can": committed_runs().best_start}
+    return {f"from the {SUCCESSOR}": initialised, f"from the {BEST}": committed_runs().best_start}
 
 
 # From comparisons to a verdict --------------------------------------------------------------------
@@ -110,17 +108,19 @@ class _Outcome(NamedTuple):
         return self.word in ("behind", "alike")
 
 
-def decide(comparisons: Mapping[str, Sequence[Comparison]], unit: str) -> Judgement:
+def decide(comparisons: Mapping[str, Sequence[Comparison]], unit: str = "comparisons") -> Judgement:
     """Return the verdict on "all of these are ahead", from comparisons in each initialisation.
 
     The tests of one initialisation form one family, corrected by Holm's method. The claim is
-    "confirmed" if all are ahead with at least :data:`SEEDS` seeds, and "confirmed so far" if some
-    are ahead and none contradicts; a contradiction is a comparison that is behind, or alike with
-    enough seeds. A contradiction makes the claim "conditional" if some are ahead, else "refuted"
-    if it has enough seeds. Different verdicts of the initialisations make it conditional as well.
+    "confirmed" if all are ahead with at least :data:`SEEDS` seeds, none excluded, and "confirmed so
+    far" if some are ahead and none contradicts; a contradiction is a comparison that is behind, or
+    alike with enough seeds. With enough seeds, a contradiction makes the claim "conditional" if
+    some are ahead, else "refuted"; with fewer, it is "not tested". Different verdicts of the
+    initialisations make it conditional as well.
     No correction across the two is needed, because both have to confirm the claim.
     """
-    if len({tuple(pair.runs for pair in group) for group in comparisons.values()}) == 1:
+    distinct = {tuple(pair.runs for pair in group) for group in comparisons.values()}
+    if len(distinct) == 1 < len(comparisons):
         group = next(iter(comparisons.values()))
         return _limit(verdict(group, unit), group, same=True)
     return combine(
@@ -128,16 +128,17 @@ def decide(comparisons: Mapping[str, Sequence[Comparison]], unit: str) -> Judgem
     )
 
 
-def verdict(pairs: Sequence[Comparison], unit: str) -> Judgement:
+def verdict(pairs: Sequence[Comparison], unit: str = "comparisons") -> Judgement:
     """Return the verdict on one family of comparisons, corrected by Holm's method."""
     existing = [pair for pair in pairs if pair.gap is not None]
-    included = [pair for pair in pairs if not pair.excluded]
     text = _coverage(pairs, existing)
     if not existing:
         return Judgement("not tested", text, ran=False)
     outcomes = _outcomes(existing)
     text = f"{text}{_details(outcomes)}".strip()
-    return Judgement(_word(outcomes, len(included)), text, True, *_share(outcomes, included, unit))
+    done = sum(outcome.word == "ahead" for outcome in outcomes)
+    contradicted = any(outcome.contrary for outcome in outcomes)
+    return Judgement(_word(outcomes, len(pairs)), text, True, done, len(pairs), unit, contradicted)
 
 
 def _outcomes(pairs: Sequence[Comparison]) -> list[_Outcome]:
@@ -156,32 +157,18 @@ def _outcome(pair: Comparison, p: float) -> str:
 def _word(outcomes: Sequence[_Outcome], count: int) -> str:
     ahead = [outcome for outcome in outcomes if outcome.word == "ahead"]
     contrary = [outcome for outcome in outcomes if outcome.contrary]
-    if contrary:
-        firm = any(outcome.firm for outcome in contrary)
-        return "conditional" if ahead else "refuted" if firm else "not tested"
-    if not ahead:
+    if any(outcome.firm for outcome in contrary):
+        return "conditional" if ahead else "refuted"
+    if contrary or not ahead:
         return "not tested"
     complete = len(ahead) == count and all(outcome.firm for outcome in ahead)
     return "confirmed" if complete else "confirmed so far"
 
 
-def _share(
-    outcomes: Sequence[_Outcome], pairs: Sequence[Comparison], unit: str
-) -> tuple[int, int, str]:
-    """Return the number of groups in which all are ahead, the total, and the unit."""
-    ahead = {id(outcome.pair) for outcome in outcomes if outcome.word == "ahead"}
-    groups: dict[str, bool] = {}
-    for pair in pairs:
-        groups[pair.group] = groups.get(pair.group, True) and id(pair) in ahead
-    if any(groups.values()):
-        return sum(groups.values()), len(groups), unit
-    return len(ahead), len(pairs), "comparisons"
-
-
 def _limit(judgement: Judgement, pairs: Iterable[Comparison], same: bool = False) -> Judgement:
     """Return at most "confirmed so far" if an unfolded network has run from only one λ.
 
-    ``same``: the reported initialisation is also the best on validation data.
+    ``same``: the λ of the successor paper is also the best on validation data.
     """
     runs = {run for pair in pairs if pair.gap for run in pair.runs if run.model in UNFOLDED}
     single = {run.model for run in runs if len(_tested_starts(run)) < 2}
@@ -189,7 +176,7 @@ def _limit(judgement: Judgement, pairs: Iterable[Comparison], same: bool = False
         names = ", ".join(title(model) for model in UNFOLDED if model in single)
         return at_most_so_far(judgement, f"Only one initialisation of λ has run: {names}.")
     if same and runs:
-        text = "The initial λ as reported is also the best on validation data."
+        text = "The λ of the successor paper is also the best λ."
         return judgement._replace(because=f"{judgement.because} {text}")
     return judgement
 
@@ -203,12 +190,15 @@ def combine(
 ) -> Judgement:
     """Return one verdict from those under several conditions, which differ in ``condition``.
 
-    It is "conditional" if the verdicts differ by more than the number of completed runs.
+    It is "conditional" if the verdicts differ by more than the number of completed runs, and "not
+    tested" if one is "not tested" because a case with few seeds contradicts the other.
     """
     ran = {label: judgement for label, judgement in judgements.items() if judgement.ran}
     if not ran:
         return next(iter(judgements.values()))
     word = _common_word([judgement.word for judgement in ran.values()])
+    if word == "confirmed so far" and any(judgement.contradicted for judgement in ran.values()):
+        word = "not tested"
     if word == "confirmed" and len(ran) < len(judgements):
         word = "confirmed so far"
     reasons: dict[str, list[str]] = {}
@@ -252,22 +242,23 @@ class Case(NamedTuple):
 def count_successes(cases: Sequence[Case], of: int, unit: str, because: str) -> Judgement:
     """Return the verdict on "succeeds in every case and with every seed", out of ``of`` cases.
 
-    The seeds are too few for a test, so successes are counted. Partial success, or success with
-    some seeds, makes the claim conditional; fewer than :data:`SEEDS` seeds decide nothing.
+    The seeds are too few for a test, so successes are counted. A case with at least :data:`SEEDS`
+    seeds that fails makes the claim "conditional" if there is any success, else "refuted"; with
+    fewer seeds it is "not tested".
     """
     tested = [case for case in cases if len(case.successes)]
     if not tested:
         return Judgement("not tested", because, ran=False)
     successes = [value for case in tested for value in case.successes]
-    firm = min(len(case.successes) for case in tested) >= SEEDS
-    done = sum(min(case.successes) == 1 for case in tested)
-    if min(successes) == 1:
+    failed = [case for case in tested if min(case.successes) < 1]
+    if not failed:
+        firm = min(len(case.successes) for case in tested) >= SEEDS
         word = "confirmed" if firm and len(tested) == of else "confirmed so far"
-    elif max(successes) > 0:
-        word = "conditional"
+    elif max(len(case.successes) for case in failed) < SEEDS:
+        word = "not tested"
     else:
-        word = "refuted" if firm else "not tested"
-    return Judgement(word, because, True, done, of, unit)
+        word = "conditional" if max(successes) > 0 else "refuted"
+    return Judgement(word, because, True, len(tested) - len(failed), of, unit, bool(failed))
 
 
 # In words -----------------------------------------------------------------------------------------
@@ -277,10 +268,10 @@ _MANY = 6
 
 
 def _coverage(pairs: Sequence[Comparison], existing: Sequence[Comparison]) -> str:
-    """Return the number of comparisons that ran, and the excluded comparisons."""
+    """Return the number of comparisons that ran, of all, and the excluded comparisons."""
     excluded = [f"{pair.name} ({pair.excluded})" for pair in pairs if pair.excluded]
     missing = [pair.name for pair in pairs if pair.gap is None and not pair.excluded]
-    count = len(pairs) - len(excluded)
+    count = len(pairs)
     text = (
         "" if count == len(existing) else f"{len(existing)} of {counted(count, 'comparison')} run."
     )

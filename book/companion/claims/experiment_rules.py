@@ -60,7 +60,7 @@ def best_in_table(
                 model_name for model_name in runs if model_name != model
             ):
                 label = f"{title(competitor)} at {at}"
-                comparisons.append(compare(label, runs[model], runs[competitor], at))
+                comparisons.append(compare(label, runs[model], runs[competitor]))
         return comparisons
 
     return _of_table(number, pairs)
@@ -95,10 +95,10 @@ def two_layers_for_lstm() -> Judgement:
         two, three = (replace(base, model="lstm", depth=depth) for depth in (2, 3))
         return [compare("of two layers over three", two, three)]
 
-    return _of_table(3, depths, "comparisons")
+    return _of_table(3, depths)
 
 
-def _of_table(number: int, comparisons_of: Callable, unit: str = "") -> Judgement:
+def _of_table(number: int, comparisons_of: Callable, unit: str = "comparisons") -> Judgement:
     """Judge comparisons of a table at the paper's width and, if the width is fixed, at 256.
 
     The two widths are never mixed. Runs at h = 256 alone give at most "confirmed so far".
@@ -109,7 +109,7 @@ def _of_table(number: int, comparisons_of: Callable, unit: str = "") -> Judgemen
         comparisons = {
             name: comparisons_of(base, start) for name, start in initialisations().items()
         }
-        judgements[base.hidden] = decide(comparisons, unit or _UNITS[number])
+        judgements[base.hidden] = decide(comparisons, unit)
     if number == 2:
         return judgements[PRINTED.hidden]
     return _over_widths(judgements[PRINTED.hidden], judgements[WIDE.hidden])
@@ -165,7 +165,7 @@ def _gap_along(number: int, base: RunConfig) -> Judgement:
             for value, run in existing.items()
         )
         comparisons[label] = _steps_of_gap(number, runs, existing)
-    judgement = decide(comparisons, _UNITS[number])
+    judgement = decide(comparisons)
     if not judgement.ran:
         count = max(map(len, (text for text in texts.values())), default=0)
         sentence = (
@@ -189,7 +189,7 @@ def _steps_of_gap(number: int, runs: dict, existing: dict) -> list[Comparison]:
     )
     gap = _growth(runs[low], runs[high]) if len(existing) >= _TREND else None
     name = f"of the ratio at {at} {low:g} over that at {at} {high:g}"
-    ends = Comparison(name, (runs[high], runs[low]), gap, group=f"{high:g}", null=-_GROWN)
+    ends = Comparison(name, (runs[high], runs[low]), gap, null=-_GROWN)
     missing = [value for value in runs if value not in existing]
     return [ends, *(Comparison(f"{at} {value:g}", (runs[value],) * 2) for value in missing)]
 
@@ -215,8 +215,10 @@ def _ratio(config_hash: str) -> np.ndarray:
 def reweighting_helps() -> Judgement:
     """Judge "Z and g are what ours gains over ℓ1-ℓ1-RNN", by removing one or both.
 
-    ℓ1-ℓ1-RNN, which has neither, also runs with an equal number of parameters. Networks on the
-    plateau of linear reconstruction give no information on the reweighting and are excluded.
+    ℓ1-ℓ1-RNN, which has neither, also runs with an equal number of parameters; without this run, a
+    lead has another possible reason, the number of parameters, and the initialisation is not
+    judged. Networks on the plateau of linear reconstruction give no information on the reweighting
+    and are excluded.
     """
     l1_l1 = replace(WIDE, model="l1-l1-rnn")
     reduced = {
@@ -232,9 +234,18 @@ def reweighting_helps() -> Judgement:
         ]
         for label, start in initialisations().items()
     }
-    judgement = decide(comparisons, "comparisons")
+    judged = {label: pairs for label, pairs in comparisons.items() if pairs[-1].gap}
+    judgement = decide(judged or comparisons)
     text = f"At h = {WIDE.hidden}, leads of reweighted-RNN. {judgement.because}"
-    return judgement._replace(because=text)
+    judgement = judgement._replace(because=text)
+    missing = [label for label in comparisons if label not in judged]
+    if not missing:
+        return judgement
+    limit = "The number of parameters can explain a lead, because no network of equal size has run "
+    limit += f"away from the plateau {' or '.join(missing)}."
+    if judged:
+        return decision.at_most_so_far(judgement, limit)
+    return Judgement("not tested", f"{text} {limit}", judgement.ran)
 
 
 def _exclude_plateau(pair: Comparison) -> Comparison:
@@ -264,7 +275,7 @@ def temporal_prior() -> Judgement:
         label: [compare("with λ2 trained over λ2 = 0", start(WIDE), start(without))]
         for label, start in initialisations().items()
     }
-    judgement = decide(comparisons, "comparisons")
+    judgement = decide(comparisons)
     text = f"reweighted-RNN at h = {WIDE.hidden}. {judgement.because}"
     effects = [*_worth_of("λ2", {"lambda2": 0.0}), *_worth_of("memory (G)", {"memory": "off"})]
     if effects:

@@ -44,7 +44,7 @@ def sista_trains_faster() -> Judgement:
         return Judgement("not tested", "No trainings of equal length are stored.", ran=False)
     if min(len(pairs) for pairs in found.values()) >= 2:
         tests = [test for rival, pairs in found.items() for test in comparisons.speed(rival, pairs)]
-        return _as_published(verdict(tests, "levels of the error"), found)
+        return _as_published(verdict(tests), found)
     rival, pairs = next(iter(found.items()))
     names = comparisons.levels(dict(enumerate(pairs[0].curves)))
     gains = {name: comparisons.speed_gain(pairs[0], name, "seconds") for name in names}
@@ -62,7 +62,7 @@ def sista_is_better() -> Judgement:
     if not found:
         return Judgement("not tested", "No trainings of equal length are stored.", ran=False)
     tests = [test for rival, pairs in found.items() for test in comparisons.quality(rival, pairs)]
-    return _as_published(verdict(tests, "networks"), found)
+    return _as_published(verdict(tests), found)
 
 
 def _pairs() -> dict[str, list[comparisons.Pair]]:
@@ -191,8 +191,8 @@ def constrained_lista_is_robust() -> Judgement:
             )
             seeds = ours.index.intersection(theirs.index)
             gap = paired_difference(ours.loc[seeds], theirs.loc[seeds]) if len(seeds) else None
-            tests.append(Comparison(f"{constrained}, β = {sigma:g}", (), gap, group=f"{sigma:g}"))
-    return _limited(verdict(tests, "levels of noise"), _LISTA_LENGTH)
+            tests.append(Comparison(f"{constrained}, β = {sigma:g}", (), gap))
+    return _limited(verdict(tests), _LISTA_LENGTH)
 
 
 def _verdict_counts(cases: pd.DataFrame) -> dict[str, int]:

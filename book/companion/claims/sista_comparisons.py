@@ -94,7 +94,6 @@ def speed(rival: str, found: Sequence[Pair]) -> list[Comparison]:
             f"{title(rival)}, {name}, {axis}",
             (),
             over_seeds([speed_gain(pair, name, axis) for pair in found]),
-            group=name,
             unit="doublings",
         )
         for axis in AXES
@@ -117,8 +116,8 @@ def quality(rival: str, found: Sequence[Pair]) -> list[Comparison]:
     ]
     after_seconds = over_seeds([_lead_after_equal_seconds(pair.curves) for pair in found])
     return [
-        Comparison(f"{title(rival)}, equal updates", (), paired_difference(*rows), group=rival),
-        Comparison(f"{title(rival)}, equal seconds", (), after_seconds, group=rival),
+        Comparison(f"{title(rival)}, equal updates", (), paired_difference(*rows)),
+        Comparison(f"{title(rival)}, equal seconds", (), after_seconds),
     ]
 
 
