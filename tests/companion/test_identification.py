@@ -72,17 +72,17 @@ def test_stored_runs_are_those_that_finished():
 
 def test_an_effect_is_a_difference_of_runs_and_says_which_runs_it_is_from():
     table = hypotheses(SOME)
-    filters = table.loc["frames: block means, not bilinear"]
-    assert filters["gru"] == "+3.10" and filters["l1-l1-rnn"] == "not run"
-    start = table.loc["initial λ (0.003, 0.02), not (1, 0.01)"]
+    filters = table.loc["area frames"]
+    assert filters["gru"] == "+3.00" and filters["l1-l1-rnn"] == "not run"
+    start = table.loc["initial λ (0.003, 0.02)"]
     assert start["l1-l1-rnn"] == "−3.00" and start["sista-rnn"] == "+0.50°*"
     assert start["gru"] == "–" and start["reweighted-rnn"] == "not run"
-    assert table.loc["pixels in [0, 1], not [0, 255]", "srnn"] == "+5.00*"
-    assert table.loc["PSNR averaged by frame", "gru"] == "+1.00"
-    assert set(table.loc["loss averaged, not summed"]) == {"not run"}
+    assert table.loc["pixels in [0, 1]", "srnn"] == "+5.00*"
+    assert table.loc["PSNR by frame", "gru"] == "+1.00 (2)"
+    assert set(table.loc["loss averaged"]) == {"not run"}
     assert table.loc["IndRNN: variant ones", "gru"] == "–"
     assert table.loc["the paper − ours, bilinear frames", "gru"] == "+3.05"
-    assert table.loc["the paper − ours, area frames, λ (0.003, 0.02)", "l1-l1-rnn"] == "−0.10"
+    assert table.loc["the paper − ours, area frames†", "l1-l1-rnn"] == "−0.10"
 
 
 def test_differences_that_remain_are_listed_for_each_setting_and_width():
@@ -92,7 +92,8 @@ def test_differences_that_remain_are_listed_for_each_setting_and_width():
     assert list(table.index) == ["reweighted-RNN, λ from (1, 0.01)",
                                  "ℓ1-ℓ1-RNN, λ from (1, 0.01)",
                                  "ℓ1-ℓ1-RNN, λ from (0.003, 0.02)", "GRU"]  # fmt: skip
-    assert table["h = 128 (dB)"].tolist() == ["+1.91", "+3.10", "+0.10 ≈", "+0.05 ≈"]
+    assert table["h = 128 (dB)"].tolist() == ["+1.91 (1)", "+3.10 (1)", "+0.10 ≈ (1)",
+                                              "+0.05 ≈ (2)"]  # fmt: skip
     text = identification.describe_open_differences(table)
     assert "from one setting: ℓ1-ℓ1-RNN, GRU." in text and "every width: reweighted-RNN." in text
     other = cells.assign(difference=3.1 - cells["difference"])
@@ -126,8 +127,8 @@ def test_the_finding_names_the_filter_that_agrees_best():
     far = identification.distances(cells, levels)
     assert far["area"] == pytest.approx(0.4) and far["bilinear"] == pytest.approx(3.9)
     text = identification.finding(cells, levels)
-    assert "agrees with `area` frames" in text and "0.40 dB" in text and "at least 3.90 dB" in text
-    assert "2 of our 3 networks are within 0.5 dB" in text
+    assert "closest to `area` frames" in text and "0.40 dB" in text and "at least 3.90 dB" in text
+    assert "2 of our 3 networks are within 0.5 dB" in text and "seeds of each run: 1 to 2" in text
 
 
 def test_the_decisive_runs_have_a_row_for_each_network_and_initialisation():
@@ -150,8 +151,42 @@ def test_the_effect_of_each_initialisation_is_listed():
 def test_an_effect_known_from_the_other_initialisation_only_is_marked():
     changed = run(24.2, "sista-rnn", schedule="pytorch", **SUCCESSOR)
     runs = evidence(run(24.0, "sista-rnn", **SUCCESSOR), changed)
-    row = hypotheses(runs).loc["schedule: PyTorch's definition of a plateau"]
+    row = hypotheses(runs).loc["PyTorch's schedule"]
     assert row["sista-rnn"] == "+0.20†"
+
+
+def test_a_variant_has_a_row_and_is_no_agreement():
+    rows = [run(16.6, "fastrnn", source="mnist"), run(23.8, "fastrnn", variant="scaled")]
+    cells = runs_by_filter(evidence(*rows))
+    assert cells["start"].tolist() == ["", "variant scaled"]
+    assert identification.decisive_runs(cells).index.tolist() == [
+        "FastRNN",
+        "FastRNN, variant scaled",
+    ]
+    levels = pd.Series({"bilinear": 20.0, "area": 23.5})
+    assert "0 of our 1 networks" in identification.finding(cells, levels)
+    assert "from one setting: FastRNN." in identification.describe_open_differences(
+        open_differences(cells)
+    )
+
+
+def test_sentences_on_filters_solutions_and_leads_follow_from_the_runs():
+    cells = runs_by_filter(SOME)
+    text = identification.describe_filters(cells, {"bilinear": 20.0, "area": 23.5})
+    assert "−3.05 dB with `bilinear` frames (1 network, linear level 20.00 dB)" in text
+    unfolded = cells.query("start in ('earlier code', 'successor')")
+    text = identification.describe_solutions({128: unfolded}, 23.76)
+    assert "From (0.003, 0.02), λ1 increases in 1 and λ2 in 1 of 1 case." in text
+    assert "In 1 of the 1 cases with several pairs" in text
+    assert "no initial λ" in identification.describe_lead(unfolded), "SISTA-RNN has not run"
+    runs = [
+        run(26.0, "sista-rnn"),
+        run(26.5, "sista-rnn", **SUCCESSOR),
+        *SOME.runs.to_dict("records"),
+    ]
+    unfolded = runs_by_filter(evidence(*runs)).query("reduction == 'area' and start != ''")
+    text = identification.describe_lead(unfolded)
+    assert "is +3.00 dB from (1, 0.01) (1 seed); in the paper it is +4.19 dB" in text
 
 
 def test_the_linear_level_grows_with_the_rate_and_with_the_filter():

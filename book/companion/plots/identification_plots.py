@@ -14,7 +14,7 @@ FILTERS = {"bilinear": "#0072B2", "area": "#D55E00", "antialiased": "#009E73"}
 """The colour of each filter in all figures of the page."""
 
 STARTS = {"": "o", "earlier code": "o", "successor": "s", "earlier script": "^"}
-"""The marker of a run by its initial λ1, λ2: see :data:`unfolded.runs.grid.STARTS`."""
+"""The marker of a run by its initial λ1, λ2, see :data:`unfolded.runs.grid.STARTS`."""
 
 
 def values_by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
@@ -34,7 +34,7 @@ def values_by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure
         for row in rows.itertuples():
             color = FILTERS[row.reduction]
             ax.plot([row.low, row.high], [place] * 2, "-", color=color, lw=3, alpha=0.4)
-            ax.plot(row.ours, place, STARTS[row.start], color=color, mfc="none", ms=7)
+            ax.plot(row.ours, place, _marker(row.start), color=color, mfc="none", ms=7)
         if rows["untrained"].any():
             ends = rows.loc[rows["untrained"], "ours"].max(), place
             ax.annotate("did not train", ends, (7, -4), textcoords="offset points", fontsize=9)
@@ -44,7 +44,7 @@ def values_by_filter(cells: pd.DataFrame, levels: Mapping[str, float]) -> Figure
     for name in dict.fromkeys([*dict(levels), *cells["reduction"]]):
         ax.plot([], [], "o--", color=FILTERS[name], mfc="none", label=f"{name} frames")
     for name in filter(None, cells["start"].unique()):
-        ax.plot([], [], STARTS[name], color=FAINT, mfc="none", label=_start_label(name))
+        ax.plot([], [], _marker(name), color=FAINT, mfc="none", label=_start_label(name))
     ax.set_yticks(range(len(models)), map(title, models))
     ax.set(xlabel="PSNR (dB)", ylim=(len(models) - 0.5, -0.5))
     fig.legend(loc="outside upper center", ncols=3, fontsize=9)
@@ -169,6 +169,12 @@ def search(draws: pd.DataFrame) -> Figure:
     return mark(fig, draws)
 
 
+def _marker(start: str) -> str:
+    return STARTS.get(start, "v")
+
+
 def _start_label(start: str) -> str:
+    if start not in grid.STARTS:
+        return start
     lambda1, lambda2 = grid.STARTS[start]
     return f"from λ = {pair(lambda1, lambda2)}"

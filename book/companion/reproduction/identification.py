@@ -8,7 +8,7 @@ import pandas as pd
 
 from companion import results
 from companion.attribution import mark
-from companion.labels import pair, signed, title
+from companion.labels import counted, pair, signed, span, title
 from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import AGREES, DIVERGED, NOT_RUN, UNTRAINED
 from companion.run_set import PRINTED, RunSet
@@ -47,19 +47,21 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     """Return the printed value and our runs of each network with the frames of each filter.
 
     One row per network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
-    several. Columns: model, reduction, start (of `grid.STARTS`, empty for a stacked
-    network), printed, ours (mean over seeds), low and high (extremes), seeds, untrained (no seed
-    is better than the mean frame), difference, and the final λ1 and λ2; ``attrs["hidden"]`` is the
-    width, ``attrs["diverged"]`` has model and start of the runs with `area` frames that ended
-    without a result. Units: dB, with the averaging of the authors' earlier code.
+    several. The last rows are variants of stacked networks. Columns: model, reduction, start (of
+    `grid.STARTS`, "variant" and its name, or empty for a stacked network), printed, ours (mean over
+    seeds), low and high (extremes), seeds, untrained (no seed is better than the mean frame),
+    difference, and the final λ1 and λ2; ``attrs["hidden"]`` is the width, ``attrs["diverged"]`` has
+    model and start of the runs with `area` frames that ended without a result. Units: dB, with the
+    averaging of the authors' earlier code.
     """
     cells = results.paper_cells().query("table == 2 and value == @base.hidden")
     printed = dict(zip(cells["model"].str.lower(), cells["psnr_db"], strict=True))
     rows, used, diverged = [], [], []
-    for run in grid.row(base):
+    for run in [*grid.row(base), *_variants(base)]:
         for reduction in REDUCTIONS:
             for start, config in grid.starts(replace(run, reduction=reduction)).items():
-                start = start if networks.unfolded(run.model) else ""
+                if not networks.unfolded(run.model):
+                    start = f"variant {run.variant}" if run.variant != "default" else ""
                 runs = run_set.at(config)
                 if runs.empty:
                     if reduction == "area" and config.hash in run_set.failed:
@@ -85,6 +87,14 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     return table
 
 
+def _variants(base: RunConfig) -> list[RunConfig]:
+    return [
+        replace(run, variant=variant)
+        for run in grid.row(base, networks.VARIANTS)
+        for variant in networks.VARIANTS[run.model]
+    ]
+
+
 def linear_levels(rates: tuple[float, ...] = linear_baseline.RATES) -> pd.DataFrame:
     """Return the best linear reconstruction in dB, one row per filter, one column per CS rate."""
     table = linear_baseline.stored_baselines().query("source == 'mnist' and cs_rate in @rates")
@@ -94,44 +104,47 @@ def linear_levels(rates: tuple[float, ...] = linear_baseline.RATES) -> pd.DataFr
 
 
 HYPOTHESES: dict[str, dict[str, object]] = {
-    "frames: block means, not bilinear": {"reduction": "area"},
-    "frames: antialiased, not bilinear": {"reduction": "antialiased"},
-    "pixels in [0, 1], not [0, 255]": {"protocol": "normalised"},
+    "area frames": {"reduction": "area"},
+    "antialiased frames": {"reduction": "antialiased"},
+    "pixels in [0, 1]": {"protocol": "normalised"},
     **{
-        f"initial λ {pair(first, second)}, not (1, 0.01)": {"lambda1": first, "lambda2": second}
+        f"initial λ {pair(first, second)}": {"lambda1": first, "lambda2": second}
         for name, (first, second) in grid.STARTS.items()
         if name != "earlier code"
     },
-    "schedule: PyTorch's definition of a plateau": {"schedule": "pytorch"},
-    "PSNR averaged by frame": {"metric": "psnr_frame"},
-    "PSNR averaged by sequence": {"metric": "psnr_sequence"},
-    "PSNR of one error over all": {"metric": "psnr_global"},
+    "PyTorch's schedule": {"schedule": "pytorch"},
+    "PSNR by frame": {"metric": "psnr_frame"},
+    "PSNR by sequence": {"metric": "psnr_sequence"},
+    "PSNR over all pixels": {"metric": "psnr_global"},
     **{
         f"{title(model)}: variant {variant}": {"model": model, "variant": variant}
         for model, variants in networks.VARIANTS.items()
         for variant in variants
     },
-    "loss averaged, not summed": {},
+    "loss averaged": {},
 }
-"""Hypotheses on the experiment, and the changes of a run for each; empty without such a run."""
+"""Hypotheses on the experiment, and the changes of a run for each; empty without such a run.
+
+The defaults are bilinear frames, pixels in [0, 255], initial λ (1, 0.01) and the paper's schedule.
+"""
 
 
 def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     """Return the effect of each hypothesis on each network, in dB, as text.
 
-    One row per hypothesis, one column per network. Each effect is the difference of two means over
-    seeds with all other settings equal, at the width of ``base``; from runs of profile `paper` with
-    `area` frames if they exist, else from λ = (0.003, 0.02) (marked †), from bilinear frames
-    (marked °) or from short runs (marked *).
+    One row per hypothesis, one column per network. Each effect is the mean difference over the
+    seeds of both settings, all others equal, at the width of ``base``; from runs of profile `paper`
+    with `area` frames if they exist, else from λ = (0.003, 0.02) (marked †), from bilinear frames
+    (marked °) or from short runs (marked *). A number above one of seeds is in parentheses.
     The first rows are the differences to explain, the paper's value minus ours for either filter.
     """
     models = [run.model for run in grid.row(base)]
     table = {name: {m: _effect(run_set, base, m, change) for m in models}
              for name, change in HYPOTHESES.items()}  # fmt: skip
     cells = runs_by_filter(run_set, base)
-    rows = {f"the paper − ours, {frames} frames{words}": _gaps(cells, frames, start)
+    rows = {f"the paper − ours, {frames} frames{mark_}": _gaps(cells, frames, start)
             for frames in ("bilinear", "area")
-            for start, words in (("earlier code", ""), ("successor", ", λ (0.003, 0.02)"))
+            for start, mark_ in (("earlier code", ""), ("successor", _SUCCESSOR))
             if frames == "area" or start == "earlier code"}  # fmt: skip
     text = {name: {m: effects.get(m, NOT_RUN) for m in models} for name, effects in rows.items()}
     return mark(pd.DataFrame(text | table).T[models], cells, run_set.runs)
@@ -140,7 +153,7 @@ def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
 def _gaps(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
     rows = cells[(cells["reduction"] == reduction) & cells["start"].isin(["", start])]
     return {
-        row.model: UNTRAINED if row.untrained else signed(-row.difference)
+        row.model: UNTRAINED if row.untrained else signed(-row.difference) + _several(row.seeds)
         for row in rows.itertuples()
     }
 
@@ -161,15 +174,25 @@ def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
         run = replace(base, model=model, depth=None, profile=profile, reduction=reduction)
         run = grid.initialised(run, grid.STARTS[start]) if start else run
         reference, changed = run_set.at(run), run_set.at(replace(run, **change))
-        if reference.empty or changed.empty:
-            continue
         if linear_baseline.did_not_train(pd.concat([reference, changed])).all():
-            return UNTRAINED
-        gain = changed[metric or "psnr_authors"].mean() - reference["psnr_authors"].mean()
+            if len(reference) and len(changed):
+                return UNTRAINED
+            continue
+        ours, theirs = (
+            rows.set_index("seed")[name].astype(float)
+            for rows, name in ((changed, metric or "psnr_authors"), (reference, "psnr_authors"))
+        )
+        gains = (ours - theirs).dropna()
+        if gains.empty:
+            continue
         markers = _BILINEAR * (reduction != "area" and "reduction" not in change)
         markers += _SHORT * (profile == "short") + _SUCCESSOR * (start == "successor")
-        return signed(gain) + markers
+        return signed(gains.mean()) + markers + _several(len(gains))
     return NOT_RUN
+
+
+def _several(seeds: int) -> str:
+    return f" ({seeds})" if seeds > 1 else ""
 
 
 def distances(cells: pd.DataFrame, levels: pd.Series) -> pd.Series:
@@ -189,15 +212,34 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
     """
     medians = distances(cells, levels).sort_values()
     best = str(medians.index[0])
-    rows = cells[cells["reduction"] == best]
+    rows = cells[(cells["reduction"] == best) & ~_of_variant(cells)]
     gaps = rows["difference"].abs().groupby(rows["model"]).min()
     return (
-        f"At h = {cells.attrs['hidden']}, the paper agrees with `{best}` frames: the median "
-        "distance of its values from the best linear reconstruction is "
-        f"{medians.iloc[0]:.2f} dB (other frames: at least {medians.iloc[1]:.2f} dB), and "
-        f"{int((gaps <= AGREES).sum())} of our {len(gaps)} networks are within {AGREES:g} dB of "
-        "its values (unfolded networks from at least one initial λ)."
+        f"At h = {cells.attrs['hidden']}, the paper's values are closest to `{best}` frames: their "
+        "median distance from the best linear reconstruction is "
+        f"{medians.iloc[0]:.2f} dB (other frames: at least {medians.iloc[1]:.2f} dB). With these "
+        f"frames, {int((gaps <= AGREES).sum())} of our {len(gaps)} networks are within {AGREES:g} "
+        "dB of them (unfolded networks from at least one initial λ; seeds of each run: "
+        f"{span(rows['seeds'])})."
     )
+
+
+def _of_variant(cells: pd.DataFrame) -> pd.Series:
+    return cells["start"].str.startswith("variant")
+
+
+def describe_filters(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
+    """State the median difference of the stacked networks from the paper with each filter.
+
+    ``cells``: :func:`runs_by_filter`; ``levels``: filter -> the best linear reconstruction in dB.
+    """
+    rows = cells[cells["start"].eq("") & ~cells["untrained"]]
+    parts = [
+        f"{signed(group['difference'].median())} dB with `{name}` frames "
+        f"({counted(len(group), 'network')}, linear level {levels[name]:.2f} dB)"
+        for name, group in rows.groupby("reduction", sort=False)
+    ]
+    return f"Stacked networks that trained, median of ours minus the paper: {', '.join(parts)}."
 
 
 def decisive_runs(cells: pd.DataFrame) -> pd.DataFrame:
@@ -225,7 +267,8 @@ def _level(row: pd.Series) -> str:
 
 
 def _label(model: str, start: str) -> str:
-    return title(model) + (f", λ from {pair(*grid.STARTS[start])}" if start else "")
+    name = f"λ from {pair(*grid.STARTS[start])}" if start in grid.STARTS else start
+    return title(model) + f", {name}" * bool(name)
 
 
 def solutions(cells: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
@@ -241,6 +284,7 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
             "final λ1, λ2": f"{row.learned_lambda1:.2g}, {row.learned_lambda2:.2g}",
             "PSNR (dB)": f"{row.ours:.2f}",
             "ours − the paper (dB)": signed(row.difference),
+            "seeds": f"{row.seeds}",
         }
         for hidden, own in cells.items()
         for row in own.itertuples()
@@ -259,18 +303,72 @@ def describe_starts(cells: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
+def describe_solutions(cells: Mapping[int, pd.DataFrame], level: float) -> str:
+    """State how training changes λ1 and λ2 from each initial pair, and what the pair decides.
+
+    ``cells``: as in :func:`solutions`; ``level``: the best linear reconstruction in dB.
+    """
+    rows = pd.concat([own.assign(hidden=hidden) for hidden, own in cells.items()])
+    sentences = []
+    for start, group in rows.groupby("start", sort=False):
+        first, second = grid.STARTS[start]
+        sentences.append(
+            f"From {pair(first, second)}, λ1 increases in "
+            f"{(group['learned_lambda1'] > first).sum()} and λ2 in "
+            f"{(group['learned_lambda2'] > second).sum()} of {counted(len(group), 'case')}."
+        )
+    linear = (rows["ours"] - level).abs() <= AGREES
+    several = linear.groupby([rows["model"], rows["hidden"]]).agg(["any", "all", "size"])
+    several = several[several["size"] > 1]
+    mixed = several["any"] & ~several["all"]
+    sentences.append(
+        f"In {mixed.sum()} of the {len(several)} cases with several pairs, the network ends within "
+        f"{AGREES:g} dB of the best linear reconstruction from one pair and not from another. A "
+        f"case is a network at a width, with {span(rows['seeds'], 'seed')}."
+    )
+    return " ".join(sentences)
+
+
+def describe_lead(cells: pd.DataFrame) -> str:
+    """State the lead of reweighted-RNN over the other unfolded networks from each initial λ.
+
+    ``cells``: :func:`runs_by_filter` of unfolded networks, one filter. Pairs from which not all of
+    them have run are omitted.
+    """
+    wide = cells.pivot(index="start", columns="model")
+    ours, seeds, paper = (
+        wide[name].reindex(columns=grid.UNFOLDED) for name in ("ours", "seeds", "printed")
+    )
+    lead, printed = (
+        table["reweighted-rnn"] - table.drop(columns="reweighted-rnn").max(axis=1)
+        for table in (ours.dropna(), paper.dropna())
+    )
+    if lead.empty:
+        return "From no initial λ have all unfolded networks been run."
+    texts = [
+        f"{signed(value)} dB from {pair(*grid.STARTS[start])} ({span(seeds.loc[start], 'seed')})"
+        for start, value in lead.items()
+    ]
+    return (
+        f"At h = {cells.attrs['hidden']}, reweighted-RNN minus the better of the other two "
+        f"unfolded networks is {' and '.join(texts)}; in the paper it is "
+        f"{signed(printed.iloc[0])} dB."
+    )
+
+
 def open_differences(*widths: pd.DataFrame) -> pd.DataFrame:
     """Return ours minus the paper with `area` frames in dB, as text, one column per width.
 
     ``widths``: :func:`runs_by_filter`. One row per network and initial λ that has run;
-    differences of at most 0.5 dB are marked with :data:`AGREEMENT`.
+    differences of at most 0.5 dB are marked with :data:`AGREEMENT`; the number of seeds is in
+    parentheses.
     """
     rows: dict[tuple[str, str], dict[str, str]] = {}
     columns = [f"h = {cells.attrs['hidden']} (dB)" for cells in widths]
     for column, cells in zip(columns, widths, strict=True):
         for row in cells[cells["reduction"] == "area"].itertuples():
             text = signed(row.difference) + f" {AGREEMENT}" * (abs(row.difference) <= AGREES)
-            text = UNTRAINED if row.untrained else text
+            text = UNTRAINED if row.untrained else f"{text} ({row.seeds})"
             rows.setdefault((row.model, row.start), {})[column] = text
         for model, start in cells.attrs["diverged"]:
             rows.setdefault((model, start), {})[column] = DIVERGED
@@ -286,8 +384,8 @@ AGREEMENT = "≈"
 
 def describe_open_differences(table: pd.DataFrame) -> str:
     """State for which networks of :func:`open_differences` one setting agrees at every width."""
-    agree = table.apply(lambda column: column.str.endswith(AGREEMENT))
-    names = [name.split(", λ")[0] for name in table.index]
+    agree = table.apply(lambda column: column.str.contains(AGREEMENT))
+    names = [name.split(", ")[0] for name in table.index]
     everywhere = agree.all(axis=1).groupby(names, sort=False).any()
     some_pair = agree.groupby(names, sort=False).any().all(axis=1)
     kinds = {

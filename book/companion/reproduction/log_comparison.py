@@ -1,11 +1,13 @@
 """The authors' earlier logs, compared with the replays and with the linear levels."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from companion import results
 from companion.attribution import mark
-from companion.labels import title
+from companion.labels import counted, signed, title
 from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import AGREES
 from companion.reproduction.protocol_replay import MEASUREMENTS, STORED
@@ -77,6 +79,19 @@ def nearest_replay(table: pd.DataFrame, n: int | None = None) -> pd.Series:
     rows = table.dropna(subset=["apart"])
     rows = rows if n is None else rows[rows["n"] == n]
     return rows.loc[rows["apart"].abs().idxmin()]
+
+
+def describe_nearest(tables: Mapping[str, pd.DataFrame]) -> str:
+    """State which replay of each network is closest to its log in PSNR, in a sentence.
+
+    ``tables``: network -> :func:`compare_with_log`.
+    """
+    parts = [
+        f"{row['frames']} frames with n = {row['n']:.0f} for {title(network)} "
+        f"({signed(row['apart'])} dB, {counted(row['seeds'], 'seed')})"
+        for network, row in ((name, nearest_replay(table)) for name, table in tables.items())
+    ]
+    return f"The replay with the PSNR closest to the log has {' and '.join(parts)}."
 
 
 def replay_differences(n: int = 85, iteration: int = 50) -> pd.DataFrame:
