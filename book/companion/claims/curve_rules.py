@@ -56,11 +56,11 @@ def _at_widths(judge: Callable[[dict], tuple[float, str]]) -> Judgement:
 def _lowest(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
     """Return 1 if ours has the lowest error in both parts, 0.5 in one, 0 in none; and words."""
     parts, won = [], []
-    for part in ("train", "validation"):
+    for part, label in (("train", "training"), ("validation", "validation")):
         ends = {name: curve[f"{part}_mse"].iloc[-1] for name, curve in curves.items()}
         first = min(ends, key=ends.get)
         won.append(first == "reweighted-rnn")
-        parts.append(f"lowest {part} error {ends[first]:.1f} ({title(first)})")
+        parts.append(f"lowest {label} error {ends[first]:.1f} ({title(first)})")
     return sum(won) / 2, ", ".join(parts)
 
 

@@ -251,8 +251,10 @@ def count_successes(cases: Sequence[Case], of: int, unit: str, because: str) -> 
         return Judgement("not tested", because, ran=False)
     successes = [value for case in tested for value in case.successes]
     failed = [case for case in tested if min(case.successes) < 1]
+    firm = min(len(case.successes) for case in tested) >= SEEDS
+    if not firm:
+        because += f" Fewer than {SEEDS} seeds are too few to confirm or refute."
     if not failed:
-        firm = min(len(case.successes) for case in tested) >= SEEDS
         word = "confirmed" if firm and len(tested) == of else "confirmed so far"
     elif max(len(case.successes) for case in failed) < SEEDS:
         word = "not tested"

@@ -241,8 +241,11 @@ def reweighting_helps() -> Judgement:
     missing = [label for label in comparisons if label not in judged]
     if not missing:
         return judgement
-    limit = "The number of parameters can explain a lead, because no network of equal size has run "
-    limit += f"away from the plateau {' or '.join(missing)}."
+    limit = (
+        "A larger number of parameters can explain a lead, because there is no run of ℓ1-ℓ1-RNN "
+    )
+    limit += "at equal size above the plateau of linear reconstruction "
+    limit += f"({', '.join(missing)})."
     if judged:
         return decision.at_most_so_far(judgement, limit)
     return Judgement("not tested", f"{text} {limit}", judgement.ran)

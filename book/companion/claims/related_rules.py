@@ -107,7 +107,7 @@ def plain_layers_climb() -> Judgement:
     tests = descending.kept()
     ratios = descending.in_the_mean(tests, "objective").xs("as it was", level="way").max(axis=1)
     maxima = ratios.groupby("model").agg(["mean", "min", "size"])
-    listing = "; ".join(f"{name} {row['mean']:.2f}" for name, row in maxima.iterrows())
+    listing = "; ".join(f"{title(name)} {row['mean']:.2f}" for name, row in maxima.iterrows())
     text = "Mean objective after a layer over that before it, in the layer where this is largest: "
     text += f"{listing} (seeds: {maxima['size'].min()})."
     increasing = maxima[maxima["min"] > 1]
@@ -129,7 +129,8 @@ def constrained_layers_descend() -> Judgement:
     seeds = {merit: rows.groupby("model").size().min() for merit, rows in excess.items()}
     listing = "; ".join(f"{merit} {value:+.3f}" for merit, value in worst.items())
     text = "Ratio of the mean merits after and before a layer, minus the 1 − ε that was required, "
-    text += f"in the worst layer, network and seed on test sequences: {minus(listing)}."
+    text += f"in the worst layer, network and seed on test sequences: {minus(listing)}. "
+    text += f"At most {_SLACK:g} is accepted."
     cases = [Case(merit, [float(value <= _SLACK)] * seeds[merit]) for merit, value in worst.items()]
     return count_successes(cases, len(cases), "merits", text)
 
