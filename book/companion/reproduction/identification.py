@@ -142,7 +142,7 @@ def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     table = {name: {m: _effect(run_set, base, m, change) for m in models}
              for name, change in HYPOTHESES.items()}  # fmt: skip
     cells = runs_by_filter(run_set, base)
-    rows = {f"the paper − ours, {frames} frames{mark_}": _gaps(cells, frames, start)
+    rows = {f"paper − ours, {frames}{mark_}": _gaps(cells, frames, start)
             for frames in ("bilinear", "area")
             for start, mark_ in (("earlier code", ""), ("successor", _SUCCESSOR))
             if frames == "area" or start == "earlier code"}  # fmt: skip
