@@ -37,7 +37,7 @@ def test_without_a_run_everything_is_not_tested():
     for number in grid.VARIED:
         gaps = agreement.leads(NONE, number)
         assert gaps.empty
-        counts = agreement.ranking(gaps, number)["comparisons run"]
+        counts = agreement.ranking(gaps, number).loc["comparisons run"]
         assert counts.str.startswith("0 of ").tolist() == [True, True]
         steps = agreement.steps(NONE, number)
         assert steps.empty and "is not tested" in agreement.describe_trend(steps, number)
@@ -80,7 +80,7 @@ def test_a_ranking_counts_comparisons_corrected_for_their_number():
     rows[0]["mean"] = -1.0
     gaps = agreement._tested(pd.DataFrame(rows), statistics.WORDS)
     assert gaps["verdict"].tolist() == ["behind", "undecided", "undecided"]
-    counts = agreement.ranking(gaps, 2).loc[paper_tables.SUCCESSOR]
+    counts = agreement.ranking(gaps, 2)[paper_tables.SUCCESSOR]
     assert counts["comparisons run"] == "3 of 48" and counts["over"] == "GRU, h = 128"
     assert counts[["ahead", "behind", "undecided"]].tolist() == ["0", "1", "2"]
 

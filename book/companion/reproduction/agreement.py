@@ -99,7 +99,7 @@ def _configs(pairs: Iterable[tuple[RunConfig, RunConfig]]) -> list[RunConfig]:
 
 
 def ranking(gaps: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Count the comparisons of :func:`leads` by their verdict, one row per initialisation of λ.
+    """Count the comparisons of :func:`leads` by their verdict, one column per initialisation of λ.
 
     A comparison is that of reweighted-RNN with one other network at one value of the table. The
     claims on the ranking are judged in `claims.experiment_rules`.
@@ -107,7 +107,7 @@ def ranking(gaps: pd.DataFrame, number: int) -> pd.DataFrame:
     pairs = len(grid.VARIED[number][1]) * (len(grid.row(FULL)) - 1)
     rows = {start: _ranking(gaps[gaps["start"] == start], pairs, number)
             for start in (SUCCESSOR, BEST)}  # fmt: skip
-    return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), gaps)
+    return attribution.mark(pd.DataFrame(rows), gaps)
 
 
 def _ranking(rows: pd.DataFrame, pairs: int, number: int) -> dict[str, str]:
