@@ -1,12 +1,14 @@
 """Overfitting: test over training error of the runs at the paper's scale."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_ablation_effects import evidence
 from test_experiment_rules import run
 
 from companion.plots import effect_plots
 from companion.reproduction import overfitting
+from companion.run_set import RunSet
 
 
 def test_without_runs_the_tables_and_the_figure_are_empty():
@@ -35,5 +37,22 @@ def test_overfitting_is_test_over_training_error_of_one_filter():
     assert errors["ratio"].tolist() == pytest.approx(expected, rel=0.01)
     assert errors["late"].tolist() == [10 / 9, 2.0]
     assert overfitting.averages_by_width(errors)["initial λ"].tolist() == ["1, 0.01"] * 2
-    assert "at h = 512" in overfitting.ratios_by_width(errors)
+    assert "at h = 512 (1 seed)" in overfitting.ratios_by_width(errors)
     assert len(effect_plots.overfitting(errors).axes) == 2
+    bilinear = overfitting.error_ratios(evidence(wide, narrow, elsewhere), "bilinear")
+    assert bilinear["hidden"].tolist() == [256]
+
+
+def test_ratios_in_words_have_their_range_over_runs_and_seeds():
+    rows = [(128, 0, 1.0), (128, 1, 1.1), (512, 0, 2.0)]
+    table = pd.DataFrame(rows, columns=["hidden", "seed", "ratio"]).assign(model="reweighted-rnn")
+    words = "1.00 to 1.10 at h = 128 (2 seeds), 2.00 at h = 512 (1 seed)"
+    assert overfitting.ratios_by_width(table) == words
+
+
+@pytest.mark.parametrize("reduction", ["area", "bilinear"])
+def test_in_the_committed_runs_the_gap_of_the_wider_network_is_the_larger_one(reduction):
+    """The page of errata says so of reweighted-RNN, without numbers."""
+    errors = overfitting.error_ratios(RunSet.committed(), reduction)
+    ours = errors[errors["model"] == "reweighted-rnn"].groupby("hidden")["ratio"].mean()
+    assert len(ours) > 1 and ours.is_monotonic_increasing

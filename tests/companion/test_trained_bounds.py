@@ -1,7 +1,6 @@
 """Bounds of a network as it is: no code above them, the formulas they are made of, and the gap."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,14 +9,12 @@ import torch
 from small_runs import small
 
 from companion import pretrained
-from companion.run_set import PRINTED, RunSet
 from companion.theory import rademacher_search
 from companion.theory.sista_bound import rademacher_sista
 from companion.theory.trained_bounds import (
     balls,
     errors,
     gap,
-    gaps_by_width,
     log10_bounds,
     log_promised_gap,
     log_rademacher_stacked,
@@ -187,30 +184,6 @@ def test_errors_and_records_agree(tmp_path):
     assert found.test == pytest.approx(record.metrics["test_mse"])
     assert found.gap == found.test - record.curves["train_mse"][-1]
     assert found.standard_error == pytest.approx(each.std(ddof=1) / math.sqrt(len(each)))
-
-
-def recorded(hidden, train, test, seed):
-    run = replace(PRINTED, hidden=hidden, seed=seed, reduction="bilinear")
-    curves = {"train_mse": [9.0, train], "validation_mse": [9.0, test]}
-    done = dict.fromkeys(records.METRICS, 1.0)
-    return records.Record(run.as_dict(), run.hash, "done", done, curves, [test, test])
-
-
-def test_gaps_by_width_are_means_over_seeds_of_the_last_epoch():
-    found = [recorded(128, 4.0, 4.0, 0), recorded(512, 1.0, 2.0, 0), recorded(512, 1.0, 4.0, 1)]
-    table = gaps_by_width(RunSet.of(found))
-    assert set(table["network"]) == {"reweighted-rnn"} and set(table["filter"]) == {"bilinear"}
-    assert table["hidden"].tolist() == [128, 512] and table["seeds"].tolist() == [1, 2]
-    assert table["ratio"].tolist() == [1.0, 3.0]
-    assert gaps_by_width(RunSet.of([])).empty
-
-
-def test_in_the_committed_runs_the_gap_of_the_wider_network_is_the_larger_one():
-    """The page of errata says so of reweighted-RNN, without numbers."""
-    table = gaps_by_width(RunSet.committed())
-    ours = table[table["network"] == "reweighted-rnn"].groupby("filter")
-    ends = [own["ratio"].iloc[[0, -1]].tolist() for _, own in ours if len(own) > 1]
-    assert ends and all(wide > narrow for narrow, wide in ends)
 
 
 @pytest.mark.parametrize("model", BOUNDED[:3])

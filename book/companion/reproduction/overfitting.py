@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from companion.attribution import mark
-from companion.labels import title
-from companion.reproduction.paper_tables import with_default_settings
+from companion.labels import counted, title
+from companion.reproduction.paper_tables import other_defaults, with_default_settings
 from companion.run_set import RunSet
 from unfolded.runs.config import usual_depth
 from unfolded.runs.grid import UNFOLDED
@@ -24,7 +24,10 @@ def error_ratios(run_set: RunSet, reduction: str = "area") -> pd.DataFrame:
     error are not stored, so the ratio is at the last epoch, and ``late`` states the benefit of
     stopping at the lowest validation error.
     """
-    runs = with_default_settings(run_set.trained.runs)
+    trained, filter_of_tables = run_set.trained.runs, other_defaults()["reduction"]
+    # The default settings include the filter of the tables, but any filter can be chosen here.
+    usual = with_default_settings(trained.assign(reduction=filter_of_tables))
+    runs = trained.loc[usual.index]
     required = {"profile": "paper", "protocol": "authors", "reduction": reduction, "cs_rate": 0.2}
     matches = [runs[name].eq(value) for name, value in required.items()]
     matches.append(runs["depth"].eq(runs["model"].map(usual_depth)))
@@ -60,6 +63,10 @@ def averages_by_width(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios_by_width(table: pd.DataFrame) -> str:
-    """Return the ratios of reweighted-RNN by width in words, averaged over runs."""
-    ratios = table[table["model"] == "reweighted-rnn"].groupby("hidden")["ratio"].mean()
-    return ", ".join(f"{ratio:.2f} at h = {hidden}" for hidden, ratio in ratios.items()) or "no run"
+    """Return the ratios of reweighted-RNN by width in words, with the number of seeds."""
+    parts = []
+    for hidden, runs in table[table["model"] == "reweighted-rnn"].groupby("hidden"):
+        ends = [f"{ratio:.2f}" for ratio in (runs["ratio"].min(), runs["ratio"].max())]
+        seeds = counted(runs["seed"].nunique(), "seed")
+        parts.append(f"{' to '.join(dict.fromkeys(ends))} at h = {hidden} ({seeds})")
+    return ", ".join(parts) or "no run"

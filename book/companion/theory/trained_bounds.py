@@ -1,9 +1,7 @@
 """The bounds of one trained network, and its gap between training and test error."""
 
-import itertools
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -12,18 +10,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from companion.attribution import mark
-from companion.run_set import PRINTED, RunSet
 from companion.theory.sista_bound import sista_layers
-from unfolded import bounds, networks
+from unfolded import bounds
 from unfolded.bounds.decimals import Numbers, bound, not_negative, per_layer, whole
-from unfolded.data import FRAMES, REDUCTIONS
+from unfolded.data import FRAMES
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import SequenceNetwork, UnfoldedNetwork
 from unfolded.networks.sista import SistaRNN
 from unfolded.networks.srnn import SRNN
-from unfolded.runs.config import RunConfig
-from unfolded.runs.grid import VARIED
 from unfolded.training.stacking import SingleModel, estimates
 
 DELTA = 0.05
@@ -217,29 +211,6 @@ def recorded_gap(curves: pd.DataFrame, sequences: pd.DataFrame) -> Gap:
     return Gap(
         train_error, float(test_errors.mean()), float(test_errors.mean() - train_error), error
     )
-
-
-def gaps_by_width(found: RunSet, base: RunConfig = PRINTED) -> pd.DataFrame:
-    r"""Return the errors of all networks at all widths of Table 2 that ran, means over seeds.
-
-    Columns: filter (from 64 to 16 pixels), network, hidden, seeds, train and test (squared grey
-    levels of 255), ratio = test / train. ``base`` has all other settings. The training error is
-    that of :func:`recorded_gap`, so the ratio is rather too low than too high.
-    """
-    rows, sources = [], []
-    grid = itertools.product(REDUCTIONS, networks.names(), VARIED[2][1])
-    for reduction, model, hidden in grid:
-        settings = {"reduction": reduction, "model": model, "hidden": hidden, "depth": None}
-        runs = found.at(replace(base, **settings))
-        runs = runs[runs["config_hash"].isin(found.errors)]
-        names = list(runs["config_hash"])
-        if names:
-            train = float(np.mean([found.curves[name]["train_mse"].iloc[-1] for name in names]))
-            test = float(np.mean([found.errors[name].mean() for name in names]))
-            rows.append([reduction, model, hidden, len(names), train, test, test / train])
-            sources.append(runs)
-    columns = ["filter", "network", "hidden", "seeds", "train", "test", "ratio"]
-    return mark(pd.DataFrame(rows, columns=columns), *sources)
 
 
 def row_norm(matrix: Tensor) -> float:
