@@ -96,6 +96,21 @@ def test_a_family_of_disturbances_is_corrected_for_their_number():
     assert alone["p"].item() == pytest.approx(stats.ttest_1samp([0.3, 0.5, 0.4], 0).pvalue)
 
 
+def test_changes_of_layers_are_decided_over_seeds_and_layers_rise_with_every_seed():
+    tests = made_of(climbs=1.2, held=0.9)[descending_results.TESTS]
+    # The objective of layer 1 differs between seeds, by less than between methods.
+    tests["objective"] += 0.001 * tests["seed"] * tests["way"].isin(MERITS)
+    cases = [("objective", 1, "objective"), ("distance", 0, "psnr_authors")]
+    table = descending_results.layer_changes(tests, "net", cases)
+    assert table["verdict"].tolist() == ["lower", "undecided"]
+    assert table.loc[0, "low"] < table.loc[0, "mean"] < table.loc[0, "high"] < 0
+    rising = descending_results.rising_layers
+    assert rising(tests, "net", "free", "objective") == [1]
+    assert rising(tests, "net", "objective", "objective") == []
+    tests.loc[(tests["way"] == "free") & (tests["seed"] == 2), "objective"] = 1.0
+    assert rising(tests, "net", "free", "objective") == []
+
+
 def test_rivals_are_selected_on_validation_data():
     rows = [
         {"name": name, "model": model, "status": "done", "estimated": False, "lambda2": 1,

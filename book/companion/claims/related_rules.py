@@ -139,14 +139,14 @@ def constrained_networks_are_robust() -> Judgement:
     The perturbations of GLOW-Prox are one family of tests, those of the networks for sequences
     another. Only the first family decides, because the authors did not test the second.
     """
-    flow = _verdict_counts(inpainting_trials.against_plain(inpainting_trials.kept()))
+    flow = _disturbed(inpainting_trials.against_plain(inpainting_trials.kept()))
     outcomes = descending.outcomes(descending.kept())
-    ours = _verdict_counts(pd.concat([descending.against(outcomes, merit) for merit in MERITS]))
+    ours = _disturbed(pd.concat([descending.against(outcomes, merit) for merit in MERITS]))
     words = {(1, 0): "confirmed", (1, 1): "conditional", (0, 1): "refuted", (0, 0): "not tested"}
     word = words[flow["better"] > 0, flow["worse"] > 0]
-    text = f"GLOW-Prox, constrained against plain: {_cases(flow)}. Networks for sequences, which "
-    text += f"the authors did not try: {_cases(ours)}. Each is corrected by Holm's method for its "
-    text += "number of disturbances."
+    text = f"GLOW-Prox, constrained against plain: {descending.in_words(flow)}. Networks for "
+    text += f"sequences, which the authors did not try: {descending.in_words(ours)}. Each is "
+    text += "corrected by Holm's method for its number of disturbances."
     done = flow["better"], sum(flow.values()), "disturbances"
     return _limited(Judgement(word, text, True, *done), _GLOW_SIZE)
 
@@ -192,18 +192,11 @@ def constrained_lista_is_robust() -> Judgement:
     return _limited(verdict(tests), _LISTA_LENGTH)
 
 
-def _verdict_counts(cases: pd.DataFrame) -> dict[str, int]:
+def _disturbed(cases: pd.DataFrame) -> dict[str, int]:
+    """Return the verdicts under disturbances as counts, where all of them are one family."""
     disturbed = cases.query("what != 'nothing'").reset_index(drop=True)
-    counts = descending.decided(disturbed)["verdict"].value_counts()
-    return {word: counts.get(word, 0) for word in _CASES}
+    return descending.verdict_counts(descending.decided(disturbed))
 
-
-def _cases(count: dict[str, int]) -> str:
-    words = ", ".join(f"{word} in {number}" for word, number in count.items())
-    return f"{words} of {sum(count.values())} disturbances"
-
-
-_CASES = ("better", "worse", "alike", "undecided")
 
 LISTA_PAIRS = {
     "random: distance": "random: plain",

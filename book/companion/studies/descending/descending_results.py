@@ -1,5 +1,7 @@
 """The stored trials and tests, and comparisons of constrained and unconstrained training."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -29,17 +31,22 @@ def kept(name: str = TESTS) -> pd.DataFrame:
     return attribution.mark(test_rows, table, trials)
 
 
-def outcomes(tests: pd.DataFrame, score: str = "psnr_authors") -> pd.DataFrame:
-    """Return the score of the last layer: rows model, test, level, seed; one column per method."""
-    last_layers = tests[tests["layer"] == tests.groupby("model")["layer"].transform("max")]
-    return last_layers.pivot_table(
-        index=["model", "what", "level", "seed"], columns="way", values=score
-    )
+def outcomes(
+    tests: pd.DataFrame, score: str = "psnr_authors", layer: int | None = None
+) -> pd.DataFrame:
+    """Return the score of a layer: rows model, test, level, seed; one column per method.
+
+    Without ``layer``, the score is that of the last layer.
+    """
+    chosen = tests.groupby("model")["layer"].transform("max") if layer is None else layer
+    rows = tests[tests["layer"] == chosen]
+    return rows.pivot_table(index=["model", "what", "level", "seed"], columns="way", values=score)
 
 
 def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFrame:
     """Return the lead of one method over another on common seeds, one row per case.
 
+    ``reached`` has one column per method; a case has equal values of all index levels but the seed.
     ``low`` and ``high`` are the 95 % interval of Student's t for the mean paired difference, and
     ``p`` is its two-sided p-value; :func:`decided` gives the verdict over these cases.
 
@@ -48,7 +55,8 @@ def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFram
     >>> against(table.rename_axis(["model", "what", "level", "seed"]), "held")["verdict"].item()
     'better'
     """
-    lead = (reached[way] - reached[rival]).dropna().groupby(["model", "what", "level"], sort=False)
+    lead = (reached[way] - reached[rival]).dropna()
+    lead = lead.groupby([name for name in lead.index.names if name != "seed"], sort=False)
     rows = lead.agg(["mean", "size", "sem"]).rename(columns={"size": "seeds"})
     ends = np.array([interval(group) for _, group in lead]).reshape(-1, 2)
     rows["low"], rows["high"] = ends.T
@@ -68,6 +76,49 @@ def decided(cases: pd.DataFrame) -> pd.DataFrame:
     is_significant = holm(cases["p"]) <= LEVEL
     choices = [alike, is_significant & (cases["mean"] > 0), is_significant & (cases["mean"] < 0)]
     return cases.assign(verdict=np.select(choices, ["alike", "better", "worse"], "undecided"))
+
+
+def verdict_counts(cases: pd.DataFrame) -> dict[str, int]:
+    """Return the number of cases of :func:`decided` with each verdict."""
+    counts = cases["verdict"].value_counts()
+    return {word: int(counts.get(word, 0)) for word in ("better", "worse", "alike", "undecided")}
+
+
+def in_words(counts: dict[str, int], cases: str = "disturbances") -> str:
+    """Return the counts of verdicts in words.
+
+    >>> in_words({"better": 1, "worse": 0, "alike": 2, "undecided": 0})
+    'better in 1, worse in 0, alike in 2, undecided in 0 of 3 disturbances'
+    """
+    words = ", ".join(f"{word} in {number}" for word, number in counts.items())
+    return f"{words} of {sum(counts.values())} {cases}"
+
+
+def layer_changes(
+    tests: pd.DataFrame, model: str, cases: Iterable[tuple[str, int, str]]
+) -> pd.DataFrame:
+    """Return the effect of constraints on layers of an undisturbed network, one row per case.
+
+    ``cases``: constraint, layer and score, a column of ``tests``. A row contains them and the mean
+    difference from the unconstrained training, paired by seed, with its 95 % interval. The cases
+    are one family of tests, corrected by Holm's method: "higher", "lower" or "undecided".
+    """
+    clean = tests[(tests["model"] == model) & (tests["what"] == "nothing")]
+    rows = [
+        against(outcomes(clean, score, layer), way).assign(way=way, layer=layer, score=score)
+        for way, layer, score in cases
+    ]
+    table = pd.concat(rows, ignore_index=True)
+    words = np.where(table["mean"] > 0, "higher", "lower")
+    verdicts = np.where(holm(table["p"]) <= LEVEL, words, "undecided")
+    columns = ["way", "layer", "score", "mean", "low", "high"]
+    return table[columns].assign(verdict=verdicts)
+
+
+def rising_layers(tests: pd.DataFrame, model: str, way: str, merit: str) -> list[int]:
+    """Return the layers that increase the mean merit of an undisturbed network, with every seed."""
+    ratios = in_the_mean(tests, merit).loc[(model, way)]
+    return [int(layer) for layer in ratios.columns[(ratios > 1).all()]]
 
 
 def in_the_mean(tests: pd.DataFrame, merit: str) -> pd.DataFrame:
