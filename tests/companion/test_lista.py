@@ -390,3 +390,22 @@ def test_the_noise_of_the_public_code_grows_with_the_gradient(small):
         expected = 0.02 * gradient.norm(dim=-1).log().clamp(min=0) * normal.norm(dim=-1)
         torch.testing.assert_close(noises[scale], expected, rtol=1e-2, atol=1e-3)
     assert bool((noises[10.0] >= noises[1.0]).all())
+
+
+def test_an_effect_is_decided_by_paired_seeds_and_corrected_for_the_number_of_changes():
+    plain = np.array([1.0, 2.0, 4.0])
+    values = {"plain": plain, "half": plain / [2.0, 2.05, 1.95], "same": plain * [0.5, 1.0, 2.1]}
+    values |= {"twice": plain * [2.0, 2.05, 1.95]}
+    changes = {name: (name, "plain") for name in ("half", "twice", "same")}
+    table = lista_tables.effects(values, changes).set_index("change")
+    assert table["distance"].tolist() == ["smaller", "larger", "undecided"]
+    assert table.loc["half", "low"] < 0.5 < table.loc["half", "high"] < 1
+    assert table.loc["half", "factor"] * table.loc["twice", "factor"] == pytest.approx(1)
+    many = {f"{k}": ("half", "plain") for k in range(2000)}
+    assert set(lista_tables.effects(values, many)["distance"]) == {"undecided"}
+
+
+def test_one_seed_decides_no_effect():
+    values = {"plain": np.array([1.0]), "half": np.array([0.5])}
+    table = lista_tables.effects(values, {"half": ("half", "plain")})
+    assert table["distance"].tolist() == ["undecided"] and table["factor"].tolist() == [0.5]

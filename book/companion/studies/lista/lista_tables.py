@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from companion.statistics import interval
+from companion.statistics import LEVEL, holm, interval, student
 from companion.studies import descent_constraints
 from companion.studies.lista.lista_training import EPSILON, Trained, scale
 from companion.studies.lista.sparse_coding import Problem
@@ -73,6 +73,40 @@ def summary(trained: Mapping, problem: Problem) -> pd.DataFrame:
             "per sample": np.mean([descent_constraints.descending(m).mean() for m in distances]),
         })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def effects(values: Mapping, changes: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+    """Return the factor by which each change of the training multiplies a distance.
+
+    ``values``: name -> one distance per seed; ``changes``: name -> (with the change, without it).
+    The factor is the geometric mean over paired seeds, with its 95 % interval by Student's t. The
+    changes are one family of tests, corrected by Holm's method: "smaller", "larger" or "undecided".
+
+    >>> values = {"plain": np.array([1.0, 1.0, 1.0]), "held": np.array([0.5, 0.51, 0.49])}
+    >>> effects(values, {"constraint": ("held", "plain")})["distance"].item()
+    'smaller'
+    """
+    rows, p_values = [], []
+    for name, (one, other) in changes.items():
+        ratios = np.log(values[one]) - np.log(values[other])
+        low, high = interval(ratios)
+        p_values.append(student(ratios) if len(ratios) > 1 else np.nan)
+        factors = {"factor": ratios.mean(), "low": low, "high": high}
+        rows.append({"change": name} | {key: np.exp(value) for key, value in factors.items()})
+    table = pd.DataFrame(rows)
+    is_decided = holm(p_values) <= LEVEL
+    words = np.where(table["factor"] < 1, "smaller", "larger")
+    return table.assign(distance=np.where(is_decided, words, "undecided"))
+
+
+def effect(row: Mapping) -> str:
+    """Return a row of :func:`effects` in words.
+
+    >>> row = {"factor": 0.5, "low": 0.4, "high": 0.6, "distance": "smaller"}
+    >>> effect(row)
+    'factor 0.50 [0.40, 0.60], smaller'
+    """
+    return "factor {factor:.2f} [{low:.2f}, {high:.2f}], {distance}".format(**row)
 
 
 def both_sides(one: Trained, problem: Problem, merit: str) -> pd.DataFrame:
