@@ -104,9 +104,9 @@ def effect(row: Mapping) -> str:
 
     >>> row = {"factor": 0.5, "low": 0.4, "high": 0.6, "distance": "smaller"}
     >>> effect(row)
-    'factor 0.50 [0.40, 0.60], smaller'
+    'factor 0.500 [0.400, 0.600], smaller'
     """
-    return "factor {factor:.2f} [{low:.2f}, {high:.2f}], {distance}".format(**row)
+    return "factor {factor:.3f} [{low:.3f}, {high:.3f}], {distance}".format(**row)
 
 
 def both_sides(one: Trained, problem: Problem, merit: str) -> pd.DataFrame:
