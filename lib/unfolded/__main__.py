@@ -15,8 +15,6 @@ from unfolded.options import parser
 from unfolded.runs import named_grids, records, results_table
 from unfolded.runs.config import RunConfig, other_defaults
 
-_RUN_OPTIONS = ("device", "store", "again")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors are one line on standard error with a non-zero exit status."""
@@ -93,9 +91,8 @@ def _tables(options: argparse.Namespace) -> int:
 
 def _run_options(options: argparse.Namespace) -> dict[str, object]:
     """Return the options that control how to run, without those that define the run."""
-    progress = not options.quiet
-    frames = {} if options.frames is None else {"frames": options.frames}
-    return {"progress": progress} | {name: getattr(options, name) for name in _RUN_OPTIONS} | frames
+    names = ("device", "store", "again", "frames")
+    return {"progress": not options.quiet} | {name: getattr(options, name) for name in names}
 
 
 def _summary(row: dict) -> str:
@@ -116,12 +113,7 @@ def _config(options: argparse.Namespace, **overrides) -> RunConfig:
     return RunConfig(**{name: value for name, value in values.items() if name in field_names})
 
 
-COMMANDS = {
-    "train": _train,
-    "sweep": _sweep,
-    "grid": _grid,
-    "tables": _tables,
-}
+COMMANDS = {"train": _train, "sweep": _sweep, "grid": _grid, "tables": _tables}
 """The function of each command."""
 
 if __name__ == "__main__":

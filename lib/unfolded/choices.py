@@ -38,10 +38,7 @@ GROUP_SIZE = 8
 """The default number of runs that a GPU trains in one group."""
 
 VARIANTS: dict[str, dict[str, dict[str, object]]] = {
-    "indrnn": {
-        "ones": {"start": "ones", "bound": None},
-        "unbounded": {"bound": None},
-    },
+    "indrnn": {"ones": {"start": "ones", "bound": None}, "unbounded": {"bound": None}},
     "fastrnn": {"scaled": {"std": 0.01}},
     "spectralrnn": {"few-reflectors": {"reflectors": 16}},
 }

@@ -136,11 +136,6 @@ def _to_common_dtype(u: Tensor, *arguments: Tensor | float) -> tuple[Tensor, ...
 
 def _check_not_negative(name: str, tau: Tensor) -> None:
     if not bool((tau >= 0).all()):
+        want = f"thresholds {name} >= 0 (a negative or NaN one gives no proximal operator)"
         got = f"{name} with minimum {tau.detach().min().item():g}"
-        raise ConfigError(
-            complain(
-                f"thresholds {name} >= 0 (a negative or NaN one gives no proximal operator)",
-                got,
-                "make lambda, g and c positive",
-            )
-        )
+        raise ConfigError(complain(want, got, "make lambda, g and c positive"))

@@ -214,7 +214,8 @@ def test_on_a_gpu_all_runs_are_trained_in_groups_and_one_that_fails_stops_none(m
     configs = [small("gru"), *(small(seed=seed) for seed in (0, 1, 2)), small()]
     assert training.run_all(configs, device="cuda", together=2, again=True) == [0, 0, 1, 2, 0]
     assert [group for group, *_ in seen] == [[configs[0]], configs[1:3], [configs[3]]]
-    assert all(rest[0] == "cuda" and rest[2] == {"again": True, "store": None} for _, *rest in seen)
+    expected = {"again": True, "store": None, "frames": None}
+    assert all(rest[0] == "cuda" and rest[2] == expected for _, *rest in seen)
     assert len({id(cache) for _, _, cache, _ in seen}) == 1
     monkeypatch.setattr(records, "load", lambda folder, config: f"record of seed {config.seed}")
     wild, gru = small(seed=3), small("gru")

@@ -8,11 +8,7 @@ from unfolded.errors import check_choice
 FACTOR, SIDE = 4, 16
 """The downsampling factor and the side of a reduced frame; n0 = 16 * 16 = 256."""
 
-TAPS = {
-    "bilinear": (1, 1),
-    "area": (1, 1, 1, 1),
-    "antialiased": (1, 3, 5, 7, 7, 5, 3, 1),
-}
+TAPS = {"bilinear": (1, 1), "area": (1, 1, 1, 1), "antialiased": (1, 3, 5, 7, 7, 5, 3, 1)}
 """Weights along one axis, centred on each block of four source pixels.
 
 `bilinear` samples at source coordinate 4i + 1.5, halfway between the two centre pixels: the
@@ -32,11 +28,8 @@ def weights(reduction: str) -> np.ndarray:
     check_choice("a reduction", reduction, REDUCTIONS)
     taps = TAPS[reduction]
     filters = np.zeros((SIDE, SIDE * FACTOR), dtype=np.float32)
-    for i, row in enumerate(filters):
-        first = FACTOR * i + (FACTOR - len(taps)) // 2
-        for j, tap in enumerate(taps, first):
-            if 0 <= j < len(row):
-                row[j] = tap
+    for offset, tap in enumerate(taps, (FACTOR - len(taps)) // 2):
+        filters += tap * np.eye(SIDE * FACTOR, k=offset, dtype=np.float32)[::FACTOR]
     return filters
 
 

@@ -77,7 +77,7 @@ def fit_all(
     on_gpu = resolve(device) != "cpu"
     configs, frames = input_frames.own(configs, frames, options.get("store"))
     queue = groups(configs, together if on_gpu else 1)
-    options |= {"device": device} | ({} if frames is None else {"frames": frames})
+    options |= {"device": device, "frames": frames}
     calls = (joblib.delayed(_attempt)(group, options, os.getpid()) for group in queue)
     work = joblib.Parallel(jobs or (1 if on_gpu else os.cpu_count()), return_as="generator")
     with contextlib.closing(work(calls)) as results:
