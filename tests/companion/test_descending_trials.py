@@ -15,7 +15,7 @@ from companion.studies.descending import (
 )
 from companion.studies.descending import layer_constraints as sd
 from companion.studies.descending.descending_runs import PLAN, SEEDS
-from unfolded import networks
+from unfolded.choices import UNFOLDED
 from unfolded.errors import ConfigError
 from unfolded.runs import results_table
 
@@ -143,7 +143,7 @@ def test_stored_trials_are_whole_and_paired():
     assert not table["commit"].str.contains("changes").any()
     levels = sum(map(len, perturbations.DISTURBED.values()))
     for (_, model), rows in tests.groupby(["trial", "model"]):
-        assert len(rows) == (levels + 3 if networks.unfolded(model) else levels - 4)
+        assert len(rows) == (levels + 3 if model in UNFOLDED else levels - 4)
 
 
 def test_against_asks_for_an_interval_without_zero():

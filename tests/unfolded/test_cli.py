@@ -94,7 +94,7 @@ def test_every_option_reaches_the_run(monkeypatch, tmp_path):
     }
     words = [word for name, value in given.items() for word in (_option(name), str(value))]
     cli.main(["train", *words, "--again", "--quiet"])
-    assert seen == {**given, "again": True, "progress": False}
+    assert seen == {**given, "again": True, "progress": False, "frames": None}
 
 
 def _option(name):
@@ -256,7 +256,8 @@ def test_on_a_gpu_the_seeds_of_a_cell_go_together(monkeypatch, capsys):
     def fit(configs, *, cache, **options):
         groups.append([(run.cs_rate, run.seed) for run in configs])
         shelves.append(cache)
-        assert options == {"device": "auto", "store": None, "again": False, "progress": True}
+        expected = {"device": "auto", "store": None, "again": False, "progress": True}
+        assert options == expected | {"frames": None}
         return [TrainingError(f"wild {run.seed}") for run in configs]
 
     monkeypatch.setattr(fitting, "resolve", lambda device: "cuda")

@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 
+from unfolded.choices import VARIANTS
 from unfolded.errors import ConfigError
-from unfolded.networks import VARIANTS, build, names
+from unfolded.networks import build, names
 from unfolded.networks.positivity import from_raw, to_raw
 from unfolded.runs.config import RunConfig
 from unfolded.runs.parameter_count import parameters

@@ -13,6 +13,7 @@ from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import AGREES, DIVERGED, NOT_RUN, UNTRAINED
 from companion.run_set import PRINTED, RunSet
 from unfolded import networks
+from unfolded.choices import UNFOLDED, VARIANTS
 from unfolded.data import REDUCTIONS
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
@@ -60,7 +61,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     for run in [*grid.row(base), *_variants(base)]:
         for reduction in REDUCTIONS:
             for start, config in grid.starts(replace(run, reduction=reduction)).items():
-                if not networks.unfolded(run.model):
+                if run.model not in UNFOLDED:
                     start = f"variant {run.variant}" if run.variant != "default" else ""
                 runs = run_set.at(config)
                 if runs.empty:
@@ -90,8 +91,8 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
 def _variants(base: RunConfig) -> list[RunConfig]:
     return [
         replace(run, variant=variant)
-        for run in grid.row(base, networks.VARIANTS)
-        for variant in networks.VARIANTS[run.model]
+        for run in grid.row(base, VARIANTS)
+        for variant in VARIANTS[run.model]
     ]
 
 
@@ -118,7 +119,7 @@ HYPOTHESES: dict[str, dict[str, object]] = {
     "PSNR over all pixels": {"metric": "psnr_global"},
     **{
         f"{title(model)}: variant {variant}": {"model": model, "variant": variant}
-        for model, variants in networks.VARIANTS.items()
+        for model, variants in VARIANTS.items()
         for variant in variants
     },
     "loss averaged": {},
@@ -165,11 +166,11 @@ def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
     if not change and metric is None:
         return NOT_RUN
     lambdas = "lambda1" in change
-    if change.get("model", model) != model or lambdas > networks.unfolded(model):
+    if change.get("model", model) != model or lambdas > (model in UNFOLDED):
         return "–"
     change.pop("model", None)
     filters = ("bilinear",) if "reduction" in change else ("area", "bilinear")
-    pairs = ("earlier code", "successor") if networks.unfolded(model) and not lambdas else ("",)
+    pairs = ("earlier code", "successor") if model in UNFOLDED and not lambdas else ("",)
     for profile, reduction, start in itertools.product(("paper", "short"), filters, pairs):
         run = replace(base, model=model, depth=None, profile=profile, reduction=reduction)
         run = grid.initialised(run, grid.STARTS[start]) if start else run

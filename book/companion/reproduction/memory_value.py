@@ -26,9 +26,9 @@ from companion.plots.style import panels
 from companion.reproduction.linear_baseline import did_not_train
 from companion.statistics import Difference, decibel, paired_difference
 from unfolded import metrics, runtime
-from unfolded.choices import COMPARED
+from unfolded.choices import COMPARED, UNFOLDED
 from unfolded.errors import RecordError, complain
-from unfolded.networks import names, unfolded
+from unfolded.networks import names
 from unfolded.runs import input_frames, records, results_table
 from unfolded.runs.config import RunConfig, usual_depth
 from unfolded.runs.grid import STARTS, SUCCESSOR
@@ -212,7 +212,7 @@ def label(model: str, lambda1: float, lambda2: float, variant: str, memory: str)
     >>> label("sista-rnn", 1.0, 0.01, "default", "off"), label("gru", 1.0, 0.01, "default", "on")
     ('SISTA-RNN, λ from (1, 0.01), trained without memory', 'GRU')
     """
-    start_words = [f"λ from {pair(lambda1, lambda2)}"] if unfolded(model) else []
+    start_words = [f"λ from {pair(lambda1, lambda2)}"] if model in UNFOLDED else []
     variant_words = [variant] if variant != "default" else []
     memory_words = ["trained without memory"] if memory == "off" else []
     return ", ".join([title(model), *start_words, *variant_words, *memory_words])
@@ -285,8 +285,8 @@ def missing_networks(outcomes: Outcomes) -> list[str]:
     """
     existing, required = {key for key, _ in _groups(outcomes.runs)}, []
     for model in COMPARED:
-        pairs = _PAIRS if unfolded(model) else [STARTS["earlier code"]]
-        for memory in ("on", "off") if unfolded(model) else ("on",):
+        pairs = _PAIRS if model in UNFOLDED else [STARTS["earlier code"]]
+        for memory in ("on", "off") if model in UNFOLDED else ("on",):
             required += [(model, *pair, "default", memory) for pair in pairs]
     return [label(*key) for key in required if key not in existing]
 

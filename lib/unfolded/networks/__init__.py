@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unfolded.choices import UNFOLDED, VARIANTS, variant_options
+from unfolded.choices import UNFOLDED, variant_options
 from unfolded.errors import ConfigError, check_choice, complain
 from unfolded.networks.fastrnn import FastRNN
 from unfolded.networks.gru import GRU
@@ -16,7 +16,7 @@ from unfolded.networks.sista import SistaRNN
 from unfolded.networks.spectralrnn import SpectralRNN
 from unfolded.networks.srnn import SRNN
 
-__all__ = ["VARIANTS", "build", "names", "unfolded", "variant_options"]
+__all__ = ["build", "names"]
 
 _REGISTRY: dict[str, type[nn.Module]] = {
     "reweighted-rnn": ReweightedRNN,
@@ -34,15 +34,6 @@ _REGISTRY: dict[str, type[nn.Module]] = {
 def names() -> tuple[str, ...]:
     """Return the names accepted by :func:`build`, the unfolded networks first."""
     return tuple(_REGISTRY)
-
-
-def unfolded(name: str) -> bool:
-    """Return whether a name belongs to an unfolded network.
-
-    >>> [name for name in names() if unfolded(name)]
-    ['reweighted-rnn', 'l1-l1-rnn', 'sista-rnn']
-    """
-    return name in UNFOLDED
 
 
 def build(
@@ -68,13 +59,13 @@ def build(
     ``positivity``, ``lambda1`` and ``lambda2`` (units of a pixel; a λ2 of 0 stays fixed) are for
     unfolded networks, ``reweighting`` ("Z+g", "Z" or "g", the trained part) for reweighted-rnn.
     ``memory=False`` fixes the link to the previous frame of an unfolded network at zero;
-    ``variant`` selects options of a stacked network from :data:`VARIANTS`. ``A``: the initial
-    sensing matrix (n, n0), copied, instead of a random one; with ``trainable_A=False`` it is a
-    buffer, so that no optimiser changes it. The initial c of an unfolded network is then at least
-    the Lipschitz constant of its solver, so that the layers do not diverge. ``fast=False`` runs
-    this network with autograd instead of the engine, as :func:`unfolded.recurrence.use` does for
-    all networks. The network has PyTorch's default dtype and device; the weights are the same up to
-    rounding for all of them.
+    ``variant`` selects options of a stacked network from ``VARIANTS`` of choices.py. ``A``: the
+    initial sensing matrix (n, n0), copied, instead of a random one; with ``trainable_A=False`` it
+    is a buffer, so that no optimiser changes it. The initial c of an unfolded network is then at
+    least the Lipschitz constant of its solver, so that the layers do not diverge. ``fast=False``
+    runs this network with autograd instead of the engine, as :func:`unfolded.recurrence.use` does
+    for all networks. The network has PyTorch's default dtype and device; the weights are the same
+    up to rounding for all of them.
     Raises ConfigError on an unknown name, an invalid size, or sizes other than those of ``A``.
 
     >>> build("l1-l1-rnn", hidden=16, depth=2)(torch.zeros(1, 3, 256)).shape
@@ -85,7 +76,7 @@ def build(
     A = None if A is None else _valid_matrix(A, n, n0)
     n, n0 = (51 if n is None else n, 256 if n0 is None else n0) if A is None else A.shape
     sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
-    if unfolded(name):
+    if name in UNFOLDED:
         options = {"positivity": positivity, "lambda1": lambda1, "lambda2": lambda2}
         options |= {"memory": memory}
         options |= {"reweighting": reweighting} if name == "reweighted-rnn" else {}
@@ -96,7 +87,7 @@ def build(
     try:
         with torch.device("cpu"):
             network = _REGISTRY[name](**sizes, **options, fast=fast)
-            if A is not None and unfolded(name):
+            if A is not None and name in UNFOLDED:
                 network.add_positive("c", network.lipschitz(A.float()).clamp(min=1.0))
     finally:
         torch.set_default_dtype(dtype)

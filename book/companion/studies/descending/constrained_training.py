@@ -11,7 +11,8 @@ from companion import pretrained
 from companion.studies import descent_constraints
 from companion.studies.descending.layer_constraints import layers
 from companion.studies.descending.layer_constraints import merit as merit_of
-from unfolded import networks, runtime
+from unfolded import runtime
+from unfolded.choices import UNFOLDED
 from unfolded.data import SOURCES
 from unfolded.errors import ConfigError, complain
 from unfolded.networks.base import SequenceNetwork
@@ -43,7 +44,7 @@ class Trial:
     source: str = "mnist"
 
     def __post_init__(self):
-        merits = (None, *EPSILON) if networks.unfolded(self.model) else (None,)
+        merits = (None, *EPSILON) if self.model in UNFOLDED else (None,)
         if self.merit not in merits or (self.noise and len(merits) == 1):
             expected = f"for {self.model} a merit from {', '.join(map(str, merits))}"
             actual = f"{self.merit!r}, noise {self.noise}"
@@ -84,7 +85,7 @@ def train(trial: Trial) -> Trained:
         order = torch.Generator().manual_seed(derive(trial.seed, "descending", "order"))
         noise = torch.Generator().manual_seed(derive(trial.seed, "descending", "noise"))
         disturb = relative(trial.noise, noise) if trial.noise else None
-        unfolded, merit = networks.unfolded(trial.model), trial.merit or "objective"
+        unfolded, merit = trial.model in UNFOLDED, trial.merit or "objective"
         with torch.no_grad():
             unit = _merits(network, sequences[:TEST], merit)[1][0].mean() if unfolded else None
 

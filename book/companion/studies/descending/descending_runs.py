@@ -14,7 +14,7 @@ from companion.build import options
 from companion.studies.descending.constrained_training import EPSILON, Trial, train
 from companion.studies.descending.descending_results import BY_FRAME, TESTS, TRIALS
 from companion.studies.descending.perturbations import by_frame, judged
-from unfolded import networks
+from unfolded.choices import UNFOLDED
 
 SEEDS = (0, 1, 2)
 _VARIANTS = ({"steps": 0}, {}, {"merit": "objective"}, {"merit": "distance"}, {"merit": "residual"})
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(trial: Trial) -> tuple[str, dict[str, list[dict]]]:
     """Return the rows of a trial, of its tests, and for the first seed those of the frames."""
-    unfolded = networks.unfolded(trial.model) and trial.seed == SEEDS[0]
+    unfolded = trial.model in UNFOLDED and trial.seed == SEEDS[0]
 
     def measure() -> tuple:
         trained = train(trial)

@@ -9,7 +9,8 @@ from torch import Tensor
 from companion.studies import descent_constraints
 from companion.studies.descending.constrained_training import PEAK, Trained, relative, rms
 from companion.studies.descending.layer_constraints import MERITS, layers, merit, objective
-from unfolded import metrics, networks, runtime
+from unfolded import metrics, runtime
+from unfolded.choices import UNFOLDED
 from unfolded.networks.base import SequenceNetwork
 from unfolded.seeds import derive
 
@@ -55,7 +56,7 @@ def met(trained: Trained, what: str, level: float) -> tuple[Tensor, Tensor, Sequ
     x = frames @ A.T
     if what == "noise on the measurements":
         x = x + level * rms(x) * torch.randn(x.shape, generator=draw)
-    if what == "another matrix, known" and networks.unfolded(trained.trial.model):
+    if what == "another matrix, known" and trained.trial.model in UNFOLDED:
         net = deepcopy(net)
         net.A.data = A
     return frames, x, net
@@ -80,7 +81,7 @@ def judged(trained: Trained) -> pd.DataFrame:
     of the trained length. Merits are means over frames, and ``…_descends`` the share of frames in
     which the layer is not worse than the previous one. LSTM has no such layers and no merits.
     """
-    rows, unfolded = [], networks.unfolded(trained.trial.model)
+    rows, unfolded = [], trained.trial.model in UNFOLDED
     for perturbation, level in (
         (perturbation, level) for perturbation, levels in DISTURBED.items() for level in levels
     ):
