@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from unfolded.runs.config import LATER
 from unfolded.runs.records import COLUMNS, Record
 
 RESULTS = ROOT / "data" / "results"
-_COUNTS = ("hidden", "depth", "seed", "epochs", "parameters", "threads")
 
 
 def merge(records: Sequence[Record]) -> int:
@@ -24,7 +22,7 @@ def merge(records: Sequence[Record]) -> int:
     the existing table is damaged.
     """
     path = RESULTS / "runs.csv"
-    rows = [_text_row(record) for record in _public_records(records)]
+    rows = [record.row() for record in _public_records(records)]
     try:
         if path.exists():
             # Read rows as text, so that unchanged values keep all digits.
@@ -33,8 +31,8 @@ def merge(records: Sequence[Record]) -> int:
                 if "config_hash" not in (table.fieldnames or ["config_hash"]):
                     raise KeyError("config_hash")
                 rows = [*(LATER | row for row in table), *rows]
-        newest = {row["config_hash"]: row for row in sorted(rows, key=lambda row: row["started"])}
-        rows = sorted(newest.values(), key=_order)
+        rows = sorted(rows, key=lambda row: row["started"] or "")
+        rows = sorted({row["config_hash"]: row for row in rows}.values(), key=_order)
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         do = "restore it with git checkout"
         raise RecordError(complain(f"a table of runs at {path}", repr(error), do)) from error
@@ -57,8 +55,8 @@ def _public_records(records: Sequence[Record]) -> list[Record]:
 
 
 def _write_columns(kind: str, record: Record, columns: Mapping[str, Sequence]) -> None:
-    values = zip(*columns.values(), strict=True)
-    rows = [dict(zip(columns, map(_digits, row), strict=True)) for row in values]
+    texts = [[f"{value:.6g}" for value in values] for values in columns.values()]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*texts, strict=True)]
     write(RESULTS / kind / f"{record.config_hash}.csv", list(columns), rows)
 
 
@@ -71,22 +69,7 @@ def write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object
     files.write(path, content.getvalue())
 
 
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _digits(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.6g}"
-
-
-def _text_row(record: Record) -> dict[str, str]:
-    return {
-        name: "" if _is_missing(value) else str(int(value) if name in _COUNTS else value)
-        for name, value in record.row().items()
-    }
-
-
-def _order(row: Mapping[str, str]) -> tuple:
+def _order(row: Mapping[str, object]) -> tuple:
     words = [row[name] for name in ("profile", "protocol", "source", "model")]
     numbers = [float(row[name]) for name in ("cs_rate", "hidden", "depth", "seed")]
     return *words, *numbers, row["config_hash"]
