@@ -52,13 +52,6 @@ def test_a_flat_frame_stays_flat(name):
     assert np.all(reduce(np.full((1, 64, 64), 255, dtype=np.uint8), name) == 255)
 
 
-def test_vectors_are_frames_row_by_row():
-    frames = data.sequences("digits", count=10)
-    vectors = data.frames_as_vectors(frames)
-    assert vectors.shape == (10, 20, 256)
-    assert np.array_equal(vectors[3, 4, 5 * 16 + 6], frames[3, 4, 5, 6])
-
-
 # Checksums and bad arguments -------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from unfolded.data.downsample import SIDE, reduce, weights
 from unfolded.data.moving_mnist import FRAMES, SEQUENCES
 from unfolded.errors import ConfigError, check_choice, complain, whole_number
 
-__all__ = ["REDUCTIONS", "SOURCES", "checksum", "frames_as_vectors", "sequences", "split"]
+__all__ = ["REDUCTIONS", "SOURCES", "checksum", "sequences", "split"]
 
 
 def sequences(
@@ -63,15 +63,6 @@ def split(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise ConfigError(complain(expected, len(frames), "pass more sequences"))
     a, b = moving_mnist.cuts(len(frames), datasets.PARTS)
     return frames[:a], frames[a:b], frames[b:]
-
-
-def frames_as_vectors(frames: np.ndarray) -> np.ndarray:
-    """Return frames as the vectors s_t of the paper, row by row: (..., 16, 16) -> (..., 256).
-
-    >>> frames_as_vectors(np.zeros((3, 20, 16, 16))).shape
-    (3, 20, 256)
-    """
-    return frames.reshape(*frames.shape[:-2], -1)
 
 
 def checksum(array: np.ndarray) -> str:
