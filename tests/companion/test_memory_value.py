@@ -20,8 +20,8 @@ from companion.reproduction.memory_value import (
 )
 from unfolded import training
 from unfolded.errors import RecordError
+from unfolded.networks import build
 from unfolded.runs import input_frames, records, results_table
-from unfolded.training import checkpoint
 
 PLAN = [
     small(seed=0),
@@ -62,7 +62,7 @@ def frames():
 
 def network(**fields):
     run = small(**fields)
-    return checkpoint.build_network(run).requires_grad_(False)
+    return build(**run.network()).requires_grad_(False)
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])

@@ -23,6 +23,7 @@ from companion.theory.trained_bounds import (
 )
 from unfolded import bounds, networks, training
 from unfolded.errors import ConfigError
+from unfolded.networks import build
 from unfolded.runs import input_frames, records
 from unfolded.training import checkpoint
 
@@ -157,7 +158,7 @@ def test_the_promised_share_is_13_with_the_complexity_of_the_losses():
 def test_the_promise_does_not_depend_on_the_unit_of_a_pixel(model):
     """Frames in [0, 1] and thresholds divided by 255 are the same; λ2 of SISTA-RNN has no unit."""
     small_unit, grey = (
-        checkpoint.build_network(small(model, protocol=name)) for name in ("normalised", "authors")
+        build(**small(model, protocol=name).network()) for name in ("normalised", "authors")
     )
     left = log10_bounds(small_unit, m=40, peak=1.0)["promised gap"]
     right = log10_bounds(grey, m=40, peak=255.0)["promised gap"]
@@ -203,9 +204,7 @@ def test_the_bounds_of_the_kept_networks_rose_with_training_and_say_nothing():
     assert set(BOUNDED[:3]) <= set(stored)
     for model in stored:
         net, config = pretrained.pretrained(model)
-        before, after = (
-            log10_bounds(each, m=8000) for each in (checkpoint.build_network(config), net)
-        )
+        before, after = (log10_bounds(each, m=8000) for each in (build(**config.network()), net))
         assert after["ours"] > before["ours"]
         # A share of one is known without a bound.
         assert before["promised gap"] > 0

@@ -15,6 +15,7 @@ from unfolded import __main__ as cli
 from unfolded import training
 from unfolded.data import download
 from unfolded.errors import RecordError
+from unfolded.networks import storage
 from unfolded.runs import records, results_table
 from unfolded.training import checkpoint, trainer
 
@@ -285,7 +286,7 @@ def test_a_full_disk_at_the_very_end_costs_no_epoch(desk, uninterrupted, monkeyp
         raise RecordError("expected to write weights; got No space left on device; free some")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_weights", full)
+        patch.setattr(storage, "write", full)
         assert cli.main(TRAIN) == 1
     trained = []
     monkeypatch.setattr(trainer.RunGroup, "epoch", trained.append)

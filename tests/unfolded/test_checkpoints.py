@@ -9,6 +9,7 @@ from small_runs import small
 
 from unfolded import training
 from unfolded.errors import RecordError
+from unfolded.networks import build, storage
 from unfolded.runs import records
 from unfolded.runs.config import RunConfig
 from unfolded.training import checkpoint
@@ -113,7 +114,7 @@ def test_damaged_weights_are_refused(tmp_path, damage):
     if damage == "absent":
         path.unlink()
     elif damage == "other":
-        checkpoint.save_weights(folder, network, small(hidden=7))
+        storage.write(path, network, {"config": small(hidden=7).as_dict()})
     else:
         path.write_bytes(path.read_bytes()[:-9] if damage == "cut" else b"no weights at all")
     with pytest.raises(RecordError, match=r"expected weights of a run at .* with --again"):
@@ -127,5 +128,5 @@ def test_untrained_networks_recover_the_same_under_both_protocols(model):
     found = []
     for protocol, unit in (("authors", 1), ("normalised", 255)):
         config = RunConfig(model=model, protocol=protocol, hidden=300, lambda1=30.0, lambda2=0.9)
-        found.append(checkpoint.build_network(config)(frames / unit) * unit)
+        found.append(build(**config.network())(frames / unit) * unit)
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-2)

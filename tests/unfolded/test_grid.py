@@ -9,9 +9,9 @@ from unfolded import networks
 from unfolded.__main__ import main
 from unfolded.choices import COMPARED, MODELS
 from unfolded.errors import ConfigError
+from unfolded.networks import build
 from unfolded.runs import grid, named_grids, parameter_count
 from unfolded.runs.config import RunConfig
-from unfolded.training import checkpoint
 
 SMOKE = RunConfig(profile="smoke")
 
@@ -82,7 +82,7 @@ def test_matched_networks_have_the_parameters_of_reweighted_rnn(model, hidden):
     ours = dataclasses.replace(run, model="reweighted-rnn", depth=None)
 
     def count(one):
-        return sum(p.numel() for p in checkpoint.build_network(one).parameters())
+        return sum(p.numel() for p in build(**one.network()).parameters())
 
     found = parameter_count.matched(run)
     assert dataclasses.replace(found, hidden=hidden) == run

@@ -10,6 +10,7 @@ from test_train_steps import Questions
 
 from unfolded import training
 from unfolded.errors import ConfigError
+from unfolded.networks import build
 from unfolded.runs import input_frames, records
 from unfolded.runs.config import RunConfig
 from unfolded.training import checkpoint
@@ -40,7 +41,7 @@ def gradients(config, **changes):
 
 @pytest.mark.parametrize("model", UNFOLDED)
 def test_what_is_penalised_is_the_sum_of_the_alphas_of_the_bounds(model):
-    net = checkpoint.build_network(small(model, depth=2))
+    net = build(**small(model, depth=2).network())
     with torch.no_grad():
         for p in net.parameters():
             p.add_(0.1 * torch.rand(p.shape, generator=torch.Generator().manual_seed(0)))
@@ -52,7 +53,7 @@ def test_what_is_penalised_is_the_sum_of_the_alphas_of_the_bounds(model):
 @pytest.mark.parametrize("model", UNFOLDED)
 def test_the_step_descends_the_error_of_a_pixel_in_grey_levels_and_the_norms(model, protocol, fast):
     config = small(model, protocol=protocol, norm_penalty=3.0)
-    net = checkpoint.build_network(config)
+    net = build(**config.network())
     # The same route on both sides: the gradient in λ1 is a small difference of large sums.
     net.fast = fast
     batch = input_frames.on_device(config, "cpu", {}).train[ROWS]
@@ -66,7 +67,7 @@ def test_the_step_descends_the_error_of_a_pixel_in_grey_levels_and_the_norms(mod
 
 
 def test_rows_that_tie_share_the_gradient():
-    net = checkpoint.build_network(small("l1-l1-rnn", depth=1, hidden=4))
+    net = build(**small("l1-l1-rnn", depth=1, hidden=4).network())
     with torch.no_grad():
         net.A.zero_()  # W_1 = G = I: every row is a largest one
     row_norms(net).backward()
@@ -109,7 +110,7 @@ def test_a_penalty_shrinks_the_norms_and_the_curves_keep_the_plain_error(tmp_pat
         net, config = checkpoint.load_network(tmp_path / record.config_hash)
         assert config.norm_penalty == record.row()["norm_penalty"] == weight
         ended[weight] = row_norms(net).item(), record.curves["train_mse"][0]
-    start = row_norms(checkpoint.build_network(small())).item()
+    start = row_norms(build(**small().network())).item()
     assert ended[1e6][0] < min(start, ended[0.0][0])
     # The penalty alone would add 1e6 times a norm above one.
     assert ended[1e6][1] < 2 * ended[0.0][1]

@@ -9,8 +9,8 @@ from small_runs import small
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from unfolded import runtime
-from unfolded.networks import names
-from unfolded.training import checkpoint, train_step
+from unfolded.networks import build, names
+from unfolded.training import train_step
 from unfolded.training.stacking import SingleModel, StackedModels, recover
 from unfolded.training.train_step import TrainSteps
 
@@ -23,7 +23,7 @@ def frames(count=14):
 
 
 def networks(*seeds, model="reweighted-rnn"):
-    return [checkpoint.build_network(small(model, seed=seed)) for seed in seeds]
+    return [build(**small(model, seed=seed).network()) for seed in seeds]
 
 
 def made(*nets, data=None):
@@ -160,7 +160,7 @@ def test_warm_up_and_replay_take_each_step_once_and_the_rest_of_a_batch_is_not_r
         ours, theirs = replayed.epoch(orders), eager.epoch(orders)
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     assert gpu == ["beside"] * 3 + ["capture"] + ["replay"] * 3
-    assert replayed.captured and not eager.captured
+    assert replayed.replay is not None and eager.replay is None
     for ours, theirs in zip(replayed.models.leaves, eager.models.leaves, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
     groups = [optimiser.param_groups[0] for optimiser in replayed.optimisers]
@@ -216,7 +216,7 @@ def test_a_step_that_could_not_be_captured_goes_on(gpu, monkeypatch):
     for _ in range(2):
         tried.epoch(torch.arange(14))
         eager.epoch(torch.arange(14))
-    assert gpu == ["beside"] * 3 + ["no capture"] and not tried.captured
+    assert gpu == ["beside"] * 3 + ["no capture"] and tried.replay is None
     for ours, theirs in zip(tried.models.leaves, eager.models.leaves, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 

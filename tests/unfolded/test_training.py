@@ -11,6 +11,7 @@ from small_runs import SMALL, end, interrupted, result, small, start
 from companion import results
 from unfolded import data, runtime, training
 from unfolded.errors import ConfigError, RecordError, TrainingError
+from unfolded.networks import build
 from unfolded.runs import config, input_frames, records
 from unfolded.runs.config import Protocol
 from unfolded.training import checkpoint, fitting, stacking, trainer
@@ -153,14 +154,12 @@ def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
 
 @pytest.mark.parametrize("name", ["A", "G", "raw.lambda2"])
 def test_the_parameter_whose_gradient_blew_up_is_named(name, tmp_path, monkeypatch):
-    build = checkpoint.build_network
-
-    def poisoned(run_config):
-        network = build(run_config)
+    def poisoned(**options):
+        network = build(**options)
         network.get_parameter(name).register_hook(lambda gradient: gradient * float("nan"))
         return network
 
-    monkeypatch.setattr(checkpoint, "build_network", poisoned)
+    monkeypatch.setattr(trainer, "build", poisoned)
     found = rf"a gradient of nan in epoch 1, step 1, with parameter {name} at [0-9.e-]+;"
     with pytest.raises(TrainingError, match=found):
         run(small(), tmp_path)
@@ -271,7 +270,7 @@ def test_the_training_error_printed_is_the_mean_square_in_grey_levels(protocol):
 
 def recovered(monkeypatch, unit, positivity="free"):
     monkeypatch.setitem(config.PROTOCOLS, "normalised", Protocol(peak=255 * unit))
-    built = checkpoint.build_network(small(protocol="normalised", positivity=positivity))
+    built = build(**small(protocol="normalised", positivity=positivity).network())
     frames = torch.from_numpy(data.sequences(count=10)).flatten(2)
     with torch.no_grad():
         return built(frames * unit) / unit

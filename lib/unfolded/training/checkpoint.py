@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from unfolded import files, networks
+from unfolded import files
 from unfolded.errors import RecordError, complain, one_line
 from unfolded.networks import storage
 from unfolded.runs.config import RunConfig
@@ -61,11 +61,6 @@ def damaged_state(folder: Path, got: str) -> RecordError:
     return RecordError(complain(want, got, do))
 
 
-def save_weights(folder: Path, network: nn.Module, config: RunConfig) -> None:
-    """Write the weights as safetensors, with the configuration in the header."""
-    storage.write(folder / WEIGHTS, network, {"config": config.as_dict()})
-
-
 def load_network(folder: Path) -> tuple[nn.Module, RunConfig]:
     """Build the trained network of a finished run from its folder, without pickle.
 
@@ -76,8 +71,3 @@ def load_network(folder: Path) -> tuple[nn.Module, RunConfig]:
     if "config" not in header:
         raise RecordError(complain(f"weights of a run at {path}", "those of another network", do))
     return network, RunConfig(**header["config"])
-
-
-def build_network(config: RunConfig) -> nn.Module:
-    """Build the untrained network of a configuration, with thresholds in the protocol's units."""
-    return networks.build(**config.network())

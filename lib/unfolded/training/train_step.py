@@ -89,11 +89,6 @@ class TrainSteps:
                 self.rows.copy_(rows)
                 self.replay()
 
-    @property
-    def captured(self) -> bool:
-        """Whether full batches are replayed."""
-        return self.replay is not None
-
     def step(self, rows: Tensor) -> None:
         """Take one step with these rows of the frames, without a graph."""
         for leaf in self.models.leaves:

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from unfolded import files, metrics, recurrence
 from unfolded.errors import TrainingError
+from unfolded.networks import build, storage
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.provenance import stamp
 from unfolded.runs import records
@@ -41,7 +42,7 @@ class Trainer:
     ):
         self.config, self.device, self.folder, self.progress = config, device, folder, progress
         self.train, self.validation, self.test, self.data_sha256 = frames
-        self.network = checkpoint.build_network(config).to(device)
+        self.network = build(**config.network()).to(device)
         patience, threshold = SCHEDULES[config.schedule]
         self.optimiser = Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
         self.schedule = ReduceLROnPlateau(
@@ -100,7 +101,8 @@ class Trainer:
         values, errors = tested(self.network, self.test, self.config.scale.peak)
         position = f"epoch {self.config.size.epochs}, the last"
         check(self.network, values["test_mse"], "test error", position)
-        checkpoint.save_weights(self.folder, self.network, self.config)
+        header = {"config": self.config.as_dict()}
+        storage.write(self.folder / checkpoint.WEIGHTS, self.network, header)
         results = {"metrics": values, "sequence_mse": errors, "learned": learned(self.network)}
         record = replace(self.record, **self._history(), **results, status="done")
         records.save(record, self.folder)
