@@ -31,8 +31,9 @@ class SequenceNetwork(nn.Module):
     Shapes: frames (batch, time, n0); measurements (batch, time, n); codes (batch, time, h).
     """
 
-    def __init__(self, *, n0: int, n: int, hidden: int, depth: int, seed: int):
+    def __init__(self, *, n0: int, n: int, hidden: int, depth: int, seed: int, fast: bool = True):
         super().__init__()
+        self.fast = fast
         self.n0, self.n = whole_number("n0", n0, 1), whole_number("n", n, 1)
         self.hidden, self.depth = whole_number("hidden", hidden, 1), whole_number("depth", depth, 1)
         seed = derive(whole_number("seed", seed, 0), "A", self.n, self.n0)
@@ -153,24 +154,17 @@ class UnfoldedNetwork(SequenceNetwork):
     authors' code (then Φ may not be a proximal operator). λ2 = 0 is fixed and not trained.
     ``fast=False`` runs the solver steps with autograd instead of the engine; "free" always does
     so; ``memory=False`` fixes the link to the previous frame (G, or F in SISTA-RNN) at zero;
-    ``recompute=True`` lets the engine run the layers again in the backward pass instead
-    of storing their outputs.
+    if the attribute ``recompute`` is set, the engine runs the layers again in the backward pass
+    instead of storing their outputs.
     """
 
+    recompute = False
+
     def __init__(
-        self,
-        *,
-        positivity: str,
-        lambda1: float,
-        lambda2: float,
-        fast: bool = True,
-        recompute: bool = False,
-        memory: bool = True,
-        **sizes,
+        self, *, positivity: str, lambda1: float, lambda2: float, memory: bool = True, **sizes
     ):
         super().__init__(**sizes)
-        self.positivity, self.fast, self.recompute = positivity, fast, recompute
-        self.memory = memory
+        self.positivity, self.memory = positivity, memory
         self.D = nn.Parameter(overcomplete_dct(self.n0, self.hidden))
         self.h0 = nn.Parameter(torch.zeros(self.hidden))
         self.raw = nn.ParameterDict()
@@ -253,17 +247,12 @@ class UnfoldedNetwork(SequenceNetwork):
         raise NotImplementedError
 
     def decoder_matrix(self) -> Tensor:
-        """Return D."""
         return self.D
 
     def symbols(self) -> dict[str, Tensor]:
         """Return the effective tensors by the symbols of the paper (see the notation page)."""
         positive = {name: self.positive(name) for name in dict.fromkeys([*_SCALARS, *self.raw])}
-        return {"A": self.A, "D": self.D, "h0": self.h0, **positive, **self.specific_symbols()}
-
-    def specific_symbols(self) -> dict[str, Tensor]:
-        """Return the tensors specific to this network."""
-        raise NotImplementedError
+        return {"A": self.A, "D": self.D, "h0": self.h0, **positive}
 
     def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:
         """Return W_1 … W_d (h, h) and U_1 … U_d of the unrolled form; a subclass implements it."""

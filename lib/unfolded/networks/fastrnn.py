@@ -12,15 +12,7 @@ class FastLayer(Layer):
 
     kind = "fast"
 
-    def __init__(
-        self,
-        width: int,
-        hidden: int,
-        activation: str = "tanh",
-        alpha: float = -3.0,
-        beta: float = 3.0,
-        std: float = 0.1,
-    ):
+    def __init__(self, width, hidden, activation="tanh", alpha=-3.0, beta=3.0, std=0.1):
         super().__init__(width, hidden, activation)
         self.W = nn.Parameter(torch.empty(hidden, hidden))
         self.alpha = nn.Parameter(torch.tensor(real_number("alpha", alpha, -50, 50)))
@@ -34,9 +26,8 @@ class FastLayer(Layer):
         """Return W, a = σ(α) and b = σ(β)."""
         return self.W, torch.sigmoid(self.alpha), torch.sigmoid(self.beta)
 
-    def step(self, drive: Tensor, h: Tensor, W: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        """Return h_t."""
-        return a * self.phi(drive + h @ W.T) + b * h
+    def step(self, drive: Tensor, h: Tensor, _, W: Tensor, a: Tensor, b: Tensor):
+        return a * self.phi(drive + h @ W.T) + b * h, None
 
 
 class FastRNN(LayeredNetwork):

@@ -16,13 +16,7 @@ class IndependentLayer(Layer):
     kind = "independent"
 
     def __init__(
-        self,
-        width: int,
-        hidden: int,
-        activation: str = "relu",
-        bound: float | None = 2 ** (1 / FRAMES),
-        start: str = "uniform",
-        std: float = 0.001,
+        self, width, hidden, activation="relu", bound=2 ** (1 / FRAMES), start="uniform", std=0.001
     ):
         super().__init__(width, hidden, activation)
         self.bound = None if bound is None else real_number("bound", bound, 1e-3, 1e3)
@@ -36,9 +30,8 @@ class IndependentLayer(Layer):
         """Return w, clipped."""
         return (self.w if self.bound is None else self.w.clamp(-self.bound, self.bound),)
 
-    def step(self, drive: Tensor, h: Tensor, w: Tensor) -> Tensor:
-        """Return h_t."""
-        return self.phi(drive + w * h)
+    def step(self, drive: Tensor, h: Tensor, _, w: Tensor):
+        return self.phi(drive + w * h), None
 
 
 class IndRNN(LayeredNetwork):

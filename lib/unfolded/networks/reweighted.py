@@ -37,13 +37,13 @@ class ReweightedRNN(UnfoldedNetwork):
         if "g" in reweighting:
             self.add_positive("g", torch.ones(self.depth, self.hidden))
 
-    def specific_symbols(self) -> dict[str, Tensor]:
-        """Return G (h, h), Z (d, h, h) and g (d, h)."""
+    def symbols(self) -> dict[str, Tensor]:
+        """Return the common symbols, G (h, h), Z (d, h, h) and g (d, h)."""
         Z = self.Z
         if Z is None:
             identity = torch.eye(self.hidden, dtype=self.G.dtype, device=self.G.device)
             Z = identity.expand(self.depth, -1, -1)
-        return {"G": self.G, "Z": Z, "g": self._g()}
+        return super().symbols() | {"G": self.G, "Z": Z, "g": self._g()}
 
     def _g(self) -> Tensor:
         return self.positive("g") if "g" in self.raw else self.A.new_ones(self.depth, self.hidden)
@@ -79,7 +79,7 @@ class ReweightedRNN(UnfoldedNetwork):
 
     def layer_weights(self) -> tuple[list[Tensor], list[Tensor]]:
         """Return W_l by (10)–(11) and U_l by (9)."""
-        M = self.A @ self.D
-        U = [Z_l @ M.T / self.positive("c") for Z_l in self.specific_symbols()["Z"]]
-        W = [Z_l - U_l @ M for Z_l, U_l in zip(self.specific_symbols()["Z"], U, strict=True)]
+        M, Z = self.A @ self.D, self.symbols()["Z"]
+        U = [Z_l @ M.T / self.positive("c") for Z_l in Z]
+        W = [Z_l - U_l @ M for Z_l, U_l in zip(Z, U, strict=True)]
         return [W[0] @ self.G, *W[1:]], U

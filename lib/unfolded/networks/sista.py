@@ -25,9 +25,9 @@ class SistaRNN(UnfoldedNetwork):
         super().__init__(**options)
         self.add_transition("F", self.n0)
 
-    def specific_symbols(self) -> dict[str, Tensor]:
-        """Return F (n0, n0)."""
-        return {"F": self.F}
+    def symbols(self) -> dict[str, Tensor]:
+        """Return the common symbols and F (n0, n0)."""
+        return super().symbols() | {"F": self.F}
 
     @torch.no_grad()
     def lipschitz(self, A: Tensor) -> Tensor:

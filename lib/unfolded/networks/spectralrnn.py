@@ -14,14 +14,7 @@ class SpectralLayer(Layer):
     row: the first of length h, the next of length h − 1, …; ``p`` (h,), the free singular values.
     """
 
-    def __init__(
-        self,
-        width: int,
-        hidden: int,
-        activation: str = "relu",
-        reflectors: int | None = None,
-        margin: float = 0.01,
-    ):
+    def __init__(self, width, hidden, activation="relu", reflectors=None, margin=0.01):
         super().__init__(width, hidden, activation)
         k = max(1, hidden // 4) if reflectors is None else reflectors
         k = whole_number("reflectors", k, 1, hidden)

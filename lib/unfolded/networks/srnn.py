@@ -19,11 +19,9 @@ class ElmanLayer(Layer):
             nn.init.uniform_(parameter, -1 / math.sqrt(hidden), 1 / math.sqrt(hidden))
 
     def offset(self) -> Tensor:
-        """Return the sum of both biases."""
         return self.bias + self.recurrent_bias
 
     def weights(self) -> tuple[Tensor]:
-        """Return W."""
         return (self.W,)
 
 

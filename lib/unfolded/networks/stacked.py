@@ -25,10 +25,9 @@ class StackedNetwork(SequenceNetwork):
     """Key of the random initial weights; it must not change, so that seeds keep their weights."""
 
     def __init__(
-        self, *, fast: bool = True, n0: int, n: int, hidden: int, depth: int, seed: int, **options
+        self, *, n0: int, n: int, hidden: int, depth: int, seed: int, fast: bool = True, **options
     ):
-        super().__init__(n0=n0, n=n, hidden=hidden, depth=depth, seed=seed)
-        self.fast = fast
+        super().__init__(n0=n0, n=n, hidden=hidden, depth=depth, seed=seed, fast=fast)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derive(int(seed), "weights", self.draws))
             self.cells = self.new_cells(**options)
@@ -45,7 +44,6 @@ class StackedNetwork(SequenceNetwork):
         return self.readout(codes)
 
     def decoder_matrix(self) -> Tensor:
-        """Return Y."""
         return self.readout.weight
 
 
@@ -56,7 +54,6 @@ class GatedNetwork(StackedNetwork):
     module: type[nn.RNNBase]
 
     def new_cells(self) -> nn.Module:
-        """Return PyTorch's module."""
         return self.module(self.n, self.hidden, num_layers=self.depth, batch_first=True)
 
     def start(self, batch: int = 1) -> State:
@@ -87,7 +84,7 @@ class GatedNetwork(StackedNetwork):
 
 
 class Layer(nn.Module):
-    """A recurrent layer: ``step`` computes h_t from the input term U x_t + b and from h_{t−1}.
+    """A recurrent layer, which computes h_t from the input term U x_t + b and from h_{t−1}.
 
     Parameters: ``U`` (h, width), ``bias`` (h,), and those of the subclass. Symbols as in (50) and
     (53): W is the recurrent matrix, U the input matrix. The paper prints no bias, but the code it
@@ -105,17 +102,20 @@ class Layer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(hidden))
 
     def offset(self) -> Tensor:
-        """Return b."""
+        """Return b, or the sum of two biases."""
         return self.bias
 
     def weights(self) -> tuple[Tensor, ...]:
         """Return the other arguments of ``step``, computed once for each sequence."""
         raise NotImplementedError
 
-    def step(self, drive: Tensor, h: Tensor, *weights: Tensor) -> Tensor:
-        """Return h_t (batch, h) from the input term of frame t, h_{t−1} and the weights, here W."""
+    def step(self, drive: Tensor, h: Tensor, _, *weights: Tensor) -> tuple[Tensor, None]:
+        """Return h_t (batch, h) from the input term of frame t, h_{t−1} and the weights, here W.
+
+        As in :class:`unfolded.recurrence.cell_scan.Cell`, the second result is the cell state.
+        """
         (W,) = weights
-        return self.phi(drive + h @ W.T)
+        return self.phi(drive + h @ W.T), None
 
     def forward(
         self, x: Tensor, h: Tensor, weights: tuple[Tensor, ...], fast: bool = True
@@ -125,12 +125,8 @@ class Layer(nn.Module):
         return run(self.cell(), x, h, None, self.U, self.offset(), *weights)[0]
 
     def cell(self) -> cell_scan.Cell:
-        """Return this layer as a cell without a cell state."""
-
-        def step(drive: Tensor, h: Tensor, _, *weights: Tensor) -> tuple[Tensor, None]:
-            return self.step(drive, h, *weights), None
-
-        return cell_scan.Cell(self.kind, step, self.phi)
+        """Return this layer as a cell."""
+        return cell_scan.Cell(self.kind, self.step, self.phi)
 
 
 class LayeredNetwork(StackedNetwork):
@@ -140,7 +136,6 @@ class LayeredNetwork(StackedNetwork):
     """The layers, whose constructor has the options of the network."""
 
     def new_cells(self, **options) -> nn.ModuleList:
-        """Return the layers."""
         widths = [self.n] + [self.hidden] * (self.depth - 1)
         return nn.ModuleList(self.layer(width, self.hidden, **options) for width in widths)
 

@@ -24,9 +24,9 @@ class SeparateSistaRNN(SistaRNN):
         super().__init__(**options)
         self.E = nn.Parameter(self.D.detach().clone())
 
-    def specific_symbols(self) -> dict[str, Tensor]:
-        """Return F (n0, n0) and E (n0, h)."""
-        return super().specific_symbols() | {"E": self.E}
+    def symbols(self) -> dict[str, Tensor]:
+        """Return the symbols of SISTA-RNN and E (n0, h)."""
+        return super().symbols() | {"E": self.E}
 
     def solver(self) -> Callable[[Tensor, Tensor], Tensor]:
         """Return the layers of one column: d steps from Eᵀ F D h_{t−1}."""
