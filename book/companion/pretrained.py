@@ -143,7 +143,7 @@ def _store(record: records.Record, store: str | Path | None, path: Path) -> dict
     content = path.read_bytes()
     network = network.float()
     with torch.no_grad():
-        scores, _ = tested(network, input_frames.unseen(config), config.scale.peak)
+        scores, _ = tested(network, input_frames.load(config).test, config.scale.peak)
     return {
         "model": config.model,
         "sha256": hashlib.sha256(content).hexdigest(),

@@ -15,7 +15,7 @@ from unfolded.runs.config import RunConfig
 
 @pytest.fixture(scope="module")
 def frames():
-    (train, _, test), _ = input_frames.load(RunConfig(profile="smoke"))
+    train, _, test, _ = input_frames.load(RunConfig(profile="smoke"))
     return train, test
 
 

@@ -57,7 +57,7 @@ def tested(store, table):
 
 @pytest.fixture(scope="module")
 def frames():
-    return input_frames.unseen(small())
+    return input_frames.load(small()).test
 
 
 def network(**fields):

@@ -106,7 +106,7 @@ def test_levels_follow_the_peak():
 
 @functools.cache
 def recovered(iterations: int = 4):
-    frames = input_frames.unseen(RunConfig(source="digits", profile="smoke"))[:2, :6]
+    frames = input_frames.load(RunConfig(source="digits", profile="smoke")).test[:2, :6]
     return frames, player_widget.recoveries(frames, iterations=iterations)
 
 
@@ -148,7 +148,7 @@ def test_a_solver_is_the_untrained_network_of_as_many_layers_with_the_longest_sa
 
 
 def test_the_element_is_light_and_says_what_it_shows():
-    frames = input_frames.unseen(RunConfig(source="digits", profile="laptop"))[:3]
+    frames = input_frames.load(RunConfig(source="digits", profile="laptop")).test[:3]
     data = player_widget.recorded(frames, player_widget.recoveries(frames, iterations=2))
     text = PlayerExplorer(data=data, frame=10).element()
     inside = re.search('<script type="application/json">(.*?)</script>', text, re.S)[1]

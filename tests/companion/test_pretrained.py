@@ -40,7 +40,7 @@ class TestKept:
     def test_it_reaches_what_its_table_says(self, table, model):
         network, config = pretrained.pretrained(model, table)
         try:
-            frames = input_frames.unseen(config)
+            frames = input_frames.load(config).test
         except DataError:
             pytest.skip("MNIST is not at hand")
         found = metrics.psnr(frames, network(frames), peak=255, average="authors")

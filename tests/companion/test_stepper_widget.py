@@ -29,7 +29,7 @@ T = 3
 
 @functools.cache
 def frames() -> torch.Tensor:
-    return input_frames.unseen(RunConfig(source="digits", profile="smoke"))[:1, :4].double()
+    return input_frames.load(RunConfig(source="digits", profile="smoke")).test[:1, :4].double()
 
 
 @functools.cache
@@ -151,7 +151,7 @@ def test_psnr_is_the_library_one_of_frame_and_code():
 
 def test_the_page_says_what_the_trained_networks_do():
     """Fewer steps give a better frame than any iteration; the minimum is far and worse."""
-    whole = input_frames.unseen(RunConfig(source="digits", profile="smoke"))[:1].double()
+    whole = input_frames.load(RunConfig(source="digits", profile="smoke")).test[:1].double()
     trained = {name: pretrained.pretrained(name)[0].double() for name in nets()}
     explorer = StepperExplorer(data=stepper_widget.recorded(trained, whole, 10, iterations=60))
     for posed in explorer.data["problems"]:

@@ -178,7 +178,7 @@ def test_the_gap_of_differences_is_the_difference_of_gaps():
 def test_errors_and_records_agree(tmp_path):
     record = training.run(small("l1-l1-rnn"), store=tmp_path, progress=False)
     net, config = checkpoint.load_network(records.folder_of(small("l1-l1-rnn"), tmp_path))
-    each = errors(net, input_frames.unseen(config))
+    each = errors(net, input_frames.load(config).test)
     assert each.tolist() == pytest.approx(record.sequence_mse)
     tested = pd.DataFrame({"test_mse": record.sequence_mse})
     found = recorded_gap(pd.DataFrame(record.curves), tested)

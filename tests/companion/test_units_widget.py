@@ -22,7 +22,8 @@ SCRIPT = MODULE.replace(EXPORT, "")
 
 @pytest.fixture(scope="module")
 def frames():
-    return input_frames.unseen(RunConfig(source="digits", profile="smoke", protocol="authors"))[:4]
+    config = RunConfig(source="digits", profile="smoke", protocol="authors")
+    return input_frames.load(config).test[:4]
 
 
 @pytest.fixture(scope="module")

@@ -112,24 +112,24 @@ def test_an_array_a_file_and_an_archive_are_one_run(tmp_path):
 def test_the_scale_of_the_frames(protocol, caplog):
     frames, peak = movie(10, 2, 4, 4), {"authors": 255, "normalised": 1}[protocol]
     one = small(protocol=protocol)
-    wanted, _ = input_frames.load(one, frames)
+    *wanted, _ = input_frames.load(one, frames)
     assert [part.dtype for part in wanted] == [torch.float32] * 3
     assert [len(part) for part in wanted] == [8, 1, 1] and not caplog.records
     values = torch.from_numpy(frames).flatten(2).float() * (peak / 255)
     assert torch.allclose(torch.cat(wanted), values)
     for same in (frames.astype(np.float16), frames.astype(">f8")):
-        assert torch.equal(torch.cat(input_frames.load(one, same)[0]), torch.cat(wanted))
+        assert torch.equal(torch.cat(input_frames.load(one, same)[:3]), torch.cat(wanted))
     assert not caplog.records
-    unit, _ = input_frames.load(one, frames / 255)
+    *unit, _ = input_frames.load(one, frames / 255)
     assert torch.allclose(torch.cat(unit), values, atol=1e-4)
     assert [each.getMessage() for each in caplog.records] == [
         "frames from 0 to 1 are multiplied by 255"
     ]
     above = np.float32(frames / 255)
     above[0, 0, 0, 0] = 1 + 1e-6  # an interpolation exceeds 1 by rounding
-    assert torch.cat(input_frames.load(one, above)[0]).max() == peak
+    assert torch.cat(input_frames.load(one, above)[:3]).max() == peak
     dark = np.minimum(frames, 1)
-    assert torch.cat(input_frames.load(one, dark)[0]).max() == pytest.approx(peak / 255)
+    assert torch.cat(input_frames.load(one, dark)[:3]).max() == pytest.approx(peak / 255)
     assert caplog.records[-1].getMessage().startswith("frames of type uint8 are grey levels")
 
 

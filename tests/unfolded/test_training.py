@@ -185,7 +185,7 @@ def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp
     record = run(small(model, protocol="normalised"), tmp_path)
     folder = records.folder_of(small(model, protocol="normalised"), tmp_path)
     network, found = checkpoint.load_network(folder)
-    frames = input_frames.unseen(found)
+    frames = input_frames.load(found).test
     with torch.no_grad():
         mse = (network(frames) - frames).mul(255).square().double().mean().item()
     assert mse == pytest.approx(record.metrics["test_mse"], rel=1e-6)

@@ -92,7 +92,7 @@ def levels(config: RunConfig, rates: Iterable[float] = RATES) -> list[dict[str, 
     and n (0 for the mean frame), the scores, and the provenance. PSNR does not depend on the
     protocol, since both methods scale with the pixels.
     """
-    (train, _, test), checksum = input_frames.load(config)
+    train, _, test, checksum = input_frames.load(config)
     peak, origin = config.scale.peak, result_store.origin() | {"data_sha256": checksum}
     estimates = {("mean frame", 0.0, 0): mean_frame(train, test)}
     mean, directions = principal_components(train)

@@ -96,7 +96,7 @@ def update(store: str | None = None) -> list[dict]:
 
 def _run(folder: Path) -> tuple[str, dict[str, list[dict]]]:
     network, config = checkpoint.load_network(folder)
-    frames = input_frames.unseen(config)[:_SEQUENCES]
+    frames = input_frames.load(config).test[:_SEQUENCES]
     fields = ("model", "hidden", "seed", "lambda1", "lambda2")
     facts = {field: getattr(config, field) for field in fields} | {"config_hash": folder.name}
     origin, rows, lines = {"sequences": len(frames)} | result_store.origin(), [], []

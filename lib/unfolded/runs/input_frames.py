@@ -20,7 +20,7 @@ Given = np.ndarray | Tensor | str | Path | own_frames.OwnFrames | None
 
 
 class Frames(NamedTuple):
-    """Training, validation and test frames on a device, (sequences, time, n0), and their hash."""
+    """Training, validation and test frames, each (sequences, time, n0), and their hash."""
 
     train: Tensor
     validation: Tensor
@@ -66,8 +66,8 @@ def _check_unchanged(path: str, name: str, configs: list[RunConfig], store: Path
         files.write_json(index_path, names | {path: name})
 
 
-def load(config: RunConfig, frames: Given = None) -> tuple[list[Tensor], str]:
-    """Return train, validation and test frames as vectors in the protocol's units, and a hash.
+def load(config: RunConfig, frames: Given = None) -> Frames:
+    """Return the frames of a configuration as vectors in the protocol's units, on the CPU.
 
     The ``frames`` of :func:`own` must be given again; their hash is the digest.
     """
@@ -81,7 +81,8 @@ def load(config: RunConfig, frames: Given = None) -> tuple[list[Tensor], str]:
     else:
         do = "pass frames=…, or --source FILE.npy"
         raise DataError(complain(f"the frames of {config.source}", "none", do))
-    return [torch.from_numpy(part).flatten(2) * unit for part in data.split(frames)], sha256
+    parts = (torch.from_numpy(part).flatten(2) * unit for part in data.split(frames))
+    return Frames(*parts, sha256)
 
 
 def on_device(config: RunConfig, device: str, shelf: dict, frames: Given = None) -> Frames:
@@ -89,11 +90,6 @@ def on_device(config: RunConfig, device: str, shelf: dict, frames: Given = None)
     key = config.source, config.reduction, config.size.count, config.scale.peak, device
     if key not in shelf:
         shelf.clear()
-        parts, sha256 = load(config, frames)
+        *parts, sha256 = load(config, frames)
         shelf[key] = Frames(*(part.to(device) for part in parts), sha256)
     return shelf[key]
-
-
-def unseen(config: RunConfig, frames: Given = None) -> Tensor:
-    """Return the test sequences of a configuration in the protocol's units: (count, time, n0)."""
-    return load(config, frames)[0][2]

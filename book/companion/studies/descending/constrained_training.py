@@ -80,7 +80,7 @@ def train(trial: Trial) -> Trained:
     """
     with runtime.threads_for(1), runtime.flushed_denormals():
         run = RunConfig(source=trial.source, profile=PROFILES[trial.source])
-        (sequences, _, test), sha256 = input_frames.load(run)
+        sequences, _, test, sha256 = input_frames.load(run)
         network = pretrained.pretrained(trial.model)[0].requires_grad_(trial.steps > 0)
         order = torch.Generator().manual_seed(derive(trial.seed, "descending", "order"))
         noise = torch.Generator().manual_seed(derive(trial.seed, "descending", "noise"))
