@@ -47,10 +47,7 @@ def psnr(reference: Tensor, estimate: Tensor, *, peak: float, average: str) -> f
 
 def all_psnr(reference: Tensor, estimate: Tensor, *, peak: float) -> dict[str, float]:
     """Return psnr_authors, psnr_frame, psnr_sequence and psnr_global in dB; see :func:`psnr`."""
-    return {
-        f"psnr_{average}": psnr(reference, estimate, peak=peak, average=average)
-        for average in AVERAGES
-    }
+    return {f"psnr_{name}": psnr(reference, estimate, peak=peak, average=name) for name in AVERAGES}
 
 
 def _authors_psnr(reference: Tensor, estimate: Tensor, peak: float) -> float:

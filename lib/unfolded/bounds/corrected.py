@@ -4,6 +4,7 @@ The page "A bound that holds" states and proves the first; this module computes 
 """
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 
 from unfolded.bounds.decimals import bound, geometric, not_negative, per_layer, whole
@@ -100,10 +101,7 @@ def largest_code(alpha, beta, *, gamma, T, x_inf, h0_inf=0.0) -> Decimal:
 def _widths(width, d: int) -> list[Decimal]:
     """Return one width per layer."""
     width = width.tolist() if hasattr(width, "tolist") else width
-    try:
-        widths = [not_negative(f"width[{l}]", w) for l, w in enumerate(width)]
-    except TypeError:
-        widths = [not_negative("width", width)] * d
+    widths = width if isinstance(width, Sequence) else [width] * d
     if len(widths) != d:
         raise ConfigError(complain(f"{d} widths, one a layer", len(widths), "or pass one number"))
-    return widths
+    return [not_negative(f"width[{l}]", w) for l, w in enumerate(widths)]

@@ -122,12 +122,8 @@ def _within(name, value, is_valid: Callable[[Decimal], bool], want: str, do: str
 
 def per_layer(name: str, values: Numbers | Number) -> list[Decimal]:
     """Return one positive number for each layer: from a sequence, a tensor (d,) or a number."""
-    values = values.detach() if isinstance(values, Tensor) else values
     values = values.tolist() if hasattr(values, "tolist") else values
-    try:
-        values = list(values)
-    except TypeError:
-        values = [values]
+    values = values if isinstance(values, Sequence) else [values]
     if not values:
         raise ConfigError(complain(f"{name} for at least one layer", "none", "pass net.norms()"))
     return [positive(f"{name}[{l}]", value) for l, value in enumerate(values)]

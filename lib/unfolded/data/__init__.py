@@ -13,8 +13,8 @@ import numpy as np
 
 from unfolded.choices import REDUCTIONS, SOURCES
 from unfolded.data import datasets, moving_mnist
-from unfolded.data.downsample import SIDE, reduce, weights
-from unfolded.data.moving_mnist import FRAMES, SEQUENCES
+from unfolded.data.downsample import reduce, weights
+from unfolded.data.moving_mnist import SEQUENCES
 from unfolded.errors import ConfigError, check_choice, complain, whole_number
 
 __all__ = ["REDUCTIONS", "SOURCES", "checksum", "sequences", "split"]
@@ -39,12 +39,7 @@ def sequences(
     check_choice("a source", source, SOURCES)
     count = whole_number("count", count, sum(datasets.PARTS), SEQUENCES)
     weights(reduction)  # reject an unknown name before a download
-    frames = np.empty((count, FRAMES, SIDE, SIDE), dtype=np.float32)
-    start = 0
-    for chunk in datasets.chunks(source, count):
-        frames[start : start + len(chunk)] = reduce(chunk, reduction)
-        start += len(chunk)
-    return frames
+    return np.concatenate([reduce(chunk, reduction) for chunk in datasets.chunks(source, count)])
 
 
 def split(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -72,6 +72,8 @@ def released_file() -> np.ndarray:
 
     Raises DataError if the file is unavailable or not the published file.
     """
+    import pooch
+
     path = download.obtain(download.MOVING_MNIST)
     do = f"delete {path} and run again to download it"
     try:
@@ -81,7 +83,7 @@ def released_file() -> np.ndarray:
     if frames.shape != RELEASED_SHAPE or frames.dtype != np.uint8:
         expected = f"uint8 frames of shape {RELEASED_SHAPE}"
         raise DataError(complain(expected, f"{frames.dtype} of shape {frames.shape}", do))
-    file_md5 = download.digest(path)
+    file_md5 = pooch.file_hash(path, alg="md5")
     if file_md5 != download.MOVING_MNIST.md5:
         raise DataError(complain(f"a file with MD5 {download.MOVING_MNIST.md5}", file_md5, do))
     return frames
@@ -114,10 +116,9 @@ def chosen(source: str, count: int) -> np.ndarray:
     """
     if source != "digits":
         return np.arange(count)
-    part_starts = [0, *moving_mnist.cuts(SEQUENCES, PARTS)]
-    part_sizes = np.diff([0, *moving_mnist.cuts(count, PARTS), count])
-    part_indices = [np.arange(n) + a for a, n in zip(part_starts, part_sizes, strict=True)]
-    return np.concatenate(part_indices)
+    parts = np.split(np.arange(SEQUENCES), moving_mnist.cuts(SEQUENCES, PARTS))
+    sizes = np.diff([0, *moving_mnist.cuts(count, PARTS), count])
+    return np.concatenate([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
 def chunks(source: str, count: int) -> Iterator[np.ndarray]:

@@ -1,6 +1,5 @@
 """Location and download of data files; each download is verified before it is moved into place."""
 
-import hashlib
 import os
 import sys
 from dataclasses import dataclass
@@ -105,9 +104,3 @@ def _reason(url: str, error: Exception) -> str:
     if isinstance(error, ValueError) and "hash" in str(error):
         return f"{host} sent a file with a wrong checksum"
     return one_line(error)
-
-
-def digest(path: Path) -> str:
-    """Return the hexadecimal MD5 of a file, which is read in chunks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()

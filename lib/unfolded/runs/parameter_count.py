@@ -1,5 +1,6 @@
 """Formulas for parameter counts, and widths with equal counts, without building a network."""
 
+import bisect
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,9 +58,7 @@ def matched(run: RunConfig) -> RunConfig:
     True
     """
     budget = parameters(replace(run, model="reweighted-rnn", depth=None), run.hidden)
-    low, high = 1, math.isqrt(budget) + budget // run.n0
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if parameters(run, middle) <= budget else (low, middle)
-    width = min((low, high), key=lambda h: abs(parameters(run, h) - budget))
+    widths = range(1, math.isqrt(budget) + budget // run.n0)
+    largest = max(1, bisect.bisect(widths, budget, key=lambda h: parameters(run, h)))
+    width = min(largest, largest + 1, key=lambda h: abs(parameters(run, h) - budget))
     return replace(run, hidden=width)

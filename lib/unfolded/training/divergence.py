@@ -26,21 +26,18 @@ def check_log(network: nn.Module, log: torch.Tensor, epoch: int) -> None:
 def check(
     network: nn.Module, value: float, what: str, where: str, norms: Sequence[float] = ()
 ) -> None:
-    """Raise TrainingError, with the responsible parameter, if a value is not finite."""
-    if not math.isfinite(value):
-        raise TrainingError(_message(network, f"a {what} of {value} in {where}", what, norms))
+    """Raise TrainingError if a value is not finite; the message names the responsible parameter.
 
-
-def _message(network: nn.Module, event: str, quantity: str, norms: Sequence[float]) -> str:
-    """Name the non-finite parameter, else the one with non-finite gradient norm, else the largest.
-
-    ``norms`` are in the order of the parameters; without them, gradients are not considered.
+    It is the non-finite parameter, else the one with a non-finite gradient norm in ``norms``, which
+    are in the order of the parameters, else the largest.
     """
+    if math.isfinite(value):
+        return
     parameters = dict(network.named_parameters())
     sizes = {name: p.detach().abs().max().item() for name, p in parameters.items()}
     names = [name for name, size in sizes.items() if not math.isfinite(size)]
     names += [name for name, norm in zip(sizes, norms, strict=False) if not math.isfinite(norm)]
     name = names[0] if names else max(sizes, key=sizes.__getitem__)
-    got = f"{event}, with parameter {name} at {sizes[name]:g}"
+    got = f"a {what} of {value} in {where}, with parameter {name} at {sizes[name]:g}"
     do = "keep positivity 'exp', or start from a smaller lambda1 and lambda2"
-    return complain(f"a finite {quantity}", got, do)
+    raise TrainingError(complain(f"a finite {what}", got, do))

@@ -144,10 +144,8 @@ def fit(
             if not again:
                 # Another process may have finished a run while the data was loading.
                 outcomes |= _finished_records({config: folders[config] for config in trainers})
-            queue = {
-                config: trainer for config, trainer in trainers.items() if config not in outcomes
-            }
-            outcomes |= zip(queue, train_runs(list(queue.values())), strict=True)
+            queue = [config for config in trainers if config not in outcomes]
+            outcomes |= zip(queue, train_runs([trainers[config] for config in queue]), strict=True)
     return [outcomes[config] for config in configs]
 
 
@@ -198,20 +196,17 @@ def _device_settings(device: str) -> Iterator[None]:
 
 def _finished_records(folders: dict[RunConfig, Path]) -> dict[RunConfig, Record]:
     """Return the records of the finished runs; a run without complete weights is not finished."""
-    results = {config: records.load(folder, config) for config, folder in folders.items()}
-    results = {
-        config: record
-        for config, record in results.items()
-        if record
-        and record.status == "done"
-        and storage.is_complete(folders[config] / checkpoint.WEIGHTS)
-    }
-    for folder in map(folders.get, results):
-        if (folder / checkpoint.STATE).exists():
-            # A process was killed at the end; skip a folder that is locked or read-only.
-            with contextlib.suppress(RecordError), records.lock(folder):
-                files.drop(folder / checkpoint.STATE)
-    return results
+    finished = {}
+    for config, folder in folders.items():
+        record = records.load(folder, config)
+        is_complete = storage.is_complete(folder / checkpoint.WEIGHTS)
+        if record and record.status == "done" and is_complete:
+            finished[config] = record
+            if (folder / checkpoint.STATE).exists():
+                # A process was killed at the end; skip a folder that is locked or read-only.
+                with contextlib.suppress(RecordError), records.lock(folder):
+                    files.drop(folder / checkpoint.STATE)
+    return finished
 
 
 def resolve(device: str) -> str:

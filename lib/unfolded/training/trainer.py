@@ -265,9 +265,7 @@ def scalars(network: nn.Module) -> dict[str, float]:
     """Return the current c, λ1 and λ2 of an unfolded network, else an empty dictionary."""
     if not isinstance(network, UnfoldedNetwork):
         return {}
-    names = ("c", "lambda1", "lambda2")
-    values = torch.stack([network.positive(name) for name in names]).tolist()
-    return dict(zip(names, values, strict=True))
+    return {name: network.positive(name).item() for name in ("c", "lambda1", "lambda2")}
 
 
 def learned(network: nn.Module) -> dict[str, float]:
