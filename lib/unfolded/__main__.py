@@ -18,12 +18,12 @@ from unfolded.runs.config import RunConfig, other_defaults
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors are one line on standard error with a non-zero exit status."""
-    options = parser(COMMANDS).parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         options.frames, source = None, getattr(options, "source", "")
         if source.endswith((".npy", ".npz")):
             options.frames, options.source = source, own_frames.checked(source).name
-        return options.command(options)
+        return COMMANDS[options.command](options)
     except UnfoldedError as error:
         print(f"unfolded: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,6 @@
 """The options of the command line and their help texts."""
 
 import argparse
-from collections.abc import Callable, Mapping
 
 from unfolded import choices
 from unfolded.runs import grid, named_grids
@@ -69,15 +68,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"unfolded: {message}; see {self.prog} --help\n")
 
 
-def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
-    """Return the parser; ``does`` maps each command to the function called with its options."""
+def parser() -> argparse.ArgumentParser:
+    """Return the parser, whose result has the name of the command as ``command``."""
     root = _Parser(
         prog="python -m unfolded",
         description="Train unfolded recurrent networks and collect their results.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = root.add_subparsers(required=True, metavar="COMMAND")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     default = RunConfig()
 
     train = commands.add_parser("train", help="train one network and write its record")
@@ -118,6 +117,4 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     tables.add_argument("--commit", action="store_true", help="merge into data/results/")
     for command in (train, sweep, tables):
         command.add_argument("--store", help="folder of the runs; default UNFOLDED_RUNS or runs/")
-    for name, function in does.items():
-        commands.choices[name].set_defaults(command=function)
     return root

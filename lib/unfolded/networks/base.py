@@ -94,9 +94,9 @@ class SequenceNetwork(nn.Module):
             raise ConfigError(complain(want, got, "start another state with net.start(batch)"))
         codes = state.codes[0] if isinstance(state.codes, tuple) else state.codes
         if codes.dtype != self.A.dtype or codes.device != self.A.device:
-            got, want = f"{codes.dtype} on {codes.device}", f"{self.A.dtype} on {self.A.device}"
-            do = "start another state after net.to(…)"
-            raise ConfigError(complain(f"a state of {want}", got, do))
+            want = f"a state of {self.A.dtype} on {self.A.device}"
+            got = f"{codes.dtype} on {codes.device}"
+            raise ConfigError(complain(want, got, "start another state after net.to(…)"))
         return self.unroll(x, state)
 
     def run(self, x: Tensor) -> Tensor:

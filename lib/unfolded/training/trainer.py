@@ -195,8 +195,7 @@ class RunGroup:
     def __init__(self, trainers: Sequence[Trainer]):
         self.trainers = list(trainers)
         networks = [trainer.network for trainer in trainers]
-        is_stacked = len(networks) > 1
-        self.models = StackedModels(networks) if is_stacked else SingleModel(networks[0])
+        self.models = StackedModels(networks) if len(networks) > 1 else SingleModel(*networks)
         first, optimisers = trainers[0], [trainer.optimiser for trainer in trainers]
         scale = first.config.scale
         # Rescale the penalty: ℓ is a sum, but the penalty is relative to a pixel's error.
