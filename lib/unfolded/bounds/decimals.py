@@ -102,8 +102,7 @@ def not_negative(name: str, value: Number, *, finite: bool = True) -> Decimal:
 
 def probability(name: str, value: Number) -> Decimal:
     """Return a number between zero and one, both excluded, or raise ConfigError."""
-    do = "pass for example 0.05"
-    return _within(name, value, lambda v: 0 < v < 1, "between 0 and 1", do)
+    return _within(name, value, lambda v: 0 < v < 1, "between 0 and 1", "pass for example 0.05")
 
 
 def whole(name: str, value: Number) -> int:

@@ -52,8 +52,7 @@ class SequenceNetwork(nn.Module):
         if kind != "meta" and torch.is_autocast_enabled(kind):
             with torch.autocast(kind, enabled=False):
                 return self.forward(frames)
-        x = self.measure(frames)
-        return self.recover(x).view(frames.shape)
+        return self.recover(self.measure(frames)).view(frames.shape)
 
     def measure(self, frames: Tensor) -> Tensor:
         """Return x_t = A s_t: (batch, time, n0) or (batch, time, height, width) -> (…, time, n).

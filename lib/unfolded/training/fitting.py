@@ -199,8 +199,7 @@ def _finished_records(folders: dict[RunConfig, Path]) -> dict[RunConfig, Record]
     finished = {}
     for config, folder in folders.items():
         record = records.load(folder, config)
-        is_complete = storage.is_complete(folder / checkpoint.WEIGHTS)
-        if record and record.status == "done" and is_complete:
+        if record and record.status == "done" and storage.is_complete(folder / checkpoint.WEIGHTS):
             finished[config] = record
             if (folder / checkpoint.STATE).exists():
                 # A process was killed at the end; skip a folder that is locked or read-only.

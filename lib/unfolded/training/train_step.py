@@ -28,14 +28,7 @@ class TrainSteps:
     """
 
     def __init__(
-        self,
-        models,
-        optimisers: Sequence[Adam],
-        frames: Tensor,
-        *,
-        batch: int,
-        clip: float,
-        penalty: float = 0.0,
+        self, models, optimisers: Sequence[Adam], frames: Tensor, *, batch, clip, penalty=0.0
     ):
         self.models, self.optimisers, self.frames = models, list(optimisers), frames
         self.batch, self.clip, self.penalty = batch, clip, penalty

@@ -158,17 +158,15 @@ class Trainer:
         self.saved = timestamp
         # Saving a slice would save the complete tensor, so clone it.
         network = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-        checkpoint.save_state(
-            self.folder,
-            {
-                "config_hash": self.config.hash,
-                "network": network,
-                "optimiser": self.optimiser.state_dict(),
-                "schedule": self.schedule.state_dict(),
-                "curves": self.curves,
-                "seconds": self.seconds,
-            },
-        )
+        state = {
+            "config_hash": self.config.hash,
+            "network": network,
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "curves": self.curves,
+            "seconds": self.seconds,
+        }
+        checkpoint.save_state(self.folder, state)
         # The checkpoint replaces the record of an earlier attempt: only one may give the progress.
         records.drop(self.folder)
 
