@@ -117,9 +117,9 @@ def test_ablations_hold_memory_schedule_and_a_control_of_equal_size():
     assert control == parameter_count.matched(dataclasses.replace(SMOKE, model="l1-l1-rnn"))
 
 
-def test_ablations_as_reported_change_the_unfolded_networks_alone():
+def test_ablations_of_the_successor_paper_change_the_unfolded_networks_alone():
     usual, reported = (
-        named_grids.named(name, SMOKE) for name in ("ablations", "ablations-as-reported")
+        named_grids.named(name, SMOKE) for name in ("ablations", "ablations-successor")
     )
     pairs = {(run.lambda1, run.lambda2) for run in reported if run.model in grid.UNFOLDED}
     assert pairs == {grid.SUCCESSOR, (grid.SUCCESSOR[0], 0.0)}

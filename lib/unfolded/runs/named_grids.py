@@ -116,8 +116,8 @@ def _ablations(base: RunConfig, _) -> list[RunConfig]:
     return [run for answer in answers for run in answer]
 
 
-def _ablations_as_reported(base: RunConfig, _) -> list[RunConfig]:
-    """Return the ablations from the λ of the successor paper, without those of λ."""
+def _ablations_of_successor(base: RunConfig, _) -> list[RunConfig]:
+    """Return the ablations with the λ of the successor paper, without those of λ."""
     questions = [answers for name, answers in ablations(base).items() if name != "initial λ"]
     runs = [run for answers in questions for answer in answers.values() for run in answer]
     return [initialised(run) for run in runs]
@@ -134,7 +134,7 @@ GRIDS = {
     "table-3": lambda base, models: table(3, base, models),
     "tables": _tables,
     "ablations": _ablations,
-    "ablations-as-reported": _ablations_as_reported,
+    "ablations-successor": _ablations_of_successor,
     "search": lambda base, _: search(base),
     "identification": lambda base, _: identification(base),
     "smoke": lambda base, models: row(replace(base, profile="smoke", hidden=None), models),
