@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,8 @@ examples, from the root of the repository:
       seconds: a check that everything works; its numbers mean nothing
   python -m benchmarks step --commit
       the same into data/results/speed/, where the page "How fast" reads it
+  python -m benchmarks step --commit --machine intel
+      the same as a second record, step-intel.csv
   python -m benchmarks gpu --out FOLDER
       the same step on a CUDA device
 
@@ -33,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         device = gpu.require() if options.name == "gpu" else "cpu"
         out = options.out or (os.environ.get("OUT") if options.name == "gpu" else None)
-        name = options.name + ("" if options.allocator == "kept" else f"-{options.allocator}")
+        ends = ["" if options.allocator == "kept" else options.allocator, options.machine]
+        name = "-".join(filter(None, [options.name, *ends]))
         path = place(name, out, options.commit)
         with workload.conditions(options.threads, options.allocator):
             record = Record(path, device=device, allocator=options.allocator)
@@ -93,6 +97,13 @@ def _whole_number(minimum: int, maximum: int = 10**6) -> Callable[[str], int]:
     return number
 
 
+def _word(text: str) -> str:
+    if not re.fullmatch("[a-z0-9]+", text):
+        message = f"expected lower-case letters and digits; got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     about = "Measure how fast the library is, and write records."
     parser = Parser(prog="python -m benchmarks", description=about, epilog=_EXAMPLES)
@@ -114,6 +125,8 @@ def _parser() -> argparse.ArgumentParser:
         subparser.add_argument(
             "--quick", action="store_true", help="tiny sizes, to see that it runs"
         )
+        text = "lower-case word at the end of the record's name, for another machine; default none"
+        subparser.add_argument("--machine", type=_word, metavar="NAME", help=text)
         group = subparser.add_mutually_exclusive_group()
         group.add_argument("--out", help="folder of the record")
         group.add_argument("--commit", action="store_true", help="write data/results/speed/")

@@ -1,5 +1,6 @@
 """The tables of the page "How fast": stored records, and a measurement on this machine."""
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,7 +12,9 @@ from companion.attribution import mark
 from companion.interleaved_timing import interleave
 from companion.labels import readable
 from unfolded import data, networks
+from unfolded.choices import UNFOLDED
 from unfolded.errors import RecordError
+from unfolded.provenance import stamp
 from unfolded.runs import named_grids
 from unfolded.runs.config import PROTOCOLS, RunConfig
 from unfolded.runtime import flushed_denormals
@@ -19,6 +22,10 @@ from unfolded.training.stacking import SingleModel
 from unfolded.training.train_step import TrainSteps
 
 NOT_RUN = "– not run"
+
+MACHINES = ("", "-intel")
+"""The ends of the names of the records of one measurement, one for each machine."""
+
 RATIOS = {
     "plain / ours": (">=", ("plain", "reference")),
     "ours / its products": ("<=", ("its products alone",)),
@@ -60,6 +67,24 @@ def record(name: str) -> pd.DataFrame | None:
         return None
 
 
+def records_of(measurement: str) -> list[str]:
+    """Return the names of the records of a measurement, one for each machine that has run it.
+
+    Without any record, the name for the first machine.
+    """
+    names = [f"{measurement}{machine}" for machine in MACHINES]
+    return [name for name in names if record(name) is not None] or names[:1]
+
+
+def processor(table: pd.DataFrame) -> str:
+    """Return the processor of a record, without trade marks.
+
+    >>> processor(pd.DataFrame({"processor": ["Intel(R) Xeon(R) Processor"]}))
+    'Intel Xeon'
+    """
+    return re.sub(r"\(R\)| Processor$", "", str(table["processor"].iloc[0]))
+
+
 def origin(name: str) -> str:
     """Return a sentence on the machine of a record."""
     table = record(name)
@@ -86,8 +111,8 @@ def compare_with_target(measured: float | None, target: tuple[str, float]) -> di
 def targets(name: str = "step") -> pd.DataFrame:
     """Return every target of a training step on the CPU with the value of a record.
 
-    One row per network, width and ratio. ``name``: "step", where freed memory is kept as in
-    training, or "step-system", with default allocator settings.
+    One row per network, width and ratio. ``name``: one of ``records_of("step")``, where freed
+    memory is kept as in training, or "step-system", with default allocator settings.
     """
     table, rows = record(name), []
     for model, sizes in TARGETS.items():
@@ -116,20 +141,49 @@ def target_table(name: str = "step") -> pd.DataFrame:
     return mark(readable(wide), rows)
 
 
-def verdict(name: str = "step") -> str:
-    """Return a sentence on the comparison with PyTorch's modules, and one on the targets."""
+def verdict(measurement: str = "step") -> str:
+    """Return, for each machine, a sentence on PyTorch's modules and one on the targets."""
+    return "\n\n".join(_verdict(name) for name in records_of(measurement))
+
+
+def _verdict(name: str) -> str:
     table = targets(name)
     done = table[table["met"] != NOT_RUN]
     if done.empty:
         return f"{NOT_RUN}."
     module = done[done["ratio"] == "ours / PyTorch's module"]
     missing = len(table) - len(done)
+    is_unfolded = done["model"].isin(UNFOLDED)
+    parts = (
+        f"{(rows['met'] == 'yes').sum()} of {len(rows)} for the {kind} networks"
+        for kind, rows in (("unfolded", done[is_unfolded]), ("stacked", done[~is_unfolded]))
+    )
     return (
-        f"One training step takes less time than with PyTorch's module in "
-        f"{(module['measured'] < 1).sum()} of {len(module)} cases (nine networks, two widths). "
-        f"Of {len(done)} measured targets, {(done['met'] == 'yes').sum()} are met and "
-        f"{(done['met'] == 'no').sum()} are missed"
+        f"**{processor(record(name))}:** one training step takes less time than with PyTorch's "
+        f"module in {(module['measured'] < 1).sum()} of {len(module)} cases, by network and width. "
+        f"Of {len(done)} measured targets, {(done['met'] == 'yes').sum()} are met "
+        f"({', '.join(parts)}) and {(done['met'] == 'no').sum()} are missed"
         + (f"; {missing} were not measured." if missing else ".")
+    )
+
+
+def compare_machines() -> str:
+    """Return what differs between the machines: the selected routine, and the gain from it."""
+    steps, selections = records_of("step"), records_of("products")
+    if len(steps) < 2 or len(selections) < 2:
+        return f"The comparison of two machines: {NOT_RUN}."
+    parts = []
+    for step, selection in zip(steps, selections, strict=True):
+        routines, ratio = products(selection)["selected"], targets(step)
+        faster = ratio.loc[ratio["ratio"] == "ours / its products", "measured"].dropna() < 1
+        parts.append(
+            f"on {processor(record(step))}, `gemm` is selected for {routines.eq('gemm').sum()} of "
+            f"{len(routines)} products, and a whole step takes less time than its products as "
+            f"calls of PyTorch in {faster.sum()} of {len(faster)} cases"
+        )
+    return (
+        f"The machines differ in the fastest routine: {'; '.join(parts)}. Where `gemm` is the "
+        "fastest, the engine gains from the work between the products, and not from the products."
     )
 
 
@@ -167,9 +221,9 @@ def step_times(name: str = "step") -> pd.DataFrame:
     return mark(readable(wide), table)
 
 
-def variants() -> pd.DataFrame:
+def variants(name: str = "step") -> pd.DataFrame:
     """Return the time of the unfolded networks without parts of the engine, over that with all."""
-    table = record("step")
+    table = record(name)
     if table is None:
         return pd.DataFrame([{"h": NOT_RUN}])
     names = {
@@ -185,9 +239,9 @@ def variants() -> pd.DataFrame:
     return mark(readable(wide), table)
 
 
-def products() -> pd.DataFrame:
+def products(name: str = "products") -> pd.DataFrame:
     """Return each large product of a step with the time of every routine over the selected one."""
-    found = record("products")
+    found = record(name)
     if found is None:
         return pd.DataFrame([{"product": NOT_RUN}])
     layouts = found["layouts"].map({"nn": "X Wᵀ", "nt": "X W", "tn": "Xᵀ Wᵀ", "tt": "Xᵀ W"})
@@ -199,11 +253,16 @@ def products() -> pd.DataFrame:
 
 
 def products_summary() -> pd.DataFrame:
-    """Return, by selected routine, the number of products and how often it is the fastest.
+    """Return, by machine and selected routine, the number of products and how often it is fastest.
 
-    "fastest": no other routine is faster; "within 5 %": none is faster by more than CLOSE.
+    "fastest": no other routine is faster; "within 5 %": none is faster by more than CLOSE, which is
+    the target for all products of a machine.
     """
-    table = products()
+    return pd.concat([_products_summary(name) for name in records_of("products")])
+
+
+def _products_summary(name: str) -> pd.DataFrame:
+    table = products(name)
     if "selected" not in table:
         return table
     least = table.drop(columns=["product", "selected"]).min(axis=1)
@@ -218,9 +277,12 @@ def products_summary() -> pd.DataFrame:
     )
     by.loc["all"] = [*by[["products", "fastest", "close"]].sum(), rows["slower"].max()]
     by = by.astype({"products": int, "fastest": int, "close": int}).reset_index()
+    by["met"] = ""
+    by.loc[by.index[-1], "met"] = "yes" if close.all() else "no"
     names = {"selected": "selected routine", "fastest": "it is the fastest"}
     names |= {"close": "within 5 % of the fastest", "slower": "largest time / fastest"}
-    return mark(by.rename(columns=names), table)
+    by.insert(0, "processor", processor(record(name)))
+    return mark(by.rename(columns=names | {"met": "target met"}), table)
 
 
 def compile_seconds() -> str:
@@ -231,7 +293,8 @@ def compile_seconds() -> str:
     rows = table[table["what"].str.startswith("compiling")]
     if rows["median_ms"].isna().any():
         return "no compiler"
-    return "; ".join(f"{row.what}: {row.median_ms / 1e3:.2f} s" for row in rows.itertuples())
+    times = (f"{row.what}: {row.median_ms / 1e3:.2f} s" for row in rows.itertuples())
+    return f"On {processor(table)}: {'; '.join(times)}"
 
 
 def memory() -> pd.DataFrame:
@@ -320,17 +383,23 @@ def minutes_of_the_tables(runs: pd.DataFrame) -> float | None:
 def compare_with_record(measured: pd.DataFrame, hidden: int = 256) -> str:
     """Return a comparison of the engine time of :func:`measure_step` with the record at that width.
 
-    A large difference is due to the machine: other load, or slower cores.
+    The record of this processor, else the first one. A large difference is due to the machine:
+    other load, or slower cores.
     """
-    table = record("step")
-    if table is None:
+    tables = {processor(table): table for name in records_of("step")
+              if (table := record(name)) is not None}  # fmt: skip
+    if not tables:
         return f"The record: {NOT_RUN}."
+    here = processor(pd.DataFrame([stamp()]))
+    name = here if here in tables else next(iter(tables))
+    table = tables[name]
     same = table["what"].eq("engine") & table["model"].eq("reweighted-rnn")
     median = table.loc[same & table["hidden"].eq(hidden), "median_ms"]
     if median.empty:
         return f"The record at this width: {NOT_RUN}."
     current, recorded = float(measured["median_ms"].iloc[0]), float(median.iloc[0])
-    text = f"The engine takes {current:.1f} ms here and {recorded:.1f} ms in the record above"
+    text = f"The engine takes {current:.1f} ms here ({here}) and {recorded:.1f} ms in the record"
+    text += f" above ({name})"
     if max(current / recorded, recorded / current) <= FAR:
         return f"{text}."
     return (

@@ -13,6 +13,7 @@ from companion.interleaved_timing import Timing, interleave
 from companion.plots import speed_plots
 from unfolded import networks, solvers
 from unfolded.choices import COMPARED
+from unfolded.provenance import stamp
 from unfolded.runs import named_grids, results_table
 from unfolded.runs.config import RunConfig
 
@@ -36,9 +37,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write(folder, name, rows):
+def write(folder, name, rows, processor="P"):
     (folder / "speed").mkdir(exist_ok=True)
-    facts = {"device": "cpu", "processor": "P", "threads": 2, "torch": "2", "commit": "0123"}
+    facts = {"device": "cpu", "processor": processor, "threads": 2, "torch": "2", "commit": "0123"}
     table = pd.DataFrame([{**row, **facts} for row in rows])
     table.to_csv(folder / "speed" / f"{name}.csv", index=False)
 
@@ -212,6 +213,7 @@ def test_every_command_prints_a_table_that_the_page_reads(command, folder, capsy
         ["inference", "--protocol", "other"],
         ["step", "--commit", "--out", "x"],
         ["step", "--allocator", "mine"],
+        ["step", "--machine", "../x"],
     ],
     ids=" ".join,
 )
@@ -294,10 +296,39 @@ def test_the_summary_of_routines_counts_the_fastest(folder):
         for what, ratio in zip(("native", "gemm"), ratios, strict=True)
     ]
     write(folder, "products", rows)
+    write(folder, "products-intel", rows[:2], "Q(R) Processor")
     assert speed.products_summary().to_numpy().tolist() == [
-        ["native", 3, 1, 2, 2.0],
-        ["all", 3, 1, 2, 2.0],
+        ["P", "native", 3, 1, 2, 2.0, ""],
+        ["P", "all", 3, 1, 2, 2.0, "no"],
+        ["Q", "native", 1, 1, 1, 1.0, ""],
+        ["Q", "all", 1, 1, 1, 1.0, "yes"],
     ]
+
+
+def test_records_of_two_machines_are_compared(folder, capsys):
+    assert speed.NOT_RUN in speed.compare_machines()
+    size = {"model": "gru", "hidden": 256, "median_ms": 1.0}
+    product = {"layouts": "nn", "rows": 1, "inner": 2, "columns": 3, "ratio": 1.0}
+    for end, machine, ratio in (("", "P", 2.0), ("-intel", "Q", 0.5)):
+        ratios = {"engine": 1.0, "its products alone": ratio}
+        rows = [{"what": name, "ratio": value, **size} for name, value in ratios.items()]
+        write(folder, f"step{end}", rows, machine)
+        chosen = {"what": "gemm" if end else "native", "selected": True}
+        write(folder, f"products{end}", [product | chosen], machine)
+    said = speed.compare_machines()
+    assert "on P, `gemm` is selected for 0 of 1 products" in said and "in 1 of 1 cases; " in said
+    assert "on Q, `gemm` is selected for 1 of 1 products" in said and "in 0 of 1 cases. " in said
+    assert [text.partition(":")[0] for text in speed.verdict().split("\n\n")] == ["**P", "**Q"]
+    here = speed.processor(pd.DataFrame([stamp()]))
+    write(folder, "step-intel", [{"what": "engine", **size, "model": "reweighted-rnn"}], here)
+    measured = pd.DataFrame({"median_ms": [1.0]})
+    assert f"in the record above ({here})" in speed.compare_with_record(measured)
+
+
+def test_a_record_of_another_machine_has_its_own_name(folder):
+    options = ["--quick", "--threads", "1", "--models", "gru", "--commit", "--machine", "intel"]
+    assert cli.main(["step", *options]) == 0
+    assert speed.records_of("step") == ["step-intel"]
 
 
 def test_memory_is_told_for_a_step_and_for_a_sample(folder):
@@ -319,17 +350,17 @@ def test_the_verdict_counts_the_targets(folder):
         {"what": name, "ratio": r, "median_ms": r, **s} for s in sizes for name, r in ratios.items()
     ]
     write(folder, "step", rows)
-    assert speed.verdict().startswith(
-        "One training step takes less time than with PyTorch's module"
+    assert speed.verdict() == (
+        "**P:** one training step takes less time than with PyTorch's module in 2 of 2 cases, by "
+        "network and width. Of 6 measured targets, 4 are met (4 of 6 for the unfolded networks, "
+        "0 of 0 for the stacked networks) and 2 are missed; 48 were not measured."
     )
-    assert "in 2 of 2 cases" in speed.verdict()
-    assert "Of 6 measured targets, 4 are met and 2 are missed; 48 were not" in speed.verdict()
     assert speed.verdict("step-system") == f"{speed.NOT_RUN}."
     times = speed.step_times()
     assert list(times["h"]) == [256, 1024]
     assert list(times["ours (ms)"]) == [1.0, 1.0] and list(times["plain (ms)"]) == [2.7, 2.7]
-    alt = speed_plots.ratios(speed.targets())[1]
-    assert "h = 256, plain PyTorch: slower for 1 of 1, 1 targets met" in alt
+    alt = speed_plots.ratios({"P": speed.targets()})[1]
+    assert "P, h = 256, plain PyTorch: slower for 1 of 1, 1 targets met" in alt
 
 
 def test_a_record_of_a_gpu_may_hold_failures_alone(folder):

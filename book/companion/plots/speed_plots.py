@@ -1,7 +1,8 @@
 """The figures of the page "How fast": measured and theoretical growth, PSNR against speed."""
 
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,7 +11,7 @@ from companion.labels import title
 from companion.plots.line_plots import FAINT, panels
 from companion.plots.line_plots import STYLES as NETWORKS
 from companion.plots.style import show
-from companion.speed import NOT_RUN, record, targets
+from companion.speed import NOT_RUN, processor, record, records_of, targets
 
 _COLOURS = ("#0072B2", "#8C6D00", "#D55E00")
 _AXES = {
@@ -82,27 +83,31 @@ def growth(
     return fig, f"{ylabel} against five sizes with the line of theory; {'; '.join(parts)}."
 
 
-def show_ratios(name: str = "step") -> None:
-    """Show the time of each competitor over that of our step."""
-    measurements = record(name)
-    if measurements is None:
+def show_ratios(measurement: str = "step") -> None:
+    """Show the time of each competitor over that of our step, on each machine."""
+    measurements = {name: record(name) for name in records_of(measurement)}
+    if any(table is None for table in measurements.values()):
         print(NOT_RUN)
-    else:
-        show(*ratios(targets(name)), source=measurements)
+        return
+    tables = {processor(table): targets(name) for name, table in measurements.items()}
+    show(*ratios(tables), source=list(measurements.values()))
 
 
-def ratios(table: pd.DataFrame) -> tuple[Figure, str]:
-    """Draw competitor / ours for all networks, a panel per width, and describe it.
+def ratios(tables: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
+    """Draw competitor / ours for all networks, a panel per machine and width, and describe it.
 
-    ``table``: the result of :func:`companion.speed.targets`.
+    ``tables``: by machine, the result of :func:`companion.speed.targets`.
     What to see: a mark right of 1 is slower than our step; a filled mark meets its target.
     """
-    widths, models = sorted(table["h"].unique()), list(dict.fromkeys(table["model"]))
+    first = next(iter(tables.values()))
+    widths, models = sorted(first["h"].unique()), list(dict.fromkeys(first["model"]))
     names = {"plain / ours": "plain PyTorch", "ours / its products": "its products alone"}
     names |= {"ours / PyTorch's module": "PyTorch's module"}
-    fig, axes = panels(1, len(widths), height=4.2, sharey=True, squeeze=False)
+    shape = {"sharex": True, "sharey": True, "squeeze": False}
+    fig, axes = panels(len(tables), len(widths), height=1.2 + 2.7 * len(tables), **shape)
     parts = []
-    for ax, h in zip(axes.flat, widths, strict=True):
+    for ax, (machine, h) in zip(axes.flat, itertools.product(tables, widths), strict=True):
+        table = tables[machine]
         ax.axvline(1, color=FAINT, lw=1)
         for place, (ratio, label) in enumerate(names.items()):
             marker, colour = "osD"[place], _COLOURS[place]
@@ -113,8 +118,11 @@ def ratios(table: pd.DataFrame) -> tuple[Figure, str]:
             ax.scatter(values, places, 30, faces, marker=marker, edgecolors=colour, zorder=3)
             ax.scatter([], [], 30, colour, marker=marker, label=label)
             counts = f"{(values > 1).sum()} of {len(rows)}", (rows["met"] == "yes").sum()
-            parts.append(f"h = {h}, {label}: slower for {counts[0]}, {counts[1]} targets met")
-        ax.set(xscale="log", xlabel="time / our time", title=f"h = {h}")
+            parts.append(f"{machine}, h = {h}, {label}: slower for {counts[0]}, "
+                         f"{counts[1]} targets met")  # fmt: skip
+        ax.set(xscale="log", title=f"{machine}, h = {h}")
+    for ax in axes[-1]:
+        ax.set_xlabel("time / our time")
         ticks = [tick for tick in (0.5, 1, 2, 5, 10) if ax.get_xlim()[0] <= tick]
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
