@@ -111,7 +111,14 @@ def test_pixel_scales_compare_runs_from_one_initialisation():
     levels = ablation_effects.scale_levels(evidence(runs))
     ours = levels.query("model == 'reweighted-rnn' and size == 'equal width'")["psnr"]
     assert ours.tolist() == pytest.approx(decibel(np.array([10.0, 20.0])).tolist(), abs=0.02)
-    assert "behind GRU at equal width" in ablation_effects.describe_scales(levels)
+    said = ablation_effects.describe_scales(levels)
+    assert "(h = 256; seeds: 1): At equal width, reweighted-RNN is behind GRU of 1 other" in said
+    assert "; not run: ℓ1-ℓ1-RNN, SISTA-RNN, sRNN, LSTM, IndRNN, FastRNN, SpectralRNN." in said
+    untrained = run("fastrnn", 2000.0, psnr=14.2, hidden=256, protocol="normalised")
+    said = ablation_effects.describe_scales(
+        ablation_effects.scale_levels(evidence([*runs, untrained]))
+    )
+    assert "; did not train: FastRNN; not run: ℓ1-ℓ1-RNN, " in said
 
 
 def test_one_component_is_changed_from_the_same_initialisation():

@@ -9,7 +9,7 @@ from test_ablation_effects import evidence
 from test_experiment_rules import run
 from test_widgets import EXPORT, in_chromium, in_node
 
-from companion.reproduction import ablation_effects
+from companion.reproduction.ablation_effects import scale_levels
 from companion.run_set import RunSet
 from companion.widgets import base_widget
 from companion.widgets.scale_widget import ScaleExplorer, recorded
@@ -32,19 +32,16 @@ def few_scales():
     """Return few runs: GRU is ahead with pixels in [0, 1] only, FastRNN trains there only."""
     small = {"hidden": 256, "protocol": "normalised"}
     start = {"lambda1": 1.0, "lambda2": 0.01}
-    return recorded(
-        evidence(
-            [
-                run("reweighted-rnn", 10.0, hidden=256, **start),
-                run("reweighted-rnn", 20.0, **small, **start),
-                run("gru", 30.0, hidden=256),
-                run("gru", 30.0, hidden=256, seed=1),
-                run("gru", 9.0, **small),
-                run("fastrnn", 9e3, hidden=256),
-                run("fastrnn", 40.0, **small),
-            ]
-        )
-    )
+    runs = [
+        run("reweighted-rnn", 10.0, hidden=256, **start),
+        run("reweighted-rnn", 20.0, **small, **start),
+        run("gru", 30.0, hidden=256),
+        run("gru", 30.0, hidden=256, seed=1),
+        run("gru", 9.0, **small),
+        run("fastrnn", 9e3, hidden=256),
+        run("fastrnn", 40.0, **small),
+    ]
+    return recorded(scale_levels(evidence(runs)))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +51,8 @@ def data():
 
 def test_every_value_is_that_of_the_stored_runs_and_nothing_is_between_two_scales():
     run_set = RunSet.committed()
-    data, levels = recorded(run_set), ablation_effects.scale_levels(run_set)
+    levels = scale_levels(run_set)
+    data = recorded(levels)
     peaks = [scale["peak"] for scale in data["scales"]]
     assert peaks == sorted(peaks) and len(peaks) > 1
     assert "runs.csv" in data["source"]["text"]
@@ -69,7 +67,7 @@ def test_every_value_is_that_of_the_stored_runs_and_nothing_is_between_two_scale
 
 def test_without_runs_at_two_scales_there_is_no_explorer():
     with pytest.raises(ConfigError, match=r"expected runs .* two pixel scales; got none; run"):
-        recorded(evidence([run("reweighted-rnn", 10.0, hidden=256)]))
+        recorded(scale_levels(evidence([run("reweighted-rnn", 10.0, hidden=256)])))
 
 
 def test_networks_are_ranked_by_psnr_and_others_have_no_rank(data):

@@ -10,6 +10,7 @@ from test_widgets import EXPORT, complaints
 from test_widgets_page import HEAD, phone
 
 from companion import pretrained
+from companion.reproduction.ablation_effects import scale_levels
 from companion.run_set import RunSet
 from companion.widgets import (
     base_widget,
@@ -71,7 +72,7 @@ def elements():
         SignsExplorer(),
         UnrollExplorer(),
         UnitsExplorer(data=units_widget.learned(frames)),
-        ScaleExplorer(data=scale_widget.recorded(committed)),
+        ScaleExplorer(data=scale_widget.recorded(scale_levels(committed))),
         CellsExplorer(data=table_widget.recorded(committed)),
         StepperExplorer(data=steps()),
         PlayerExplorer(data=player_widget.recorded(frames, groups)),

@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from test_widgets import EXPORT, complaints
 
+from companion.reproduction.ablation_effects import scale_levels
 from companion.run_set import RunSet
 from companion.widgets import scale_widget, units_widget
 from companion.widgets.activation_widget import ActivationExplorer
@@ -47,7 +48,7 @@ def page(tmp_path_factory):
         ActivationExplorer(),
         BoundsExplorer(),
         UnitsExplorer(data=units_widget.learned(frames)),
-        ScaleExplorer(data=scale_widget.recorded(RunSet.committed())),
+        ScaleExplorer(data=scale_widget.recorded(scale_levels(RunSet.committed()))),
         UnrollExplorer(),
     ]
     scripts = ""

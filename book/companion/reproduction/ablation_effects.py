@@ -182,20 +182,35 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
 
 
 def describe_scales(levels: pd.DataFrame) -> str:
-    """State which networks of :func:`scale_levels` are ahead with pixels in [0, 1]."""
-    small = levels[(levels["protocol"] == "normalised") & (levels["seeds"] > 0)]
-    texts = []
+    """State which networks of :func:`scale_levels` are ahead with pixels in [0, 1].
+
+    Also how many other networks trained, and which did not train or have not run.
+    """
+    small = levels[levels["protocol"] == "normalised"]
+    texts, seeds = [], small.loc[small["seeds"] > 0, "seeds"]
     for size, rows in small.groupby("size", sort=False):
-        ours = rows.loc[rows["model"] == "reweighted-rnn", "psnr"]
-        if len(ours):
-            ahead = rows.loc[rows["psnr"] > ours.item(), "model"]
-            texts.append(f"behind {', '.join(map(title, ahead)) or 'no network'} at {size}")
-    if not texts:
+        is_ours = rows["model"].eq("reweighted-rnn")
+        if not rows.loc[is_ours, "seeds"].gt(0).any():
+            texts.append(f"At {size}, it has not run with pixels in [0, 1].")
+            continue
+        trained = rows[~is_ours & (rows["seeds"] > 0)]
+        ahead = trained.loc[trained["psnr"] > rows.loc[is_ours, "psnr"].item(), "model"]
+        text = f"At {size}, reweighted-RNN is behind {', '.join(map(title, ahead)) or 'none'} of "
+        text += labels.counted(len(trained), "other network") + " that trained"
+        others = rows[rows["seeds"] == 0]
+        for words, mask in (
+            (UNTRAINED, others["untrained"] > 0),
+            (NOT_RUN, others["untrained"] == 0),
+        ):
+            if mask.any():
+                text += f"; {words}: {', '.join(map(title, others.loc[mask, 'model']))}"
+        texts.append(f"{text}.")
+    if seeds.empty:
         return "reweighted-RNN has not run with both pixel scales yet."
-    seeds = int(small["seeds"].min())
+    counts = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     return (
-        f"With pixels in [0, 1], reweighted-RNN is {' and '.join(texts)} "
-        f"({levels.attrs['evidence']}; {labels.counted(seeds, 'seed')})."
+        f"With pixels in [0, 1], so far ({levels.attrs['evidence']}; seeds: {counts}): "
+        f"{' '.join(texts)}"
     )
 
 

@@ -7,8 +7,6 @@ from matplotlib.figure import Figure
 from companion import attribution
 from companion.labels import title
 from companion.plots import effect_plots
-from companion.reproduction import ablation_effects
-from companion.run_set import RunSet
 from companion.widgets.base_widget import Explorer, script
 from unfolded.errors import ConfigError, complain
 from unfolded.runs.config import PROTOCOLS
@@ -24,7 +22,8 @@ class ScaleExplorer(Explorer):
     :data:`SIZES`. Nothing is interpolated between two scales. Units: dB.
     Raises ConfigError for a scale without a protocol and for another size.
 
-    >>> explorer = ScaleExplorer(data=recorded(RunSet.committed()), scale=1)
+    >>> levels = ablation_effects.scale_levels(RunSet.committed())
+    >>> explorer = ScaleExplorer(data=recorded(levels), scale=1)
     >>> len(explorer.data["scales"]), explorer.element().split(" data-source")[0]
     (2, '<scale-explorer scale="1.0" size="equal width"')
     """
@@ -66,14 +65,15 @@ class ScaleExplorer(Explorer):
         return effect_plots.pixel_scales(levels), f"{alt}{'; '.join(parts)}."
 
 
-def recorded(run_set: RunSet) -> dict:
+def recorded(levels: pd.DataFrame) -> dict:
     """Return the PSNR of each network at each pixel scale that has run, as plain lists.
+
+    ``levels``: :func:`companion.reproduction.ablation_effects.scale_levels`.
 
     ``cells`` has size -> network -> one cell per scale, in increasing order of the scale: ``psnr``
     (mean over trained seeds in dB, None without one), ``seeds`` and ``untrained`` (seeds that did
     not train); the numbers are not rounded. Raises ConfigError without runs at two scales.
     """
-    levels = ablation_effects.scale_levels(run_set)
     if levels.empty:
         do = "run the ablations of the pixel scale"
         raise ConfigError(complain("runs of reweighted-RNN at two pixel scales", "none", do))
