@@ -142,8 +142,9 @@ def target_table(name: str = "step") -> pd.DataFrame:
 
 
 def verdict(measurement: str = "step") -> str:
-    """Return, for each machine, a sentence on PyTorch's modules and one on the targets."""
-    return "\n\n".join(_verdict(name) for name in records_of(measurement))
+    """Return, for each machine, how a step compares with PyTorch's modules and the targets."""
+    lines = [f"- {_verdict(name)}" for name in records_of(measurement)]
+    return "\n".join(["A training step, by network and width:", "", *lines])
 
 
 def _verdict(name: str) -> str:
@@ -152,18 +153,16 @@ def _verdict(name: str) -> str:
     if done.empty:
         return f"{NOT_RUN}."
     module = done[done["ratio"] == "ours / PyTorch's module"]
-    missing = len(table) - len(done)
-    is_unfolded = done["model"].isin(UNFOLDED)
+    missing, is_unfolded = len(table) - len(done), done["model"].isin(UNFOLDED)
     parts = (
-        f"{(rows['met'] == 'yes').sum()} of {len(rows)} for the {kind} networks"
+        f"{(rows['met'] == 'yes').sum()} of {len(rows)} for {kind} networks"
         for kind, rows in (("unfolded", done[is_unfolded]), ("stacked", done[~is_unfolded]))
     )
     return (
-        f"**{processor(record(name))}:** one training step takes less time than with PyTorch's "
-        f"module in {(module['measured'] < 1).sum()} of {len(module)} cases, by network and width. "
-        f"Of {len(done)} measured targets, {(done['met'] == 'yes').sum()} are met "
-        f"({', '.join(parts)}) and {(done['met'] == 'no').sum()} are missed"
-        + (f"; {missing} were not measured." if missing else ".")
+        f"**{processor(record(name))}:** less time than with PyTorch's module in "
+        f"{(module['measured'] < 1).sum()} of {len(module)} cases; "
+        f"{(done['met'] == 'yes').sum()} targets met ({', '.join(parts)}) and "
+        f"{(done['met'] == 'no').sum()} missed" + (f"; {missing} not measured." if missing else ".")
     )
 
 
@@ -258,7 +257,8 @@ def products_summary() -> pd.DataFrame:
     "fastest": no other routine is faster; "within 5 %": none is faster by more than CLOSE, which is
     the target for all products of a machine.
     """
-    return pd.concat([_products_summary(name) for name in records_of("products")])
+    tables = [_products_summary(name) for name in records_of("products")]
+    return mark(pd.concat(tables, ignore_index=True), *tables)
 
 
 def _products_summary(name: str) -> pd.DataFrame:
@@ -313,8 +313,8 @@ def memory() -> pd.DataFrame:
 
 
 def memory_target() -> pd.DataFrame:
-    """Return the target for the peak memory at batch 256 and for each additional sample."""
-    names = ("the step at batch 256", "each sample more, from batch 128 to 256")
+    """Return the target for the peak memory at batch 256 and for each additional sequence."""
+    names = ("the step at batch 256", "each additional sequence, from batch 128 to 256")
     measured: list[float | None] = [None, None]
     table = record("growth")
     if table is not None:

@@ -318,7 +318,7 @@ def test_records_of_two_machines_are_compared(folder, capsys):
     said = speed.compare_machines()
     assert "on P, `gemm` is selected for 0 of 1 products" in said and "in 1 of 1 cases; " in said
     assert "on Q, `gemm` is selected for 1 of 1 products" in said and "in 0 of 1 cases. " in said
-    assert [text.partition(":")[0] for text in speed.verdict().split("\n\n")] == ["**P", "**Q"]
+    assert "\n- **P:** " in speed.verdict() and "\n- **Q:** " in speed.verdict()
     here = speed.processor(pd.DataFrame([stamp()]))
     write(folder, "step-intel", [{"what": "engine", **size, "model": "reweighted-rnn"}], here)
     measured = pd.DataFrame({"median_ms": [1.0]})
@@ -351,11 +351,11 @@ def test_the_verdict_counts_the_targets(folder):
     ]
     write(folder, "step", rows)
     assert speed.verdict() == (
-        "**P:** one training step takes less time than with PyTorch's module in 2 of 2 cases, by "
-        "network and width. Of 6 measured targets, 4 are met (4 of 6 for the unfolded networks, "
-        "0 of 0 for the stacked networks) and 2 are missed; 48 were not measured."
+        "A training step, by network and width:\n\n- **P:** less time than with PyTorch's module "
+        "in 2 of 2 cases; 4 targets met (4 of 6 for unfolded networks, 0 of 0 for stacked "
+        "networks) and 2 missed; 48 not measured."
     )
-    assert speed.verdict("step-system") == f"{speed.NOT_RUN}."
+    assert speed.verdict("step-system").endswith(f"- {speed.NOT_RUN}.")
     times = speed.step_times()
     assert list(times["h"]) == [256, 1024]
     assert list(times["ours (ms)"]) == [1.0, 1.0] and list(times["plain (ms)"]) == [2.7, 2.7]

@@ -104,7 +104,7 @@ def ratios(tables: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
     names = {"plain / ours": "plain PyTorch", "ours / its products": "its products alone"}
     names |= {"ours / PyTorch's module": "PyTorch's module"}
     shape = {"sharex": True, "sharey": True, "squeeze": False}
-    fig, axes = panels(len(tables), len(widths), height=1.2 + 2.7 * len(tables), **shape)
+    fig, axes = panels(len(tables), len(widths), height=1.0 + 2.2 * len(tables), **shape)
     parts = []
     for ax, (machine, h) in zip(axes.flat, itertools.product(tables, widths), strict=True):
         table = tables[machine]
