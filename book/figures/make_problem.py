@@ -97,7 +97,7 @@ def column(number: int, frame: np.ndarray, x: np.ndarray, estimate: np.ndarray) 
     ]
     if number < 2:
         parts.append(arrow(centre + 60, 284, centre + COLUMN - 62, 284, ACCENT))
-        parts.append(text(centre + COLUMN / 2, 274, "helps", 15, ACCENT))
+        parts.append(text(centre + COLUMN / 2, 274, "prior", 15, ACCENT))
     return "".join(parts)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from companion import attribution
+from companion import attribution, labels
 from companion.labels import title
 from companion.plots import thumbnails
 from companion.reproduction import identification, memory_value, paper_tables, solution_analysis
@@ -57,8 +57,9 @@ def layers() -> Finding:
     alt = f"A frame and two reconstructions: {names[1]}{levels[1]}, {names[2]}{levels[2]}."
     return Finding(
         "Layers against iterations",
-        f"From the same measurements, {names[1]} of a trained network reconstruct this frame "
-        f"{'better' if better else 'worse'} than {names[2]} of the solver that they unroll.",
+        f"From the same measurements and with the same learned dictionary, {names[1]} of a trained "
+        f"network reconstruct this frame {'better' if better else 'worse'} than {names[2]} of the "
+        "solver that they unfold. Numbers: PSNR.",
         thumbnails.frames(pixels, alt.replace("\n", ", ")),
         (("notebooks/04_algorithm_1", "Algorithm 1, step by step"),),
         recovery_widget.source(),
@@ -66,7 +67,7 @@ def layers() -> Finding:
 
 
 def experiment() -> Finding:
-    """State the filter of the frames whose level is closest to the values of the paper."""
+    """State the filter whose linear level is closest to the values of the narrowest networks."""
     cells = identification.runs_by_filter(identification.stored_runs())
     levels = identification.linear_levels()
     medians = identification.distances(cells, levels[identification.AT.cs_rate])
@@ -76,7 +77,7 @@ def experiment() -> Finding:
     conclusion = (
         "as the paper states"
         if best == "bilinear"
-        else "and not to the bilinear decimation that the paper names"
+        else "not with the bilinear decimation that the paper names"
     )
     alt = (
         "Median distance in dB of the reported values from the level of each filter: "
@@ -84,9 +85,9 @@ def experiment() -> Finding:
     )
     return Finding(
         "Which experiment was reported",
-        f"The values in the paper correspond to frames reduced by {best}, {conclusion}. "
-        "Bars: median distance in dB of these values from the best linear reconstruction with each "
-        "filter.",
+        f"At h = {identification.AT.hidden}, the values in the paper agree with frames reduced by "
+        f"{best}, {conclusion}. Bars: median distance in dB of these values from the best linear "
+        "reconstruction with each filter.",
         thumbnails.bars(medians.to_dict(), f"{alt}.", best=[best]),
         (("notebooks/24_which_experiment_was_reported", "Which experiment was reported?"),),
         attribution.of(cells, levels),
@@ -101,7 +102,8 @@ def ranking() -> Finding:
     best = cells.groupby(["value", cells["model"].str.lower()])["ours"].max().unstack()
     margins = best["reweighted-rnn"] - best.drop(columns="reweighted-rnn").max(axis=1)
     won = int((margins > 0).sum())
-    where = "every width" if won == len(margins) else f"{won} of {len(margins)} widths"
+    where = "each width" if won == len(margins) else f"{won} of {len(margins)} widths"
+    widths = " and ".join(f"{width:g}" for width in margins.index)
     shown = best.loc[best.index[-1]].dropna().sort_values(ascending=False)
     shown.index = [title(name) for name in shown.index]
     alt = f"PSNR in dB at width {best.index[-1]:g}: " + ", ".join(
@@ -111,8 +113,9 @@ def ranking() -> Finding:
     normalised, runs = _normalised(run_set)
     return Finding(
         f"When {main} is better, and when not",
-        f"With pixels from 0 to 255, {main} is the best trained network at {where} that we ran. "
-        f"{normalised} Bars: PSNR in dB at h = {best.index[-1]:g}.",
+        f"So far, with pixels from 0 to 255, {main} has the highest PSNR at {where} that we ran, "
+        f"h = {widths}, with {labels.span(cells['runs'], 'seed')}. {normalised} "
+        f"Bars: the five best at h = {best.index[-1]:g}, in dB.",
         thumbnails.bars(shown.iloc[:5].to_dict(), f"{alt}.", best=[main]),
         (("notebooks/08_first_comparison", "Does reweighted-RNN win?"),
          ("notebooks/14_fairness", "Is the comparison fair?")),
@@ -122,14 +125,15 @@ def ranking() -> Finding:
 
 def _normalised(run_set: RunSet) -> tuple[str, list[RunConfig]]:
     """Return a sentence on pixels from 0 to 1, and its runs: at full scale or else short ones."""
-    short = f" in preliminary short runs at h = {PROFILES['short'].hidden}"
+    short = f" in short runs at h = {PROFILES['short'].hidden}"
     for where, row in (("", WIDE), (short, replace(SHORT, reduction="bilinear"))):
         runs = list(grid.row(replace(row, protocol="normalised")))
         gaps = leads(run_set, runs)
         if len(gaps):
             ahead = [title(name) for name in gaps.loc[gaps["verdict"] == "behind", "other"]]
             rank = f"behind {' and '.join(ahead)}" if ahead else "behind no other network"
-            return f"With pixels from 0 to 1 it is {rank}{where}.", runs
+            seeds = labels.span(gaps["seeds"], "seed")
+            return f"With pixels from 0 to 1 it is {rank}{where} ({seeds}).", runs
     return "With pixels from 0 to 1 it has not been compared.", []
 
 
@@ -146,15 +150,16 @@ def activation() -> Finding:
         lines[f"λ {start}"] = list(zip((u / hbar).tolist(), (values / hbar).tolist(), strict=True))
         parts = {"the plateau at zero": "zero", "the plateau at ħ": "plateau"}
         removed += [name for name, part in parts.items() if solution[part].mean() < 0.01]
+    runs = f"h = {rows['hidden'].iloc[0]}, {labels.counted(rows['seed'].nunique(), 'seed')}"
     text = {
-        2: "In both solutions that we analysed, training keeps one plateau of the activation and "
-        "removes the other; the initial λ decides which.",
-        1: f"From one initial λ, training removes {removed[0] if removed else ''}.",
-        0: "Both plateaus of the activation remain in use after training.",
+        2: "only one plateau of the activation is in use, and the initial λ determines which",
+        1: f"{removed[0] if removed else ''} is not in use from one of them",
+        0: "both plateaus of the activation are in use",
     }[len(removed)]
     return Finding(
         "What training does to the new activation",
-        text,
+        f"After training from two initial λ ({runs}), {text}. A plateau is in use if at least 1 % "
+        "of the entries of the codes are on it.",
         thumbnails.curves(lines, "The activation Φ in the first layer after training, from two "
                           "initial λ: one curve is flat at zero, the other one is flat at ħ."),
         (("notebooks/03_activation_shapes", "The shapes of the activation"),
@@ -178,9 +183,9 @@ def theorem() -> Finding:
     }
     return Finding(
         "The theorem and its correction",
-        "Theorem 3.1 does not bound the network: a class within its conditions follows every "
-        "pattern of signs, although the bound tends to zero. A bound that includes the norm of G "
-        "holds.",
+        "Theorem 3.1 does not hold for the network: a class within its conditions follows every "
+        "pattern of signs, although the bound tends to zero with more samples. A bound that "
+        "includes the norm of G holds, but it is vacuous for trained networks.",
         thumbnails.curves(lines, "Against the number of samples, the bound (14) decreases below "
                           "the complexity of the class, which is constant."),
         (("notebooks/15_theorem_3_1", "Theorem 3.1"),
@@ -205,9 +210,9 @@ def memory() -> Finding:
     alt = ", ".join(f"{name} {value:.1f} dB" for name, value in values.items())
     return Finding(
         "The value of memory",
-        f"Without the previous frames {title(best['model'])} loses {-best['past']:.1f} dB and is "
-        f"{'still better' if above else 'no longer better'} than every other network with memory. "
-        "Bars: PSNR in dB.",
+        f"Tested without the previous frames, {title(best['model'])} loses {-best['past']:.1f} dB "
+        f"and is {'still better' if above else 'no longer better'} than every other network with "
+        f"memory (h = 256, {labels.counted(best['seeds'], 'seed')}). Bars: PSNR in dB.",
         thumbnails.bars(values, f"PSNR: {alt}.", best=list(values)[:1]),
         (("notebooks/08_first_comparison", "Does reweighted-RNN win?"),),
         attribution.of(rows),
