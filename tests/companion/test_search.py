@@ -7,7 +7,7 @@ PAGE = """<html><body><article><section id="page"><h1>Page<a class="headerlink">
 <section id="inner"><h2>Inner</h2><p>Networks diverge.</p><pre>code()</pre></section>
 <section id="links"><h2>Next steps</h2><p>Elsewhere.</p></section>
 <dl class="glossary"><dt id="term-a">atom</dt><dd>A column of D.</dd></dl>
-</section></article></body></html>"""
+</section></section></article></body></html>"""
 
 
 def test_each_section_is_a_record_with_its_own_prose(tmp_path):
@@ -23,3 +23,22 @@ def test_a_record_contains_synonyms_of_its_words():
     section = search.Section("page.html", "Page", "A < B", "Networks diverge.")
     record = search.record(section)
     assert "explode" in record and "penalty" not in record and "A &lt; B" in record
+
+
+def test_a_synonym_is_added_for_a_word_and_not_for_a_part_of_another_word():
+    words = {text: search.record(search.Section("", "", "", text)) for text in ("ISTA", "distance")}
+    assert "shrinkage" in words["ISTA"] and "shrinkage" not in words["distance"]
+
+
+TITLE = """<html><body><article><section id="a"><h1>A</h1><section id="b"><h2>For
+<span class="math"><mjx-container><mjx-math></mjx-math><mjx-assistive-mml><math>
+<msub><mi>λ</mi><mn>2</mn></msub><mo>&gt;</mo><mi>ℏ</mi></math>
+</mjx-assistive-mml></mjx-container></span>, the coins</h2>
+</section></section></article></body></html>"""
+
+
+def test_a_title_with_a_formula_is_found_by_plain_words(tmp_path):
+    (tmp_path / "page.html").write_text(TITLE)
+    *_, section = search.sections(tmp_path / "page.html", tmp_path)
+    assert section.title == "For λ2 > ħ, the coins"
+    assert "lambda2 larger than hbar" in search.record(section)

@@ -108,6 +108,12 @@ def test_search_finds_a_formula_by_its_name(browser, site, words, page):
         ("initial lambda", "24_which_experiment_was_reported#the-initialisation-of-lambda"),
         ("inpainting", "21_inpainting_with_a_flow"),
         ("why is the theorem wrong", "15_theorem_3_1"),
+        ("soft thresholding", "glossary#term-soft-threshold"),
+        ("shrinkage", "glossary#term-soft-threshold"),
+        ("ISTA", "glossary#term-ISTA"),
+        ("PSNR", "differences#how-psnr-is-averaged"),
+        ("initialisation", "glossary#term-initialisation"),
+        ("lambda2 larger than lambda1", "15_theorem_3_1#"),
     ],
 )
 def test_the_best_section_is_the_first_result(browser, served, words, first):

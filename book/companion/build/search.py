@@ -30,10 +30,12 @@ EXCLUDED = (
 LISTS = {"book/status", "book/records", "book/gallery", "book/changelog", "book/bibliography"}
 # Sections that only link to other pages.
 LINKS = {"Next steps"}
-# A section with a word on the left is also found by the words on the right.
+# A section with a word that starts as on the left is also found by the words on the right.
 SYNONYMS = {
     "ablation": "remove component",
+    "activation": "nonlinearity",
     "baseline": "reference comparison generic",
+    "cosine": "DCT discrete cosine transform",
     "counter-example": "counterexample wrong false",
     "diverge": "explode unstable blow up nan",
     "download": "get files",
@@ -41,17 +43,34 @@ SYNONYMS = {
     "generalisation": "generalization",
     "hyperparameter": "tuning setting",
     "initialis": "initialization initialize initial start",
+    "ISTA": "iterative shrinkage thresholding",
     "normalis": "normalization normalize scaling",
     "overfit": "overfitting generalisation gap",
     "pixel": "intensity",
-    "PSNR": "accuracy quality",
+    "proximal": "prox",
+    "PSNR": "accuracy quality peak signal to noise ratio decibel",
+    "recover": "reconstruct reconstruction",
+    "reconstruct": "recover recovery",
     "refuted": "wrong false incorrect",
     "regularis": "regularization penalty",
+    "soft threshold": "soft thresholding shrinkage shrink",
+    "unfold": "unroll unrolling unrolled",
     "ħ": "hbar h-bar",
     "λ": "lambda",
     "Φ": "phi",
     "ℓ1": "l1",
     "vacuous": "useless meaningless loose",
+}
+# The symbols of a title in words.
+SPOKEN = {">": "larger than", "<": "smaller than", "ħ": "hbar", "ℓ": "l", "λ": "lambda", "Φ": "Phi"}
+SPOKEN |= {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "σ": "sigma",
+    "τ": "tau",
+    "φ": "phi",
+    "∞": "inf",
 }
 
 
@@ -69,6 +88,11 @@ def sections(path: Path, site: Path) -> Iterator[Section]:
     article = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").find("article")
     if not isinstance(article, Tag):
         return
+    for formula in article.select(":is(h1, h2, h3, h4) .math"):
+        # The formulas of a title are text; their markup contains them a second time, as MathML.
+        text = (formula.find("math") or formula).get_text("", strip=True)
+        text = unicodedata.normalize("NFKC", text)
+        formula.replace_with(re.sub(r"([<>=≤≥])", r" \1 ", text))
     for node in article.select(EXCLUDED):
         node.decompose()
     url = path.relative_to(site).as_posix()
@@ -82,7 +106,7 @@ def sections(path: Path, site: Path) -> Iterator[Section]:
     texts = {}
     for node in reversed(found):
         heading = node.find(["h1", "h2", "h3", "h4"])
-        title = " ".join(heading.extract().get_text(" ", strip=True).split())
+        title = " ".join(heading.extract().get_text("").split())
         texts[id(node)] = title, " ".join(node.extract().get_text(" ").split())
     for number, node in enumerate(found):
         title, text = texts[id(node)]
@@ -97,8 +121,12 @@ def sections(path: Path, site: Path) -> Iterator[Section]:
 
 def record(section: Section) -> str:
     """Return the section as a page for Pagefind, with synonyms of the words that it contains."""
-    content = f"{section.title} {section.text}".lower()
-    words = " ".join(value for key, value in SYNONYMS.items() if key.lower() in content)
+    content = f"{section.title} {section.text}"
+    found = (re.search(rf"\b{key}", content, re.IGNORECASE) for key in SYNONYMS)
+    words = " ".join(words for words, match in zip(SYNONYMS.values(), found, strict=True) if match)
+    spoken = section.title.translate(str.maketrans(SPOKEN))
+    if spoken != section.title:
+        words = f"{spoken} {words}"
     page, title, text = map(html.escape, (section.page, section.title, section.text))
     return (
         f'<html lang="en"><body><h1>{title}</h1><p>{text}</p>'
