@@ -1,5 +1,5 @@
-// What all explorers share: words, controls, axes, one style and the element itself. It is put
-// before each explorer's own module, so it imports and exports nothing: it declares `common`.
+// Shared by all explorers: words, controls, axes, one style and the element itself. It precedes the
+// module of each explorer, so it imports and exports nothing: it declares `common`.
 
 const common = (() => {
   // ---- numbers ------------------------------------------------------------------------------
@@ -395,7 +395,7 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
       if (this.built) fresh ? this.build() : this.redraw();
     }
 
-    // Set by the reader: redraw and tell Python.
+    // Set by the reader: redraw and notify Python.
     choose(values) {
       this.set(values);
       this.settle();
@@ -427,7 +427,7 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
       if (control.type === "checkbox") { control.checked = value; return; }
       const position = this.position(control.name, value);
       if (control.type === "range") {
-        // A value from Python may lie beyond the slider: the slider gives way, the value stays.
+        // A value from Python may be beyond the slider: the slider is extended, the value is kept.
         if (position < Number(control.min)) control.min = Math.floor(position * 100) / 100;
         if (position > Number(control.max)) control.max = Math.ceil(position * 100) / 100;
         this.say(control, this.words(control.name, value));
@@ -435,7 +435,7 @@ ${NETWORKS.map((name, i) => `.ue [data-network="${name}"] { --ue-colour: var(--u
       if (control.value !== String(position)) control.value = position;
     }
 
-    // What a slider stands for, in its output and for those who hear it.
+    // The value of a slider as text, in its output and for screen readers.
     say(control, words) {
       const output = this.querySelector(`output[data-for="${control.name}"]`);
       if (output && output.textContent !== words) output.textContent = words;

@@ -1,12 +1,12 @@
-// The reconstruction player: test sequences beside what networks and solvers recover of them,
-// frame by frame, with a slider and a play button. What it shows comes as JSON from Python.
+// The reconstruction player: test sequences next to their reconstructions by networks and solvers,
+// frame by frame, with a slider and a play button. Python passes the data as JSON.
 
 const { unpacked, quality, render } = (() => {
   const NAMES = ["sequence", "frame", "marked"];
   const BOX = { width: 520, height: 300, left: 40, right: 504, top: 34, bottom: 252 };
   const whole = (value) => Number.isInteger(value) && value >= 1;
 
-  // What travels, as bytes: the truth and one row for each method, sequence by sequence.
+  // The frames as bytes: the truth and one row for each method, sequence by sequence.
   function unpacked({ sequences, time, height, width, rows }) {
     const [size, count] = [height * width, sequences * time * height * width];
     return rows.map(({ name, group, frames }) => {
@@ -71,16 +71,16 @@ player-explorer .pe-tile svg.ue-swatch { width: 18px; }`;
       return `
         <div class="pe-controls">
           <div class="pe-choices">${common.choice({ name: "sequence", label: "Test sequence", options: Array.from({ length: sequences }, (_, i) => String(i + 1)) }, id)}
-            <p class="ue-choice"><label><input type="checkbox" name="all"> all ${rows.length - 1} recoveries</label></p></div>
+            <p class="ue-choice"><label><input type="checkbox" name="all"> all ${rows.length - 1} reconstructions</label></p></div>
           <button type="button" data-play>Play</button>
           ${common.slider({ name: "frame", label: "t", hint: "frame", min: 1, max: time, step: 1 }, id)}
         </div>
-        <fieldset><legend>Choose a picture to mark its curve below.</legend><div class="pe-groups">
+        <fieldset><legend>Select a reconstruction to highlight its curve below.</legend><div class="pe-groups">
           ${groups.map((group, k) => `<p class="pe-group" id="${id}-${k}">${common.escaped(group)}</p>
             <div class="pe-tiles" role="group" aria-labelledby="${id}-${k}">${k ? "" : truth}${rows.filter((row) => row.group === group).map(tile).join("")}</div>`).join("")}
         </div></fieldset>
         <div class="pe-chart"><svg class="ue-drag" viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-labelledby="${id}-title ${id}-desc">
-          <title id="${id}-title">PSNR of each frame, one curve for each picture</title><desc id="${id}-desc"></desc>
+          <title id="${id}-title">PSNR of each frame, one curve for each reconstruction</title><desc id="${id}-desc"></desc>
           <g data-part="axes"></g><g data-part="curves"></g><line class="ue-marker"/><g data-part="dot"></g></svg></div>
         <p class="ue-words" data-part="words"></p>`;
     }

@@ -1,5 +1,5 @@
 // The ranking of the networks by pixel scale: one row per network, in the order of the PSNR at the
-// scale of the slider, which stops only at scales that have run. Data come as JSON from Python.
+// scale of the slider, which stops only at scales that have run. Python passes the data as JSON.
 
 const { ranking, verdict, render } = (() => {
   const OURS = common.NETWORKS[0];

@@ -1,10 +1,10 @@
 // The algorithm stepper: one frame, the iterations of three solvers and the layers of a network,
-// step by step, with their codes, frames and objectives. What it shows comes as JSON from Python.
+// step by step, with their codes, frames and objectives. Python passes the data as JSON.
 
 const { decoded, above, verdict, render } = (() => {
   const NAMES = ["problem", "step", "method", "objective"];
   const LAYERS = "layers";
-  const FORMS = { "(1)": "(1), without the past", "(3)": "(3), with the past" };
+  const FORMS = { "(1)": "(1), without previous frame", "(3)": "(3), with previous frame" };
   const CHART = { width: 460, height: 270, left: 58, right: 440, top: 34, bottom: 220 };
   const CODE = { width: 520, height: 212, left: 50, right: 510, top: 30, bottom: 200 };
   const raised = (power) => String(power).replace(/[-\d]/g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));

@@ -5,7 +5,7 @@
 const { curves, shape, render } = (() => {
   const { clamp, number, prox } = common;
   const NAMES = ["network", "layer", "unit", "suppose"];
-  const SUPPOSE = { learned: "as learned", start: "at its initial ratio to λ1", equal: "equal to λ1" };
+  const SUPPOSE = { learned: "as learned", start: "at its initial ratio to λ₁", equal: "equal to λ₁" };
 
   // ---- the mathematics: pure functions ----------------------------------------------------
   // The thresholds of a unit, with λ2 as learned, at its initial ratio to λ1, or equal to λ1.
@@ -83,17 +83,17 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
     <div class="ue-body">
       <div>
         <svg viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-labelledby="${id}-title ${id}-desc">
-          <title id="${id}-title">The activation of one unit after training and with a plateau, with histograms of u and ħ</title><desc id="${id}-desc" data-part="desc"></desc>
+          <title id="${id}-title">The activation of one unit, after training and hypothetical, with histograms of u and ħ</title><desc id="${id}-desc" data-part="desc"></desc>
           <g data-part="frame"></g><g class="un-u" data-part="inputs"></g><g class="un-past" data-part="past"></g>
           <g data-part="levels"></g><path class="un-identity"/><g data-part="curves"></g><path class="ue-line un-other"/>
         </svg>
         <p class="ue-key"><span class="un-key-own" data-part="own"></span> <span class="un-key-other" data-part="other"></span> <span class="un-key-u">histogram of u (above)</span> <span class="un-key-past">histogram of ħ (right)</span></p>
       </div>
       <div>
-        ${common.choice({ name: "network", label: "Network", options: networks.map((name) => [name, this.data.networks[name].label]) }, id)}
+        ${common.choice({ name: "network", label: "Network (initial λ₁, λ₂)", options: networks.map((name) => [name, this.data.networks[name].label]) }, id)}
         ${common.slider({ name: "layer", label: "layer", min: 1, max: layers.length, step: 1 }, id)}
         ${common.slider({ name: "unit", label: "unit", hint: "by ascending g", min: 0, max: layers[0].length - 1, step: 1 }, id)}
-        ${common.choice({ name: "suppose", label: "Draw Φ with λ2", options: Object.entries(SUPPOSE) }, id)}
+        ${common.choice({ name: "suppose", label: "Draw Φ with λ₂", options: Object.entries(SUPPOSE) }, id)}
       </div>
     </div>
     <p class="ue-words" data-part="agreement"></p>
@@ -121,7 +121,7 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
       const grid = Array.from({ length: 321 }, (_, i) => low + (i / 320) * (high - low));
       const found = curves(grid, unit.quantiles, tau1, tau2);
       const gap = Math.max(...grid.map((_, i) => Math.max(...found.map((line) => line[i])) - Math.min(...found.map((line) => line[i]))));
-      // The activation with a plateau against the activation after training: one is drawn dashed.
+      // The hypothetical activation and the one after training: one of them is dashed.
       const other = state.suppose === "learned" ? "equal" : "learned";
       const [, tau] = shape(unit, start, other);
       const far = unit.quantiles.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
@@ -163,10 +163,10 @@ units-explorer.ue table.ue-table td:nth-child(2) { text-align: right; font-weigh
       const said = census(unit.shares, this.data.count);
       const [first, , middle, , last] = unit.quantiles;
       this.fill("census", said);
-      this.fill("agreement", (suppose === "learned" ? "" : "Hypothetical, not learned. ") + agreement(gap, tau2) +
-        (other === "equal" ? ` With λ2 as large as λ1 the plateau would be ${number(2 * tau)} wide (dashed, for ħ = ${number(far)}).` : ` After training the plateau is ${number(2 * tau)} wide (dashed, for ħ = ${number(far)}).`));
+      this.fill("agreement", (suppose === "learned" ? "" : "These curves are hypothetical, not learned. ") + agreement(gap, tau2) +
+        (other === "equal" ? ` With λ₂ as large as λ₁ the plateau would be ${number(2 * tau)} wide (dashed, for ħ = ${number(far)}).` : ` After training the plateau is ${number(2 * tau)} wide (dashed, for ħ = ${number(far)}).`));
       this.fill("own", suppose === "learned" ? "after training" : "hypothetical");
-      this.fill("other", other === "equal" ? "with a plateau, λ2 as large as λ1" : "after training");
+      this.fill("other", other === "equal" ? "hypothetical, λ₂ as large as λ₁" : "after training");
       this.fill("desc", `Unit ${unit.index} of layer ${layer} of ${this.data.networks[network].label}, threshold ${number(tau1)}. ${said} The table below gives its values.`);
       this.fill("rows",
         row("τ<sub>1</sub>", number(tau1), "λ<sub>1</sub>g/c, half the width of the plateau at 0") +

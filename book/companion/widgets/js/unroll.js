@@ -17,7 +17,7 @@ const { PLANS, stages, scene, render } = (() => {
     stacked: { name: "stacked network", phi: (l) => `σ${low(l)}`, climb: (l) => (l > 1 ? `W${low(l)}` : "U₁"), inject: (l) => `V${low(l)}`, past: "", carry: "", own: true },
   };
 
-  // What each step of the slider shows: the loop, d layers, further frames, the parameters.
+  // The content of each step of the slider: the loop, d layers, further frames, the parameters.
   function stages(network, depth) {
     const { name, phi, climb, inject, past, own } = PLANS[network];
     const layers = Array.from({ length: depth }, (_, i) => i + 1);
@@ -57,7 +57,7 @@ const { PLANS, stages, scene, render } = (() => {
       const [y, below] = [at(l), l > 1 ? at(l - 1) : 0];
       const enters = past || l > 1;
       return tile(x, y, phi(l), own ? "ro-ownbox" : "") +
-        (l > 1 ? line([[x, below - 18], [x, y + 22]]) + weight(x + 20, (y + below) / 2, climb(l), own) : "") +
+        (l > 1 ? line([[x, below - 18], [x, y + 22]]) + weight(x + 23, (y + below) / 2, climb(l), own) : "") +
         line([[x + SIDE, l > 1 ? below : bottom + 58], [x + SIDE, y]], "", false) +
         line([[x + SIDE, y], [x + HALF + 4, y]]) + weight(x + 58, y - 15, inject(l), own) +
         (enters ? line([[x - SIDE, l > 1 && (past || l > 2) ? below : out], [x - SIDE, y]], "ro-past", false) + line([[x - SIDE, y], [x - HALF - 4, y]], "ro-past") : "") +
@@ -71,7 +71,7 @@ const { PLANS, stages, scene, render } = (() => {
       if (!carry) return "";
       const [start, fork] = [t > 1 ? x - PITCH + 30 : 22, x - SIDE - 36];
       return (t > 1 ? "" : text(10, out, "h₀")) + line([[start, out], [fork, out], [fork, bottom + 46], [x, bottom + 46], [x, bottom + 22]]) +
-        weight(x + 22, bottom + 36, climb(1), own) +
+        weight(x + 25, bottom + 36, climb(1), own) +
         (past || depth > 1 ? line([[fork, out], [x - SIDE, out]], "ro-past", false) + tile(x - SIDE, out, carry, "ro-pastbox", past ? 16 : 26) : "");
     };
     const output = (x, t) => line([[x, TOP - 18], [x, out + 14]]) + text(x, out, `h${low(t)}${high(depth)}`) +
@@ -96,7 +96,8 @@ unroll-explorer .ro-controls :is(.ue-choice, .ue-control:last-child) { grid-colu
 @container (min-width: 30rem) { unroll-explorer .ro-controls { grid-template-columns: auto minmax(0, 2fr) minmax(0, 1fr); }
   unroll-explorer .ro-controls .ue-control:last-child { grid-column: auto; } }
 unroll-explorer.ue svg text.ro-label { fill: var(--ue-ink); font-size: 18px; text-anchor: middle; }
-@container (max-width: 26rem) { unroll-explorer.ue svg text.ro-label { font-size: calc(12.5px * var(--ue-unit, 1)); } }
+@container (max-width: 26rem) { unroll-explorer.ue svg text.ro-label { font-size: calc(11.5px * var(--ue-unit, 1)); }
+  unroll-explorer .ro-frame { transform-box: fill-box; transform-origin: center; transform: scaleX(1.15); } }
 unroll-explorer.ue svg text.ro-pastlabel { fill: var(--ue-c0); }
 unroll-explorer.ue svg text.ro-looplabel { fill: var(--ue-main); }
 unroll-explorer .ro-line { fill: none; stroke: var(--ue-ink); stroke-width: 1.8; }
@@ -134,7 +135,7 @@ unroll-explorer .ue-words { min-height: 4.6em; }
         <p class="ue-words" data-part="words"></p>`;
     }
 
-    // Starts again at the loop after the last step.
+    // After the last step the loop is shown again.
     following() { return { step: this.state.step < this.last ? this.state.step + 1 : 0 }; }
 
     get last() { return this.state.depth + FRAMES; }
