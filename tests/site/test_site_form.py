@@ -81,11 +81,26 @@ def test_formulas_start_at_their_left_end_on_a_phone(browser, served):
       .map(e => [e.scrollLeft, e.firstElementChild.getBoundingClientRect().left
         - e.getBoundingClientRect().left, e.scrollWidth - e.clientWidth]);"""
     with screen(browser, 360):
-        for name in ("notebooks/01_sequential_recovery", "notebooks/15_theorem_3_1"):
+        for name in ("notebooks/15_theorem_3_1", "notebooks/16_a_bound_that_holds"):
             open_page(browser, served, name)
             found = browser.execute_script(starts)
             assert found and any(hidden > 0 for *_, hidden in found)
             assert all(scroll == 0 and left >= -1 for scroll, left, _ in found)
+
+
+# Formulas, also in folded parts, that are wider than the text.
+WIDE_FORMULAS = """document.querySelectorAll("details").forEach(e => { e.open = true; });
+return [...document.querySelectorAll("div.math")].filter(e => e.scrollWidth > e.clientWidth + 1)
+  .map(e => e.textContent.slice(0, 80));"""
+
+
+@in_a_browser
+def test_formulas_of_the_first_pages_fit_a_phone(browser, served):
+    first = [name for name in TOC if re.match(r"notebooks/0[1-5]_", name)]
+    with screen(browser, 390):
+        for name in ("book/intro", *first, "book/cheat_sheet"):
+            open_page(browser, served, name)
+            assert browser.execute_script(WIDE_FORMULAS) == [], name
 
 
 @in_a_browser
