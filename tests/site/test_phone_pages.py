@@ -1,5 +1,7 @@
 """Every page on a small phone, opened once for all its properties."""
 
+import re
+
 import pytest
 from browser import NEEDED, screen
 from test_figures_page import OPEN, layout
@@ -49,6 +51,19 @@ def test_labels_of_every_figure_are_readable_on_a_phone(browser, phone):
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     sizes = {source: width * layout(source)["label"] for source, width in figures}
     assert {source: size for source, size in sizes.items() if size < 8.9} == {}
+
+
+# Formulas, also in folded parts, that are wider than the text.
+WIDE_FORMULAS = """return [...document.querySelectorAll("div.math")]
+  .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 80));"""
+FIRST = re.compile("book/(intro|cheat_sheet)|notebooks/0[1-5]_.*")
+
+
+def test_formulas_of_the_first_pages_fit_a_phone(browser, phone):
+    if FIRST.fullmatch(phone.name):
+        with screen(browser, 390):
+            browser.execute_script(OPEN)
+            assert browser.execute_script(WIDE_FORMULAS) == []
 
 
 # The last test of a page, because it opens the page again.

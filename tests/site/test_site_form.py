@@ -88,21 +88,6 @@ def test_formulas_start_at_their_left_end_on_a_phone(browser, served):
             assert all(scroll == 0 and left >= -1 for scroll, left, _ in found)
 
 
-# Formulas, also in folded parts, that are wider than the text.
-WIDE_FORMULAS = """document.querySelectorAll("details").forEach(e => { e.open = true; });
-return [...document.querySelectorAll("div.math")].filter(e => e.scrollWidth > e.clientWidth + 1)
-  .map(e => e.textContent.slice(0, 80));"""
-
-
-@in_a_browser
-def test_formulas_of_the_first_pages_fit_a_phone(browser, served):
-    first = [name for name in TOC if re.match(r"notebooks/0[1-5]_", name)]
-    with screen(browser, 390):
-        for name in ("book/intro", *first, "book/cheat_sheet"):
-            open_page(browser, served, name)
-            assert browser.execute_script(WIDE_FORMULAS) == [], name
-
-
 @in_a_browser
 def test_headings_have_three_sizes(browser, served):
     look = """return ["h1", "h2", "h3"].map(tag => {
