@@ -11,7 +11,8 @@
     sista-images                 train SISTA-RNN and its competitors on their own task
     lista                        train LISTA at the published size
     descending                   train networks for sequences under descending constraints
-    inpainting                   train GLOW-Prox for inpainting
+    glow                         train a multi-scale Glow by maximum likelihood
+    inpainting [--system glow]   train GLOW-Prox for inpainting
 
 Each command explains its options with --help. Results are merged into data/results/.
 """
@@ -34,7 +35,8 @@ COMMANDS = {
     "sista-images": "companion.studies.sista_images.image_runs",
     "lista": "companion.studies.lista.lista_runs",
     "descending": "companion.studies.descending.descending_runs",
-    "inpainting": "companion.studies.inpainting.inpainting_trials",
+    "glow": "companion.studies.inpainting.glow_runs",
+    "inpainting": "companion.studies.inpainting.inpainting_runs",
 }
 """The module that contains the function ``main`` of each command."""
 

@@ -4,6 +4,7 @@ A network is represented by its layer outputs, y_0 … y_L, and a merit: a numbe
 sample that must decrease from layer to layer. Merits are stacked as (L + 1, batch).
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -162,12 +163,13 @@ class History:
 
 def train(
     parameters: Iterable[Tensor],
-    terms: Callable[[], tuple[Tensor, Tensor | None]],
+    terms: Callable[[], tuple[Tensor, Tensor | Sequence[Tensor] | None]],
     steps: int,
     *,
     rate: float,
     epsilon: float = 0.05,
     dual_rate: float = 0.0,
+    clip: float = math.inf,
     checkpoint: Checkpoint | None = None,
 ) -> History:
     r"""Train by primal-dual steps: Adam descent on the Lagrangian, dual ascent along the slack.
@@ -175,10 +177,11 @@ def train(
     .. math:: \Theta \leftarrow \Theta - \eta_1 \nabla_\Theta \bigl(\ell + \textstyle\sum_l \nu_l
         s_l\bigr), \qquad \nu \leftarrow [\nu + \eta_2 s]_+
 
-    ``terms()`` draws a batch and returns its loss and its merits (L + 1, batch), or None for no
-    merits. With a ``dual_rate`` of 0 no constraint acts: plain training. ``rate`` decreases
-    linearly to 0. With a ``checkpoint``, an interrupted training continues after its last state
-    with the same result. Raises TrainingError if the loss is not finite.
+    ``terms()`` draws a batch and returns its loss and its merits: (L + 1, batch), several of
+    these, whose constraints are concatenated, or None. With a ``dual_rate`` of 0 no constraint
+    acts: plain training. ``rate`` decreases linearly to 0; gradients with a norm above ``clip``
+    are shortened to it. With a ``checkpoint``, an interrupted training continues after its last
+    state with the same result. Raises TrainingError if the loss is not finite.
     Source: Hadou et al. (2024); their code for LISTA updates the duals once per epoch.
     """
     parameters = list(parameters)
@@ -199,13 +202,16 @@ def train(
     for k in range(len(rows), steps):
         started = time.process_time()
         loss, merits = terms()
-        slack_values = loss.new_zeros(0) if merits is None else slack(merits, epsilon)
+        kinds = [merits] if isinstance(merits, Tensor) else merits or []
+        slack_values = torch.cat([loss.new_zeros(0), *(slack(kind, epsilon) for kind in kinds)])
         duals = duals or Duals(len(slack_values), dual_rate)
         if not bool(torch.isfinite(loss)):
             actual = f"{loss.item()} in step {k + 1}"
             raise TrainingError(complain("a finite loss", actual, "choose a smaller rate"))
         optimiser.zero_grad()
         (loss + duals.price(slack_values) if dual_rate else loss).backward()
+        if clip < math.inf:
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
         optimiser.step()
         schedule.step()
         values = loss.detach(), duals.ascend(slack_values), slack_values.detach()

@@ -1,6 +1,7 @@
 """GLOW-Prox: inpainting by a network with proximal steps in the latent space of a flow."""
 
 import warnings
+from collections.abc import Iterable
 
 import normflows
 import torch
@@ -61,7 +62,8 @@ class GlowProx(nn.Module):
 
     with A the diagonal mask. The first step descends ½‖y − A x‖², the second is the
     proximal operator of (λ/2)‖z‖², the negative logarithm of the flow's normal density, in
-    the latent space. μ, λ > 0 as exponentials of free numbers.
+    the latent space. μ, λ > 0 as exponentials of free numbers. ``flows``, if given, are the flows
+    of the layers, instead of ``layers`` small ones.
     Shapes: y (batch, 1, side, side) with zeros in the hole, mask (side, side) or broadcastable.
     Units: those of the pixels. Raises ConfigError for a mask with entries other than zero and one.
     Source: Hadou, NaderiAlizadeh, Ribeiro, their inpainting experiment.
@@ -72,48 +74,63 @@ class GlowProx(nn.Module):
     [(3, 1, 16, 16), (3, 1, 16, 16)]
     """
 
-    def __init__(self, *, layers: int = 4, blocks: int = 3, hidden: int = 32, seed: int = 0):
+    def __init__(
+        self,
+        *,
+        layers: int = 4,
+        blocks: int = 3,
+        hidden: int = 32,
+        seed: int = 0,
+        flows: Iterable[nn.Module] = (),
+    ):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.flows = nn.ModuleList([Flow(blocks=blocks, hidden=hidden) for _ in range(layers)])
-        self.log_mu = nn.Parameter(torch.zeros(layers))
-        self.log_lambda = nn.Parameter(torch.full((layers,), -2.0))
+            small = (Flow(blocks=blocks, hidden=hidden) for _ in range(layers))
+            self.flows = nn.ModuleList(list(flows) or small)
+        self.log_mu = nn.Parameter(torch.zeros(len(self.flows)))
+        self.log_lambda = nn.Parameter(torch.full((len(self.flows),), -2.0))
 
     def forward(self, y: Tensor, mask: Tensor, noise=None) -> list[Tensor]:
         """Return x_1, …, x_L; ``noise(x, l)``, if given, perturbs the output of layer l, l < L."""
+        return [x for x, _ in self.layers(y, mask, noise)]
+
+    def layers(self, y: Tensor, mask: Tensor, noise=None) -> list[tuple[Tensor, Tensor]]:
+        """Return the outputs of :meth:`forward`, each with the latent tensor after shrinking."""
         if not bool(((mask == 0) | (mask == 1)).all()):
             actual = f"values from {mask.min():g} to {mask.max():g}"
             raise ConfigError(complain("a mask of zeros and ones", actual, "use hole(side)"))
-        x, layers = y, []
+        x, outputs = y, []
         for number, flow in enumerate(self.flows, 1):
             r = self.data_step(x, y, mask, number)
-            x = flow.image(flow.latent(r) / (1 + self.log_lambda[number - 1].exp()))
+            z = flow.latent(r) / (1 + self.log_lambda[number - 1].exp())
+            x = flow.image(z)
             if noise is not None and number < len(self.flows):
                 x = noise(x, number)
-            layers.append(x)
-        return layers
+            outputs.append((x, z))
+        return outputs
 
     def data_step(self, x: Tensor, y: Tensor, mask: Tensor, layer: int) -> Tensor:
         """Return r_l, a step down ½‖y − A x‖²: y affects only the pixels outside the hole."""
         return x + self.log_mu[layer - 1].exp() * mask * (y - mask * x)
 
 
-def hole(side: int, *, right: int = 0) -> Tensor:
+def hole(side: int, *, right: int = 0, size: int = SIDE) -> Tensor:
     """Return the mask of an image with a square hole in the centre, shifted by ``right`` pixels.
 
-    Shapes: (16, 16), one for an observed pixel. Raises ConfigError if the hole leaves the image.
+    Shapes: (size, size), one for an observed pixel. Raises ConfigError if the hole leaves the
+    image.
 
     >>> int(hole(6).sum()) == 16 * 16 - 6 * 6
     True
     """
-    start = (SIDE - side) // 2
-    if not (side >= 0 and start >= 0 and 0 <= start + right <= SIDE - side):
+    start = (size - side) // 2
+    if not (side >= 0 and start >= 0 and 0 <= start + right <= size - side):
         actual = f"a side of {side}, {right} to the right"
         raise ConfigError(
-            complain(f"a hole inside {SIDE}×{SIDE} pixels", actual, "make it smaller")
+            complain(f"a hole inside {size}×{size} pixels", actual, "make it smaller")
         )
-    mask = torch.ones(SIDE, SIDE)
+    mask = torch.ones(size, size)
     mask[start : start + side, start + right : start + right + side] = 0
     return mask
 

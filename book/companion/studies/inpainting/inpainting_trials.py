@@ -1,9 +1,7 @@
 """Inpainting with GLOW-Prox, plain or under descending constraints: train, perturb, compare."""
 
-import functools
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import joblib
 import pandas as pd
@@ -11,15 +9,15 @@ import torch
 from normflows.flows import GlowBlock
 from torch import Tensor
 
-from companion import result_store, results
-from companion.build import options
+from companion import results
 from companion.studies import descent_constraints
 from companion.studies.descending.descending_results import against
-from companion.studies.inpainting.glow_prox import GlowProx, hole, small_digits
+from companion.studies.inpainting.glow_prox import SIDE, GlowProx, hole, small_digits
 from unfolded import runtime
 from unfolded.seeds import derive
 
 HOLE, BATCH, RATE, DUAL_RATE = 6, 64, 2e-3, 0.1
+"""HOLE is the side of the hole in pixels of 16×16; it grows in proportion to the image."""
 TRAIN, TEST = 1297, 500
 """Training and test digits; from a larger source, the first TRAIN + TEST shuffled digits."""
 
@@ -30,7 +28,8 @@ DISTURBED = {
     "the hole moved, pixels": (1, 2, 4),
     "a larger hole, side": (7, 8),
 }
-"""The perturbations of the test and their levels; noise in units of the white level."""
+"""The perturbations of the test and their levels; noise in units of the white level, pixels of
+16×16, which are converted to those of larger images."""
 
 AXIS_LABELS = {
     "nothing": "none",
@@ -70,6 +69,16 @@ class Trained:
     network: GlowProx
     history: descent_constraints.History
     test: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """Return the mask of the training: (side, side)."""
+        return hole(HOLE * self.zoom, size=SIDE * self.zoom)
+
+    @property
+    def zoom(self) -> int:
+        """Return the side of the images in units of 16 pixels."""
+        return self.test.shape[-1] // SIDE
 
 
 def digits(source: str, seed: int) -> tuple[Tensor, Tensor]:
@@ -129,15 +138,16 @@ def train(trial: Trial) -> Trained:
 def recovered(trained: Trained, what: str = "nothing", level: float = 0.0) -> list[Tensor]:
     """Return x_0, …, x_L of the test digits for one of DISTURBED: L + 1 of (TEST, 1, 16, 16)."""
     noise = torch.Generator().manual_seed(derive(trained.trial.seed, "inpainting", what, level))
-    mask, images, disturb = hole(HOLE), trained.test, None
+    mask, images, disturb = trained.mask, trained.test, None
+    size, side = len(mask), HOLE * trained.zoom
     if what == "noise on what is seen":
         images = images + level * torch.randn(images.shape, generator=noise)
     elif what == "noise between layers":
         disturb = descent_constraints.layer_noise(level, noise)
     elif what == "the hole moved, pixels":
-        mask = hole(HOLE, right=int(level))
+        mask = hole(side, right=int(level), size=size)
     elif what == "a larger hole, side":
-        mask = hole(int(level))
+        mask = hole(int(level), size=size)
     return [images * mask, *trained.network(images * mask, mask, disturb)]
 
 
@@ -150,7 +160,8 @@ def judged(trained: Trained) -> pd.DataFrame:
     """
     rows, settings = [], asdict(trained.trial)
     for perturbation, levels in DISTURBED.items():
-        for level in levels:
+        unit = trained.zoom if "hole" in perturbation else 1
+        for level in (unit * level for level in levels):
             layers = recovered(trained, perturbation, level)
             merits = distances(layers, trained.test)
             fractions = [None, *descent_constraints.descending(merits).tolist()]
@@ -236,19 +247,3 @@ def psnr_by(table: pd.DataFrame, over: str) -> tuple[dict, pd.Index]:
     """
     wide = table.pivot_table(index=["network", "seed"], columns=over, values="psnr", dropna=False)
     return {name: rows.to_numpy() for name, rows in wide.groupby("network")}, wide.columns
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train the trials that are not stored yet."""
-    chosen = options.parse("inpainting", __doc__, arguments, seeds={"default": SEEDS})
-    trials = (replace(trial, steps=STEPS, seed=seed) for trial in PLAN for seed in chosen.seeds)
-    tasks = {result_store.key(asdict(t)): functools.partial(_run, t) for t in trials}
-    result_store.complete(STORED, tasks, "no trial is planned")
-    return 0
-
-
-def _run(trial: Trial) -> tuple[str, dict[str, list[dict]]]:
-    table, facts = result_store.timed(lambda: judged(train(trial)))
-    rows = [{"trial": result_store.key(asdict(trial))} | row for row in table.to_dict("records")]
-    psnr = table.query("what == 'nothing'")["psnr"].iloc[-1]
-    return f"{trial.name} seed {trial.seed}: {psnr:.2f} dB", {STORED: [row | facts for row in rows]}

@@ -1,0 +1,82 @@
+"""Train a multi-scale Glow on MNIST by maximum likelihood, for GLOW-Prox.
+
+    python -m companion glow
+
+An interrupted command continues after its last checkpoint.
+"""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import torch
+from torch import Tensor
+
+from companion import result_store
+from companion.build import options
+from companion.studies import descent_constraints
+from companion.studies.descent_constraints import Checkpoint, History
+from companion.studies.inpainting import glow
+from companion.studies.inpainting.glow import FlowTraining, Glow, padded_digits
+from companion.studies.lista.lista_runs import state_of
+from unfolded import runtime
+from unfolded.data import checksum
+from unfolded.runs import records
+from unfolded.seeds import derive
+
+PLAN = (FlowTraining(),)
+"""The stored training; its weights are those of :func:`glow.pretrained`."""
+CLIP = 1.0
+"""The largest norm of the gradient."""
+
+
+def train(training: FlowTraining, store=None) -> tuple[Glow, History]:
+    """Train a Glow on the bits per pixel; an interrupted training continues from its ``store``.
+
+    Raises TrainingError on a non-finite loss.
+    """
+    images, _ = padded_digits(training.source)
+    draws = torch.Generator().manual_seed(derive(training.seed, "glow", "batches"))
+    flow = Glow(scales=training.scales, blocks=training.blocks, hidden=training.hidden,
+                seed=training.seed)  # fmt: skip
+    flow.initialise(glow.dequantised(images[:256], draws))
+
+    def terms() -> tuple[Tensor, None]:
+        x = images[torch.randint(len(images), (training.batch,), generator=draws)]
+        return flow.bits(glow.dequantised(x, draws)).mean() / x[0].numel(), None
+
+    checkpoint: Checkpoint | None = store and store((draws,))
+    with runtime.threads_for(1), runtime.flushed_denormals(), runtime.keep_freed_memory():
+        history = descent_constraints.train(
+            flow.parameters(), terms, training.steps, rate=training.rate, clip=CLIP,
+            checkpoint=checkpoint,
+        )  # fmt: skip
+    return flow, history
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train the flow of the plan, unless it is stored."""
+    options.parse("glow", __doc__, arguments)
+    tasks = {training.hash: functools.partial(_run, training) for training in PLAN}
+    folder = records.store() / "glow"
+    result_store.complete(glow.TABLE, tasks, "no training is planned", folder=folder)
+    return 0
+
+
+def _run(training: FlowTraining) -> tuple[str, dict[str, list[dict]]]:
+    provenance = result_store.origin()
+    folder = records.store() / "glow" / training.hash
+    flow, history = train(training, state_of(folder, training.hash))
+    test = padded_digits(training.source)[1]
+    row = {"trial": training.hash} | asdict(training)
+    row |= {"parameters": sum(p.numel() for p in flow.parameters())}
+    row |= {"test": len(test), "bits_before_rounding": glow.bits_per_pixel(flow, test)}
+    content = glow.write_weights(flow)
+    # The stored weights are rounded; their likelihood is the one to report.
+    flow.load_state_dict(glow.load(content))
+    row |= {"bits": glow.bits_per_pixel(flow, test)}
+    row |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    row |= {"data_sha256": checksum(test.numpy()), "seconds": round(history.seconds.sum().item())}
+    text = f"Glow: {row['bits']:.3f} bits per pixel on {len(test)} held-out digits"
+    return text, {glow.TABLE: [row | provenance]}
