@@ -11,18 +11,19 @@ from companion import result_store
 from companion.studies.inpainting import glow, glow_runs, glow_trials, inpainting_runs
 from companion.studies.inpainting.glow import FlowTraining, Glow
 from companion.studies.inpainting.glow_trials import GlowTrial
-from companion.studies.inpainting.inpainting_trials import DISTURBED, judged
+from companion.studies.inpainting.inpainting_trials import DISTURBED, judged, recovered
 from companion.studies.lista.lista_runs import state_of
 from unfolded.errors import RecordError
 from unfolded.runs import results_table
 
+DISTURBANCE = "noise between layers", 0.5
 SMALL = FlowTraining(scales=2, blocks=1, hidden=4, batch=4, steps=6, source="digits")
 
 
 @pytest.fixture
 def flow():
     flow = Glow(scales=3, blocks=2, hidden=8)
-    flow.initialise(glow.padded_digits("digits")[0][:64] + torch.rand(64, 1, 32, 32) / 256)
+    flow.initialise(glow.dequantised(glow.padded_digits("digits")[0][:64], 32, torch.Generator()))
     return flow
 
 
@@ -50,8 +51,8 @@ def test_the_bits_are_those_of_the_normal_density_and_the_jacobian(flow):
     _, log_det = torch.linalg.slogdet(jacobian.view(1024, 1024))
     z = flow.latent(x)
     log_density = log_det - z.square().sum() / 2 - 512 * math.log(2 * math.pi)
-    expected = 1024 * 8 - log_density / math.log(2)
-    torch.testing.assert_close(flow.bits(x)[0], expected, rtol=1e-9, atol=1e-6)
+    expected = 1024 * 5 - log_density / math.log(2)
+    torch.testing.assert_close(flow.bits(x, 32)[0], expected, rtol=1e-9, atol=1e-6)
 
 
 def test_a_coupling_changes_the_scale_at_most_by_e(flow):
@@ -66,7 +67,7 @@ def test_held_out_digits_are_no_training_digits():
     train, test = glow.padded_digits("digits")
     assert len(train) + len(test) == 1797 and train.shape[1:] == (1, 32, 32)
     assert not set(map(bytes, train.flatten(1).numpy())) & set(map(bytes, test.flatten(1).numpy()))
-    assert train.max() <= 255 / 256 and train[..., :2].abs().max() == 0
+    assert train.max() <= 31 / 32 and train[..., :2].abs().max() == 0
 
 
 def test_training_lowers_the_bits_and_continues_after_an_interruption(tmp_path):
@@ -97,21 +98,29 @@ def test_training_lowers_the_bits_and_continues_after_an_interruption(tmp_path):
 
 def test_a_command_stores_a_flow_and_the_trials_that_use_it(folder, monkeypatch, capsys):
     digits = glow.padded_digits("digits")
-    monkeypatch.setattr(glow_runs, "PLAN", (SMALL,))
+    monkeypatch.setattr(glow_runs, "FlowTraining", lambda levels: replace(SMALL, levels=levels))
     monkeypatch.setattr(glow, "padded_digits", lambda source: digits)
     monkeypatch.setattr(glow_trials, "PLAN", (GlowTrial("gradient", noise=0.03, steps=2),))
     monkeypatch.setattr(glow_trials, "TEST", 6)
     with pytest.raises(RecordError, match="run `python -m companion glow`"):
         glow.pretrained()
     assert glow.kept().empty and glow_trials.kept().empty
+    assert glow_trials.summary(glow_trials.kept())["PSNR (dB)"].tolist() == ["not run"]
+    assert "not run" in glow.likelihood(glow.kept())
     assert glow_runs.main([]) == 0
     row, stored = glow.kept().iloc[-1], glow.pretrained()
-    assert glow.bits_per_pixel(stored, digits[1]) == pytest.approx(row["bits"], rel=1e-4)
+    assert glow.bits_per_pixel(stored, digits[1], 32) == pytest.approx(row["bits"], rel=1e-4)
     assert row["bits"] == pytest.approx(row["bits_before_rounding"], abs=0.1)
+    weights = (folder / glow.WEIGHTS).read_bytes()
+    assert glow_runs.main(["--levels", "256"]) == 0
+    assert (folder / glow.WEIGHTS).read_bytes() == weights and len(glow.kept()) == 2
     assert inpainting_runs.main(["--system", "glow", "--seeds", "0"]) == 0
     table = glow_trials.kept()
     assert table["network"].unique().tolist() == ["gradient + noise"]
     assert len(table) == (glow_trials.LAYERS + 1) * sum(map(len, DISTURBED.values()))
+    last = table.query("what == 'nothing' and layer == 5")["psnr"].item()
+    assert glow_trials.summary(table)["PSNR (dB)"].tolist() == [pytest.approx(last)]
+    assert f"{row['bits']:.2f} bits per pixel" in glow.likelihood(glow.kept())
     assert glow_trials.pictures("gradient + noise").shape == (7, 6, 32, 32)
     assert glow_trials.pictures("plain") is None
     inpainting_runs.main(["--system", "glow", "--seeds", "0"])
@@ -131,6 +140,8 @@ def test_trials_start_from_the_flow_and_differ_in_the_constraint_only(constraint
     assert bool(trained.history.duals.any()) == (constraint is not None)
     assert trained.network.flows[0].latent(trained.test[:2]).shape == (2, 1024)
     assert int((trained.mask == 0).sum()) == 12**2
+    layers = torch.stack(recovered(replace(trained, test=trained.test[:3]), *DISTURBANCE))
+    assert layers[1:].min() >= 0 and layers[1:].max() <= 1
 
 
 def test_the_gradients_are_those_of_the_published_objective(flow):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from companion.studies import published_systems
-from companion.studies.inpainting import inpainting_trials
+from companion.studies.inpainting import glow_trials, inpainting_trials
 from companion.studies.lista import lista_runs
 from companion.studies.published_systems import PUBLISHED
 from companion.studies.sista_images import image_analysis, image_results
@@ -34,7 +34,7 @@ def test_stored_settings_name_every_published_quantity():
         "LISTA": lista_runs.settings(planned),
         "GLOW-Prox": inpainting_trials.settings(inpainting_trials.kept()),
     }
-    for system, sizes in found.items():
+    for system, sizes in [*found.items(), ("GLOW-Prox", glow_trials.settings())]:
         assert sizes.keys() == PUBLISHED[system].keys()
     assert found["GLOW-Prox"]["blocks per scale"] == 3 and found["GLOW-Prox"]["scales"] == 2
     full = found["SISTA-RNN"] | {"updates": image_results.PUBLISHED}

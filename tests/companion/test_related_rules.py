@@ -8,7 +8,7 @@ from scipy import stats
 from companion.claims import related_rules, sista_comparisons
 from companion.studies.descending import descending_results
 from companion.studies.descending.layer_constraints import MERITS
-from companion.studies.inpainting import inpainting_trials
+from companion.studies.inpainting import glow_trials, inpainting_trials
 from companion.studies.lista import lista_runs
 from companion.studies.sista_images import image_analysis
 from companion.studies.sista_images import image_results as columns
@@ -34,9 +34,9 @@ def made_of(climbs=1.2, held=0.9, lead=0.5):
     }
 
 
-def flow_of(lead):
-    """Return tests of GLOW-Prox, plain and held."""
-    names = {"plain": 0.0, inpainting_trials.Trial(0.2).name: lead}
+def flow_of(lead, plain="plain", constrained="descending, ε = 0.2"):
+    """Return tests of GLOW-Prox, plain and constrained."""
+    names = {plain: 0.0, constrained: lead}
     rows = [
         {"network": name, "seed": seed, "what": "noise", "level": 1.0, "layer": 4,
          "psnr": 20 + seed + more * (1 + 0.01 * seed)}
@@ -47,12 +47,15 @@ def flow_of(lead):
 
 @pytest.fixture
 def stored(monkeypatch):
-    def put(flow=0.5, **numbers):
+    def put(flow=0.5, large=None, **numbers):
         tables = made_of(**numbers)
         monkeypatch.setattr(
             descending_results, "kept", lambda name=descending_results.TESTS: tables[name]
         )
         monkeypatch.setattr(inpainting_trials, "kept", lambda: flow_of(flow))
+        tests = flow_of(large or 0.0, "plain + noise", "gradient + noise")
+        monkeypatch.setattr(glow_trials, "kept", lambda: tests)
+        monkeypatch.setattr(glow_trials, "is_complete", lambda table: large is not None)
 
     return put
 
@@ -82,6 +85,17 @@ def test_robust_is_who_is_better_where_the_authors_tried_it(stored, flow, word):
     stored(flow=flow, lead=0.5)
     judged = related_rules.constrained_networks_are_robust()
     assert judged.word == word and "better in 3" in judged.because.partition("sequences")[2]
+
+
+@pytest.mark.parametrize(("large", "word"), [(0.5, "confirmed"), (-0.5, "refuted")])
+def test_the_larger_flow_decides_if_it_ran(stored, large, word):
+    stored(flow=-large, large=large)
+    judged = related_rules.constrained_networks_are_robust()
+    assert judged.word == word and "not run" not in judged.because
+    assert "layers 5" in judged.because and "blocks per scale" not in judged.because
+    stored(flow=-large)
+    judged = related_rules.constrained_networks_are_robust()
+    assert judged.word != word and "plain: not run" in judged.because
 
 
 def test_a_family_of_disturbances_is_corrected_for_their_number():

@@ -33,6 +33,10 @@ PUBLISHED = {
         "scales": 4,
         "blocks per scale": 18,
         "coupling": "affine",
+        "grey levels": 32,
+        "constraint": "ratio of gradient norms",
+        "ε": 0.05,
+        "layer noise": "of norm 1/l",
         "pictures per batch": 8,
         "steps": 135_000,
     },
@@ -55,6 +59,16 @@ def differences(system: str, here: Mapping[str, object]) -> pd.DataFrame:
     """
     rows = [(name, value, here.get(name)) for name, value in PUBLISHED[system].items()]
     return pd.DataFrame(rows, columns=["quantity", "published", "here"], dtype=object)
+
+
+def agreements(system: str, here: Mapping[str, object]) -> str:
+    """Return the quantities in which a system equals the published one, as text.
+
+    >>> agreements("LISTA", {"layers": 10, "atoms": 3})
+    'layers 10'
+    """
+    rows = differences(system, here).itertuples(index=False)
+    return ", ".join(f"{name} {_text(own)}" for name, published, own in rows if own == published)
 
 
 def statement(system: str, here: Mapping[str, object]) -> str:

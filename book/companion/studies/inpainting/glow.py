@@ -13,23 +13,24 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from companion import result_store, results
-from unfolded import files
 from unfolded.data import datasets
 from unfolded.errors import RecordError, complain
 from unfolded.runs import results_table
 from unfolded.seeds import derive
 
 TABLE, WEIGHTS = "glow.csv", "glow.safetensors"
-SIDE, LEVELS = 32, 256
-"""Side of an image in pixels, and number of grey levels."""
+SIDE, LEVELS = 32, 32
+"""Side of an image in pixels, and number of grey levels for GLOW-Prox, as in the public code."""
 PUBLISHED_BITS = 1.05
-"""Bits per dimension of the published Glow on MNIST, 28×28. Source: Grathwohl et al. (2019)."""
+"""Bits per dimension of the published Glow on MNIST, 28×28 pixels of 256 levels. Source:
+Grathwohl et al. (2019)."""
 
 
 @dataclass(frozen=True)
 class FlowTraining:
     """The sizes of a Glow and the settings of its training by maximum likelihood."""
 
+    levels: int = LEVELS
     scales: int = 3
     blocks: int = 8
     hidden: int = 64
@@ -97,14 +98,14 @@ class Glow(nn.Module):
         scales = [q.loc + q.log_scale.exp() * part.view(-1, *q.shape) for part, q in parts]
         return self.flow.forward_and_log_det(scales)[0] + 0.5
 
-    def bits(self, x: Tensor) -> Tensor:
-        """Return the negative log-density of images of integer levels, in bits: (batch,).
+    def bits(self, x: Tensor, levels: int) -> Tensor:
+        """Return the negative log-density of images in units of one level, in bits: (batch,).
 
-        ``x`` is dequantised, ``(level + uniform noise) / 256``; the mean over the noise is an upper
-        bound on the negative logarithm of the probability of the levels.
+        For x = (level + uniform noise) / ``levels``, the mean over the noise is an upper bound on
+        the negative logarithm of the probability of the levels.
         """
         pixels = x[0].numel()
-        return pixels * math.log2(LEVELS) - self.flow.log_prob(x - 0.5, None) / math.log(2)
+        return pixels * math.log2(levels) - self.flow.log_prob(x - 0.5, None) / math.log(2)
 
 
 class _Bounded(nn.Module):
@@ -126,31 +127,33 @@ def _block(channels: int, hidden: int) -> nn.Module:
     return block
 
 
-def padded_digits(source: str = "mnist") -> tuple[Tensor, Tensor]:
+def padded_digits(source: str = "mnist", levels: int = LEVELS) -> tuple[Tensor, Tensor]:
     """Return training and held-out digits, centred in 32×32 zeros, in shuffled order.
 
-    Levels are divided by 256. The last twelfth is held out: 5,000 images of MNIST.
+    The grey levels 0, …, levels − 1 are divided by ``levels``. The last twelfth is held out: 5,000
+    images of MNIST.
     Shapes: (count, 1, 32, 32). Raises DataError as :mod:`unfolded.data.datasets` does.
     """
     images = datasets.mnist_images() if source == "mnist" else datasets.digit_images()
     order = torch.Generator().manual_seed(derive(0, "glow", "digits"))
     shuffled = torch.tensor(images)[torch.randperm(len(images), generator=order)]
-    digits = nn.functional.pad(shuffled.float() / LEVELS, (2, 2, 2, 2))[:, None]
+    digits = (shuffled.float() * (levels / 256)).floor() / levels
+    digits = nn.functional.pad(digits, (2, 2, 2, 2))[:, None]
     count = len(digits) - len(digits) // 12
     return digits[:count], digits[count:]
 
 
-def dequantised(x: Tensor, generator: torch.Generator) -> Tensor:
+def dequantised(x: Tensor, levels: int, generator: torch.Generator) -> Tensor:
     """Return x with uniform noise of one grey level."""
-    return x + torch.rand(x.shape, generator=generator) / LEVELS
+    return x + torch.rand(x.shape, generator=generator) / levels
 
 
 @torch.no_grad()
-def bits_per_pixel(flow: Glow, images: Tensor) -> float:
+def bits_per_pixel(flow: Glow, images: Tensor, levels: int) -> float:
     """Return the mean bits per pixel, over all 32×32 pixels, with one draw of the noise."""
     noise = torch.Generator().manual_seed(derive(0, "glow", "test"))
-    total = sum(flow.bits(dequantised(x, noise)).sum().item() for x in images.split(250))
-    return total / images.numel()
+    batches = (dequantised(x, levels, noise) for x in images.split(250))
+    return sum(flow.bits(x, levels).sum().item() for x in batches) / images.numel()
 
 
 def bits_per_digit_pixel(bits: float) -> float:
@@ -165,25 +168,42 @@ def bits_per_digit_pixel(bits: float) -> float:
 def kept() -> pd.DataFrame:
     """Return the stored trainings of Glow, one row each; empty if none is stored."""
     path = results.register_read(results_table.RESULTS / TABLE)
-    return results.load_table(TABLE) if path.exists() else pd.DataFrame(columns=["trial"])
+    return results.load_table(TABLE) if path.exists() else pd.DataFrame(columns=["trial", "levels"])
 
 
-def write_weights(flow: Glow) -> bytes:
-    """Store the weights in half precision in data/results/; return the content of the file."""
-    halves = {name: value.half().contiguous() for name, value in flow.state_dict().items()}
-    content = save(halves)
-    files.write(results_table.RESULTS / WEIGHTS, content)
-    return content
+def likelihood(table: pd.DataFrame) -> str:
+    """Return the stored likelihoods as sentences, with the published one for 256 grey levels."""
+    if table.empty:
+        return "Its training by maximum likelihood was not run."
+    text = []
+    for row in table.sort_values("levels").itertuples():
+        text.append(
+            f"With {row.levels} grey levels, the Glow has {row.bits:.2f} bits per pixel on "
+            f"{row.test:,} held-out digits."
+        )
+        if row.levels == 256:
+            bound = bits_per_digit_pixel(row.bits)
+            text.append(
+                f"This is at most {bound:.2f} bits per pixel of the digit without its margin, "
+                f"where the published Glow has {PUBLISHED_BITS:g}."
+            )
+    return " ".join(text)
+
+
+def half(flow: Glow) -> bytes:
+    """Return the weights in half precision, as the content of a file."""
+    return save({name: value.half().contiguous() for name, value in flow.state_dict().items()})
 
 
 def pretrained() -> Glow:
-    """Return the stored Glow. Raises RecordError if it is missing or damaged."""
+    """Return the stored Glow of LEVELS levels. Raises RecordError if it is missing or damaged."""
     path = results.register_read(results_table.RESULTS / WEIGHTS)
     want, do = f"the weights of Glow at {path}", "run `python -m companion glow`"
     table = kept()
-    if not path.exists() or table.empty:
+    rows = table[table["levels"] == LEVELS]
+    if not path.exists() or rows.empty:
         raise RecordError(complain(want, "no such file", do))
-    row, content = table.iloc[-1], path.read_bytes()
+    row, content = rows.iloc[-1], path.read_bytes()
     if hashlib.sha256(content).hexdigest() != row["sha256"]:
         raise RecordError(complain(want, "a file with another checksum", do))
     flow = Glow(**{name: int(row[name]) for name in ("scales", "blocks", "hidden", "seed")})

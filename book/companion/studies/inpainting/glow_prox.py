@@ -1,5 +1,6 @@
 """GLOW-Prox: inpainting by a network with proximal steps in the latent space of a flow."""
 
+import math
 import warnings
 from collections.abc import Iterable
 
@@ -63,7 +64,8 @@ class GlowProx(nn.Module):
     with A the diagonal mask. The first step descends ½‖y − A x‖², the second is the
     proximal operator of (λ/2)‖z‖², the negative logarithm of the flow's normal density, in
     the latent space. μ, λ > 0 as exponentials of free numbers. ``flows``, if given, are the flows
-    of the layers, instead of ``layers`` small ones.
+    of the layers, instead of ``layers`` small ones. With ``clamp``, as in the public code, pixels
+    are limited to 0 … 1 after each layer and after the noise.
     Shapes: y (batch, 1, side, side) with zeros in the hole, mask (side, side) or broadcastable.
     Units: those of the pixels. Raises ConfigError for a mask with entries other than zero and one.
     Source: Hadou, NaderiAlizadeh, Ribeiro, their inpainting experiment.
@@ -82,8 +84,10 @@ class GlowProx(nn.Module):
         hidden: int = 32,
         seed: int = 0,
         flows: Iterable[nn.Module] = (),
+        clamp: bool = False,
     ):
         super().__init__()
+        self.limits = (0.0, 1.0) if clamp else (-math.inf, math.inf)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             small = (Flow(blocks=blocks, hidden=hidden) for _ in range(layers))
@@ -104,9 +108,9 @@ class GlowProx(nn.Module):
         for number, flow in enumerate(self.flows, 1):
             r = self.data_step(x, y, mask, number)
             z = flow.latent(r) / (1 + self.log_lambda[number - 1].exp())
-            x = flow.image(z)
+            x = flow.image(z).clamp(*self.limits)
             if noise is not None and number < len(self.flows):
-                x = noise(x, number)
+                x = noise(x, number).clamp(*self.limits)
             outputs.append((x, z))
         return outputs
 

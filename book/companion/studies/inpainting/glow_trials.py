@@ -8,6 +8,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from companion import results
+from companion.reproduction import paper_tables
 from companion.studies import descent_constraints
 from companion.studies.inpainting import glow, inpainting_trials
 from companion.studies.inpainting.glow_prox import GlowProx, hole
@@ -70,7 +71,7 @@ def network(flow: glow.Glow) -> GlowProx:
     copies = [glow.Glow(**flow.sizes) for _ in range(LAYERS)]
     for copy in copies:
         copy.load_state_dict(flow.state_dict())
-    return GlowProx(flows=copies)
+    return GlowProx(flows=copies, clamp=True)
 
 
 def train(trial: GlowTrial, store=None, flow: glow.Glow | None = None, source="mnist") -> Trained:
@@ -115,15 +116,15 @@ def store_pictures(trained: Trained) -> None:
     if trained.trial.seed != SEEDS[0]:
         return
     images = [*inpainting_trials.recovered(trained), trained.test]
-    levels = torch.stack([x[:SHOWN, 0] for x in images]) * glow.LEVELS
-    content = save({"images": levels.round().clamp(0, glow.LEVELS - 1).to(torch.uint8)})
+    levels = torch.stack([x[:SHOWN, 0] for x in images]) * 255
+    content = save({"images": levels.round().clamp(0, 255).to(torch.uint8)})
     files.write(_picture_file(trained.trial.name), content)
 
 
 def pictures(name: str) -> Tensor | None:
     """Return the pictures of :func:`store_pictures` from 0 to 1, or None if not stored."""
     path = results.register_read(_picture_file(name))
-    return load(path.read_bytes())["images"] / glow.LEVELS if path.exists() else None
+    return load(path.read_bytes())["images"] / 255 if path.exists() else None
 
 
 def kept() -> pd.DataFrame:
@@ -139,6 +140,38 @@ def kept() -> pd.DataFrame:
     return table.assign(network=names)
 
 
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per planned network: mean PSNR of the last layer, its range, and seeds.
+
+    The last column is the smallest share of test pictures that a layer brings closer to the truth,
+    in the mean over seeds. A network without stored rows is "not run".
+    """
+    rows = []
+    for name in (trial.name for trial in PLAN):
+        clean = table[table["network"] == name].query("what == 'nothing'") if len(table) else table
+        if clean.empty:
+            rows.append({"network": name, "seeds": 0, "PSNR (dB)": paper_tables.NOT_RUN})
+            continue
+        psnr = clean[clean["layer"] == LAYERS]["psnr"]
+        rows.append({
+            "network": name, "seeds": len(psnr), "PSNR (dB)": psnr.mean(),
+            "lowest (dB)": psnr.min(), "highest (dB)": psnr.max(),
+            "fraction that improves": clean.groupby("seed")["descending"].min().mean(),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def against_plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the lead of the constraint on gradients over none, with noise, as in `against`."""
+    pair = (GlowTrial("gradient", NOISE).name, GlowTrial(None, NOISE).name)
+    return inpainting_trials.against_plain(table[table["network"].isin(pair)], *pair)
+
+
+def is_complete(table: pd.DataFrame) -> bool:
+    """Return whether all planned trials are stored for all SEEDS."""
+    return table["trial"].nunique() == len(PLAN) * len(SEEDS)
+
+
 def settings() -> dict[str, object]:
     """Return the sizes of the planned networks by the names of `published_systems`."""
     flow = glow.FlowTraining()
@@ -149,6 +182,10 @@ def settings() -> dict[str, object]:
         "scales": flow.scales,
         "blocks per scale": flow.blocks,
         "coupling": "affine",
+        "grey levels": glow.LEVELS,
+        "constraint": "difference of gradient norms",
+        "ε": EPSILON,
+        "layer noise": "of norm 1/l",
         "pictures per batch": BATCH,
         "steps": PLAN[0].steps,
     }

@@ -225,19 +225,25 @@ def settings(table: pd.DataFrame) -> dict[str, object]:
         "scales": scales,
         "blocks per scale": len(blocks) // scales,
         "coupling": "additive",
+        "grey levels": 256,
+        "constraint": "difference of distances",
+        "ε": float(table["epsilon"].max()),
+        "layer noise": "none",
         "pictures per batch": BATCH,
         "steps": int(table["steps"].max()),
     }
 
 
-def against_plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the lead of descending networks (ε = 0.2) over plain ones, as in `against`."""
+def against_plain(
+    table: pd.DataFrame, ours: str = Trial(0.2).name, theirs: str = Trial().name
+) -> pd.DataFrame:
+    """Return the lead of constrained networks (ε = 0.2) over plain ones, as in `against`."""
     last_layers = table.query("layer == layer.max()")
     psnr = last_layers.pivot_table(
         index=["what", "level", "seed"], columns="network", values="psnr"
     )
     psnr = pd.concat({"glow-prox": psnr}, names=["model"])
-    return against(psnr, Trial(0.2).name, Trial().name)
+    return against(psnr, ours, theirs)
 
 
 def psnr_by(table: pd.DataFrame, over: str) -> tuple[dict, pd.Index]:
