@@ -36,7 +36,7 @@ PUBLISHED = {
         "grey levels": 32,
         "constraint": "ratio of gradient norms",
         "ε": 0.05,
-        "layer noise": "of norm 1/l",
+        "layer noise": "norm 1/l",
         "pictures per batch": 8,
         "steps": 135_000,
     },

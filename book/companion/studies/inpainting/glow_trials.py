@@ -185,7 +185,7 @@ def settings() -> dict[str, object]:
         "grey levels": glow.LEVELS,
         "constraint": "difference of gradient norms",
         "ε": EPSILON,
-        "layer noise": "of norm 1/l",
+        "layer noise": "norm 1/l",
         "pictures per batch": BATCH,
         "steps": PLAN[0].steps,
     }
