@@ -140,6 +140,12 @@ def test_trials_start_from_the_flow_and_differ_in_the_constraint_only(constraint
     assert bool(trained.history.duals.any()) == (constraint is not None)
     assert trained.network.flows[0].latent(trained.test[:2]).shape == (2, 1024)
     assert int((trained.mask == 0).sum()) == 12**2
+    # Adam's first step has the length of the rate, and the second half of it.
+    assert (
+        glow_trials.RATE * 2
+        < trained.network.log_mu.abs().max()
+        <= 1.5 * glow_trials.SCALAR_RATE + 1e-6
+    )
     layers = torch.stack(recovered(replace(trained, test=trained.test[:3]), *DISTURBANCE))
     assert layers[1:].min() >= 0 and layers[1:].max() <= 1
 

@@ -162,7 +162,7 @@ class History:
 
 
 def train(
-    parameters: Iterable[Tensor],
+    parameters: Iterable[Tensor] | Iterable[dict],
     terms: Callable[[], tuple[Tensor, Tensor | Sequence[Tensor] | None]],
     steps: int,
     *,
@@ -177,6 +177,7 @@ def train(
     .. math:: \Theta \leftarrow \Theta - \eta_1 \nabla_\Theta \bigl(\ell + \textstyle\sum_l \nu_l
         s_l\bigr), \qquad \nu \leftarrow [\nu + \eta_2 s]_+
 
+    ``parameters`` are tensors, or groups as in ``torch.optim`` with separate rates ``lr``.
     ``terms()`` draws a batch and returns its loss and its merits: (L + 1, batch), several of
     these, whose constraints are concatenated, or None. With a ``dual_rate`` of 0 no constraint
     acts: plain training. ``rate`` decreases linearly to 0; gradients with a norm above ``clip``
@@ -184,8 +185,8 @@ def train(
     state with the same result. Raises TrainingError if the loss is not finite.
     Source: Hadou et al. (2024); their code for LISTA updates the duals once per epoch.
     """
-    parameters = list(parameters)
-    optimiser = torch.optim.Adam(parameters, lr=rate)
+    optimiser = torch.optim.Adam(list(parameters), lr=rate)
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: 1 - k / steps)
     duals, rows = None, []
     state = checkpoint and checkpoint.load()
