@@ -42,6 +42,8 @@ struct products {
 
 enum { TILES = 8 }; /* most tiles of rows in a block of a product */
 
+enum { AHEAD = 16 }; /* steps of the inner dimension by which a panel is prefetched */
+
 /* A correlation processes STRIPS strips of p with LONGEST rows at once: a panel of B and one strip
  * then fit in the L1 cache, and all strips fit in the L2 cache. */
 enum { LONGEST = 256, STRIPS = 12 };
@@ -54,6 +56,8 @@ enum { LONGEST = 256, STRIPS = 12 };
 typedef REAL NAME(vector) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 enum { NAME(LANES) = BYTES / sizeof(REAL), NAME(PANEL) = VECTORS * NAME(LANES) };
 enum { NAME(LINE) = 64 / sizeof(REAL) }; /* numbers per cache line */
+/* Numbers per strip; the extra line lets the strips use different sets of the L1 cache. */
+enum { NAME(STRIP) = ROWS * LONGEST + NAME(LINE) };
 
 /* Return the packed size of a matrix (inner, columns) in numbers. */
 long NAME(packed)(long inner, long columns)
@@ -122,6 +126,8 @@ static inline void NAME(add_tile)(NAME(vector) sum[ROWS][VECTORS], long rows, co
         row[i] = p + (i < rows ? i : rows - 1) * p_step;
     for (long k = 0; k < inner; k++) {
         const NAME(vector) *b = (const NAME(vector) *)(panel + k * NAME(PANEL));
+        for (int line = 0; line < NAME(PANEL); line += NAME(LINE))
+            __builtin_prefetch(panel + (k + AHEAD) * NAME(PANEL) + line);
         for (int i = 0; i < ROWS; i++)
             for (int v = 0; v < VECTORS; v++)
                 sum[i][v] += row[i][k * p_next] * b[v];
@@ -199,13 +205,15 @@ static void NAME(pack_strips)(long rows, long columns, const REAL *p, long step,
 {
     REAL sum[STRIPS * ROWS] = {0}; /* over few rows, so single precision suffices */
     for (long k = 0; k < rows; k++, p += step, strips += ROWS) {
+        for (long i = 0; i < columns; i += NAME(LINE))
+            __builtin_prefetch(p + 8 * step + i);
         for (long i = 0; i < columns; i++)
             sum[i] += p[i];
         for (long i = 0; i < columns; i += ROWS)
             if (columns - i >= ROWS)
-                memcpy(strips + i * rows, p + i, ROWS * sizeof(REAL));
+                memcpy(strips + i / ROWS * NAME(STRIP), p + i, ROWS * sizeof(REAL));
             else
-                memcpy(strips + i * rows, p + i, (columns - i) * sizeof(REAL));
+                memcpy(strips + i / ROWS * NAME(STRIP), p + i, (columns - i) * sizeof(REAL));
     }
     for (long i = 0; i < columns; i++)
         sums[i] += sum[i];
@@ -214,7 +222,7 @@ static void NAME(pack_strips)(long rows, long columns, const REAL *p, long step,
 static void NAME(take_correlations)(void *job)
 {
     struct correlation *s = job;
-    REAL strips[STRIPS * ROWS * LONGEST] = {0};
+    REAL strips[STRIPS * NAME(STRIP)] = {0};
     for (long i0; (i0 = take(&s->next) * STRIPS * ROWS) < s->inner;) {
         long columns = s->inner - i0 < STRIPS * ROWS ? s->inner - i0 : STRIPS * ROWS;
         for (long k = 0; k < s->rows; k += LONGEST) {
@@ -228,8 +236,11 @@ static void NAME(take_correlations)(void *job)
                 for (long c = 0; c < width; c += NAME(PANEL))
                     for (long i = 0; i < columns; i += ROWS) {
                         NAME(vector) sum[ROWS][VECTORS] = {{{0}}};
-                        NAME(add_tile)(sum, columns - i, strips + i * some, 1, ROWS, some,
-                                       B + c * s->rows);
+                        for (long j = 0; j < ROWS && j < columns - i; j++)
+                            for (long line = 0; line < NAME(PANEL); line += NAME(LINE))
+                                __builtin_prefetch(out + (i + j) * width + c + line, 1);
+                        NAME(add_tile)(sum, columns - i, strips + i / ROWS * NAME(STRIP), 1, ROWS,
+                                       some, B + c * s->rows);
                         NAME(put_tile)(sum, columns - i, width - c, out + i * width + c, width,
                                        s->add || k > 0);
                     }
