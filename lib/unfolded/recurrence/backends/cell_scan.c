@@ -17,6 +17,7 @@
 
 enum { ELMAN, INDEPENDENT, FAST, LSTM, GRU };
 enum { TANH, RELU, SOFT, SIGMOID };
+enum { GROUP = 8 }; /* time steps whose products with x are computed together */
 
 /* x, dx: (frames, batch, features).  codes and, for LSTM, cells: (frames + 1, batch, width), first
  * h0 and c0.  stored: gates (frames, batch, gates width): i f g o of LSTM, r z n and W_n h + b_n of
@@ -29,7 +30,7 @@ struct cell_job {
     const void *x, *U, *W, *bias, *bias_h, *grads;
     void *codes, *cells, *stored, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *workspace;
     /* Internal fields, in the workspace. */
-    void *input, *second_input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
+    void *input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
     double *sums; /* the sums of dbias, then those of dab for each chunk */
     long first, end, next; /* the time steps of a block; dgates begins at first */
     fenv_t environment;
@@ -228,29 +229,41 @@ static void NAME(gru_backward)(long count, const REAL *restrict r, const REAL *r
     }
 }
 
+/* out_t = p_t B for the rows of a chunk at some time steps, B = input: each panel of B is read from
+ * memory once for all steps. */
+static void NAME(multiply_steps)(const struct cell_job *s, long steps, long rows, const REAL *p,
+                                 long step, long inner, long columns, REAL *out, long width)
+{
+    struct factors none = {0};
+    long panel = NAME(packed)(1, 1);
+    for (long c = 0; c < columns; c += panel)
+        for (long t = 0; t < steps; t++) {
+            struct factors first = {p + t * s->batch * step, (REAL *)s->input + c * inner, step,
+                                    inner};
+            NAME(multiply)(rows, first, none, columns - c < panel ? columns - c : panel,
+                           out + t * s->batch * width + c, width, 0);
+        }
+}
+
 static void NAME(forward_scan)(struct cell_job *s, long chunk, long rows)
 {
-    long h = s->width, gates_width = gates_of(s) * h, input_width = input_gates_of(s) * h,
-         shared_width = shared_gates_of(s) * h;
+    long h = s->width, gates_width = gates_of(s) * h, input_width = input_gates_of(s) * h;
     long first = chunk * s->rows, features = s->features;
-    struct factors none = {0}, x = {0, s->input, features, features};
-    struct factors before = {0, s->recurrent, h, h},
-                   input = {0, s->second_input, features, features};
-    struct factors state = {0, s->second, h, h};
+    struct factors none = {0}, before = {0, s->recurrent, h, h}, state = {0, s->second, h, h};
     for (long t = 0; t < s->frames; t++) {
-        long at = t * s->batch + first;
+        long at = t * s->batch + first, steps = s->frames - t < GROUP ? s->frames - t : GROUP;
         REAL *g = s->stored ? (REAL *)s->stored + at * gates_width
-                            : (REAL *)s->gates + first * gates_width;
+                            : (REAL *)s->gates + (t % GROUP * s->batch + first) * gates_width;
         const REAL *last = (const REAL *)s->codes + at * h;
         REAL *after = (REAL *)s->codes + (at + s->batch) * h, *c = s->cells;
-        x.p = input.p = (const REAL *)s->x + at * features;
         before.p = state.p = last;
-        NAME(multiply)(rows, x, s->cell == INDEPENDENT ? none : before, shared_width, g,
-                       gates_width, 0);
-        if (s->cell == GRU) {
-            NAME(multiply)(rows, input, none, h, g + shared_width, gates_width, 0);
+        if (t % GROUP == 0)
+            NAME(multiply_steps)(s, steps, rows, (const REAL *)s->x + at * features, features,
+                                 features, input_width, g, gates_width);
+        if (s->cell != INDEPENDENT)
+            NAME(multiply)(rows, before, none, shared_gates_of(s) * h, g, gates_width, 1);
+        if (s->cell == GRU)
             NAME(multiply)(rows, state, none, h, g + input_width, gates_width, 0);
-        }
         for (long i = 0; i < rows; i++)
             if (s->cell == GRU)
                 NAME(gru_forward)(h, s->offset, g + i * gates_width, last + i * h, after + i * h);
@@ -271,7 +284,6 @@ static void NAME(backward_scan)(struct cell_job *s, long chunk, long rows)
     REAL *dgates = (REAL *)s->dgates + first * gates_width;
     struct factors none = {0}, gates = {0, s->recurrent, gates_width, shared_width},
                    state = {0, s->second, gates_width, h};
-    struct factors input = {0, s->input, gates_width, input_width};
     for (long t = s->end - 1; t >= s->first; t--) {
         long at = t * s->batch + first;
         const REAL *before = (const REAL *)s->codes + at * h;
@@ -291,13 +303,14 @@ static void NAME(backward_scan)(struct cell_job *s, long chunk, long rows)
                 NAME(plain_backward)(s, g + i * gates_width, before + i * h, grad + i * h,
                                      carry + i * h, d + i * gates_width,
                                      s->sums + gates_width + 2 * h * chunk);
-        gates.p = input.p = d, state.p = d + input_width;
+        gates.p = d, state.p = d + input_width;
         if (s->cell != INDEPENDENT)
             NAME(multiply)(rows, gates, s->cell == GRU ? state : none, h, carry, h,
                            s->cell == GRU || s->cell == FAST);
-        if (s->dx)
-            NAME(multiply)(rows, input, none, features, (REAL *)s->dx + at * features, features, 0);
     }
+    if (s->dx)
+        NAME(multiply_steps)(s, s->end - s->first, rows, dgates, gates_width, input_width, features,
+                             (REAL *)s->dx + (s->first * s->batch + first) * features, features);
 }
 
 /* Use the denormal mode of the caller: another mode would be slow or give other results. */
@@ -335,15 +348,14 @@ long NAME(cell_scan_workspace)(struct cell_job *s)
     REAL *workspace = s->workspace;
     int back = s->grads != 0;
     s->input = NAME(allocate)(workspace, &used,
-                              back ? NAME(packed)(input_width, n) : NAME(packed)(n, shared_width));
-    s->second_input =
-        NAME(allocate)(workspace, &used, (s->cell == GRU && !back) * NAME(packed)(n, h));
+                              back ? NAME(packed)(input_width, n) : NAME(packed)(n, input_width));
     s->recurrent = NAME(allocate)(
         workspace, &used,
         matrix * (back ? NAME(packed)(shared_width, h) : NAME(packed)(h, shared_width)));
     s->second = NAME(allocate)(workspace, &used, (s->cell == GRU) * NAME(packed)(h, h));
     s->offset = NAME(allocate)(workspace, &used, gates_width);
-    s->gates = NAME(allocate)(workspace, &used, back || s->stored ? 0 : s->batch * gates_width);
+    s->gates = NAME(allocate)(workspace, &used,
+                              back || s->stored ? 0 : GROUP * s->batch * gates_width);
     s->dgates = NAME(allocate)(workspace, &used, back * all * gates_width);
     s->columns = NAME(allocate)(workspace, &used, back * NAME(packed)(all, n));
     s->before = NAME(allocate)(workspace, &used, back * NAME(packed)(all, h));
@@ -438,11 +450,7 @@ void NAME(cell_scan)(struct cell_job *s, team start, long threads)
     const REAL *U = s->U, *W = s->W;
     int back = s->grads != 0;
     NAME(cell_scan_workspace)(s);
-    NAME(pack_matrix)(back ? input_width : shared_width, features, U, s->input, back, start,
-                      threads);
-    if (s->cell == GRU && !back)
-        NAME(pack_matrix)(h, features, U + shared_width * features, s->second_input, 0, start,
-                          threads);
+    NAME(pack_matrix)(input_width, features, U, s->input, back, start, threads);
     if (s->cell != INDEPENDENT)
         NAME(pack_matrix)(shared_width, h, W, s->recurrent, back, start, threads);
     if (s->cell == GRU)
