@@ -29,19 +29,22 @@ class SpectralLayer(Layer):
         return directions(torch.empty(k, hidden).uniform_(-1, 1).triu()).view(-1)[self.places]
 
     def unpacked(self, packed: Tensor) -> Tensor:
-        """Return packed reflectors as unit rows (k, h) with zeros left of the diagonal."""
+        """Return packed reflectors (…) as unit rows (…, k, h) with zeros left of the diagonal."""
         size = (self.reflectors, len(self.p))
-        entries = packed.new_zeros(size[0] * size[1]).scatter(0, self.places, packed)
-        return directions(entries.view(size))
+        entries = packed.new_zeros(*packed.shape[:-1], size[0] * size[1])
+        return directions(entries.index_copy(-1, self.places, packed).unflatten(-1, size))
 
     def singular_values(self) -> Tensor:
         """Return s (h,), each within 1 ± margin."""
         return 1 + self.margin * (2 * torch.sigmoid(self.p) - 1)
 
     def weights(self) -> tuple[Tensor]:
-        """Return W = P diag(s) Qᵀ."""
-        Q = reflect(self.unpacked(self.Q))
-        return (reflect(self.unpacked(self.P), (Q * self.singular_values()).T),)
+        """Return W = P diag(s) Qᵀ = diag(s) − leftᵀ right, from P = I − Rᵀ Y and Q likewise."""
+        s, R = self.singular_values(), self.unpacked(torch.stack([self.P, self.Q]))
+        (R_P, R_Q), (Y_P, Y_Q) = R, compact_factor(R)
+        left, Y_P = torch.cat([R_P, Y_Q * s]), Y_P * s
+        right = torch.cat([Y_P - (Y_P @ Y_Q.T) @ R_Q, R_Q])
+        return (torch.addmm(s.diag(), left.T, right, alpha=-1),)
 
 
 class SpectralRNN(LayeredNetwork):
@@ -68,22 +71,16 @@ def directions(rows: Tensor) -> Tensor:
     return rows / torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_min(0.5)
 
 
-def reflect(R: Tensor, X: Tensor | None = None) -> Tensor:
-    r"""Return :math:`H_1 H_2 \cdots H_k X` with :math:`H_i = I - 2 r_i r_i^\top`.
+def compact_factor(R: Tensor) -> Tensor:
+    r"""Return Y with :math:`H_1 \cdots H_k = I - R^\top Y` and :math:`H_i = I - 2 r_i r_i^\top`.
 
-    The compact WY form of the product is :math:`I - R^\top S^{-1} R` with the upper triangular
+    In this compact WY form :math:`Y = S^{-1} R` with the upper triangular
     :math:`S = \tfrac12 I + \mathrm{triu}(R R^\top, 1)`: a few products instead of k steps.
-    Shapes: R (k, h) with unit rows (or zero rows, for which :math:`H_i = I`); X (h, any), None for
-    the identity. Source: Schreiber and Van Loan (1989); S by Puglisi (1992).
+    Shapes: R and Y (…, k, h); R has unit rows (or zero rows, for which :math:`H_i = I`).
+    Source: Schreiber and Van Loan (1989); S by Puglisi (1992).
 
-    >>> R = torch.tensor([[0.6, 0.8]])
-    >>> reflect(R, torch.tensor([[0.6], [0.8]]))
-    tensor([[-0.6000],
-            [-0.8000]])
+    >>> compact_factor(torch.tensor([[0.6, 0.8]]))
+    tensor([[1.2000, 1.6000]])
     """
-    half_identity = torch.eye(len(R), dtype=R.dtype, device=R.device) / 2
-    S = half_identity + (R @ R.T).triu(1)
-    if X is None:
-        identity = torch.eye(R.shape[1], dtype=R.dtype, device=R.device)
-        return identity - R.T @ torch.linalg.solve_triangular(S, R, upper=True)
-    return X - R.T @ torch.linalg.solve_triangular(S, R @ X, upper=True)
+    half_identity = torch.eye(R.shape[-2], dtype=R.dtype, device=R.device) / 2
+    return torch.linalg.solve_triangular(half_identity + (R @ R.mT).triu(1), R, upper=True)
