@@ -152,9 +152,10 @@ def constrained_networks_are_robust() -> Judgement:
     word = words[flow["better"] > 0, flow["worse"] > 0]
     same = agreements("GLOW-Prox", glow_trials.settings())
     text = f"GLOW-Prox with a multi-scale Glow, constrained against plain: {glow_text}; it has in "
-    text += f"common with the public code: {same}. With small flows: {descending.in_words(small)}. Networks for "
-    text += f"sequences, which the authors did not try: {descending.in_words(ours)}. Each is corrected by "
-    text += "Holm's method for its number of disturbances."
+    text += f"common with the public code: {same}. With small flows: "
+    text += f"{descending.in_words(small)}. Networks for sequences, which the authors did not "
+    text += f"try: {descending.in_words(ours)}. Each is corrected by Holm's method for its number "
+    text += "of disturbances."
     done = flow["better"], sum(flow.values()), "disturbances"
     return _limited(Judgement(word, text, True, *done), _GLOW_SIZE)
 
