@@ -241,10 +241,8 @@ def reweighting_helps() -> Judgement:
     missing = [label for label in comparisons if label not in judged]
     if not missing:
         return judgement
-    limit = (
-        "A larger number of parameters can explain a lead, because there is no run of ℓ1-ℓ1-RNN "
-    )
-    limit += "at equal size above the plateau of linear reconstruction "
+    limit = "A larger number of parameters can explain a lead, because there is no run of "
+    limit += "ℓ1-ℓ1-RNN at equal size above the plateau of linear reconstruction "
     limit += f"({', '.join(missing)})."
     if judged:
         return decision.at_most_so_far(judgement, limit)

@@ -14,10 +14,10 @@ import numpy as np
 from unfolded.choices import REDUCTIONS, SOURCES
 from unfolded.data import datasets, moving_mnist
 from unfolded.data.downsample import reduce, weights
-from unfolded.data.moving_mnist import SEQUENCES
+from unfolded.data.moving_mnist import FRAMES, SEQUENCES
 from unfolded.errors import ConfigError, check_choice, complain, whole_number
 
-__all__ = ["REDUCTIONS", "SOURCES", "checksum", "sequences", "split"]
+__all__ = ["FRAMES", "REDUCTIONS", "SOURCES", "checksum", "sequences", "split"]
 
 
 def sequences(
