@@ -186,7 +186,7 @@ def test_a_unit_is_chosen_and_λ2_supposed(opened):
     Select(inside(opened, tag, "select[name=suppose]")).select_by_value("equal")
     assert opened.execute_script(curves) != learned
     agreement = inside(opened, tag, '[data-part="agreement"]').text
-    assert agreement.startswith("Hypothetical, not learned.")
+    assert agreement.startswith("These curves are hypothetical, not learned.")
 
 
 def luminance(colour):
@@ -313,4 +313,4 @@ def test_the_units_explorer_compares_with_a_plateau(opened):
     dashed, own = (opened.execute_script(line, f"{tag} {c}") for c in (".un-other", ".un-middle"))
     assert dashed and dashed != own
     said_widths = inside(opened, tag, '[data-part="agreement"]').text
-    assert "With λ2 as large as λ1 the plateau would be" in said_widths
+    assert "With λ₂ as large as λ₁ the plateau would be" in said_widths
