@@ -22,6 +22,8 @@ class ScaleExplorer(Explorer):
     :data:`SIZES`. Nothing is interpolated between two scales. Units: dB.
     Raises ConfigError for a scale without a protocol and for another size.
 
+    >>> from companion.reproduction import ablation_effects
+    >>> from companion.run_set import RunSet
     >>> levels = ablation_effects.scale_levels(RunSet.committed())
     >>> explorer = ScaleExplorer(data=recorded(levels), scale=1)
     >>> len(explorer.data["scales"]), explorer.element().split(" data-source")[0]
