@@ -97,7 +97,7 @@ unroll-explorer .ro-controls :is(.ue-choice, .ue-control:last-child) { grid-colu
   unroll-explorer .ro-controls .ue-control:last-child { grid-column: auto; } }
 unroll-explorer.ue svg text.ro-label { fill: var(--ue-ink); font-size: 18px; text-anchor: middle; }
 @container (max-width: 26rem) { unroll-explorer.ue svg text.ro-label { font-size: calc(12.2px * var(--ue-unit, 1)); }
-  unroll-explorer .ro-frame { transform-box: fill-box; transform-origin: center; transform: scaleX(1.22); } }
+  unroll-explorer .ro-frame { transform-box: fill-box; transform-origin: center; transform: scaleX(1.1); } }
 unroll-explorer.ue svg text.ro-pastlabel { fill: var(--ue-c0); }
 unroll-explorer.ue svg text.ro-looplabel { fill: var(--ue-main); }
 unroll-explorer .ro-line { fill: none; stroke: var(--ue-ink); stroke-width: 1.8; }
