@@ -1,6 +1,7 @@
 """The measured values in the repository, and the printed values of the paper."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,9 +15,16 @@ from unfolded.runs import records, results_table
 _NAMES = ("commit", "config_hash", "data_sha256")
 
 
-def load_table(name: str = "runs.csv") -> pd.DataFrame:
-    """Return a table of measured values from data/results/."""
-    return read(results_table.RESULTS / name)
+def load_table(name: str = "runs.csv", missing: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return a table of measured values from data/results/.
+
+    If it is not stored, return an empty table with the columns ``missing``, if these are given.
+    A page that reads it is then executed again when the table exists.
+    """
+    path = results_table.RESULTS / name
+    if missing is None or register_read(path).exists():
+        return read(path)
+    return pd.DataFrame(columns=list(missing))
 
 
 def curves(config_hash: str) -> pd.DataFrame:

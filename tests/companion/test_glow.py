@@ -12,7 +12,7 @@ from companion.studies.inpainting import glow, glow_runs, glow_trials, inpaintin
 from companion.studies.inpainting.glow import FlowTraining, Glow
 from companion.studies.inpainting.glow_trials import GlowTrial
 from companion.studies.inpainting.inpainting_trials import DISTURBED, judged, recovered
-from companion.studies.lista.lista_runs import state_of
+from companion.studies.training_state import state_of
 from unfolded.errors import RecordError
 from unfolded.runs import results_table
 
@@ -74,7 +74,7 @@ def test_training_lowers_the_bits_and_continues_after_an_interruption(tmp_path):
     training = replace(SMALL, steps=40)
     flow, history = glow_runs.train(training)
     assert history.loss[-5:].mean() < history.loss[:5].mean() - 0.1
-    store = state_of(tmp_path, training.hash, interval=10)
+    store = state_of(tmp_path, result_store.key(vars(training)), interval=10)
 
     class Interruption(Exception):
         pass

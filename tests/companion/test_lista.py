@@ -16,6 +16,7 @@ from companion.studies.lista import lista_runs, lista_tables, lista_training, sp
 from companion.studies.lista.lista_network import LISTA, lista_step
 from companion.studies.lista.lista_training import METHODS, Method, Trained
 from companion.studies.natural_images import images
+from companion.studies.training_state import state_of
 from unfolded import networks, solvers
 from unfolded.errors import ConfigError, DataError
 from unfolded.runs import results_table
@@ -309,7 +310,7 @@ class TestRuns:
         draws = torch.Generator().manual_seed(derive(trial.seed, "order"))
         for _ in range(15):
             stop = torch.randint(len(small.x), (trial.batch,), generator=draws)
-        store = lista_runs.state_of(tmp_path, trial.hash, interval=10)
+        store = state_of(tmp_path, trial.hash, interval=10)
         with pytest.raises(KeyboardInterrupt):
             lista_runs.train(trial, Cut(**vars(small)), store)
         again = lista_runs.train(trial, small, store)

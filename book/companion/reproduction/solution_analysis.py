@@ -24,7 +24,7 @@ from companion.studies.descending.layer_constraints import layers
 from unfolded.errors import complain
 from unfolded.networks.base import UnfoldedNetwork
 from unfolded.prox import phi
-from unfolded.runs import input_frames, records, results_table
+from unfolded.runs import input_frames, records
 from unfolded.training import checkpoint
 
 TABLE = "solutions.csv"
@@ -114,10 +114,10 @@ def committed(model: str = MODELS[0]) -> pd.DataFrame:
     Columns of ``analyse``, with the initialisation as ``start``; one seed, the smallest. The table
     is empty if no width has two initialisations.
     """
-    path = results.register_read(results_table.RESULTS / TABLE)
-    if not path.exists():
-        return pd.DataFrame(columns=["start", "layer", *REGIONS])
-    table = results.load_table(TABLE).query("model == @model")
+    table = results.load_table(TABLE, missing=["start", "layer", *REGIONS])
+    if table.empty:
+        return table
+    table = table.query("model == @model")
     pairs = table.groupby("hidden")["lambda1"].nunique()
     widths = pairs[pairs > 1].index
     table = table[table["hidden"] == (min(widths) if len(widths) else -1)]

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import accumulate
 
 import normflows
@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from companion import result_store, results
+from companion import results
 from unfolded.data import datasets
 from unfolded.errors import RecordError, complain
 from unfolded.runs import results_table
@@ -40,11 +40,6 @@ class FlowTraining:
     seed: int = 0
     source: str = "mnist"
 
-    @property
-    def hash(self) -> str:
-        """Twelve hexadecimal digits that identify the training."""
-        return result_store.key(asdict(self))
-
 
 class Glow(nn.Module):
     r"""A multi-scale Glow: a bijection of images and normal latent vectors.
@@ -65,7 +60,6 @@ class Glow(nn.Module):
 
     def __init__(self, *, scales: int = 3, blocks: int = 8, hidden: int = 64, seed: int = 0):
         super().__init__()
-        self.sizes = {"scales": scales, "blocks": blocks, "hidden": hidden, "seed": seed}
         priors, flows = [], []
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             # normflows uses torch.lu for its 1x1 convolutions, which torch has deprecated.
@@ -167,8 +161,7 @@ def bits_per_digit_pixel(bits: float) -> float:
 
 def kept() -> pd.DataFrame:
     """Return the stored trainings of Glow, one row each; empty if none is stored."""
-    path = results.register_read(results_table.RESULTS / TABLE)
-    return results.load_table(TABLE) if path.exists() else pd.DataFrame(columns=["trial", "levels"])
+    return results.load_table(TABLE, missing=["trial", "levels"])
 
 
 def likelihood(table: pd.DataFrame) -> str:

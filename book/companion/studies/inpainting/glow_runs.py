@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import torch
+from safetensors.torch import load
 from torch import Tensor
 
 from companion import result_store
@@ -20,7 +21,7 @@ from companion.studies import descent_constraints
 from companion.studies.descent_constraints import Checkpoint, History
 from companion.studies.inpainting import glow
 from companion.studies.inpainting.glow import FlowTraining, Glow, padded_digits
-from companion.studies.lista.lista_runs import state_of
+from companion.studies.training_state import state_of
 from unfolded import files, runtime
 from unfolded.data import checksum
 from unfolded.runs import records, results_table
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     levels = {"type": int, "choices": (glow.LEVELS, 256), "default": glow.LEVELS}
     chosen = options.parse("glow", __doc__, arguments, levels=levels | {"help": "grey levels"})
     training = FlowTraining(levels=chosen.levels)
-    tasks = {training.hash: functools.partial(_run, training)}
+    tasks = {result_store.key(asdict(training)): functools.partial(_run, training)}
     folder = records.store() / "glow"
     result_store.complete(glow.TABLE, tasks, "no training is planned", folder=folder)
     return 0
@@ -69,14 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(training: FlowTraining) -> tuple[str, dict[str, list[dict]]]:
     """Return the row of a training; for GLOW-Prox, the weights are stored as well."""
     provenance, levels = result_store.origin(), training.levels
-    folder = records.store() / "glow" / training.hash
-    flow, history = train(training, state_of(folder, training.hash))
+    key = result_store.key(asdict(training))
+    flow, history = train(training, state_of(records.store() / "glow" / key, key))
     test = padded_digits(training.source, levels)[1]
-    row = {"trial": training.hash} | asdict(training)
+    row = {"trial": key} | asdict(training)
     row |= {"parameters": sum(p.numel() for p in flow.parameters())}
     row |= {"test": len(test), "bits_before_rounding": glow.bits_per_pixel(flow, test, levels)}
     content = glow.half(flow)
-    flow.load_state_dict(glow.load(content))
+    flow.load_state_dict(load(content))
     row |= {"bits": glow.bits_per_pixel(flow, test, levels)}
     row |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     row |= {"data_sha256": checksum(test.numpy()), "seconds": round(history.seconds.sum().item())}

@@ -1,5 +1,6 @@
 """GLOW-Prox with a multi-scale Glow in each layer, on MNIST: train and compare."""
 
+import copy
 from dataclasses import dataclass
 
 import pandas as pd
@@ -20,8 +21,8 @@ from unfolded.seeds import derive
 LAYERS, BATCH, EPSILON = 5, 8, 0.05
 """The values of the public code."""
 RATE, SCALAR_RATE, DUAL_RATE = 1e-4, 1e-2, 0.3
-"""The rates of the flows, of μ and λ, and of the multipliers. With 1e-3 for the flows, latent
-vectors grew a thousandfold within six steps from a flow of 400 steps."""
+"""The rates of the flows, of μ and λ, and of the multipliers. With larger rates of the flows, trial
+trainings diverged."""
 TEST, SHOWN = 200, 6
 """Number of test digits, and of those with stored pictures."""
 DATA_WEIGHT = 100.0
@@ -71,10 +72,7 @@ def gradients(layers: list[tuple[Tensor, Tensor]], y: Tensor, mask: Tensor) -> t
 
 def network(flow: glow.Glow) -> GlowProx:
     """Return GLOW-Prox with a separate copy of the flow in each layer."""
-    copies = [glow.Glow(**flow.sizes) for _ in range(LAYERS)]
-    for copy in copies:
-        copy.load_state_dict(flow.state_dict())
-    return GlowProx(flows=copies, clamp=True)
+    return GlowProx(flows=[copy.deepcopy(flow) for _ in range(LAYERS)], clamp=True)
 
 
 def train(trial: GlowTrial, store=None, flow: glow.Glow | None = None, source="mnist") -> Trained:
@@ -137,10 +135,7 @@ def pictures(name: str) -> Tensor | None:
 
 def kept() -> pd.DataFrame:
     """Return the stored rows of :func:`judged`, with the name as ``network``; may be empty."""
-    path = results.register_read(results_table.RESULTS / STORED)
-    if not path.exists():
-        return pd.DataFrame(columns=["trial", "network", "seed"])
-    table = results.load_table(STORED)
+    table = results.load_table(STORED, missing=["trial", "constraint", "noise", "seed"])
     names = [
         GlowTrial(None if pd.isna(kind) else kind, noise).name
         for kind, noise in zip(table["constraint"], table["noise"], strict=True)

@@ -15,7 +15,7 @@ from companion import result_store
 from companion.build import options
 from companion.studies.inpainting import glow_trials, inpainting_trials
 from companion.studies.inpainting.inpainting_trials import SEEDS, STEPS, judged
-from companion.studies.lista.lista_runs import state_of
+from companion.studies.training_state import state_of
 from unfolded.runs import records
 
 

@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -33,12 +32,12 @@ from companion.studies.lista.lista_training import (
 )
 from companion.studies.lista.sparse_coding import Problem
 from companion.studies.natural_images import images, patches
+from companion.studies.training_state import state_of
 from unfolded import runtime
 from unfolded.data import checksum
 from unfolded.dictionaries import overcomplete_dct
 from unfolded.runs import records, results_table
 from unfolded.seeds import derive
-from unfolded.training import checkpoint
 
 TRIALS, CURVES = "lista.csv", "lista_curves.csv"
 TESTS, ERRORS = "lista_tests.csv", "lista_errors.csv"
@@ -109,20 +108,6 @@ def _optima(x: Tensor, D: Tensor, folder: Path) -> tuple[Tensor, Tensor]:
         state = {"codes": solved.codes, "certificate": solved.certificate}
         store.save(state)
     return state["codes"], state["certificate"]
-
-
-def state_of(folder: Path, hash: str, interval: int = 50) -> Callable[..., Checkpoint]:
-    """Return the function that makes the checkpoint of a training in a folder."""
-
-    def make(generators: Sequence[torch.Generator] = ()) -> Checkpoint:
-        return Checkpoint(
-            load=lambda: checkpoint.load_state(folder, SimpleNamespace(hash=hash)),
-            save=lambda state: checkpoint.save_state(folder, {"config_hash": hash, **state}),
-            generators=generators,
-            interval=interval,
-        )
-
-    return make
 
 
 def train(
