@@ -207,9 +207,8 @@ def describe_scales(levels: pd.DataFrame) -> str:
         texts.append(f"{text}.")
     if seeds.empty:
         return "reweighted-RNN has not run with both pixel scales yet."
-    counts = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     return (
-        f"With pixels in [0, 1], so far ({levels.attrs['evidence']}; seeds: {counts}): "
+        f"With pixels in [0, 1], so far ({levels.attrs['evidence']}; seeds: {labels.span(seeds)}): "
         f"{' '.join(texts)}"
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 from companion import results
 from companion.attribution import mark
 from companion.labels import counted, pair, signed, span, title
-from companion.reproduction import linear_baseline
+from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.paper_tables import AGREES, DIVERGED, NOT_RUN, UNTRAINED
 from companion.run_set import PRINTED, RunSet
 from unfolded import networks
@@ -58,7 +58,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     cells = results.paper_cells().query("table == 2 and value == @base.hidden")
     printed = dict(zip(cells["model"].str.lower(), cells["psnr_db"], strict=True))
     rows, used, diverged = [], [], []
-    for run in [*grid.row(base), *_variants(base)]:
+    for run in [*grid.row(base), *paper_tables.variants_of(base)]:
         for reduction in REDUCTIONS:
             for start, config in grid.starts(replace(run, reduction=reduction)).items():
                 if run.model not in UNFOLDED:
@@ -86,14 +86,6 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     table = mark(table, run_set.source(used), cells)
     table.attrs |= {"hidden": base.hidden, "diverged": diverged}
     return table
-
-
-def _variants(base: RunConfig) -> list[RunConfig]:
-    return [
-        replace(run, variant=variant)
-        for run in grid.row(base, VARIANTS)
-        for variant in VARIANTS[run.model]
-    ]
 
 
 def linear_levels(rates: tuple[float, ...] = linear_baseline.RATES) -> pd.DataFrame:

@@ -145,6 +145,15 @@ def run_cells(
     return attribution.mark(pd.DataFrame(rows), run_set.runs)
 
 
+def variants_of(base: RunConfig) -> list[RunConfig]:
+    """Return a run of each variant of a network of the paper, with the other settings of a run."""
+    return [
+        replace(run, variant=variant)
+        for run in grid.row(base, VARIANTS)
+        for variant in VARIANTS[run.model]
+    ]
+
+
 def variant_cells(run_set: "RunSet", number: int, base: RunConfig = FULL) -> pd.DataFrame:
     """Return the cells of the variants of networks that have run: rows of :func:`run_cells`.
 
@@ -152,16 +161,14 @@ def variant_cells(run_set: "RunSet", number: int, base: RunConfig = FULL) -> pd.
     """
     field, values = grid.VARIED[number]
     rows = []
-    for model, variants in VARIANTS.items():
-        (run,) = grid.row(base, [model])
-        for variant in variants:
-            cell = {"table": number, "model": model, "start": f"variant {variant}"}
-            configs = {v: replace(run, variant=variant, **{field: v}) for v in values}
-            if any(len(run_set.at(config)) for config in configs.values()):
-                rows += [
-                    cell | {"value": value} | _cell(run_set, config, "authors", None)
-                    for value, config in configs.items()
-                ]
+    for run in variants_of(base):
+        cell = {"table": number, "model": run.model, "start": f"variant {run.variant}"}
+        configs = {value: replace(run, **{field: value}) for value in values}
+        if any(len(run_set.at(config)) for config in configs.values()):
+            rows += [
+                cell | {"value": value} | _cell(run_set, config, "authors", None)
+                for value, config in configs.items()
+            ]
     return attribution.mark(pd.DataFrame(rows), run_set.runs)
 
 
