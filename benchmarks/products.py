@@ -21,7 +21,7 @@ def measure(
         for model in models:
             Step(networks.build(model, n=N, hidden=h), sequences)()
     available = ", ".join(matmul.routines())
-    for product, name in sorted(routine_selection.selected().items()):
+    for product, name in sorted(routine_selection.selected.items()):
         shape, layouts = product.partition(",")[0].split()
         if layouts == "prepared" or not product.endswith(f": {available}"):
             continue

@@ -126,7 +126,7 @@ def test_infinite_and_missing_values_propagate(normal, monkeypatch):
 
 def test_the_fastest_routine_is_selected_and_stored(cache, routines):
     assert fastest("stored", routines) == "quick"
-    (key,) = (key for key in selected() if key.startswith("stored,"))
+    (key,) = (key for key in selected if key.startswith("stored,"))
     assert json.loads(_file(cache).read_text())[key] == "quick"
 
 

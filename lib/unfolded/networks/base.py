@@ -10,7 +10,8 @@ from unfolded import recurrence
 from unfolded.dictionaries import overcomplete_dct, sensing_matrix
 from unfolded.errors import ConfigError, complain, whole_number
 from unfolded.networks.positivity import from_raw, to_raw
-from unfolded.recurrence import LowRank
+from unfolded.recurrence import LowRank, transforms
+from unfolded.recurrence.linear import linear
 from unfolded.seeds import derive
 
 _SCALARS = ("c", "lambda1", "lambda2")
@@ -138,7 +139,7 @@ class SequenceNetwork(nn.Module):
             got = f"a tensor of shape {tuple(shape)}"
             want = f"{quantity} of shape (batch, time, {features}) with at least one frame"
             raise ConfigError(complain(want, got, "reshape what you pass"))
-        if recurrence.has_values(sequence) and not bool(torch.isfinite(sequence).all()):
+        if transforms.has_values(sequence) and not bool(torch.isfinite(sequence).all()):
             count = int((~torch.isfinite(sequence)).sum())
             got = f"{count} NaN or infinite values"
             raise ConfigError(complain(f"finite {quantity}", got, "clean the input first"))
@@ -195,7 +196,9 @@ class UnfoldedNetwork(SequenceNetwork):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return ŝ_t = D h_t."""
-        return recurrence.decode(codes, self.D) if self.uses_engine else codes @ self.D.T
+        if self.uses_engine:  # the codes are time-major in memory, so the product needs no copy
+            return linear(codes.transpose(0, 1), self.D).transpose(0, 1)
+        return codes @ self.D.T
 
     def start(self, batch: int = 1) -> State:
         """Return h_0 for every sequence, and the weights of the engine."""
@@ -225,9 +228,9 @@ class UnfoldedNetwork(SequenceNetwork):
         traces, compiles or exports.
         """
         reference = not self.fast or recurrence.chosen() == "reference"
-        if reference or self.positivity == "free" or recurrence.is_symbolic(self.A):
+        if reference or self.positivity == "free" or transforms.is_symbolic(self.A):
             return False
-        return not recurrence.differentiated_by_func()
+        return not transforms.differentiated_by_func()
 
     def run_reference(self, x: Tensor, h: Tensor) -> Tensor:
         """Run the solver steps with autograd: x (batch, time, n), h_0 (batch, h) -> (…, h)."""

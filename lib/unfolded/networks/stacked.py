@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from unfolded import recurrence
 from unfolded.errors import check_choice
 from unfolded.networks.base import SequenceNetwork, State
-from unfolded.recurrence import cell_scan
+from unfolded.recurrence import cell_scan, transforms
 from unfolded.seeds import derive
 
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "soft": nn.functional.softshrink}
@@ -64,23 +63,19 @@ class GatedNetwork(StackedNetwork):
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run the layers by the scan or by PyTorch's module: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
-        weights = [self._weights(l) for l in range(self.depth)]
-        is_supported = cell_scan.serves(self.cell, x, *sum(weights, ()))
+        is_supported = cell_scan.serves(self.cell, x, *self.cells.parameters())
         # PyTorch can neither compile nor vmap these modules.
-        if recurrence.has_values(x) and not (self.fast and is_supported):
+        if transforms.has_values(x) and not (self.fast and is_supported):
             codes, last_states = self.cells(x, state.codes)
             return codes, state._replace(codes=last_states)
         hs, cs = state.codes if self.cell.kind == "lstm" else (state.codes, [None] * self.depth)
-        last_states = []
-        for h, c, layer_weights in zip(hs, cs, weights, strict=True):
-            x, c = cell_scan.run(self.cell, x, h, c, *layer_weights)
+        names, last_states = ("weight_ih", "bias_ih", "weight_hh", "bias_hh"), []
+        for l, (h, c) in enumerate(zip(hs, cs, strict=True)):
+            weights = (getattr(self.cells, f"{name}_l{l}") for name in names)
+            x, c = cell_scan.run(self.cell, x, h, c, *weights)
             last_states.append((x[:, -1],) if c is None else (x[:, -1], c))
         last_states = tuple(torch.stack(tensors) for tensors in zip(*last_states, strict=True))
         return x, state._replace(codes=last_states if len(last_states) > 1 else last_states[0])
-
-    def _weights(self, l: int) -> tuple[Tensor, ...]:
-        names = ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
-        return tuple(getattr(self.cells, f"{name}_l{l}") for name in names)
 
 
 class Layer(nn.Module):

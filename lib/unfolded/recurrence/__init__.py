@@ -12,31 +12,14 @@ from torch import Tensor
 
 from unfolded.errors import ConfigError, complain
 from unfolded.prox import phi
+from unfolded.recurrence import transforms
 from unfolded.recurrence.backends import native, native_scan, reference
 from unfolded.recurrence.backends.selection import chosen, elementwise, native_available, use
 from unfolded.recurrence.linear import linear
 from unfolded.recurrence.matmul import routine_name
 from unfolded.recurrence.scan import Scan
-from unfolded.recurrence.transforms import (
-    batch_dim_first,
-    differentiable_gradients,
-    functorch_active,
-    has_values,
-    is_symbolic,
-)
 
-__all__ = [
-    "LowRank",
-    "chosen",
-    "decode",
-    "differentiated_by_func",
-    "form_layer_weights",
-    "has_values",
-    "is_symbolic",
-    "routines",
-    "unroll",
-    "use",
-]
+__all__ = ["LowRank", "chosen", "form_layer_weights", "routines", "unroll", "use"]
 
 
 def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[str, str | None]:
@@ -69,18 +52,13 @@ class LowRank(NamedTuple):
 
     def product(self) -> "Tensor | LowRank":
         """Return the matrix (h, h), or the factors if products with both of them cost less."""
-        return self if self._is_cheaper() else linear(self.left.T, self.right.T)
+        k, h = self.left.shape
+        return self if 2 * k < h else linear(self.left.T, self.right.T)
 
     def add_identity(self) -> "tuple[Tensor] | LowRank":
         """Return I + leftᵀ right for all layers, or the factors if they cost less."""
-        if self._is_cheaper():
-            return self
-        identity = torch.eye(self.left.shape[-1], dtype=self.left.dtype, device=self.left.device)
-        return (identity + linear(self.left.T, self.right.T),)
-
-    def _is_cheaper(self) -> bool:
-        k, h = self.left.shape
-        return 2 * k < h
+        W = self.product()
+        return W if W is self else (W + torch.eye(len(W), dtype=W.dtype, device=W.device),)
 
 
 def unroll(
@@ -121,7 +99,7 @@ def unroll(
     layers = (W.left, W.right) if isinstance(W, LowRank) else (None, *W)
     tensors = (x, h0, *transition, U, a, b, rho, D, *layers)
     differentiable = _requires_gradients(*tensors)
-    if differentiable or functorch_active():
+    if differentiable or transforms.functorch_active():
         return _Unroll.apply(not recompute, *tensors)[0]
     # For a single time step, the overhead of autograd.Function would be a fifth of the time.
     scan = Scan(*tensors)
@@ -137,12 +115,6 @@ def form_layer_weights(Z: Tensor, M: Tensor, c: Tensor) -> tuple[tuple[Tensor, .
     K = M / root
     V = linear(Z, K)
     return (Z - linear(V, K.T)).unbind(), V / root
-
-
-def decode(codes: Tensor, D: Tensor) -> Tensor:
-    """Return D h_t for all time steps: codes (batch, time, h) from the engine, D (n0, h)."""
-    # The codes are time-major in memory, so the product needs no copy.
-    return linear(codes.transpose(0, 1), D).transpose(0, 1)
 
 
 def _check(x, h0, G, W, U, a, b, rho, D) -> None:
@@ -161,9 +133,8 @@ def _check(x, h0, G, W, U, a, b, rho, D) -> None:
     for name, matrix in matrices.items():
         if isinstance(matrix, LowRank):
             shape = [(max(factor.shape[0] for factor in matrix), h)]
-            expected |= {
-                f"{name}.{part}": (getattr(matrix, part), shape) for part in matrix._fields
-            }
+            factors = matrix._asdict().items()
+            expected |= {f"{name}.{part}": (factor, shape) for part, factor in factors}
         else:
             expected[name] = (matrix, [(h, h)])
     for name, (tensor, shapes) in expected.items():
@@ -176,14 +147,12 @@ def _check(x, h0, G, W, U, a, b, rho, D) -> None:
             raise ConfigError(complain(want, got, "see the shapes in unroll's docstring"))
 
 
-def _reference(x, h, transition, transition_left, U, a, b, rho, D, W_left, *W) -> tuple[Tensor]:
+def _reference(x, h, G, G_left, U, a, b, rho, D, W_left, *W) -> tuple[Tensor]:
     """Return the result of :func:`unroll` step by step; W_left and W are the factors of W − I."""
     codes, zero = [], torch.zeros((), dtype=x.dtype, device=x.device)
     h = h.expand(len(x), -1)
     for x_t in x.unbind(1):
-        hbar = p = (
-            h @ transition.mT if transition_left is None else h @ transition.mT @ transition_left
-        )
+        hbar = p = h @ G.mT if G_left is None else h @ G.mT @ G_left
         for l, a_l in enumerate(a):
             u = p @ W[min(l, len(W) - 1)].mT
             u = u if W_left is None else p + u @ W_left
@@ -219,22 +188,16 @@ class _Unroll(torch.autograd.Function):
         states, hidden, *arguments = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
-            return None, *differentiable_gradients(_reference, arguments, [grad], needed)
+            gradients = transforms.differentiable_gradients(_reference, arguments, [grad], needed)
+            return None, *gradients
         return None, *Scan(*arguments).backward(grad, states, hidden, needed)
 
     @staticmethod
     def vmap(info, in_dims, store_hidden, *arguments):
-        arguments = batch_dim_first(arguments, in_dims[1:], info.batch_size)
+        arguments = transforms.batch_dim_first(arguments, in_dims[1:], info.batch_size)
         # Inside vmap, requires_grad is visible only on the unwrapped tensors.
         store_hidden = store_hidden and _requires_gradients(*arguments)
         return _Unroll.apply(store_hidden, *arguments), (0, 0, 1 if store_hidden else None)
-
-
-def differentiated_by_func() -> bool:
-    """Return whether torch.func differentiates; the engine supports only autograd."""
-    levels = torch._C._functorch.get_interpreter_stack() or ()
-    known = torch._C._functorch.TransformType
-    return any(level.key() in (known.Grad, known.Jvp) for level in levels)
 
 
 def _requires_gradients(*tensors: Tensor | None) -> bool:

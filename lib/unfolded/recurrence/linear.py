@@ -3,22 +3,19 @@
 import torch
 from torch import Tensor
 
-from unfolded.recurrence.matmul import has_routines, matmul_nt
-from unfolded.recurrence.transforms import (
-    batch_dim_first,
-    differentiable_gradients,
-    functorch_active,
-)
+from unfolded.recurrence import transforms
+from unfolded.recurrence.matmul import matmul_nt, routines
 
 
 def linear(x: Tensor, W: Tensor) -> Tensor:
     """Return x Wᵀ: x (…, k), W (o, k). A node is created only if a gradient is required."""
     if x.ndim == 2:
         return linear(x[None], W).squeeze(0)
-    if not has_routines() and not functorch_active():
+    transformed = transforms.functorch_active()
+    if len(routines()) == 1 and not transformed:
         return torch.nn.functional.linear(x, W)  # the same products with less overhead
     asks = torch.is_grad_enabled() and (x.requires_grad or W.requires_grad)
-    return (Linear.apply if asks or functorch_active() else Linear.forward)(x, W)
+    return (Linear.apply if asks or transformed else Linear.forward)(x, W)
 
 
 class Linear(torch.autograd.Function):
@@ -36,8 +33,8 @@ class Linear(torch.autograd.Function):
     def backward(ctx, dy):
         x, W = ctx.saved_tensors
         if torch.is_grad_enabled():
-            needed = ctx.needs_input_grad
-            return tuple(differentiable_gradients(lambda x, W: [x @ W.mT], (x, W), [dy], needed))
+            arguments = (lambda x, W: [x @ W.mT]), (x, W), [dy], ctx.needs_input_grad
+            return tuple(transforms.differentiable_gradients(*arguments))
         dx = dW = None
         rows = dy.flatten(-3, -2)
         if ctx.needs_input_grad[1]:  # first, because it copies the rows
@@ -48,4 +45,4 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def vmap(info, in_dims, *inputs):
-        return Linear.apply(*batch_dim_first(inputs, in_dims, info.batch_size)), 0
+        return Linear.apply(*transforms.batch_dim_first(inputs, in_dims, info.batch_size)), 0

@@ -1,5 +1,6 @@
-"""Matrix products on the CPU, by the routine that is fastest for their shape on this machine."""
+"""Matrix products by the fastest routine for their shape, and the matrices of the recurrence."""
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -47,11 +48,6 @@ def routines() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     return routines_by_name
 
 
-def has_routines() -> bool:
-    """Return whether there is a routine besides the general one of PyTorch."""
-    return len(routines()) > 1
-
-
 def matmul_nt(x: Tensor, W: Tensor) -> Tensor:
     r"""Return :math:`x W^\top` over the last two dimensions, without autograd support.
 
@@ -94,3 +90,38 @@ def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tenso
 def _selectable(matrix: Tensor) -> bool:
     single = matrix.dtype == torch.float32 and matrix.device.type == "cpu"
     return single and matrix.ndim == 2
+
+
+class LinearMap:
+    """The product p rightᵀ, or (p rightᵀ) left if there is a left factor; rows are samples.
+
+    ``rows``: number of rows of p; ``uses``: number of products. Shapes: right (…, k, h) and left
+    (…, k, h), or right (…, h, h) alone.
+    """
+
+    def __init__(self, right: Tensor, left: Tensor | None, rows: int, uses: int):
+        self.right, self.left, self._use = right, left, {"rows": rows, "uses": uses}
+        # The factors W₁, or W₁ and W₂, of the product p W₁ᵀ, or (p W₁ᵀ) W₂ᵀ, and of its gradient.
+        self.factors = [right] if left is None else [right, left.mT]
+        self.factors_back = [right.mT] if left is None else [left, right.mT]
+
+    @functools.cached_property
+    def forward(self) -> Callable[[Tensor], Tensor]:
+        """The product as a function of p."""
+        return self._chain(self.factors)
+
+    @functools.cached_property
+    def backward(self) -> Callable[[Tensor], Tensor]:
+        """The gradient of p as a function of the gradient of the product."""
+        return self._chain(self.factors_back)
+
+    def _chain(self, factors: list[Tensor]) -> Callable[[Tensor], Tensor]:
+        first, *second = (prepared_matmul(W, **self._use) for W in factors)
+        return (lambda p: second[0](first(p))) if second else first
+
+    def gradients(self, p: Tensor, dp: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the gradients of right and left, summed over all rows of p and dp."""
+        if self.left is None:
+            return matmul_nt(dp.mT, p.mT), None
+        right = matmul_nt(matmul_nt(dp, self.left).mT, p.mT)
+        return right, matmul_nt(matmul_nt(p, self.right).mT, dp.mT)

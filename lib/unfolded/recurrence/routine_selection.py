@@ -23,7 +23,8 @@ _ROUNDS, _FEWEST, _SECONDS = 15, 5, 5e-3
 """Most and fewest rounds of a measurement; after this time, no more than the fewest are needed."""
 _CLEAN = 1.5
 """Largest ratio of the median to the shortest time of a measurement that is stored."""
-_selected: dict[str, str] = {}
+selected: dict[str, str] = {}
+"""The routines selected in this process by product, threads and available routines."""
 
 
 def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tensor) -> str:
@@ -36,15 +37,10 @@ def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tenso
     key = f"{product}, {torch.get_num_threads()} threads: {', '.join(routines)}"
     if forced := os.environ.get("UNFOLDED_ROUTINE"):
         return forced if forced in routines else next(iter(routines))
-    if key not in _selected:
+    if key not in selected:
         stored = _stored().get(key)
-        _selected[key] = stored if stored in routines else _measured(key, routines, arguments)
-    return _selected[key]
-
-
-def selected() -> dict[str, str]:
-    """Return the routines selected in this process by product, threads and available routines."""
-    return dict(_selected)
+        selected[key] = stored if stored in routines else _measured(key, routines, arguments)
+    return selected[key]
 
 
 def _measured(key: str, routines: dict[str, Callable], arguments) -> str:

@@ -23,16 +23,21 @@ def functorch_active() -> bool:
     return torch._C._are_functorch_transforms_active()
 
 
+def differentiated_by_func() -> bool:
+    """Return whether torch.func differentiates; the engine supports only autograd."""
+    levels = torch._C._functorch.get_interpreter_stack() or ()
+    known = torch._C._functorch.TransformType
+    return any(level.key() in (known.Grad, known.Jvp) for level in levels)
+
+
 def batch_dim_first(
     tensors: Sequence[Tensor | None], dims: Sequence[int | None], runs: int
 ) -> list[Tensor | None]:
     """Return each tensor with the runs as first dimension; shared tensors are repeated."""
-    batched = []
-    for tensor, dim in zip(tensors, dims, strict=True):
-        if tensor is not None:
-            tensor = tensor.expand(runs, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-        batched.append(tensor)
-    return batched
+    return [
+        t if t is None else t.expand(runs, *t.shape) if dim is None else t.movedim(dim, 0)
+        for t, dim in zip(tensors, dims, strict=True)
+    ]
 
 
 def differentiable_gradients(
