@@ -38,13 +38,14 @@ UNAVAILABLE = (
 _LONG, _REAL, _AT = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
 _LAYER = [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT]
 _JOBS = ("pack", "multiply_rows", "correlate", "cell_scan", "scan_forward", "scan_backward")
-_ARGUMENTS = {
-    "activate": [_LONG, _LONG, _AT],
-    "forward": _LAYER,
-    "backward": _LAYER,
-    "slopes": [_LONG, _LONG, _AT, _AT, _AT, _AT, _AT],
-    **dict.fromkeys(_JOBS, (_AT, _AT, _LONG)),
+_SIGNATURES = {
+    "activate": (None, _LONG, _LONG, _AT),
+    **dict.fromkeys(("forward", "backward"), (None, *_LAYER)),
+    "slopes": (None, _LONG, _LONG, _AT, _AT, _AT, _AT, _AT),
+    **dict.fromkeys(_JOBS, (None, _AT, _AT, _LONG)),
+    **{"packed": (_LONG, _LONG, _LONG), "cell_scan_workspace": (_LONG, _AT)},
 }
+"""The type of the result and the types of the arguments of each function."""
 
 
 @functools.cache
@@ -68,15 +69,11 @@ def library() -> ctypes.CDLL | None:
 def _place(compiler: str) -> Path:
     """Return the path of the library for this source, compiler and processor."""
     names = (*_SOURCES, "matmul.h", "threads.h", "precisions.h")
-    sources = (_source(name).read_text() for name in names)
+    sources = (Path(__file__).with_name(name).read_text() for name in names)
     what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), processor())
     name = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
     suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
     return cache_folder() / f"kernels-{name}{suffix}"
-
-
-def _source(name: str) -> Path:
-    return Path(__file__).with_name(name)
 
 
 def cache_folder() -> Path:
@@ -97,15 +94,13 @@ def _compile(compiler: list[str], path: Path) -> None:
 
 
 def _builds(compiler: list[str], target: str, more: list[str]) -> bool:
-    objects = {f"{target}.{name}.o": name for name in _SOURCES}
-    return all(
-        _succeeds([*compiler, *_FLAGS, *more, _SOURCES[name], "-c", str(_source(name)), "-o", made])
-        for made, name in objects.items()
-    ) and _succeeds([*compiler, "-shared", *objects, "-lm", "-o", target])
-
-
-def _succeeds(command: list[str]) -> bool:
-    return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+    commands, objects = [], [f"{target}.{name}.o" for name in _SOURCES]
+    for made, (name, flag) in zip(objects, _SOURCES.items(), strict=True):
+        source = str(Path(__file__).with_name(name))
+        commands.append([*compiler, *_FLAGS, *more, flag, "-c", source, "-o", made])
+    commands.append([*compiler, "-shared", *objects, "-lm", "-o", target])
+    runs = (subprocess.run(command, capture_output=True, timeout=60) for command in commands)
+    return all(run.returncode == 0 for run in runs)
 
 
 def processor() -> str:
@@ -120,16 +115,10 @@ def _load(path: Path) -> ctypes.CDLL:
         raise OSError("a damaged library")
     loaded = ctypes.CDLL(str(path))
     loaded.instructions.restype = ctypes.c_char_p
-    for name, arguments in _ARGUMENTS.items():
+    for name, (result, *arguments) in _SIGNATURES.items():
         for suffix in SUFFIX.values():
             function = getattr(loaded, f"{name}_{suffix}")
-            function.argtypes, function.restype = arguments, None
-    for suffix in SUFFIX.values():
-        packed, workspace = (
-            getattr(loaded, f"{name}_{suffix}") for name in ("packed", "cell_scan_workspace")
-        )
-        packed.argtypes, packed.restype = [_LONG, _LONG], _LONG
-        workspace.argtypes, workspace.restype = [_AT], _LONG
+            function.argtypes, function.restype = arguments, result
     return loaded
 
 
@@ -151,7 +140,7 @@ def parallel_call(name: str, dtype: torch.dtype, job: ctypes.Structure) -> None:
     function(ctypes.addressof(job), openmp_launcher(), torch.get_num_threads())
 
 
-class Packing(ctypes.Structure):
+class _Packing(ctypes.Structure):
     """Arguments of `pack`: a matrix (inner, columns) with its strides."""
 
     _fields_ = [
@@ -180,7 +169,7 @@ def packed(W: Tensor) -> Tensor:
     columns, inner = W.shape
     target = W.new_empty(getattr(library(), f"packed_{SUFFIX[W.dtype]}")(inner, columns))
     steps = reversed(W.stride())
-    job = Packing(inner, columns, *steps, W.data_ptr(), target.data_ptr(), 0)
+    job = _Packing(inner, columns, *steps, W.data_ptr(), target.data_ptr(), 0)
     parallel_call("pack", W.dtype, job)
     return target
 
@@ -190,9 +179,8 @@ def multiply(x: Tensor, W: Tensor) -> Tensor:
     (rows, inner), columns, B = x.shape, len(W), packed(W)
     out = x.new_empty(rows, columns)
     if x.stride(1) == 1:
-        job = _Products(
-            rows, inner, columns, x.stride(0), x.data_ptr(), B.data_ptr(), out.data_ptr()
-        )
+        pointers = (tensor.data_ptr() for tensor in (x, B, out))
+        job = _Products(rows, inner, columns, x.stride(0), *pointers)
         parallel_call("multiply_rows", x.dtype, job)
         return out
     sums = x.new_zeros(rows, dtype=torch.float64)
@@ -212,21 +200,18 @@ class NativeKernels:
         self._slopes = getattr(library(), f"slopes_{suffix}")
 
     def forward(self, u, s, residual, hbar, rho, centre, a, b, out) -> None:
-        """See reference.forward."""
         self._forward(
             *u.shape, u.data_ptr(), s.data_ptr(), _at(residual), hbar.data_ptr(), self._rho,
             _at(centre), a.data_ptr(), b.data_ptr(), out.data_ptr(),
         )  # fmt: skip
 
     def backward(self, gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
-        """See reference.backward."""
         self._backward(
             *du.shape, gradient.data_ptr(), _at(extra), value.data_ptr(), _at(centre), self._rho,
             a.data_ptr(), b.data_ptr(), du.data_ptr(), dhbar.data_ptr(),
         )  # fmt: skip
 
     def slopes(self, du, value, centre):
-        """See reference.slopes."""
         da, db = both = torch.zeros(2, du.shape[-1], dtype=torch.float64)
         self._slopes(
             *(*du.shape, du.data_ptr(), value.data_ptr()),

@@ -103,13 +103,10 @@ class NativeScan:
         native.parallel_call(name, self._example.dtype, self._job)
 
     def _matrix(self, factors: Sequence[Tensor]) -> _Matrix:
-        first, *second = (self._packed(W) for W in factors)
-        return _Matrix(first, *second, inner=len(factors[0]) if second else 0)
-
-    def _packed(self, W: Tensor) -> int:
-        """Return the address of Wᵀ in the layout of the products."""
-        self._buffers.append(native.packed(W))
-        return self._buffers[-1].data_ptr()
+        packed = [native.packed(W) for W in factors]
+        self._buffers += packed
+        inner = len(factors[0]) if len(factors) > 1 else 0
+        return _Matrix(*(matrix.data_ptr() for matrix in packed), inner=inner)
 
 
 def _pointers(tensors: Sequence[Tensor]) -> ctypes.Array:

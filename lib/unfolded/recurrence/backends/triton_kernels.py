@@ -14,7 +14,6 @@ _BLOCK = 512
 
 
 def forward(u, s, residual, hbar, rho, centre, a, b, out) -> None:
-    """See reference.forward."""
     tensors = (u, s, residual, hbar, rho, a, b, out)
     _forward[_grid(u)](
         *tensors, *map(_apart, tensors), *_sizes(u), ADD=residual is not None,
@@ -23,7 +22,6 @@ def forward(u, s, residual, hbar, rho, centre, a, b, out) -> None:
 
 
 def backward(gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
-    """See reference.backward."""
     tensors = (gradient, extra, value, centre, rho, a, b, du, dhbar)
     _backward[_grid(du)](
         *tensors, *map(_apart, tensors), *_sizes(du), ADD=extra is not None,
