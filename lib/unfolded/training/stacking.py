@@ -13,10 +13,7 @@ _EVALUATION_BATCH = 250
 
 
 def recover(network: nn.Module, frames: Tensor) -> Tensor:
-    """Measure and recover frames that were checked when loaded.
-
-    Measurements are not checked: if A diverges, the loss is not finite.
-    """
+    """Recover frames that were checked when loaded; if A diverges, the loss is not finite."""
     return network.run(linear(frames, network.A))
 
 
@@ -72,9 +69,7 @@ def _stack_parameters(parameters: Sequence[nn.Parameter]) -> Tensor:
     first = parameters[0]
     # Preserve the memory layout: fused Adam uses the same order for parameters and moments.
     stride = (first.numel(), *first.stride())
-    stack = torch.empty_strided(
-        (len(parameters), *first.shape), stride, dtype=first.dtype, device=first.device
-    )
+    stack = first.detach().new_empty_strided((len(parameters), *first.shape), stride)
     for part, p in zip(stack, parameters, strict=True):
         part.copy_(p.detach())
         p.data = part

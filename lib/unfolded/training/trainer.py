@@ -26,9 +26,8 @@ from unfolded.runs.input_frames import Frames
 from unfolded.runs.records import Record
 from unfolded.seeds import derive
 from unfolded.training import checkpoint
-from unfolded.training.divergence import check, check_log
 from unfolded.training.stacking import SingleModel, StackedModels, estimates, mean_squared_errors
-from unfolded.training.train_step import TrainSteps
+from unfolded.training.train_step import TrainSteps, check, check_log
 
 _CHECKPOINT_INTERVAL = 30.0
 """Seconds between two checkpoints on a GPU, where writing one takes longer than an epoch."""
@@ -61,10 +60,7 @@ class Trainer:
         return len(self.curves["train_mse"])
 
     def begin(self, group_size: int = 1) -> None:
-        """Resume from the checkpoint in the folder, if any, in a group of ``group_size`` runs.
-
-        Opens the progress bar :attr:`bar`.
-        """
+        """Resume from the checkpoint, if any, in a group of ``group_size`` runs; show a bar."""
         self._resume()
         # This key is used in stored records.
         group = {"together": group_size} if group_size > 1 else {}
@@ -80,9 +76,8 @@ class Trainer:
             provenance=stamp(self.device) | routines | group,
         )
         options = {"initial": self.epoch, "total": self.config.size.epochs, "unit": "epoch"}
-        self.bar = tqdm(
-            desc=self.name, disable=not (self.progress and sys.stderr.isatty()), **options
-        )
+        options["disable"] = not (self.progress and sys.stderr.isatty())
+        self.bar = tqdm(desc=self.name, **options)
 
     def attempt(self, work: Callable[[], Record | None]) -> Record | TrainingError | None:
         """Return the result of ``work``, or the error if the run diverges: its record is failed."""
@@ -92,8 +87,7 @@ class Trainer:
             # The run would diverge again, so the next attempt starts from the beginning.
             files.drop(self.folder / checkpoint.STATE)
             files.drop(self.folder / checkpoint.WEIGHTS)
-            failed_record = replace(self.record, **self._history(), reason=str(error))
-            records.save(failed_record, self.folder)
+            self._write_record(reason=str(error))
             return error.with_traceback(None)  # a traceback would keep references to the network
 
     def end(self) -> Record:
@@ -104,13 +98,15 @@ class Trainer:
         header = {"config": self.config.as_dict()}
         storage.write(self.folder / checkpoint.WEIGHTS, self.network, header)
         results = {"metrics": values, "sequence_mse": errors, "learned": learned(self.network)}
-        record = replace(self.record, **self._history(), **results, status="done")
-        records.save(record, self.folder)
+        record = self._write_record(**results, status="done")
         files.drop(self.folder / checkpoint.STATE)
         return record
 
-    def _history(self) -> dict[str, object]:
-        return {"curves": self.curves, "seconds": round(self.seconds, 3)}
+    def _write_record(self, **results) -> Record:
+        seconds = round(self.seconds, 3)
+        record = replace(self.record, curves=self.curves, seconds=seconds, **results)
+        records.save(record, self.folder)
+        return record
 
     def show(self) -> None:
         """Show the last values of the curves in the progress bar, or in a line of a log."""
@@ -203,10 +199,7 @@ class RunGroup:
         self.steps = TrainSteps(self.models, optimisers, first.train, **options)
 
     def epoch(self) -> list[tuple[Tensor, float, float]]:
-        """Train each run for its next epoch.
-
-        Returns the log, the validation error and the part of the seconds for each run.
-        """
+        """Train each run for its next epoch; return log, validation error and part of the time."""
         start_time, first = time.perf_counter(), self.trainers[0]
         orders = torch.stack([trainer.order() for trainer in self.trainers])
         orders = orders.view(*self.models.shape, -1).to(first.device)
@@ -246,7 +239,6 @@ def train_runs(trainers: Sequence[Trainer]) -> list[Record | TrainingError]:
                     trainer.show()
                 else:
                     outcomes[trainer] = failure
-            active = [trainer for trainer in active if trainer not in outcomes]
     return [outcomes[trainer] for trainer in trainers]
 
 

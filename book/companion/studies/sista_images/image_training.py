@@ -21,7 +21,7 @@ from unfolded.networks.srnn import SRNN
 from unfolded.runtime import flushed_denormals, keep_freed_memory, threads_for
 from unfolded.seeds import derive
 from unfolded.training import checkpoint
-from unfolded.training.divergence import check
+from unfolded.training.train_step import check
 
 DEPTH = 3
 """K, the number of iterations or layers per column."""
