@@ -14,7 +14,7 @@ from companion.reproduction.linear_baseline import did_not_train
 from companion.reproduction.paper_tables import NOT_RUN, UNTRAINED, title
 from companion.statistics import Difference, interval, paired_difference
 from unfolded.runs.config import RunConfig
-from unfolded.runs.grid import VARIED, row, starts
+from unfolded.runs.grid import STARTS, UNFOLDED, VARIED, initialised, row
 from unfolded.runs.records import COLUMNS, Record
 
 PRINTED = RunConfig(profile="paper", source="mnist")
@@ -102,6 +102,17 @@ class RunSet:
         minima = [self.curves[name]["validation_mse"].min() for name in self.seeds(run).values()]
         return float(np.mean(minima)) if minima else float("inf")
 
+    @staticmethod
+    def starts(run: RunConfig) -> dict[str, RunConfig]:
+        """Return a run for each pair of initial λ, by name; one run for a stacked network.
+
+        >>> list(RunSet.starts(PRINTED)), list(RunSet.starts(replace(PRINTED, model="gru")))
+        (['earlier code', 'successor', 'earlier script'], ['default'])
+        """
+        if run.model not in UNFOLDED:
+            return {"default": run}
+        return {name: initialised(run, pair) for name, pair in STARTS.items()}
+
     def best_start(self, run: RunConfig) -> RunConfig:
         """Return this run with the initial λ1, λ2 of lowest validation error.
 
@@ -109,7 +120,7 @@ class RunSet:
         test data. λ2 = 0 remains zero. The run is unchanged if the network has no λ or no pair
         has run.
         """
-        errors = {start: self.validation(start) for start in starts(run).values()}
+        errors = {start: self.validation(start) for start in self.starts(run).values()}
         best = min(errors, key=errors.get)
         return best if np.isfinite(errors[best]) else run
 

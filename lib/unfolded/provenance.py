@@ -41,21 +41,17 @@ def commit() -> str:
 def stamp(device: str = "cpu") -> dict[str, object]:
     """Return the provenance stored in every record, without the machine's name."""
     cuda = device.startswith("cuda")
+    models = (line.partition(":")[2].strip() for line in cpuinfo() if line.startswith("model name"))
     return {
         "commit": commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": importlib.metadata.version("numpy"),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": next(models, platform.processor() or "unknown"),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if cuda else "cpu",
         "cuda": torch.version.cuda if cuda else None,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _processor() -> str:
-    names = (line.partition(":")[2].strip() for line in cpuinfo() if line.startswith("model name"))
-    return next(names, platform.processor() or "unknown")

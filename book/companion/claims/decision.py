@@ -15,7 +15,7 @@ from companion.reproduction.paper_tables import BEST, SUCCESSOR
 from companion.run_set import RunSet
 from companion.statistics import ALIKE, LEVEL, Difference, holm
 from unfolded.runs.config import RunConfig
-from unfolded.runs.grid import UNFOLDED, initialised, starts
+from unfolded.runs.grid import UNFOLDED, initialised
 
 SEEDS = 3
 """Minimum number of paired seeds for a decision; with fewer, at most "confirmed so far"."""
@@ -182,7 +182,7 @@ def _limit(judgement: Judgement, pairs: Iterable[Comparison], same: bool = False
 
 
 def _tested_starts(run: RunConfig) -> list[RunConfig]:
-    return [start for start in starts(run).values() if committed_runs().seeds(start)]
+    return [start for start in RunSet.starts(run).values() if committed_runs().seeds(start)]
 
 
 def combine(

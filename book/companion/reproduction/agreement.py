@@ -301,8 +301,8 @@ def convergence(table: pd.DataFrame) -> str:
 
 def missing_networks(run_set: RunSet, base: RunConfig) -> str:
     """Return a sentence on the networks of a row without any run."""
-    names = [title(run.model) for run in grid.row(base)
-             if not any(len(run_set.at(start)) for start in grid.starts(run).values())]  # fmt: skip
+    starts = {run.model: run_set.starts(run).values() for run in grid.row(base)}
+    names = [title(model) for model in starts if not any(map(run_set.seeds, starts[model]))]
     return f"Not run: {', '.join(names)}." if names else "All nine networks have been run."
 
 

@@ -60,7 +60,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     rows, used, diverged = [], [], []
     for run in [*grid.row(base), *paper_tables.variants_of(base)]:
         for reduction in REDUCTIONS:
-            for start, config in grid.starts(replace(run, reduction=reduction)).items():
+            for start, config in run_set.starts(replace(run, reduction=reduction)).items():
                 if run.model not in UNFOLDED:
                     start = f"variant {run.variant}" if run.variant != "default" else ""
                 runs = run_set.at(config)

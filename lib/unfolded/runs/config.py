@@ -12,7 +12,6 @@ from unfolded.errors import ConfigError, check_choice, complain, real_number, wh
 FRAME = 16 * 16
 """n0: number of pixels of a frame of the paper."""
 
-
 SCHEDULES = {"paper": (4, 0.0), "pytorch": (5, 1e-4)}
 """``patience`` and relative ``threshold`` of PyTorch's ``ReduceLROnPlateau`` by name: the learning
 rate decreases after 5 epochs without a lower validation loss, as in §4, or, with PyTorch's
@@ -168,14 +167,11 @@ class RunConfig:
         >>> RunConfig(model="gru", profile="smoke", seed=1).arguments()
         ['--model', 'gru', '--seed', '1', '--profile', 'smoke']
         """
-        default = RunConfig(model=self.model, profile=self.profile)
-        required = {"model", "profile"}
-        options = [
-            (f"--{field.name.replace('_', '-')}", str(getattr(self, field.name)))
-            for field in dataclasses.fields(self)
-            if field.name in required or getattr(self, field.name) != getattr(default, field.name)
-        ]
-        return [word for option in options for word in option]
+        default, words = RunConfig(model=self.model, profile=self.profile).as_dict(), []
+        for name, value in self.as_dict().items():
+            if name in ("model", "profile") or value != default[name]:
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        return words
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields by name."""

@@ -37,17 +37,6 @@ def initialised(run: RunConfig, pair: tuple[float, float] = SUCCESSOR) -> RunCon
     return replace(run, lambda1=lambda1, lambda2=lambda2 if run.lambda2 else 0.0)
 
 
-def starts(run: RunConfig) -> dict[str, RunConfig]:
-    """Return a run for each pair of initial λ, by name; one run for a stacked network without λ.
-
-    >>> list(starts(RunConfig(profile="smoke"))), list(starts(RunConfig(model="gru")))
-    (['earlier code', 'successor', 'earlier script'], ['default'])
-    """
-    if run.model not in UNFOLDED:
-        return {"default": run}
-    return {name: initialised(run, pair) for name, pair in STARTS.items()}
-
-
 def row(base: RunConfig, models: Iterable[str] | None = None) -> list[RunConfig]:
     """Return one run per model, by default COMPARED, at the paper's depths, else as ``base``.
 

@@ -1,5 +1,6 @@
 """Named sets of runs: tables, ablations, identification of the protocol."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -51,9 +52,7 @@ def ablations(base: RunConfig) -> dict[str, dict[str, list[RunConfig]]]:
     }
 
 
-def _vary(
-    runs: Iterable[RunConfig], field: str, values: Iterable[str]
-) -> dict[str, list[RunConfig]]:
+def _vary(runs: list[RunConfig], field: str, values: Iterable[str]) -> dict[str, list[RunConfig]]:
     return {value: [replace(run, **{field: value}) for run in runs] for value in values}
 
 
@@ -111,32 +110,19 @@ def named(name: str, base: RunConfig, models: Iterable[str] | None = None) -> li
     return [run for run in dict.fromkeys(GRIDS[name](base, models)) if run.model in models]
 
 
-def _ablations(base: RunConfig, _) -> list[RunConfig]:
-    answers = [answer for question in ablations(base).values() for answer in question.values()]
-    return [run for answer in answers for run in answer]
-
-
-def _ablations_of_successor(base: RunConfig, _) -> list[RunConfig]:
-    """Return the ablations with the λ of the successor paper, without those of λ."""
-    questions = [answers for name, answers in ablations(base).items() if name != "initial λ"]
-    runs = [run for answers in questions for answer in answers.values() for run in answer]
-    return [initialised(run) for run in runs]
-
-
-def _tables(base: RunConfig, models: Iterable[str]) -> list[RunConfig]:
-    return [run for number in VARIED for run in table(number, base, models)]
+def _ablation_runs(base: RunConfig, excluded: str = "") -> list[RunConfig]:
+    questions = [answers for name, answers in ablations(base).items() if name != excluded]
+    return [run for answers in questions for answer in answers.values() for run in answer]
 
 
 GRIDS = {
     "row": row,
-    "table-1": lambda base, models: table(1, base, models),
-    "table-2": lambda base, models: table(2, base, models),
-    "table-3": lambda base, models: table(3, base, models),
-    "tables": _tables,
-    "ablations": _ablations,
-    "ablations-successor": _ablations_of_successor,
+    **{f"table-{number}": functools.partial(table, number) for number in VARIED},
+    "tables": lambda base, models: [run for k in VARIED for run in table(k, base, models)],
+    "ablations": lambda base, _: _ablation_runs(base),
+    "ablations-successor": lambda base, _: map(initialised, _ablation_runs(base, "initial λ")),
     "search": lambda base, _: search(base),
     "identification": lambda base, _: identification(base),
     "smoke": lambda base, models: row(replace(base, profile="smoke", hidden=None), models),
 }
-"""The grids of ``python -m unfolded sweep --grid``."""
+"""The grids of ``sweep --grid``; "ablations-successor" has the initial λ of SUCCESSOR."""

@@ -8,24 +8,13 @@ from dataclasses import replace
 from unfolded.choices import UNFOLDED
 from unfolded.runs.config import RunConfig
 
-
-def _gated_cell(gates: int) -> Callable[[int, int], int]:
-    """Return the parameter count of a cell; each gate has two matrices and two biases."""
-    return lambda inputs, h: gates * (h * inputs + h * h + 2 * h)
-
-
-def _spectral_cell(inputs: int, h: int) -> int:
-    k = max(1, h // 4)
-    return h * inputs + 2 * h + 2 * (k * h - k * (k - 1) // 2)
-
-
 _CELLS: dict[str, Callable[[int, int], int]] = {
-    "srnn": _gated_cell(1),
-    "lstm": _gated_cell(4),
-    "gru": _gated_cell(3),
-    "indrnn": lambda inputs, h: h * inputs + 2 * h,
-    "fastrnn": lambda inputs, h: h * inputs + h * h + h + 2,
-    "spectralrnn": _spectral_cell,
+    "srnn": lambda k, h: h * (k + h + 2),
+    "lstm": lambda k, h: 4 * h * (k + h + 2),
+    "gru": lambda k, h: 3 * h * (k + h + 2),
+    "indrnn": lambda k, h: h * (k + 2),
+    "fastrnn": lambda k, h: h * (k + h + 1) + 2,
+    "spectralrnn": lambda k, h: h * (k + 2) + max(1, h // 4) * (2 * h + 1 - max(1, h // 4)),
 }
 """Parameter count of one cell, given the sizes of its input and of its state."""
 
