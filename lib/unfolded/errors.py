@@ -1,7 +1,4 @@
-"""The errors of the library, and checks of arguments.
-
-Each message states what was expected, the value, and the remedy.
-"""
+"""Errors and argument checks. A message states what was expected, the value and the remedy."""
 
 import math
 import numbers
@@ -38,10 +35,7 @@ def complain(expected: object, got: object, do: str) -> str:
 
 
 def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
-    """Raise ConfigError unless the argument of this name has one of the values.
-
-    >>> check_choice("an average", "frame", ["frame", "sequence"])
-    """
+    """Raise ConfigError unless the argument of this name has one of the values."""
     names = tuple(choices)
     if value not in names:
         want = f"{name} from {', '.join(map(str, names))}"

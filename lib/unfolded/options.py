@@ -54,9 +54,6 @@ _FIELDS = {
 class _Sources(tuple):
     """The names of sources; each file of NumPy is a source, too."""
 
-    def __new__(cls):
-        return super().__new__(cls, (*choices.SOURCES, "FILE.npy"))
-
     def __contains__(self, name: str) -> bool:
         return super().__contains__(name) or name.endswith((".npy", ".npz"))
 
@@ -96,17 +93,15 @@ def parser() -> argparse.ArgumentParser:
         option = {"type": int, "nargs": "+", "default": [default.seed], "help": "one or several"}
         command.add_argument("--seed", **option)
         command.add_argument("--hidden", type=int, help="h where it is not varied")
-    count = "processes; default: one a core on the CPU, one on a GPU"
-    sweep.add_argument("--jobs", type=_count, metavar="N", help=count)
-    size = f"on a GPU, so many seeds of a cell side by side; default {choices.GROUP_SIZE}"
-    sweep.add_argument(
-        "--together", type=_count, default=choices.GROUP_SIZE, metavar="K", help=size
-    )
+    text = "processes; default: one a core on the CPU, one on a GPU"
+    sweep.add_argument("--jobs", type=_count, metavar="N", help=text)
+    size, text = choices.GROUP_SIZE, "on a GPU, so many seeds of a cell side by side; default"
+    sweep.add_argument("--together", type=_count, default=size, metavar="K", help=f"{text} {size}")
 
     for command in (train, sweep, listing):
         for name, text in _FIELDS.items():
-            value, domain = getattr(default, name), CHOICES.get(name)
-            domain = _Sources() if name == "source" else domain and tuple(domain)
+            value, domain = getattr(default, name), tuple(CHOICES.get(name, ())) or None
+            domain = _Sources((*domain, "FILE.npy")) if name == "source" else domain
             options = {"type": type(value), "default": value, "choices": domain, "help": text}
             command.add_argument(f"--{name.replace('_', '-')}", **options)
     for command in (train, sweep):

@@ -95,9 +95,7 @@ def positive(name: str, value: Number) -> Decimal:
 
 def not_negative(name: str, value: Number, *, finite: bool = True) -> Decimal:
     """Return a number of at least zero, or raise ConfigError."""
-    return _within(
-        name, value, lambda v: v >= 0 and not (finite and v == math.inf), "of at least 0"
-    )
+    return _within(name, value, lambda v: v >= 0 and (v < math.inf or not finite), "of at least 0")
 
 
 def probability(name: str, value: Number) -> Decimal:

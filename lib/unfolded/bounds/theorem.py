@@ -3,21 +3,12 @@
 import math
 from decimal import Decimal
 
-from unfolded.bounds.decimals import (
-    bound,
-    finite_or_not,
-    geometric,
-    log,
-    not_negative,
-    per_layer,
-    plain,
-    probability,
-    whole,
-)
+from unfolded.bounds import decimals
+from unfolded.bounds.decimals import bound, geometric, not_negative, per_layer, whole
 from unfolded.errors import ConfigError, complain
 
 
-@plain
+@decimals.plain
 def generalization_gap(rademacher, *, eta, delta, m) -> Decimal:
     r"""Return the bound (13) on the expected loss minus the training loss.
 
@@ -37,7 +28,7 @@ def generalization_gap(rademacher, *, eta, delta, m) -> Decimal:
     return _gap(not_negative("rademacher", rademacher, finite=False), eta, delta, m)
 
 
-@log
+@decimals.log
 def log_generalization_gap(log_rademacher, *, eta, delta, m) -> Decimal:
     """Return the logarithm of (13) from the logarithm of a complexity, which may be infinite.
 
@@ -46,12 +37,12 @@ def log_generalization_gap(log_rademacher, *, eta, delta, m) -> Decimal:
     >>> log_generalization_gap(2000.0, eta=1.0, delta=0.05, m=8000)
     2000.69314718056
     """
-    return _gap(finite_or_not("log_rademacher", log_rademacher).exp(), eta, delta, m)
+    return _gap(decimals.finite_or_not("log_rademacher", log_rademacher).exp(), eta, delta, m)
 
 
 def _gap(rademacher, eta, delta, m) -> Decimal:
-    eta, delta, m = not_negative("eta", eta), probability("delta", delta), whole("m", m)
-    return 2 * rademacher + 4 * eta * (2 * (4 / delta).ln() / m).sqrt()
+    eta, delta = not_negative("eta", eta), decimals.probability("delta", delta)
+    return 2 * rademacher + 4 * eta * (2 * (4 / delta).ln() / whole("m", m)).sqrt()
 
 
 @bound

@@ -77,8 +77,7 @@ def build(
     n, n0 = (51 if n is None else n, 256 if n0 is None else n0) if A is None else A.shape
     sizes = {"n0": n0, "n": n, "hidden": hidden, "depth": depth, "seed": seed}
     if name in UNFOLDED:
-        options = {"positivity": positivity, "lambda1": lambda1, "lambda2": lambda2}
-        options |= {"memory": memory}
+        options = dict(positivity=positivity, lambda1=lambda1, lambda2=lambda2, memory=memory)
         options |= {"reweighting": reweighting} if name == "reweighted-rnn" else {}
     else:
         options = variant_options(name, variant)

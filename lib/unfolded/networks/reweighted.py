@@ -39,10 +39,8 @@ class ReweightedRNN(UnfoldedNetwork):
 
     def symbols(self) -> dict[str, Tensor]:
         """Return the common symbols, G (h, h), Z (d, h, h) and g (d, h)."""
-        Z = self.Z
-        if Z is None:
-            identity = torch.eye(self.hidden, dtype=self.G.dtype, device=self.G.device)
-            Z = identity.expand(self.depth, -1, -1)
+        identity = torch.eye(self.hidden, dtype=self.G.dtype, device=self.G.device)
+        Z = identity.expand(self.depth, -1, -1) if self.Z is None else self.Z
         return super().symbols() | {"G": self.G, "Z": Z, "g": self._g()}
 
     def _g(self) -> Tensor:

@@ -22,11 +22,9 @@ class SpectralLayer(Layer):
         nn.init.xavier_uniform_(self.U)
         row, column = torch.triu_indices(k, hidden)
         self.register_buffer("places", row * hidden + column, persistent=False)
-        self.P, self.Q = (nn.Parameter(self._draw(k, hidden)) for _ in "PQ")
+        draws = (directions(torch.empty(k, hidden).uniform_(-1, 1).triu()) for _ in "PQ")
+        self.P, self.Q = (nn.Parameter(draw.view(-1)[self.places]) for draw in draws)
         self.p = nn.Parameter(torch.zeros(hidden))
-
-    def _draw(self, k: int, hidden: int) -> Tensor:
-        return directions(torch.empty(k, hidden).uniform_(-1, 1).triu()).view(-1)[self.places]
 
     def unpacked(self, packed: Tensor) -> Tensor:
         """Return packed reflectors (…) as unit rows (…, k, h) with zeros left of the diagonal."""
