@@ -70,14 +70,11 @@ def committed_runs() -> RunSet:
 def compare(name: str, run: RunConfig, reference: RunConfig) -> Comparison:
     """Compare two configurations by their trained runs; list untrained runs as excluded."""
     run_set = committed_runs()
-    gap = run_set.trained.difference(run, reference)
-    excluded = ""
+    gap, excluded = run_set.trained.difference(run, reference), ""
     if gap is None and run_set.pairs(run, reference):
         failed = [config for config in (run, reference) if did_not_train(run_set.at(config)).all()]
-        names = (
-            " and ".join(title(config.model) for config in failed) or "one of both with each seed"
-        )
-        excluded = f"{names} did not train"
+        names = " and ".join(title(config.model) for config in failed)
+        excluded = f"{names or 'one of both with each seed'} did not train"
     return Comparison(name, (run, reference), gap, excluded)
 
 
@@ -123,9 +120,8 @@ def decide(comparisons: Mapping[str, Sequence[Comparison]], unit: str = "compari
     if len(distinct) == 1 < len(comparisons):
         group = next(iter(comparisons.values()))
         return _limit(verdict(group, unit), group, same=True)
-    return combine(
-        {label: _limit(verdict(group, unit), group) for label, group in comparisons.items()}
-    )
+    verdicts = ((label, verdict(group, unit), group) for label, group in comparisons.items())
+    return combine({label: _limit(judgement, group) for label, judgement, group in verdicts})
 
 
 def verdict(pairs: Sequence[Comparison], unit: str = "comparisons") -> Judgement:
@@ -205,13 +201,10 @@ def combine(
     for label, judgement in judgements.items():
         reasons.setdefault(judgement.because, []).append(label)
     parts = [f"{_capital(' and '.join(labels))}: {because}" for because, labels in reasons.items()]
-    if word == "conditional" and "conditional" not in {
-        judgement.word for judgement in ran.values()
-    }:
+    if word == "conditional" and all(judgement.word != word for judgement in ran.values()):
         parts.insert(0, f"The verdict depends on {condition}.")
-    candidates = [judgement for judgement in ran.values() if judgement.word in POSITIVE] or list(
-        ran.values()
-    )
+    positive = [judgement for judgement in ran.values() if judgement.word in POSITIVE]
+    candidates = positive or ran.values()
     weakest = min(candidates, key=lambda judgement: judgement.done / max(judgement.all, 1))
     return weakest._replace(word=word, because=" ".join(parts))
 
@@ -274,9 +267,7 @@ def _coverage(pairs: Sequence[Comparison], existing: Sequence[Comparison]) -> st
     excluded = [f"{pair.name} ({pair.excluded})" for pair in pairs if pair.excluded]
     missing = [pair.name for pair in pairs if pair.gap is None and not pair.excluded]
     count = len(pairs)
-    text = (
-        "" if count == len(existing) else f"{len(existing)} of {counted(count, 'comparison')} run."
-    )
+    text = f"{len(existing)} of {counted(count, 'comparison')} run." * (len(existing) < count)
     if missing and existing and count <= _MANY:
         text = f"{text[:-1]} (not run: {', '.join(missing)})."
     if excluded:
@@ -288,8 +279,7 @@ def _details(outcomes: Sequence[_Outcome]) -> str:
     """Return the leads with their intervals, or their number, and the correction."""
     if len(outcomes) <= _MANY:
         leads = [f"{pair.name} {interval(pair.gap, pair.unit)}" for pair, _ in outcomes]
-        text = "; ".join(leads)
-        text = f" Lead: {text}."
+        text = f" Lead: {'; '.join(leads)}."
     else:
         text = f" {_counts(outcomes)}."
         smallest = min((outcome.pair for outcome in outcomes), key=lambda pair: pair.gap.mean)

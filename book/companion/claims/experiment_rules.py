@@ -9,14 +9,7 @@ import numpy as np
 
 from companion.claims import decision
 from companion.claims.curve_rules import lowest_error, unfolded_learn_faster
-from companion.claims.decision import (
-    Comparison,
-    Judgement,
-    compare,
-    decide,
-    initialisations,
-    interval,
-)
+from companion.claims.decision import Comparison, Judgement, compare, decide, initialisations
 from companion.labels import title
 from companion.reproduction.linear_baseline import level
 from companion.reproduction.paper_tables import NAMES
@@ -55,11 +48,8 @@ def best_in_table(
         comparisons = []
         for value in (value for value in values if minimum <= value <= maximum):
             runs = {run.model: start(replace(run, **{name: value})) for run in row(base)}
-            at = f"{NAMES[name]} {value:g}"
-            for competitor in competitors or (
-                model_name for model_name in runs if model_name != model
-            ):
-                label = f"{title(competitor)} at {at}"
+            for competitor in competitors or [other for other in runs if other != model]:
+                label = f"{title(competitor)} at {NAMES[name]} {value:g}"
                 comparisons.append(compare(label, runs[model], runs[competitor]))
         return comparisons
 
@@ -72,20 +62,16 @@ def grows(number: int) -> Judgement:
     def steps(base: RunConfig, start: Callable) -> list[Comparison]:
         runs, at = _along(number, base, start), NAMES[VARIED[number][0]]
         enough = sum(bool(decision.committed_runs().seeds(run)) for run in runs.values()) >= _TREND
-        return [
-            compare(f"from {at} {low:g} to {high:g}", runs[high], runs[low])
-            if enough
-            else Comparison(f"from {at} {low:g} to {high:g}", (runs[high], runs[low]))
-            for low, high in itertools.pairwise(runs)
-        ]
+        pairs = {f"from {at} {low:g} to {high:g}": (runs[high], runs[low])
+                 for low, high in itertools.pairwise(runs)}  # fmt: skip
+        return [compare(name, *pair) if enough else Comparison(name, pair)
+                for name, pair in pairs.items()]  # fmt: skip
 
     judgement = _of_table(number, steps, "steps")
     if judgement.ran:
         return judgement
-    count = len(VARIED[number][1])
-    return judgement._replace(
-        because=f"A trend needs {_TREND} of the {count} values; fewer have run."
-    )
+    text = f"A trend needs {_TREND} of the {len(VARIED[number][1])} values; fewer have run."
+    return judgement._replace(because=text)
 
 
 def two_layers_for_lstm() -> Judgement:
@@ -167,10 +153,8 @@ def _gap_along(number: int, base: RunConfig) -> Judgement:
         comparisons[label] = _steps_of_gap(number, runs, existing)
     judgement = decide(comparisons)
     if not judgement.ran:
-        count = max(map(len, (text for text in texts.values())), default=0)
-        sentence = (
-            f"Test error over training error: {next(iter(texts.values()))}. " if count else ""
-        )
+        first = f"Test error over training error: {next(iter(texts.values()), '')}. "
+        sentence = first if any(texts.values()) else ""
         sentence += f"A trend needs {_TREND} of the {len(VARIED[number][1])} {_UNITS[number]}."
         return judgement._replace(because=sentence)
     ratios = "; ".join(f"{text} ({label})" for label, text in texts.items() if text)
@@ -184,10 +168,10 @@ def _gap_along(number: int, base: RunConfig) -> Judgement:
 def _steps_of_gap(number: int, runs: dict, existing: dict) -> list[Comparison]:
     """Return the comparison of the end points, then the missing runs, for a complete count."""
     at = NAMES[VARIED[number][0]]
-    low, high = (
-        (min(existing), max(existing)) if len(existing) >= _TREND else (min(runs), max(runs))
-    )
-    gap = _growth(runs[low], runs[high]) if len(existing) >= _TREND else None
+    is_trend = len(existing) >= _TREND
+    values = existing if is_trend else runs
+    low, high = min(values), max(values)
+    gap = _growth(runs[low], runs[high]) if is_trend else None
     name = f"of the ratio at {at} {low:g} over that at {at} {high:g}"
     ends = Comparison(name, (runs[high], runs[low]), gap, null=-_GROWN)
     missing = [value for value in runs if value not in existing]
@@ -290,7 +274,8 @@ def _worth_of(component: str, change: dict) -> list[str]:
         run = initialised(WIDE, pair)
         gap = decision.committed_runs().trained.difference(run, replace(run, **change))
         if gap:
-            parts.append(f"from {pair[0]:g}, {pair[1]:g} {component} is worth {interval(gap)}")
+            worth = f"{component} is worth {decision.interval(gap)}"
+            parts.append(f"from {pair[0]:g}, {pair[1]:g} {worth}")
     return parts
 
 

@@ -28,8 +28,7 @@ def overview(paper: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, tit
     ``cells``: rows of :func:`companion.reproduction.paper_tables.run_cells`; ``levels``: those of
     `paper_tables.baselines`; all of one table. ``titles``: of the two panels.
     What to see: which networks are above the best linear reconstruction, and in which order. In our
-    panel a solid line is the best λ, and small hollow marks are the λ of the
-    successor paper.
+    panel a solid line is the best λ, and small hollow marks are the λ of the successor paper.
     """
     fig, axes = panels(1, 2, height=4.6, sharey=True)
     values = sorted(set(levels["value"]))
@@ -95,10 +94,14 @@ def panels_by_network(cells: pd.DataFrame, levels: pd.DataFrame | None = None) -
         _set_ticks(ax, values)
     fig.supxlabel(_LABELS[grid.VARIED[number][0]], fontsize=12)
     fig.supylabel("PSNR (dB)", fontsize=12)
-    _add_legend(
-        fig, paper="psnr_db" in cells, levels=levels is not None, start_names=set(cells["start"])
-    )
+    start_names = set(cells["start"])
+    _add_legend(fig, paper="psnr_db" in cells, levels=levels is not None, start_names=start_names)
     return mark(fig, cells, *([] if levels is None else [levels]))
+
+
+def _entry(label: str, color: str = "#222222", **style) -> Line2D:
+    """Return an entry of a legend."""
+    return Line2D([], [], color=color, label=label, **style)
 
 
 def _draw_crosses(ax, cells: pd.DataFrame, levels: pd.DataFrame, values: list) -> None:
@@ -122,18 +125,14 @@ def _draw_intervals(ax, line: pd.DataFrame, model: str, start: str) -> None:
 
 def _add_legend(fig: Figure, *, paper: bool, levels: bool, start_names: set[str]) -> None:
     """Draw the common legend of all panels."""
-    marks = [Line2D([], [], color=FAINT, marker="D", ls="--", mfc="none", ms=4, label="the paper")]
-    marks = marks if paper else []
+    marks = [_entry("the paper", FAINT, marker="D", ls="--", mfc="none", ms=4)] * paper
     if SUCCESSOR in start_names:
-        marks.append(Line2D([], [], color="#222222", marker="o", ls="--", mfc="white", ms=5,
-                            label=f"ours, {SUCCESSOR}"))  # fmt: skip
+        marks.append(_entry(f"ours, {SUCCESSOR}", marker="o", ls="--", mfc="white", ms=5))
     words = f"ours, {BEST}" if SUCCESSOR in start_names else "ours"
-    marks.append(Line2D([], [], color="#222222", marker="o", ms=5, label=words))
+    marks.append(_entry(words, marker="o", ms=5))
     if levels:
-        marks.append(Line2D([], [], color=FAINT, lw=2.5, label="best linear (PCA)"))
-        marks.append(Line2D([], [], color=FAINT, lw=2.5, ls=":", label=MEAN))
-        marks.append(Line2D([], [], color="#222222", ls="none", marker="x", mew=2,
-                            label="did not train"))  # fmt: skip
+        marks += [_entry("best linear (PCA)", FAINT, lw=2.5), _entry(MEAN, FAINT, lw=2.5, ls=":")]
+        marks.append(_entry("did not train", ls="none", marker="x", mew=2))
     fig.legend(handles=marks, loc="outside upper center", ncols=3, fontsize=9)
 
 
@@ -164,12 +163,10 @@ def levels_at(cells: pd.DataFrame, levels: pd.DataFrame, values) -> Figure:
         ax.set(title=f"$h$ = {value:g}", xlabel="PSNR (dB)", ylim=(len(models) - 0.5, -0.5))
         ax.locator_params(axis="x", nbins=5)
     axes[0, 0].set_yticks(range(len(models)), map(title, models))
-    marks = [Line2D([], [], color="#222222", ls="none", marker=mark, mfc=fill, label=label)
-             for mark, fill, label in (("D", "none", "the paper"),
-                                       ("o", None, f"ours, {SUCCESSOR}"),
-                                       ("s", "none", f"ours, {BEST}"))]  # fmt: skip
-    marks += [Line2D([], [], color=FAINT, lw=2, ls=style, label=label)
-              for style, label in (("-", "best linear (PCA)"), (":", MEAN))]  # fmt: skip
+    marks = [_entry("the paper", ls="none", marker="D", mfc="none")]
+    marks.append(_entry(f"ours, {SUCCESSOR}", ls="none", marker="o"))
+    marks.append(_entry(f"ours, {BEST}", ls="none", marker="s", mfc="none"))
+    marks += [_entry("best linear (PCA)", FAINT, lw=2), _entry(MEAN, FAINT, lw=2, ls=":")]
     fig.legend(handles=marks, loc="outside upper center", ncols=3, fontsize=9)
     return mark(fig, cells, levels)
 
@@ -199,8 +196,8 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
         ax.locator_params(axis="x", nbins=3)
     axes[0, 0].set_yticks(range(len(competitors)), map(title, competitors))
     fig.supxlabel(f"lead of {title('reweighted-rnn')} (dB, averaged by sequence)", fontsize=12)
-    marks = [Line2D([], [], color="#222222", ls="none", marker=mark, mfc=fill, label=label)
-             for mark, fill, label in (("o", None, SUCCESSOR), ("s", "none", BEST))]  # fmt: skip
+    marks = [_entry(SUCCESSOR, ls="none", marker="o")]
+    marks.append(_entry(BEST, ls="none", marker="s", mfc="none"))
     fig.legend(handles=marks, loc="outside upper center", ncols=2, fontsize=9)
     return mark(fig, gaps)
 
@@ -227,9 +224,8 @@ def curves_of(base: RunConfig, run_set: RunSet, start: str = BEST) -> dict[str, 
     the unfolded networks.
     """
     rows = {run.model: starts(run_set, run) for run in grid.row(base)}
-    curves = {
-        name: run_set.curve(configs.get(start, configs.get(""))) for name, configs in rows.items()
-    }
+    configs = {name: found.get(start, found.get("")) for name, found in rows.items()}
+    curves = {name: run_set.curve(config) for name, config in configs.items()}
     return {name: curve for name, curve in curves.items() if curve is not None}
 
 

@@ -35,6 +35,8 @@ BASES = {
 
 PRELIMINARY = list(BASES)[-1]
 
+_PAIRS = (STARTS["earlier code"], grid.SUCCESSOR)
+
 _EFFECT = ["panel", "effect", "initialisation", "evidence", "over", *Difference._fields]
 
 _SETTINGS = {
@@ -55,7 +57,6 @@ _PARTS = {
     "exp (free instead)": ("positive parameters", "free"),
     "the paper's schedule": ("learning-rate schedule", "pytorch"),
 }
-
 
 _COMPONENTS = {
     "temporal prior": {"λ2 = 0": "λ2 = 0"},
@@ -198,10 +199,8 @@ def describe_scales(levels: pd.DataFrame) -> str:
         text = f"At {size}, reweighted-RNN is behind {', '.join(map(title, ahead)) or 'none'} of "
         text += labels.counted(len(trained), "other network") + " that trained"
         others = rows[rows["seeds"] == 0]
-        for words, mask in (
-            (UNTRAINED, others["untrained"] > 0),
-            (NOT_RUN, others["untrained"] == 0),
-        ):
+        failed = others["untrained"] > 0
+        for words, mask in ((UNTRAINED, failed), (NOT_RUN, ~failed)):
             if mask.any():
                 text += f"; {words}: {', '.join(map(title, others.loc[mask, 'model']))}"
         texts.append(f"{text}.")
@@ -220,9 +219,8 @@ def describe_negative_lambda2(run_set: RunSet) -> str:
         curve = run_set.curve(run_set.best_start(run))
         if curve is not None:
             epoch = epochs_to(curve, 0.0, "lambda2")
-            when = (
-                f"is negative after epoch {epoch:.0f}" if np.isfinite(epoch) else "stays positive"
-            )
+            negative = f"is negative after epoch {epoch:.0f}"
+            when = negative if np.isfinite(epoch) else "stays positive"
             return f"With free parameters, λ2 of reweighted-RNN {when} ({name})."
     return "reweighted-RNN has not run with free parameters yet."
 
@@ -271,11 +269,8 @@ def _starts(run_set: RunSet, question: str, run: RunConfig) -> dict[str, Callabl
     if run.model not in UNFOLDED or question == "initial λ":
         return {"": lambda run: run}
     if question == "downsampling filter":
-        pairs = STARTS["earlier code"], grid.SUCCESSOR
-        return {
-            f"from {labels.pair(*pair)}": functools.partial(grid.initialised, pair=pair)
-            for pair in pairs
-        }
+        return {f"from {labels.pair(*pair)}": functools.partial(grid.initialised, pair=pair)
+                for pair in _PAIRS}  # fmt: skip
     starts = {init: initialisation(run_set, init) for init in INITIALISATIONS}
     if question in _COMPONENTS:
         best = run_set.best_start(run)
@@ -307,10 +302,9 @@ def solutions(run_set: RunSet) -> pd.DataFrame:
     final λ1 and λ2. Columns: model, hidden, cs_rate, depth, "from …" twice, difference, low, high,
     seeds, and learned_lambda1, learned_lambda2 with the suffixes _1 and _2.
     """
-    pairs = STARTS["earlier code"], grid.SUCCESSOR
     rows, used = [], []
     for run in _default_runs(run_set, UNFOLDED):
-        configs = [grid.initialised(run, pair) for pair in pairs]
+        configs = [grid.initialised(run, pair) for pair in _PAIRS]
         gap = run_set.trained.difference(configs[1], configs[0])
         if gap is None:
             continue
@@ -355,8 +349,7 @@ def lambda_curves(run_set: RunSet, base: RunConfig = WIDE) -> dict[str, pd.DataF
 
 def readable_solutions(table: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`solutions` as text, with the pairs of initial λ in the column headings."""
-    pairs = [labels.pair(*pair) for pair in (STARTS["earlier code"], grid.SUCCESSOR)]
-    rows = []
+    pairs, rows = [labels.pair(*pair) for pair in _PAIRS], []
     for row in table.itertuples():
         others = {"CS rate": row.cs_rate, "d =": row.depth}
         usual = {"CS rate": PRINTED.cs_rate, "d =": usual_depth(row.model)}
@@ -397,6 +390,5 @@ def seed_spread(run_set: RunSet, widths: Sequence[int] = (128, 256)) -> pd.DataF
 
 def short_filters(run_set: RunSet) -> pd.DataFrame:
     """Return the PSNR of the default row under each filter, from short runs at h = 128, as text."""
-    answers = named_grids.ablations(SHORT)["downsampling filter"]
-    table = answer_table(run_set, answers)
+    table = answer_table(run_set, named_grids.ablations(SHORT)["downsampling filter"])
     return mark(table.T.rename(index=title), table)

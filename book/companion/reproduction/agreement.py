@@ -11,17 +11,9 @@ from dataclasses import replace
 import pandas as pd
 
 from companion import attribution, results, statistics
-from companion.labels import counted, signed_interval, span
+from companion.labels import counted, signed, signed_interval, span, title
 from companion.reproduction import linear_baseline, paper_tables
-from companion.reproduction.paper_tables import (
-    BEST,
-    FULL,
-    NAMES,
-    SUCCESSOR,
-    label,
-    signed,
-    title,
-)
+from companion.reproduction.paper_tables import BEST, FULL, NAMES, SUCCESSOR, label
 from companion.run_set import RunSet, compare_with_all
 from companion.statistics import Difference
 from unfolded.runs import grid
@@ -38,10 +30,7 @@ def trained_runs(run_set: RunSet, floor: float | None = None) -> RunSet:
 
     ``floor``: the PSNR of the mean frame in dB, if it is not committed.
     """
-    if floor is None:
-        untrained = linear_baseline.did_not_train(run_set.runs)
-    else:
-        untrained = run_set.runs["psnr_authors"] <= floor + linear_baseline.DID_NOT_TRAIN
+    untrained = linear_baseline.did_not_train(run_set.runs, floor)
     return replace(run_set, runs=run_set.runs[~untrained])
 
 
@@ -68,8 +57,8 @@ def leads(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
                     gaps[ours, reference] = run_set.difference(ours, reference)
                 gap = gaps[ours, reference]
                 if gap is not None:
-                    row = {"start": start, "value": value, "other": competitor, **gap._asdict()}
-                    rows.append(row)
+                    place = {"start": start, "value": value, "other": competitor}
+                    rows.append(place | gap._asdict())
     table = pd.DataFrame(rows, columns=["start", "value", "other", *Difference._fields])
     families = [_tested(group, statistics.WORDS) for _, group in table.groupby("start", sort=False)]
     table = pd.concat(families) if families else _tested(table, statistics.WORDS)
@@ -147,9 +136,8 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
                     continue
                 used += [config_at[low], config_at[high]]
                 step = {"model": model, "start": start, "low_value": low, "high_value": high}
-                step |= gap._asdict()
-                step["paper"] = paper[model, high] - paper[model, low]
-                rows.append(step)
+                printed = paper[model, high] - paper[model, low]
+                rows.append(step | gap._asdict() | {"paper": printed})
     names = ["model", "start", "low_value", "high_value", *Difference._fields, "paper"]
     words = {True: "rises", False: "falls", None: "undecided"}
     table = _tested(pd.DataFrame(rows, columns=names), words)
@@ -168,9 +156,8 @@ def trend(gains: pd.DataFrame) -> pd.DataFrame:
         row = {"steps run": len(group)}
         row |= {word: int(count.get(word, 0)) for word in ("rises", "falls", "undecided")}
         row["direction as in the paper"] = f"{_matches(pairs)} of {len(pairs)}"
-        row["total (dB)"] = signed(group["mean"].sum())
         paper = signed(group["paper"].sum()) if len(pairs) == len(group) else "–"
-        row["total in the paper (dB)"] = paper
+        row |= {"total (dB)": signed(group["mean"].sum()), "total in the paper (dB)": paper}
         rows[label(model, start)] = row | {"seeds": span(group["seeds"])}
     return attribution.mark(pd.DataFrame(rows).T, gains)
 
@@ -288,13 +275,10 @@ def convergence(table: pd.DataFrame) -> str:
         return "None of these networks has been run yet."
     constant = table[table["reductions"] == 0]
     late = (table["best epoch"] > 0.95 * table["epochs"]).sum()
-    text = (
-        f"In {len(constant)} of these {len(table)} runs the learning rate was never reduced, and in"
-    )
-    text += f" {late} the least validation error is in the last twentieth of the epochs: for them "
-    text += "the number of epochs is a budget, not the end of training."
-    reduced = table[table["reductions"] > 0]
-    ordered = reduced.sort_values("reductions", ascending=False)
+    text = f"In {len(constant)} of these {len(table)} runs the learning rate was never reduced, "
+    text += f"and in {late} the least validation error is in the last twentieth of the epochs: for "
+    text += "them the number of epochs is a budget, not the end of training."
+    ordered = table[table["reductions"] > 0].sort_values("reductions", ascending=False)
     parts = [f"{row.network} ({row.reductions} times)" for row in ordered.itertuples()]
     return text + (f" It was reduced for {_listing(parts)}." if parts else "")
 

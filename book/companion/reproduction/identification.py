@@ -289,9 +289,8 @@ def describe_starts(cells: pd.DataFrame) -> str:
     """State the PSNR of each unfolded network from each initial λ, for an alternative text."""
     sentences = []
     for model, rows in cells.groupby("model", sort=False):
-        ends = [
-            f"{row.ours:.2f} dB from {pair(*grid.STARTS[row.start])}" for row in rows.itertuples()
-        ]
+        starts = zip(rows["ours"], rows["start"], strict=True)
+        ends = [f"{ours:.2f} dB from {pair(*grid.STARTS[start])}" for ours, start in starts]
         sentences.append(f"{title(model)}: {', '.join(ends)}.")
     return " ".join(sentences)
 
@@ -329,9 +328,8 @@ def describe_lead(cells: pd.DataFrame) -> str:
     them have run are omitted.
     """
     wide = cells.pivot(index="start", columns="model")
-    ours, seeds, paper = (
-        wide[name].reindex(columns=grid.UNFOLDED) for name in ("ours", "seeds", "printed")
-    )
+    names = "ours", "seeds", "printed"
+    ours, seeds, paper = (wide[name].reindex(columns=grid.UNFOLDED) for name in names)
     lead, printed = (
         table["reweighted-rnn"] - table.drop(columns="reweighted-rnn").max(axis=1)
         for table in (ours.dropna(), paper.dropna())

@@ -157,12 +157,14 @@ def level(
     return float(values.iloc[0])
 
 
-def did_not_train(runs: pd.DataFrame) -> pd.Series:
+def did_not_train(runs: pd.DataFrame, floor: float | None = None) -> pd.Series:
     """Return which runs are not better than the mean frame plus a tolerance of 0.05 dB.
 
-    ``runs`` has the columns of data/results/runs.csv. A run on a source or filter without a
-    committed baseline counts as trained.
+    ``runs`` has the columns of data/results/runs.csv. ``floor``: the PSNR of the mean frame in dB,
+    by default the committed baseline; a run on a source or filter without one counts as trained.
     """
+    if floor is not None:
+        return runs["psnr_authors"] <= floor + DID_NOT_TRAIN
     means = (
         stored_baselines().query("cs_rate == 0").set_index(["source", "reduction"])["psnr_authors"]
     )

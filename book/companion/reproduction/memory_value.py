@@ -73,10 +73,9 @@ class Outcomes:
         if not results.register_read(results_table.RESULTS / TABLE).exists():
             return cls(pd.DataFrame(columns=["config_hash", *_LIKE, _TRAINED]), {})
         runs = results.load_table(TABLE).query("hidden == @hidden")
-        paths = {
-            name: results_table.RESULTS / ERRORS / f"{name}.csv" for name in runs["config_hash"]
-        }
-        return cls(runs, {name: results.read(path) for name, path in paths.items()})
+        folder = results_table.RESULTS / ERRORS
+        errors = {name: results.read(folder / f"{name}.csv") for name in runs["config_hash"]}
+        return cls(runs, errors)
 
     def trained(self) -> "Outcomes":
         """Return the runs that learned to reconstruct."""
@@ -231,10 +230,7 @@ def summary(outcomes: Outcomes) -> pd.DataFrame:
     for key, runs in _groups(outcomes.runs):
         errors = [outcomes.errors_of(runs["config_hash"], name) for name in CONDITIONS]
         levels = dict(zip(CONDITIONS, (decibel(mse).mean() for mse in errors), strict=True))
-        past, order = (
-            paired_difference(errors[1], errors[0]),
-            paired_difference(errors[2], errors[0]),
-        )
+        past, order = (paired_difference(changed, errors[0]) for changed in errors[1:])
         rows.append(
             {"network": label(*key), "model": key[0], "memory": key[-1], **levels}
             | _interval_columns("past", past)

@@ -130,15 +130,9 @@ def run_cells(
     places = set(zip(*(run_set.runs[name] for name in _PLACE), strict=True))
     for run in grid.row(base, _names()):
         for cell_config in (replace(run, **{field: value}) for value in values):
-            cell = {
-                "table": number,
-                "model": cell_config.model,
-                "value": getattr(cell_config, field),
-            }
+            cell = {"table": number, "model": run.model, "value": getattr(cell_config, field)}
             if tuple(getattr(cell_config, name) for name in _PLACE) not in places:
-                rows += [
-                    cell | {"start": start} | _NO_RUN for start in starts_of(cell_config.model)
-                ]
+                rows += [cell | {"start": start} | _NO_RUN for start in starts_of(run.model)]
                 continue
             for start, config in starts(run_set, _of_one_source(run_set, cell_config)).items():
                 rows.append(cell | {"start": start} | _cell(run_set, config, average, floor))
@@ -217,10 +211,7 @@ def _of_one_source(run_set: "RunSet", run: RunConfig) -> RunConfig:
 
 def _cell(run_set: "RunSet", run: RunConfig, average: str, floor: float | None) -> dict:
     runs = run_set.at(run)
-    if floor is None:
-        untrained = linear_baseline.did_not_train(runs)
-    else:
-        untrained = runs["psnr_authors"] <= floor + linear_baseline.DID_NOT_TRAIN
+    untrained = linear_baseline.did_not_train(runs, floor)
     psnr = runs.loc[~untrained, f"psnr_{average}"].astype(float)
     low, high = interval(psnr)
     return {
@@ -317,11 +308,8 @@ def matrix(cells: pd.DataFrame, *, brief: bool = False) -> tuple[pd.DataFrame, p
     texts = [(_brief_text if brief else _text)(cell) for cell in cells.itertuples()]
     labelled = cells.assign(row=rows, text=texts)
     order = {"index": list(dict.fromkeys(rows)), "columns": sorted(set(cells["value"]))}
-    text, verdicts = (
-        labelled.pivot(index="row", columns="value", values=column)
-        for column in ("text", "verdict")
-    )
-    return text.reindex(**order), verdicts.reindex(**order)
+    labelled = labelled.pivot(index="row", columns="value", values=["text", "verdict"])
+    return labelled["text"].reindex(**order), labelled["verdict"].reindex(**order)
 
 
 def _without_empty_rows(cells: pd.DataFrame) -> pd.DataFrame:
@@ -437,10 +425,8 @@ def baseline_rows(levels: pd.DataFrame) -> pd.DataFrame:
     linear, mean = (levels[levels["level"] == name].set_index("value") for name in ("PCA", MEAN))
     count = linear["n"].nunique()
     name = LINEAR.format(linear["n"].iloc[0] if count == 1 else "n")
-    linear_texts = [
-        f"{row.psnr:.2f}" + f"\nn = {row.n}" * (count > 1) for row in linear.itertuples()
-    ]
-    rows = {name: linear_texts, MEAN: [f"{psnr:.2f}" for psnr in mean["psnr"]]}
+    texts = [f"{row.psnr:.2f}" + f"\nn = {row.n}" * (count > 1) for row in linear.itertuples()]
+    rows = {name: texts, MEAN: [f"{psnr:.2f}" for psnr in mean["psnr"]]}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(linear.index))
 
 
