@@ -98,17 +98,29 @@ def reset(driver):
     driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
 
 
+SCREENS = []
+"""The widths and media of the emulated screens, the current one last."""
+
+
 @contextlib.contextmanager
 def screen(browser, width, media=""):
     """Make the browser's window that many CSS pixels wide, as a phone's or as a sheet's."""
-    size = {"width": width, "height": 780, "deviceScaleFactor": 2, "mobile": not media}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+    SCREENS.append((width, media))
+    emulate(browser)
     try:
         yield
     finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        SCREENS.pop()
+        emulate(browser)
+
+
+def emulate(browser):
+    """Apply the last of the screens, if there is one."""
+    width, media = SCREENS[-1] if SCREENS else (None, "")
+    size = {"width": width, "height": 780, "deviceScaleFactor": 1, "mobile": not media}
+    command = "setDeviceMetricsOverride" if width else "clearDeviceMetricsOverride"
+    browser.execute_cdp_cmd(f"Emulation.{command}", size if width else {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
 
 
 def load(browser, address):

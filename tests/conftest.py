@@ -26,7 +26,6 @@ LONGEST = (
     "test_workflow.py",
     "test_site_pages.py",
     "test_phone_pages.py",
-    "test_site_browser.py",
 )
 
 

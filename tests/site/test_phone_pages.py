@@ -1,25 +1,55 @@
-"""Every page on a small phone, opened once for all its properties."""
+"""Every page on a small phone, opened once from its folder for all its properties."""
 
 import re
 
 import pytest
 from browser import NEEDED, screen
 from test_figures_page import OPEN, layout
-from test_site import TOC
-from test_site_pages import assert_light_and_still, assert_text_stays, opened
+from test_site import SITE, TOC
+from test_site_pages import assert_cover_is_visible, assert_light_and_still, opened
 
 pytestmark = NEEDED
 
 
 @pytest.fixture(scope="module", params=TOC)
-def phone(request, browser, served):
-    """A page that is open on a phone."""
+def phone(request, browser):
+    """A page that is open on a phone, without a server."""
     with screen(browser, 360):
-        yield opened(browser, served, request.param)
+        yield opened(browser, SITE.as_uri(), request.param)
 
 
-def test_a_page_is_light_and_still_on_a_phone(browser, served, phone):
-    assert_light_and_still(browser, served, phone.asked)
+def test_a_page_is_light_and_still_on_a_phone(browser, phone):
+    assert_light_and_still(browser, phone)
+
+
+# Of each visible formula: the scrolled distance, the place of its left end, the hidden width.
+FORMULAS = """return [...document.querySelectorAll("div.math")].filter(e => e.checkVisibility())
+  .map(e => [e.scrollLeft, e.firstElementChild.getBoundingClientRect().left
+    - e.getBoundingClientRect().left, e.scrollWidth - e.clientWidth]);"""
+
+
+def test_formulas_start_at_their_left_end(browser, phone):
+    found = browser.execute_script(FORMULAS)
+    assert all(scroll == 0 and left >= -1 for scroll, left, _ in found)
+    if phone.name in ("notebooks/15_theorem_3_1", "notebooks/16_a_bound_that_holds"):
+        assert any(hidden > 0 for *_, hidden in found)
+
+
+# The number of visible blocks of code, before and after the switch is used.
+CODE = """
+const visible = () => [...document.querySelectorAll(".cell_input")]
+  .filter(e => e.checkVisibility()).length;
+const before = visible(), button = document.querySelector(".code-switch");
+button?.click();
+const after = visible();
+button?.click();
+return [before, after];
+"""
+
+
+def test_code_is_folded_on_a_phone(browser, phone):
+    folded, unfolded = browser.execute_script(CODE)
+    assert folded == 0 and bool(unfolded) == ('class="code-switch' in phone.html)
 
 
 # Elements of the text that extend beyond the right edge, or of which a part is hidden.
@@ -44,29 +74,19 @@ FIGURES = """return [...document.querySelectorAll(".bd-article img")].filter(e =
   [e.src.split("/").pop(), e.getBoundingClientRect().width]);"""
 
 
-def test_labels_of_every_figure_are_readable_on_a_phone(browser, phone):
-    with screen(browser, 390):
-        browser.execute_script(OPEN)
-        figures = browser.execute_script(FIGURES)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
-    sizes = {source: width * layout(source)["label"] for source, width in figures}
-    assert {source: size for source, size in sizes.items() if size < 8.9} == {}
-
-
 # Formulas, also in folded parts, that are wider than the text.
 WIDE_FORMULAS = """return [...document.querySelectorAll("div.math")]
   .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 80));"""
 FIRST = re.compile("book/(intro|cheat_sheet)|notebooks/0[1-5]_.*")
 
 
-def test_formulas_of_the_first_pages_fit_a_phone(browser, phone):
-    if FIRST.fullmatch(phone.name):
-        with screen(browser, 390):
-            browser.execute_script(OPEN)
+def test_cover_labels_and_formulas_are_readable_at_390_pixels(browser, phone):
+    with screen(browser, 390):
+        assert_cover_is_visible(browser, phone, 390, 780)
+        browser.execute_script(OPEN)
+        figures = browser.execute_script(FIGURES)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+        if FIRST.fullmatch(phone.name):
             assert browser.execute_script(WIDE_FORMULAS) == []
-
-
-# The last test of a page, because it opens the page again.
-def test_text_below_an_explorer_does_not_move_when_its_script_starts(browser, served, phone):
-    if phone.ends:
-        assert_text_stays(browser, served, phone, 360)
+    sizes = {source: width * layout(source)["label"] for source, width in figures}
+    assert {source: size for source, size in sizes.items() if size < 8.9} == {}

@@ -263,7 +263,11 @@ return [cell.getBoundingClientRect().left - box.getBoundingClientRect().left, bo
 @in_a_browser
 @pytest.mark.parametrize(
     ("name", "table"),
-    [("notebooks/10_table_1", ".beside-print"), ("book/records", ".paper-table")],
+    [
+        ("notebooks/10_table_1", ".beside-print"),
+        ("book/records", ".paper-table"),
+        ("book/notation", "table"),
+    ],
 )
 def test_the_first_column_stays_in_view_on_a_phone(browser, name, table):
     with screen(browser, 390):

@@ -69,6 +69,11 @@ def test_the_first_page_leads_to_the_introduction():
     assert "url=book/intro.html" in text
 
 
+def test_the_live_figure_of_the_cover_is_the_first_element_below_its_title():
+    text = article(SITE / f"{TOC[0]}.html")
+    assert re.search(r"</h1>\s*<recovery-explorer\b[^>]*><img\b[^>]*alt=\"[^\"]*dB", text)
+
+
 @EVERY
 def test_a_page_has_one_title(path):
     assert len(re.findall(r"<h1\b", article(path))) == 1

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from browser import in_a_browser, open_page, screen
+from browser import in_a_browser, open_page
 from test_site import PAGES, ROOT, SITE, WHOLE, article
 
 pytestmark = pytest.mark.skipif(
@@ -73,62 +73,6 @@ def test_a_link_to_a_run_scrolls_its_table(browser, served):
         browser.execute_script(f"location.hash = '{name}'")
         top, bottom, height = browser.execute_script(visible, name)
         assert top >= 0 and bottom <= height
-
-
-@in_a_browser
-def test_formulas_start_at_their_left_end_on_a_phone(browser, served):
-    starts = """return [...document.querySelectorAll("div.math")].filter(e => e.checkVisibility())
-      .map(e => [e.scrollLeft, e.firstElementChild.getBoundingClientRect().left
-        - e.getBoundingClientRect().left, e.scrollWidth - e.clientWidth]);"""
-    with screen(browser, 360):
-        for name in ("notebooks/15_theorem_3_1", "notebooks/16_a_bound_that_holds"):
-            open_page(browser, served, name)
-            found = browser.execute_script(starts)
-            assert found and any(hidden > 0 for *_, hidden in found)
-            assert all(scroll == 0 and left >= -1 for scroll, left, _ in found)
-
-
-@in_a_browser
-def test_headings_have_three_sizes(browser, served):
-    look = """return ["h1", "h2", "h3"].map(tag => {
-      const style = getComputedStyle(document.querySelector(`.bd-article ${tag}`));
-      return [parseFloat(style.fontSize), Number(style.fontWeight)];
-    });"""
-    open_page(browser, served, "notebooks/15_theorem_3_1")
-    (first, _), (second, heavy), (third, light) = browser.execute_script(look)
-    assert first > second > third and heavy >= light
-    assert (first, second, third) == (34, 25, 19)
-
-
-@in_a_browser
-def test_code_is_folded_on_a_phone_and_the_first_column_stays(browser, served):
-    visible = """return [...document.querySelectorAll(".cell_input")]
-      .filter(e => e.checkVisibility()).length"""
-    open_page(browser, served, "notebooks/25_use_it_on_your_own_data")
-    assert browser.execute_script(visible) > 0
-    with screen(browser, 390):
-        open_page(browser, served, "notebooks/25_use_it_on_your_own_data")
-        assert browser.execute_script(visible) == 0
-        browser.execute_script("document.querySelector('.code-switch').click()")
-        assert browser.execute_script(visible) > 0
-        open_page(browser, served, "book/notation")
-        moved = """const all = document.querySelectorAll(
-            ".pst-scrollable-table-container, .table-wrapper");
-          const box = [...all].find(e => e.scrollWidth > e.clientWidth + 60);
-          const cell = box.querySelector("td"), left = () => cell.getBoundingClientRect().left;
-          const before = left(); box.scrollLeft = 60; return [box.scrollLeft, left() - before];"""
-        scrolled, shift = browser.execute_script(moved)
-        assert scrolled == 60 and abs(shift) <= 2
-
-
-@in_a_browser
-def test_a_wide_table_is_wider_than_the_text(browser, served):
-    open_page(browser, served, "book/records")
-    widths = """return [document.querySelector(".bd-article h1"),
-      document.querySelector(".bd-article .full-width")].map(e => e.clientWidth);"""
-    text, table = browser.execute_script(widths)
-    assert table > text + 200
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= 1280
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,5 +1,6 @@
 """Every page on a wide screen, opened once for all its properties."""
 
+import functools
 import gzip
 import re
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from browser import NEEDED, assert_whole, open_page, screen
+from browser import NEEDED, assert_whole, open_page, screen, severe
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 from test_site import SITE, TOC
 
 AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
@@ -17,25 +19,37 @@ pytestmark = NEEDED
 
 
 class Opened(NamedTuple):
-    """A page in the browser: its name, its requests, and the ends of its explorers."""
+    """A page in the browser: the address of its site, its name and its requests."""
 
+    site: str
     name: str
     asked: list[str]
-    ends: list[float]
 
     @property
     def html(self):
         return (SITE / f"{self.name}.html").read_text(encoding="utf-8")
 
 
-# The end of each explorer, within the first screen.
-ENDS = """return [...document.querySelectorAll("*")].filter(e => e.localName.endsWith("-explorer"))
-  .map(e => Math.min(e.getBoundingClientRect().bottom, innerHeight));"""
+# Store the end of each explorer, within the first screen, before a script draws the first one.
+BEFORE_SCRIPTS = """
+window.ends = () => [...document.querySelectorAll("*")]
+  .filter(e => e.localName.endsWith("-explorer"))
+  .map(e => Math.min(e.getBoundingClientRect().bottom, innerHeight));
+const define = customElements.define;
+customElements.define = (...words) => {
+  window.firstEnds ??= ends();
+  return define.apply(customElements, words);
+};
+"""
 
 
-def opened(browser, served, name):
-    asked = assert_whole(browser, served, name)
-    return Opened(name, asked, browser.execute_script(ENDS))
+def opened(browser, site, name):
+    script = {"source": BEFORE_SCRIPTS}
+    script = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
+    try:
+        return Opened(site, name, assert_whole(browser, site, name))
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
 @pytest.fixture(scope="module", params=[*TOC, "search", "genindex"])
@@ -45,36 +59,86 @@ def wide(request, browser, served):
         yield opened(browser, served, request.param)
 
 
-# Layout shifts and tab stops; the observer also reports what happened before it started.
+# Layout shifts until half a second after loading, tab stops, and movements of the text below
+# explorers; the observer also reports what happened before it started.
 MEASURES = """
 const done = arguments[0];
 let shift = 0;
 new PerformanceObserver(list => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
 }).observe({type: "layout-shift", buffered: true});
-setTimeout(() => done([shift, document.querySelectorAll(
-  ".math :is([tabindex], a:not(.headerlink))").length]), 500);
+const measure = () => {
+  const now = ends(), moves = now.map((end, k) => Math.abs(end - (window.firstEnds ?? now)[k]));
+  const stops = document.querySelectorAll(".math :is([tabindex], a:not(.headerlink))").length;
+  done([shift, stops, Math.max(0, ...moves)]);
+};
+const [{loadEventEnd}] = performance.getEntriesByType("navigation");
+setTimeout(measure, Math.max(100, loadEventEnd + 500 - performance.now()));
 """
 TEXT = {".html", ".css", ".js", ".svg", ".json"}
 
 
-def transferred(address, site):
+@functools.cache
+def transferred(name):
     """Return the bytes of a file as a web server sends it: texts are compressed."""
-    path = SITE / unquote(urlsplit(address.removeprefix(f"{site}/")).path)
+    path = SITE / name
     content = path.read_bytes()
     return len(gzip.compress(content, 6) if path.suffix in TEXT else content)
 
 
-def assert_light_and_still(browser, served, asked):
-    shift, stops = browser.execute_async_script(MEASURES)
-    assert shift <= 0.1
+def assert_light_and_still(browser, page):
+    shift, stops, move = browser.execute_async_script(MEASURES)
+    assert shift <= 0.1 and move <= 0.1 * 780
     assert stops == 0
-    local = {address for address in asked if address.startswith(served)}
-    assert sum(transferred(address, served) for address in local) <= 1.5e6
+    addresses = {address for address in page.asked if address.startswith(page.site)}
+    names = [unquote(urlsplit(each).path) for each in addresses]
+    root = unquote(urlsplit(page.site).path)
+    assert sum(transferred(name.removeprefix(f"{root}/")) for name in names) <= 1.5e6
 
 
-def test_a_page_is_light_and_still_and_its_formulas_are_no_tab_stops(browser, served, wide):
-    assert_light_and_still(browser, served, wide.asked)
+def test_a_page_is_light_and_still_and_its_formulas_are_no_tab_stops(browser, wide):
+    assert_light_and_still(browser, wide)
+
+
+COVER = TOC[0]
+BUILT = "return document.querySelector('recovery-explorer').built"
+BOX = """const box = document.querySelector("recovery-explorer").getBoundingClientRect();
+return [box.left, box.right, box.bottom + scrollY];"""
+
+
+def assert_cover_is_visible(browser, page, width, height):
+    """Check that the live network of the cover is visible without scrolling."""
+    if page.name == COVER:
+        WebDriverWait(browser, 30).until(lambda b: b.execute_script(BUILT))
+        left, right, bottom = browser.execute_script(BOX)
+        assert left >= 0 and right <= width and bottom <= height
+        assert severe(browser) == []
+
+
+def test_the_live_figure_of_the_cover_is_visible_without_scrolling(browser, wide):
+    assert_cover_is_visible(browser, wide, 1280, 720)
+
+
+# The sizes and weights of the headings, the width of the text and that of wide tables.
+LAYOUT = """
+const article = document.querySelector(".bd-article");
+const heads = ["h1", "h2", "h3"].map(tag => article.querySelector(`section > ${tag}`));
+return [heads.filter(head => head).map(head => {
+  const style = getComputedStyle(head);
+  return [parseFloat(style.fontSize), Number(style.fontWeight)];
+}), heads[0].clientWidth, [...article.querySelectorAll(".full-width")].map(e => e.clientWidth)];
+"""
+
+
+def test_headings_have_three_sizes_and_a_wide_table_is_wider_than_the_text(browser, wide):
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 1280
+    if wide.name in TOC:
+        heads, text, tables = browser.execute_script(LAYOUT)
+        sizes, weights = zip(*heads, strict=True)
+        assert sizes == (34, 25, 19)[: len(heads)]
+        assert len(heads) < 3 or weights[1] >= weights[2]
+        assert all(table > text + 200 for table in tables)
+        assert tables or wide.name != "book/records"
 
 
 # Of each figure with an explorer: its first element, and the ends of the caption and the explorer.
@@ -158,13 +222,16 @@ def test_a_page_has_at_most_ten_screens_with_proofs_and_code_folded(browser, wid
     assert browser.execute_script(FOLDED) <= 10 * 900
 
 
-# Transitions between themes are disabled, because their colours are not final. The drawing of a
-# formula is removed to save time: a screen reader reads its MathML instead.
+# Transitions between themes are disabled, because their colours are not final. To save time, parts
+# are removed: the drawing of a formula (a screen reader reads its MathML instead), rows of a long
+# table after the twentieth, and, except on the cover, menu entries of other pages.
 PREPARE = """
 const style = document.createElement("style");
 style.textContent = "*, ::before, ::after {transition: none !important; animation: none}";
 document.head.append(style);
 document.querySelectorAll("mjx-container > mjx-math").forEach(drawn => drawn.replaceChildren());
+const menu = location.pathname.endsWith("/intro.html") ? "" : ", .bd-links li:not(.current)";
+document.querySelectorAll(`tbody tr:nth-child(n + 21)${menu}`).forEach(part => part.remove());
 """
 RUN = """
 const [theme, rules, done] = arguments;
@@ -194,28 +261,6 @@ def test_a_page_has_no_serious_violation(browser, axe):
     assert violations(browser, "light") == []
     # Between the themes only colours differ.
     assert violations(browser, "dark", ["color-contrast"]) == []
-
-
-def assert_text_stays(browser, served, page, width):
-    """Compare the ends of the explorers of an open page with those without their scripts."""
-    kinds = set(re.findall(r"<([a-z]+)-explorer\b", page.html))
-    blocked = [f"*/_static/{kind}*.js*" for kind in kinds]
-    with screen(browser, width, media="" if width < 1000 else "screen"):
-        browser.execute_cdp_cmd("Network.enable", {})
-        try:
-            browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": blocked})
-            open_page(browser, served, page.name)
-            still = browser.execute_script(ENDS)
-        finally:
-            browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
-    moves = [abs(after - before) for before, after in zip(still, page.ends, strict=True)]
-    assert max(moves) <= 0.1 * 780
-
-
-# The last test of a page, because it opens the page again.
-def test_text_below_an_explorer_does_not_move_when_its_script_starts(browser, served, wide):
-    if wide.ends:
-        assert_text_stays(browser, served, wide, 1280)
 
 
 def test_explorers_of_each_kind_are_on_the_pages():
