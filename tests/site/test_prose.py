@@ -4,14 +4,13 @@ import ast
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 
 import pytest
 import yaml
 from test_repository import ROOT, own_files
 
+from companion.__main__ import main
 from companion.build import pdf
 from companion.sphinx import address
 
@@ -110,13 +109,13 @@ def test_the_changelog_has_the_version_that_is_installed():
     assert parts <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
-def test_printing_says_what_is_missing_where_there_is_no_browser():
-    environment = os.environ | {"PATH": os.devnull}
-    call = [sys.executable, "-m", "companion", "pdf"]
-    done = subprocess.run(call, env=environment, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 1 and done.stdout == ""
+def test_printing_says_what_is_missing_where_there_is_no_browser(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", os.devnull)
+    assert main(["pdf"]) == 1
+    said, complaint = capsys.readouterr()
+    assert said == ""
     assert re.fullmatch(
-        r"expected a browser .*; got none; install Chromium.*\n", done.stderr, flags=re.DOTALL
+        r"expected a browser .*; got none; install Chromium.*\n", complaint, flags=re.DOTALL
     )
 
 
