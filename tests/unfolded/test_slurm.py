@@ -1,4 +1,4 @@
-"""The smoke grid on a real cluster of one node: killed in the middle, gone on with, all there."""
+"""Three runs on a real cluster of one node: the workflow is killed, and its next call ends it."""
 
 import subprocess
 import time
@@ -10,14 +10,9 @@ import slurm_cluster
 import workflow_runs as w
 
 from unfolded import training
-from unfolded.runs import named_grids
-from unfolded.runs.config import RunConfig
 
 WHY_NOT = "Snakemake is not installed" if w.NO_SNAKEMAKE else slurm_cluster.missing()
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
-
-RUNS = named_grids.named("smoke", RunConfig())
-"""All of the grid: nine networks."""
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +25,19 @@ def test_a_workflow_on_a_cluster_that_was_killed_goes_on(tmp_path, cluster):
     store = tmp_path / "a store"
     quick = ["--slurm-init-seconds-before-status-checks", "8"]
     quick += ["--seconds-between-status-checks", "1", "--default-resources", "mem_mb=500"]
-    whole = {"profile": "slurm", "models": " ".join(run.model for run in RUNS)}
-    command = w.snakemake(store, *quick, **whole)
+    command = w.snakemake(store, *quick, profile="slurm")
     done = w.killed(w.start(command, tmp_path, cluster), store, "*/record.json")
     # The jobs of the first call live on; what it has not seen done shares one job of the second.
-    shared = ["--groups", "run=runs", "--group-components", f"runs={len(RUNS)}", "--cores", "1"]
-    command = w.snakemake(store, *quick, *shared, **whole)
+    shared = ["--groups", "run=runs", "--group-components", f"runs={len(w.RUNS)}", "--cores", "1"]
+    command = w.snakemake(store, *quick, *shared, profile="slurm")
     status, said = w.run(command, tmp_path, cluster)
     assert status == 0, said
-    assert f"9 of 9 done, 0 failed, 0 left in {store}" in said
+    assert f"3 of 3 done, 0 failed, 0 left in {store}" in said
     assert "has been submitted with SLURM jobid" in said
     assert all(path.read_bytes() == content for path, content in done.items())
     assert set(w.trained(store).values()) == {1}
-    assert w.table(store) == sorted((run.hash, "done") for run in RUNS)
-    for run in RUNS:
+    assert w.table(store) == sorted((run.hash, "done") for run in w.RUNS)
+    for run in w.RUNS:
         training.run(run, store=tmp_path / "here", progress=False)
     assert w.results(store) == w.results(tmp_path / "here")
 
