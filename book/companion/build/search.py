@@ -6,18 +6,19 @@ disk cannot read the index; the search of Sphinx answers there.
 
 from __future__ import annotations
 
-import asyncio
 import html
 import json
 import re
 import shutil
+import subprocess
+import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bs4 import BeautifulSoup, Tag
-from pagefind.index import PagefindIndex
+from bs4 import BeautifulSoup
 
 FOLDER = "pagefind"
 # Other interfaces of Pagefind, which no page loads.
@@ -85,9 +86,12 @@ class Section(NamedTuple):
 
 def sections(path: Path, site: Path) -> Iterator[Section]:
     """Yield the sections of a built page in order; the page itself is the first one."""
-    article = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").find("article")
-    if not isinstance(article, Tag):
+    match = re.search(r"<article\b.*</article>", path.read_text(encoding="utf-8"), re.DOTALL)
+    if not match:
         return
+    # The drawing of a formula is large, and its MathML contains the same symbols.
+    text = re.sub(r"<mjx-math\b.*?</mjx-math>", "", match[0], flags=re.DOTALL)
+    article = BeautifulSoup(text, "html.parser")
     for formula in article.select(":is(h1, h2, h3, h4) .math"):
         # The formulas of a title are text; their markup contains them a second time, as MathML.
         text = (formula.find("math") or formula).get_text("", strip=True)
@@ -145,22 +149,27 @@ def words_of(text: str) -> set[str]:
     return set(re.findall(r"[^\W_]+", re.sub("[\u0300-\u036f]", "", plain)))
 
 
-async def _write(site: Path, pages: list[str]) -> None:
-    words = set()
-    async with PagefindIndex({"output_path": str(site / FOLDER)}) as index:
-        for page in pages:
-            for section in sections(site / f"{page}.html", site):
-                content = record(section)
-                words |= words_of(BeautifulSoup(content, "html.parser").get_text(" "))
-                await index.add_html_file(content=content, url=section.url)
-    # Pagefind replaces a word that is not in its index by the longest prefix that is.
-    (site / FOLDER / "words.json").write_text(json.dumps(sorted(words)), encoding="utf-8")
-
-
 def write_index(site: Path, pages: list[str]) -> None:
     """Write the index of these pages into site/pagefind."""
     shutil.rmtree(site / FOLDER, ignore_errors=True)
-    asyncio.run(_write(site, pages))
+    words = set()
+    found = (section for page in pages for section in sections(site / f"{page}.html", site))
+    # Pagefind's interface for Python waits 0.1 s for each record and may end before all files are
+    # written, so its command reads the records from files.
+    with tempfile.TemporaryDirectory() as folder:
+        for section in found:
+            content = record(section)
+            words |= words_of(BeautifulSoup(content, "html.parser").get_text(" "))
+            # The search page replaces PAGE/ANCHOR.html by PAGE.html#ANCHOR.
+            page, _, anchor = section.url.partition(".html")
+            path = Path(folder, page, f"{anchor[1:] or 'index'}.html")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        call = [sys.executable, "-m", "pagefind", "--site", folder]
+        call += ["--output-path", str(site / FOLDER)]
+        subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
+    # Pagefind replaces a word that is not in its index by the longest prefix that is.
+    (site / FOLDER / "words.json").write_text(json.dumps(sorted(words)), encoding="utf-8")
     for name in UNUSED:
         for path in (site / FOLDER).glob(name):
             path.unlink()

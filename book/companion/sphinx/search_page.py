@@ -37,6 +37,9 @@ document.addEventListener("DOMContentLoaded", async () => {
     },
     processResult: result => {
       const {title, page} = result.meta;
+      // The index has one file per section: PAGE/ANCHOR.html, and PAGE/ for the first one.
+      const [, path, anchor] = result.url.match(/^(.*)\\/(.*?)(?:\\.html)?$/);
+      result.url = `${path}.html${anchor && "#"}${anchor}`;
       result.meta = {title: page === title ? title : `${title} · ${page}`};
       return result;
     },
