@@ -79,13 +79,14 @@ def test_pages_that_train_are_in_sequence_and_a_page_that_measures_is_alone(tmp_
         "b": "training.run_all(runs)",
         "c": "print(1)",
         "d": "training.run(one)",
+        "e": "print(2)",
     }
     (tmp_path / "notebooks").mkdir()
     places = [freshness.Place(tmp_path, name) for name in sources]
     for place in places:
         place.source.write_text(notebook(sources[place.name]))
-    a, b, c, d = places
-    assert execute.batches(places) == [[[b, d], [c]], [[a]]]
+    a, b, c, d, e = places
+    assert execute.batches(places) == [[[b, d], [e], [c]], [[a]]]
     assert execute.batches([c]) == [[[c]]]
 
 

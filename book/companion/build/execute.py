@@ -138,7 +138,9 @@ def batches(places: Sequence[freshness.Place]) -> list[list[list[freshness.Place
     """Return batches to run one after another, each with chains of pages to run simultaneously.
 
     The pages that train are one chain, in reading order, because they share runs and a run is
-    locked during its training. A page that measures times runs alone, after all others.
+    locked during its training. The other pages start in reverse order: the first pages are the
+    shortest, so that no core is idle at the end. A page that measures times runs alone, after all
+    others.
     """
     training, timing, remainder = [], [], []
     for place in places:
@@ -151,7 +153,7 @@ def batches(places: Sequence[freshness.Place]) -> list[list[list[freshness.Place
             else remainder
         )
         chain.append(place)
-    chains = [chain for chain in (training, *([place] for place in remainder)) if chain]
+    chains = [chain for chain in (training, *([place] for place in reversed(remainder))) if chain]
     return [batch for batch in (chains, [timing]) if any(batch)]
 
 
@@ -162,7 +164,9 @@ def execute_in_order(chain: list[tuple[freshness.Place, str, str]], jobs: int) -
     simultaneous ``jobs`` the cores are divided between them.
     """
     if jobs > 1:
-        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+        cores = str(max(1, (os.cpu_count() or 1) // jobs))
+        # The second variable limits the processes of joblib in a page.
+        os.environ |= {"OMP_NUM_THREADS": cores, "LOKY_MAX_CPU_COUNT": cores}
     for place, head, reason in chain:
         print(f"{head}: executing ({reason}) …", flush=True)
         record, error = execute(place)

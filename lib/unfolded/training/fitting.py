@@ -79,7 +79,7 @@ def fit_all(
     queue = groups(configs, together if on_gpu else 1)
     options |= {"device": device, "frames": frames}
     calls = (joblib.delayed(_attempt)(group, options, os.getpid()) for group in queue)
-    work = joblib.Parallel(jobs or (1 if on_gpu else os.cpu_count()), return_as="generator")
+    work = joblib.Parallel(jobs or (1 if on_gpu else joblib.cpu_count()), return_as="generator")
     with contextlib.closing(work(calls)) as results:
         for group, outcomes in zip(queue, results, strict=True):
             yield from zip(group, outcomes, strict=True)

@@ -1,6 +1,5 @@
 """LISTA trained by several methods on one sparse coding problem."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -146,7 +145,7 @@ def train_all(
     pairs = [(name, seed) for seed in seeds for name in methods]
     call = joblib.delayed(_train_in_process)
     calls = (call(methods[name], problem, seed, steps) for name, seed in pairs)
-    results = joblib.Parallel(n_jobs=os.cpu_count())(calls)
+    results = joblib.Parallel(n_jobs=-1)(calls)
     runs = {"ISTA": [untrained(problem)], **{name: [] for name in methods}}
     for (name, _), run in zip(pairs, results, strict=True):
         runs[name].append(run)

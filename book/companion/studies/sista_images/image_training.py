@@ -1,7 +1,6 @@
 """Training on the columns of images: RMSprop with the settings of SISTA-RNN's public code."""
 
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -214,7 +213,7 @@ class Training:
 def train_all(trials: Iterable[Trial]) -> list[Training]:
     """Run the trainings to the end, one process per core, and return them."""
     calls = (joblib.delayed(_run)(trial) for trial in trials)
-    return joblib.Parallel(n_jobs=os.cpu_count())(calls)
+    return joblib.Parallel(n_jobs=-1)(calls)
 
 
 def _run(trial: Trial) -> Training:
