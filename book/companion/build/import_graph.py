@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def code_of(notebook: Path) -> str:
     return "\n".join(lines)
 
 
-def imported(source: str, inside: str = "") -> set[str]:
+@functools.cache  # Most pages import the same files.
+def imported(source: str, inside: str = "") -> frozenset[str]:
     """Return the dotted names that `source` may import from the packages.
 
     `inside` is the package for relative imports.  `from a import b` yields both `a` and `a.b`,
@@ -42,7 +44,7 @@ def imported(source: str, inside: str = "") -> set[str]:
         tree = ast.parse(source)
     except SyntaxError:
         # Executing the notebook reports the syntax error; its imports are unknown.
-        return set()
+        return frozenset()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
@@ -55,7 +57,7 @@ def imported(source: str, inside: str = "") -> set[str]:
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             names |= {LAZY.get(f"{node.value.id}.{node.attr}", "")}
     names |= {LAZY.get(name, "") for name in names}
-    return {name for name in names if name.partition(".")[0] in PACKAGES}
+    return frozenset(name for name in names if name.partition(".")[0] in PACKAGES)
 
 
 def files_of(module: str, root: Path) -> list[Path]:
@@ -80,7 +82,7 @@ def neighbours(path: Path) -> list[Path]:
 
 def reached(source: str, root: Path) -> list[Path]:
     """Return all files of the packages that `source` imports, directly or indirectly."""
-    queue = imported(source)
+    queue = set(imported(source))
     names: set[str] = set()
     files: set[Path] = set()
     while queue:
