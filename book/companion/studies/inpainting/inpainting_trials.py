@@ -1,6 +1,6 @@
 """Inpainting with GLOW-Prox, plain or under descending constraints: train, perturb, compare."""
 
-import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import joblib
@@ -152,14 +152,14 @@ def recovered(trained: Trained, what: str = "nothing", level: float = 0.0) -> li
 
 
 @runtime.threads_for(1)
-def judged(trained: Trained) -> pd.DataFrame:
+def judged(trained: Trained, perturbations: Mapping = DISTURBED) -> pd.DataFrame:
     """Return one row per perturbation, level and layer, over the test digits.
 
     ``psnr`` is the mean over images of 10 log₁₀(1/mean squared error), in dB, over all pixels;
     ``distance`` the mean of ‖x_l − s‖; ``descending`` the share of images with a closer output.
     """
     rows, settings = [], asdict(trained.trial)
-    for perturbation, levels in DISTURBED.items():
+    for perturbation, levels in perturbations.items():
         unit = trained.zoom if "hole" in perturbation else 1
         for level in (unit * level for level in levels):
             layers = recovered(trained, perturbation, level)
@@ -185,7 +185,7 @@ def mean_fill(trained: Trained) -> Tensor:
 
 def side_by_side(trials: list[Trial]) -> list[Trained]:
     """Train the trials in parallel, one process per core."""
-    return joblib.Parallel(n_jobs=min(len(trials), os.cpu_count() or 1))(
+    return joblib.Parallel(n_jobs=min(len(trials), joblib.cpu_count()))(
         joblib.delayed(train)(trial) for trial in trials
     )
 
