@@ -154,7 +154,7 @@ def _source_of(thing) -> Source:
         case Iterable():
             return of(*thing)
     if hasattr(thing, "row"):  # a run record
-        return of(pd.DataFrame([thing.row()]))
+        return Source(rows=(_row_provenance("", thing.row()),))
     return Source()
 
 
