@@ -1,23 +1,17 @@
 """Effects of ablations and of width: any subset of runs gives a table and a figure."""
 
 import dataclasses
-import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_experiment_rules import LESS, PAIRS, run, starts
+from synthetic_runs import LESS, PAIRS, evidence, run, starts
 
 from companion.plots import effect_plots
 from companion.reproduction import ablation_effects
-from companion.run_set import WIDE, RunSet
+from companion.run_set import WIDE
 from companion.statistics import decibel
 from unfolded.runs.grid import STARTS
-
-
-def evidence(*records):
-    return RunSet.of(itertools.chain(*records))
-
 
 OURS = list(starts("reweighted-rnn", 10.0, hidden=256))
 

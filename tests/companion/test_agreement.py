@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from test_paper_tables import SUCCESSOR, mean_frame, record
+from synthetic_runs import SUCCESSOR_PAIR, mean_frame, record
 
 from companion import results, statistics
 from companion.reproduction import agreement, paper_tables
@@ -59,14 +59,17 @@ def test_each_cell_has_one_verdict_and_a_garbled_value_is_lost():
 
 def test_what_did_not_train_enters_no_comparison():
     still = evaluated(mean_frame(), model="fastrnn", hidden=128)
-    rows = [evaluated(27.5, hidden=128, **SUCCESSOR), still]
+    rows = [evaluated(27.5, hidden=128, **SUCCESSOR_PAIR), still]
     assert agreement.leads(RunSet.of(rows), 2).empty
     assert agreement.trained_runs(RunSet.of(rows)).runs["model"].tolist() == ["reweighted-rnn"]
 
 
 def test_leads_compare_networks_of_one_initialisation():
-    rows = [evaluated(27.5, hidden=128, **SUCCESSOR), evaluated(28.5, hidden=128, validation=50.0)]
-    rows += [evaluated(24.0, model="l1-l1-rnn", hidden=128, **SUCCESSOR)]
+    rows = [
+        evaluated(27.5, hidden=128, **SUCCESSOR_PAIR),
+        evaluated(28.5, hidden=128, validation=50.0),
+    ]
+    rows += [evaluated(24.0, model="l1-l1-rnn", hidden=128, **SUCCESSOR_PAIR)]
     rows += [evaluated(23.0, model="gru", hidden=128)]
     gaps = agreement.leads(RunSet.of(rows), 2).set_index(["start", "other"])["mean"]
     expected = {(paper_tables.SUCCESSOR, "l1-l1-rnn"): 3.5, (paper_tables.SUCCESSOR, "gru"): 4.5,

@@ -4,11 +4,11 @@ import functools
 
 import pandas as pd
 import pytest
+from synthetic_runs import SUCCESSOR_PAIR, mean_frame
 from test_agreement import NONE, cells_of, evaluated, paper
-from test_paper_tables import SUCCESSOR, mean_frame
 
+from companion.claims.decision import committed_runs
 from companion.reproduction import closeness, curve_findings, linear_baseline, paper_tables
-from companion.run_set import RunSet
 
 BETTER = {"validation": 50.0}
 """A lower validation error, by which an initial λ is selected."""
@@ -16,7 +16,7 @@ BETTER = {"validation": 50.0}
 
 @functools.cache
 def committed():
-    return paper_tables.compare_with_paper(RunSet.committed())
+    return paper_tables.compare_with_paper(committed_runs())
 
 
 def test_without_a_run_nothing_is_claimed():
@@ -32,7 +32,7 @@ def test_without_a_run_nothing_is_claimed():
 
 
 def test_the_answer_is_provisional_until_every_cell_has_three_seeds():
-    rows = [evaluated(28.0, hidden=128, **SUCCESSOR), evaluated(23.0, model="gru", hidden=128)]
+    rows = [evaluated(28.0, hidden=128, **SUCCESSOR_PAIR), evaluated(23.0, model="gru", hidden=128)]
     assert closeness.answer(cells_of(*rows)).startswith("**So far, yes.**")
     rows.append(evaluated(29.0, model="indrnn", hidden=128))
     assert closeness.answer(cells_of(*rows)).startswith("**So far, no.**")
@@ -84,7 +84,7 @@ def test_agreements_and_differences_are_counted_and_the_largest_difference_is_fi
 def test_a_difference_is_explained_by_the_linear_level_or_by_another_initial_value():
     linear = linear_baseline.level(cs_rate=0.2) + 0.1
     network = {"model": "sista-rnn", "hidden": 256}
-    rows = [evaluated(linear, **network, **SUCCESSOR)]
+    rows = [evaluated(linear, **network, **SUCCESSOR_PAIR)]
     rows.append(evaluated(paper("SISTA-RNN", 256), **network, **BETTER))
     (row,) = closeness.disagreements(cells_of(*rows)).to_dict("records")
     assert row["what is known"].split("; ") == [
@@ -94,9 +94,9 @@ def test_a_difference_is_explained_by_the_linear_level_or_by_another_initial_val
 
 
 def test_the_effect_of_the_initial_value_includes_the_lead():
-    rows = [evaluated(27.5, hidden=128, **SUCCESSOR), evaluated(28.5, hidden=128, **BETTER)]
+    rows = [evaluated(27.5, hidden=128, **SUCCESSOR_PAIR), evaluated(28.5, hidden=128, **BETTER)]
     assert closeness.start_effects(cells_of(rows[0])).empty, "one pair: nothing to compare"
-    rows += [evaluated(24.0, model="l1-l1-rnn", hidden=128, **SUCCESSOR)]
+    rows += [evaluated(24.0, model="l1-l1-rnn", hidden=128, **SUCCESSOR_PAIR)]
     rows += [evaluated(26.8, model="l1-l1-rnn", hidden=128, **BETTER)]
     table = closeness.start_effects(cells_of(*rows))
     assert table["change (dB)"].tolist() == ["+2.80", "+1.00", "−1.80"]
@@ -115,7 +115,7 @@ def test_the_committed_runs_are_counted_as_the_cells_say():
     assert counts.astype(int).sum().tolist() == [agree.sum(), len(own)]
     assert f"{agree.sum()} of these agree" in closeness.summary(cells)
     assert len(closeness.disagreements(cells)) == (~agree).sum()
-    assert closeness.averagings(RunSet.committed())["agree"].iloc[0] == f"{agree.sum()}"
+    assert closeness.averagings(committed_runs())["agree"].iloc[0] == f"{agree.sum()}"
 
 
 def curve(*errors):

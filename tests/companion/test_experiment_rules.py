@@ -1,47 +1,19 @@
 """The rules of the claims: synthetic records that confirm, refute, or leave each undecided."""
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
 import pytest
+from synthetic_runs import LESS, PAIRS, SEEDS, everyone, run, starts
 
 from companion.claims import decision, experiment_rules
 from companion.claims.decision import Case, Comparison, combine, count_successes, decide
-from companion.run_set import PRINTED, WIDE, RunSet
+from companion.run_set import PRINTED, RunSet
 from unfolded import networks
-from unfolded.runs import grid, parameter_count
-from unfolded.runs.grid import STARTS, SUCCESSOR, UNFOLDED
-from unfolded.runs.records import METRICS, Record
-
-PAIRS = (STARTS["earlier code"], SUCCESSOR)
-SEEDS = (0, 1, 2)
-
-
-def run(model, mse, *, curve=(9.0, 4.0, 1.0), psnr=None, **fields):
-    """One record: test errors around ``mse`` that scatter with the sequence and the seed."""
-    one = dataclasses.replace(PRINTED, model=model, depth=None)
-    one = dataclasses.replace(one, **fields)
-    random = np.random.default_rng(one.seed)
-    each = mse * np.linspace(0.9, 1.1, 50) * np.exp(random.normal(0, 0.001, 50))
-    psnr = 10 * np.log10(255**2 / mse) if psnr is None else psnr
-    curves = {"train_mse": list(curve), "validation_mse": list(curve)}
-    scores = dict.fromkeys(METRICS, psnr)
-    return Record(one.as_dict(), one.hash, "done", scores, curves, list(each))
-
-
-def starts(model, mse, pairs=PAIRS, seeds=SEEDS, **fields):
-    """Records of a configuration from each initialisation and with each seed."""
-    for seed in seeds:
-        for one, two in pairs if model in UNFOLDED else PAIRS[:1]:
-            initial = {"lambda1": one, "lambda2": fields.get("lambda2", two)}
-            yield run(model, mse, seed=seed, **{**fields, **initial})
-
-
-def everyone(ours=10.0, others=20.0, **where):
-    """Records of all networks of a row."""
-    for model in networks.names():
-        yield from starts(model, ours if model == "reweighted-rnn" else others, **where)
+from unfolded.runs import grid
+from unfolded.runs.grid import UNFOLDED
 
 
 @pytest.fixture
@@ -55,23 +27,13 @@ def records(monkeypatch):
     return use
 
 
-def judged(rule):
-    return experiment_rules.RULES[rule]()
-
-
-def word(rule):
-    return judged(rule).word
-
-
 @pytest.mark.parametrize("rule", experiment_rules.RULES)
 def test_without_runs_nothing_is_tested(rule, records):
     records()
-    found = judged(rule)
+    found = experiment_rules.RULES[rule]()
     assert (found.word, found.ran, found.share) == ("not tested", False, "")
     assert found.because.endswith(".")
 
-
-# Tables -------------------------------------------------------------------------------------------
 
 RATES = grid.VARIED[1][1]
 
@@ -80,125 +42,86 @@ def rates(*, among=RATES, hidden=1024, **errors):
     return itertools.chain(*(everyone(cs_rate=rate, hidden=hidden, **errors) for rate in among))
 
 
-def test_best_at_every_rate(records):
-    records(rates())
-    assert word("best at every rate") == "confirmed"
-    records(rates(among=RATES[:2]))
-    found = judged("best at every rate")
-    assert (found.word, found.share) == ("confirmed so far", "16 of 40 comparisons")
-    assert "Tests: 16, corrected by Holm's method" in found.because
-    records(rates(among=RATES[1:]), rates(among=RATES[:1], ours=30.0))
-    found = judged("best at every rate")
-    assert found.word == "conditional" and "behind in 8" in found.because
-    records(rates(ours=30.0))
-    assert word("best at every rate") == "refuted"
+def widths(mse, pair):
+    hidden = grid.VARIED[2][1]
+    where = {"pairs": [pair], "curve": (9.0, mse)}
+    return itertools.chain(*(everyone(mse, hidden=h, **where) for h in hidden))
 
 
-def test_at_the_smaller_width_alone_a_claim_is_confirmed_so_far_at_most(records):
-    records(rates(hidden=256))
-    found = judged("best at every rate")
-    assert (found.word, found.share) == ("confirmed so far", "40 of 40 comparisons")
-    assert "Nothing has run at h = 1024" in found.because
-    records(rates(hidden=256, ours=30.0))
-    assert word("best at every rate") == "refuted"
-    records(rates(hidden=256, ours=30.0), rates())
-    assert word("best at every rate") == "conditional"
-    records(rates(hidden=256), rates())
-    assert word("best at every rate") == "confirmed"
+def untrained():
+    """Records of all rates in which FastRNN did not train."""
+    yield from (one for one in rates() if one.config["model"] != "fastrnn")
+    for rate, seed in itertools.product(RATES, SEEDS):
+        yield run("fastrnn", 2000.0, psnr=16.6, cs_rate=rate, seed=seed)
 
 
-def test_one_seed_neither_confirms_nor_refutes(records):
-    records(rates(seeds=(0,)))
-    found = judged("best at every rate")
-    assert (found.word, found.share) == ("confirmed so far", "40 of 40 comparisons")
-    assert "Fewer than 3 seeds in 40" in found.because
-    for fewer in ({"ours": 30.0}, {"among": RATES[1:]}):
-        records(rates(seeds=(0,), **fewer), rates(seeds=(0,), among=RATES[:1], ours=30.0))
-        assert word("best at every rate") == "not tested"
+def depths(each, **errors):
+    return itertools.chain(*(everyone(depth=d, **errors) for d in each))
 
 
-def test_one_initialisation_does_not_confirm(records):
-    records(rates(pairs=PAIRS[1:]))
-    found = judged("best at every rate")
-    assert found.word == "confirmed so far"
-    assert "Only one initialisation of λ has run: reweighted-RNN, ℓ1-ℓ1-RNN" in found.because
+def deeper(*errors):
+    """Records of reweighted-RNN with these errors for one layer, two layers, and so on."""
+    for d, mse in enumerate(errors, 1):
+        yield from starts("reweighted-rnn", mse, depth=d)
 
 
-def test_a_verdict_that_hangs_on_the_initialisation_is_conditional(records):
-    def widths(mse, pair):
-        for h in grid.VARIED[2][1]:
-            yield from starts("reweighted-rnn", mse, pairs=[pair], hidden=h, curve=(9.0, mse))
-            for other in networks.names()[1:]:
-                if other != "reweighted-rnn":
-                    yield from starts(other, 20.0, pairs=[pair], hidden=h)
-
-    records(widths(10.0, PAIRS[0]), widths(30.0, PAIRS[1]))
-    found = judged("best at every width")
-    assert found.word == "conditional"
-    assert found.because.startswith("The verdict depends on the initialisation of λ.")
-
-
-def test_a_run_that_did_not_train_is_excluded_and_named(records):
-    trained = [one for one in rates() if one.config["model"] != "fastrnn"]
-    failed = [
-        run("fastrnn", 2000.0, psnr=16.6, cs_rate=rate, seed=s) for rate in RATES for s in SEEDS
-    ]
-    records(trained, failed)
-    found = judged("best at every rate")
-    assert (found.word, found.share) == ("confirmed so far", "35 of 40 comparisons")
-    assert "Excluded: FastRNN at rate 0.1 (FastRNN did not train)" in found.because
-
-
-def test_depth_counts_from_three_layers_on(records):
-    def depths(each, **errors):
-        return itertools.chain(*(everyone(depth=d, **errors) for d in each))
-
-    records(depths((1, 2), ours=30.0), depths((3, 4, 5, 6)))
-    assert word("best when deep") == "confirmed"
-    assert word("IndRNN when shallow") == "confirmed"
-    records(depths((1, 2)))
-    assert word("IndRNN when shallow") == "refuted"
-
-
-@pytest.mark.parametrize(
-    ("errors", "verdict", "share"),
-    [
-        ((60, 50, 40, 30, 20, 10), "confirmed", ""),
-        ((60, 50, 40), "confirmed so far", "2 of 5 steps"),
-        ((60, 50, 55, 30, 20, 10), "conditional", ""),
-        ((10, 20, 30), "refuted", ""),
-        ((60, 60, 60), "refuted", ""),
-        ((60, 50), "not tested", ""),
-    ],
-)
-def test_gains_with_depth(errors, verdict, share, records):
-    records(*(starts("reweighted-rnn", mse, depth=d) for d, mse in enumerate(errors, 1)))
-    found = judged("gains with depth")
-    assert (found.word, found.share) == (verdict, share)
-
-
-def test_a_gain_within_what_seeds_change_is_undecided(records):
-    found = [
-        one
-        for d, mse in enumerate((60, 59, 58), 1)
-        for one in starts("reweighted-rnn", mse, depth=d)
-    ]
-    for one, factor in zip(found, itertools.cycle((0.8, 1.2, 1.0, 1.3, 0.9)), strict=False):
+def scattered():
+    """Records whose gain with depth is smaller than what seeds change."""
+    for one, factor in zip(deeper(60, 59, 58), itertools.cycle((0.8, 1.2, 1.0, 1.3, 0.9))):
         one.sequence_mse[:] = np.multiply(one.sequence_mse, factor)
-    records(found)
-    assert word("gains with depth") == "not tested"
+        yield one
 
 
-def test_two_layers_for_lstm(records):
-    three = [run("lstm", 20.0, depth=3, seed=seed) for seed in SEEDS]
-    for mse, verdict in ((10.0, "confirmed"), (30.0, "refuted"), (20.0, "refuted")):
-        records(three, [run("lstm", mse, depth=2, seed=seed) for seed in SEEDS])
-        assert word("two layers for LSTM") == verdict
-    records(three[:1], [run("lstm", 10.0, depth=2)])
-    assert word("two layers for LSTM") == "confirmed so far"
-    records(three)
-    assert word("two layers for LSTM") == "not tested"
+def lstm(mse, depth, seeds=SEEDS):
+    return [run("lstm", mse, depth=depth, seed=seed) for seed in seeds]
 
+
+ONE, HALF = {"seeds": (0,)}, RATES[:1]
+RATE, DEEP, FIRST = "best at every rate", "gains with depth", "two layers for LSTM"
+TABLES = [
+    (RATE, lambda: [rates()], "confirmed"),
+    (RATE, lambda: [rates(among=RATES[:2])], "confirmed so far: 16 of 40 comparisons",
+     "Tests: 16, corrected by Holm's method"),
+    (RATE, lambda: [rates(among=RATES[1:]), rates(among=HALF, ours=30.0)], "conditional",
+     "behind in 8"),
+    (RATE, lambda: [rates(ours=30.0)], "refuted"),
+    # At the smaller width alone a claim is confirmed so far at most.
+    (RATE, lambda: [rates(hidden=256)], "confirmed so far: 40 of 40 comparisons",
+     "Nothing has run at h = 1024"),
+    (RATE, lambda: [rates(hidden=256, ours=30.0)], "refuted"),
+    (RATE, lambda: [rates(hidden=256, ours=30.0), rates()], "conditional"),
+    (RATE, lambda: [rates(hidden=256), rates()], "confirmed"),
+    # One seed neither confirms nor refutes, and one initialisation does not confirm.
+    (RATE, lambda: [rates(**ONE)], "confirmed so far: 40 of 40 comparisons",
+     "Fewer than 3 seeds in 40"),
+    (RATE, lambda: [rates(**ONE, ours=30.0), rates(**ONE, among=HALF, ours=30.0)], "not tested"),
+    (RATE, lambda: [rates(**ONE, among=RATES[1:]), rates(**ONE, among=HALF, ours=30.0)],
+     "not tested"),
+    (RATE, lambda: [rates(pairs=PAIRS[1:])], "confirmed so far: 40 of 40 comparisons",
+     "Only one initialisation of λ has run: reweighted-RNN, ℓ1-ℓ1-RNN"),
+    ("best at every width", lambda: [widths(10.0, PAIRS[0]), widths(30.0, PAIRS[1])],
+     "conditional", "^The verdict depends on the initialisation of λ."),
+    (RATE, lambda: [untrained()], "confirmed so far: 35 of 40 comparisons",
+     "Excluded: FastRNN at rate 0.1 (FastRNN did not train)"),
+    # Depth counts from three layers on.
+    ("best when deep", lambda: [depths((1, 2), ours=30.0), depths((3, 4, 5, 6))], "confirmed"),
+    ("IndRNN when shallow", lambda: [depths((1, 2), ours=30.0)], "confirmed"),
+    ("IndRNN when shallow", lambda: [depths((1, 2))], "refuted"),
+    (DEEP, lambda: [deeper(60, 50, 40, 30, 20, 10)], "confirmed"),
+    (DEEP, lambda: [deeper(60, 50, 40)], "confirmed so far: 2 of 5 steps"),
+    (DEEP, lambda: [deeper(60, 50, 55, 30, 20, 10)], "conditional"),
+    (DEEP, lambda: [deeper(10, 20, 30)], "refuted"),
+    (DEEP, lambda: [deeper(60, 60, 60)], "refuted"),
+    (DEEP, lambda: [deeper(60, 50)], "not tested"),
+    (DEEP, lambda: [scattered()], "not tested"),
+    (FIRST, lambda: [lstm(20.0, 3), lstm(10.0, 2)], "confirmed"),
+    (FIRST, lambda: [lstm(20.0, 3), lstm(30.0, 2)], "refuted"),
+    (FIRST, lambda: [lstm(20.0, 3), lstm(20.0, 2)], "refuted"),
+    (FIRST, lambda: [lstm(20.0, 3, [0]), lstm(10.0, 2, [0])],
+     "confirmed so far: 1 of 1 comparisons"),
+    (FIRST, lambda: [lstm(20.0, 3)], "not tested"),
+]  # fmt: skip
+"""A rule, records, the verdict with its share, and parts of its reason (with ^: the beginning)."""
 
 # Learning curves ----------------------------------------------------------------------------------
 
@@ -214,142 +137,126 @@ def figure_3(ours, others, unfolded=None, **where):
 LOW, HIGH = (9.0, 1.0), (9.0, 2.0)
 
 
-def test_lowest_error(records):
-    every = [list(figure_3(LOW, HIGH, hidden=h)) for h in (128, 256, 1024)]
-    records(*every)
-    assert word("lowest error") == "confirmed"
-    records(*every[:2])
-    found = judged("lowest error")
-    assert (found.word, found.share) == ("confirmed so far", "2 of 3 widths")
-    records(figure_3(LOW, HIGH, hidden=256, seeds=(0,)))
-    assert judged("lowest error").share == "1 of 3 widths"
-    records(figure_3(HIGH, LOW, hidden=256))
-    assert word("lowest error") == "refuted"
-    records(figure_3(HIGH, LOW, hidden=256, seeds=(0,)))
-    assert word("lowest error") == "not tested"
-    records(every[0], figure_3(HIGH, LOW, hidden=256))
-    assert word("lowest error") == "conditional"
+def lower(*hidden, ours=LOW, others=HIGH, **where):
+    return itertools.chain(*(figure_3(ours, others, hidden=h, **where) for h in hidden))
+
+
+LOWEST = "lowest error"
+CURVES = [
+    (LOWEST, lambda: [lower(128, 256, 1024)], "confirmed"),
+    (LOWEST, lambda: [lower(128, 256)], "confirmed so far: 2 of 3 widths"),
+    (LOWEST, lambda: [lower(256, **ONE)], "confirmed so far: 1 of 3 widths"),
+    (LOWEST, lambda: [lower(256, ours=HIGH, others=LOW)], "refuted"),
+    (LOWEST, lambda: [lower(256, ours=HIGH, others=LOW, **ONE)], "not tested"),
+    (LOWEST, lambda: [lower(128), lower(256, ours=HIGH, others=LOW)], "conditional"),
     # The end counts, not the least on the way.
-    records(figure_3((0.5, 3.0), HIGH, hidden=256))
-    assert word("lowest error") == "refuted"
-    records(one for one in every[1] if one.config["model"] != "gru")
-    assert word("lowest error") == "not tested" and "GRU" in judged("lowest error").because
-
-
-@pytest.mark.parametrize(
-    ("ours", "unfolded", "stacked", "verdict"),
-    [
-        ((9, 1), (9, 4, 1), (9, 9, 9, 4, 1), "confirmed so far"),
-        ((9, 4, 1), (9, 4, 1), (9, 9, 9, 4, 1), "conditional"),  # all faster, ours not alone
-        ((9, 1), (9, 9, 9, 9, 9, 9, 1), (9, 9, 9, 1), "conditional"),  # ours alone
-        ((9, 9, 9, 1), (9, 9, 9, 1), (9, 9, 9, 1), "refuted"),
-        ((9, 8, 7), (9, 8, 7), (9, 5, 1), "refuted"),
-        # Lower at the end and slower on the way: one level would call that faster.
-        ((4, 4, 4, 0.5), (4, 4, 4, 0.5), (4, 1.5, 1.4, 1.3, 1.0), "refuted"),
-    ],
-)
-def test_who_learns_faster(ours, unfolded, stacked, verdict, records):
-    records(figure_3(ours, stacked, unfolded, hidden=256))
-    assert word("unfolded learn faster") == verdict
-
+    (LOWEST, lambda: [lower(256, ours=(0.5, 3.0))], "refuted"),
+    (LOWEST, lambda: [(one for one in lower(256) if one.config["model"] != "gru")], "not tested",
+     "GRU"),
+    *(
+        ("unfolded learn faster", functools.partial(lambda *curves: [figure_3(*curves, hidden=256)],
+                                                    ours, stacked, unfolded), verdict)
+        for ours, unfolded, stacked, verdict in (
+            ((9, 1), (9, 4, 1), (9, 9, 9, 4, 1), "confirmed so far: 1 of 3 widths"),
+            ((9, 4, 1), (9, 4, 1), (9, 9, 9, 4, 1), "conditional"),  # all faster, ours not alone
+            ((9, 1), (9, 9, 9, 9, 9, 9, 1), (9, 9, 9, 1), "conditional"),  # ours alone
+            ((9, 9, 9, 1), (9, 9, 9, 1), (9, 9, 9, 1), "refuted"),
+            ((9, 8, 7), (9, 8, 7), (9, 5, 1), "refuted"),
+            # Lower at the end and slower on the way: one level would call that faster.
+            ((4, 4, 4, 0.5), (4, 4, 4, 0.5), (4, 1.5, 1.4, 1.3, 1.0), "refuted"),
+        )
+    ),
+]  # fmt: skip
 
 # The generalisation gap ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rule", "field"), [("gap by depth", "depth"), ("gap by width", "hidden")])
-def test_gap_along_depth_and_width(rule, field, records):
-    values = grid.VARIED[3 if field == "depth" else 2][1]
-
-    def gapped(value, ratio, **more):
-        return starts("reweighted-rnn", 4 * ratio, curve=(9.0, 4.0), **{field: value}, **more)
-
-    records(*(gapped(value, 1.1) for value in values[::2]))
-    found = judged(rule)
-    assert (found.word, found.done, found.all) == ("confirmed so far", 3, 6)
-    assert f" {values[0]}, 1.10 at" in found.because
-    records(*(gapped(value, 1.1) for value in values))
-    assert word(rule) == "confirmed"
-    records(*(gapped(value, 1 + 0.1 * k) for k, value in enumerate(values)))
-    assert word(rule) == "refuted"
-    records(*(gapped(value, 1 + 0.01 * k) for k, value in enumerate(values)))
-    assert word(rule) == "confirmed", "grown by less than the training error lags"
-    records(*(gapped(value, 1 + 0.1 * k, seeds=(0,)) for k, value in enumerate(values)))
-    assert word(rule) == "not tested", "one seed does not refute"
-    records(*(gapped(value, 1.1) for value in values[:2]))
-    assert word(rule) == "not tested"
+def gapped(field, ratios, step=1, **more):
+    values = grid.VARIED[3 if field == "depth" else 2][1][::step]
+    for value, ratio in zip(values, ratios, strict=False):
+        fields = {field: value} | more
+        yield from starts("reweighted-rnn", 4 * ratio, curve=(9.0, 4.0), **fields)
 
 
-# What is taken away -------------------------------------------------------------------------------
+def gaps(rule, field):
+    def case(verdict, *said, ratios, **more):
+        return rule, lambda: [gapped(field, ratios, **more)], verdict, *said
 
-L1_L1 = dataclasses.replace(WIDE, model="l1-l1-rnn")
-LESS = {
-    "Z": {"reweighting": "Z"},
-    "g": {"reweighting": "g"},
-    "neither": {"model": "l1-l1-rnn"},
-    "matched": {"model": "l1-l1-rnn", "hidden": parameter_count.matched(L1_L1).hidden},
-}
+    first, unit = grid.VARIED[3 if field == "depth" else 2][1][0], {"depth": "depths"}
+    rising, lagging = ([1 + step * k for k in range(6)] for step in (0.1, 0.01))
+    share = f"confirmed so far: 3 of 6 {unit.get(field, 'widths')}"
+    return [
+        case(share, f" {first}, 1.10 at", ratios=[1.1] * 6, step=2),
+        case("confirmed", ratios=[1.1] * 6),
+        case("refuted", ratios=rising),
+        case("confirmed", ratios=lagging),  # grown by less than the training error lags
+        case("not tested", ratios=rising, **ONE),  # one seed does not refute
+        case("not tested", ratios=[1.1] * 2),
+    ]
 
 
-def without(name, mse, **more):
-    fields = {"model": "reweighted-rnn", "hidden": 256} | LESS[name]
-    return starts(mse=mse, **fields, **more)
+OFF, SHORT_RUN = {"hidden": 256, "lambda2": 0.0}, {"profile": "short", "hidden": 128}
 
 
-def test_reweighting_helps(records):
-    ours = list(starts("reweighted-rnn", 10.0, hidden=256))
-    for mse, verdict in ((20.0, "confirmed"), (10.0, "refuted"), (5.0, "refuted")):
-        records(ours, *(without(name, mse) for name in LESS))
-        assert word("reweighting helps") == verdict
-    records(ours, *(without(name, 20.0) for name in list(LESS)[:3]))
-    found = judged("reweighting helps")
-    assert found.word == "not tested" and "A larger number of parameters can" in found.because
-    records(
-        ours, *(without(name, 20.0) for name in list(LESS)[:3]), without("matched", 260, psnr=24)
-    )
-    assert word("reweighting helps") == "not tested", "equal size on the linear plateau"
-    records(ours, *(without(name, 20.0) for name in list(LESS)[2:]))
-    found = judged("reweighting helps")
-    assert (found.word, found.share) == ("confirmed so far", "2 of 4 comparisons")
-    records(ours, *(without(name, 20.0, pairs=PAIRS[1:]) for name in LESS))
-    assert word("reweighting helps") == "confirmed so far"
-    first, second = (list(starts("reweighted-rnn", 10.0, pairs=[p], hidden=256)) for p in PAIRS)
-    for one in first:
-        one.curves["validation_mse"][-1] = 0.5
-    records(first, second, *(without(name, 20.0, pairs=PAIRS[1:]) for name in LESS))
-    found = judged("reweighting helps")
-    assert found.word == "confirmed so far"
+def whole(mse=10.0, **more):
+    return starts("reweighted-rnn", mse, **{"hidden": 256} | more)
+
+
+def without(names, mse, **more):
+    for name in names:
+        fields = {"model": "reweighted-rnn", "hidden": 256} | LESS[name]
+        yield from starts(mse=mse, **fields, **more)
+
+
+def one_better():
+    """Records from both initialisations, of which the first has the lower validation error."""
+    for one in whole():
+        if (one.config["lambda1"], one.config["lambda2"]) == PAIRS[0]:
+            one.curves["validation_mse"][-1] = 0.5
+        yield one
+
+
+HELPS, PRIOR, EQUAL = "reweighting helps", "temporal prior", list(LESS)[:3]
+PARTS = [
+    (HELPS, lambda: [whole(), without(LESS, 20.0)], "confirmed"),
+    (HELPS, lambda: [whole(), without(LESS, 10.0)], "refuted"),
+    (HELPS, lambda: [whole(), without(LESS, 5.0)], "refuted"),
+    (HELPS, lambda: [whole(), without(EQUAL, 20.0)], "not tested",
+     "A larger number of parameters can"),
+    # The network of equal size is on the linear plateau.
+    (HELPS, lambda: [whole(), without(EQUAL, 20.0), without(["matched"], 260, psnr=24)],
+     "not tested"),
+    (HELPS, lambda: [whole(), without(list(LESS)[2:], 20.0)],
+     "confirmed so far: 2 of 4 comparisons"),
+    (HELPS, lambda: [whole(), without(LESS, 20.0, pairs=PAIRS[1:])],
+     "confirmed so far: 4 of 4 comparisons"),
+    (HELPS, lambda: [one_better(), without(LESS, 20.0, pairs=PAIRS[1:])],
+     "confirmed so far: 4 of 4 comparisons"),
     # Ahead at equal width and not at equal size.
-    records(ours, *(without(name, 20.0) for name in list(LESS)[:3]), without("matched", 10.0))
-    assert word("reweighting helps") == "conditional"
-    short = {"profile": "short", "hidden": 128}
-    records(starts("reweighted-rnn", 10.0, **short), starts("l1-l1-rnn", 20.0, **short))
-    assert word("reweighting helps") == "not tested", "short runs decide nothing"
-
-
-def test_a_network_on_the_linear_plateau_is_excluded(records):
-    on = {"psnr": 23.9}
-    records(starts("reweighted-rnn", 10.0, hidden=256), without("neither", 260.0, **on))
-    found = judged("reweighting helps")
-    assert found.word == "not tested"
-    assert "Excluded: over neither (ℓ1-ℓ1-RNN within 0.5 dB of the best linear" in found.because
-
-
-def test_temporal_prior_by_the_solution(records):
-    ours, off = list(starts("reweighted-rnn", 10.0, hidden=256)), {"hidden": 256, "lambda2": 0.0}
-    for mse, verdict in ((12.0, "confirmed"), (10.0, "refuted"), (8.0, "refuted")):
-        records(ours, starts("reweighted-rnn", mse, **off))
-        assert word("temporal prior") == verdict
+    (HELPS, lambda: [whole(), without(EQUAL, 20.0), without(["matched"], 10.0)], "conditional"),
+    # Short runs decide nothing.
+    (HELPS, lambda: [whole(**SHORT_RUN), starts("l1-l1-rnn", 20.0, **SHORT_RUN)], "not tested"),
+    (HELPS, lambda: [whole(), without(["neither"], 260.0, psnr=23.9)], "not tested",
+     "Excluded: over neither (ℓ1-ℓ1-RNN within 0.5 dB of the best linear"),
+    (PRIOR, lambda: [whole(), whole(12.0, **OFF)], "confirmed"),
+    (PRIOR, lambda: [whole(), whole(10.0, **OFF)], "refuted"),
+    (PRIOR, lambda: [whole(), whole(8.0, **OFF)], "refuted"),
     # λ2 is worth something from one pair of initial λ only, and the other pair is the better one.
-    first = starts("reweighted-rnn", 8.0, pairs=PAIRS[:1], hidden=256, curve=(9.0, 0.5))
-    second = starts("reweighted-rnn", 10.0, pairs=PAIRS[1:], hidden=256)
-    same = starts("reweighted-rnn", 8.0, pairs=PAIRS[:1], curve=(9.0, 0.5), **off)
-    worse = starts("reweighted-rnn", 12.0, pairs=PAIRS[1:], **off)
-    memory = starts("reweighted-rnn", 30.0, hidden=256, memory="off")
-    records(first, second, same, worse, memory)
-    found = judged("temporal prior")
-    assert found.word == "conditional"
-    assert "from 0.003, 0.02 λ2 is worth +0.79 dB" in found.because
-    assert "memory (G) is worth +4.77 dB" in found.because
+    (PRIOR, lambda: [
+        whole(8.0, pairs=PAIRS[:1], curve=(9.0, 0.5)), whole(pairs=PAIRS[1:]),
+        whole(8.0, pairs=PAIRS[:1], curve=(9.0, 0.5), **OFF), whole(12.0, pairs=PAIRS[1:], **OFF),
+        whole(30.0, memory="off")],
+     "conditional", "from 0.003, 0.02 λ2 is worth +0.79 dB", "memory (G) is worth +4.77 dB"),
+]  # fmt: skip
+CASES = [*TABLES, *CURVES, *gaps("gap by depth", "depth"), *gaps("gap by width", "hidden"), *PARTS]
+
+
+@pytest.mark.parametrize(("rule", "found", "verdict", "said"), [(*c[:3], c[3:]) for c in CASES])
+def test_a_verdict_follows_from_the_records(rule, found, verdict, said, records):
+    records(*found())
+    judged = experiment_rules.RULES[rule]()
+    assert judged.word + f": {judged.share}" * bool(judged.share) == verdict
+    assert all(part in f"^{judged.because}" for part in said)
 
 
 # The engine ---------------------------------------------------------------------------------------
@@ -369,14 +276,13 @@ def test_combined_words():
 
 
 def test_cases_are_counted():
-    assert count_successes([Case("a", [1, 1, 1])], 1, "x", "").word == "confirmed"
-    assert count_successes([Case("a", [1, 1])], 1, "x", "").word == "confirmed so far"
-    assert count_successes([Case("a", [1, 1, 0])], 1, "x", "").word == "conditional"
-    assert count_successes([Case("a", [0.5] * 3)], 1, "x", "").word == "conditional"
-    assert count_successes([Case("a", [0, 0, 0])], 1, "x", "").word == "refuted"
-    assert count_successes([Case("a", [0])], 1, "x", "").word == "not tested"
-    assert count_successes([Case("a", [1]), Case("b", [0])], 2, "x", "").word == "not tested"
-    assert count_successes([Case("a", [1]), Case("b", [0] * 3)], 2, "x", "").word == "conditional"
+    def of(*cases):
+        cases = [Case(f"{k}", successes) for k, successes in enumerate(cases)]
+        return count_successes(cases, len(cases), "x", "").word
+
+    assert of([1, 1, 1]) == "confirmed" and of([1, 1]) == "confirmed so far"
+    assert of([1, 1, 0]) == of([0.5] * 3) == of([1], [0] * 3) == "conditional"
+    assert of([0, 0, 0]) == "refuted" and of([0]) == of([1], [0]) == "not tested"
 
 
 def test_holm_turns_a_lead_that_a_single_test_would_accept(records):

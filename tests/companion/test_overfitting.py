@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from test_ablation_effects import evidence
-from test_experiment_rules import run
+from synthetic_runs import evidence, run
 
+from companion.claims.decision import committed_runs
 from companion.plots import effect_plots
 from companion.reproduction import overfitting
-from companion.run_set import RunSet
 
 
 def test_without_runs_the_tables_and_the_figure_are_empty():
@@ -53,6 +52,6 @@ def test_ratios_in_words_have_their_range_over_runs_and_seeds():
 @pytest.mark.parametrize("reduction", ["area", "bilinear"])
 def test_in_the_committed_runs_the_gap_of_the_wider_network_is_the_larger_one(reduction):
     """The page of errata says so of reweighted-RNN, without numbers."""
-    errors = overfitting.error_ratios(RunSet.committed(), reduction)
+    errors = overfitting.error_ratios(committed_runs(), reduction)
     ours = errors[errors["model"] == "reweighted-rnn"].groupby("hidden")["ratio"].mean()
     assert len(ours) > 1 and ours.is_monotonic_increasing

@@ -6,22 +6,15 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from synthetic_runs import SUCCESSOR_PAIR, mean_frame, record
 
 from companion import results
+from companion.claims.decision import committed_runs
 from companion.reproduction import linear_baseline, paper_tables
 from companion.run_set import RunSet
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
-from unfolded.runs.records import COLUMNS, METRICS, Record
-
-SUCCESSOR = dict(zip(("lambda1", "lambda2"), grid.SUCCESSOR, strict=True))
-
-
-def record(psnr=30.0, status="done", validation=100.0, **fields):
-    config = RunConfig(**{"profile": "paper", "source": "mnist", **fields})
-    curves = {"train_mse": [90.0], "validation_mse": [validation]}
-    scores = dict.fromkeys(METRICS, psnr)
-    return Record(config.as_dict(), config.hash, status, scores, curves, [50.0, 60.0])
+from unfolded.runs.records import COLUMNS
 
 
 def run(psnr=30.0, status="done", **fields):
@@ -49,12 +42,9 @@ def test_a_cell_is_filled_by_runs_of_exactly_its_settings():
     assert (found["ours"], found["runs"], found["verdict"]) == (27.0, 1, "agrees")
     assert found["difference"] == pytest.approx(27.0 - found["psnr_db"])
     assert cell(rows, 2, 1024, "GRU")["verdict"] == "not run"
-
-
-def test_lstm_has_two_layers_where_depth_is_not_varied():
+    # The LSTM has two layers where depth is not varied.
     rows = [record(20.0, model="lstm"), record(21.0, model="lstm", depth=3)]
-    assert cell(rows, 1, 0.2, "LSTM")["ours"] == 20.0
-    assert cell(rows, 3, 3, "LSTM")["ours"] == 21.0
+    assert [cell(rows, 1, 0.2, "LSTM")["ours"], cell(rows, 3, 3, "LSTM")["ours"]] == [20.0, 21.0]
 
 
 def test_seeds_become_a_mean_with_an_interval():
@@ -84,7 +74,7 @@ def test_a_cell_has_runs_of_one_source_the_released_file_first():
 
 
 def test_an_unfolded_network_has_two_values_and_a_stacked_one_has_one():
-    found = cells_of([record(27.0, **SUCCESSOR), record(28.0, validation=50.0), gru(25.0)])
+    found = cells_of([record(27.0, **SUCCESSOR_PAIR), record(28.0, validation=50.0), gru(25.0)])
     count = found.groupby(["table", "model", "value"]).size().groupby("model").unique()
     assert {model: list(sizes) for model, sizes in count.items()} == {
         model: [2 if model.lower() in grid.UNFOLDED else 1] for model in set(found["model"])
@@ -96,7 +86,7 @@ def test_an_unfolded_network_has_two_values_and_a_stacked_one_has_one():
 
 
 def test_the_initial_lambda_is_selected_on_validation_data_whatever_the_test_says():
-    rows = [record(27.0, validation=50.0, **SUCCESSOR), record(28.0, validation=60.0)]
+    rows = [record(27.0, validation=50.0, **SUCCESSOR_PAIR), record(28.0, validation=60.0)]
     assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.BEST)["ours"] == 27.0
 
 
@@ -107,10 +97,6 @@ def test_without_a_run_of_the_reported_pair_that_value_is_not_run():
 
 
 # Baselines ---------------------------------------------------------------------------------------
-
-
-def mean_frame():
-    return linear_baseline.level(cs_rate=0)
 
 
 def test_a_run_at_the_mean_frame_did_not_train_and_counts_in_no_mean():
@@ -125,23 +111,12 @@ def test_a_run_at_the_mean_frame_did_not_train_and_counts_in_no_mean():
 def test_small_runs_are_told_from_their_own_mean_frame():
     base = RunConfig(profile="smoke", source="digits")
     floor = linear_baseline.mean_frame_psnr(base)
-    rows = [replace_psnr(base, "gru", floor), replace_psnr(base, "lstm", floor + 1)]
-    rows.append(replace_psnr(base, "reweighted-rnn", floor + 2))
-    found = (
-        paper_tables.small_run_cells(RunSet.of(rows), 1, base)
-        .query("value == 0.2")
-        .set_index("model")
-    )
-    assert found["verdict"].to_dict() == {
-        "reweighted-rnn": "run", "lstm": "run", "gru": "did not train",
-    }  # fmt: skip
+    fields = {"profile": "smoke", "source": "digits"}
+    verdicts = {"gru": "did not train", "lstm": "run", "reweighted-rnn": "run"}
+    rows = [record(floor + k, model=model, **fields) for k, model in enumerate(verdicts)]
+    found = paper_tables.small_run_cells(RunSet.of(rows), 1, base).query("value == 0.2")
+    assert found.set_index("model")["verdict"].to_dict() == verdicts
     assert set(found["start"]) == {""}
-
-
-def replace_psnr(base, model, psnr):
-    config = replace(base, model=model, depth=None)
-    curves = {"train_mse": [9.0], "validation_mse": [9.0]}
-    return Record(config.as_dict(), config.hash, "done", dict.fromkeys(METRICS, psnr), curves)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -170,20 +145,11 @@ def test_a_smaller_width_is_a_table_of_its_own():
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"source": "digits"},
-        {"profile": "laptop"},
-        {"protocol": "normalised"},
-        {"reduction": "bilinear"},
-        {"reduction": "antialiased"},
-        {"schedule": "pytorch"},
-        {"memory": "off"},
-        {"positivity": "softplus"},
-        {"lambda1": 2.0},
-        {"lambda2": 0.5},
-    ],
+    [{"source": "digits"}, {"profile": "laptop"}, {"protocol": "normalised"},
+     {"reduction": "bilinear"}, {"reduction": "antialiased"}, {"schedule": "pytorch"},
+     {"memory": "off"}, {"positivity": "softplus"}, {"lambda1": 2.0}, {"lambda2": 0.5}],
     ids=str,
-)
+)  # fmt: skip
 def test_a_run_with_anything_else_changed_is_not_compared_with_the_paper(change):
     rows = [record(seed=1), record(hidden=256, **change)]
     assert list(paper_tables.full_scale(pd.DataFrame([each.row() for each in rows]))["seed"]) == [1]
@@ -217,7 +183,7 @@ def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
 
 
 def test_the_committed_runs_are_compared_with_the_paper():
-    found = paper_tables.compare_with_paper(RunSet.committed())
+    found = paper_tables.compare_with_paper(committed_runs())
     assert len(found.drop_duplicates(["table", "model", "value"])) == 153
     runs = results.load_table().set_index("config_hash")
     for row in found[found["runs"] > 0].itertuples():
@@ -238,7 +204,7 @@ def test_without_any_run_every_cell_says_so():
 
 
 def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
-    rows = [gru(34.0), gru(35.0, seed=1), record(33.0, **SUCCESSOR), gru(20.0, cs_rate=0.1)]
+    rows = [gru(34.0), gru(35.0, seed=1), record(33.0, **SUCCESSOR_PAIR), gru(20.0, cs_rate=0.1)]
     texts, verdicts = paper_tables.matrix(cells_of(rows).query("table == 1"))
     assert texts.shape == (12, 5)
     first, second, third, fourth = texts.at["GRU", 0.2].split("\n")
@@ -253,7 +219,7 @@ def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
 
 
 def test_a_brief_cell_has_two_lines_and_a_network_without_a_run_has_one_row():
-    rows = [gru(34.0), record(33.0, **SUCCESSOR)]
+    rows = [gru(34.0), record(33.0, **SUCCESSOR_PAIR)]
     texts, _ = paper_tables.matrix(cells_of(rows).query("table == 1"), brief=True)
     assert texts.at["GRU", 0.2] == "31.19 · 34.00\n▲ +2.81 (1)"
     assert texts.at["GRU", 0.5] == "41.12\nnot run"
@@ -274,9 +240,8 @@ def test_a_value_that_the_source_lost_is_named_lost():
     assert texts.shape == (12, 6)
     lost = cells["psnr_db"].isna() & ~paper_tables.is_garbled(cells)
     for row in cells[lost].itertuples():
-        assert texts.at[paper_tables.label(row.model, row.start), row.value].startswith(
-            "paper lost\n"
-        )
+        text = texts.at[paper_tables.label(row.model, row.start), row.value]
+        assert text.startswith("paper lost\n")
     garbled = texts.at[f"reweighted-RNN, {paper_tables.SUCCESSOR}", 1]
     assert garbled.startswith("paper unreadable\n")
     assert texts.at["GRU", 3].startswith("paper 31.19*\n")
@@ -301,9 +266,8 @@ def test_a_variant_is_below_its_network_and_in_no_count():
     assert "variant scaled" not in set(cells["start"])
     variants = paper_tables.variant_cells(found, 1)
     page = paper_tables.style_matrix(cells, variants=variants, brief=True).to_html()
-    places = [
-        page.index(name) for name in (">FastRNN<", ">FastRNN, variant scaled<", ">20.30 (1)<")
-    ]
+    names = ">FastRNN<", ">FastRNN, variant scaled<", ">20.30 (1)<"
+    places = [page.index(name) for name in names]
     assert places == sorted(places) and places[-1] < page.index(">SpectralRNN<")
     assert paper_tables.variant_cells(RunSet.of(rows[:2]), 1).empty
 

@@ -5,12 +5,11 @@ import re
 import pytest
 from browser import chromium
 from selenium.webdriver.common.by import By
-from test_ablation_effects import evidence
-from test_experiment_rules import run
+from synthetic_runs import evidence, run
 from test_widgets import EXPORT, in_chromium, in_node
 
+from companion.claims.decision import committed_runs
 from companion.reproduction.ablation_effects import scale_levels
-from companion.run_set import RunSet
 from companion.widgets import base_widget
 from companion.widgets.scale_widget import ScaleExplorer, recorded
 from unfolded.errors import ConfigError
@@ -50,7 +49,7 @@ def data():
 
 
 def test_every_value_is_that_of_the_stored_runs_and_nothing_is_between_two_scales():
-    run_set = RunSet.committed()
+    run_set = committed_runs()
     levels = scale_levels(run_set)
     data = recorded(levels)
     peaks = [scale["peak"] for scale in data["scales"]]

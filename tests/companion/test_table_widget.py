@@ -6,10 +6,11 @@ import math
 from dataclasses import replace
 
 import pytest
-from test_paper_tables import SUCCESSOR, mean_frame, record
+from synthetic_runs import SUCCESSOR_PAIR, mean_frame, record
 from test_widgets import EXPORT, in_chromium, in_node
 
 from companion import results
+from companion.claims.decision import committed_runs
 from companion.reproduction import paper_tables
 from companion.run_set import RunSet
 from companion.widgets import base_widget
@@ -27,7 +28,7 @@ def some():
     """Two seeds of one cell, another initial λ, a network that did not train, a run at h = 256,
     a small run, and two runs with something else changed.
     """
-    rows = [record(33.0, **SUCCESSOR), record(34.0, seed=1, **SUCCESSOR)]
+    rows = [record(33.0, **SUCCESSOR_PAIR), record(34.0, seed=1, **SUCCESSOR_PAIR)]
     rows += [record(33.3151, validation=50.0), record(20.0, model="gru", cs_rate=0.1)]
     rows += [record(mean_frame(), model="fastrnn"), record(25.0, model="gru", hidden=256)]
     rows += [record(25.0, profile="short", protocol="normalised")]
@@ -111,7 +112,7 @@ def test_the_record_of_a_point_is_the_record_of_its_run():
 
 
 def test_committed_runs_lead_to_the_page_of_records():
-    data = recorded(RunSet.committed())
+    data = recorded(committed_runs())
     known = {f"run-{name}" for name in results.load_table()["config_hash"]}
     assert set(data["records"]) <= known
     assert data["source"]["anchor"] in known | {"committed-runs"}
