@@ -1,26 +1,18 @@
 """LISTA: untrained it is ISTA; its targets are optima; its thresholds stay positive."""
 
-from dataclasses import replace
-
+import joblib
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import Lasso
 
-from companion import __main__ as command_line
-from companion import result_store, results
 from companion.studies import descent_constraints
-from companion.studies.lista import lista_runs, lista_tables, lista_training, sparse_coding
+from companion.studies.lista import lista_tables, lista_training, sparse_coding
 from companion.studies.lista.lista_network import LISTA, lista_step
 from companion.studies.lista.lista_training import METHODS, Method, Trained
-from companion.studies.natural_images import images
-from companion.studies.training_state import state_of
-from unfolded import networks, solvers
+from unfolded import solvers
 from unfolded.errors import ConfigError, DataError
-from unfolded.runs import results_table
-from unfolded.seeds import derive
 
 n, h = 6, 9
 
@@ -43,13 +35,9 @@ def test_untrained_it_is_ista(depth, lambda1, c, tied):
         ista = solvers.ista(x[:, None], identity, M, lambda1=lambda1, c=c, iterations=l)
         torch.testing.assert_close(y, ista.codes[:, 0], rtol=1e-11, atol=1e-11)
     torch.testing.assert_close(net(x), net.layers(x)[-1], rtol=0, atol=0)
-
-
-def test_without_c_it_takes_the_lipschitz_constant(M, normal):
-    c = torch.linalg.matrix_norm(M, 2).item() ** 2
-    with_c, without = (LISTA(M, lambda1=0.1, depth=3, c=given) for given in (c, None))
-    x = normal(4, n)
-    assert torch.equal(with_c(x), without(x))
+    usual = LISTA(M, lambda1=lambda1, depth=depth, tied=tied)(x)
+    lipschitz = torch.linalg.matrix_norm(M, 2).item() ** 2
+    assert torch.equal(LISTA(M, lambda1=lambda1, depth=depth, tied=tied, c=lipschitz)(x), usual)
 
 
 def test_a_layer_is_the_printed_one(normal):
@@ -60,27 +48,19 @@ def test_a_layer_is_the_printed_one(normal):
     torch.testing.assert_close(lista_step(y, x @ U.T, W=W, gamma=gamma), expected)
 
 
-def test_tied_layers_share_their_weights_and_untied_ones_do_not(M):
-    tied, untied = (LISTA(M, lambda1=0.1, depth=4, tied=tied) for tied in (True, False))
-    counts = [sum(p.numel() for p in net.parameters()) for net in (tied, untied)]
-    assert counts == [h * h + h * n + h, 4 * (h * h + h * n + h)]
-
-
-def test_a_random_start_follows_its_seed_and_is_small(M):
+def test_a_random_start_follows_its_seed_and_is_small_and_tied_layers_share_their_weights(M):
     one, same, other = (LISTA(M, lambda1=0.1, depth=2, start="random", seed=s) for s in (0, 0, 1))
     assert torch.equal(one.W, same.W) and not torch.equal(one.W, other.W)
     assert one.W.std().item() == pytest.approx(0.01, rel=0.2)
     assert bool((one.gamma > 0).all())
+    nets = (LISTA(M, lambda1=0.1, depth=4, tied=tied) for tied in (True, False))
+    counts = [sum(p.numel() for p in net.parameters()) for net in nets]
+    assert counts == [h * h + h * n + h, 4 * (h * h + h * n + h)]
 
 
 def test_noise_is_read_by_the_next_layer_and_never_enters_the_last_output(M, normal):
     net, x, seen = LISTA(M, lambda1=0.1, depth=4), normal(3, n), []
-
-    def disturb(y, l):
-        seen.append(l)
-        return torch.zeros_like(y)
-
-    outputs = net.layers(x, disturb)
+    outputs = net.layers(x, lambda y, l: seen.append(l) or torch.zeros_like(y))
     assert seen == [1, 2, 3]
     # Each layer forgot the one before, so all of them repeat the first.
     for y in outputs[2:]:
@@ -98,23 +78,13 @@ def test_thresholds_stay_positive_in_training(M, normal):
     assert bool(net(x).isfinite().all())
 
 
-@pytest.mark.parametrize(
-    "bad", [{"depth": 0}, {"depth": True}, {"start": "zero"}, {"c": -1.0}, {"lambda1": 0.0}]
-)
-def test_what_makes_no_network_is_refused(M, bad):
-    with pytest.raises(ConfigError, match="expected"):
-        LISTA(M, **{"lambda1": 0.1, "depth": 2, **bad})
-
-
-def test_what_does_not_fit_is_refused(M, normal):
-    net = LISTA(M, lambda1=0.1, depth=2)
+def test_what_makes_no_network_and_what_does_not_fit_one_is_refused(M, normal):
+    for bad in ({"depth": 0}, {"depth": True}, {"start": "zero"}, {"c": -1.0}, {"lambda1": 0.0}):
+        with pytest.raises(ConfigError, match="expected"):
+            LISTA(M, **{"lambda1": 0.1, "depth": 2, **bad})
     for bad in (normal(3, n + 1), normal(n), normal(3, n).float()):
         with pytest.raises(ConfigError, match="signals"):
-            net(bad)
-
-
-def test_it_is_no_network_for_sequences():
-    assert "lista" not in networks.names()
+            LISTA(M, lambda1=0.1, depth=2)(bad)
 
 
 # --- the targets ---
@@ -125,20 +95,10 @@ def problem():
     return sparse_coding.usual(200, "test")
 
 
-def test_targets_are_those_of_coordinate_descent(problem):
-    lasso = Lasso(alpha=problem.lambda1 / 64, fit_intercept=False, tol=1e-12, max_iter=100_000)
-    for x, y in zip(problem.x[:20].numpy(), problem.codes[:20].numpy(), strict=True):
-        np.testing.assert_allclose(lasso.fit(problem.D.numpy(), x).coef_, y, atol=1e-4)
-
-
 def test_targets_have_their_certificate_and_are_the_only_ones(problem):
     assert problem.certificate.max() <= 1e-6
     assert bool(problem.unique().all())
-
-
-def test_twin_atoms_leave_no_proof_of_uniqueness():
-    D = torch.tensor([[1.0, 1.0]], dtype=torch.float64)
-    twins = sparse_coding.solve(torch.tensor([[2.0]], dtype=torch.float64), D, 0.5)
+    twins = sparse_coding.solve(torch.full((1, 1), 2.0).double(), torch.ones(1, 2).double(), 0.5)
     assert not bool(twins.unique().any())
 
 
@@ -166,10 +126,12 @@ def test_patches_of_the_parts_are_of_other_pictures_and_always_the_same():
             sparse_coding.draw(*bad)
 
 
-@pytest.mark.parametrize("name", ["distance", "residual", "objective"])
-def test_three_merits_vanish_at_the_optimum_and_nowhere_near(problem, name):
-    assert problem.merit(name, problem.codes).abs().max() < 1e-5
-    assert problem.merit(name, problem.codes + 0.01).min() > 1e-4
+def test_three_merits_vanish_at_the_optimum_and_nowhere_near(problem):
+    for name in ("distance", "residual", "objective"):
+        assert problem.merit(name, problem.codes).abs().max() < 1e-5
+        assert problem.merit(name, problem.codes + 0.01).min() > 1e-4
+    with pytest.raises(ConfigError, match="merit"):
+        problem.merit("sparsity", problem.codes)
 
 
 def test_the_smooth_gradient_does_not_vanish_at_the_optimum(problem):
@@ -185,11 +147,6 @@ def test_the_residual_stays_small_wherever_the_data_fit(problem):
     far = fit + 1e3 * null
     assert problem.merit("distance", far).min() > 900
     assert problem.merit("residual", far).max() <= problem.lambda1 * 10 + 1e-9
-
-
-def test_an_unknown_merit_is_refused(problem):
-    with pytest.raises(ConfigError, match="merit"):
-        problem.merit("sparsity", problem.codes)
 
 
 # --- training ---
@@ -220,10 +177,9 @@ def test_layerwise_training_passes_no_gradient_between_layers(small):
     assert not torch.equal(deep.net.U[0], lista_training.untrained(small).net.U[0])
 
 
-def test_under_the_constraint_layers_descend_that_do_not_without(small):
+def test_under_the_constraint_layers_descend_that_do_not_without(small, problem):
     """From a random start only the last layer has a reason to come near the optimum."""
-    test = sparse_coding.usual(200, "test").to(torch.float32)
-    worst = {}
+    test, worst = problem.to(torch.float32), {}
     for name in ("random: plain", "random: distance"):
         one = lista_training.train(METHODS[name], small, seed=0, steps=200)
         merits = test.merit("distance", one.layers(test))
@@ -251,6 +207,11 @@ def test_more_noise_ends_farther_away_and_is_the_same_for_all(problem):
     assert np.array_equal(both["a"], both["b"])
     assert (np.diff(both["a"][0]) > 0).all()
     assert both["a"][0, 0] == pytest.approx(lista_tables.relative(problem, one.net(problem.x)))
+    # Changed inputs are judged by their own optimum.
+    moved = sparse_coding.solve(problem.x + 0.5, problem.D, problem.lambda1)
+    table = lista_tables.under_inputs({"ISTA": [one]}, {"same": problem, "moved": moved})
+    near = lista_tables.relative(moved, one.layers(moved)[-1])
+    assert table["moved"][0] == f"{near:.2f}" != table["same"][0]
 
 
 def test_three_counts_of_descents(problem):
@@ -271,112 +232,16 @@ def test_three_counts_of_descents(problem):
     assert noisy["than the previous layer"] < 0.5 < noisy["than what it read"]
 
 
-def test_changed_inputs_are_judged_by_their_own_optimum(problem):
-    moved = sparse_coding.solve(problem.x + 0.5, problem.D, problem.lambda1)
-    one = lista_training.untrained(problem)
-    table = lista_tables.under_inputs({"ISTA": [one]}, {"same": problem, "moved": moved})
-    near = lista_tables.relative(moved, one.layers(moved)[-1])
-    assert table["moved"][0] == f"{near:.2f}" != table["same"][0]
-
-
 def test_train_all_trains_each_method_once_a_seed(small):
     methods = {"plain": Method(), "distance": Method(constraint="distance")}
-    found = lista_training.train_all(small, seeds=(0, 1), steps=2, methods=methods)
+    with joblib.parallel_config(backend="loky"):  # as the command trains
+        found = lista_training.train_all(small, seeds=(0, 1), steps=2, methods=methods)
     assert {name: len(ones) for name, ones in found.items()} == {
         "ISTA": 1, "plain": 2, "distance": 2
     }  # fmt: skip
     alone = lista_training.train(methods["distance"], small, seed=1, steps=2)
     torch.testing.assert_close(found["distance"][1].net.W, alone.net.W)
     assert isinstance(found["ISTA"][0], Trained) and found["ISTA"][0].history is None
-
-
-# --- the published size, here with few pixels and steps ---
-
-
-class TestRuns:
-    TINY = lista_runs.Trial("random: distance", side=8, atoms=70, count=40, batch=8, steps=20)
-
-    @pytest.mark.parametrize("method", ["random: distance", "random: distance + noise"])
-    def test_an_interrupted_training_continues_with_the_same_result(self, small, tmp_path, method):
-        trial = replace(self.TINY, method=method)
-        whole = lista_runs.train(trial, small)
-
-        class Cut(type(small)):
-            def only(self, i):
-                if torch.equal(i, stop):
-                    raise KeyboardInterrupt
-                return super().only(i)
-
-        draws = torch.Generator().manual_seed(derive(trial.seed, "order"))
-        for _ in range(15):
-            stop = torch.randint(len(small.x), (trial.batch,), generator=draws)
-        store = state_of(tmp_path, trial.hash, interval=10)
-        with pytest.raises(KeyboardInterrupt):
-            lista_runs.train(trial, Cut(**vars(small)), store)
-        again = lista_runs.train(trial, small, store)
-        for name in ("loss", "duals", "slack"):
-            assert torch.equal(getattr(whole.history, name), getattr(again.history, name))
-        assert torch.equal(whole.net.W, again.net.W) and len(again.history.loss) == 20
-
-    def test_signals_of_the_parts_differ_and_their_optima_are_stored(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path))
-        monkeypatch.setattr(lista_runs, "images", lambda source: images("free"))
-        first = lista_runs.problem(self.TINY, "train")
-        assert first.x.shape == (40, 64) and first.codes.shape == (40, 70)
-        assert first.certificate.max() <= lista_runs.TOLERANCE
-        stored = sorted(tmp_path.rglob("*.pt"))
-        times = [path.stat().st_mtime_ns for path in stored]
-        again = lista_runs.problem(self.TINY, "train")
-        assert torch.equal(first.codes, again.codes) and len(stored) == 1
-        assert times == [path.stat().st_mtime_ns for path in stored]
-
-    def test_the_command_stores_each_trial_once_in_four_tables(self, tmp_path, monkeypatch, capsys):
-        monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
-        monkeypatch.setattr(results_table, "RESULTS", tmp_path)
-        monkeypatch.setattr(lista_runs, "images", lambda source: images("free"))
-        plan = replace(self.TINY, method="ISTA", steps=0), self.TINY
-        monkeypatch.setattr(lista_runs, "PLAN", plan)
-        assert command_line.main(["lista", "--seed", "1"]) == 0
-        assert len(capsys.readouterr().out.splitlines()) == 2
-        trials = lista_runs.kept()
-        assert trials["trial"].tolist() == [replace(one, seed=1).hash for one in plan]
-        for name in (lista_runs.TESTS, lista_runs.ERRORS):
-            assert set(lista_runs.kept(name)["trial"]) == set(trials["trial"])
-        assert set(lista_runs.kept(lista_runs.CURVES)["method"]) == {self.TINY.method}
-        assert command_line.main(["lista", "--seed", "1"]) == 0
-        assert "0 computed, 2 already" in capsys.readouterr().err
-
-    def test_a_missing_table_is_a_dependency_of_the_page(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("UNFOLDED_READS", str(tmp_path / "reads"))
-        for name in (lista_runs.TRIALS, lista_runs.CURVES):
-            lista_runs.kept(name)
-        results.sequences("unknown")
-        found = set((tmp_path / "reads").read_text().splitlines())
-        names = (lista_runs.TRIALS, lista_runs.CURVES, "sequences/unknown.csv")
-        assert {f"data/results/{name}" for name in names} <= found
-
-    def test_curves_are_empty_while_only_ista_is_stored(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(results_table, "RESULTS", tmp_path)
-        result_store.merge(lista_runs.TRIALS, [{"trial": "a", "method": "ISTA", "seed": 0}])
-        assert lista_runs.kept(lista_runs.CURVES).empty and len(lista_runs.kept()) == 1
-
-    def test_rows_of_a_test_are_those_of_the_network(self, small):
-        one = lista_training.untrained(small)
-        layers, errors = lista_runs.tests(one, small)
-        clean = [row for row in layers if row["sigma"] == 0]
-        assert len(clean) == lista_training.DEPTH + 1 and clean[0]["distance"] == 1.0
-        last = lista_tables.relative(small, one.net(small.x))
-        assert clean[-1]["distance"] == pytest.approx(last)
-        loud = [row["distance"] for row in layers if row["layer"] == lista_training.DEPTH]
-        assert loud[-1] > 10 * loud[0]
-        far = small.merit("distance", one.net(small.x))[: lista_runs.PAIRED].square()
-        assert [row["error"] for row in errors if not row["sigma"]] == pytest.approx(far.tolist())
-
-    def test_the_plan_is_unconstrained_and_constrained_at_the_published_size(self):
-        assert len({trial.hash for trial in lista_runs.PLAN}) == len(lista_runs.PLAN)
-        for trial in lista_runs.PLAN:
-            assert (trial.side**2, trial.atoms, trial.batch) == (1024, int(1.2 * 1024), 512)
-        assert lista_training.DEPTH == 10
 
 
 def test_the_noise_of_the_public_code_grows_with_the_gradient(small):
@@ -404,9 +269,6 @@ def test_an_effect_is_decided_by_paired_seeds_and_corrected_for_the_number_of_ch
     assert table.loc["half", "factor"] * table.loc["twice", "factor"] == pytest.approx(1)
     many = {f"{k}": ("half", "plain") for k in range(2000)}
     assert set(lista_tables.effects(values, many)["distance"]) == {"undecided"}
-
-
-def test_one_seed_decides_no_effect():
-    values = {"plain": np.array([1.0]), "half": np.array([0.5])}
+    values = {"plain": np.array([1.0]), "half": np.array([0.5])}  # one seed decides nothing
     table = lista_tables.effects(values, {"half": ("half", "plain")})
     assert table["distance"].tolist() == ["undecided"] and table["factor"].tolist() == [0.5]

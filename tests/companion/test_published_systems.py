@@ -28,6 +28,9 @@ def test_a_longer_training_is_no_difference_and_a_missing_value_is_one():
 
 def test_stored_settings_name_every_published_quantity():
     sista, _ = image_analysis.rivals(image_analysis.comparable())
+    assert len({trial.hash for trial in lista_runs.PLAN}) == len(lista_runs.PLAN)
+    sizes = {(trial.side**2, trial.atoms, trial.batch) for trial in lista_runs.PLAN}
+    assert sizes == {(1024, int(1.2 * 1024), 512)}
     planned = pd.Series(vars(lista_runs.PLAN[1]) | {"train": lista_runs.PLAN[1].count})
     found = {
         "SISTA-RNN": image_analysis.settings(sista),
