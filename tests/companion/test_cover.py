@@ -1,5 +1,6 @@
 """The cover: six findings from committed results, thumbnails, and durations by one rule."""
 
+import functools
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -16,9 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 INTRO = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module", params=range(6))
+known = functools.cache(findings.findings)
+
+
+@pytest.fixture(params=range(6))
 def finding(request):
-    return findings.findings()[request.param]
+    return known()[request.param]
 
 
 def test_a_finding_has_sentences_a_named_picture_and_links_to_pages(finding):
@@ -27,10 +31,7 @@ def test_a_finding_has_sentences_a_named_picture_and_links_to_pages(finding):
     assert {page for page, _ in finding.links} <= set(freshness.pages(ROOT))
     picture = ElementTree.fromstring(finding.picture)
     assert picture.get("role") == "img" and picture.get("aria-label").strip()
-
-
-def test_a_picture_has_no_colour_of_its_own(finding):
-    assert not re.search(r'(?:fill|stroke)="', finding.picture)
+    assert not re.search(r'(?:fill|stroke)="', finding.picture), "a colour of its own"
 
 
 def test_bars_have_lengths_in_proportion_to_their_values():
@@ -69,13 +70,8 @@ def test_three_reading_paths_name_pages_of_the_book_without_repetition():
 
 
 def test_longer_paths_take_longer_and_reuse_takes_ten_minutes():
-    durations = {
-        title: cover.minutes(
-            sum(
-                cover.visible_words(cover.prose(cover.page_path(ROOT, page)))
-                for page in names.split()
-            )
-        )
-        for title, names in paths()
-    }
+    def words(page):
+        return cover.visible_words(cover.prose(cover.page_path(ROOT, page)))
+
+    durations = {title: cover.minutes(sum(map(words, names.split()))) for title, names in paths()}
     assert durations["Reuse"] <= 15 < durations["Student"] <= 60

@@ -116,6 +116,7 @@ def test_what_is_stored_is_not_done_again_and_what_was_cut_off_is(tmp_path, monk
     plan = (constrained_training.Trial(steps=0), constrained_training.Trial("lstm", steps=0))
     monkeypatch.setattr(descending_runs, "PLAN", plan)
     monkeypatch.setattr(descending_runs, "SEEDS", (0,))
+    monkeypatch.setattr(constrained_training, "TEST", 40)
     monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     monkeypatch.delenv("UNFOLDED_READS", raising=False)
     assert descending_runs.main(["--source", "digits"]) == 0

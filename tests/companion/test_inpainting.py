@@ -67,14 +67,15 @@ def test_each_disturbance_changes_what_it_says(trained):
 
 
 def test_the_table_has_a_row_for_each_disturbance_level_and_layer(trained):
-    table = inpainting_trials.judged(trained)
+    few = replace(trained, test=trained.test[:40])
+    table = inpainting_trials.judged(few)
     assert len(table) == 5 * sum(map(len, DISTURBED.values()))
-    layers = inpainting_trials.recovered(trained)
+    layers = inpainting_trials.recovered(few)
     found = table.query("what == 'nothing'").set_index("layer")
     for number in (0, 4):
-        error = (layers[number] - trained.test).square().mean((1, 2, 3)).numpy()
+        error = (layers[number] - few.test).square().mean((1, 2, 3)).numpy()
         assert found.loc[number, "psnr"] == pytest.approx(np.mean(-10 * np.log10(error)), rel=1e-5)
-    closer = inpainting_trials.distances(layers, trained.test)
+    closer = inpainting_trials.distances(layers, few.test)
     assert found.loc[1, "descending"] == (closer[1] <= closer[0]).float().mean()
 
 
