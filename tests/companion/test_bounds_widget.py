@@ -82,9 +82,6 @@ def test_curves_are_drawn_at_values_that_are_allowed_and_rise():
             assert drawn[0] <= value * (1 + 1e-12) and value <= drawn[-1] * (1 + 1e-12)
 
 
-# --- what the curves mean ---
-
-
 @given(
     st.floats(0.1, 10),
     st.floats(0.1, 10),
@@ -156,9 +153,6 @@ def test_the_norms_of_a_matrix_are_ordered(rows, columns, seed):
     assert row <= math.sqrt(columns) * min(frobenius, math.sqrt(columns) * spectral) * slack
 
 
-# --- Python's side ---
-
-
 def test_the_static_picture_is_described_with_the_bounds():
     markup = BoundsExplorer(T=7).element()
     assert markup.startswith('<bounds-explorer against="alpha" d="3" T="7"')
@@ -189,9 +183,6 @@ def test_a_network_has_the_colour_of_all_figures():
     for name, colour in {**colours, "repaired": "#222222"}.items():
         line = next(line for line in ax.lines if line.get_label() == labels.title(name))
         assert line.get_color().lower() == colour
-
-
-# --- bounds of given networks ---
 
 
 @pytest.mark.parametrize("name", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from companion import claims, results
+from companion import claims
 from companion.build import freshness
 from companion.claims import experiment_rules, related_rules
 from unfolded.errors import RecordError
@@ -101,10 +101,3 @@ def test_every_verdict_has_a_colour_and_an_entry_in_the_glossary():
     for word in claims.WORDS:
         assert f".is-{word.replace(' ', '-')}" in style
         assert re.search(rf"\*{word}\*", glossary), word
-
-
-def test_a_page_that_reads_claims_depends_on_them(tmp_path, monkeypatch):
-    monkeypatch.setenv("UNFOLDED_READS", str(tmp_path / "reads"))
-    claims.claims()
-    assert (tmp_path / "reads").read_text() == "data/claims.toml\n"
-    assert isinstance(results.paper_cells(), pd.DataFrame)

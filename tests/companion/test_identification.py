@@ -10,12 +10,7 @@ from matplotlib.figure import Figure
 from companion import attribution, results
 from companion.plots import identification_plots
 from companion.reproduction import identification, log_comparison
-from companion.reproduction.identification import (
-    AT,
-    hypotheses,
-    open_differences,
-    runs_by_filter,
-)
+from companion.reproduction.identification import AT, hypotheses, open_differences, runs_by_filter
 from companion.reproduction.log_comparison import compare_with_log
 from companion.reproduction.protocol_replay import RATE
 from companion.run_set import RunSet

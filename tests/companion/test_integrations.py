@@ -21,9 +21,6 @@ def video(*shape):
     return torch.from_numpy(np.random.default_rng(0).uniform(0, 255, shape)).float()
 
 
-# scikit-learn ----------------------------------------------------------------------------------
-
-
 def objectives(problem):
     """Return the mean objective of the codes of three methods for the same problem."""
     D, l1 = problem.D, problem.lambda1
@@ -55,9 +52,6 @@ def test_ista_and_lista_reach_the_objective_of_scikit_learn(l1):
     assert problem.objective(other.codes).mean().item() > least * (1 + 1e-4)
 
 
-# PyTorch ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", unfolded.networks.names())
 def test_a_training_loop_of_pytorch_with_a_fixed_matrix(name):
     A, frames = torch.eye(24)[:9] / 3, video(30, 4, 24)
@@ -71,9 +65,6 @@ def test_a_training_loop_of_pytorch_with_a_fixed_matrix(name):
         optimiser.step()
     # [end of loop]
     assert torch.isfinite(loss) and torch.equal(network.A, A)
-
-
-# deepinv ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["reweighted-rnn", "l1-l1-rnn", "gru"])
@@ -111,8 +102,6 @@ def test_measurements_and_networks_in_deepinv(name):
     own = metrics.psnr(frames, recovered, peak=255, average="sequence")
     assert psnr.mean().item() == pytest.approx(own, abs=1e-3)
 
-
-# The page --------------------------------------------------------------------------------------
 
 PAGE = Path(__file__).parents[2] / "notebooks" / "25_use_it_on_your_own_data.ipynb"
 

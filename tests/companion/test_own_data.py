@@ -24,9 +24,6 @@ def frames(*shape, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-# Moving crops ----------------------------------------------------------------------------------
-
-
 def places(crop, names):
     """Return the corner (y, x) of a crop in the only image that contains it."""
     found = []
@@ -63,9 +60,6 @@ def test_a_crop_without_speed_is_constant_and_one_as_large_as_an_image_is_possib
 def test_a_path_that_no_image_contains_is_refused(wrong):
     with pytest.raises(ConfigError, match="at most 300"):
         moving_crops(10, **wrong)
-
-
-# Sparse codes ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from companion import __main__ as command_line
-from companion import result_store
+from companion import claims, result_store, results, speed
 from companion.studies.descending.constrained_training import Trial
+from companion.studies.lista import lista_runs
 from unfolded.errors import RecordError
 from unfolded.runs import records, results_table
 
@@ -29,7 +30,7 @@ def test_merged_rows_take_the_place_of_their_trials_alone(folder):
 def test_simultaneous_commands_lose_no_rows_whatever_their_folders_of_runs(folder, monkeypatch):
     monkeypatch.setenv("UNFOLDED_RUNS", str(folder / "runs"))
     merge = joblib.delayed(result_store.merge)
-    joblib.Parallel(8, prefer="threads")(merge("t.csv", [{"trial": f"{k}"}]) for k in range(32))
+    joblib.Parallel(8, backend="threading")(merge("t.csv", [{"trial": f"{k}"}]) for k in range(32))
     assert result_store.stored_keys("t.csv") == {f"{k}" for k in range(32)}
     assert not (folder / "runs").exists()  # so no lock can depend on this folder
 
@@ -111,6 +112,24 @@ def test_a_task_with_a_folder_is_left_to_the_process_that_runs_it(folder, capsys
     assert not (runs / "a" / records.STATE).exists()
     result_store.complete("t.csv", {"a": train}, "", folder=runs)
     assert calls == ["a"]
+
+
+READERS = {
+    "data/paper/tables.csv": results.paper_cells,
+    "data/claims.toml": claims.claims,
+    "data/results/speed/absent.csv": lambda: speed.record("absent"),
+    "data/results/sequences/absent.csv": lambda: results.sequences("absent"),
+    f"data/results/{lista_runs.TRIALS}": lista_runs.kept,
+    f"data/results/{lista_runs.CURVES}": lambda: lista_runs.kept(lista_runs.CURVES),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_page_depends_on_the_files_it_reads_present_or_absent(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNFOLDED_READS", str(tmp_path / "reads"))
+    READERS[name]()
+    trials = {f"data/results/{lista_runs.TRIALS}"} if "lista" in name else set()
+    assert set((tmp_path / "reads").read_text().splitlines()) == {name} | trials
 
 
 @pytest.mark.parametrize("command", ["memory-value", "solutions"])

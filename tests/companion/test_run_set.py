@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from companion import run_set
+from companion.claims.decision import committed_runs
 from companion.reproduction import paper_tables
 from companion.run_set import RunSet, epochs_to
 from companion.statistics import Difference, decibel, holm, paired_difference
@@ -55,6 +56,7 @@ def test_pairing_sees_what_the_spread_of_sequences_would_hide():
     assert gap.verdict == "ahead" and gap.high - gap.low < 0.2
     assert paired_difference(theirs, ours).verdict == "behind"
     assert paired_difference(*noisy(0.0)).verdict == "undecided"
+    assert Difference(np.nan, np.nan, np.nan, 1, 2).verdict == "undecided"
     assert (gap.seeds, gap.sequences) == (3, 200)
 
 
@@ -71,10 +73,8 @@ def test_one_seed_leaves_the_sequences_and_one_sequence_the_seeds():
     assert gap.low < gap.mean < gap.high
     gap = paired_difference(ours[:1, :1], theirs[:1, :1])
     assert gap.low == gap.high == pytest.approx(gap.mean)
-    gap, each = (
-        paired_difference(ours[:, :1], theirs[:, :1]),
-        decibel(ours[:, 0]) - decibel(theirs[:, 0]),
-    )
+    gap = paired_difference(ours[:, :1], theirs[:, :1])
+    each = decibel(ours[:, 0]) - decibel(theirs[:, 0])
     assert [gap.low, gap.high] == pytest.approx(paper_tables.interval(each))
 
 
@@ -90,9 +90,8 @@ def test_pooled_errors_have_one_psnr():
     # What one sequence weighs most decides, not what most of them say.
     ours, theirs = np.full((1, 9), 2.0), np.full((1, 9), 1.0)
     theirs[0, 0] = 100.0
-    assert (
-        paired_difference(ours, theirs).mean < 0 < paired_difference(ours, theirs, pooled=True).mean
-    )
+    pooled = paired_difference(ours, theirs, pooled=True)
+    assert paired_difference(ours, theirs).mean < 0 < pooled.mean
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -113,10 +112,6 @@ def test_the_p_value_is_that_of_the_seeds_where_these_decide():
     assert paired_difference(theirs, theirs).p == 1.0
     # A constant lead of all seeds and sequences is limited by the number of draws alone.
     assert paired_difference(theirs / 2, theirs).p == pytest.approx(2 / 5001)
-
-
-def test_what_is_no_number_is_undecided():
-    assert Difference(np.nan, np.nan, np.nan, 1, 2).verdict == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -181,11 +176,6 @@ def test_a_table_of_leads_has_every_pair_of_every_cell():
     assert table.loc[ran.index, "mean"].item() == pytest.approx(10 * np.log10(2))
 
 
-def test_a_failed_run_is_no_evidence():
-    failed = Record(RunConfig(profile="paper").as_dict(), "x", "failed")
-    assert not RunSet.of([failed]).errors
-
-
 def test_answers_are_means_over_seeds_or_say_why_there_is_none():
     failed = Record(run("lstm").as_dict(), run("lstm").hash, "failed")
     done = [record("gru", 1.0), record("gru", 1.0, seed=1), record("srnn", 1.0)]
@@ -194,13 +184,8 @@ def test_answers_are_means_over_seeds_or_say_why_there_is_none():
     found = RunSet.of([*done, record("fastrnn", 1.0), failed])
     models = ("gru", "srnn", "fastrnn", "lstm", "indrnn")
     told = run_set.answers(found, {"usual": [run(model) for model in models]})
-    assert told.loc["usual"].to_dict() == {
-        "gru": "25.00 ± 0.00",
-        "srnn": "25.00",
-        "fastrnn": "1.00 (did not train)",
-        "lstm": "failed",
-        "indrnn": "not run",
-    }
+    values = "25.00 ± 0.00", "25.00", "1.00 (did not train)", "failed", "not run"
+    assert told.loc["usual"].to_dict() == dict(zip(models, values, strict=True))
 
 
 def test_gains_and_leads_are_of_the_pairs_that_ran():
@@ -219,15 +204,13 @@ def test_the_curve_of_a_configuration_is_that_of_its_first_seed():
     found = RunSet.of([record("gru", 1.0, seed=2), record("gru", 1.0, seed=1)])
     assert found.curve(run("gru", seed=7)) is found.curves[run("gru", seed=1).hash]
     assert found.curve(run("lstm")) is None
-
-
-def test_epochs_to_a_level():
+    assert not RunSet.of([Record(run("gru").as_dict(), "x", "failed")]).errors
     curve = pd.DataFrame({"validation_mse": [5.0, 3.0, 4.0, 1.0]})
     assert [epochs_to(curve, level) for level in (6, 3, 1, 0.5)] == [1, 2, 4, np.inf]
 
 
 def test_committed_evidence_has_an_error_for_each_test_sequence_and_the_recorded_mean():
-    found = RunSet.committed()
+    found = committed_runs()
     runs = found.runs.set_index("config_hash")
     for name, errors in found.errors.items():
         assert len(errors) == {"paper": 1_000, "short": 1_000}[runs.at[name, "profile"]]

@@ -124,9 +124,8 @@ def test_a_matrix_that_is_held_stays_as_it_starts(on):
     own = Training(trial, on).finish()
     assert torch.equal(own.network.F, torch.eye(128)) and not torch.equal(own.network.D, on.D)
     free = Training(Trial(**SMALL), on)
-    assert (
-        sum(p.numel() for p in free.parameters) - sum(p.numel() for p in own.parameters) == 128**2
-    )
+    sizes = [sum(p.numel() for p in each.parameters) for each in (free, own)]
+    assert sizes[0] - sizes[1] == 128**2
     assert "F held" in trial.name
 
 
@@ -417,15 +416,9 @@ class TestReading:
         assert image_analysis.diagonals(F, 2) == {-2: 0.0, -1: 0.0, 0: 2.0, 1: 1.0, 2: 0.0}
 
     def test_a_level_that_is_never_reached_takes_for_ever(self):
-        curve = {
-            "updates": [0, 4, 8],
-            "seconds": [0.0, 1.0, 2.0],
-            "validation_mse": [9.0, 2.0, 4.0],
-        }
-        found = image_analysis.times(
-            {"a": pd.DataFrame(curve)}, {"low": 1.0, "some": 3.0, "start": 9.0}
-        )
-        row = found.loc["a"]
+        curve = {"updates": [0, 4, 8], "seconds": [0.0, 1, 2], "validation_mse": [9.0, 2, 4]}
+        levels = {"low": 1.0, "some": 3.0, "start": 9.0}
+        row = image_analysis.times({"a": pd.DataFrame(curve)}, levels).loc["a"]
         assert row["updates"].to_dict() == {"low": math.inf, "some": 4.0, "start": 0.0}
         assert row["seconds"].to_dict() == {"low": math.inf, "some": 1.0, "start": 0.0}
 

@@ -83,9 +83,6 @@ def test_sista_is_17_through_time_with_frames_as_the_data(depth):
     assert log10_bounds(net, m=80, T=6)["printed"] == pytest.approx(expected, rel=1e-12)
 
 
-# The stack of plain layers ----------------------------------------------------------------------
-
-
 def test_one_plain_layer_without_bias_is_the_direct_bound_for_one_activation():
     for w, u, T in ((0.3, 2.0, 1), (1.0, 0.5, 7), (2.5, 1.0, 20)):
         data = {"m": 50, "n": 9, "T": T, "B_x": 3.0}
@@ -139,9 +136,6 @@ def test_networks_without_a_bound_are_refused(net):
         build.cells[-1].phi = torch.relu
     with pytest.raises(ConfigError, match="expected an unfolded network, or sRNN with tanh; got"):
         log10_bounds(build, m=80)
-
-
-# What is promised, and what is measured ---------------------------------------------------------
 
 
 def test_the_promised_share_is_13_with_the_complexity_of_the_losses():

@@ -183,12 +183,6 @@ def test_sliders_move_the_curve_and_the_words(tmp_path):
     assert seen["reset"]["d"] == seen["start"]["d"]
 
 
-def test_the_element_has_the_state():
-    markup = ActivationExplorer(lambda1=0.003, hbar=-2).element()
-    assert markup.startswith('<activation-explorer lambda1="0.003" lambda2="0.5"')
-    assert 'hbar="-2.0"' in markup
-
-
 @pytest.mark.parametrize(
     "bad", [dict(lambda1=-1), dict(lambda2=float("nan")), dict(g=0), dict(c=0), dict(hbar="x")]
 )

@@ -166,8 +166,7 @@ def test_a_page_without_a_kernel_has_the_element_and_one_without_scripts_a_pictu
 
 
 @pytest.mark.parametrize(
-    ("name", "trait", "value", "bad"),
-    [("activation.js", "c", 2.0, -1.0), ("bounds.js", "T", 9, 0)],
+    ("name", "trait", "value", "bad"), [("activation.js", "c", 2.0, -1.0), ("bounds.js", "T", 9, 0)]
 )
 def test_an_explorer_keeps_its_state_when_an_impossible_one_comes(name, trait, value, bad):
     explorer = EXPLORERS[name](**{trait: value})
