@@ -210,7 +210,7 @@ sys.modules.update(dict.fromkeys(blocked))  # importing them fails
 from unfolded import bounds, training
 from unfolded.runs.config import RunConfig
 
-record = training.run(RunConfig(profile="smoke"), store=sys.argv[1], progress=False)
+record = training.run(RunConfig(profile="smoke", hidden=4), store=sys.argv[1], progress=False)
 print(record.status, bounds.generalization_gap(0.1, eta=1.0, delta=0.05, m=8000))
 """
 

@@ -1,5 +1,6 @@
 """What the engine computes with: C and PyTorch agree to the last bit, products are products."""
 
+import os
 import shutil
 
 import pytest
@@ -100,40 +101,30 @@ def test_without_a_compiler_pytorch_serves(breaks, monkeypatch, tmp_path):
     assert not list(tmp_path.rglob("*.so"))
 
 
-# A compiler that compiles a source once, and then copies the result: every call takes seconds.
-COMPILER = """#!/bin/sh
-for target; do :; done
-copy="${0%/*}/copy-${target##*/}"
-test -f "$copy" || { cc "$@" && cp "$target" "$copy"; } && cp "$copy" "$target"
-"""
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The library, compiled into an empty cache, and the compiler."""
-    folder, compiler = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("cc") / "cc"
-    compiler.write_text(COMPILER)
-    compiler.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CC", str(compiler))
-        patch.setattr(native, "cache_folder", lambda: folder)
-        assert native.library.__wrapped__() is not None
-    (path,) = folder.iterdir()
-    return path, str(compiler)
+    """The library of this processor, and a compiler that returns it: real calls take seconds."""
+    folder = tmp_path_factory.mktemp("cc")
+    whole = native._place(os.environ.get("CC") or shutil.which("cc")).read_bytes()
+    (folder / "library").write_bytes(whole[:-32])  # without its checksum
+    (folder / "cc").write_text(
+        '#!/bin/sh\nfor target; do :; done\ncp "${0%/*}/library" "$target"\n'
+    )
+    (folder / "cc").chmod(0o755)
+    return whole, str(folder / "cc")
 
 
 @needs_c
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler cc here")
 @pytest.mark.parametrize("kept", [0, 1000, 20_000, None], ids=str)
 def test_a_broken_library_in_the_cache_is_made_again(kept, monkeypatch, tmp_path, built):
     # The cache is another folder, because a loaded library must not change under the process.
     whole, compiler = built
     monkeypatch.setenv("CC", compiler)
     monkeypatch.setattr(native, "cache_folder", lambda: tmp_path)
-    broken = tmp_path / whole.name
-    broken.write_bytes(b"no library" * 5000 if kept is None else whole.read_bytes()[:kept])
+    broken = native._place(compiler)
+    broken.write_bytes(b"no library" * 5000 if kept is None else whole[:kept])
     assert native.library.__wrapped__() is not None
-    assert broken.read_bytes() == whole.read_bytes()
+    assert broken.read_bytes() == whole
 
 
 def test_products_of_several_runs(normal):
@@ -199,3 +190,44 @@ def test_threads_flush_denormals_where_the_caller_does(threads, monkeypatch):
         assert [left() for _ in range(5)] == [0] * 5
     finally:
         torch.set_flush_denormal(False)
+
+
+def one_layer(hbar, z, a, b):
+    """One frame, one layer, U = 0 and G = I: unit by unit Φ(zħ; ħ, a, b)."""
+    h = len(hbar)
+    values = {
+        "x": torch.zeros(1, 1, 1, dtype=F64),
+        "h0": hbar,
+        "G": torch.eye(h, dtype=F64),
+        "W": torch.diag(z)[None],
+        "U": torch.zeros(1, h, 1, dtype=F64),
+        "a": a[None],
+        "b": b[None],
+    }
+    leaves = {name: t.clone().requires_grad_() for name, t in values.items()}
+    codes = unroll(**leaves)[0, 0]
+    codes.sum().backward()
+    return codes.detach(), [leaves[name].grad.flatten() for name in ("h0", "a", "b")]
+
+
+@pytest.mark.parametrize("taus", [(1.0, 2.0), (0.0, 1.0, 2.0)], ids=["positive", "zero-too"])
+def test_engine_takes_the_slopes_of_prox_on_the_kinks(taus):
+    # Whole numbers all, so that kinks abound.
+    axes = torch.tensor([-2.0, -1.0, 1.0, 2.0]), torch.arange(-3.0, 4.0), *[torch.tensor(taus)] * 2
+    hbar, z, a, b = torch.cartesian_prod(*axes).double().T
+    codes, slopes = one_layer(hbar, z, a, b)
+    leaves = [t.clone().requires_grad_() for t in (hbar, a, b)]
+    expected = prox_l1_l1(z * leaves[0], *leaves)
+    expected.sum().backward()
+    assert torch.equal(codes, expected)
+    for found, leaf in zip(slopes, leaves, strict=True):
+        assert torch.equal(found, leaf.grad)
+
+
+def test_h0_gets_its_gradient_where_lambda2_is_the_larger():
+    # h_0 = 0 and τ2 > τ1: Φ = ħ on both sides of 0, so codes move with h_0 at slope 1.
+    zero, ones = torch.zeros(3, dtype=F64), torch.ones(3, dtype=F64)
+    ends = [one_layer(s * 1e-4 * ones, ones, 0.1 * ones, 0.3 * ones)[0] for s in (-1, 1)]
+    assert torch.allclose((ends[1] - ends[0]) / 2e-4, ones)
+    _, (slope, _, _) = one_layer(zero, ones, 0.1 * ones, 0.3 * ones)
+    assert torch.equal(slope, ones)

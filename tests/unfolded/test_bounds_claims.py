@@ -61,9 +61,6 @@ def test_spectralrnn_grows_like_time_squared_or_exponentially():
     assert grown == pytest.approx(10_000 * math.log(1.5) + math.log(4), rel=1e-9)
 
 
-# --- (52) and its source ---
-
-
 @given(st.floats(0.501, 1e2), norm, st.floats(1e-3, 1), st.integers(1, 10**4))
 def test_printed_52_lies_below_what_it_should_bound_and_its_source_above(alpha_F, beta_F, share, T):
     a = min(1.0, share / (2 * (2 * alpha_F - 1) * T))
@@ -85,9 +82,6 @@ def test_with_a_at_its_limit_the_source_form_does_not_grow_with_time(alpha_F):
             options = {"a": a, "m": 100, "T": T, "B": 1.0}
             values.append(fastrnn_bounds.short_form(alpha_F, 1.0, **options))
     assert values == sorted(values, reverse=True)
-
-
-# --- where the bounds hold, and where not ---
 
 
 @given(pairs, st.integers(1, 30), st.integers(1, 99), st.integers(1, 99), norm, norm)

@@ -98,12 +98,10 @@ def compare(kind, phi, shape, draw, asking=None):
 
 
 @needs_c
-@pytest.mark.parametrize("number", [1, 3], ids=["one thread", "three"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(("kind", "phi"), CELLS)
-def test_scan_equals_the_reference(kind, phi, shape, number, normal):
-    with threads(number):
-        compare(kind, phi, shape, normal)
+def test_scan_equals_the_reference(kind, phi, shape, normal):
+    compare(kind, phi, shape, normal)
 
 
 @needs_c

@@ -1,5 +1,6 @@
 """Bad checkpoints: what is damaged, or belongs to another run, is refused and left as it is."""
 
+import os
 import shutil
 
 import pytest
@@ -19,36 +20,45 @@ def run(run_config, store, **options):
     return training.run(run_config, store=store, progress=False, **options)
 
 
-@pytest.fixture
-def interrupted(tmp_path):
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
     """A folder with the state of one epoch."""
+    store = tmp_path_factory.mktemp("begun")
     with small_runs.interrupted(), pytest.raises(KeyboardInterrupt):
-        run(small(), tmp_path)
-    return records.folder_of(small(), tmp_path)
+        run(small(), store)
+    return records.folder_of(small(), store)
+
+
+@pytest.fixture
+def interrupted(begun, tmp_path):
+    """A copy of the folder."""
+    return shutil.copytree(begun, tmp_path / begun.name)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a finished run."""
+    store = tmp_path_factory.mktemp("trained")
+    run(small(), store)
+    return records.folder_of(small(), store)
 
 
 def refused(folder, match):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(RecordError, match=match) as caught:
+    with pytest.raises(RecordError, match=rf"\A.*{match}.*\Z"):
         run(small(), folder.parent)
-    assert "\n" not in str(caught.value)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_a_state_of_another_configuration_is_refused(interrupted):
-    other = records.folder_of(small(seed=1), interrupted.parent)
-    other.mkdir()
-    shutil.copy(interrupted / "state.pt", other)
+def test_a_state_or_a_record_of_another_configuration_is_refused(interrupted):
+    mine, other = interrupted, records.folder_of(small(seed=1), interrupted.parent)
+    shutil.copytree(mine, other)
     with pytest.raises(RecordError, match=f"expected state of configuration {other.name} at "):
-        run(small(seed=1), interrupted.parent)
-
-
-def test_a_record_of_another_configuration_is_refused(tmp_path):
-    run(small(), tmp_path)
-    mine, other = (records.folder_of(small(seed=seed), tmp_path) for seed in (0, 1))
-    mine.rename(other)
+        run(small(seed=1), mine.parent)
+    run(small(), mine.parent)
+    shutil.copy(mine / "record.json", other)
     with pytest.raises(RecordError, match=f"the record of {other.name} .* got one of {mine.name}"):
-        run(small(seed=1), tmp_path)
+        run(small(seed=1), mine.parent)
 
 
 @pytest.mark.parametrize("part", [0, 40, 0.5, 0.999])
@@ -62,24 +72,18 @@ def test_one_flipped_bit_of_a_state_is_noticed(interrupted, part):
 
 @pytest.mark.parametrize("length", [0, 10, 32, 5000])
 def test_a_state_that_is_cut_short_is_refused(interrupted, length):
-    path = interrupted / "state.pt"
-    path.write_bytes(path.read_bytes()[:length])
+    os.truncate(interrupted / "state.pt", length)
     refused(interrupted, r"a state of this program .*; delete it to start the run anew")
 
 
-def test_a_state_of_another_shape_is_refused(interrupted):
+@pytest.mark.parametrize("missing", ["config_hash", "optimiser", "curves", "another shape"])
+def test_a_state_with_a_part_missing_or_of_another_shape_is_refused(interrupted, missing):
     state = checkpoint.load_state(interrupted, small())
     state["network"]["A"] = torch.zeros(1, 1)
+    state.pop(missing, None)
     checkpoint.save_state(interrupted, state)
-    refused(interrupted, "one that does not fit the network")
-
-
-@pytest.mark.parametrize("missing", ["config_hash", "optimiser", "curves"])
-def test_a_state_with_a_part_missing_is_refused(interrupted, missing):
-    state = checkpoint.load_state(interrupted, small())
-    del state[missing]
-    checkpoint.save_state(interrupted, state)
-    refused(interrupted, "a state of this program")
+    fault = "one that does not fit the network" if missing == "another shape" else "a state of this"
+    refused(interrupted, fault)
 
 
 class Evil:
@@ -105,9 +109,8 @@ def test_a_damaged_record_is_refused(tmp_path, content):
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "absent", "other"])
-def test_damaged_weights_are_refused(tmp_path, damage):
-    run(small(), tmp_path)
-    folder = records.folder_of(small(), tmp_path)
+def test_damaged_weights_are_refused(trained, tmp_path, damage):
+    folder = shutil.copytree(trained, tmp_path / trained.name)
     path = folder / "weights.safetensors"
     network, found = checkpoint.load_network(folder)
     assert found == small()

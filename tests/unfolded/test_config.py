@@ -36,9 +36,8 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda v: repr(v)[:20])
 def test_what_no_run_can_have_is_refused_in_one_line(name, value):
-    with pytest.raises(ConfigError, match=rf"^expected {name} .*; got .*; .+$") as caught:
+    with pytest.raises(ConfigError, match=rf"^expected {name} .*; got .*; .+\Z"):
         RunConfig(**{name: value})
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -66,43 +65,20 @@ def test_defaults_are_the_profiles_width_and_the_papers_depth():
     for model in networks.names():
         assert RunConfig(model=model).depth == (2 if model == "lstm" else 3)
         assert RunConfig(model=model, depth=5).depth == 5
-
-
-def test_a_default_that_is_written_out_names_the_same_run():
     given = RunConfig(model="lstm", profile="paper", hidden=1024, depth=2)
     assert given.hash == RunConfig(model="lstm", profile="paper").hash
 
 
 def test_measurements_are_counted_as_the_authors_do():
-    assert [RunConfig(cs_rate=rate).n for rate in (0.1, 0.2, 0.3, 0.4, 0.5)] == [
-        25,
-        51,
-        76,
-        102,
-        128,
-    ]
-    assert RunConfig(cs_rate=1 / 256).n == 1
-    assert RunConfig(cs_rate=0.999).n == 255
+    rates = {1 / 256: 1, 0.1: 25, 0.2: 51, 0.3: 76, 0.4: 102, 0.5: 128, 0.999: 255}
+    assert {rate: RunConfig(cs_rate=rate).n for rate in rates} == rates
 
 
 VALUES = {
-    "model": "gru",
-    "cs_rate": 0.3,
-    "hidden": 77,
-    "depth": 4,
-    "seed": 1,
-    "source": "mnist",
-    "protocol": "normalised",
-    "profile": "smoke",
-    "reduction": "bilinear",
-    "positivity": "free",
-    "lambda1": 2.0,
-    "lambda2": 0.5,
-    "reweighting": "g",
-    "norm_penalty": 0.5,
-    "learning_rate": 1e-3,
-    "schedule": "pytorch",
-    "memory": "off",
+    **{"model": "gru", "cs_rate": 0.3, "hidden": 77, "depth": 4, "seed": 1, "source": "mnist"},
+    **{"protocol": "normalised", "profile": "smoke", "reduction": "bilinear", "lambda1": 2.0},
+    **{"positivity": "free", "lambda2": 0.5, "reweighting": "g", "norm_penalty": 0.5},
+    **{"learning_rate": 1e-3, "schedule": "pytorch", "memory": "off"},
 }
 
 
@@ -132,6 +108,7 @@ def test_names_never_change_from_process_to_process_nor_from_day_to_day():
     assert RunConfig(model="l1-l1-rnn", **paper).hash == "36adbfb1f463"
     area = {"source": "mnist", "profile": "paper", "hidden": 128}
     assert RunConfig(model="l1-l1-rnn", **area).hash == "0ca7278cd94f"
+    assert RunConfig().reweighting == "Z+g"  # a later field, which these names do not contain
 
 
 def test_a_variant_with_many_reflectors_needs_as_many_units():
@@ -147,6 +124,8 @@ def test_a_variant_belongs_to_its_network():
         RunConfig(model="gru", variant="ones")
     with pytest.raises(ConfigError, match="memory off for an unfolded network only; got gru"):
         RunConfig(model="gru", memory="off")
+    with pytest.raises(ConfigError, match="reweighting g for reweighted-rnn only"):
+        RunConfig(model="gru", reweighting="g")
 
 
 @given(st.floats(min_value=1 / 256, max_value=1, exclude_max=True), st.integers(0, 2**70))
@@ -157,34 +136,9 @@ def test_a_configuration_comes_back_from_what_is_written_of_it(rate, seed):
     assert 1 <= before.n <= 255
 
 
-def test_a_configuration_cannot_be_changed():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        RunConfig().seed = 2
-
-
-# Seeds -----------------------------------------------------------------------------------------
-
-
 def test_seeds_depend_on_every_axis_and_on_nothing_else():
-    seeds = {
-        derive(0),
-        derive(1),
-        derive(0, "A"),
-        derive(0, "A", 1),
-        derive(0, "A", 2),
-        derive(0, "B"),
-    }
+    axes = [(0,), (1,), (0, "A"), (0, "A", 1), (0, "A", 2), (0, "B")]
+    seeds = {derive(*each) for each in axes}
     assert len(seeds) == 6
     assert derive(3, "order", 7) == derive(3, "order", 7)
     assert all(0 <= seed < 2**32 for seed in seeds)
-
-
-def test_a_later_field_keeps_the_names_of_older_runs():
-    # Names from before there was a choice of what is reweighted are in the test above.
-    assert RunConfig().reweighting == "Z+g"
-    assert RunConfig(reweighting="Z").hash != RunConfig().hash
-
-
-def test_only_reweighted_rnn_has_something_to_reweight():
-    with pytest.raises(ConfigError, match="reweighting g for reweighted-rnn only"):
-        RunConfig(model="gru", reweighting="g")

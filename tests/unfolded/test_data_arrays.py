@@ -19,15 +19,9 @@ canvases = hnp.arrays(np.uint8, (2, 64, 64))
 
 @settings(max_examples=20)
 @given(canvases)
-def test_bilinear_is_the_mean_of_the_centre_four(canvas):
+def test_area_is_the_mean_of_the_block_and_bilinear_that_of_its_centre_four(canvas):
     blocks = canvas.reshape(2, 16, 4, 16, 4).astype(np.float32)
     assert np.array_equal(reduce(canvas, "bilinear"), blocks[:, :, 1:3, :, 1:3].mean(axis=(2, 4)))
-
-
-@settings(max_examples=20)
-@given(canvases)
-def test_area_is_the_mean_of_the_block(canvas):
-    blocks = canvas.reshape(2, 16, 4, 16, 4).astype(np.float32)
     assert np.array_equal(reduce(canvas, "area"), blocks.mean(axis=(2, 4)))
 
 
@@ -52,9 +46,6 @@ def test_a_flat_frame_stays_flat(name):
     assert np.all(reduce(np.full((1, 64, 64), 255, dtype=np.uint8), name) == 255)
 
 
-# Checksums and bad arguments -------------------------------------------------------------------
-
-
 def test_a_checksum_sees_values_shape_and_kind_but_not_layout():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     seal = data.checksum(array)
@@ -67,13 +58,14 @@ def test_a_checksum_sees_values_shape_and_kind_but_not_layout():
 def test_an_impossible_count_names_the_range(count):
     with pytest.raises(ConfigError, match=r"count a whole number >= 10 and <= 10000; got .*; "):
         data.sequences("digits", count=count)
+    with pytest.raises(ConfigError, match="at least 10 sequences"):
+        data.split(np.zeros((9, 20, 16, 16)))
 
 
 @pytest.mark.parametrize("source", ["MNIST", "", None, ["digits"], "two\nlines"])
 def test_an_unknown_source_names_the_known(source):
-    with pytest.raises(ConfigError, match="digits, mnist, moving-mnist") as caught:
+    with pytest.raises(ConfigError, match=r"\A.*digits, mnist, moving-mnist.*\Z"):
         data.sequences(source, count=10)
-    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_reduction_names_the_known_before_any_work(monkeypatch):
@@ -82,28 +74,13 @@ def test_an_unknown_reduction_names_the_known_before_any_work(monkeypatch):
         data.sequences("digits", count=10, reduction="cubic")
 
 
-def test_nine_sequences_cannot_be_split():
-    with pytest.raises(ConfigError, match="at least 10 sequences"):
-        data.split(np.zeros((9, 20, 16, 16)))
-
-
-# The paper's tables ----------------------------------------------------------------------------
-
-TABLES = Path(__file__).parents[2] / "data" / "paper" / "tables.csv"
-
-
-def test_the_paper_s_tables_agree_where_they_overlap():
-    table = pd.read_csv(TABLES)
+def test_the_paper_s_tables_agree_where_they_overlap_and_lost_cells_are_empty():
+    table = pd.read_csv(Path(__file__).parents[2] / "data" / "paper" / "tables.csv")
     assert not table.duplicated(["table", "value", "model"]).any()
+    assert table.psnr_db.isna().equals(table.status.str.contains("lost|unreadable"))
     assert table.groupby("table").size().to_dict() == {1: 45, 2: 54, 3: 54}
     default = {1: 0.2, 2: 1024, 3: 3}
     rows = {k: table[(table.table == k) & (table.value == v)] for k, v in default.items()}
     values = {k: rows[k].set_index("model").psnr_db.dropna() for k in rows}
     assert values[1].to_dict() == values[2].to_dict()
     assert values[3].to_dict() == values[1].drop("LSTM").to_dict()
-
-
-def test_a_cell_that_was_lost_stays_empty():
-    table = pd.read_csv(TABLES)
-    unread = table.status.str.contains("lost|unreadable")
-    assert table.psnr_db.isna().equals(unread)

@@ -13,7 +13,7 @@ import pooch
 import pytest
 
 from unfolded import data
-from unfolded.data import datasets, download
+from unfolded.data import datasets, download, downsample
 from unfolded.errors import DataError
 
 NOWHERE = ("http://127.0.0.1:9/file", "http://127.0.0.1:9/other")
@@ -35,9 +35,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def complaint(source):
-    with pytest.raises(DataError, match=r"^expected .*; got .*; .*$") as caught:
+    with pytest.raises(DataError, match=r"^expected .*; got .*; .*\Z") as caught:
         data.sequences(source, count=10)
-    assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
@@ -55,16 +54,13 @@ def put(folder, remote, content):
 # Missing ---------------------------------------------------------------------------------------
 
 
-def test_a_variable_that_points_nowhere(folder, monkeypatch):
-    monkeypatch.setenv("UNFOLDED_DATA", str(folder / "absent"))
-    assert "expected UNFOLDED_DATA to name a folder" in complaint("mnist")
-    assert not (folder / "absent").exists()
-
-
-def test_a_variable_that_names_a_file(folder, monkeypatch):
+@pytest.mark.parametrize("source", ["mnist", "moving-mnist"])
+def test_a_variable_that_points_nowhere_or_names_a_file(folder, source, monkeypatch):
     (folder / "file").touch()
-    monkeypatch.setenv("UNFOLDED_DATA", str(folder / "file"))
-    assert "expected UNFOLDED_DATA to name a folder" in complaint("moving-mnist")
+    for name in ("absent", "file"):
+        monkeypatch.setenv("UNFOLDED_DATA", str(folder / name))
+        assert "expected UNFOLDED_DATA to name a folder" in complaint(source)
+    assert not (folder / "absent").exists()
 
 
 def test_without_the_variable_the_cache_is_used(monkeypatch):
@@ -108,14 +104,16 @@ PACKED = gzip.compress(bytes(range(256)) * 64, mtime=0)
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"not gzip at all", PACKED[:-20], PACKED[:40] + b"\0\0\0" + PACKED[43:]],
-    ids=["empty", "text", "cut short", "bits flipped"],
+    [b"", b"not gzip at all", PACKED[:-20], PACKED[:40] + b"\0\0\0" + PACKED[43:], PACKED],
+    ids=["empty", "text", "cut short", "bits flipped", "another content"],
 )
-def test_mnist_that_cannot_be_unpacked(folder, content):
+def test_mnist_that_cannot_be_unpacked_or_has_another_content(folder, content):
     path = put(folder, download.MNIST, content)
     message = complaint("mnist")
     # An empty gzip unpacks to nothing, and nothing has the wrong checksum.
-    assert "a whole gzip file" in message or "SHA-256" in message
+    is_damaged = content.startswith(b"\x1f\x8b") and content != PACKED
+    assert ("a whole gzip file" in message) == is_damaged
+    assert (f"SHA-256 {datasets.MNIST_SHA256}; got " in message) != is_damaged
     assert f"delete {path}" in message
     assert path.read_bytes() == content
 
@@ -132,11 +130,6 @@ def test_mnist_is_known_by_its_content(folder, place, packed, monkeypatch):
     assert images.shape == (2, 28, 28) and images.tobytes() == raw[16:]
 
 
-def test_mnist_with_another_content(folder):
-    put(folder, download.MNIST, PACKED)
-    assert f"SHA-256 {datasets.MNIST_SHA256}; got " in complaint("mnist")
-
-
 def released(path, shape, dtype=np.uint8):
     """Make a file of zeros that takes no room on the disk."""
     path.parent.mkdir(exist_ok=True)
@@ -145,15 +138,10 @@ def released(path, shape, dtype=np.uint8):
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x93NUMPY\x01\x00"])
 def test_a_released_file_that_is_no_array(folder, content):
-    put(folder, download.MOVING_MNIST, content)
+    path = put(folder, download.MOVING_MNIST, content)
     assert "expected a whole .npy file" in complaint("moving-mnist")
-
-
-def test_a_released_file_that_is_cut_short(folder):
-    path = folder / download.MOVING_MNIST.path
     released(path, (20, 10, 64, 64))
-    with path.open("rb+") as file:
-        file.truncate(1000)
+    os.truncate(path, 1000)
     assert "expected a whole .npy file" in complaint("moving-mnist")
 
 
@@ -182,11 +170,8 @@ def test_the_released_file_is_read_in_its_own_order(folder, monkeypatch):
     known = replace(download.MOVING_MNIST, md5=pooch.file_hash(path, alg="md5"))
     monkeypatch.setattr(download, "MOVING_MNIST", known)
     assert np.array_equal(canvas("moving-mnist", 117), frames[:, :117].swapaxes(0, 1))
-    centre = frames[:, :117, 1::4, 1::4].astype(np.float32) + frames[:, :117, 2::4, 2::4]
-    centre += frames[:, :117, 1::4, 2::4]
-    centre += frames[:, :117, 2::4, 1::4]
     ours = data.sequences("moving-mnist", count=117, reduction="bilinear")
-    assert np.array_equal(ours, centre.swapaxes(0, 1) / 4)
+    assert np.array_equal(ours, downsample.reduce(canvas("moving-mnist", 117), "bilinear"))
 
 
 # Downloads, from a server on this machine ------------------------------------------------------
@@ -251,15 +236,12 @@ def test_the_next_mirror_is_tried(folder, server):
     ],
 )
 def test_a_bad_download_leaves_nothing_behind(folder, server, page, md5, reason):
-    with pytest.raises(DataError, match=reason) as caught:
+    with pytest.raises(DataError, match=rf"\A.*{reason}.*\Z"):
         download.obtain(remote(f"{server}/{page}", md5=md5))
-    assert "\n" not in str(caught.value)
     assert not files(folder)
 
 
 def test_a_full_disk_leaves_nothing_behind(folder, server, monkeypatch):
-    import pooch
-
     class Full(pooch.HTTPDownloader):
         def __call__(self, url, output_file, pup, **_):
             raise OSError(28, "No space left on device")

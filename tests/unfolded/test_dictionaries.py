@@ -19,7 +19,7 @@ def test_square_widths_give_a_tight_frame(n0, h):
 
 
 @pytest.mark.parametrize("h", [*TABLE_2, 1, 2, 3, 15, 255, 257, 300])
-def test_every_width_gives_distinct_bounded_atoms(h, normal):
+def test_every_width_gives_distinct_bounded_atoms_that_span_all_frames(h, normal):
     D = overcomplete_dct(256, h, dtype=F64)
     assert D.shape == (256, h) and D.isfinite().all()
     assert len(torch.unique((normal(256) @ D).round(decimals=9))) == h
@@ -28,13 +28,9 @@ def test_every_width_gives_distinct_bounded_atoms(h, normal):
     assert torch.linalg.eigvalsh(D @ D.T)[-1] <= 1 + 1e-12
     assert torch.allclose(D[:, 0], D[:1, 0].expand(256))  # the first atom is flat
     assert overcomplete_dct(256, h).dtype == torch.float32
-
-
-# Just above a square of n0 the h lowest of a K × K grid may fall short of full rank: so it says.
-@pytest.mark.parametrize("h", [*TABLE_2, 1, 15, 255])
-def test_every_frame_has_a_code_once_there_are_enough_atoms(h):
-    D = overcomplete_dct(256, h, dtype=F64)
-    assert torch.linalg.matrix_rank(D @ D.T if h > 256 else D) == min(h, 256)
+    # Just above a square of n0 the h lowest of a K × K grid may fall short of full rank.
+    if h not in (2, 3, 257, 300):
+        assert torch.linalg.matrix_rank(D @ D.T if h > 256 else D) == min(h, 256)
 
 
 def test_two_dimensional_atoms_are_products_of_cosines():

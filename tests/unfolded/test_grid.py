@@ -39,15 +39,16 @@ def test_a_table_holds_each_cell_once(number):
 
 def test_a_network_outside_the_comparison_is_in_no_grid_by_default(monkeypatch):
     monkeypatch.setattr(named_grids, "MODELS", (*MODELS, "own-rnn"))
-    assert {run.model for run in named_grids.named("tables", SMOKE)} == set(COMPARED)
+    runs = named_grids.named("tables", RunConfig(profile="paper"))
+    assert {run.model for run in runs} == set(COMPARED)
+    cells = sum(len(values) for _, values in grid.VARIED.values()) * len(COMPARED)
+    # The default row stands in all three tables; for the LSTM only in two, at its own depth.
+    assert cells - len(runs) == 2 * 8 + 2 - 0
 
 
-def test_an_unknown_table_is_refused():
+def test_an_unknown_table_or_grid_is_refused():
     with pytest.raises(ConfigError, match="expected a table from 1, 2, 3; got 4"):
         grid.table(4, RunConfig())
-
-
-def test_an_unknown_grid_is_refused():
     with pytest.raises(ConfigError, match=r"expected a grid from row, .*; got 'rows'"):
         named_grids.named("rows", SMOKE)
 
@@ -58,13 +59,6 @@ def test_a_grid_holds_each_run_once_and_keeps_what_it_does_not_vary(name):
     assert len({run.hash for run in runs}) == len(runs)
     assert {(run.source, run.profile) for run in runs} == {("mnist", "smoke")}
     assert {run.seed for run in runs} == {4}
-
-
-def test_cells_that_tables_share_are_counted_once():
-    runs = named_grids.named("tables", RunConfig(profile="paper"))
-    cells = sum(len(values) for _, values in grid.VARIED.values()) * len(COMPARED)
-    # The default row stands in all three tables; for the LSTM only in two, at its own depth.
-    assert cells - len(runs) == 2 * 8 + 2 - 0
 
 
 def test_every_ablation_holds_the_default_row_of_its_models():
@@ -95,9 +89,8 @@ def test_matched_networks_have_the_parameters_of_reweighted_rnn(model, hidden):
 def test_the_options_of_a_run_make_that_run(name, capsys, monkeypatch):
     made = []
     monkeypatch.setattr("unfolded.training.run", lambda config, **_: made.append(config) or 1 / 0)
-    for run in named_grids.named(
-        name, RunConfig(profile="smoke", source="mnist", protocol="normalised")
-    ):
+    base = RunConfig(profile="smoke", source="mnist", protocol="normalised")
+    for run in named_grids.named(name, base):
         with pytest.raises(ZeroDivisionError):
             main(["train", *run.arguments()])
         assert made.pop() == run
@@ -118,9 +111,8 @@ def test_ablations_hold_memory_schedule_and_a_control_of_equal_size():
 
 
 def test_ablations_of_the_successor_paper_change_the_unfolded_networks_alone():
-    usual, reported = (
-        named_grids.named(name, SMOKE) for name in ("ablations", "ablations-successor")
-    )
+    names = "ablations", "ablations-successor"
+    usual, reported = (named_grids.named(name, SMOKE) for name in names)
     pairs = {(run.lambda1, run.lambda2) for run in reported if run.model in grid.UNFOLDED}
     assert pairs == {grid.SUCCESSOR, (grid.SUCCESSOR[0], 0.0)}
     stacked = {run for run in usual if run.model not in grid.UNFOLDED}

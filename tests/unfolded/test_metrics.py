@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -84,10 +85,6 @@ def test_authors_leave_the_last_batch_out(count):
     assert psnr(reference, worse, peak=255, average="authors") < found
 
 
-def test_of_1000_test_sequences_the_authors_score_992():
-    assert len(authors_batches(1_000)) == 31
-
-
 @pytest.mark.parametrize("count", [1, 31, 32])
 def test_fewer_than_33_sequences_are_one_batch(count):
     reference, estimate = with_errors([[float(i + 1)] for i in range(count)])
@@ -95,14 +92,10 @@ def test_fewer_than_33_sequences_are_one_batch(count):
     assert psnr(reference, estimate, peak=255, average="authors") == pytest.approx(decibel(mse))
 
 
-@pytest.mark.parametrize("average", AVERAGES)
-def test_no_error_is_100_decibel(average):
-    reference, estimate = with_errors([[0.0, 0.0]])
-    assert psnr(reference, estimate, peak=255, average=average) == 100.0
-
-
-def test_one_perfect_frame_counts_as_100_decibel():
+def test_no_error_is_100_decibel():
     reference, estimate = with_errors([[0.0, 10.0]])
+    for average in AVERAGES:
+        assert psnr(reference, reference, peak=255, average=average) == 100.0
     want = (100 + decibel(100)) / 2
     assert psnr(reference, estimate, peak=255, average="frame") == pytest.approx(want)
 
@@ -141,6 +134,17 @@ def test_integer_and_double_frames_are_fine():
         assert psnr(estimate, reference.double(), peak=255, average=average) == found
 
 
+@pytest.mark.parametrize("average", AVERAGES)
+def test_pictures_have_the_psnr_of_vectors(average, normal):
+    a, b = normal(2, 3, 12).abs(), normal(2, 3, 12).abs() + 0.1
+    for kind in (torch.as_tensor, np.asarray):
+        pair = [kind(frames.unflatten(2, (3, 4))) for frames in (a, b)]
+        found = psnr(*pair, peak=1, average=average)
+        assert found == psnr(kind(a), kind(b), peak=1, average=average)
+        with pytest.raises(ConfigError, match="two tensors of one shape"):
+            psnr(pair[0], pair[1].reshape(2, 3, 12), peak=1, average=average)
+
+
 def test_tiny_errors_stay_finite_and_gradients_are_no_obstacle():
     reference = torch.zeros(1, 1, 2)
     estimate = torch.full((1, 1, 2), 1e-30, requires_grad=True)
@@ -166,6 +170,5 @@ def test_tiny_errors_stay_finite_and_gradients_are_no_obstacle():
 def test_bad_arguments_end_in_one_clear_line(change):
     fine = {"reference": torch.zeros(1, 2, 3), "estimate": torch.zeros(1, 2, 3), "peak": 255}
     call = {**fine, "average": "frame", **change}
-    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w") as caught:
+    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w.*\Z"):
         psnr(call.pop("reference"), call.pop("estimate"), **call)
-    assert "\n" not in str(caught.value)

@@ -156,10 +156,3 @@ def test_l1_l1_rnn_is_reweighted_rnn_with_unit_weights(normal):
     with torch.no_grad():
         full.raw["g"].copy_(to_raw(torch.ones(2, 20, dtype=F64), full.positivity))
     assert agree(tied.codes(x), full.codes(x))
-
-
-def test_functional_call_uses_the_tensors_it_is_given(normal):
-    net = make("reweighted-rnn", noise=0.1)
-    tensors = {name: tensor.detach().clone() for name, tensor in net.named_parameters()}
-    x = normal(1, 2, 16)
-    assert torch.equal(torch.func.functional_call(net, tensors, x), net(x))

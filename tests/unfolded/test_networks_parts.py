@@ -92,7 +92,7 @@ def test_parameters_stay_positive_by_construction_or_not(form, name):
 
 
 @pytest.mark.parametrize(
-    ("n", "n0", "h", "d"), [(51, 256, 1024, 3), (51, 256, 1024, 2), (6, 16, 20, 1), (5, 7, 3, 4)]
+    ("n", "n0", "h", "d"), [(51, 256, 100, 3), (51, 256, 100, 2), (6, 16, 20, 1), (5, 7, 3, 4)]
 )
 @pytest.mark.parametrize("name", names())
 def test_parameters_are_as_many_as_the_formula_says(name, n, n0, h, d):
@@ -102,22 +102,13 @@ def test_parameters_are_as_many_as_the_formula_says(name, n, n0, h, d):
     assert sum(parameter.numel() for parameter in net.parameters()) == parameters(run)
 
 
-@pytest.mark.parametrize(
-    ("name", "depth", "found"),
-    [
-        ("reweighted-rnn", 3, 4_473_603),
-        ("l1-l1-rnn", 3, 1_324_803),
-        ("sista-rnn", 3, 341_763),
-        ("srnn", 3, 5_576_704),
-        ("lstm", 2, 13_083_648),
-        ("gru", 3, 16_179_200),
-        ("indrnn", 3, 2_430_976),
-        ("fastrnn", 3, 5_573_638),
-        ("spectralrnn", 3, 3_808_000),
-    ],
-)
-def test_the_formulas_at_the_papers_defaults(name, depth, found):
-    assert parameters(RunConfig(name, hidden=1024, depth=depth)) == found
+def test_the_formulas_at_the_papers_defaults():
+    found = {name: parameters(RunConfig(name, hidden=1024)) for name in names()}
+    assert found == {
+        **{"reweighted-rnn": 4_473_603, "l1-l1-rnn": 1_324_803, "sista-rnn": 341_763},
+        **{"srnn": 5_576_704, "lstm": 13_083_648, "gru": 16_179_200, "indrnn": 2_430_976},
+        **{"fastrnn": 5_573_638, "spectralrnn": 3_808_000},
+    }
 
 
 def test_the_papers_sizes_are_the_defaults():
@@ -141,17 +132,13 @@ IMPOSSIBLE = [
 
 @pytest.mark.parametrize(
     ("name", "change"),
-    [
-        *itertools.product(UNFOLDED, IMPOSSIBLE),
-        ("reweighted-rnn", {"reweighting": "none"}),
-    ],
+    [*itertools.product(UNFOLDED, IMPOSSIBLE), ("reweighted-rnn", {"reweighting": "none"})],
     ids=str,
 )
 def test_impossible_networks_end_in_one_clear_line(name, change):
     call = {"name": name, **SIZES, **change}
-    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w") as caught:
+    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w.*\Z"):
         build(call.pop("name"), **call)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", UNFOLDED)

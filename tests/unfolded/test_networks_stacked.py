@@ -85,21 +85,6 @@ def test_a_network_is_its_definition_step_by_step(name, depth, moved, normal):
         close(frames[i], expected[1])
 
 
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
-def test_srnn_is_pytorchs_rnn(nonlinearity, normal):
-    net, x = make("srnn", normal, activation=nonlinearity), 5 * normal(3, 6, 4)
-    native = torch.nn.RNN(4, 12, 3, nonlinearity, batch_first=True, dtype=F64)
-    for l, layer in enumerate(net.cells):
-        for parts, ours in {
-            "weight_ih": layer.U,
-            "weight_hh": layer.W,
-            "bias_ih": layer.bias,
-            "bias_hh": layer.recurrent_bias,
-        }.items():
-            getattr(native, f"{parts}_l{l}").data.copy_(ours)
-    close(net.codes(x), native(x)[0].detach().numpy())
-
-
 @pytest.mark.parametrize("name", CLASSES)
 def test_gradients_are_those_of_finite_differences(name, normal):
     net = make(name, normal, hidden=5, depth=2, n0=3)
@@ -115,38 +100,3 @@ def test_gradients_are_those_of_finite_differences(name, normal):
 
     values = [value.detach().requires_grad_() for value in values]
     assert gradcheck(recovered, (frames.requires_grad_(), *values))
-
-
-@pytest.mark.parametrize("name", CLASSES)
-def test_runs_side_by_side_train_each_as_alone(name, normal):
-    nets, frames = [make(name, normal, seed=seed) for seed in range(3)], 3 * normal(3, 2, 4, 9)
-    stacked = {
-        key: torch.stack([dict(net.named_parameters())[key].detach() for net in nets])
-        for key, _ in nets[0].named_parameters()
-    }
-    leaves = {key: value.requires_grad_() for key, value in stacked.items()}
-    template = Unchecked(nets[0])
-
-    def one(leaves, frames):
-        leaves = {f"network.{key}": value for key, value in leaves.items()}
-        return torch.func.functional_call(template, leaves, (frames,))
-
-    found = torch.func.vmap(one)(leaves, frames)
-    (found - frames).square().sum().backward()
-    for r, net in enumerate(nets):
-        recovered = net(frames[r])
-        (recovered - frames[r]).square().sum().backward()
-        close(found[r], recovered.detach().numpy(), 1e-11)
-        for key, parameter in net.named_parameters():
-            close(leaves[key].grad[r], parameter.grad.numpy(), 1e-11)
-
-
-class Unchecked(torch.nn.Module):
-    """Recovery without a look at the values, which side by side cannot be had."""
-
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-
-    def forward(self, frames):
-        return self.network.decode(self.network.unroll(frames @ self.network.A.T)[0])

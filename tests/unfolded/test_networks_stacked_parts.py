@@ -100,14 +100,6 @@ def test_the_codes_of_indrnn_shrink_from_layer_to_layer_at_the_start():
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_the_registry_builds_the_defaults(name):
-    built, own = build(name, **SIZES), CLASSES[name](**SIZES)
-    assert type(built) is type(own)
-    for one, other in zip(built.parameters(), own.parameters(), strict=True):
-        assert torch.equal(one, other)
-
-
-@pytest.mark.parametrize("name", CLASSES)
 def test_layers_start_from_draws_of_their_own(name):
     _, second, third = (dict(layer.named_parameters()) for layer in build(name, **SIZES).cells)
     other = dict(build(name, **SIZES | {"seed": 1}).cells[1].named_parameters())

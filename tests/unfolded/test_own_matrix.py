@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unfolded import networks, recurrence
+from unfolded import networks
 from unfolded.choices import UNFOLDED
 from unfolded.errors import ConfigError
 
@@ -49,21 +49,6 @@ def test_a_fixed_matrix_stays_while_all_else_is_trained(name):
     before = net.A.clone()
     torch.optim.SGD(net.requires_grad_(True).parameters(), 0.1).step()
     assert torch.equal(net.A, before) and not net.A.requires_grad
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("backend", recurrence.backends.selection.BACKENDS)
-def test_gradients_with_a_fixed_matrix_are_those_of_the_loop(name, backend):
-    if backend == "native" and recurrence.backends.native.library() is None:
-        pytest.skip("no compiler")
-    net = networks.build(name, A=matrix(), trainable_A=False, **SIZES).double()
-    slow = networks.build(name, A=matrix(), trainable_A=False, fast=False, **SIZES).double()
-    x = frames(8, 9).double()
-    with recurrence.use(backend):
-        net(x).square().mean().backward()
-    slow(x).square().mean().backward()
-    for a, b in zip(net.parameters(), slow.parameters(), strict=True):
-        assert torch.allclose(a.grad, b.grad, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -115,31 +100,18 @@ def test_every_kind_of_real_matrix_is_accepted(odd):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"A": matrix()[0]},
-        {"A": matrix()[None]},
-        {"A": np.zeros((0, 12))},
-        {"A": np.zeros((5, 0))},
-        {"A": matrix() * np.nan},
-        {"A": matrix() * np.inf},
-        {"A": matrix() * 1j},
-        {"A": torch.from_numpy(matrix() * 1j)},
-        {"A": matrix().astype(object)},
-        {"A": matrix().astype(str)},
-        {"A": [[1.0], [1.0, 2.0]]},
-        {"A": "A.npy"},
-        {"A": 3},
-        {"A": torch.nn.Linear(12, 5)},
-        {"A": torch.zeros(5, 12, device="meta")},
-        {"A": matrix(), "n": 6},
-        {"A": matrix(), "n0": 256},
-        {"A": matrix(), "n": 12, "n0": 5},
+        *({"A": A} for A in (matrix()[0], matrix()[None], np.zeros((0, 12)), np.zeros((5, 0)))),
+        *({"A": matrix() * value} for value in (np.nan, np.inf, 1j)),
+        *({"A": matrix().astype(kind)} for kind in (object, str)),
+        *({"A": A} for A in ([[1.0], [1.0, 2.0]], "A.npy", 3, torch.nn.Linear(12, 5))),
+        *({"A": A} for A in (torch.from_numpy(matrix() * 1j), torch.zeros(5, 12, device="meta"))),
+        *({"A": matrix(), **sizes} for sizes in ({"n": 6}, {"n0": 256}, {"n": 12, "n0": 5})),
     ],
     ids=str,
 )
 def test_what_is_no_matrix_is_refused_in_one_line(wrong):
-    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w") as caught:
+    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w.*\Z"):
         networks.build("gru", **wrong, **SIZES)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", UNFOLDED)

@@ -86,12 +86,6 @@ def test_on_a_kink_the_gradient_is_an_element_of_the_generalised_gradient(normal
     assert generalised_gradient_error(gradient, kinks((0, 1, 2)), normal) < 1e-6
 
 
-def test_on_a_kink_each_single_slope_lies_between_its_neighbours(normal):
-    for point in kinks((0, 1, 2)):
-        slopes = gradient(*point[:, None])[0]
-        assert slopes.abs().max() <= 1 and slopes[:2].sum() <= 1 and slopes[:2].min() >= 0
-
-
 def test_without_thresholds_the_gradient_is_that_of_the_identity(normal):
     u, hbar = normal(2, 200)
     zero = torch.zeros_like(u)

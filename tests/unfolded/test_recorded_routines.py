@@ -1,7 +1,6 @@
 """Records state what computed them; a missing compiler is reported once."""
 
 import os
-import shutil
 import subprocess
 import sys
 
@@ -70,12 +69,9 @@ for _ in range(3):
 """
 
 
-@pytest.mark.parametrize("compiler", [None, "/nowhere/cc", "false"])
-def test_a_missing_compiler_is_one_line_of_a_process(tmp_path, compiler):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CC": compiler or "",
-                   "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # fmt: skip
-    if compiler is None and shutil.which("cc"):
-        environment["PATH"] = str(tmp_path)
+def test_a_missing_compiler_is_one_line_of_a_process(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CC": "",
+                   "PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # fmt: skip
     call = [sys.executable, "-c", CODE]
     done = subprocess.run(call, capture_output=True, text=True, env=environment)
     assert done.stdout.count("torch.Size([9, 9, 256])") == 3

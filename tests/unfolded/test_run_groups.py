@@ -44,9 +44,6 @@ def assert_equal(ours, theirs, rtol):
         torch.testing.assert_close(p, q, rtol=rtol, atol=rtol * q.abs().max().item())
 
 
-# The numbers -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("positivity", ["exp", "softplus", "free"])
 @pytest.mark.parametrize("model", MODELS)
 def test_in_double_precision_each_is_the_run_alone(model, positivity):
@@ -79,9 +76,6 @@ def test_each_has_its_own_matrix_and_order_and_all_share_the_data():
     assert not torch.equal(one.order(), two.order())
     made(small(protocol="normalised"), cache=cache)
     assert len(cache) == 1
-
-
-# Coming and going ------------------------------------------------------------------------------
 
 
 def ended(configs, store, **options):
@@ -185,9 +179,6 @@ def test_every_run_shows_its_epochs(tmp_path, capsys):
     lines = capsys.readouterr().err.splitlines()
     heads = [f"{c.model} {c.hash}  epoch {k}/3" for k in (1, 2, 3) for c in configs]
     assert sorted(line.partition("  train")[0] for line in lines) == sorted(heads)
-
-
-# Who goes with whom ----------------------------------------------------------------------------
 
 
 def test_runs_of_one_shape_go_together():

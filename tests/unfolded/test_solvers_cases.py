@@ -140,9 +140,8 @@ BAD = {
 def test_bad_input_ends_in_one_clear_line(case):
     call = {**FINE, **BAD[case]}
     positional = [call.pop(name) for name in ("x", "A", "D", "G")]
-    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w") as caught:
+    with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w.*\Z"):
         solvers.reweighted_l1_l1(*positional, **call)
-    assert "\n" not in str(caught.value)
 
 
 def test_zero_weights_are_allowed():

@@ -108,29 +108,17 @@ def stored(tmp_path):
 
 
 def refused(path):
-    with pytest.raises(
-        RecordError,
-        match=r"^expected a network of unfolded.save at .*; got .+;"
-        " save it again",
-    ) as caught:
+    match = r"^expected a network of unfolded.save at .*; got .+; save it again.*\Z"
+    with pytest.raises(RecordError, match=match):
         unfolded.load(path)
-    assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("length", [0, 3, 8, 60, 0.5, -1])
-def test_a_truncated_file_is_refused(stored, length):
+def test_what_is_no_file_or_a_damaged_or_truncated_one_is_refused(stored, tmp_path):
     content = stored.read_bytes()
-    stored.write_bytes(content[: int(len(content) * length) if length == 0.5 else length])
-    refused(stored)
-
-
-@pytest.mark.parametrize("content", [b"", b"no weights", b"\xff" * 64, b"\0" * 4096, b"PK\3\4" * 9])
-def test_a_damaged_file_is_refused(tmp_path, content):
-    (tmp_path / "net").write_bytes(content)
-    refused(tmp_path / "net")
-
-
-def test_what_is_no_file_is_refused(tmp_path):
+    cut = [content[:end] for end in (0, 3, 8, 60, len(content) // 2, -1)]
+    for damaged in (*cut, b"no weights", b"\xff" * 64, b"\0" * 4096, b"PK\3\4" * 9):
+        stored.write_bytes(damaged)
+        refused(stored)
     refused(tmp_path / "absent")
     refused(tmp_path)
 
@@ -150,11 +138,11 @@ HEADER = {"format": 1, "build": {"name": "gru", **SIZES}}
         {"unfolded": json.dumps(HEADER | {"format": 2})},
         {"unfolded": json.dumps({"format": 1})},
         {"unfolded": json.dumps({"format": 1, "build": ["gru"]})},
-        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"name": "rnn"}})},
-        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"hidden": 25}})},
-        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"hidden": -1}})},
-        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"hidden": 10**12}})},
-        {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {"colour": 1}})},
+        *(
+            {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {name: value}})}
+            for name, values in {"name": ["rnn"], "hidden": [25, -1, 10**12], "colour": [1]}.items()
+            for value in values
+        ),
         {"config": "{}"},
         {"config": "[]"},
         {"config": '{"model": "rnn"}'},
@@ -168,9 +156,8 @@ def test_a_file_of_another_program_is_refused(stored, header):
 
 
 def test_a_file_with_other_tensors_is_refused(stored):
-    header = {"unfolded": json.dumps(HEADER)}
     for weights in ({}, {"A": torch.zeros(5, 16)}, {"A": torch.zeros(5, 16, dtype=torch.int8)}):
-        safetensors.torch.save_file(weights, stored, metadata=header)
+        safetensors.torch.save_file(weights, stored, metadata={"unfolded": json.dumps(HEADER)})
         refused(stored)
 
 

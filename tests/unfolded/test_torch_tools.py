@@ -47,12 +47,13 @@ def test_second_derivatives_are_those_of_the_reference(net, second, backend):
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_a_traced_and_an_exported_network_compute_the_same(net):
-    expected = net(frames)
-    traced = torch.jit.trace(net, (frames,), check_trace=False)
-    assert torch.allclose(traced(frames), expected)
-    exported = torch.export.export(net, (frames,)).module()
-    assert torch.allclose(exported(frames), expected)
-    assert copy.deepcopy(net).to("meta")(frames.to("meta")).shape == expected.shape
+    short = frames[:, :2]  # the loop over time is unrolled: two steps are one and its successor
+    expected = net(short)
+    traced = torch.jit.trace(net, (short,), check_trace=False)
+    assert torch.allclose(traced(short), expected)
+    exported = torch.export.export(net, (short,)).module()
+    assert torch.allclose(exported(short), expected)
+    assert copy.deepcopy(net).to("meta")(short.to("meta")).shape == expected.shape
 
 
 def test_torch_func_maps_and_differentiates(net):
@@ -80,7 +81,7 @@ def test_a_network_compiles_without_a_break_in_its_graph(net):
     if any(isinstance(module, torch.nn.RNNBase) for module in net.modules()):
         pytest.skip("PyTorch does not compile its own LSTM and GRU")
     compiled = torch.compile(net, fullgraph=True, backend="eager")
-    assert torch.allclose(compiled(frames), net(frames))
+    assert torch.allclose(compiled(frames[:, :2]), net(frames[:, :2]))
 
 
 def test_parameters_can_be_saved_flattened_and_optimised_as_vectors(net, tmp_path):
