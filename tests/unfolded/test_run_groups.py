@@ -1,5 +1,7 @@
 """Runs side by side: each is the run alone, up to rounding, whatever happens to the others."""
 
+import itertools
+
 import pytest
 import torch
 from small_runs import interrupted, small
@@ -11,6 +13,7 @@ from unfolded.training import checkpoint, fitting
 from unfolded.training.trainer import RunGroup, Trainer
 
 MODELS = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
+STACKED = ["srnn", "indrnn", "fastrnn", "spectralrnn"]
 SEVERAL = ({}, {"seed": 1}, {"seed": 2, "lambda1": 0.5, "lambda2": 0.1}, {"learning_rate": 1e-3})
 
 
@@ -44,8 +47,10 @@ def assert_equal(ours, theirs, rtol):
         torch.testing.assert_close(p, q, rtol=rtol, atol=rtol * q.abs().max().item())
 
 
-@pytest.mark.parametrize("positivity", ["exp", "softplus", "free"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("model", "positivity"),
+    [*itertools.product(MODELS, ["exp", "softplus", "free"]), *((name, "exp") for name in STACKED)],
+)
 def test_in_double_precision_each_is_the_run_alone(model, positivity):
     configs = [small(model, positivity=positivity, **fields) for fields in SEVERAL]
     beside = trained([double(made(config)) for config in configs], epochs=3)
