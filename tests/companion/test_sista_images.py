@@ -318,6 +318,13 @@ class TestKeep:
         assert trial == good.trial
         assert torch.equal(net.F, good.network.F.half().float())
 
+    def test_a_training_whose_weights_cannot_be_written_is_repeated(self, on, folder):
+        training = Training(Trial(**SMALL), on).finish()
+        (folder / image_results.WEIGHTS).mkdir()
+        with pytest.raises(RecordError, match=image_results.WEIGHTS):
+            image_results.keep(training)
+        assert not (folder / image_results.RUNS).exists()
+
     def test_a_training_that_fails_is_a_row_with_its_reason(self, on):
         own = Training(Trial(**SMALL), on)
         with torch.no_grad():

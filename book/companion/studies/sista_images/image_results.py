@@ -54,11 +54,16 @@ def keep(training: Training, reason: str = "", where: dict | None = None) -> dic
         merge(CURVES, [trial | entry for entry in training.curves])
         pictures = [{"picture": k, "mse": mse} for k, mse in enumerate(each(training))]
         merge(PICTURES, [trial | entry for entry in pictures])
-    # The trial is stored last: a trial without stored curves is repeated.
+        _store_weights(training, facts)
+    # The trial is stored last: a trial without stored curves, images or weights is repeated.
     merge(RUNS, [facts])
-    if reason:
-        return facts
-    trials = kept(RUNS, training.trial.source).query("status == 'done'")
+    return facts
+
+
+def _store_weights(training: Training, facts: dict[str, object]) -> None:
+    """Store the weights of a training if no stored rival has a lower validation error."""
+    stored = results.load_table(RUNS, missing=facts).query("source == @training.trial.source")
+    trials = pd.DataFrame([*stored.to_dict("records"), facts]).query("status == 'done'")
     rivals = trials[is_public(trials)]
     limit = rivals["validation_mse"].min() * (1 + 1e-5)
     if facts["trial"] in set(rivals["trial"]) and facts["validation_mse"] <= limit:
@@ -66,7 +71,6 @@ def keep(training: Training, reason: str = "", where: dict | None = None) -> dic
         halves = {name: tensor.half().contiguous() for name, tensor in state.items()}
         metadata = {"trial": json.dumps(asdict(training.trial), sort_keys=True)}
         files.write(results_table.RESULTS / WEIGHTS, save(halves, metadata=metadata))
-    return facts
 
 
 def trials_of(table: pd.DataFrame) -> list[Trial]:
