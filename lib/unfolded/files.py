@@ -73,7 +73,7 @@ def sweep(folder: Path) -> None:
 
 def cannot_write(path: Path, error: OSError) -> RecordError:
     """Return the error for a file or folder that cannot be written."""
-    do = "choose another folder with UNFOLDED_RUNS or --store"
+    do = "choose a writable folder (for runs with UNFOLDED_RUNS or --store)"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         do = f"free some space or {do}"
     return RecordError(complain(f"to write {path}", error.strerror or error, do))

@@ -219,7 +219,7 @@ def test_what_fails_on_the_way_leaves_the_old_file_and_nothing_else(
 def test_a_device_that_is_full_or_a_path_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "below", tmp_path / ("long" * 100)):
-        with pytest.raises(RecordError, match=r"expected to write .*; choose another folder"):
+        with pytest.raises(RecordError, match=r"expected to write .*; choose a writable folder"):
             files.write(path, "text")
     assert files.read_json(tmp_path / "file" / "below") is None
     with pytest.raises(RecordError):
@@ -231,7 +231,7 @@ def test_the_remedy_for_a_file_that_cannot_be_written_fits_the_cause(tmp_path, n
     number = getattr(errno, name)
     cause, space = os.strerror(number), "free some space or " * (name in ("ENOSPC", "EDQUOT"))
     message = str(files.cannot_write(tmp_path, OSError(number, cause)))
-    remedy = f"{space}choose another folder with UNFOLDED_RUNS or --store"
+    remedy = f"{space}choose a writable folder (for runs with UNFOLDED_RUNS or --store)"
     assert message == f"expected to write {tmp_path}; got {cause}; {remedy}"
 
 
