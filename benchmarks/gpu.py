@@ -35,20 +35,20 @@ def require() -> str:
 
 
 def measure(
-    found: Record, *, hidden: Iterable[int], models: Iterable[str], rounds: int, warm: int
+    record: Record, *, hidden: Iterable[int], models: Iterable[str], rounds: int, warm: int
 ) -> None:
     """Add a row a check and a competitor, as each is done; what fails is a row with its reason."""
     for model in MODELS:
         for dtype in (torch.float64, torch.float32):
             row = {"what": "parity", "model": model, "dtype": str(dtype).removeprefix("torch.")}
-            found.add(row | _result(lambda m=model, t=dtype: parity(m, t, "cuda")))
+            record.add(row | _result(lambda m=model, t=dtype: parity(m, t, "cuda")))
         for check_name, check in {"side by side": side_by_side, "captured steps": captured}.items():
             row = {"what": f"parity, {check_name}", "model": model, "dtype": "float32"}
-            found.add(row | _result(lambda m=model, c=check: c(m, "cuda")))
+            record.add(row | _result(lambda m=model, c=check: c(m, "cuda")))
     # What a compiler needs minutes for comes last: all else is on disk by then.
     for compiled, h, model in product((False, True), hidden, models):
         sizes = {"model": model, "hidden": h, "n": N, "depth": DEPTH, "time": TIME}
-        _compare(found, sizes | {"batch": BATCH}, compiled, rounds, warm)
+        _compare(record, sizes | {"batch": BATCH}, compiled, rounds, warm)
 
 
 def parity(model: str, dtype: torch.dtype, device: str) -> dict[str, float]:

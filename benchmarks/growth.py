@@ -23,7 +23,7 @@ QUICK = {"time": (2, 4), "depth": (1, 2), "hidden": (16, 32), "batch": (2, 4), "
 
 
 def measure(
-    found: Record, *, model: str, varied: Mapping[str, Sequence[int]], rounds: int, warm: int
+    record: Record, *, model: str, varied: Mapping[str, Sequence[int]], rounds: int, warm: int
 ) -> None:
     """Vary one size at a time; with every size once storing and once recomputing."""
     for axis, values in varied.items():
@@ -38,7 +38,7 @@ def measure(
                 steps[recompute].forget()
                 memory = usage(steps[recompute].forward, steps[recompute].backward)
                 row |= {**memory._asdict(), "peak_to_kept": memory.ratio}
-                found.add(row | timing.row(timings[False]))
+                record.add(row | timing.row(timings[False]))
 
 
 def step(model: str, *, time: int, depth: int, hidden: int, batch: int, runs: int, recompute: bool):

@@ -22,7 +22,7 @@ WEIGHTS = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 _AVERAGES = ("authors", "frame", "global")
 
 
-def measure(found: Record, base: RunConfig, *, batches: Iterable[int], rounds: int, warm: int):
+def measure(record: Record, base: RunConfig, *, batches: Iterable[int], rounds: int, warm: int):
     """Train or read the networks, then stream the test set and add a row a competitor."""
     nets = {model: _trained_network(replace(base, model=model, depth=None)) for model in MODELS}
     validation, test = _evaluation_sequences(base)
@@ -49,7 +49,7 @@ def measure(found: Record, base: RunConfig, *, batches: Iterable[int], rounds: i
                 row = timing.row(timings[MODELS[0]])
                 rate = 1e3 * frames[..., 0].numel() / row["median_ms"]
                 labels = {"what": name, "batch": batch, "frames_per_second": rate}
-                found.add({**labels, **rows[name], **_facts(base), **row})
+                record.add({**labels, **rows[name], **_facts(base), **row})
 
 
 def _trained_network(config: RunConfig) -> tuple[nn.Module, RunConfig]:

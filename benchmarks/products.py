@@ -13,7 +13,7 @@ from unfolded.recurrence import matmul, routine_selection
 
 
 def measure(
-    found: Record, *, hidden: Sequence[int], models: Iterable[str], rounds: int, warm: int
+    record: Record, *, hidden: Sequence[int], models: Iterable[str], rounds: int, warm: int
 ) -> None:
     """Time all routines for each large product of a step, and add one row per routine."""
     sequences = frames()
@@ -33,7 +33,7 @@ def measure(
         for routine, timing in timings.items():
             size = {"rows": rows, "inner": inner, "columns": columns, "layouts": layouts}
             row = timing.row(timings[name])
-            found.add({"what": routine, "selected": routine == name, **size, **row})
+            record.add({"what": routine, "selected": routine == name, **size, **row})
 
 
 def _matrix(rows: int, columns: int, layout: str) -> torch.Tensor:

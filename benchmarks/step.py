@@ -22,11 +22,11 @@ GENERIC = ("lstm", "gru")
 
 
 def measure(
-    found: Record, *, hidden: Sequence[int], models: Iterable[str], rounds: int, warm: int
+    record: Record, *, hidden: Sequence[int], models: Iterable[str], rounds: int, warm: int
 ) -> None:
     """Measure each network at each width and add one row a competitor."""
     for name, seconds in compile_time.first_use().items():
-        found.add({"what": f"compiling, {name} use", "median_ms": 1e3 * seconds})
+        record.add({"what": f"compiling, {name} use", "median_ms": 1e3 * seconds})
     sequences = frames()
     for h in hidden:
         for model in models:
@@ -36,7 +36,7 @@ def measure(
             for competitor, timing in timings.items():
                 depth = usual_depth(competitor if competitor in GENERIC else model)
                 row = timing.row(timings["engine"])
-                found.add({"model": model, "what": competitor, **size, "depth": depth, **row})
+                record.add({"model": model, "what": competitor, **size, "depth": depth, **row})
 
 
 def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callable[[], object]]:

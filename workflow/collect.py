@@ -22,4 +22,4 @@ def main(table: Path, paths: list[Path]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(Path(sys.argv[1]), [Path(each) for each in sys.argv[2:]])))
+    sys.exit(main(*(Path(sys.argv[1]), [Path(path) for path in sys.argv[2:]])))

@@ -38,8 +38,8 @@ def runs(name: str | None, *, seed: object = 0, models: object = "", **base) -> 
             raise ConfigError(complain(want, repr(model), "choose some of them"))
     base |= {"model": wanted[0]} if wanted else {}
     bases = [RunConfig(seed=_whole(word), **base) for word in _words(seed)]
-    found = [run for one in bases for run in named_grids.named(name, one, wanted or None)]
-    return list(dict.fromkeys(found))
+    configs = [run for config in bases for run in named_grids.named(name, config, wanted or None)]
+    return list(dict.fromkeys(configs))
 
 
 def _words(given: object) -> list[str]:
@@ -114,8 +114,10 @@ def plan(chosen: list[RunConfig]) -> dict[str, dict]:
 
 def failed(chosen: list[RunConfig], store: Path) -> dict[RunConfig, str]:
     """Return the reasons of those runs whose record says that they failed."""
-    found = {run: records.load(records.folder_of(run, store), run) for run in chosen}
-    return {run: each.reason for run, each in found.items() if each and each.status == "failed"}
+    stored = {run: records.load(records.folder_of(run, store), run) for run in chosen}
+    return {
+        run: record.reason for run, record in stored.items() if record and record.status == "failed"
+    }
 
 
 def summary(chosen: list[RunConfig], store: Path) -> str:

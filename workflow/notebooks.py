@@ -35,9 +35,9 @@ def parameters(run: RunConfig, device: str) -> dict[str, object]:
     >>> parameters(RunConfig(lambda2=0), "cpu")["more"]["lambda2"]
     0.0
     """
-    what = run.as_dict()
-    named = {name: what.pop(name) for name in NAMED}
-    return named | {"device": device, "more": what}
+    fields = run.as_dict()
+    named = {name: fields.pop(name) for name in NAMED}
+    return named | {"device": device, "more": fields}
 
 
 def execute(run: RunConfig, out: Path, store: Path, device: str) -> str:
@@ -121,9 +121,9 @@ def main(words: list[str] | None = None) -> int:
 
 def executed(runs: list[RunConfig], out: Path, store: Path, how: dict) -> Iterator[tuple]:
     """Yield each run and what went wrong, as they end."""
-    one = joblib.delayed(lambda run: (run, execute(run, out, store, how["device"])))
+    task = joblib.delayed(lambda run: (run, execute(run, out, store, how["device"])))
     pool = joblib.Parallel(n_jobs=how["jobs"], return_as="generator_unordered")
-    return pool(one(run) for run in runs)
+    return pool(task(run) for run in runs)
 
 
 class _Parser(argparse.ArgumentParser):

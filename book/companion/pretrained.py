@@ -114,9 +114,9 @@ def store_weights(store: str | Path | None = None, table: str = "weights") -> pd
     for model in {entry["model"] for entry in stored} - set(rows):
         files.drop(_path(model, table))
     ordered = [rows[config.model] for config in row(base) if config.model in rows]
-    found = pd.DataFrame(ordered)
-    result_store.write(path, found)
-    return found
+    networks = pd.DataFrame(ordered)
+    result_store.write(path, networks)
+    return networks
 
 
 def best_run(configs: Sequence[RunConfig], store: str | Path | None) -> records.Record | None:
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "help": "weights: networks of the default row; cover: networks on the cover",
     }
     chosen = options.parse("weights", about, arguments, "store", table=table)
-    found = store_weights(chosen.store, chosen.table)
-    print(found.to_string(index=False))
-    print(f"{len(found)} networks in {WEIGHTS}")
+    networks = store_weights(chosen.store, chosen.table)
+    print(networks.to_string(index=False))
+    print(f"{len(networks)} networks in {WEIGHTS}")
     return 0

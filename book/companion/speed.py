@@ -240,15 +240,15 @@ def variants(name: str = "step") -> pd.DataFrame:
 
 def products(name: str = "products") -> pd.DataFrame:
     """Return each large product of a step with the time of every routine over the selected one."""
-    found = record(name)
-    if found is None:
+    timings = record(name)
+    if timings is None:
         return pd.DataFrame([{"product": NOT_RUN}])
-    layouts = found["layouts"].map({"nn": "X Wᵀ", "nt": "X W", "tn": "Xᵀ Wᵀ", "tt": "Xᵀ W"})
-    shapes = found[["rows", "inner", "columns"]].astype(str).agg(" × ".join, axis=1)
-    found = found.assign(product=layouts + ", " + shapes)
-    chosen = found[found["selected"]].set_index("product")["what"].rename("selected")
-    wide = found.pivot_table("ratio", "product", "what", sort=False)
-    return mark(wide.join(chosen).reset_index().rename_axis(columns=None), [found])
+    layouts = timings["layouts"].map({"nn": "X Wᵀ", "nt": "X W", "tn": "Xᵀ Wᵀ", "tt": "Xᵀ W"})
+    shapes = timings[["rows", "inner", "columns"]].astype(str).agg(" × ".join, axis=1)
+    timings = timings.assign(product=layouts + ", " + shapes)
+    chosen = timings[timings["selected"]].set_index("product")["what"].rename("selected")
+    wide = timings.pivot_table("ratio", "product", "what", sort=False)
+    return mark(wide.join(chosen).reset_index().rename_axis(columns=None), [timings])
 
 
 def products_summary() -> pd.DataFrame:

@@ -74,7 +74,7 @@ def median(u: Tensor, hbar: Tensor, tau1: Tensor, tau2: Tensor) -> tuple[Tensor,
     return torch.maximum(lower, minimum), lower, middle, upper, minimum
 
 
-def pieces(value: Tensor, hbar: Tensor | None, tau1: Tensor, tau2: Tensor):
+def slope_masks(value: Tensor, hbar: Tensor | None, tau1: Tensor, tau2: Tensor):
     """Return the masks where Φ has slope one in u, and in ħ (None without ħ), given its value.
 
     A kink belongs to its plateau; a plateau with a threshold of zero has zero width. At ħ = 0,
@@ -96,7 +96,7 @@ class _Phi(torch.autograd.Function):
     @staticmethod
     def forward(u, hbar, tau1, tau2):
         value, lower, middle, upper, minimum = median(u, hbar, tau1, tau2)
-        line, hbar_mask = pieces(value, hbar, tau1, tau2)
+        line, hbar_mask = slope_masks(value, hbar, tau1, tau2)
         # The candidates give the slopes for negative thresholds, too.
         sign = (minimum == upper).to(u.dtype) * (upper < middle) - (lower > minimum).to(u.dtype)
         sign = sign.clamp(min=-1)

@@ -76,7 +76,7 @@ def test_each_disturbance_changes_what_it_says(briefly):
 
 def test_the_table_counts_what_it_says(briefly):
     few = replace(briefly[1], test=briefly[1].test[:40])
-    table = perturbations.judged(few)
+    table = perturbations.evaluation(few)
     assert len(table) == 3 + sum(map(len, perturbations.DISTURBED.values()))
     by_hand = sd.by_layer(few.network, few.test, peak=255.0, merits=sd.MERITS)
     rows = table.query("what == 'nothing'").set_index("layer")
@@ -97,7 +97,7 @@ def test_a_network_without_such_layers_is_judged_by_its_pictures():
         constrained_training.Trial("lstm", steps=0, source="digits")
     )
     few = replace(trained, test=trained.test[:40])
-    table = perturbations.judged(few)
+    table = perturbations.evaluation(few)
     assert "objective" not in table and "noise between layers" not in set(table["what"])
     alike = table.query("what.str.startswith('another')").groupby("level")["psnr_frame"]
     assert (alike.max() - alike.min() < 1).all()  # it cannot be told of a new matrix
@@ -139,7 +139,10 @@ def test_what_is_stored_is_not_done_again_and_what_was_cut_off_is(tmp_path, monk
 
 def test_stored_trials_are_whole_and_paired():
     plan = {result_store.key(asdict(replace(one, seed=seed))) for seed in SEEDS for one in PLAN}
-    table, tests = descending_results.kept(descending_results.TRIALS), descending_results.kept()
+    table, tests = (
+        descending_results.stored_rows(descending_results.TRIALS),
+        descending_results.stored_rows(),
+    )
     assert set(table["trial"]) == plan == set(tests["trial"])
     assert not table["commit"].str.contains("changes").any()
     levels = sum(map(len, perturbations.DISTURBED.values()))
@@ -148,7 +151,7 @@ def test_stored_trials_are_whole_and_paired():
 
 
 def test_against_asks_for_an_interval_without_zero():
-    reached = descending_results.outcomes(descending_results.kept())
+    reached = descending_results.outcomes(descending_results.stored_rows())
     cases = descending_results.against(reached, "objective")
     own = cases[cases["model"].eq("reweighted-rnn") & cases["what"].eq("nothing")].iloc[0]
     pair = reached.loc[("reweighted-rnn", "nothing")][["objective", "free"]]

@@ -11,7 +11,7 @@ from companion import result_store
 from companion.studies.inpainting import glow, glow_runs, glow_trials, inpainting_runs
 from companion.studies.inpainting.glow import FlowTraining, Glow
 from companion.studies.inpainting.glow_trials import GlowTrial
-from companion.studies.inpainting.inpainting_trials import DISTURBED, judged, recovered
+from companion.studies.inpainting.inpainting_trials import DISTURBED, evaluation, recovered
 from companion.studies.training_state import state_of
 from unfolded.errors import RecordError
 from unfolded.runs import results_table
@@ -107,23 +107,23 @@ def test_a_command_stores_a_flow_and_the_trials_that_use_it(folder, monkeypatch,
     monkeypatch.setattr(glow_trials, "TEST", 6)
     with pytest.raises(RecordError, match="run `python -m companion glow`"):
         glow.pretrained()
-    assert glow.kept().empty and glow_trials.kept().empty
-    assert glow_trials.summary(glow_trials.kept())["PSNR (dB)"].tolist() == ["not run"]
-    assert "not run" in glow.likelihood(glow.kept())
+    assert glow.stored_rows().empty and glow_trials.stored_rows().empty
+    assert glow_trials.summary(glow_trials.stored_rows())["PSNR (dB)"].tolist() == ["not run"]
+    assert "not run" in glow.likelihood(glow.stored_rows())
     assert glow_runs.main([]) == 0
-    row, stored = glow.kept().iloc[-1], glow.pretrained()
+    row, stored = glow.stored_rows().iloc[-1], glow.pretrained()
     assert glow.bits_per_pixel(stored, digits[1], 32) == pytest.approx(row["bits"], rel=1e-4)
     assert row["bits"] == pytest.approx(row["bits_before_rounding"], abs=0.1)
     weights = (folder / glow.WEIGHTS).read_bytes()
     assert glow_runs.main(["--levels", "256"]) == 0
-    assert (folder / glow.WEIGHTS).read_bytes() == weights and len(glow.kept()) == 2
+    assert (folder / glow.WEIGHTS).read_bytes() == weights and len(glow.stored_rows()) == 2
     assert inpainting_runs.main(["--system", "glow", "--seeds", "0"]) == 0
-    table = glow_trials.kept()
+    table = glow_trials.stored_rows()
     assert table["network"].unique().tolist() == ["gradient + noise"]
     assert len(table) == (glow_trials.LAYERS + 1) * sum(map(len, DISTURBED.values()))
     last = table.query("what == 'nothing' and layer == 5")["psnr"].item()
     assert glow_trials.summary(table)["PSNR (dB)"].tolist() == [pytest.approx(last)]
-    assert f"{row['bits']:.2f} bits per pixel" in glow.likelihood(glow.kept())
+    assert f"{row['bits']:.2f} bits per pixel" in glow.likelihood(glow.stored_rows())
     assert glow_trials.pictures("gradient + noise").shape == (7, 6, 32, 32)
     assert glow_trials.pictures("plain") is None
     inpainting_runs.main(["--system", "glow", "--seeds", "0"])
@@ -168,13 +168,13 @@ def test_the_gradients_are_those_of_the_published_objective(flow):
 
 def test_disturbances_grow_with_the_image(flow):
     trained = glow_trials.train(GlowTrial(steps=1), flow=flow, source="digits")
-    table = judged(replace(trained, test=trained.test[:4]))
+    table = evaluation(replace(trained, test=trained.test[:4]))
     assert sorted(table.query("what == 'a larger hole, side'")["level"].unique()) == [14, 16]
     assert sorted(table.query("what == 'the hole moved, pixels'")["level"].unique()) == [2, 4, 8]
 
 
 def test_the_stored_trials_are_trained_from_the_stored_flow():
-    table, flows = glow_trials.kept(), glow.kept()
+    table, flows = glow_trials.stored_rows(), glow.stored_rows()
     assert table.empty or len(flows)
     planned = {
         result_store.key(vars(replace(t, seed=s))) for t in glow_trials.PLAN for s in (0, 1, 2)

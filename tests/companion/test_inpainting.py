@@ -68,7 +68,7 @@ def test_each_disturbance_changes_what_it_says(trained):
 
 def test_the_table_has_a_row_for_each_disturbance_level_and_layer(trained):
     few = replace(trained, test=trained.test[:40])
-    table = inpainting_trials.judged(few)
+    table = inpainting_trials.evaluation(few)
     assert len(table) == 5 * sum(map(len, DISTURBED.values()))
     layers = inpainting_trials.recovered(few)
     found = table.query("what == 'nothing'").set_index("layer")
@@ -80,7 +80,7 @@ def test_the_table_has_a_row_for_each_disturbance_level_and_layer(trained):
 
 
 def test_the_stored_trials_are_paired_and_whole():
-    table = inpainting_trials.kept()
+    table = inpainting_trials.stored_rows()
     for _, rows in table.groupby("trial"):
         assert len(rows) == 5 * sum(map(len, DISTURBED.values()))
         assert rows["steps"].unique().tolist() == [inpainting_trials.STEPS]

@@ -64,14 +64,14 @@ def test_the_command_stores_each_trial_once_in_four_tables(tmp_path, monkeypatch
     plan = replace(TINY, method="ISTA", steps=0), TINY
     monkeypatch.setattr(lista_runs, "PLAN", plan)
     result_store.merge(lista_runs.TRIALS, [{"trial": "a", "method": "ISTA", "seed": 0}])
-    assert lista_runs.kept(lista_runs.CURVES).empty and len(lista_runs.kept()) == 1
+    assert lista_runs.stored_rows(lista_runs.CURVES).empty and len(lista_runs.stored_rows()) == 1
     assert command_line.main(["lista", "--seed", "1"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
-    trials = lista_runs.kept().query("trial != 'a'")
+    trials = lista_runs.stored_rows().query("trial != 'a'")
     assert trials["trial"].tolist() == [replace(one, seed=1).hash for one in plan]
     for name in (lista_runs.TESTS, lista_runs.ERRORS):
-        assert set(lista_runs.kept(name)["trial"]) == set(trials["trial"])
-    assert set(lista_runs.kept(lista_runs.CURVES)["method"]) == {TINY.method}
+        assert set(lista_runs.stored_rows(name)["trial"]) == set(trials["trial"])
+    assert set(lista_runs.stored_rows(lista_runs.CURVES)["method"]) == {TINY.method}
     assert command_line.main(["lista", "--seed", "1"]) == 0
     assert "0 computed, 2 already" in capsys.readouterr().err
 

@@ -35,7 +35,7 @@ def test_stored_settings_name_every_published_quantity():
     found = {
         "SISTA-RNN": image_analysis.settings(sista),
         "LISTA": lista_runs.settings(planned),
-        "GLOW-Prox": inpainting_trials.settings(inpainting_trials.kept()),
+        "GLOW-Prox": inpainting_trials.settings(inpainting_trials.stored_rows()),
     }
     for system, sizes in [*found.items(), ("GLOW-Prox", glow_trials.settings())]:
         assert sizes.keys() == PUBLISHED[system].keys()

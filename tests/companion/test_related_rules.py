@@ -50,11 +50,11 @@ def stored(monkeypatch):
     def put(flow=0.5, large=None, **numbers):
         tables = made_of(**numbers)
         monkeypatch.setattr(
-            descending_results, "kept", lambda name=descending_results.TESTS: tables[name]
+            descending_results, "stored_rows", lambda name=descending_results.TESTS: tables[name]
         )
-        monkeypatch.setattr(inpainting_trials, "kept", lambda: flow_of(flow))
+        monkeypatch.setattr(inpainting_trials, "stored_rows", lambda: flow_of(flow))
         tests = flow_of(large or 0.0, "plain + noise", "gradient + noise")
-        monkeypatch.setattr(glow_trials, "kept", lambda: tests)
+        monkeypatch.setattr(glow_trials, "stored_rows", lambda: tests)
         monkeypatch.setattr(glow_trials, "is_complete", lambda table: large is not None)
 
     return put
@@ -166,7 +166,7 @@ def trained(monkeypatch):
     def put(change=lambda runs: runs, **numbers):
         tables = columns_of(**numbers)
         tables[columns.RUNS] = change(tables[columns.RUNS])
-        monkeypatch.setattr(columns, "kept", lambda name, source="caltech": tables[name])
+        monkeypatch.setattr(columns, "stored_rows", lambda name, source="caltech": tables[name])
 
     return put
 
@@ -279,7 +279,7 @@ def lista_of(held, gain, seeds=3):
 )  # fmt: skip
 def test_short_trainings_of_lista_neither_confirm_nor_refute(monkeypatch, held, gain, seeds, words):
     tables = lista_of(held, gain, seeds)
-    monkeypatch.setattr(lista_runs, "kept", lambda name=lista_runs.TRIALS: tables[name])
+    monkeypatch.setattr(lista_runs, "stored_rows", lambda name=lista_runs.TRIALS: tables[name])
     descends = related_rules.constrained_lista_descends()
     robust = related_rules.constrained_lista_is_robust()
     assert (descends.word, robust.word) == words

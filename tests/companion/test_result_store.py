@@ -119,8 +119,8 @@ READERS = {
     "data/claims.toml": claims.claims,
     "data/results/speed/absent.csv": lambda: speed.record("absent"),
     "data/results/sequences/absent.csv": lambda: results.sequences("absent"),
-    f"data/results/{lista_runs.TRIALS}": lista_runs.kept,
-    f"data/results/{lista_runs.CURVES}": lambda: lista_runs.kept(lista_runs.CURVES),
+    f"data/results/{lista_runs.TRIALS}": lista_runs.stored_rows,
+    f"data/results/{lista_runs.CURVES}": lambda: lista_runs.stored_rows(lista_runs.CURVES),
 }
 
 

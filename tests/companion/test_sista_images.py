@@ -295,15 +295,15 @@ class TestKeep:
         own = Training(Trial(**SMALL), on).finish()
         for _ in range(2):
             image_results.keep(own)
-        (kept,) = image_results.kept(image_results.RUNS, "free").to_dict("records")
+        (kept,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
         again = image_results.row(own)
         assert kept["psnr"] == pytest.approx(again["psnr"], rel=1e-5)
         assert kept["trial"] == own.trial.hash and kept["status"] == "done"
-        curves = image_results.kept(image_results.CURVES)
+        curves = image_results.stored_rows(image_results.CURVES)
         assert curves["validation_mse"].tolist() == pytest.approx(
             [one["validation_mse"] for one in own.curves], rel=1e-5
         )
-        errors = image_results.kept(image_results.PICTURES)["mse"]
+        errors = image_results.stored_rows(image_results.PICTURES)["mse"]
         assert errors.mean() == pytest.approx(again["mse"], rel=1e-4)
 
     def test_the_best_sista_rnn_is_kept_in_half_precision(self, on):
@@ -332,7 +332,7 @@ class TestKeep:
         with pytest.raises(TrainingError) as caught:
             own.finish()
         image_results.keep(own, str(caught.value))
-        (kept,) = image_results.kept(image_results.RUNS, "free").to_dict("records")
+        (kept,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
         assert kept["status"] == "failed" and "parameter F" in kept["reason"]
 
     def test_networks_are_compared_at_the_greatest_length_of_both(self, on):
@@ -350,14 +350,14 @@ class TestKeep:
         paths = image_analysis.curves(table)
         assert len(paths[short.trial.name]) == 2
         gap = image_analysis.lead(table, short.trial.name, other.trial.name)
-        errors = [np.array(image_results.each(own)) for own in (short, other)]
+        errors = [np.array(image_results.picture_errors(own)) for own in (short, other)]
         assert gap.mean == pytest.approx((10 * np.log10(errors[1] / errors[0])).mean(), rel=1e-3)
 
     def test_a_row_of_an_algorithm_replaces_its_elder(self, on):
         rows = [image_solvers.row(Way(3), on, on.test)]
         for _ in range(2):
             image_results.keep_algorithms(rows, source="free", seed=0)
-        (kept,) = image_results.kept(image_results.ALGORITHMS, "free").to_dict("records")
+        (kept,) = image_results.stored_rows(image_results.ALGORITHMS, "free").to_dict("records")
         assert kept["psnr"] == pytest.approx(rows[0]["psnr"], rel=1e-5)
 
     def test_the_rate_of_a_long_training_is_the_best_on_validation_data(self, folder):

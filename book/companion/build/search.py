@@ -106,13 +106,13 @@ def sections(path: Path, site: Path) -> Iterator[Section]:
         for term in article.select("dl.glossary dt[id]")
     ]
     # Inner sections are removed before the section that contains them is read.
-    found = [node for node in article.find_all("section") if node.find(["h1", "h2", "h3", "h4"])]
+    nodes = [node for node in article.find_all("section") if node.find(["h1", "h2", "h3", "h4"])]
     texts = {}
-    for node in reversed(found):
+    for node in reversed(nodes):
         heading = node.find(["h1", "h2", "h3", "h4"])
         title = " ".join(heading.extract().get_text("").split())
         texts[id(node)] = title, " ".join(node.extract().get_text(" ").split())
-    for number, node in enumerate(found):
+    for number, node in enumerate(nodes):
         title, text = texts[id(node)]
         page = page or title
         anchor = f"#{node['id']}" if number else ""
@@ -126,8 +126,8 @@ def sections(path: Path, site: Path) -> Iterator[Section]:
 def record(section: Section) -> str:
     """Return the section as a page for Pagefind, with synonyms of the words that it contains."""
     content = f"{section.title} {section.text}"
-    found = (re.search(rf"\b{key}", content, re.IGNORECASE) for key in SYNONYMS)
-    words = " ".join(words for words, match in zip(SYNONYMS.values(), found, strict=True) if match)
+    hits = (re.search(rf"\b{key}", content, re.IGNORECASE) for key in SYNONYMS)
+    words = " ".join(words for words, match in zip(SYNONYMS.values(), hits, strict=True) if match)
     spoken = section.title.translate(str.maketrans(SPOKEN))
     if spoken != section.title:
         words = f"{spoken} {words}"
@@ -153,11 +153,11 @@ def write_index(site: Path, pages: list[str]) -> None:
     """Write the index of these pages into site/pagefind."""
     shutil.rmtree(site / FOLDER, ignore_errors=True)
     words = set()
-    found = (section for page in pages for section in sections(site / f"{page}.html", site))
+    entries = (section for page in pages for section in sections(site / f"{page}.html", site))
     # Pagefind's interface for Python waits 0.1 s for each record and may end before all files are
     # written, so its command reads the records from files.
     with tempfile.TemporaryDirectory() as folder:
-        for section in found:
+        for section in entries:
             content = record(section)
             words |= words_of(BeautifulSoup(content, "html.parser").get_text(" "))
             # The search page replaces PAGE/ANCHOR.html by PAGE.html#ANCHOR.

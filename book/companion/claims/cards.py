@@ -22,8 +22,8 @@ def sections(where: str) -> list[str]:
     >>> sections("§1, §5, App. D.1"), sections("Table 2"), sections("Hadou et al., abstract")
     (['§1', '§5', 'App. D'], ['§4'], ['Hadou et al.'])
     """
-    found = re.findall(r"§\d|App\. [A-Z]|\bAbstract\b|\w+ et al\.", where)
-    return list(dict.fromkeys(found)) or ["§4"]
+    matches = re.findall(r"§\d|App\. [A-Z]|\bAbstract\b|\w+ et al\.", where)
+    return list(dict.fromkeys(matches)) or ["§4"]
 
 
 class Cards:

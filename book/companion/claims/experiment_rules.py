@@ -218,17 +218,17 @@ def reweighting_helps() -> Judgement:
         ]
         for label, start in initialisations().items()
     }
-    judged = {label: pairs for label, pairs in comparisons.items() if pairs[-1].gap}
-    judgement = decide(judged or comparisons)
+    evidence = {label: pairs for label, pairs in comparisons.items() if pairs[-1].gap}
+    judgement = decide(evidence or comparisons)
     text = f"At h = {WIDE.hidden}, leads of reweighted-RNN. {judgement.because}"
     judgement = judgement._replace(because=text)
-    missing = [label for label in comparisons if label not in judged]
+    missing = [label for label in comparisons if label not in evidence]
     if not missing:
         return judgement
     limit = "A larger number of parameters can explain a lead, because there is no run of "
     limit += "ℓ1-ℓ1-RNN at equal size above the plateau of linear reconstruction "
     limit += f"({', '.join(missing)})."
-    if judged:
+    if evidence:
         return decision.at_most_so_far(judgement, limit)
     return Judgement("not tested", f"{text} {limit}", judgement.ran)
 

@@ -38,13 +38,15 @@ def sista_trains_faster() -> Judgement:
     is no test: only the seconds to the levels of the first rival are counted, and nothing is
     refuted.
     """
-    found = _pairs()
-    if not found:
+    rivals = _pairs()
+    if not rivals:
         return Judgement("not tested", "No trainings of equal length are stored.", ran=False)
-    if min(len(pairs) for pairs in found.values()) >= 2:
-        tests = [test for rival, pairs in found.items() for test in comparisons.speed(rival, pairs)]
-        return _as_published(verdict(tests), found)
-    rival, pairs = next(iter(found.items()))
+    if min(len(pairs) for pairs in rivals.values()) >= 2:
+        tests = [
+            test for rival, pairs in rivals.items() for test in comparisons.speed(rival, pairs)
+        ]
+        return _as_published(verdict(tests), rivals)
+    rival, pairs = next(iter(rivals.items()))
     names = comparisons.levels(dict(enumerate(pairs[0].curves)))
     gains = {name: comparisons.speed_gain(pairs[0], name, "seconds") for name in names}
     faster = [name for name, gain in gains.items() if gain > 0]
@@ -52,30 +54,30 @@ def sista_trains_faster() -> Judgement:
     text += f"{', '.join(faster) or 'none'} in fewer seconds than the {title(rival)}, "
     text += "with one seed."
     cases = [Case(name, [float(name in faster)]) for name in names]
-    return _as_published(count_successes(cases, len(cases), "levels of the error", text), found)
+    return _as_published(count_successes(cases, len(cases), "levels of the error", text), rivals)
 
 
 def sista_is_better() -> Judgement:
     """Judge "SISTA-RNN recovers better", after equal updates and equal seconds, than each rival."""
-    found = _pairs()
-    if not found:
+    rivals = _pairs()
+    if not rivals:
         return Judgement("not tested", "No trainings of equal length are stored.", ran=False)
-    tests = [test for rival, pairs in found.items() for test in comparisons.quality(rival, pairs)]
-    return _as_published(verdict(tests), found)
+    tests = [test for rival, pairs in rivals.items() for test in comparisons.quality(rival, pairs)]
+    return _as_published(verdict(tests), rivals)
 
 
 def _pairs() -> dict[str, list[comparisons.Pair]]:
-    found = {rival: comparisons.pairs(rival) for rival in RIVALS}
-    return {rival: pairs for rival, pairs in found.items() if pairs}
+    rivals = {rival: comparisons.pairs(rival) for rival in RIVALS}
+    return {rival: pairs for rival, pairs in rivals.items() if pairs}
 
 
-def _as_published(judgement: Judgement, found: Mapping[str, list[comparisons.Pair]]) -> Judgement:
+def _as_published(judgement: Judgement, rivals: Mapping[str, list[comparisons.Pair]]) -> Judgement:
     """Return a verdict, limited if trainings are shorter than the published ones or missing."""
-    updates = min(pair.ours["updates"] for pairs in found.values() for pair in pairs)
-    if updates >= columns.PUBLISHED and len(found) == len(RIVALS):
+    updates = min(pair.ours["updates"] for pairs in rivals.values() for pair in pairs)
+    if updates >= columns.PUBLISHED and len(rivals) == len(RIVALS):
         return judgement
     text = f"The trainings have {updates:.0f} of the {columns.PUBLISHED:,} updates of the public "
-    text += f"code; compared networks: {', '.join(title(rival) for rival in found)}."
+    text += f"code; compared networks: {', '.join(title(rival) for rival in rivals)}."
     return _limited(judgement, text)
 
 
@@ -91,7 +93,7 @@ def sista_beats_its_algorithm() -> Judgement:
     The network is selected on validation data, the algorithm by test PSNR, which favours it.
     """
     sista, _ = image_analysis.rivals(image_analysis.comparable())
-    solver = columns.kept(columns.ALGORITHMS).sort_values("psnr").iloc[-1]
+    solver = columns.stored_rows(columns.ALGORITHMS).sort_values("psnr").iloc[-1]
     text = f"SISTA-RNN reaches {sista['psnr']:.2f} dB, the best of the algorithms "
     text += f"({solver['name']}) {solver['psnr']:.2f} dB, on the same test pictures; one seed."
     word = "confirmed so far" if sista["psnr"] > solver["psnr"] else "not tested"
@@ -104,7 +106,7 @@ def plain_layers_climb() -> Judgement:
     One network suffices if one of its layers increases the mean objective. There is one trained
     network of each kind, because the seeds are those of later batches.
     """
-    tests = descending.kept()
+    tests = descending.stored_rows()
     ratios = descending.in_the_mean(tests, "objective").xs("as it was", level="way").max(axis=1)
     largest = ratios.groupby("model").min()
     listing = "; ".join(f"{title(name)} {ratio:.2f}" for name, ratio in largest.items())
@@ -117,7 +119,7 @@ def plain_layers_climb() -> Judgement:
 
 def constrained_layers_descend() -> Judgement:
     """Judge "under the constraints every layer descends", on average over test sequences."""
-    tests, trials = descending.kept(), descending.kept(descending.TRIALS)
+    tests, trials = descending.stored_rows(), descending.stored_rows(descending.TRIALS)
     required = 1 - trials.groupby("way")["epsilon"].first()
     excess = {
         merit: descending.in_the_mean(tests, merit).xs(merit, level="way") - required[merit]
@@ -140,10 +142,10 @@ def constrained_networks_are_robust() -> Judgement:
     one. The perturbations of a system are one family of tests. Networks for sequences do not
     decide, because the authors did not test them.
     """
-    small = _disturbed(inpainting_trials.against_plain(inpainting_trials.kept()))
-    outcomes = descending.outcomes(descending.kept())
+    small = _disturbed(inpainting_trials.against_plain(inpainting_trials.stored_rows()))
+    outcomes = descending.outcomes(descending.stored_rows())
     ours = _disturbed(pd.concat([descending.against(outcomes, merit) for merit in MERITS]))
-    trials = glow_trials.kept()
+    trials = glow_trials.stored_rows()
     flow, glow_text = small, "not run"
     if glow_trials.is_complete(trials):
         flow = _disturbed(glow_trials.against_plain(trials))
@@ -162,7 +164,7 @@ def constrained_networks_are_robust() -> Judgement:
 
 def constrained_lista_descends() -> Judgement:
     """Judge "at the published size every layer of constrained LISTA descends" on test signals."""
-    tests = lista_runs.kept(lista_runs.TESTS)
+    tests = lista_runs.stored_rows(lista_runs.TESTS)
     if tests.empty:
         return Judgement("not tested", _NO_LISTA, ran=False)
     path = tests[tests["sigma"] == 0].pivot(
@@ -184,7 +186,7 @@ def constrained_lista_is_robust() -> Judgement:
     The lead at a level is that in the squared distance of the last layer, paired over test signals
     and seeds. All trainings and levels are one family of tests.
     """
-    errors = lista_runs.kept(lista_runs.ERRORS)
+    errors = lista_runs.stored_rows(lista_runs.ERRORS)
     if errors.empty:
         return Judgement("not tested", _NO_LISTA, ran=False)
     wide = errors.pivot(index=["method", "sigma", "seed"], columns="signal", values="error")
@@ -238,10 +240,10 @@ def summary(page: str = "") -> pd.DataFrame:
     """Return the claims of related papers, or of a page, with verdicts, one row per claim."""
     selection = [claim for claim in claims.claims() if claim.neighbour and page in ("", claim.page)]
     sources = (
-        columns.kept(columns.RUNS),
-        inpainting_trials.kept(),
-        *(table for table in [glow_trials.kept()] if len(table)),
-        descending.kept(descending.TRIALS),
-        *(table for table in [lista_runs.kept()] if len(table)),
+        columns.stored_rows(columns.RUNS),
+        inpainting_trials.stored_rows(),
+        *(table for table in [glow_trials.stored_rows()] if len(table)),
+        descending.stored_rows(descending.TRIALS),
+        *(table for table in [lista_runs.stored_rows()] if len(table)),
     )
     return claims.table(selection, *sources, rules=RELATED_RULES)

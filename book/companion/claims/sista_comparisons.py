@@ -30,19 +30,19 @@ def pairs(rival: str, source: str = "caltech") -> list[Pair]:
     SISTA-RNN has the public initialisation. Of the longest trainings that both networks have, each
     network is represented by the settings of the lowest validation error with its first seed.
     """
-    table = image_results.kept(image_results.RUNS, source)
+    table = image_results.stored_rows(image_results.RUNS, source)
     table = table[table["status"] == "done"]
     networks = table[image_results.is_public(table)], table[table["model"] == rival]
     lengths = set.intersection(*(set(rows["epochs"]) for rows in networks))
     if not lengths:
         return []
     ours, theirs = (_best(rows[rows["epochs"] == max(lengths)]) for rows in networks)
-    curves = dict(tuple(image_results.kept(image_results.CURVES).groupby("trial")))
-    found = []
+    curves = dict(tuple(image_results.stored_rows(image_results.CURVES).groupby("trial")))
+    result = []
     for seed in sorted(set(ours.index) & set(theirs.index)):
         rows = ours.loc[seed], theirs.loc[seed]
-        found.append(Pair(*rows, tuple(curves[row["trial"]] for row in rows)))
-    return found
+        result.append(Pair(*rows, tuple(curves[row["trial"]] for row in rows)))
+    return result
 
 
 def _best(rows: pd.DataFrame) -> pd.DataFrame:
@@ -86,14 +86,14 @@ def speed_gain(pair: Pair, name: str, axis: str) -> float:
     return gain if is_known else math.nan
 
 
-def speed(rival: str, found: Sequence[Pair]) -> list[Comparison]:
+def speed(rival: str, pairs: Sequence[Pair]) -> list[Comparison]:
     """Return one comparison per level of the error and axis: the gain of SISTA-RNN in time."""
-    names = levels(dict(enumerate(found[0].curves)))
+    names = levels(dict(enumerate(pairs[0].curves)))
     return [
         Comparison(
             f"{title(rival)}, {name}, {axis}",
             (),
-            over_seeds([speed_gain(pair, name, axis) for pair in found]),
+            over_seeds([speed_gain(pair, name, axis) for pair in pairs]),
             unit="doublings",
         )
         for axis in AXES
@@ -101,20 +101,20 @@ def speed(rival: str, found: Sequence[Pair]) -> list[Comparison]:
     ]
 
 
-def quality(rival: str, found: Sequence[Pair]) -> list[Comparison]:
+def quality(rival: str, pairs: Sequence[Pair]) -> list[Comparison]:
     """Return the lead of SISTA-RNN in dB after equal updates, and after equal seconds.
 
     After equal updates: PSNR of the test pictures, paired over pictures and seeds. After equal
     seconds, those of the shorter training: the lowest validation error until then, over seeds.
     """
-    errors = image_results.kept(image_results.PICTURES).pivot(
+    errors = image_results.stored_rows(image_results.PICTURES).pivot(
         index="trial", columns="picture", values="mse"
     )
     rows = [
         np.stack([errors.loc[row["trial"]] for row in side])
-        for side in ([pair.ours for pair in found], [pair.theirs for pair in found])
+        for side in ([pair.ours for pair in pairs], [pair.theirs for pair in pairs])
     ]
-    after_seconds = over_seeds([_lead_after_equal_seconds(pair.curves) for pair in found])
+    after_seconds = over_seeds([_lead_after_equal_seconds(pair.curves) for pair in pairs])
     return [
         Comparison(f"{title(rival)}, equal updates", (), paired_difference(*rows)),
         Comparison(f"{title(rival)}, equal seconds", (), after_seconds),

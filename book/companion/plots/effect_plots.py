@@ -82,11 +82,11 @@ def pixel_scales(levels: pd.DataFrame) -> Figure:
     order = ("authors", "normalised")
     for ax, size in zip(axes, ("equal width", "equal size"), strict=True):
         rows = levels[(levels["size"] == size) & levels["psnr"].notna()]
-        for model, own in rows.groupby("model", sort=False):
-            places = [order.index(protocol) for protocol in own["protocol"]]
+        for model, points in rows.groupby("model", sort=False):
+            places = [order.index(protocol) for protocol in points["protocol"]]
             style = {"color": STYLES[model]["color"], "ls": STYLES[model]["ls"]}
             width = 2.4 if model == "reweighted-rnn" else 1.2
-            ax.plot(places, own["psnr"], "o", lw=width, ms=5, label=title(model), **style)
+            ax.plot(places, points["psnr"], "o", lw=width, ms=5, label=title(model), **style)
         ax.set_xticks([0, 1], ["0 … 255", "0 … 1"])
         ax.set(title=size, xlabel="pixel scale", xlim=(-0.2, 1.2))
     axes[0].set_ylabel("PSNR (dB)")

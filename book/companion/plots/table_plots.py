@@ -224,7 +224,7 @@ def curves_of(base: RunConfig, run_set: RunSet, start: str = BEST) -> dict[str, 
     the unfolded networks.
     """
     rows = {run.model: starts(run_set, run) for run in grid.row(base)}
-    configs = {name: found.get(start, found.get("")) for name, found in rows.items()}
+    configs = {name: runs.get(start, runs.get("")) for name, runs in rows.items()}
     curves = {name: run_set.curve(config) for name, config in configs.items()}
     return {name: curve for name, curve in curves.items() if curve is not None}
 

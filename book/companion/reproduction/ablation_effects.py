@@ -83,8 +83,8 @@ def summary(run_set: RunSet) -> pd.DataFrame:
     rows = []
     for panel, effects in (("lead", _SETTINGS), ("worth", _PARTS)):
         for name, (question, answer) in effects.items():
-            found = (_effects(run_set, panel, base, question, answer) for base in BASES.values())
-            evidence = zip(BASES, found, strict=True)
+            cases = (_effects(run_set, panel, base, question, answer) for base in BASES.values())
+            evidence = zip(BASES, cases, strict=True)
             evidence, gaps = next(((name, gaps) for name, gaps in evidence if gaps), ("", {}))
             rows += [(panel, name, init, evidence, *gap) for init, gap in gaps.items()]
     return mark(pd.DataFrame(rows, columns=_EFFECT), run_set.runs)
@@ -117,7 +117,7 @@ def initialised_pair(
     runs = (run, reference)
     if init == INITIALISATIONS[0]:
         return tuple(map(grid.initialised, runs))
-    candidates = [[grid.initialised(one, pair) for pair in STARTS.values()] for one in runs]
+    candidates = [[grid.initialised(config, pair) for pair in STARTS.values()] for config in runs]
     both = [pair for pair in zip(*candidates, strict=True) if all(map(run_set.trained.seeds, pair))]
     if not both:
         return runs

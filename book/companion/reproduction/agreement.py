@@ -72,8 +72,8 @@ def _tested(gaps: pd.DataFrame, words: Mapping[bool | None, str]) -> pd.DataFram
     """
     significant = statistics.holm(gaps["p"]) <= statistics.LEVEL
     verdicts = [
-        words[bool(mean > 0) if found else None]
-        for mean, found in zip(gaps["mean"], significant, strict=True)
+        words[bool(mean > 0) if is_significant else None]
+        for mean, is_significant in zip(gaps["mean"], significant, strict=True)
     ]
     return gaps.assign(verdict=pd.Series(verdicts, gaps.index, dtype=object))
 
@@ -188,8 +188,8 @@ def verdict_counts(cells: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for start, opposite in ((SUCCESSOR, BEST), (BEST, SUCCESSOR)):
-        own = cells[cells["start"] != opposite]
-        words = own["verdict"].mask(paper_tables.is_garbled(own), "lost")
+        start_cells = cells[cells["start"] != opposite]
+        words = start_cells["verdict"].mask(paper_tables.is_garbled(start_cells), "lost")
         rows[start] = words.value_counts()
     counts = pd.DataFrame(rows).T.reindex(columns=list(paper_tables.SYMBOLS))
     counts = counts.dropna(axis=1, how="all").fillna(0).astype(int)

@@ -40,9 +40,9 @@ def answer(cells: pd.DataFrame, number: int = 2) -> str:
     if ours.empty:
         return f"**Not tested.** reweighted-RNN has been run at none of the {every} {names}."
     first = []
-    for own in ours.itertuples():
-        same = done[done["value"].eq(own.value) & done["start"].isin(["", own.start])]
-        first.append(own.ours >= same["ours"].max())
+    for row in ours.itertuples():
+        same = done[done["value"].eq(row.value) & done["start"].isin(["", row.start])]
+        first.append(row.ours >= same["ours"].max())
     firm = len(done) == len(rows) and done["runs"].min() >= paper_tables.SEEDS
     word = "yes" if all(first) else "not always" if any(first) else "no"
     word = word.capitalize() if firm else f"So far, {word}"
@@ -66,17 +66,17 @@ def finding(cells: pd.DataFrame) -> str:
 
     If values are lost, the ranking is unknown; then the steps of reweighted-RNN are counted.
     """
-    each = cells.drop_duplicates(["model", "value"])
-    paper = each.dropna(subset="psnr_db")
+    entries = cells.drop_duplicates(["model", "value"])
+    paper = entries.dropna(subset="psnr_db")
     ran = coverage_of(cells, "" if "hidden" in set(cells["varies"]) else " at the paper's width")
-    if len(paper) == len(each):
+    if len(paper) == len(entries):
         first = paper.loc[paper.groupby("value")["psnr_db"].idxmax(), "model"]
         return f"In the paper, {winners(first)}. {ran}"
-    own = paper[paper["model"].str.lower() == MODEL].sort_values("value")
-    steps = own["psnr_db"].diff().dropna()
+    ours = paper[paper["model"].str.lower() == MODEL].sort_values("value")
+    steps = ours["psnr_db"].diff().dropna()
     return (
-        f"Our copy of the paper has {len(paper)} of the {len(each)} values of this table; in it, "
-        f"reweighted-RNN improves at {steps.gt(0).sum()} of {len(steps)} known "
+        f"Our copy of the paper has {len(paper)} of the {len(entries)} values of this table; in "
+        f"it, reweighted-RNN improves at {steps.gt(0).sum()} of {len(steps)} known "
         f"steps. {ran}"
     )
 
@@ -250,14 +250,14 @@ def coverage(cells: pd.DataFrame, complete: dict[int, pd.DataFrame]) -> pd.DataF
     """
     rows = {}
     for number, (field, _) in grid.VARIED.items():
-        own = cells[cells["table"] == number]
-        each = own.drop_duplicates(["model", "value"])
+        table_cells = cells[cells["table"] == number]
+        entries = table_cells.drop_duplicates(["model", "value"])
         rows[f"Table {number}: {_VARIED_NAMES[field]}"] = {
-            "cells": f"{len(each)}",
-            "trained at the paper's width": _run(own, 1),
-            f"with {paper_tables.SEEDS} seeds": _run(own, paper_tables.SEEDS),
+            "cells": f"{len(entries)}",
+            "trained at the paper's width": _run(table_cells, 1),
+            f"with {paper_tables.SEEDS} seeds": _run(table_cells, paper_tables.SEEDS),
             "trained at h = 256": _run(complete[number], 1) if number in complete else "–",
-            "paper's value lost": f"{each['psnr_db'].isna().sum()}",
+            "paper's value lost": f"{entries['psnr_db'].isna().sum()}",
         }
     return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), cells)
 

@@ -279,8 +279,8 @@ def solutions(cells: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
             "ours − the paper (dB)": signed(row.difference),
             "seeds": f"{row.seeds}",
         }
-        for hidden, own in cells.items()
-        for row in own.itertuples()
+        for hidden, table in cells.items()
+        for row in table.itertuples()
     ]
     return mark(pd.DataFrame(rows), *cells.values())
 
@@ -300,7 +300,7 @@ def describe_solutions(cells: Mapping[int, pd.DataFrame], level: float) -> str:
 
     ``cells``: as in :func:`solutions`; ``level``: the best linear reconstruction in dB.
     """
-    rows = pd.concat([own.assign(hidden=hidden) for hidden, own in cells.items()])
+    rows = pd.concat([table.assign(hidden=hidden) for hidden, table in cells.items()])
     sentences = []
     for start, group in rows.groupby("start", sort=False):
         first, second = grid.STARTS[start]

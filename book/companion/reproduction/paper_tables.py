@@ -393,7 +393,7 @@ def style_matrix(
         order = [
             name
             for row in texts.index
-            for name in (row, *(own for own in own_texts.index if own.startswith(f"{row}, ")))
+            for name in (row, *(label for label in own_texts.index if label.startswith(f"{row}, ")))
         ]
         texts = pd.concat([texts, own_texts]).reindex(order)
         verdicts = pd.concat([verdicts, own_verdicts]).reindex(order)

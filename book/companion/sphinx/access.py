@@ -39,8 +39,8 @@ def size_of(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             return image.size
     tag = path.read_text(encoding="utf-8").partition("<svg")[2].partition(">")[0]
-    found = [re.search(LENGTH.format(name), tag) for name in ("width", "height")]
-    return tuple(round(float(m[1]) * (96 / 72 if m[2] == "pt" else 1)) if m else 0 for m in found)
+    matches = [re.search(LENGTH.format(name), tag) for name in ("width", "height")]
+    return tuple(round(float(m[1]) * (96 / 72 if m[2] == "pt" else 1)) if m else 0 for m in matches)
 
 
 def reserve_space(app, page, template, context, doctree) -> None:

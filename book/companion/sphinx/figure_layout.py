@@ -32,8 +32,8 @@ DESCRIPTION = re.compile(r"<(?:dc:description|desc)>(\{.*?\})<", re.DOTALL)
 def layout_of(path: Path) -> dict | None:
     """Return the layout that an image file states, or None."""
     if path.suffix == ".svg":
-        found = DESCRIPTION.search(path.read_text(encoding="utf-8"))
-        text = html.unescape(found[1]) if found else ""
+        match = DESCRIPTION.search(path.read_text(encoding="utf-8"))
+        text = html.unescape(match[1]) if match else ""
     else:
         with Image.open(path) as image:
             text = image.info.get("Description", "")

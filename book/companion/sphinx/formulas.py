@@ -58,14 +58,14 @@ def files() -> dict[str, Path]:
         listed = metadata.files("sphinx-mathjax-offline") or []
     except metadata.PackageNotFoundError:
         listed = []
-    found = {
+    paths = {
         str(file).replace("\\", "/").partition(MATHJAX)[2]: Path(file.locate()) for file in listed
     }
-    if missing := [name for name in COMPONENTS if name not in found]:
+    if missing := [name for name in COMPONENTS if name not in paths]:
         raise ExtensionError(
             f"expected {missing[0]} in the package sphinx-mathjax-offline; got none; run `make env`"
         )
-    return found
+    return paths
 
 
 class Typesetter:

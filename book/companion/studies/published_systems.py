@@ -68,7 +68,9 @@ def agreements(system: str, here: Mapping[str, object]) -> str:
     'layers 10'
     """
     rows = differences(system, here).itertuples(index=False)
-    return ", ".join(f"{name} {_text(own)}" for name, published, own in rows if own == published)
+    return ", ".join(
+        f"{name} {_text(value)}" for name, published, value in rows if value == published
+    )
 
 
 def statement(system: str, here: Mapping[str, object]) -> str:
@@ -80,10 +82,10 @@ def statement(system: str, here: Mapping[str, object]) -> str:
     'The evaluated system is **the published SISTA-RNN**.'
     """
     parts = {"data": [], "system": []}
-    for name, published, own in differences(system, here).itertuples(index=False):
-        is_longer = name in ("updates", "steps") and own is not None and own >= published
-        if own != published and not is_longer:
-            text = f"{name} {_text(own)} instead of {_text(published)}"
+    for name, published, value in differences(system, here).itertuples(index=False):
+        is_longer = name in ("updates", "steps") and value is not None and value >= published
+        if value != published and not is_longer:
+            text = f"{name} {_text(value)} instead of {_text(published)}"
             parts["data" if name in _DATA else "system"].append(text)
     if parts["system"]:
         text = ", ".join(parts["system"] + parts["data"])

@@ -169,14 +169,14 @@ def printed_bounds(v, u, hbar, tau1, tau2) -> tuple:
     return bound25, bound26
 
 
-def latex(found: list[Piece]) -> str:
+def latex(branches: list[Piece]) -> str:
     """Return pieces as LaTeX, largest u first as in the paper.
 
     >>> latex(pieces(1)).count("le u")
     4
     """
     rows = []
-    for value, low, high in reversed(found):
+    for value, low, high in reversed(branches):
         terms = [formula(end) for end in (low, u, high) if abs(end) != sp.oo]
         rows.append(formula(value) + ", & " + r" \le ".join(terms))
     return r"\begin{cases}" + r" \\ ".join(rows) + r"\end{cases}"

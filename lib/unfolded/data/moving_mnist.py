@@ -51,11 +51,11 @@ def walk(start: np.ndarray, heading: np.ndarray, frames: int = FRAMES) -> np.nda
     return places
 
 
-def recipe(images: int, shares: tuple[int, ...] = (1,)) -> Recipe:
+def recipe(images: int, proportions: tuple[int, ...] = (1,)) -> Recipe:
     """Draw the digits and paths of the whole set of 10,000 sequences; the result is deterministic.
 
     Order of the draws: a permutation of the images, start rows, start columns, headings, then
-    a new permutation whenever a pool is exhausted. `shares` splits images and sequences into
+    a new permutation whenever a pool is exhausted. `proportions` splits images and sequences into
     disjoint pools: with (8, 1, 1), training, validation and test use different images.
 
     >>> recipe(60_000).digits[0].tolist()
@@ -66,20 +66,20 @@ def recipe(images: int, shares: tuple[int, ...] = (1,)) -> Recipe:
     rows, columns = rng.random((2, SEQUENCES, DIGITS))
     heading = 2 * np.pi * rng.random((SEQUENCES, DIGITS))
     places = walk(np.stack([rows, columns], axis=-1), heading)
-    pools = np.split(order, cuts(images, shares))
-    counts = np.diff([0, *cuts(SEQUENCES, shares), SEQUENCES])
+    pools = np.split(order, cuts(images, proportions))
+    counts = np.diff([0, *cuts(SEQUENCES, proportions), SEQUENCES])
     pairs = [_pairs(pool, count, rng) for pool, count in zip(pools, counts, strict=True)]
     return Recipe(np.concatenate(pairs), places.swapaxes(0, 1))
 
 
-def cuts(count: int, shares: tuple[int, ...]) -> list[int]:
+def cuts(count: int, proportions: tuple[int, ...]) -> list[int]:
     """Return the indices that split `count` items in proportion: 8 n/10 and 9 n/10, rounded down.
 
     >>> cuts(10_000, (8, 1, 1)), cuts(1797, (8, 1, 1))
     ([8000, 9000], [1437, 1617])
     """
     # No part of a smaller set is larger than the same part of the whole set.
-    return [count * sum(shares[:k]) // sum(shares) for k in range(1, len(shares))]
+    return [count * sum(proportions[:k]) // sum(proportions) for k in range(1, len(proportions))]
 
 
 def _pairs(pool: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

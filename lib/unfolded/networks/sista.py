@@ -32,8 +32,8 @@ class SistaRNN(UnfoldedNetwork):
     @torch.no_grad()
     def lipschitz(self, A: Tensor) -> Tensor:
         r"""Return :math:`\|AD\|_2^2 + \lambda_2 \|D\|_2^2`, which contains the quadratic link."""
-        link = self.positive("lambda2") * torch.linalg.matrix_norm(self.D, 2) ** 2
-        return super().lipschitz(A) + link
+        temporal_term = self.positive("lambda2") * torch.linalg.matrix_norm(self.D, 2) ** 2
+        return super().lipschitz(A) + temporal_term
 
     def solver(self) -> Callable[[Tensor, Tensor], Tensor]:
         """Return SISTA for one frame: d steps from Dᵀ F D h_{t−1}."""

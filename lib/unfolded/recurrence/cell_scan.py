@@ -66,7 +66,7 @@ def serves(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
         and cell.phi in PHI
         and not torch.is_autocast_enabled(x.device.type)
         and native_scan.serves(x.transpose(0, 1))
-        and all(each.dtype == x.dtype and each.device == x.device for each in tensors)
+        and all(tensor.dtype == x.dtype and tensor.device == x.device for tensor in tensors)
     )
 
 
@@ -102,7 +102,7 @@ class CellScan(torch.autograd.Function):
         if c0 is not None:
             dc0 = torch.zeros_like(c0) if grad_cell is None else grad_cell.clone()
         sizes = zip((xs, U, W), (needed[0], needed[3], needed[5]), strict=True)
-        dx, dU, dW = (new(each.shape) if need else None for each, need in sizes)
+        dx, dU, dW = (new(tensor.shape) if need else None for tensor, need in sizes)
         dbias = new((4 if kind in ("lstm", "gru") else 1) * h)
         dab = new(2, h) if kind in ("independent", "fast") else None
         grads = torch.zeros_like(codes[1:]) if grad is None else grad.transpose(0, 1).contiguous()
@@ -135,8 +135,8 @@ class _CellJob(ctypes.Structure):
 def _scan(cell: Cell, xs: Tensor, weights: Sequence[Tensor], **buffers: Tensor | None) -> None:
     """Run the scan on x (time, batch, k): forward, or backward if ``grads`` is given."""
     (T, B, k), threads = xs.shape, torch.get_num_threads()
-    U, bias, W, *other_weights = (each.contiguous() for each in weights)
-    a, b = (each.item() for each in other_weights) if cell.kind == "fast" else (0.0, 0.0)
+    U, bias, W, *other_weights = (weight.contiguous() for weight in weights)
+    a, b = (weight.item() for weight in other_weights) if cell.kind == "fast" else (0.0, 0.0)
     tensors = {"x": xs, "U": U, "bias": bias, "W": W, **buffers}
     if other_weights and cell.kind != "fast":
         tensors["bias_h"] = other_weights[0]

@@ -28,7 +28,7 @@ class Frames(NamedTuple):
     sha256: str
 
 
-def own(
+def user_frames(
     configs: Iterable[RunConfig], frames: Given, store: str | Path | None = None
 ) -> tuple[list[RunConfig], own_frames.OwnFrames | None]:
     """Return configurations with the user's frames as source, and these frames, checked once.
@@ -69,11 +69,11 @@ def _check_unchanged(path: str, name: str, configs: list[RunConfig], store: Path
 def load(config: RunConfig, frames: Given = None) -> Frames:
     """Return the frames of a configuration as vectors in the protocol's units, on the CPU.
 
-    The ``frames`` of :func:`own` must be given again; their hash is the digest.
+    The ``frames`` of :func:`user_frames` must be given again; their hash is the digest.
     """
     unit = config.scale.peak / 255
     if frames is not None:
-        _, (array, sha256, _) = own([config], own_frames.checked(frames))
+        _, (array, sha256, _) = user_frames([config], own_frames.checked(frames))
         frames = own_frames.grey(array)
     elif config.source in data.SOURCES:
         frames = data.sequences(config.source, count=config.size.count, reduction=config.reduction)

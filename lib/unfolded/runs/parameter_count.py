@@ -32,9 +32,9 @@ def parameters(run: RunConfig, hidden: int | None = None) -> int:
     """
     h, n0, sensing_size = hidden or run.hidden, run.n0, run.n * run.n0
     if run.model in UNFOLDED:
-        link = n0 * n0 if run.model == "sista-rnn" else h * h
+        transition = n0 * n0 if run.model == "sista-rnn" else h * h
         weights = run.depth * (h * h + h) if run.model == "reweighted-rnn" else 0
-        return sensing_size + n0 * h + h + link + 3 + weights
+        return sensing_size + n0 * h + h + transition + 3 + weights
     cell = _CELLS[run.model]
     return sensing_size + cell(run.n, h) + (run.depth - 1) * cell(h, h) + n0 * (h + 1)
 

@@ -48,7 +48,7 @@ def run_all(
     A run that diverges does not stop the others: its record has the status "failed". Options and
     errors: as :func:`fit_all`; raises RecordError for a folder that cannot be used.
     """
-    configs, options["frames"] = input_frames.own(configs, options.get("frames"), store)
+    configs, options["frames"] = input_frames.user_frames(configs, options.get("frames"), store)
     outcomes = {}
     for config, outcome in fit_all(configs, store=store, **options):
         if isinstance(outcome, RecordError):
@@ -75,7 +75,7 @@ def fit_all(
     Other options and errors: as :func:`fit`.
     """
     on_gpu = resolve(device) != "cpu"
-    configs, frames = input_frames.own(configs, frames, options.get("store"))
+    configs, frames = input_frames.user_frames(configs, frames, options.get("store"))
     queue = groups(configs, together if on_gpu else 1)
     options |= {"device": device, "frames": frames}
     calls = (joblib.delayed(_attempt)(group, options, os.getpid()) for group in queue)
@@ -116,15 +116,15 @@ def fit(
     last complete epoch with the same result (on a GPU, after the last checkpoint, at most half a
     minute old). With ``again`` training restarts, and an existing record stays until the first
     epoch is complete. ``cache``, a dictionary, stores the frames on the device for the next call.
-    ``frames``: own frames, an array or a file (see :func:`unfolded.runs.input_frames.own`), which
-    then are the source of all runs.
+    ``frames``: own frames, an array or a file, which then are the source of all runs (see
+    :func:`unfolded.runs.input_frames.user_frames`).
     The runs of a group take their steps simultaneously; each has the same record as a single run,
     up to rounding, and a run that diverges does not stop the others.
     Raises RecordError if a folder is locked, damaged or not writable, and DataError or
     ConfigError on invalid input.
     """
     device, cache = resolve(device), {} if cache is None else cache
-    configs, frames = input_frames.own(configs, frames, store)
+    configs, frames = input_frames.user_frames(configs, frames, store)
     folders = {config: records.folder_of(config, store) for config in configs}
     outcomes = {} if again else _finished_records(folders)
     hidden = max(config.hidden for config in configs)

@@ -204,7 +204,7 @@ def check_log(network: nn.Module, log: Tensor, epoch: int) -> None:
 
 
 def check(
-    network: nn.Module, value: float, what: str, where: str, norms: Sequence[float] = ()
+    network: nn.Module, value: float, quantity: str, where: str, norms: Sequence[float] = ()
 ) -> None:
     """Raise TrainingError if a value is not finite; the message names the responsible parameter.
 
@@ -218,6 +218,6 @@ def check(
     names = [name for name, size in sizes.items() if not math.isfinite(size)]
     names += [name for name, norm in zip(sizes, norms, strict=False) if not math.isfinite(norm)]
     name = names[0] if names else max(sizes, key=sizes.__getitem__)
-    got = f"a {what} of {value} in {where}, with parameter {name} at {sizes[name]:g}"
+    got = f"a {quantity} of {value} in {where}, with parameter {name} at {sizes[name]:g}"
     do = "keep positivity 'exp', or start from a smaller lambda1 and lambda2"
-    raise TrainingError(complain(f"a finite {what}", got, do))
+    raise TrainingError(complain(f"a finite {quantity}", got, do))

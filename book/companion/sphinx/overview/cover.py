@@ -68,8 +68,8 @@ class Findings(FromFiles):
 
         self.root(*findings.FILES)
         grid = nodes.container(classes=["cards"])
-        found = findings.findings()
-        for finding in found:
+        results = findings.findings()
+        for finding in results:
             card = nodes.container(classes=["card-item"])
             card += nodes.rubric(text=finding.heading)
             card += nodes.raw("", finding.picture, format="html")
@@ -79,7 +79,7 @@ class Findings(FromFiles):
                 links += [nodes.Text(" · ")] * bool(number) + [page_link(page, text)]
             card += links
             grid += card
-        stamp = attribution.of(*(finding.source for finding in found)).stamp()
+        stamp = attribution.of(*(finding.source for finding in results)).stamp()
         return [grid, stamp_node(stamp)]
 
 

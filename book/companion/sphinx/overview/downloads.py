@@ -67,9 +67,9 @@ def document_link(root: Path) -> nodes.paragraph:
     if not (root / PDF).is_file():
         commands = nodes.literal(text="make pdf && make book")
         return nodes.paragraph("", "", nodes.Text("This book as PDF: run "), commands)
-    link = nodes.reference("", "Download this book as PDF", refuri=f"../_static/{PDF.name}")
+    reference = nodes.reference("", "Download this book as PDF", refuri=f"../_static/{PDF.name}")
     size = nodes.Text(f" ({(root / PDF).stat().st_size / 1e6:.0f} MB)")
-    return nodes.paragraph("", "", link, size)
+    return nodes.paragraph("", "", reference, size)
 
 
 class Archives(FromFiles):
@@ -81,9 +81,9 @@ class Archives(FromFiles):
             paths = archive_files(root, name)
             self.root(*paths)
             size = sum((root / path).stat().st_size for path in paths) / 1e6
-            link = nodes.reference("", text, refuri=f"../_static/{name}")
+            reference = nodes.reference("", text, refuri=f"../_static/{name}")
             words = nodes.Text(f" ({len(paths)} files, {size:.1f} MB before compression)")
-            items += nodes.list_item("", nodes.paragraph("", "", link, words))
+            items += nodes.list_item("", nodes.paragraph("", "", reference, words))
         self.root(PDF)  # also if it does not exist yet: the link appears with the next build
         items += nodes.list_item("", document_link(root))
         return [items]

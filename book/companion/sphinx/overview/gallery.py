@@ -19,15 +19,15 @@ ENDINGS = {"image/svg+xml": ".svg", "image/png": ".png"}
 
 def figures(notebook: dict) -> list[tuple[bool, bytes, str, str]]:
     """Return whether it has a caption, content, ending and description of each figure."""
-    found = []
+    entries = []
     for cell in notebook["cells"]:
         captioned = "caption" in cell["metadata"].get("mystnb", {}).get("figure", {})
         for output in cell.get("outputs", []):
             for mime, content in output.get("data", {}).items():
                 if mime in ENDINGS:
                     alt = output["metadata"].get(mime, {}).get("alt", "")
-                    found.append((captioned, _bytes(mime, content), ENDINGS[mime], alt))
-    return found
+                    entries.append((captioned, _bytes(mime, content), ENDINGS[mime], alt))
+    return entries
 
 
 def _bytes(mime: str, content: str | list[str]) -> bytes:

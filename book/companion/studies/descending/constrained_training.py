@@ -110,8 +110,8 @@ def side_by_side(trials: Sequence[Trial]) -> list[Trained]:
 
 def _merits(net, frames: Tensor, merit: str, disturb=None) -> tuple[Tensor, Tensor]:
     x = net.measure(frames)
-    h, link = layers(net, x, disturb)
-    return h, merit_of(merit, net, h, link, x, frames).flatten(1)
+    h, prediction = layers(net, x, disturb)
+    return h, merit_of(merit, net, h, prediction, x, frames).flatten(1)
 
 
 def relative(share: float, draw: torch.Generator) -> Callable[[Tensor, int], Tensor]:

@@ -22,7 +22,7 @@ WAYS = {
 """Labels of the trainings on a page; other trainings have the name of their constraint."""
 
 
-def kept(name: str = TESTS) -> pd.DataFrame:
+def stored_rows(name: str = TESTS) -> pd.DataFrame:
     """Return a stored table; rows of tests and frames include the fields of their trial."""
     table, trials = results.load_table(name), results.load_table(TRIALS)
     if name == TRIALS:

@@ -13,7 +13,7 @@ from companion import result_store
 from companion.build import options
 from companion.studies.descending.constrained_training import EPSILON, Trial, train
 from companion.studies.descending.descending_results import BY_FRAME, TESTS, TRIALS
-from companion.studies.descending.perturbations import by_frame, judged
+from companion.studies.descending.perturbations import by_frame, evaluation
 from unfolded.choices import UNFOLDED
 
 SEEDS = (0, 1, 2)
@@ -44,7 +44,7 @@ def _run(trial: Trial) -> tuple[str, dict[str, list[dict]]]:
     def measure() -> tuple:
         trained = train(trial)
         frames = by_frame(trained).to_dict("records") if unfolded else []
-        return trained, judged(trained).to_dict("records"), frames
+        return trained, evaluation(trained).to_dict("records"), frames
 
     (trained, tests, frames), facts = result_store.timed(measure)
     name = {"trial": result_store.key(asdict(trial))}

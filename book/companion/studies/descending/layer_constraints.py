@@ -21,7 +21,7 @@ MERITS = ("objective", "residual", "distance")
 class _Frame(NamedTuple):
     """The problem of one frame, and the steps of a network on it."""
 
-    link: Callable
+    prediction: Callable
     """h_{t−1} -> the link to the previous frame: ħ_t, or F D h_{t−1} for SISTA-RNN."""
     start: Callable
     """link -> h_t^(0)."""
@@ -50,20 +50,20 @@ def layers(
     (torch.Size([3, 1, 3, 9]), True)
     """
     frame, h = _frame(net), net.h0.expand(len(x), -1)
-    frames, links = [], []
+    frames, predictions = [], []
     for x_t in x.unbind(1):
-        link = frame.link(h)
-        outputs = [frame.start(link)]
+        prediction = frame.prediction(h)
+        outputs = [frame.start(prediction)]
         for l in range(net.depth):
             layer_input = disturb(outputs[l], l) if disturb and l else outputs[l]
-            outputs.append(frame.layer(layer_input, x_t, link, l))
+            outputs.append(frame.layer(layer_input, x_t, prediction, l))
         h = outputs[-1]
         frames.append(torch.stack(outputs))
-        links.append(link)
-    return torch.stack(frames, 2), torch.stack(links, 1)
+        predictions.append(prediction)
+    return torch.stack(frames, 2), torch.stack(predictions, 1)
 
 
-def residual(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor:
+def residual(net: UnfoldedNetwork, h: Tensor, prediction: Tensor, x: Tensor) -> Tensor:
     r"""Return the residual of codes in the problem of their frame, (3) with Z = I.
 
     It is `descent_constraints.residual` of the step of Algorithm 1 with the last g, or of SISTA,
@@ -73,20 +73,22 @@ def residual(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor
     :func:`companion.studies.descent_constraints.slack`, flatten batch and time.
     """
     frame = _frame(net)
-    return descent_constraints.residual(h, lambda y: frame.step(y, x, link), net.positive("c"))
+    return descent_constraints.residual(
+        h, lambda y: frame.step(y, x, prediction), net.positive("c")
+    )
 
 
-def objective(net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor) -> Tensor:
+def objective(net: UnfoldedNetwork, h: Tensor, prediction: Tensor, x: Tensor) -> Tensor:
     r"""Return (3) at codes v = Zh, with the last g: the objective of the layers.
 
     For SISTA-RNN: :math:`\tfrac12\|x - ADh\|^2 + \lambda_1\|h\|_1 + \tfrac{\lambda_2}2
     \|Dh - FDh_{t-1}\|^2`. Shapes: as :func:`residual`. Units: a squared measurement's.
     """
-    return _frame(net).objective(h, x, link)
+    return _frame(net).objective(h, x, prediction)
 
 
 def merit(
-    name: str, net: UnfoldedNetwork, h: Tensor, link: Tensor, x: Tensor, frames: Tensor
+    name: str, net: UnfoldedNetwork, h: Tensor, prediction: Tensor, x: Tensor, frames: Tensor
 ) -> Tensor:
     r"""Return one of MERITS: :func:`objective`, :func:`residual`, or :math:`\|Dh - s_t\|_2`.
 
@@ -94,7 +96,7 @@ def merit(
     """
     if name == "distance":
         return (net.decode(h) - frames).norm(dim=-1)
-    return {"objective": objective, "residual": residual}[name](net, h, link, x)
+    return {"objective": objective, "residual": residual}[name](net, h, prediction, x)
 
 
 @torch.no_grad()
@@ -112,11 +114,11 @@ def by_layer(
     Shapes: frames (batch, time, n0), with values of 0 to ``peak``. Units: PSNR in dB, global.
     """
     x = net.measure(frames)
-    h, link = layers(net, x)
+    h, prediction = layers(net, x)
     psnr = [metrics.psnr(frames, net.decode(y), peak=peak, average="global") for y in h]
     table = pd.DataFrame({"layer": range(len(h)), "PSNR": map(float, psnr)})
     for name in merits:
-        values = merit(name, net, h, link, x, frames).flatten(1)
+        values = merit(name, net, h, prediction, x, frames).flatten(1)
         table[name] = (values.mean(1) / values[0].mean()).numpy()
         table[f"{name} descends"] = [np.nan, *descent_constraints.descending(values).tolist()]
     return table

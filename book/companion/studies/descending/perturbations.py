@@ -37,7 +37,7 @@ AXIS_LABELS = {
 """The name of each perturbation on an axis."""
 
 
-def met(trained: Trained, what: str, level: float) -> tuple[Tensor, Tensor, SequenceNetwork]:
+def met(trained: Trained, kind: str, level: float) -> tuple[Tensor, Tensor, SequenceNetwork]:
     """Return the frames of a perturbation, their measurements, and the network for the recovery.
 
     "Another matrix" measures with A + ΔA; "known" sets it in the network too, which only an
@@ -45,18 +45,18 @@ def met(trained: Trained, what: str, level: float) -> tuple[Tensor, Tensor, Sequ
     Shapes: (TEST, time, n0), (TEST, time, n).
     """
     frames, net = trained.test, trained.network
-    if what == "brighter, grey levels":
+    if kind == "brighter, grey levels":
         frames = (frames + level).clamp(max=PEAK)
-    if what == "frames, to and fro":
+    if kind == "frames, to and fro":
         frames = to_and_fro(frames, int(level))
-    draw = torch.Generator().manual_seed(derive(trained.trial.seed, "descending", what, level))
+    draw = torch.Generator().manual_seed(derive(trained.trial.seed, "descending", kind, level))
     A = net.A
-    if what.startswith("another matrix"):
+    if kind.startswith("another matrix"):
         A = A + level * rms(A) * torch.randn(A.shape, generator=draw)
     x = frames @ A.T
-    if what == "noise on the measurements":
+    if kind == "noise on the measurements":
         x = x + level * rms(x) * torch.randn(x.shape, generator=draw)
-    if what == "another matrix, known" and trained.trial.model in UNFOLDED:
+    if kind == "another matrix, known" and trained.trial.model in UNFOLDED:
         net = deepcopy(net)
         net.A.data = A
     return frames, x, net
@@ -74,7 +74,7 @@ def to_and_fro(frames: Tensor, count: int) -> Tensor:
 
 @runtime.threads_for(1)
 @torch.no_grad()
-def judged(trained: Trained) -> pd.DataFrame:
+def evaluation(trained: Trained) -> pd.DataFrame:
     """Return one row per perturbation and level, and one per layer without perturbation.
 
     ``psnr_*`` in dB for three averagings on the test frames; longer sequences without the frames
@@ -92,14 +92,16 @@ def judged(trained: Trained) -> pd.DataFrame:
             draw = torch.Generator().manual_seed(
                 derive(trained.trial.seed, "descending", perturbation)
             )
-            h, link = layers(net, x, relative(level, draw) if "between" in perturbation else None)
+            h, prediction = layers(
+                net, x, relative(level, draw) if "between" in perturbation else None
+            )
             outputs = net.decode(h)
         else:
             outputs = net.recover(x)[None]
         frame_range = slice(trained.test.shape[1] if "to and fro" in perturbation else 0, None)
         merits = {}
         for name in MERITS if unfolded else ():
-            merits[name] = merit(name, net, h, link, x, frames).flatten(1)
+            merits[name] = merit(name, net, h, prediction, x, frames).flatten(1)
         first_layer = 0 if perturbation == "nothing" else len(outputs) - 1
         for l in range(first_layer, len(outputs)):
             row = {"what": perturbation, "level": level, "layer": l if unfolded else net.depth}

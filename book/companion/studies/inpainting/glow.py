@@ -159,7 +159,7 @@ def bits_per_digit_pixel(bits: float) -> float:
     return bits * SIDE**2 / datasets.DIGIT**2
 
 
-def kept() -> pd.DataFrame:
+def stored_rows() -> pd.DataFrame:
     """Return the stored trainings of Glow, one row each; empty if none is stored."""
     return results.load_table(TABLE, missing=["trial", "levels"])
 
@@ -192,7 +192,7 @@ def pretrained() -> Glow:
     """Return the stored Glow of LEVELS levels. Raises RecordError if it is missing or damaged."""
     path = results.register_read(results_table.RESULTS / WEIGHTS)
     want, do = f"the weights of Glow at {path}", "run `python -m companion glow`"
-    table = kept()
+    table = stored_rows()
     rows = table[table["levels"] == LEVELS]
     if not path.exists() or rows.empty:
         raise RecordError(complain(want, "no such file", do))

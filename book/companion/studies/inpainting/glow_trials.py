@@ -133,8 +133,8 @@ def pictures(name: str) -> Tensor | None:
     return load(path.read_bytes())["images"] / 255 if path.exists() else None
 
 
-def kept() -> pd.DataFrame:
-    """Return the stored rows of :func:`judged`, with the name as ``network``; may be empty."""
+def stored_rows() -> pd.DataFrame:
+    """Return the stored rows of :func:`evaluation`, with the name as ``network``; may be empty."""
     table = results.load_table(STORED, missing=["trial", "constraint", "noise", "seed"])
     names = [
         GlowTrial(None if pd.isna(kind) else kind, noise).name

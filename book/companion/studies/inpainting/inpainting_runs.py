@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from companion import result_store
 from companion.build import options
 from companion.studies.inpainting import glow_trials, inpainting_trials
-from companion.studies.inpainting.inpainting_trials import SEEDS, STEPS, judged
+from companion.studies.inpainting.inpainting_trials import SEEDS, STEPS, evaluation
 from companion.studies.training_state import state_of
 from unfolded.runs import records
 
@@ -45,7 +45,7 @@ def _run(trial: inpainting_trials.Trial | glow_trials.GlowTrial) -> tuple[str, d
     else:
         table, trained = inpainting_trials.STORED, inpainting_trials.train(trial)
     facts = provenance | {"seconds": round(trained.history.seconds.sum().item(), 1)}
-    tests = judged(trained)
+    tests = evaluation(trained)
     psnr = tests.query("what == 'nothing'")["psnr"].iloc[-1]
     rows = [{"trial": key} | row | facts for row in tests.to_dict("records")]
     return f"{trial.name} seed {trial.seed}: {psnr:.2f} dB", {table: rows}

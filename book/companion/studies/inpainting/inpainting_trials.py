@@ -135,24 +135,24 @@ def train(trial: Trial) -> Trained:
     return Trained(trial, network.requires_grad_(False), history, test)
 
 
-def recovered(trained: Trained, what: str = "nothing", level: float = 0.0) -> list[Tensor]:
+def recovered(trained: Trained, kind: str = "nothing", level: float = 0.0) -> list[Tensor]:
     """Return x_0, …, x_L of the test digits for one of DISTURBED: L + 1 of (TEST, 1, 16, 16)."""
-    noise = torch.Generator().manual_seed(derive(trained.trial.seed, "inpainting", what, level))
+    noise = torch.Generator().manual_seed(derive(trained.trial.seed, "inpainting", kind, level))
     mask, images, disturb = trained.mask, trained.test, None
     size, side = len(mask), HOLE * trained.zoom
-    if what == "noise on what is seen":
+    if kind == "noise on what is seen":
         images = images + level * torch.randn(images.shape, generator=noise)
-    elif what == "noise between layers":
+    elif kind == "noise between layers":
         disturb = descent_constraints.layer_noise(level, noise)
-    elif what == "the hole moved, pixels":
+    elif kind == "the hole moved, pixels":
         mask = hole(side, right=int(level), size=size)
-    elif what == "a larger hole, side":
+    elif kind == "a larger hole, side":
         mask = hole(int(level), size=size)
     return [images * mask, *trained.network(images * mask, mask, disturb)]
 
 
 @runtime.threads_for(1)
-def judged(trained: Trained, perturbations: Mapping = DISTURBED) -> pd.DataFrame:
+def evaluation(trained: Trained, perturbations: Mapping = DISTURBED) -> pd.DataFrame:
     """Return one row per perturbation, level and layer, over the test digits.
 
     ``psnr`` is the mean over images of 10 log₁₀(1/mean squared error), in dB, over all pixels;
@@ -203,8 +203,8 @@ image, as in the public code."""
 STEPS, SEEDS = 1000, (0, 1, 2)
 
 
-def kept() -> pd.DataFrame:
-    """Return the stored rows of :func:`judged`, with the legend label as ``network``."""
+def stored_rows() -> pd.DataFrame:
+    """Return the stored rows of :func:`evaluation`, with the legend label as ``network``."""
     table = results.load_table(STORED)
     trials = (
         table[["epsilon", "noise"]].astype(object).where(table[["epsilon", "noise"]].notna(), None)

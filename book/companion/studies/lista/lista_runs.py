@@ -136,10 +136,10 @@ def tests(trained: Trained, signals: Problem, seed: int = 0) -> tuple[list[dict]
         normal = torch.randn(signals.codes.shape, generator=draws)
         y = trained.layers(signals, disturb, sigma / CODE_SCALE * normal)
         distances = signals.merit("distance", y)
-        shares = [None, *descent_constraints.descending(distances).tolist()]
-        for layer, share in enumerate(shares):
+        fractions = [None, *descent_constraints.descending(distances).tolist()]
+        for layer, fraction in enumerate(fractions):
             layers.append({
-                "sigma": sigma, "layer": layer, "descending": share,
+                "sigma": sigma, "layer": layer, "descending": fraction,
                 "distance": lista_tables.relative(signals, y[layer]),
                 "l1": (y[layer].abs().sum(-1).mean() / signals.codes.abs().sum(-1).mean()).item(),
             })  # fmt: skip
@@ -166,7 +166,7 @@ def curves(trained: Trained) -> list[dict]:
     ]
 
 
-def kept(name: str = TRIALS) -> pd.DataFrame:
+def stored_rows(name: str = TRIALS) -> pd.DataFrame:
     """Return a stored table of the trials, with their methods; empty if nothing is stored yet."""
     # A page that finds no table is stale when there is one.
     paths = [results.register_read(results_table.RESULTS / file) for file in (TRIALS, name)]

@@ -87,8 +87,8 @@ def effects(values: Mapping, changes: Mapping[str, tuple[str, str]]) -> pd.DataF
     'smaller'
     """
     rows, p_values = [], []
-    for name, (one, other) in changes.items():
-        ratios = np.log(values[one]) - np.log(values[other])
+    for name, (variant, baseline) in changes.items():
+        ratios = np.log(values[variant]) - np.log(values[baseline])
         low, high = interval(ratios)
         p_values.append(student(ratios) if len(ratios) > 1 else np.nan)
         factors = {"factor": ratios.mean(), "low": low, "high": high}
@@ -109,14 +109,14 @@ def effect(row: Mapping) -> str:
     return "factor {factor:.3f} [{low:.3f}, {high:.3f}], {distance}".format(**row)
 
 
-def both_sides(one: Trained, problem: Problem, merit: str) -> pd.DataFrame:
+def both_sides(trained: Trained, problem: Problem, merit: str) -> pd.DataFrame:
     r"""Return, for each layer, the mean merit on new signals and its bound.
 
     The first half of the signals certifies: each slack is replaced by the end of its one-sided
     interval at level 0.05/L (normal approximation), so that all L hold jointly at 0.95. The
     second half estimates the left side and the initial merit.
     """
-    values = problem.merit(merit, one.layers(problem)).double()
+    values = problem.merit(merit, trained.layers(problem)).double()
     half = values.shape[1] // 2
     steps = values[1:, :half] - (1 - EPSILON) * values[:-1, :half]
     z = torch.special.ndtri(torch.tensor(1 - 0.05 / len(steps), dtype=torch.float64))
@@ -144,7 +144,7 @@ def under_inputs(trained: Mapping, problems: Mapping[str, Problem]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def counted(one: Trained, problem: Problem, sigma: float) -> dict[str, float]:
+def counted(trained: Trained, problem: Problem, sigma: float) -> dict[str, float]:
     """Return the share of samples and layers that "descend" under noise, by three criteria.
 
     Closer to y* than the previous layer; closer than the noisy input of the layer; and the
@@ -157,7 +157,7 @@ def counted(one: Trained, problem: Problem, sigma: float) -> dict[str, float]:
         layer_inputs.append(add(y, l))
         return layer_inputs[-1]
 
-    y = one.layers(problem, disturb)
+    y = trained.layers(problem, disturb)
     distances, previous_distances = (
         problem.merit("distance", y[1:]),
         problem.merit("distance", y[:-1]),

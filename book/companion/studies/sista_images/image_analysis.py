@@ -28,7 +28,7 @@ def comparable(source: str = "caltech") -> pd.DataFrame:
     The SISTA-RNN has the public initialisation; all trainings have the first seed. Raises
     RecordError if there is no such length.
     """
-    table = image_results.kept(image_results.RUNS, source)
+    table = image_results.stored_rows(image_results.RUNS, source)
     table = table[table["seed"] == table["seed"].min()]
     table = table.assign(name=[trial.name for trial in image_results.trials_of(table)])
     runs = table[table["status"] == "done"]
@@ -48,7 +48,7 @@ def _sort(table: pd.DataFrame) -> pd.DataFrame:
 
 def curves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the stored curves of the finished trainings of a table, by name."""
-    curves_by_trial = dict(tuple(image_results.kept(image_results.CURVES).groupby("trial")))
+    curves_by_trial = dict(tuple(image_results.stored_rows(image_results.CURVES).groupby("trial")))
     finished_runs = table[table["status"] == "done"]
     return {
         name: curves_by_trial[trial]
@@ -99,7 +99,7 @@ def rivals(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 def lead(table: pd.DataFrame, ours: str, theirs: str) -> Difference:
     """Return the lead in dB of a stored training over another, paired over the test images."""
     trials = table.set_index("name")["trial"]
-    errors = image_results.kept(image_results.PICTURES).pivot(
+    errors = image_results.stored_rows(image_results.PICTURES).pivot(
         index="trial", columns="picture", values="mse"
     )
     return paired_difference(*(errors.loc[[trials[name]]].to_numpy() for name in (ours, theirs)))

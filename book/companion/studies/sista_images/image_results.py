@@ -52,7 +52,7 @@ def keep(training: Training, reason: str = "", where: dict | None = None) -> dic
     trial = {"trial": facts["trial"]}
     if not reason:
         merge(CURVES, [trial | entry for entry in training.curves])
-        pictures = [{"picture": k, "mse": mse} for k, mse in enumerate(each(training))]
+        pictures = [{"picture": k, "mse": mse} for k, mse in enumerate(picture_errors(training))]
         merge(PICTURES, [trial | entry for entry in pictures])
         _store_weights(training, facts)
     # The trial is stored last: a trial without stored curves, images or weights is repeated.
@@ -95,7 +95,7 @@ def selection(source: str = "caltech") -> pd.DataFrame:
     diverge are not selected. The trainings have seed 0 and the least number of epochs that contains
     SELECTION updates.
     """
-    table = kept(RUNS, source)
+    table = stored_rows(RUNS, source)
     table = table.assign(network=[trial.network_name for trial in trials_of(table)])
     sizes = zip(table["train"], table["batch"], strict=True)
     lengths = [epochs_for(SELECTION, train, batch) for train, batch in sizes]
@@ -124,7 +124,7 @@ def epochs_for(updates: int, pictures: int, batch: int) -> int:
     return math.ceil(updates / math.ceil(pictures / batch))
 
 
-def each(training: Training) -> list[float]:
+def picture_errors(training: Training) -> list[float]:
     """Return the error of each test image in squared grey levels, for 8-bit output."""
     task, test = training.on, training.on.test
     error = task.pictures(test) - task.pictures(training.recovered(test))
@@ -143,7 +143,7 @@ def way_of(name: str, source: str, seed: int) -> str:
     return f"{name}; {source} {seed}"
 
 
-def kept(name: str, source: str = "caltech") -> pd.DataFrame:
+def stored_rows(name: str, source: str = "caltech") -> pd.DataFrame:
     """Return a committed table of the task; runs and algorithms are restricted to one source."""
     table = results.load_table(name)
     return table[table["source"] == source] if "source" in table else table

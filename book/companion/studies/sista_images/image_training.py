@@ -74,8 +74,8 @@ class Trial:
         F = ", F estimated" if self.estimated else ""
         penalty = "" if self.lambda2 == LAMBDA2 else f", λ2 = {self.lambda2:g}"
         constants = f", {self.held} held" if self.held else ""
-        link = ", separate inverse" if self.separate else ""
-        return f"{self.model}{rescaled}{F}{penalty}{constants}{link}"
+        inverse = ", separate inverse" if self.separate else ""
+        return f"{self.model}{rescaled}{F}{penalty}{constants}{inverse}"
 
     def task(self) -> Task:
         """Return the task in the units of this trial."""

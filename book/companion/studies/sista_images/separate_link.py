@@ -34,9 +34,9 @@ class SeparateSistaRNN(SistaRNN):
         M, P = self.A @ self.D, self.E.T @ self.F @ self.D
 
         def solve(x_t: Tensor, h: Tensor) -> Tensor:
-            link = h = h @ P.T
+            prediction = h = h @ P.T
             for _ in range(self.depth):
-                correction = link - (h @ self.D.T) @ self.D
+                correction = prediction - (h @ self.D.T) @ self.D
                 h = shrink(descend(h, x_t, M, c) + (lambda2 / c) * correction, lambda1 / c)
             return h
 

@@ -70,8 +70,8 @@ def _place(compiler: str) -> Path:
     """Return the path of the library for this source, compiler and processor."""
     names = (*_SOURCES, "matmul.h", "threads.h", "precisions.h")
     sources = (Path(__file__).with_name(name).read_text() for name in names)
-    what = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), processor())
-    name = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
+    parts = (*sources, compiler, *_SOURCES.values(), *_FLAGS, platform.machine(), processor())
+    name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
     return cache_folder() / f"kernels-{name}{suffix}"
 

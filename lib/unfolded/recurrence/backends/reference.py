@@ -2,7 +2,7 @@
 
 import torch
 
-from unfolded.prox import median, pieces
+from unfolded.prox import median, slope_masks
 
 
 def forward(u, s, residual, hbar, rho, centre, a, b, out) -> None:
@@ -18,7 +18,7 @@ def forward(u, s, residual, hbar, rho, centre, a, b, out) -> None:
 def backward(gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
     """Write ∂Φ/∂u g to ``du`` and add the gradient of ħ to ``dhbar``; g = gradient + extra."""
     g = gradient if extra is None else gradient + extra
-    line, follows = pieces(value, centre, a, b)
+    line, follows = slope_masks(value, centre, a, b)
     du.copy_(torch.where(line, g, 0))
     if follows is not None:
         dhbar.add_(torch.where(follows, g, 0))
