@@ -94,9 +94,9 @@ def _configure(folder: Path) -> None:
     (folder / "key").write_bytes(secrets.token_bytes(128))
     (folder / "key").chmod(0o400)
     taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = [each.getsockname()[1] for each in taken]
-    for each in taken:
-        each.close()
+    ports = [server.getsockname()[1] for server in taken]
+    for server in taken:
+        server.close()
     text = _CONF.format(name=NAME, ports=ports, user=getpass.getuser(), folder=folder)
     (folder / "slurm.conf").write_text(text, encoding="utf-8")
     # Snakemake starts srun without SLURM_CONF.
@@ -138,7 +138,7 @@ def _await(folder: Path, daemons: list, there: Callable[[], bool], otherwise: st
             break
         time.sleep(0.1)
     said = [log.read_text(errors="replace").splitlines()[-3:] for log in folder.glob("*.log")]
-    lines = "\n".join(line for each in said for line in each)
+    lines = "\n".join(line for tail in said for line in tail)
     raise NoCluster(f"expected a cluster that starts; got {otherwise}; its logs end with\n{lines}")
 
 
@@ -162,7 +162,7 @@ def _stop(folder: Path, environment: dict, daemons: list[subprocess.Popen]) -> N
             daemon.kill()
             daemon.wait()
     # What was about to start when the daemons stopped is there by now.
-    for process in ours + [each for each in psutil.process_iter() if belongs(each, folder)]:
+    for process in ours + [member for member in psutil.process_iter() if belongs(member, folder)]:
         with contextlib.suppress(psutil.Error):
             process.kill()
 
@@ -174,7 +174,7 @@ def belongs(process: psutil.Process, folder: Path) -> bool:
             return True
         if process.name() == "slurmstepd":
             served = process.net_connections("unix")
-            return any(str(each.laddr).startswith(f"{folder}/") for each in served)
+            return any(str(connection.laddr).startswith(f"{folder}/") for connection in served)
     return False
 
 

@@ -36,12 +36,12 @@ def snakemake(store: Path, *more: str, profile: str = "local", **config: object)
 
 def start(command: list[str], cwd: Path, environment: dict | None = None) -> psutil.Popen:
     """Start a command that says into the file "said" of a folder."""
-    own = {"PYTHONPATH": str(ROOT / "lib"), "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cwd)}
+    env = {"PYTHONPATH": str(ROOT / "lib"), "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cwd)}
     with (cwd / "said").open("ab") as said:
         return psutil.Popen(
             command,
             cwd=cwd,
-            env={**(environment or os.environ), **own},
+            env={**(environment or os.environ), **env},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -64,9 +64,9 @@ def kill(process: psutil.Popen, *, children: bool = True) -> None:
     family = []
     with contextlib.suppress(psutil.NoSuchProcess):
         family = process.children(recursive=True) if children else []
-    for each in [process, *family]:
+    for member in [process, *family]:
         with contextlib.suppress(psutil.NoSuchProcess):
-            each.kill()
+            member.kill()
     psutil.wait_procs([process, *family], 10)
 
 
@@ -86,12 +86,12 @@ def killed(process: psutil.Popen, folder: Path, pattern: str, **how) -> dict[Pat
 
 def results(store: Path) -> dict[str, dict]:
     """Return what the runs of a store found, by hash, without times and without the commit."""
-    found = {}
+    records = {}
     for path in sorted(store.glob("*/record.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         del record["seconds"], record["provenance"]
-        found[path.parent.name] = record
-    return found
+        records[path.parent.name] = record
+    return records
 
 
 def epochs(text: str) -> Counter:

@@ -41,8 +41,8 @@ def run(model, mse, *, curve=(9.0, 4.0, 1.0), psnr=None, **fields):
 def starts(model, mse, pairs=PAIRS, seeds=SEEDS, **fields):
     """Records of a configuration from each initialisation and with each seed."""
     for seed in seeds:
-        for one, two in pairs if model in UNFOLDED else PAIRS[:1]:
-            initial = {"lambda1": one, "lambda2": fields.get("lambda2", two)}
+        for lambda1, lambda2 in pairs if model in UNFOLDED else PAIRS[:1]:
+            initial = {"lambda1": lambda1, "lambda2": fields.get("lambda2", lambda2)}
             yield run(model, mse, seed=seed, **{**fields, **initial})
 
 

@@ -17,22 +17,22 @@ OURS = list(starts("reweighted-rnn", 10.0, hidden=256))
 
 
 def test_without_runs_every_table_and_figure_is_there():
-    found = evidence()
-    effects = ablation_effects.summary(found)
-    assert effects.empty and ablation_effects.solutions(found).empty
+    runs = evidence()
+    effects = ablation_effects.summary(runs)
+    assert effects.empty and ablation_effects.solutions(runs).empty
     assert ablation_effects.description(effects) == "No ablation has run yet."
     assert ablation_effects.finding(effects) == "No ablation has run yet."
-    levels = ablation_effects.scale_levels(found)
+    levels = ablation_effects.scale_levels(runs)
     assert levels.empty and "has not run" in ablation_effects.describe_scales(levels)
-    assert "has not run" in ablation_effects.describe_negative_lambda2(found)
-    assert set(ablation_effects.parts(found).to_numpy().flat) == {"not run"}
-    assert ablation_effects.readable_solutions(ablation_effects.solutions(found)).empty
-    assert set(ablation_effects.answers(found, "memory").to_numpy().flat) == {"not run"}
-    assert ablation_effects.seed_spread(found).empty
+    assert "has not run" in ablation_effects.describe_negative_lambda2(runs)
+    assert set(ablation_effects.parts(runs).to_numpy().flat) == {"not run"}
+    assert ablation_effects.readable_solutions(ablation_effects.solutions(runs)).empty
+    assert set(ablation_effects.answers(runs, "memory").to_numpy().flat) == {"not run"}
+    assert ablation_effects.seed_spread(runs).empty
     for fig in (
         effect_plots.forest(effects),
         effect_plots.pixel_scales(levels),
-        effect_plots.lambda_paths(ablation_effects.lambda_curves(found)),
+        effect_plots.lambda_paths(ablation_effects.lambda_curves(runs)),
     ):
         assert "not run" in [text.get_text() for ax in fig.axes for text in ax.texts]
 
@@ -168,9 +168,9 @@ def test_paths_are_drawn_for_each_initialisation_that_ran():
     curve = {"lambda1": [1.0, 2.0], "lambda2": [0.1, 0.01]}
     records = []
     for pair in PAIRS:
-        (one,) = starts("reweighted-rnn", 10.0, pairs=[pair], hidden=WIDE.hidden, seeds=(0,))
+        (run,) = starts("reweighted-rnn", 10.0, pairs=[pair], hidden=WIDE.hidden, seeds=(0,))
         records.append(
-            dataclasses.replace(one, curves=one.curves | {k: [*v, 1.0] for k, v in curve.items()})
+            dataclasses.replace(run, curves=run.curves | {k: [*v, 1.0] for k, v in curve.items()})
         )
     paths = ablation_effects.lambda_curves(evidence(records))
     assert list(paths) == ["from 1, 0.01", "from 0.003, 0.02"]

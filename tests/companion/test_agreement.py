@@ -107,8 +107,8 @@ def test_schedules_tell_budgets_from_convergence():
     made = evaluated(27.0, model="gru", hidden=256)
     curves = {"train_mse": [3.0] * 40, "validation_mse": [*np.linspace(9, 5, 39), 6.0],
               "learning_rate": [3e-4] * 20 + [9e-5] * 20}  # fmt: skip
-    found = RunSet.of([replace(made, curves=curves)])
-    (row,) = agreement.schedules(found, found.runs).itertuples(index=False)
+    run_set = RunSet.of([replace(made, curves=curves)])
+    (row,) = agreement.schedules(run_set, run_set.runs).itertuples(index=False)
     assert row[:4] == ("GRU", 0, 1, "21") and row[5:] == (39, 40)
-    said = agreement.convergence(agreement.schedules(found, found.runs))
+    said = agreement.convergence(agreement.schedules(run_set, run_set.runs))
     assert "In 0 of these 1 runs" in said and "reduced for GRU (1 times)" in said

@@ -28,15 +28,15 @@ USUAL = {name: getattr(BoundsExplorer(), name) for name in STATE}
 def states() -> list[dict]:
     """Every control at its ends, one at a time and mixed; norms at one; and random states."""
     rng = np.random.default_rng(0)
-    found = [USUAL | {name: end} for name in STATE for end in LIMITS[name]]
+    result = [USUAL | {name: end} for name in STATE for end in LIMITS[name]]
     for _ in range(600):
         exponents = {name: rng.uniform(*np.log(LIMITS[name])) for name in STATE}
-        found.append({name: _value(name, math.exp(e)) for name, e in exponents.items()})
+        result.append({name: _value(name, math.exp(e)) for name, e in exponents.items()})
     for _ in range(200):
         ends = {name: _value(name, LIMITS[name][rng.integers(2)]) for name in STATE}
-        found.append(ends | {"d": int(rng.integers(1, 9)), "T": int(rng.integers(1, 99))})
+        result.append(ends | {"d": int(rng.integers(1, 9)), "T": int(rng.integers(1, 99))})
     near = (1.0, 1 + 2**-52, 1 - 2**-53, 0.5, 1.0000001)
-    return found + [
+    return result + [
         USUAL | {"alpha": alpha, "k": USUAL["h"], "d": d} for alpha in near for d in (1, 9)
     ]
 
@@ -52,12 +52,12 @@ def _value(name, value):
 def test_the_script_computes_the_library_bounds(engine, tmp_path):
     data = states()
     ours = computed(engine, "data.map(logBounds)", data, tmp_path, SCRIPT)
-    for state, found in zip(data, ours, strict=True):
+    for state, bounds in zip(data, ours, strict=True):
         expected = equal_norms.log_bounds(**state)
-        assert found.keys() == expected.keys()
+        assert bounds.keys() == expected.keys()
         for name, value in expected.items():
             assert math.isfinite(value)
-            assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9), (name, state)
+            assert bounds[name] == pytest.approx(value, rel=1e-9, abs=1e-9), (name, state)
 
 
 def test_the_script_names_the_lowest_bound():
@@ -65,11 +65,11 @@ def test_the_script_names_the_lowest_bound():
     for state, keys in zip(
         data, in_node("data.map(logBounds).map(lowest)", data, SCRIPT), strict=True
     ):
-        found = equal_norms.log_bounds(**state)
-        del found["spectralrnn"]  # the constant of (54) is unknown
-        least = min(found.values())
-        assert {name for name, value in found.items() if value <= least + 1e-12} <= set(keys)
-        assert all(found[name] <= least + 1e-7 * max(1, abs(least)) for name in keys)
+        bounds = equal_norms.log_bounds(**state)
+        del bounds["spectralrnn"]  # the constant of (54) is unknown
+        least = min(bounds.values())
+        assert {name for name, value in bounds.items() if value <= least + 1e-12} <= set(keys)
+        assert all(bounds[name] <= least + 1e-7 * max(1, abs(least)) for name in keys)
 
 
 def test_curves_are_drawn_at_values_that_are_allowed_and_rise():
@@ -90,29 +90,29 @@ def test_curves_are_drawn_at_values_that_are_allowed_and_rise():
     st.integers(1, 40),
 )
 def test_sista_through_time_is_the_layer_unrolled(alpha, beta, gamma, d, T):
-    inputs, link = 0.0, 0.01 * gamma
+    inputs, coupling = 0.0, 0.01 * gamma
     for _ in range(T):
         new, past = 0.0, 1.0
         for l in range(d):
-            new, past = alpha * new + beta, alpha * past + (link if l else 0.0)
+            new, past = alpha * new + beta, alpha * past + (coupling if l else 0.0)
         inputs = past * inputs + new
     state = USUAL | {"alpha": alpha, "beta": beta, "gamma": gamma, "d": d, "T": T}
     roots = 2 * (4 * d * T * math.log(2) + math.log(state["n"]) + math.log(state["h"])) / state["m"]
-    found = equal_norms.log_bounds(**state)["sista-rnn"]
-    assert found == pytest.approx(math.log(inputs) + math.log(roots) / 2, abs=1e-9)
+    bound = equal_norms.log_bounds(**state)["sista-rnn"]
+    assert bound == pytest.approx(math.log(inputs) + math.log(roots) / 2, abs=1e-9)
     # At T = 1 it is (17) itself, for a first frame without a past.
     rest = {"d": d, "m": state["m"], "n": state["n"], "h": state["h"], "B_x": 1.0, "B_h": 0.0}
-    one = library.log_rademacher_step_sista(alpha, alpha, beta, link, **rest)
-    assert equal_norms.log_bounds(**state | {"T": 1})["sista-rnn"] == pytest.approx(one, abs=1e-9)
+    step = library.log_rademacher_step_sista(alpha, alpha, beta, coupling, **rest)
+    assert equal_norms.log_bounds(**state | {"T": 1})["sista-rnn"] == pytest.approx(step, abs=1e-9)
 
 
 @given(st.floats(0.1, 10), st.integers(1, 200))
 def test_with_one_layer_the_unfolded_networks_have_one_bound(alpha, T):
-    found = equal_norms.log_bounds(**USUAL | {"d": 1, "alpha": alpha, "T": T})
+    bounds = equal_norms.log_bounds(**USUAL | {"d": 1, "alpha": alpha, "T": T})
     rest = {"m": 8000, "n": 51, "h": 1024, "T": T, "B_x": 1.0}
     printed = library.log_rademacher_reweighted_one_layer(alpha, 1.0, **rest)
     for name in ("reweighted-rnn", "sista-rnn"):
-        assert found[name] == pytest.approx(printed, abs=1e-9)
+        assert bounds[name] == pytest.approx(printed, abs=1e-9)
 
 
 @given(st.floats(0.01, 3), st.floats(0.01, 3))
@@ -139,8 +139,8 @@ def test_norms_of_spread_matrices_are_those_of_a_matrix(k):
             half = torch.block_diag(*[torch.tensor(hadamard(min(k, 32)), dtype=torch.float64)]
                                     * (32 // min(k, 32)))  # fmt: skip
             matrix = 1.7 / min(k, 32) * torch.cat([half, half])
-        found = equal_norms.spread(1.7, rows=64, columns=columns, k=k)
-        assert found == pytest.approx(bound_comparison.matrix_norms(matrix), rel=1e-12)
+        norms = equal_norms.spread(1.7, rows=64, columns=columns, k=k)
+        assert norms == pytest.approx(bound_comparison.matrix_norms(matrix), rel=1e-12)
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1))
@@ -190,11 +190,11 @@ def test_the_bound_of_an_unfolded_network_comes_from_its_norms(name):
     net = networks.build(name, n0=16, n=5, hidden=9, depth=3, seed=0)
     (alpha, beta), data = net.norms().values(), {"m": 100, "T": 7, "B_x": 2.0}
     if name == "sista-rnn":
-        one = library.log_rademacher_step_sista(
+        expected = library.log_rademacher_step_sista(
             alpha[0], alpha[1], *beta, d=3, m=100, n=5, h=9, B_x=2.0, B_h=0.0
         )
         first = bound_comparison.log_bound_of(net, **data | {"T": 1}, B=5.0)
-        assert first == pytest.approx(one, rel=1e-12)
+        assert first == pytest.approx(expected, rel=1e-12)
     else:
         expected = library.log_rademacher_reweighted(alpha, beta, **data, n=5, h=9)
         assert bound_comparison.log_bound_of(net, **data, B=5.0) == expected

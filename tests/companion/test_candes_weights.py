@@ -25,10 +25,10 @@ def test_weights_fall_with_size_from_one_towards_zero():
 
 def test_one_round_is_the_plain_algorithm(problem):
     weights = {"lambda1": 0.01, "lambda2": 0.005}
-    one = in_rounds(**problem, **weights, epsilon=0.1, rounds=1, iterations=40)
+    result = in_rounds(**problem, **weights, epsilon=0.1, rounds=1, iterations=40)
     plain = l1_l1(**problem, **weights, iterations=40)
-    torch.testing.assert_close(one.codes, plain.codes)
-    torch.testing.assert_close(one.certificate, plain.certificate)
+    torch.testing.assert_close(result.codes, plain.codes)
+    torch.testing.assert_close(result.certificate, plain.certificate)
 
 
 @pytest.mark.parametrize("iterations", [60, 61, 2])

@@ -18,13 +18,13 @@ CLAIMS = claims.claims()
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 class TestClaim:
     def test_its_rule_or_its_reasons_give_a_verdict(self, claim):
-        found = claim.judge(
+        judgement = claim.judge(
             related_rules.RELATED_RULES if claim.neighbour else experiment_rules.RULES
         )
-        assert found.word in claims.WORDS
-        assert bool(found.share) == (found.word == "confirmed so far")
-        assert found.because.endswith(".") and not re.search(r"  |\.\.", found.because)
-        assert not re.search(r"\b(nan|inf)\b", found.because)
+        assert judgement.word in claims.WORDS
+        assert bool(judgement.share) == (judgement.word == "confirmed so far")
+        assert judgement.because.endswith(".") and not re.search(r"  |\.\.", judgement.because)
+        assert not re.search(r"\b(nan|inf)\b", judgement.because)
 
     def test_it_has_a_rule_or_reasons_with_checks_that_exist(self, claim):
         if claim.rule:
@@ -52,8 +52,8 @@ def test_names_are_used_once_and_every_rule_judges_something():
     assert len(set(names)) == len(names)
     used = {claim.rule for claim in CLAIMS} - {""}
     assert used == set(experiment_rules.RULES) | set(related_rules.RELATED_RULES)
-    told = [claim.neighbour for claim in CLAIMS]
-    assert told == sorted(told, key=bool) and {"SISTA-RNN", "descending"} == set(told) - {""}
+    papers = [claim.neighbour for claim in CLAIMS]
+    assert papers == sorted(papers, key=bool) and {"SISTA-RNN", "descending"} == set(papers) - {""}
 
 
 ENTRY = "[[claim]]\n" + "".join(

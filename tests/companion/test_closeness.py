@@ -107,12 +107,12 @@ def test_the_effect_of_the_initial_value_includes_the_lead():
 
 def test_the_committed_runs_are_counted_as_the_cells_say():
     cells = committed()
-    own = cells[cells["start"].ne(paper_tables.BEST) & cells["runs"].gt(0)]
-    own = own[own["psnr_db"].notna()]
-    inside = own["runs"].ge(3) & own["psnr_db"].between(own["low"], own["high"])
-    agree = (own["difference"].abs() <= 0.5) | inside
+    rows = cells[cells["start"].ne(paper_tables.BEST) & cells["runs"].gt(0)]
+    rows = rows[rows["psnr_db"].notna()]
+    inside = rows["runs"].ge(3) & rows["psnr_db"].between(rows["low"], rows["high"])
+    agree = (rows["difference"].abs() <= 0.5) | inside
     counts = closeness.closeness(cells)["agree with the paper"].str.split(" of ", expand=True)
-    assert counts.astype(int).sum().tolist() == [agree.sum(), len(own)]
+    assert counts.astype(int).sum().tolist() == [agree.sum(), len(rows)]
     assert f"{agree.sum()} of these agree" in closeness.summary(cells)
     assert len(closeness.disagreements(cells)) == (~agree).sum()
     assert closeness.averagings(committed_runs())["agree"].iloc[0] == f"{agree.sum()}"
@@ -145,5 +145,5 @@ def test_epochs_are_counted_from_one_and_a_level_that_is_not_reached_has_none():
 )
 def test_the_order_of_curves_is_counted_without_a_verdict(ends, text):
     curves = {str(place): curve(9.0, end) for place, end in enumerate(ends)}
-    found = curve_findings.order(curves, "widths", 6)
-    assert text in found and ("one seed" in found or len(ends) < 2)
+    sentence = curve_findings.order(curves, "widths", 6)
+    assert text in sentence and ("one seed" in sentence or len(ends) < 2)

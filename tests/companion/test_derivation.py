@@ -40,15 +40,15 @@ def test_the_derived_pieces_are_the_library_on_each_of_them(sign):
         inside = np.linspace(max(low, -9.0), min(high, 9.0), 7)
         value = sp.lambdify(derivation.u, sp.sympify(piece.value).subs(numbers(sign)))
         expected = torch.tensor([float(value(u)) for u in inside], dtype=torch.float64)
-        found = prox_l1_l1(torch.from_numpy(inside), hbar, 0.5, 1.25)
-        torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+        result = prox_l1_l1(torch.from_numpy(inside), hbar, 0.5, 1.25)
+        torch.testing.assert_close(result, expected, rtol=0, atol=1e-12)
 
 
 @SIGNS
 def test_the_pieces_tile_the_line_without_a_jump(sign):
-    found = derivation.pieces(sign)
-    assert found[0].low == -sp.oo and found[-1].high == sp.oo
-    assert all(left.high == right.low for left, right in pairwise(found))
+    branches = derivation.pieces(sign)
+    assert branches[0].low == -sp.oo and branches[-1].high == sp.oo
+    assert all(left.high == right.low for left, right in pairwise(branches))
     assert all(width.is_nonnegative for width in derivation.widths(sign))
     assert derivation.jumps(sign) == [0] * 4
 

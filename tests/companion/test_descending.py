@@ -96,13 +96,13 @@ def test_the_problem_of_sista_rnn_is_the_solvers(normal):
     solved = solvers.sista(
         x, net.A, net.D, net.F, lambda1=0.1, lambda2=0.05, c=net.positive("c"), iterations=4
     )
-    h, link = sd.layers(net, x)
+    h, prediction = sd.layers(net, x)
     torch.testing.assert_close(h[-1], solved.codes)
-    values = sd.objective(net, h, link, x)
+    values = sd.objective(net, h, prediction, x)
     torch.testing.assert_close(values.movedim(0, -1), solved.objective)
     ends = solvers.sista(
         x, net.A, net.D, net.F, lambda1=0.1, lambda2=0.05, c=net.positive("c"), iterations=5000
     )
     before = torch.cat([torch.zeros(2, 1, 12).double(), ends.codes[:, :-1]], 1)
-    link = before @ (net.F @ net.D).T
-    assert sd.residual(net, ends.codes, link, x).max() < 1e-5
+    prediction = before @ (net.F @ net.D).T
+    assert sd.residual(net, ends.codes, prediction, x).max() < 1e-5

@@ -31,11 +31,11 @@ def briefly():
 
 
 def test_trials_share_start_and_batches(briefly):
-    free, held, _ = briefly
-    assert free.history.loss[0] == held.history.loss[0]
-    torch.testing.assert_close(free.history.slack[0], held.history.slack[0])
-    assert free.history.duals.abs().max() == 0 < held.history.duals.max()
-    assert not torch.equal(free.network.D, held.network.D)
+    free, constrained_trial, _ = briefly
+    assert free.history.loss[0] == constrained_trial.history.loss[0]
+    torch.testing.assert_close(free.history.slack[0], constrained_trial.history.slack[0])
+    assert free.history.duals.abs().max() == 0 < constrained_trial.history.duals.max()
+    assert not torch.equal(free.network.D, constrained_trial.network.D)
 
 
 def test_a_trial_is_the_same_twice(briefly):
@@ -64,9 +64,9 @@ def test_each_disturbance_changes_what_it_says(briefly):
     assert (noisy - x).std() == pytest.approx(0.1 * constrained_training.rms(x).item(), rel=0.03)
     _, other, same = perturbations.met(few, "another matrix", 0.1)
     assert same is net and not torch.equal(other, x)
-    _, known, told = perturbations.met(few, "another matrix, known", 0.1)
-    torch.testing.assert_close(known, told.measure(clean))
-    assert told.A is not net.A and torch.equal(told.D, net.D)
+    _, known, new_net = perturbations.met(few, "another matrix, known", 0.1)
+    torch.testing.assert_close(known, new_net.measure(clean))
+    assert new_net.A is not net.A and torch.equal(new_net.D, net.D)
     bright, seen, _ = perturbations.met(few, "brighter, grey levels", 30)
     assert bright.max() <= 255 and torch.equal(bright[clean <= 225], clean[clean <= 225] + 30)
     torch.testing.assert_close(seen, net.measure(bright))
@@ -138,7 +138,7 @@ def test_what_is_stored_is_not_done_again_and_what_was_cut_off_is(tmp_path, monk
 
 
 def test_stored_trials_are_whole_and_paired():
-    plan = {result_store.key(asdict(replace(one, seed=seed))) for seed in SEEDS for one in PLAN}
+    plan = {result_store.key(asdict(replace(trial, seed=seed))) for seed in SEEDS for trial in PLAN}
     table, tests = (
         descending_results.stored_rows(descending_results.TRIALS),
         descending_results.stored_rows(),
@@ -153,10 +153,10 @@ def test_stored_trials_are_whole_and_paired():
 def test_against_asks_for_an_interval_without_zero():
     reached = descending_results.outcomes(descending_results.stored_rows())
     cases = descending_results.against(reached, "objective")
-    own = cases[cases["model"].eq("reweighted-rnn") & cases["what"].eq("nothing")].iloc[0]
+    row = cases[cases["model"].eq("reweighted-rnn") & cases["what"].eq("nothing")].iloc[0]
     pair = reached.loc[("reweighted-rnn", "nothing")][["objective", "free"]]
-    each = pair["objective"] - pair["free"]
-    assert own["mean"] == pytest.approx(each.mean()) and own["seeds"] == len(each) == 3
+    gaps = pair["objective"] - pair["free"]
+    assert row["mean"] == pytest.approx(gaps.mean()) and row["seeds"] == len(gaps) == 3
     apart = cases["verdict"].isin(["better", "worse"])
     assert (cases["low"] * cases["high"] > 0)[apart].all()
     assert (

@@ -31,12 +31,12 @@ def test_epsilon_asks_for_more_than_standing_still():
 
 @given(rows, share)
 def test_for_one_sample_both_forms_have_one_sign(values, epsilon):
-    one = torch.tensor(values, dtype=torch.float64)[:, :1]
+    sample = torch.tensor(values, dtype=torch.float64)[:, :1]
     slack, ratios = (
-        descent_constraints.slack(one, epsilon),
-        descent_constraints.mean_of_ratios(one, epsilon),
+        descent_constraints.slack(sample, epsilon),
+        descent_constraints.mean_of_ratios(sample, epsilon),
     )
-    torch.testing.assert_close(slack, ratios * one[:-1, 0], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(slack, ratios * sample[:-1, 0], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("means_descend", [True, False])
@@ -77,8 +77,8 @@ def test_with_a_gradient_step_the_residual_is_the_gradient(normal):
     M, x, y = normal(5, 8), normal(4, 5), normal(4, 8).requires_grad_()
     fidelity = 0.5 * (x - y @ M.T).square().sum()
     (gradient,) = torch.autograd.grad(fidelity, y)
-    found = descent_constraints.residual(y.detach(), partial(solvers.descend, x=x, M=M, c=7.0), 7.0)
-    torch.testing.assert_close(found, gradient.norm(dim=-1))
+    norms = descent_constraints.residual(y.detach(), partial(solvers.descend, x=x, M=M, c=7.0), 7.0)
+    torch.testing.assert_close(norms, gradient.norm(dim=-1))
 
 
 def test_the_proximal_residual_vanishes_at_the_minimiser_of_the_frame(normal):

@@ -105,8 +105,8 @@ def test_three_absolute_values_need_eight_patterns_of_signs(normal):
     left = terms.abs().sum(0).exp()
     eight = (signs(3) @ terms).exp()
     assert (left <= eight.sum(0) * (1 + 1e-12)).all()
-    for kept in torch.combinations(torch.arange(8), 4):
-        assert (left > eight[kept].sum(0)).any()
+    for subset in torch.combinations(torch.arange(8), 4):
+        assert (left > eight[subset].sum(0)).any()
     for d in range(1, 6):  # four in the first layer, eight in each upper one
         assert 2 * math.log(4 * 8 ** (d - 1)) == pytest.approx((6 * d - 2) * math.log(2))
 
@@ -115,12 +115,12 @@ def test_three_absolute_values_need_eight_patterns_of_signs(normal):
 def test_a_lipschitz_loss_of_all_units_can_be_far_more_complex_than_one_unit(m):
     switches = (signs(m) + 1) / 2
     codes = torch.diag_embed(switches)  # (network, sample, unit): sample i switches unit i
-    one, loss = (
+    unit, loss = (
         (signs(m) @ values.T).amax(1).mean().item() / m
         for values in (codes[:, :, 0], codes.norm(dim=-1))
     )
-    assert one == pytest.approx(1 / (2 * m)) and loss == pytest.approx(1 / 2)
-    assert loss <= math.sqrt(2) * m * one  # Maurer's inequality, with its sum over units
+    assert unit == pytest.approx(1 / (2 * m)) and loss == pytest.approx(1 / 2)
+    assert loss <= math.sqrt(2) * m * unit  # Maurer's inequality, with its sum over units
 
 
 def test_the_squared_error_is_lipschitz_only_once_it_is_capped(normal):
@@ -138,10 +138,12 @@ def test_a_bound_on_the_euclidean_length_of_rows_does_not_give_the_step_of_hoeld
 
 
 def test_the_bounds_of_one_step_fail_for_two_layers_even_with_g_fixed():
-    one, nothing = torch.ones(2, 1, 1).double(), torch.zeros(2, 2, 1, 1).double()
+    ones, nothing = torch.ones(2, 1, 1).double(), torch.zeros(2, 2, 1, 1).double()
     W = nothing.clone()
     W[:, 1, 0, 0] = torch.tensor([1.0, -1.0])
-    weights = Weights(W, nothing, one, one[..., 0], 0.1 * one.expand(2, 2, 1), one.expand(2, 2, 1))
+    weights = Weights(
+        W, nothing, ones, ones[..., 0], 0.1 * ones.expand(2, 2, 1), ones.expand(2, 2, 1)
+    )
     values = outputs(torch.zeros(6, 1, 1, dtype=F64), weights)
     reached = (signs(6) @ values.T).amax(1).mean() / 6
     given = {"m": 6, "n": 1, "h": 1, "B_x": 0.0, "B_h": 1.0}
@@ -213,12 +215,12 @@ def test_width_enters_by_a_logarithm_and_by_the_norms_that_grow_with_it():
         return bounds.rademacher_reweighted([0.9], [1.0], **{**SIZES, "h": h}) ** 2
 
     assert square(16) - square(4) == pytest.approx(square(64) - square(16))
-    fixed, own = [], []
+    fixed, network_logs = [], []
     for h in (64, 256, 1024):
         norms = networks.build("l1-l1-rnn", n0=64, n=16, hidden=h, depth=1).norms().values()
-        for logs, of in ((fixed, ([0.9], [1.0])), (own, norms)):
+        for logs, of in ((fixed, ([0.9], [1.0])), (network_logs, norms)):
             logs.append(bounds.log_rademacher_reweighted(*of, **{**SIZES, "h": h}))
-    assert 0 < fixed[2] - fixed[0] < 0.1 and own[0] + 2 < own[1] < own[2]
+    assert 0 < fixed[2] - fixed[0] < 0.1 and network_logs[0] + 2 < network_logs[1] < network_logs[2]
 
 
 @pytest.mark.parametrize("orthogonal", [True, False])

@@ -43,9 +43,9 @@ class TestExecute:
         """Each of two pages waits for the other, where there are two cores."""
         waits = (
             "from pathlib import Path\nimport time\n"
-            f"Path('{own}').touch()\n"
+            f"Path('{name}').touch()\n"
             f"while not Path('{other}').exists():\n    time.sleep(0.05)"
-            for own, other in (("one", "two"), ("two", "one"))
+            for name, other in (("one", "two"), ("two", "one"))
         )
         first, second = waits if (os.cpu_count() or 1) > 1 else ("", "")
         read = "import os; open(os.environ['UNFOLDED_READS'], 'a').write('book/intro.md\\n')"

@@ -20,8 +20,8 @@ from unfolded.runs.grid import UNFOLDED
 def records(monkeypatch):
     """Let the rules judge these records instead of the committed ones."""
 
-    def use(*found):
-        evidence = RunSet.of(itertools.chain(*found))
+    def use(*groups):
+        evidence = RunSet.of(itertools.chain(*groups))
         monkeypatch.setattr(decision, "committed_runs", lambda: evidence)
 
     return use
@@ -30,9 +30,9 @@ def records(monkeypatch):
 @pytest.mark.parametrize("rule", experiment_rules.RULES)
 def test_without_runs_nothing_is_tested(rule, records):
     records()
-    found = experiment_rules.RULES[rule]()
-    assert (found.word, found.ran, found.share) == ("not tested", False, "")
-    assert found.because.endswith(".")
+    judgement = experiment_rules.RULES[rule]()
+    assert (judgement.word, judgement.ran, judgement.share) == ("not tested", False, "")
+    assert judgement.because.endswith(".")
 
 
 RATES = grid.VARIED[1][1]
@@ -50,13 +50,13 @@ def widths(mse, pair):
 
 def untrained():
     """Records of all rates in which FastRNN did not train."""
-    yield from (one for one in rates() if one.config["model"] != "fastrnn")
+    yield from (record for record in rates() if record.config["model"] != "fastrnn")
     for rate, seed in itertools.product(RATES, SEEDS):
         yield run("fastrnn", 2000.0, psnr=16.6, cs_rate=rate, seed=seed)
 
 
-def depths(each, **errors):
-    return itertools.chain(*(everyone(depth=d, **errors) for d in each))
+def depths(values, **errors):
+    return itertools.chain(*(everyone(depth=d, **errors) for d in values))
 
 
 def deeper(*errors):
@@ -67,9 +67,9 @@ def deeper(*errors):
 
 def scattered():
     """Records whose gain with depth is smaller than what seeds change."""
-    for one, factor in zip(deeper(60, 59, 58), itertools.cycle((0.8, 1.2, 1.0, 1.3, 0.9))):
-        one.sequence_mse[:] = np.multiply(one.sequence_mse, factor)
-        yield one
+    for record, factor in zip(deeper(60, 59, 58), itertools.cycle((0.8, 1.2, 1.0, 1.3, 0.9))):
+        record.sequence_mse[:] = np.multiply(record.sequence_mse, factor)
+        yield record
 
 
 def lstm(mse, depth, seeds=SEEDS):
@@ -151,8 +151,8 @@ CURVES = [
     (LOWEST, lambda: [lower(128), lower(256, ours=HIGH, others=LOW)], "conditional"),
     # The end counts, not the least on the way.
     (LOWEST, lambda: [lower(256, ours=(0.5, 3.0))], "refuted"),
-    (LOWEST, lambda: [(one for one in lower(256) if one.config["model"] != "gru")], "not tested",
-     "GRU"),
+    (LOWEST, lambda: [(record for record in lower(256) if record.config["model"] != "gru")],
+     "not tested", "GRU"),
     *(
         ("unfolded learn faster", functools.partial(lambda *curves: [figure_3(*curves, hidden=256)],
                                                     ours, stacked, unfolded), verdict)
@@ -210,10 +210,10 @@ def without(names, mse, **more):
 
 def one_better():
     """Records from both initialisations, of which the first has the lower validation error."""
-    for one in whole():
-        if (one.config["lambda1"], one.config["lambda2"]) == PAIRS[0]:
-            one.curves["validation_mse"][-1] = 0.5
-        yield one
+    for record in whole():
+        if (record.config["lambda1"], record.config["lambda2"]) == PAIRS[0]:
+            record.curves["validation_mse"][-1] = 0.5
+        yield record
 
 
 HELPS, PRIOR, EQUAL = "reweighting helps", "temporal prior", list(LESS)[:3]
@@ -251,12 +251,12 @@ PARTS = [
 CASES = [*TABLES, *CURVES, *gaps("gap by depth", "depth"), *gaps("gap by width", "hidden"), *PARTS]
 
 
-@pytest.mark.parametrize(("rule", "found", "verdict", "said"), [(*c[:3], c[3:]) for c in CASES])
-def test_a_verdict_follows_from_the_records(rule, found, verdict, said, records):
-    records(*found())
-    judged = experiment_rules.RULES[rule]()
-    assert judged.word + f": {judged.share}" * bool(judged.share) == verdict
-    assert all(part in f"^{judged.because}" for part in said)
+@pytest.mark.parametrize(("rule", "source", "verdict", "said"), [(*c[:3], c[3:]) for c in CASES])
+def test_a_verdict_follows_from_the_records(rule, source, verdict, said, records):
+    records(*source())
+    judgement = experiment_rules.RULES[rule]()
+    assert judgement.word + f": {judgement.share}" * bool(judgement.share) == verdict
+    assert all(part in f"^{judgement.because}" for part in said)
 
 
 # The engine ---------------------------------------------------------------------------------------
@@ -264,8 +264,8 @@ def test_a_verdict_follows_from_the_records(rule, found, verdict, said, records)
 
 def test_combined_words():
     def of(*words):
-        each = {str(k): decision.Judgement(word, "So.") for k, word in enumerate(words)}
-        return combine(each).word
+        judgements = {str(k): decision.Judgement(word, "So.") for k, word in enumerate(words)}
+        return combine(judgements).word
 
     assert of("confirmed", "confirmed so far") == "confirmed so far"
     assert of("confirmed", "not tested") == "confirmed so far"
@@ -288,8 +288,8 @@ def test_cases_are_counted():
 def test_holm_turns_a_lead_that_a_single_test_would_accept(records):
     gap = decision.committed_runs().difference(PRINTED, PRINTED)
     assert gap is None
-    one = decision.Difference(1.0, 0.1, 2.0, 3, 50, 0.03)
+    lead = decision.Difference(1.0, 0.1, 2.0, 3, 50, 0.03)
     gru = dataclasses.replace(PRINTED, model="gru")
-    each = [Comparison(f"{k}", (gru, dataclasses.replace(gru, seed=k)), one) for k in range(2)]
-    assert decide({"": each[:1]}, "tests").word == "confirmed"
-    assert decide({"": each}, "tests").word == "not tested"
+    tests = [Comparison(f"{k}", (gru, dataclasses.replace(gru, seed=k)), lead) for k in range(2)]
+    assert decide({"": tests[:1]}, "tests").word == "confirmed"
+    assert decide({"": tests}, "tests").word == "not tested"

@@ -71,8 +71,8 @@ def test_a_fresh_execution_is_fresh(place):
 
 
 def test_the_import_graph_is_transitive_and_no_wider(place):
-    found = {p.relative_to(place.root / "lib" / "unfolded").as_posix() for p in reached(place)}
-    assert found == set(LIBRARY) - {"unused.py", "deep/other.py"}
+    paths = {p.relative_to(place.root / "lib" / "unfolded").as_posix() for p in reached(place)}
+    assert paths == set(LIBRARY) - {"unused.py", "deep/other.py"}
 
 
 def reached(place):
@@ -139,10 +139,10 @@ def test_builds_share_what_sphinx_has_read_unless_it_had_warnings(tmp_path, monk
     doctrees, output = tmp_path / ".doctrees", tmp_path / "html"
     for name, path in (("BUILD", tmp_path), ("DOCTREES", doctrees), ("READ", doctrees / "whole")):
         monkeypatch.setattr(html, name, path)
-    found = []
+    states = []
 
     def sphinx(call, **_):
-        found.append(((doctrees / "page").is_file(), output.is_dir()))
+        states.append(((doctrees / "page").is_file(), output.is_dir()))
         for folder in (doctrees, output):
             folder.mkdir(exist_ok=True)
         (doctrees / "page").touch()
@@ -152,9 +152,9 @@ def test_builds_share_what_sphinx_has_read_unless_it_had_warnings(tmp_path, monk
     monkeypatch.setattr(html.subprocess, "run", sphinx)
     statuses = [0, 0, 0, 1, 0]
     builders = ["html", "html", "singlehtml", "html", "html"]
-    assert [html.run_sphinx(each)[0] for each in builders] == [True, True, True, False, True]
+    assert [html.run_sphinx(builder)[0] for builder in builders] == [True, True, True, False, True]
     # Pages read for the PDF are written again for the book.
-    assert found == [(False, False), (True, True), (True, True), (True, False), (False, True)]
+    assert states == [(False, False), (True, True), (True, True), (True, False), (False, True)]
 
 
 def test_alt_text_moves_to_the_cell_and_is_demanded():

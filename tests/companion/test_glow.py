@@ -135,11 +135,11 @@ def test_a_command_stores_a_flow_and_the_trials_that_use_it(folder, monkeypatch,
 
 def test_trials_start_from_the_flow_and_differ_in_the_constraint_only(flow):
     constraints = None, "distance", "gradient"
-    plain, *held = (
+    plain, *constrained_trials = (
         glow_trials.train(GlowTrial(constraint, steps=2), flow=flow, source="digits")
         for constraint in constraints
     )
-    for constraint, trained in zip(constraints, (plain, *held), strict=True):
+    for constraint, trained in zip(constraints, (plain, *constrained_trials), strict=True):
         assert trained.history.loss[0] == plain.history.loss[0]
         kinds = 2 * (glow_trials.LAYERS - 1) if constraint == "gradient" else glow_trials.LAYERS
         assert trained.history.duals.shape == (2, kinds)

@@ -58,8 +58,8 @@ def test_the_shrunk_latent_tensor_is_the_proximal_point(images):
     x = net(images, mask)[0]
     weight, flow = net.log_lambda[0].exp(), net.flows[0]
     v = flow.latent(x).detach().requires_grad_()
-    pull = weight / 2 * v.square().sum() + (v - flow.latent(images)).square().sum() / 2
-    (gradient,) = torch.autograd.grad(pull, v)
+    objective = weight / 2 * v.square().sum() + (v - flow.latent(images)).square().sum() / 2
+    (gradient,) = torch.autograd.grad(objective, v)
     assert gradient.abs().max() < 1e-5 * (1 + v.abs().max())
 
 

@@ -61,8 +61,8 @@ def test_each_filter_and_start_that_has_run_has_a_row_beside_print():
 
 def test_stored_runs_are_those_that_finished():
     runs = results.load_table()
-    found = identification.stored_runs()
-    assert len(found.runs) == runs["status"].eq("done").sum() and not found.errors
+    run_set = identification.stored_runs()
+    assert len(run_set.runs) == runs["status"].eq("done").sum() and not run_set.errors
 
 
 def test_an_effect_is_a_difference_of_runs_and_says_which_runs_it_is_from():
@@ -196,7 +196,7 @@ def test_the_linear_level_grows_with_the_rate_and_with_the_filter():
 
 def test_the_logs_agree_with_themselves():
     logs = log_comparison.stored_logs()
-    assert logs.groupby("network")["iteration"].agg(list).map(lambda own: own[-1]).eq(3000).all()
+    assert logs.groupby("network")["iteration"].agg(list).map(lambda log: log[-1]).eq(3000).all()
     assert (logs["iteration"] % 50 == 0).all() and len(logs) == 180
     # The mean over batches of a logarithm, of clipped whole grey levels.
     decibel = 10 * np.log10(255**2 / logs["eval_mse"])
@@ -207,11 +207,11 @@ def test_the_logs_agree_with_themselves():
 
 def test_stored_replays_start_where_they_should_and_have_an_origin():
     table = results.load_table("log_replay.csv")
-    own = table.dropna(subset=["lambda1"])
+    rows = table.dropna(subset=["lambda1"])
     # A step of Adam is about as long as the learning rate.
-    reach = 1.05 * RATE * own["iteration"]
-    assert ((own["lambda1"] - 1).abs() <= reach).all()
-    assert ((own["lambda2"] - 0.01).abs() <= reach).all()
+    reach = 1.05 * RATE * rows["iteration"]
+    assert ((rows["lambda1"] - 1).abs() <= reach).all()
+    assert ((rows["lambda2"] - 0.01).abs() <= reach).all()
     assert not table.duplicated(["network", "reduction", "n", "seed", "iteration"]).any()
     assert table["commit"].str.fullmatch(r"[0-9a-f]{12}").all() and table["seconds"].gt(0).all()
 

@@ -71,12 +71,12 @@ def test_the_table_has_a_row_for_each_disturbance_level_and_layer(trained):
     table = inpainting_trials.evaluation(few)
     assert len(table) == 5 * sum(map(len, DISTURBED.values()))
     layers = inpainting_trials.recovered(few)
-    found = table.query("what == 'nothing'").set_index("layer")
+    rows = table.query("what == 'nothing'").set_index("layer")
     for number in (0, 4):
         error = (layers[number] - few.test).square().mean((1, 2, 3)).numpy()
-        assert found.loc[number, "psnr"] == pytest.approx(np.mean(-10 * np.log10(error)), rel=1e-5)
+        assert rows.loc[number, "psnr"] == pytest.approx(np.mean(-10 * np.log10(error)), rel=1e-5)
     closer = inpainting_trials.distances(layers, few.test)
-    assert found.loc[1, "descending"] == (closer[1] <= closer[0]).float().mean()
+    assert rows.loc[1, "descending"] == (closer[1] <= closer[0]).float().mean()
 
 
 def test_the_stored_trials_are_paired_and_whole():

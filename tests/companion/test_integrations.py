@@ -43,9 +43,9 @@ def objectives(problem):
 def test_ista_and_lista_reach_the_objective_of_scikit_learn(l1):
     problem = sparse_coding.usual(40, "test")
     problem = sparse_coding.solve(problem.x, problem.D, l1)
-    found = objectives(problem)
+    values = objectives(problem)
     least = problem.objective(problem.codes).mean().item()
-    for name, value in found.items():
+    for name, value in values.items():
         assert least - 1e-9 <= value <= least * (1 + 1e-3), name
     # Another scale of alpha would have another optimum.
     other = sparse_coding.solve(problem.x, problem.D, l1 * 1.1)
@@ -99,8 +99,8 @@ def test_measurements_and_networks_in_deepinv(name):
     assert abs(physics.adjointness_test(frames)) < 1e-2 * y.square().sum()
     least = physics.A_dagger(y).flatten(2)
     assert torch.allclose(least, y @ torch.linalg.pinv(network.A).T, rtol=1e-2, atol=0.5)
-    own = metrics.psnr(frames, recovered, peak=255, average="sequence")
-    assert psnr.mean().item() == pytest.approx(own, abs=1e-3)
+    expected = metrics.psnr(frames, recovered, peak=255, average="sequence")
+    assert psnr.mean().item() == pytest.approx(expected, abs=1e-3)
 
 
 PAGE = Path(__file__).parents[2] / "notebooks" / "25_use_it_on_your_own_data.ipynb"

@@ -74,6 +74,6 @@ def test_a_time_far_from_the_record_of_this_machine_is_explained(monkeypatch, na
     monkeypatch.setattr(speed, "stamp", lambda: record.iloc[0].to_dict())
     engine = record.query("what == 'engine' and model == 'reweighted-rnn' and hidden == 256")
     before = engine["median_ms"].item()
-    told = speed.compare_with_record(pd.DataFrame({"median_ms": [before * ratio, 1.0]}))
-    assert ("due to the machine" in told) == (ratio > speed.FAR)
-    assert f"{before:.1f} ms in the record" in told
+    sentence = speed.compare_with_record(pd.DataFrame({"median_ms": [before * ratio, 1.0]}))
+    assert ("due to the machine" in sentence) == (ratio > speed.FAR)
+    assert f"{before:.1f} ms in the record" in sentence

@@ -168,7 +168,7 @@ def test_variants_of_a_network_share_its_colour_and_differ_in_form():
         line_plots.curves(dict.fromkeys(names, (1.0, 2.0)), xlabel="x", ylabel="y").axes[0].lines
     )
     look = {line.get_label(): line for line in lines}
-    own = [look[name] for name in ("GRU, held", "GRU", "GRU, free")]
-    assert {line.get_color() for line in own} == {line_plots.STYLES["gru"]["color"]}
-    assert len({(line.get_linestyle(), line.get_marker()) for line in own}) == 3
+    variants = [look[name] for name in ("GRU, held", "GRU", "GRU, free")]
+    assert {line.get_color() for line in variants} == {line_plots.STYLES["gru"]["color"]}
+    assert len({(line.get_linestyle(), line.get_marker()) for line in variants}) == 3
     assert look["something, else"].get_color() != look["LSTM"].get_color()

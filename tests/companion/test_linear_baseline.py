@@ -36,10 +36,10 @@ def test_no_other_linear_reconstruction_is_better_on_the_training_frames(n, norm
 
 def test_more_components_never_hurt_and_all_of_them_are_exact(frames):
     train, test = frames
-    found = [
+    errors = [
         error(linear_baseline.linear_reconstruction(train, test, n), test) for n in (1, 16, 51, 256)
     ]
-    assert found == sorted(found, reverse=True) and found[-1] < 1e-6 * found[0]
+    assert errors == sorted(errors, reverse=True) and errors[-1] < 1e-6 * errors[0]
 
 
 def test_the_number_of_components_is_checked(frames):
@@ -85,14 +85,14 @@ def test_the_mean_frame_is_the_best_constant_answer(frames):
     assert error(linear_baseline.mean_frame(train, train), train) == pytest.approx(variance, 1e-5)
     config = RunConfig(profile="smoke", protocol="normalised")
     mse = ((test - train.mean((0, 1))) / 255).square().mean().item()
-    found = linear_baseline.mean_frame_psnr(config, "global")
-    assert found == pytest.approx(-10 * math.log10(mse), abs=1e-4)
+    psnr = linear_baseline.mean_frame_psnr(config, "global")
+    assert psnr == pytest.approx(-10 * math.log10(mse), abs=1e-4)
     usual = linear_baseline.mean_frame_psnr(RunConfig(profile="smoke"), "global")
-    assert found == pytest.approx(usual, abs=1e-3), "it does not depend on the protocol"
+    assert psnr == pytest.approx(usual, abs=1e-3), "it does not depend on the protocol"
 
 
 def test_baselines_of_the_full_number_of_sequences_are_read_and_others_computed(monkeypatch):
-    monkeypatch.setattr(linear_baseline, "levels", lambda *what: pytest.fail("it computed"))
+    monkeypatch.setattr(linear_baseline, "levels", lambda *arguments: pytest.fail("it computed"))
     full = RunConfig(profile="paper", source="mnist")
     known = linear_baseline.baselines_for(full, (0.2,)).set_index("cs_rate")["psnr_authors"]
     assert known[0.2] == linear_baseline.level(cs_rate=0.2) > known[0.0]

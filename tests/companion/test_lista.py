@@ -49,10 +49,10 @@ def test_a_layer_is_the_printed_one(normal):
 
 
 def test_a_random_start_follows_its_seed_and_is_small_and_tied_layers_share_their_weights(M):
-    one, same, other = (LISTA(M, lambda1=0.1, depth=2, start="random", seed=s) for s in (0, 0, 1))
-    assert torch.equal(one.W, same.W) and not torch.equal(one.W, other.W)
-    assert one.W.std().item() == pytest.approx(0.01, rel=0.2)
-    assert bool((one.gamma > 0).all())
+    first, same, other = (LISTA(M, lambda1=0.1, depth=2, start="random", seed=s) for s in (0, 0, 1))
+    assert torch.equal(first.W, same.W) and not torch.equal(first.W, other.W)
+    assert first.W.std().item() == pytest.approx(0.01, rel=0.2)
+    assert bool((first.gamma > 0).all())
     nets = (LISTA(M, lambda1=0.1, depth=4, tied=tied) for tied in (True, False))
     counts = [sum(p.numel() for p in net.parameters()) for net in nets]
     assert counts == [h * h + h * n + h, 4 * (h * h + h * n + h)]
@@ -158,12 +158,12 @@ def small():
 
 
 def test_methods_are_paired_and_repeatable(small):
-    one, same = (lista_training.train(Method(), small, seed=0, steps=3) for _ in range(2))
+    training, same = (lista_training.train(Method(), small, seed=0, steps=3) for _ in range(2))
     other = lista_training.train(Method(), small, seed=1, steps=3)
     cut = lista_training.train(Method(constraint="distance"), small, seed=0, steps=3)
-    assert torch.equal(one.net.W, same.net.W)
-    assert torch.equal(one.history.loss[:1], cut.history.loss[:1])
-    assert not torch.equal(one.history.loss[:1], other.history.loss[:1])
+    assert torch.equal(training.net.W, same.net.W)
+    assert torch.equal(training.history.loss[:1], cut.history.loss[:1])
+    assert not torch.equal(training.history.loss[:1], other.history.loss[:1])
 
 
 def test_layerwise_training_passes_no_gradient_between_layers(small):
@@ -172,8 +172,8 @@ def test_layerwise_training_passes_no_gradient_between_layers(small):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lista_training, "DEPTH", 2)
         shallow = lista_training.train(Method(layerwise=True), small, seed=0, steps=4)
-    for one, other in ((deep.net.U, shallow.net.U), (deep.net.gamma, shallow.net.gamma)):
-        torch.testing.assert_close(one[0], other[0], rtol=0, atol=0)
+    for weights, other in ((deep.net.U, shallow.net.U), (deep.net.gamma, shallow.net.gamma)):
+        torch.testing.assert_close(weights[0], other[0], rtol=0, atol=0)
     assert not torch.equal(deep.net.U[0], lista_training.untrained(small).net.U[0])
 
 
@@ -181,10 +181,10 @@ def test_under_the_constraint_layers_descend_that_do_not_without(small, problem)
     """From a random start only the last layer has a reason to come near the optimum."""
     test, worst = problem.to(torch.float32), {}
     for name in ("random: plain", "random: distance"):
-        one = lista_training.train(METHODS[name], small, seed=0, steps=200)
-        merits = test.merit("distance", one.layers(test))
+        training = lista_training.train(METHODS[name], small, seed=0, steps=200)
+        merits = test.merit("distance", training.layers(test))
         worst[name] = descent_constraints.slack(merits, 0.05).max().item()
-        assert bool((one.history.duals[-1] > 0).any()) == (name == "random: distance")
+        assert bool((training.history.duals[-1] > 0).any()) == (name == "random: distance")
     assert worst["random: plain"] > 1 and worst["random: distance"] < worst["random: plain"] / 2
 
 
@@ -202,22 +202,22 @@ def test_the_right_side_is_above_the_left_one(problem):
 
 
 def test_more_noise_ends_farther_away_and_is_the_same_for_all(problem):
-    one = lista_training.untrained(problem)
-    both = lista_tables.under_noise({"a": [one], "b": [one]}, problem, [0.0, 1.0, 10.0])
+    ista = lista_training.untrained(problem)
+    both = lista_tables.under_noise({"a": [ista], "b": [ista]}, problem, [0.0, 1.0, 10.0])
     assert np.array_equal(both["a"], both["b"])
     assert (np.diff(both["a"][0]) > 0).all()
-    assert both["a"][0, 0] == pytest.approx(lista_tables.relative(problem, one.net(problem.x)))
+    assert both["a"][0, 0] == pytest.approx(lista_tables.relative(problem, ista.net(problem.x)))
     # Changed inputs are judged by their own optimum.
     moved = sparse_coding.solve(problem.x + 0.5, problem.D, problem.lambda1)
-    table = lista_tables.under_inputs({"ISTA": [one]}, {"same": problem, "moved": moved})
-    near = lista_tables.relative(moved, one.layers(moved)[-1])
+    table = lista_tables.under_inputs({"ISTA": [ista]}, {"same": problem, "moved": moved})
+    near = lista_tables.relative(moved, ista.layers(moved)[-1])
     assert table["moved"][0] == f"{near:.2f}" != table["same"][0]
 
 
 def test_three_counts_of_descents(problem):
     """Without noise the first two agree; a step that doubles the distance still passes the last."""
-    one = lista_training.untrained(problem)
-    still = lista_tables.counted(one, problem, 0.0)
+    ista = lista_training.untrained(problem)
+    still = lista_tables.counted(ista, problem, 0.0)
     assert still["than the previous layer"] == still["than what it read"] == 1.0
     wild = LISTA(problem.D, lambda1=problem.lambda1, c=problem.c, depth=4)
     with torch.no_grad():
@@ -228,20 +228,20 @@ def test_three_counts_of_descents(problem):
     assert counts["than what it read"] == pytest.approx((ratios <= 1).double().mean().item())
     assert counts["public count"] == pytest.approx((ratios < 1.9).double().mean().item())
     assert counts["public count"] > counts["than what it read"]
-    noisy = lista_tables.counted(one, problem, 1.0)
+    noisy = lista_tables.counted(ista, problem, 1.0)
     assert noisy["than the previous layer"] < 0.5 < noisy["than what it read"]
 
 
 def test_train_all_trains_each_method_once_a_seed(small):
     methods = {"plain": Method(), "distance": Method(constraint="distance")}
     with joblib.parallel_config(backend="loky"):  # as the command trains
-        found = lista_training.train_all(small, seeds=(0, 1), steps=2, methods=methods)
-    assert {name: len(ones) for name, ones in found.items()} == {
+        trainings = lista_training.train_all(small, seeds=(0, 1), steps=2, methods=methods)
+    assert {name: len(ones) for name, ones in trainings.items()} == {
         "ISTA": 1, "plain": 2, "distance": 2
     }  # fmt: skip
     alone = lista_training.train(methods["distance"], small, seed=1, steps=2)
-    torch.testing.assert_close(found["distance"][1].net.W, alone.net.W)
-    assert isinstance(found["ISTA"][0], Trained) and found["ISTA"][0].history is None
+    torch.testing.assert_close(trainings["distance"][1].net.W, alone.net.W)
+    assert isinstance(trainings["ISTA"][0], Trained) and trainings["ISTA"][0].history is None
 
 
 def test_the_noise_of_the_public_code_grows_with_the_gradient(small):

@@ -68,7 +68,7 @@ def test_the_command_stores_each_trial_once_in_four_tables(tmp_path, monkeypatch
     assert command_line.main(["lista", "--seed", "1"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
     trials = lista_runs.stored_rows().query("trial != 'a'")
-    assert trials["trial"].tolist() == [replace(one, seed=1).hash for one in plan]
+    assert trials["trial"].tolist() == [replace(trial, seed=1).hash for trial in plan]
     for name in (lista_runs.TESTS, lista_runs.ERRORS):
         assert set(lista_runs.stored_rows(name)["trial"]) == set(trials["trial"])
     assert set(lista_runs.stored_rows(lista_runs.CURVES)["method"]) == {TINY.method}
@@ -77,13 +77,13 @@ def test_the_command_stores_each_trial_once_in_four_tables(tmp_path, monkeypatch
 
 
 def test_rows_of_a_test_are_those_of_the_network(small):
-    one = lista_training.untrained(small)
-    layers, errors = lista_runs.tests(one, small)
+    training = lista_training.untrained(small)
+    layers, errors = lista_runs.tests(training, small)
     clean = [row for row in layers if row["sigma"] == 0]
     assert len(clean) == lista_training.DEPTH + 1 and clean[0]["distance"] == 1.0
-    last = lista_tables.relative(small, one.net(small.x))
+    last = lista_tables.relative(small, training.net(small.x))
     assert clean[-1]["distance"] == pytest.approx(last)
     loud = [row["distance"] for row in layers if row["layer"] == lista_training.DEPTH]
     assert loud[-1] > 10 * loud[0]
-    far = small.merit("distance", one.net(small.x))[: lista_runs.PAIRED].square()
+    far = small.merit("distance", training.net(small.x))[: lista_runs.PAIRED].square()
     assert [row["error"] for row in errors if not row["sigma"]] == pytest.approx(far.tolist())

@@ -82,18 +82,18 @@ def test_the_order_of_equal_frames_makes_no_difference(model, frames):
 
 
 def test_without_state_every_frame_is_treated_as_a_first_one(frames):
-    found = conditions(network(), frames)
-    whole, single = (found[name][0][1] for name in CONDITIONS[:2])
+    outputs = conditions(network(), frames)
+    whole, single = (outputs[name][0][1] for name in CONDITIONS[:2])
     assert torch.allclose(single[:, 0], whole[:, 0], atol=1e-3)
     turned = conditions(network(), frames.flip(1))["without_state"][0][1]
     assert torch.allclose(turned.flip(1), single, atol=1e-3)
 
 
 def test_permutations_keep_the_frames_and_differ(frames):
-    one, two = permute_frames(frames, 0), permute_frames(frames, 1)
-    assert torch.equal(one, permute_frames(frames, 0)) and not torch.equal(one, two)
-    assert not torch.equal(one, frames)
-    for mixed in (one, two):
+    first, second = permute_frames(frames, 0), permute_frames(frames, 1)
+    assert torch.equal(first, permute_frames(frames, 0)) and not torch.equal(first, second)
+    assert not torch.equal(first, frames)
+    for mixed in (first, second):
         assert torch.equal(mixed.sum(2).sort(1).values, frames.sum(2).sort(1).values)
 
 
@@ -122,10 +122,10 @@ def test_a_run_is_tested_once_and_again_after_it_changed(store, tested, table):
 
 
 def test_only_runs_of_the_protocol_are_eligible(store):
-    found = results.collect(store)
-    assert len(memory_value.eligible_runs(found, small())) == len(PLAN)
-    assert memory_value.eligible_runs(found, small(reduction="bilinear")).empty
-    assert memory_value.eligible_runs(found, small(hidden=8)).empty
+    runs = results.collect(store)
+    assert len(memory_value.eligible_runs(runs, small())) == len(PLAN)
+    assert memory_value.eligible_runs(runs, small(reduction="bilinear")).empty
+    assert memory_value.eligible_runs(runs, small(hidden=8)).empty
 
 
 def test_frames_of_another_source_are_refused(store):
@@ -168,8 +168,8 @@ def test_with_nothing_stored_the_tables_are_empty(table):
 def test_runs_at_the_mean_frame_are_set_apart(tested, monkeypatch):
     level = tested.runs["psnr_authors_as_trained"].min()
     monkeypatch.setattr(memory_value, "did_not_train", lambda runs: runs["psnr_authors"] <= level)
-    apart, kept = tested.untrained().runs, tested.trained().runs
-    assert len(apart) == 1 and len(kept) == len(PLAN) - 1
+    apart, rest = tested.untrained().runs, tested.trained().runs
+    assert len(apart) == 1 and len(rest) == len(PLAN) - 1
 
 
 def test_the_figure_has_a_line_a_row_and_the_command_names_each_run(store, table, capsys):

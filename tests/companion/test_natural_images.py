@@ -9,7 +9,7 @@ from unfolded.errors import ConfigError, DataError
 
 
 def bytes_of(stack):
-    return {one.tobytes() for one in stack}
+    return {image.tobytes() for image in stack}
 
 
 def test_every_free_patch_is_cut_from_a_picture_of_its_part_alone():
@@ -26,8 +26,8 @@ def test_every_free_patch_is_cut_from_a_picture_of_its_part_alone():
 def test_free_pictures_come_in_one_order_and_the_first_ones_are_mixed():
     first, again = images("free"), images("free")
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    found = bytes_of(first[0][:60])
-    assert all(found & bytes_of(patches(picture(name))) for name in FREE["train"])
+    contents = bytes_of(first[0][:60])
+    assert all(contents & bytes_of(patches(picture(name))) for name in FREE["train"])
 
 
 def test_free_pictures_need_no_network_and_no_data_folder(monkeypatch):
@@ -41,10 +41,10 @@ def test_free_pictures_need_no_network_and_no_data_folder(monkeypatch):
 
 def test_patches_are_windows_of_the_picture_row_by_row():
     whole = np.arange(35).reshape(5, 7)
-    found = patches(whole, side=3, step=2)
+    windows = patches(whole, side=3, step=2)
     corners = [(0, 0), (0, 2), (0, 4), (2, 0), (2, 2), (2, 4)]
     expected = [whole[i : i + 3, j : j + 3] for i, j in corners]
-    assert np.array_equal(found, expected)
+    assert np.array_equal(windows, expected)
 
 
 @pytest.mark.parametrize(("shape", "step"), [((4, 9), 1), ((9, 4), 1), ((9, 9, 3), 1), ((9, 9), 0)])

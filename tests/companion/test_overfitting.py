@@ -31,7 +31,7 @@ def test_overfitting_is_test_over_training_error_of_one_filter():
     errors = overfitting.error_ratios(evidence(wide, narrow, elsewhere))
     assert errors["hidden"].tolist() == [128, 512]
     expected = [1.2, 7.5]
-    mse = [np.mean(one.sequence_mse) for one in (*narrow, *wide)]
+    mse = [np.mean(record.sequence_mse) for record in (*narrow, *wide)]
     errors = errors.assign(ratio=np.array(mse) / errors["train_mse"], parameters=[10, 40])
     assert errors["ratio"].tolist() == pytest.approx(expected, rel=0.01)
     assert errors["late"].tolist() == [10 / 9, 2.0]

@@ -26,21 +26,21 @@ def frames(*shape, seed=0):
 
 def places(crop, names):
     """Return the corner (y, x) of a crop in the only image that contains it."""
-    found = []
+    corners = []
     for image in map(picture, names):
         windows = np.lib.stride_tricks.sliding_window_view(image, crop.shape)
         first = np.argwhere(
             (windows[:, :, 0, 0] == crop[0, 0]) & (windows[:, :, -1, -1] == crop[-1, -1])
         )
-        found += [tuple(at) for at in first if np.array_equal(windows[tuple(at)], crop)]
-    return found
+        corners += [tuple(at) for at in first if np.array_equal(windows[tuple(at)], crop)]
+    return corners
 
 
 def test_each_part_shows_its_own_images_and_each_crop_moves_with_constant_speed():
     crops = moving_crops(10, time=5, side=24, speed=4)
     assert crops.shape == (10, 5, 24, 24) and crops.dtype == np.uint8
-    for part, own in zip(FREE, data.split(crops), strict=True):
-        for sequence in own[:2]:
+    for part, sequences in zip(FREE, data.split(crops), strict=True):
+        for sequence in sequences[:2]:
             path = [places(crop, FREE[part]) for crop in sequence]
             assert all(len(at) == 1 for at in path)
             steps = np.diff([at[0] for at in path], axis=0)
@@ -96,8 +96,8 @@ def test_the_conventions_of_scikit_learn(fitted):
     X = frames(2, 3, 6, 4, seed=1)
     assert np.array_equal(again.transform(X), fitted.transform(X))
     energy = make_pipeline(clone(fitted), FunctionTransformer(lambda c: np.abs(c).sum(-1)))
-    found = energy.fit_transform(frames(20, 3, 6, 4))
-    assert np.array_equal(found, np.abs(fitted.transform(frames(20, 3, 6, 4))).sum(-1))
+    result = energy.fit_transform(frames(20, 3, 6, 4))
+    assert np.array_equal(result, np.abs(fitted.transform(frames(20, 3, 6, 4))).sum(-1))
 
 
 def test_floats_from_0_to_1_have_the_unit_of_the_training_frames(fitted, caplog):

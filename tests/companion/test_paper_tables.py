@@ -26,9 +26,9 @@ def cells_of(rows, **options):
 
 
 def cell(rows, number, value, model, start="", **options):
-    found = cells_of(rows, **options)
+    cells = cells_of(rows, **options)
     where = "table == @number and value == @value and model == @model and start == @start"
-    return found.query(where).iloc[0]
+    return cells.query(where).iloc[0]
 
 
 def gru(psnr=30.0, **fields):
@@ -38,9 +38,9 @@ def gru(psnr=30.0, **fields):
 def test_a_cell_is_filled_by_runs_of_exactly_its_settings():
     rows = [gru(27.0, hidden=256), gru(99.0, hidden=256, depth=2), gru(98.0, hidden=512)]
     rows += [gru(97.0, hidden=256, seed=1, status="failed")]
-    found = cell(rows, 2, 256, "GRU")
-    assert (found["ours"], found["runs"], found["verdict"]) == (27.0, 1, "agrees")
-    assert found["difference"] == pytest.approx(27.0 - found["psnr_db"])
+    row = cell(rows, 2, 256, "GRU")
+    assert (row["ours"], row["runs"], row["verdict"]) == (27.0, 1, "agrees")
+    assert row["difference"] == pytest.approx(27.0 - row["psnr_db"])
     assert cell(rows, 2, 1024, "GRU")["verdict"] == "not run"
     # The LSTM has two layers where depth is not varied.
     rows = [record(20.0, model="lstm"), record(21.0, model="lstm", depth=3)]
@@ -48,11 +48,11 @@ def test_a_cell_is_filled_by_runs_of_exactly_its_settings():
 
 
 def test_seeds_become_a_mean_with_an_interval():
-    found = cell([gru(psnr, seed=seed) for seed, psnr in enumerate((33.0, 34.0, 35.0))],
+    row = cell([gru(psnr, seed=seed) for seed, psnr in enumerate((33.0, 34.0, 35.0))],
                  1, 0.2, "GRU")  # fmt: skip
-    assert (found["ours"], found["runs"]) == (34.0, 3)
-    assert found["low"] < 33 < 35 < found["high"]
-    assert found["high"] - 34 == pytest.approx(4.302653 / math.sqrt(3), rel=1e-5)
+    assert (row["ours"], row["runs"]) == (34.0, 3)
+    assert row["low"] < 33 < 35 < row["high"]
+    assert row["high"] - 34 == pytest.approx(4.302653 / math.sqrt(3), rel=1e-5)
 
 
 def test_an_interval_agrees_with_the_paper_from_three_seeds_on():
@@ -65,8 +65,8 @@ def test_an_interval_agrees_with_the_paper_from_three_seeds_on():
 
 def test_a_cell_has_runs_of_one_source_the_released_file_first():
     rows = [gru(20.0), gru(20.2, seed=1), gru(30.0, source="moving-mnist")]
-    found = cell(rows, 1, 0.2, "GRU")
-    assert (found["ours"], found["runs"]) == (30.0, 1)
+    row = cell(rows, 1, 0.2, "GRU")
+    assert (row["ours"], row["runs"]) == (30.0, 1)
     assert cell(rows[:2], 1, 0.2, "GRU")["runs"] == 2
 
 
@@ -74,12 +74,12 @@ def test_a_cell_has_runs_of_one_source_the_released_file_first():
 
 
 def test_an_unfolded_network_has_two_values_and_a_stacked_one_has_one():
-    found = cells_of([record(27.0, **SUCCESSOR_PAIR), record(28.0, validation=50.0), gru(25.0)])
-    count = found.groupby(["table", "model", "value"]).size().groupby("model").unique()
+    cells = cells_of([record(27.0, **SUCCESSOR_PAIR), record(28.0, validation=50.0), gru(25.0)])
+    count = cells.groupby(["table", "model", "value"]).size().groupby("model").unique()
     assert {model: list(sizes) for model, sizes in count.items()} == {
-        model: [2 if model.lower() in grid.UNFOLDED else 1] for model in set(found["model"])
+        model: [2 if model.lower() in grid.UNFOLDED else 1] for model in set(cells["model"])
     }
-    here = found.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
+    here = cells.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
     here = here.set_index("start")
     assert here.loc[paper_tables.SUCCESSOR, ["ours", "lambda1"]].tolist() == [27.0, 0.003]
     assert here.loc[paper_tables.BEST, ["ours", "lambda1", "pairs"]].tolist() == [28.0, 1.0, 2]
@@ -114,9 +114,9 @@ def test_small_runs_are_told_from_their_own_mean_frame():
     fields = {"profile": "smoke", "source": "digits"}
     verdicts = {"gru": "did not train", "lstm": "run", "reweighted-rnn": "run"}
     rows = [record(floor + k, model=model, **fields) for k, model in enumerate(verdicts)]
-    found = paper_tables.small_run_cells(RunSet.of(rows), 1, base).query("value == 0.2")
-    assert found.set_index("model")["verdict"].to_dict() == verdicts
-    assert set(found["start"]) == {""}
+    cells = paper_tables.small_run_cells(RunSet.of(rows), 1, base).query("value == 0.2")
+    assert cells.set_index("model")["verdict"].to_dict() == verdicts
+    assert set(cells["start"]) == {""}
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -136,10 +136,10 @@ def test_both_baselines_are_there_for_each_value_of_a_table(number):
 
 
 def test_a_smaller_width_is_a_table_of_its_own():
-    found = RunSet.of([gru(24.0, hidden=256), gru(31.0)])
+    run_set = RunSet.of([gru(24.0, hidden=256), gru(31.0)])
     base = replace(paper_tables.FULL, hidden=256)
-    own = paper_tables.run_cells(found, 1, base).query("model == 'gru' and value == 0.2").iloc[0]
-    assert own["ours"] == 24.0 and "psnr_db" not in own
+    row = paper_tables.run_cells(run_set, 1, base).query("model == 'gru' and value == 0.2").iloc[0]
+    assert row["ours"] == 24.0 and "psnr_db" not in row
     assert cell([gru(24.0, hidden=256)], 1, 0.2, "GRU")["runs"] == 0
 
 
@@ -152,17 +152,22 @@ def test_a_smaller_width_is_a_table_of_its_own():
 )  # fmt: skip
 def test_a_run_with_anything_else_changed_is_not_compared_with_the_paper(change):
     rows = [record(seed=1), record(hidden=256, **change)]
-    assert list(paper_tables.full_scale(pd.DataFrame([each.row() for each in rows]))["seed"]) == [1]
-    found = cells_of([record(33.0, hidden=256, **change)])
-    assert (found["runs"] == 0).all()
+    assert list(paper_tables.full_scale(pd.DataFrame([item.row() for item in rows]))["seed"]) == [1]
+    cells = cells_of([record(33.0, hidden=256, **change)])
+    assert (cells["runs"] == 0).all()
 
 
 def test_each_pair_of_the_authors_counts_for_unfolded_networks_alone():
-    for one, two in grid.STARTS.values():
-        rows = [run(lambda1=one, lambda2=two), run(model="gru", lambda1=one, lambda2=two)]
-        kept = paper_tables.full_scale(pd.DataFrame(rows))["model"]
-        assert ("gru" in set(kept)) == ((one, two) == (RunConfig.lambda1, RunConfig.lambda2))
-        assert "reweighted-rnn" in set(kept)
+    for lambda1, lambda2 in grid.STARTS.values():
+        rows = [
+            run(lambda1=lambda1, lambda2=lambda2),
+            run(model="gru", lambda1=lambda1, lambda2=lambda2),
+        ]
+        models = paper_tables.full_scale(pd.DataFrame(rows))["model"]
+        assert ("gru" in set(models)) == (
+            (lambda1, lambda2) == (RunConfig.lambda1, RunConfig.lambda2)
+        )
+        assert "reweighted-rnn" in set(models)
 
 
 def test_experiment_rules():
@@ -183,10 +188,10 @@ def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
 
 
 def test_the_committed_runs_are_compared_with_the_paper():
-    found = paper_tables.compare_with_paper(committed_runs())
-    assert len(found.drop_duplicates(["table", "model", "value"])) == 153
+    cells = paper_tables.compare_with_paper(committed_runs())
+    assert len(cells.drop_duplicates(["table", "model", "value"])) == 153
     runs = results.load_table().set_index("config_hash")
-    for row in found[found["runs"] > 0].itertuples():
+    for row in cells[cells["runs"] > 0].itertuples():
         for name in row.config_hash.split():
             made = runs.loc[name]
             assert made["reduction"] == "area" and made[row.varies] == row.value
@@ -194,9 +199,9 @@ def test_the_committed_runs_are_compared_with_the_paper():
 
 
 def test_without_any_run_every_cell_says_so():
-    found = paper_tables.compare_with_paper(RunSet(pd.DataFrame(columns=COLUMNS), {}, {}))
-    assert set(found["verdict"]) == {"not run"}
-    texts, _ = paper_tables.matrix(found.query("table == 2"))
+    cells = paper_tables.compare_with_paper(RunSet(pd.DataFrame(columns=COLUMNS), {}, {}))
+    assert set(cells["verdict"]) == {"not run"}
+    texts, _ = paper_tables.matrix(cells.query("table == 2"))
     assert texts.map(lambda text: text.endswith("not run")).all(axis=None)
 
 
@@ -224,8 +229,8 @@ def test_a_brief_cell_has_two_lines_and_a_network_without_a_run_has_one_row():
     assert texts.at["GRU", 0.2] == "31.19 · 34.00\n▲ +2.81 (1)"
     assert texts.at["GRU", 0.5] == "41.12\nnot run"
     assert "SISTA-RNN" in texts.index and "reweighted-RNN" not in texts.index
-    own = paper_tables.run_cells(RunSet.of(rows), 1)
-    texts, _ = paper_tables.matrix(own, brief=True)
+    cells = paper_tables.run_cells(RunSet.of(rows), 1)
+    texts, _ = paper_tables.matrix(cells, brief=True)
     assert texts.at["GRU", 0.2] == "34.00 (1)" and texts.at["GRU", 0.5] == "not run"
 
 
@@ -261,10 +266,10 @@ def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
 def test_a_variant_is_below_its_network_and_in_no_count():
     rows = [gru(23.0), record(mean_frame(), model="fastrnn"),
             record(20.3, model="fastrnn", variant="scaled")]  # fmt: skip
-    found = RunSet.of(rows)
-    cells = paper_tables.compare_with_paper(found).query("table == 1")
+    run_set = RunSet.of(rows)
+    cells = paper_tables.compare_with_paper(run_set).query("table == 1")
     assert "variant scaled" not in set(cells["start"])
-    variants = paper_tables.variant_cells(found, 1)
+    variants = paper_tables.variant_cells(run_set, 1)
     page = paper_tables.style_matrix(cells, variants=variants, brief=True).to_html()
     names = ">FastRNN<", ">FastRNN, variant scaled<", ">20.30 (1)<"
     places = [page.index(name) for name in names]
@@ -273,14 +278,14 @@ def test_a_variant_is_below_its_network_and_in_no_count():
 
 
 def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_the_paper():
-    found = RunSet.of([gru(24.0, hidden=256), record(25.0, model="srnn", hidden=256)])
-    own = paper_tables.run_cells(found, 1, replace(paper_tables.FULL, hidden=256))
-    page = paper_tables.style_matrix(own, paper_tables.baselines(1)).to_html()
+    run_set = RunSet.of([gru(24.0, hidden=256), record(25.0, model="srnn", hidden=256)])
+    cells = paper_tables.run_cells(run_set, 1, replace(paper_tables.FULL, hidden=256))
+    page = paper_tables.style_matrix(cells, paper_tables.baselines(1)).to_html()
     assert page.count("is-best") == 1 and ">paper" not in page
     assert "25.00\n1 seed" in page
 
 
 def test_a_download_holds_the_table():
-    link = paper_tables.download(pd.DataFrame({"PSNR": [30.25], "model": ["a, b"]}), "x.csv")
-    content = base64.b64decode(link.split("base64,")[1].split('"')[0]).decode()
-    assert content == 'PSNR,model\n30.25,"a, b"\n' and 'download="x.csv"' in link
+    element = paper_tables.download(pd.DataFrame({"PSNR": [30.25], "model": ["a, b"]}), "x.csv")
+    content = base64.b64decode(element.split("base64,")[1].split('"')[0]).decode()
+    assert content == 'PSNR,model\n30.25,"a, b"\n' and 'download="x.csv"' in element

@@ -107,15 +107,15 @@ class TestEveryPage:
     def test_parameters_have_a_type_and_a_description(self, page):
         cell = next(source for source, tags in cells_of(page) if "parameters" in tags)
         assert len(PARAMETERS[page]) == len(cell.splitlines())
-        for each in PARAMETERS[page].values():
-            assert each["inferred_type_name"] != "None", each
-            assert each["help"] and each["default"]
+        for parameter in PARAMETERS[page].values():
+            assert parameter["inferred_type_name"] != "None", parameter
+            assert parameter["help"] and parameter["default"]
 
     def test_defaults_pass_without_output(self, page, capsys):
         names = checked(page)
         assert not any(capsys.readouterr())
-        for each in PARAMETERS[page].values():
-            assert names[each["name"]] == eval(each["default"])
+        for parameter in PARAMETERS[page].values():
+            assert names[parameter["name"]] == eval(parameter["default"])
 
     def test_an_unknown_parameter_stops_the_page(self, page):
         message = rejected(page, sourc="mnist")
@@ -130,12 +130,12 @@ def test_a_value_is_accepted_or_rejected_in_one_line(page, name, capsys):
     accepted, wrong = values_of(page, name)
     default = eval(PARAMETERS[page][name]["default"])
     for value in accepted:
-        found = checked(page, **{name: value})[name]
-        assert type(found) is type(default) or None in (found, default), (found, default)
+        result = checked(page, **{name: value})[name]
+        assert type(result) is type(default) or None in (result, default), (result, default)
         said = capsys.readouterr().out
-        assert said.count("\n") == (found != default)
-        assert said == "" or f": {name} = {found!r} ({default!r})." in said
-    for value in wrong + [each for each in NO_VALUE if each != {} or name != "more"]:
+        assert said.count("\n") == (result != default)
+        assert said == "" or f": {name} = {result!r} ({default!r})." in said
+    for value in wrong + [item for item in NO_VALUE if item != {} or name != "more"]:
         assert name in rejected(page, **{name: value}) or name in ("device", "more")
 
 

@@ -36,7 +36,7 @@ def small() -> dict:
     generator = torch.Generator().manual_seed(0)
     truth = (torch.rand(2, 5, 256, generator=generator) * 400 - 150).clamp(0, 255)
     noise = torch.randn(3, *truth.shape, generator=generator)
-    first, gru, ista = (truth + size * each for size, each in zip((90, 20, 60), noise, strict=True))
+    first, gru, ista = (truth + size * draw for size, draw in zip((90, 20, 60), noise, strict=True))
     groups = {"networks": {"gru": gru, "reweighted-rnn": first}, "solvers": {"ISTA": ista}}
     return {"truth": truth, "rows": {"gru": gru, "reweighted-rnn": first, "ISTA": ista},
             "data": player_widget.recorded(truth, groups)}  # fmt: skip
@@ -68,20 +68,20 @@ def test_frames_of_any_size_are_played(shape):
     expected = metrics.psnr(grey[-1:], (grey[-1:] + 9).clamp(0, 255), peak=255, average="authors")
     assert last.psnr("gru") == pytest.approx(expected)
     assert "data:image/png" in last.element()
-    found = in_node("unpacked(data).map(({ at }) => [...at(data.sequences, 1)])", data, SCRIPT)
-    np.testing.assert_array_equal(found[0], grey[-1, 0].flatten())
+    pixels = in_node("unpacked(data).map(({ at }) => [...at(data.sequences, 1)])", data, SCRIPT)
+    np.testing.assert_array_equal(pixels[0], grey[-1, 0].flatten())
 
 
 def test_the_script_computes_the_library_psnr():
     truth, rows, data = small().values()
     same = dict(data, rows=[*data["rows"], {**data["rows"][0], "name": "copy"}])
-    found = in_node("quality(unpacked(data), data)", same, SCRIPT)
+    result = in_node("quality(unpacked(data), data)", same, SCRIPT)
     for name, row in {**rows, "copy": truth}.items():
         for s, t in np.ndindex(2, 5):
             pair = (frames[s : s + 1, t : t + 1] for frames in (truth, row))
             expected = metrics.psnr(*pair, peak=255, average="authors")
-            assert found[name][s][t] == pytest.approx(expected, rel=1e-12), (name, s, t)
-    assert found["copy"] == [[100] * 5] * 2
+            assert result[name][s][t] == pytest.approx(expected, rel=1e-12), (name, s, t)
+    assert result["copy"] == [[100] * 5] * 2
 
 
 def test_the_frames_are_those_of_the_library():
@@ -245,8 +245,8 @@ class TestPlayer:
         opened(browser, tmp_path, PlayerExplorer(data=data, **marks).element(), SCRIPT)
         read = """return [...document.querySelectorAll("canvas")].map((canvas) =>
             [...canvas.getContext("2d").getImageData(0, 0, 16, 16).data])"""
-        found = np.array(browser.execute_script(read)).reshape(-1, 256, 4)
-        for pixels, row in zip(found, (truth, *rows.values()), strict=True):
+        images = np.array(browser.execute_script(read)).reshape(-1, 256, 4)
+        for pixels, row in zip(images, (truth, *rows.values()), strict=True):
             assert (pixels[:, 3] == 255).all()
             np.testing.assert_array_equal(pixels[:, :3], levels(row[1, 2])[:, None].repeat(3, 1))
 

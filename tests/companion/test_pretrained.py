@@ -49,12 +49,12 @@ class TestKept:
             frames = input_frames.on_device(config, "cpu", shelf).test
         except DataError:
             pytest.skip("MNIST is not at hand")
-        found = metrics.psnr(frames, network(frames), peak=255, average="authors")
+        psnr = metrics.psnr(frames, network(frames), peak=255, average="authors")
         row = pretrained.stored_weights(table=table).set_index("model").loc[model]
         assert row["config_hash"] == config.hash
-        assert found == pytest.approx(row["psnr_authors"], abs=1e-2)
+        assert psnr == pytest.approx(row["psnr_authors"], abs=1e-2)
         # Half precision costs next to nothing.
-        assert found == pytest.approx(row["psnr_authors_before_rounding"], abs=0.05)
+        assert psnr == pytest.approx(row["psnr_authors_before_rounding"], abs=0.05)
 
 
 def test_together_they_are_small():

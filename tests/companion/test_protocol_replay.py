@@ -43,7 +43,7 @@ def test_gradients_of_the_cases_are_those_of_finite_differences():
     u, hbar = pairs(60)
     for weights in ((0.8, 0.3), (0.8, -0.3)):
         taus = torch.tensor(weights, dtype=torch.float64).expand(60, 2)
-        inputs = [each.clone().requires_grad_() for each in (u, hbar + 1e-3, *taus.T)]
+        inputs = [tensor.clone().requires_grad_() for tensor in (u, hbar + 1e-3, *taus.T)]
         assert torch.autograd.gradcheck(phi_by_cases, inputs)
 
 

@@ -32,15 +32,15 @@ def test_stored_settings_name_every_published_quantity():
     sizes = {(trial.side**2, trial.atoms, trial.batch) for trial in lista_runs.PLAN}
     assert sizes == {(1024, int(1.2 * 1024), 512)}
     planned = pd.Series(vars(lista_runs.PLAN[1]) | {"train": lista_runs.PLAN[1].count})
-    found = {
+    systems = {
         "SISTA-RNN": image_analysis.settings(sista),
         "LISTA": lista_runs.settings(planned),
         "GLOW-Prox": inpainting_trials.settings(inpainting_trials.stored_rows()),
     }
-    for system, sizes in [*found.items(), ("GLOW-Prox", glow_trials.settings())]:
+    for system, sizes in [*systems.items(), ("GLOW-Prox", glow_trials.settings())]:
         assert sizes.keys() == PUBLISHED[system].keys()
-    assert found["GLOW-Prox"]["blocks per scale"] == 3 and found["GLOW-Prox"]["scales"] == 2
-    full = found["SISTA-RNN"] | {"updates": image_results.PUBLISHED}
+    assert systems["GLOW-Prox"]["blocks per scale"] == 3 and systems["GLOW-Prox"]["scales"] == 2
+    full = systems["SISTA-RNN"] | {"updates": image_results.PUBLISHED}
     assert "on other data" in published_systems.statement("SISTA-RNN", full)
 
 
@@ -49,5 +49,5 @@ def test_the_cost_of_lista_is_that_of_its_matrix_products():
     forward = 2 * batch * layers * (atoms * atoms + atoms * pixels)
     assert published_systems.lista_operations(pixels, atoms, layers, batch) == 3 * forward
     assert "hours" in published_systems.cost("LISTA")
-    one, two = (published_systems.glow_operations(layers=k) for k in (1, 2))
-    assert two == 2 * one > 0
+    shallow, deep = (published_systems.glow_operations(layers=k) for k in (1, 2))
+    assert deep == 2 * shallow > 0

@@ -40,8 +40,8 @@ def test_projection_is_the_nearest_point(row, r):
 
 def test_rows_are_projected_each_to_its_own_radius(normal):
     w, radii = 2 * normal(6, 5), torch.tensor([0.1, 0.5, 1.0, 2.0, 4.0, 50.0])[:, None].double()
-    each = torch.stack([project_rows(*pair) for pair in zip(w, radii, strict=True)])
-    assert torch.equal(project_rows(w, radii), each)
+    rows = torch.stack([project_rows(*pair) for pair in zip(w, radii, strict=True)])
+    assert torch.equal(project_rows(w, radii), rows)
 
 
 def inside(weights, balls, slack=1 + 1e-12):
@@ -89,9 +89,9 @@ def test_without_g_the_activation_is_the_soft_threshold(normal):
 def test_a_linear_unit_reaches_what_duality_says():
     x = samples(6, 1, 3)
     exact = 2.0 * (signs(6) @ x[:, 0]).abs().amax(1).mean().item() / 6
-    found = lower_estimate(x, Balls([1.0], [2.0]), h=2)
-    assert 0.999 * exact <= found.value <= exact * (1 + 1e-12)
-    assert found.error == 0
+    estimate = lower_estimate(x, Balls([1.0], [2.0]), h=2)
+    assert 0.999 * exact <= estimate.value <= exact * (1 + 1e-12)
+    assert estimate.error == 0
 
 
 def test_the_same_arguments_give_the_same_numbers():
@@ -106,9 +106,9 @@ def test_the_same_arguments_give_the_same_numbers():
 def test_what_is_found_never_exceeds_the_largest_code(gamma):
     balls = Balls([0.8, 0.5], [1, 1], gamma=gamma, h0=(-0.5, 0.5), tau1=0.1, tau2=(0.0, 0.5))
     x = samples(5, 3, 2)
-    found = lower_estimate(x, balls, h=3, **SMALL)
+    estimate = lower_estimate(x, balls, h=3, **SMALL)
     options = {"gamma": gamma, "T": 3, "x_inf": x.abs().max(), "h0_inf": balls.h0_inf}
-    assert 0 < found.per_draw.max() <= bounds.largest_code(balls.alpha, balls.beta, **options)
+    assert 0 < estimate.per_draw.max() <= bounds.largest_code(balls.alpha, balls.beta, **options)
 
 
 def test_drawn_signs_estimate_what_all_signs_give():
@@ -151,9 +151,9 @@ def test_sign_row_follows_any_signs_by_one_row_of_weights(m, lambda1, lambda2, s
         assert net.G.abs().sum(1).max() == pytest.approx(4 * math.sqrt(m))
         assert x.square().sum(0).max() == pytest.approx(m)
         made.append((x, net))
-    (x, one), (same, other) = made
+    (x, first), (same, other) = made
     assert torch.equal(x, same)
-    for name, left in one.named_parameters():
+    for name, left in first.named_parameters():
         right = other.get_parameter(name)
         assert torch.equal(left[0, 1:], right[0, 1:]) if name == "Z" else torch.equal(left, right)
 

@@ -76,8 +76,8 @@ def test_every_half_precision_number_is_read(tmp_path):
     bits = np.arange(2**16, dtype=np.uint16)
     numbers = bits.view(np.float16)
     bits, numbers = bits[np.isfinite(numbers)], numbers[np.isfinite(numbers)]
-    found = in_node("[...halves(String.fromCharCode(...data))]", bits.tolist(), tmp_path)
-    np.testing.assert_array_equal(found, numbers.astype(float))
+    result = in_node("[...halves(String.fromCharCode(...data))]", bits.tolist(), tmp_path)
+    np.testing.assert_array_equal(result, numbers.astype(float))
 
 
 RECOVER = """data.sequences.map((sequence) => {
@@ -101,22 +101,22 @@ def test_layers_and_iterations_are_those_of_the_library(model, memory, tmp_path)
     some = frames()[:, :8]
     content = {"sequences": some.tolist(), "memory": memory}
     codes = torch.tensor(in_node(RECOVER, content, tmp_path, model), dtype=torch.float64)
-    own, x = network.symbols(), network.measure(some)
-    given = {name: own[name] for name in ("A", "D", "G", "lambda1", "lambda2")}
+    theta, x = network.symbols(), network.measure(some)
+    given = {name: theta[name] for name in ("A", "D", "G", "lambda1", "lambda2")}
     for s, sequence in enumerate(x):
         h = network.h0
         for t, x_t in enumerate(sequence[:, None, None]):
             layers = [
-                solvers.reweighted_l1_l1(x_t, **given, h0=h, Z=own["Z"][:l], g=own["g"][:l],
-                                         c=own["c"], iterations=l)
+                solvers.reweighted_l1_l1(x_t, **given, h0=h, Z=theta["Z"][:l], g=theta["g"][:l],
+                                         c=theta["c"], iterations=l)
                 for l in range(1, network.depth + 1)
             ]  # fmt: skip
-            last = {"g": own["g"][-1], "h0": h}
+            last = {"g": theta["g"][-1], "h0": h}
             runs = [solvers.reweighted_l1_l1(x_t, **given, **last, iterations=k) for k in (3, 300)]
-            found = torch.stack([own["G"] @ h, *(run.codes[0, 0] for run in (*layers, *runs))])
-            assert ((codes[s, t] - found) @ own["D"].T).abs().max() < TOLERANCE
+            expected = torch.stack([theta["G"] @ h, *(run.codes[0, 0] for run in (*layers, *runs))])
+            assert ((codes[s, t] - expected) @ theta["D"].T).abs().max() < TOLERANCE
             h = layers[-1].codes[0, 0] if memory else network.h0
-    estimate = codes[:, :, network.depth] @ own["D"].T
+    estimate = codes[:, :, network.depth] @ theta["D"].T
     with_state = network(some) if memory else network(some.reshape(-1, 1, 256))
     assert (estimate - with_state.view_as(estimate)).abs().max() < TOLERANCE
 
@@ -168,9 +168,9 @@ def test_frames_are_drawn_and_reduced_as_those_for_training(tmp_path):
     })()"""
     step = moving_mnist.STEP * np.array([np.sin(2.0), np.cos(2.0)])
     content = {"digit": digit.flatten().tolist(), "motion": [start[0].tolist(), step.tolist()]}
-    found = in_node(body, content, tmp_path)
-    np.testing.assert_array_equal([corner for corner, _ in found], corners[:, 0])
-    np.testing.assert_allclose([frame for _, frame in found], expected, rtol=1e-6)
+    result = in_node(body, content, tmp_path)
+    np.testing.assert_array_equal([corner for corner, _ in result], corners[:, 0])
+    np.testing.assert_allclose([frame for _, frame in result], expected, rtol=1e-6)
 
 
 def test_presets_look_like_digits_of_mnist(tmp_path):
@@ -179,9 +179,9 @@ def test_presets_look_like_digits_of_mnist(tmp_path):
       strokes.preset(digit, name);
       return [...digit];
     })"""
-    found = np.array(in_node(body, None, tmp_path)).reshape(-1, 28, 28)
-    assert len(found) >= 6
-    for digit in found:
+    digits = np.array(in_node(body, None, tmp_path)).reshape(-1, 28, 28)
+    assert len(digits) >= 6
+    for digit in digits:
         rows, columns = np.nonzero(digit > 127)
         # MNIST: a box of 20×20 in the centre, mean 33, 19 % of the pixels above zero.
         assert min(rows.min(), columns.min()) >= 3 and max(rows.max(), columns.max()) <= 24
@@ -249,8 +249,8 @@ def wait(browser):
 
 
 def shown(figure, part: str) -> str:
-    found = figure.find_elements(By.CSS_SELECTOR, f"[data-part={part}]")
-    return found[0].get_attribute("textContent") if found else ""
+    elements = figure.find_elements(By.CSS_SELECTOR, f"[data-part={part}]")
+    return elements[0].get_attribute("textContent") if elements else ""
 
 
 def decibels(figure) -> dict[str, float]:
@@ -281,8 +281,8 @@ class TestFigure:
                 assert complaints(browser) == []
             entries = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
             names = ["recovery", *(f"recovery-{model}" for model in pretrained.COVER)]
-            found = browser.execute_script(entries)
-            assert found == [f"{site}/{name}.js" for name in names]
+            addresses = browser.execute_script(entries)
+            assert addresses == [f"{site}/{name}.js" for name in names]
 
     def test_a_frame_and_a_slice_of_the_solver_take_less_than_4_milliseconds(self, browser, folder):
         figure = opened(browser, folder)
@@ -311,11 +311,11 @@ class TestFigure:
             preset.send_keys(Keys.ENTER)
             assert preset.get_attribute("aria-pressed") == "true"
             settled(browser, figure)
-            found = decibels(figure)
-            assert found["network"] > max(found["few"], found["many"]) + 5, preset.text
+            values = decibels(figure)
+            assert values["network"] > max(values["few"], values["many"]) + 5, preset.text
             pixels = np.array(browser.execute_script(script, figure), dtype=float)[:, ::4]
             psnr = 10 * np.log10(255**2 / ((pixels[1:] - pixels[0]) ** 2).mean(1))
-            assert list(found.values()) == pytest.approx(psnr, abs=0.051)
+            assert list(values.values()) == pytest.approx(psnr, abs=0.051)
 
     def test_layers_noise_and_memory_change_the_reconstruction(self, browser, folder):
         figure = opened(browser, folder)
@@ -401,8 +401,8 @@ class TestFigure:
         draw.click()
         assert draw.text == "Draw"
         settled(browser, figure)
-        found = decibels(figure)
-        assert found["network"] > max(found["few"], found["many"]) + 3
+        values = decibels(figure)
+        assert values["network"] > max(values["few"], values["many"]) + 3
         pressed = figure.find_elements(By.CSS_SELECTOR, "[data-digit][aria-pressed=true]")
         assert pressed == []
 

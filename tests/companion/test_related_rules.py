@@ -15,19 +15,19 @@ from companion.studies.sista_images import image_results as columns
 from unfolded.runs import results_table
 
 
-def made_of(climbs=1.2, held=0.9, lead=0.5):
+def made_of(climbs=1.2, rate=0.9, lead=0.5):
     """Return tests of one network, three seeds, and the trials that made them."""
     rows, trials = [], []
     for seed in range(3):
         for way in ("as it was", "free", *MERITS):
-            ratio = held if way in MERITS else climbs
+            ratio = rate if way in MERITS else climbs
             trials.append({"way": way, "epsilon": 0.1 if way in MERITS else None})
-            for what in ("nothing", "noise"):
-                score = 20 + seed + (lead + 0.01 * seed) * (way in MERITS and what != "nothing")
+            for kind in ("nothing", "noise"):
+                score = 20 + seed + (lead + 0.01 * seed) * (way in MERITS and kind != "nothing")
                 for layer in (0, 1):
-                    one = {"model": "net", "way": way, "seed": seed, "what": what, "level": 0.1}
+                    test = {"model": "net", "way": way, "seed": seed, "what": kind, "level": 0.1}
                     merits = dict.fromkeys(MERITS, ratio**layer)
-                    rows.append(one | {"layer": layer, "psnr_authors": score} | merits)
+                    rows.append(test | {"layer": layer, "psnr_authors": score} | merits)
     return {
         descending_results.TESTS: pd.DataFrame(rows),
         descending_results.TRIALS: pd.DataFrame(trials),
@@ -64,16 +64,16 @@ def stored(monkeypatch):
 def test_layers_climb_where_a_mean_rises(stored, climbs, word):
     """Three seeds continue one trained network, so they neither confirm nor refute."""
     stored(climbs=climbs)
-    judged = related_rules.plain_layers_climb()
-    assert judged.word == word and f"net {climbs:.2f}" in judged.because
-    assert "one network of each kind" in judged.because
+    judgement = related_rules.plain_layers_climb()
+    assert judgement.word == word and f"net {climbs:.2f}" in judgement.because
+    assert "one network of each kind" in judgement.because
 
 
 @pytest.mark.parametrize(
-    ("held", "word"), [(0.9, "confirmed so far"), (0.91, "confirmed so far"), (0.95, "not tested")]
+    ("rate", "word"), [(0.9, "confirmed so far"), (0.91, "confirmed so far"), (0.95, "not tested")]
 )
-def test_held_layers_descend_as_far_as_asked(stored, held, word):
-    stored(held=held)
+def test_held_layers_descend_as_far_as_asked(stored, rate, word):
+    stored(rate=rate)
     assert related_rules.constrained_layers_descend().word == word
 
 
@@ -82,19 +82,19 @@ def test_held_layers_descend_as_far_as_asked(stored, held, word):
 )
 def test_robust_is_who_is_better_where_the_authors_tried_it(stored, flow, word):
     stored(flow=flow, lead=0.5)
-    judged = related_rules.constrained_networks_are_robust()
-    assert judged.word == word and "better in 3" in judged.because.partition("sequences")[2]
+    judgement = related_rules.constrained_networks_are_robust()
+    assert judgement.word == word and "better in 3" in judgement.because.partition("sequences")[2]
 
 
 @pytest.mark.parametrize(("large", "word"), [(0.5, "confirmed so far"), (-0.5, "not tested")])
 def test_the_larger_flow_decides_if_it_ran(stored, large, word):
     stored(flow=-large, large=large)
-    judged = related_rules.constrained_networks_are_robust()
-    assert judged.word == word and "not run" not in judged.because
-    assert "layers 5" in judged.because and "blocks per scale" not in judged.because
+    judgement = related_rules.constrained_networks_are_robust()
+    assert judgement.word == word and "not run" not in judgement.because
+    assert "layers 5" in judgement.because and "blocks per scale" not in judgement.because
     stored(flow=-large)
-    judged = related_rules.constrained_networks_are_robust()
-    assert judged.word != word and "plain: not run" in judged.because
+    judgement = related_rules.constrained_networks_are_robust()
+    assert judgement.word != word and "plain: not run" in judgement.because
 
 
 def test_a_family_of_disturbances_is_corrected_for_their_number():
@@ -110,7 +110,7 @@ def test_a_family_of_disturbances_is_corrected_for_their_number():
 
 
 def test_changes_of_layers_are_decided_over_seeds_and_layers_rise_with_every_seed():
-    tests = made_of(climbs=1.2, held=0.9)[descending_results.TESTS]
+    tests = made_of(climbs=1.2, rate=0.9)[descending_results.TESTS]
     # The objective of layer 1 differs between seeds, by less than between methods.
     tests["objective"] += 0.001 * tests["seed"] * tests["way"].isin(MERITS)
     cases = [("objective", 1, "objective"), ("distance", 0, "psnr_authors")]
@@ -132,7 +132,7 @@ def test_rivals_are_selected_on_validation_data():
             ("a", "sista-rnn", 30.0, 9.0), ("b", "sista-rnn", 20.0, 8.0),
             ("c", "lstm", 30.0, 9.0), ("d", "lstm", 20.0, 8.0)]
     ]  # fmt: skip
-    assert [each["name"] for each in image_analysis.rivals(pd.DataFrame(rows))] == ["b", "d"]
+    assert [rival["name"] for rival in image_analysis.rivals(pd.DataFrame(rows))] == ["b", "d"]
 
 
 def columns_of(seeds, updates, db, speed=2.0, seconds=1.0):
@@ -141,7 +141,7 @@ def columns_of(seeds, updates, db, speed=2.0, seconds=1.0):
     Its error falls ``speed`` times as fast per update, and its updates take ``seconds`` as long.
     """
     runs, curves, pictures = [], [], []
-    for model, gain, factor, each in (("sista-rnn", db, speed, seconds), ("lstm", 0, 1, 1),
+    for model, gain, factor, duration in (("sista-rnn", db, speed, seconds), ("lstm", 0, 1, 1),
                                       ("srnn", 0, 1, 1)):  # fmt: skip
         for seed in range(seeds):
             trial = f"{model} {seed}"
@@ -152,7 +152,7 @@ def columns_of(seeds, updates, db, speed=2.0, seconds=1.0):
                          "seconds": 1.0})  # fmt: skip
             for k in range(101):
                 error = 1000 * 10 ** (-gain / 10 * (k == 100)) * 0.97 ** (k * factor * shift)
-                curves.append({"trial": trial, "updates": k, "seconds": k * each,
+                curves.append({"trial": trial, "updates": k, "seconds": k * duration,
                                "validation_mse": error})  # fmt: skip
             for picture in range(20):
                 error = 100 * (1 + picture / 20) * 10 ** (-(gain + 0.001 * seed * gain) / 10)
@@ -195,16 +195,16 @@ def test_long_trainings_decide_by_updates_and_by_seconds(
 ):
     """In the third case half the updates suffice, but each takes three times as long."""
     trained(seeds=seeds, updates=updates, db=1.0, speed=speed, seconds=seconds)
-    judged = related_rules.sista_trains_faster()
-    assert judged.word == word
-    assert seeds < 3 or "corrected by Holm's method" in judged.because
+    judgement = related_rules.sista_trains_faster()
+    assert judgement.word == word
+    assert seeds < 3 or "corrected by Holm's method" in judgement.because
 
 
 @pytest.mark.parametrize(("db", "word"), [(2.0, "confirmed"), (-2.0, "refuted")])
 def test_better_means_after_equal_updates_and_after_equal_seconds(trained, db, word):
     trained(seeds=3, updates=49_024, db=db, speed=1 + 0.2 * np.sign(db))
-    judged = related_rules.sista_is_better()
-    assert judged.word == word and judged.all == 4
+    judgement = related_rules.sista_is_better()
+    assert judgement.word == word and judgement.all == 4
 
 
 def test_better_after_equal_updates_but_not_seconds_is_conditional(trained):
@@ -213,8 +213,8 @@ def test_better_after_equal_updates_but_not_seconds_is_conditional(trained):
 
 
 def test_the_text_names_the_rival_that_was_compared(trained):
-    for rival, kept in (("LSTM", "model != 'gru'"), ("sRNN", "model != 'lstm'")):
-        trained(lambda runs, kept=kept: runs.query(kept), seeds=1, updates=1920, db=1.0)
+    for rival, rule in (("LSTM", "model != 'gru'"), ("sRNN", "model != 'lstm'")):
+        trained(lambda runs, rule=rule: runs.query(rule), seeds=1, updates=1920, db=1.0)
         assert f"than the {rival}" in related_rules.sista_trains_faster().because
 
 
@@ -250,11 +250,11 @@ def test_equal_length_is_the_longest_that_both_have(trained):
     assert [row["trial"] for row in networks] == ["sista-rnn 0", "lstm 0"]
 
 
-def lista_of(held, gain, seeds=3):
-    """Return tests and errors of LISTA: ratio ``held`` of layers, lead ``gain`` in dB."""
+def lista_of(rate, gain, seeds=3):
+    """Return tests and errors of LISTA: factor ``rate`` per layer, lead ``gain`` in dB."""
     tests, errors = [], []
     for constrained, plain in related_rules.LISTA_PAIRS.items():
-        for name, ratio, db in ((constrained, held, gain), (plain, 1.5, 0.0)):
+        for name, ratio, db in ((constrained, rate, gain), (plain, 1.5, 0.0)):
             for seed in range(seeds):
                 run = {"trial": f"{name} {seed}", "method": name, "seed": seed}
                 tests += [run | {"sigma": 0.0, "layer": k, "distance": ratio**k} for k in range(3)]
@@ -271,31 +271,31 @@ def lista_of(held, gain, seeds=3):
 
 
 @pytest.mark.parametrize(
-    ("held", "gain", "seeds", "words"),
+    ("rate", "gain", "seeds", "words"),
     [(0.9, 1.0, 3, ("confirmed so far", "confirmed so far")),
      (1.1, -1.0, 3, ("not tested", "not tested")),
      (0.9, -1.0, 3, ("confirmed so far", "not tested")),
      (0.9, 1.0, 1, ("confirmed so far", "confirmed so far"))],
 )  # fmt: skip
-def test_short_trainings_of_lista_neither_confirm_nor_refute(monkeypatch, held, gain, seeds, words):
-    tables = lista_of(held, gain, seeds)
+def test_short_trainings_of_lista_neither_confirm_nor_refute(monkeypatch, rate, gain, seeds, words):
+    tables = lista_of(rate, gain, seeds)
     monkeypatch.setattr(lista_runs, "stored_rows", lambda name=lista_runs.TRIALS: tables[name])
     descends = related_rules.constrained_lista_descends()
     robust = related_rules.constrained_lista_is_robust()
     assert (descends.word, robust.word) == words
     assert "Tests: 18, corrected by Holm's method" in robust.because
-    assert all("of the 310,000 steps" in judged.because for judged in (descends, robust))
+    assert all("of the 310,000 steps" in judgement.because for judgement in (descends, robust))
 
 
 @pytest.mark.parametrize("name", ["constrained_lista_descends", "constrained_lista_is_robust"])
 def test_without_stored_lista_nothing_is_tested(name, monkeypatch, tmp_path):
     monkeypatch.setattr(results_table, "RESULTS", tmp_path)
-    judged = getattr(related_rules, name)()
-    assert judged.word == "not tested" and not judged.ran
+    judgement = getattr(related_rules, name)()
+    assert judgement.word == "not tested" and not judgement.ran
 
 
 def test_a_page_has_its_own_claims_of_related_papers():
     page = "notebooks/20_lista_that_descends"
-    found = related_rules.summary(page)
-    assert set(found["page"]) == {page} and "lista-layers-descend" in set(found["id"])
-    assert len(found) < len(related_rules.summary())
+    table = related_rules.summary(page)
+    assert set(table["page"]) == {page} and "lista-layers-descend" in set(table["id"])
+    assert len(table) < len(related_rules.summary())

@@ -34,19 +34,19 @@ def test_the_mean_is_that_of_decibels_by_sequence():
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
-    found = [paired_difference(*noisy(0.1, seeds=1, seed=seed), draws=400) for seed in range(200)]
-    held = np.mean([gap.low <= 0.1 <= gap.high for gap in found])
-    assert 0.9 <= held <= 0.99
+    gaps = [paired_difference(*noisy(0.1, seeds=1, seed=seed), draws=400) for seed in range(200)]
+    coverage = np.mean([gap.low <= 0.1 <= gap.high for gap in gaps])
+    assert 0.9 <= coverage <= 0.99
 
 
 def test_with_three_seeds_that_differ_the_truth_is_held_as_well():
-    random, held = np.random.default_rng(3), 0
+    random, count = np.random.default_rng(3), 0
     for seed in range(200):
         ours, theirs = noisy(0.1, seed=seed)
         luck = 10 ** (random.normal(0, 0.3, (3, 1)) / 10)
         gap = paired_difference(ours / luck, theirs, draws=400)
-        held += gap.low <= 0.1 <= gap.high
-    assert 0.9 <= held / 200 <= 0.99
+        count += gap.low <= 0.1 <= gap.high
+    assert 0.9 <= count / 200 <= 0.99
 
 
 def test_pairing_sees_what_the_spread_of_sequences_would_hide():
@@ -62,9 +62,9 @@ def test_pairing_sees_what_the_spread_of_sequences_would_hide():
 
 def test_swapping_turns_the_sign_and_repeating_changes_nothing():
     ours, theirs = noisy(0.3)
-    one, other = paired_difference(ours, theirs), paired_difference(theirs, ours)
-    assert [one.mean, one.low, one.high] == pytest.approx([-other.mean, -other.high, -other.low])
-    assert one == paired_difference(ours, theirs)
+    gap, swap = paired_difference(ours, theirs), paired_difference(theirs, ours)
+    assert [gap.mean, gap.low, gap.high] == pytest.approx([-swap.mean, -swap.high, -swap.low])
+    assert gap == paired_difference(ours, theirs)
 
 
 def test_one_seed_leaves_the_sequences_and_one_sequence_the_seeds():
@@ -74,16 +74,18 @@ def test_one_seed_leaves_the_sequences_and_one_sequence_the_seeds():
     gap = paired_difference(ours[:1, :1], theirs[:1, :1])
     assert gap.low == gap.high == pytest.approx(gap.mean)
     gap = paired_difference(ours[:, :1], theirs[:, :1])
-    each = decibel(ours[:, 0]) - decibel(theirs[:, 0])
-    assert [gap.low, gap.high] == pytest.approx(paper_tables.interval(each))
+    leads = decibel(ours[:, 0]) - decibel(theirs[:, 0])
+    assert [gap.low, gap.high] == pytest.approx(paper_tables.interval(leads))
 
 
 def test_pooled_errors_have_one_psnr():
     ours, theirs = np.array([[1.0, 3.0]] * 2), np.array([[1.0, 1.0], [1.0, 7.0]])
-    each = 10 * np.log10([1 / 2, 4 / 2])
+    leads = 10 * np.log10([1 / 2, 4 / 2])
     gap = paired_difference(ours, theirs, pooled=True)
-    assert gap.mean == pytest.approx(each.mean())
-    assert gap.low <= paper_tables.interval(each)[0] and gap.high >= paper_tables.interval(each)[1]
+    assert gap.mean == pytest.approx(leads.mean())
+    assert (
+        gap.low <= paper_tables.interval(leads)[0] and gap.high >= paper_tables.interval(leads)[1]
+    )
     assert paired_difference(ours, theirs).mean == pytest.approx(
         10 * np.log10([1, 1 / 3, 1, 7 / 3]).mean()
     )
@@ -149,27 +151,27 @@ def run(model, **fields):
 
 
 def record(model, mse, **fields):
-    one = run(model, **fields)
+    config = run(model, **fields)
     curves = {"validation_mse": [3.0, 2.0]}
-    each = [mse, 2 * mse, 3 * mse]
+    errors = [mse, 2 * mse, 3 * mse]
     scores = dict.fromkeys(METRICS, 1.0)
-    return Record(one.as_dict(), one.hash, "done", scores, curves, each)
+    return Record(config.as_dict(), config.hash, "done", scores, curves, errors)
 
 
 def test_cells_are_compared_with_their_own_seed_and_settings():
-    found = RunSet.of([
+    evidence = RunSet.of([
         record("reweighted-rnn", 10.0), record("reweighted-rnn", 1.0, seed=1),
         record("gru", 100.0), record("gru", 1000.0, cs_rate=0.3), record("gru", 7.0, seed=5),
     ])  # fmt: skip
-    gap = found.difference(run("reweighted-rnn"), run("gru", seed=9))
+    gap = evidence.difference(run("reweighted-rnn"), run("gru", seed=9))
     assert (gap.mean, gap.seeds, gap.sequences) == (pytest.approx(10.0), 1, 3)
     for other in (run("gru", cs_rate=0.4), run("gru", hidden=9), run("lstm")):
-        assert found.difference(run("reweighted-rnn"), other) is None
+        assert evidence.difference(run("reweighted-rnn"), other) is None
 
 
 def test_a_table_of_leads_has_every_pair_of_every_cell():
-    found = RunSet.of([record("reweighted-rnn", 1.0), record("lstm", 2.0)])
-    table = run_set.compare_with_all(found, 1, BASE)
+    evidence = RunSet.of([record("reweighted-rnn", 1.0), record("lstm", 2.0)])
+    table = run_set.compare_with_all(evidence, 1, BASE)
     assert len(table) == 5 * 8
     ran = table[table["verdict"] != "not run"]
     assert ran[["value", "other", "verdict"]].to_numpy().tolist() == [[0.2, "lstm", "ahead"]]
@@ -179,43 +181,43 @@ def test_a_table_of_leads_has_every_pair_of_every_cell():
 def test_answers_are_means_over_seeds_or_say_why_there_is_none():
     failed = Record(run("lstm").as_dict(), run("lstm").hash, "failed")
     done = [record("gru", 1.0), record("gru", 1.0, seed=1), record("srnn", 1.0)]
-    for each in done:
-        each.metrics["psnr_authors"] = 25.0
-    found = RunSet.of([*done, record("fastrnn", 1.0), failed])
+    for entry in done:
+        entry.metrics["psnr_authors"] = 25.0
+    evidence = RunSet.of([*done, record("fastrnn", 1.0), failed])
     models = ("gru", "srnn", "fastrnn", "lstm", "indrnn")
-    told = run_set.answers(found, {"usual": [run(model) for model in models]})
+    table = run_set.answers(evidence, {"usual": [run(model) for model in models]})
     values = "25.00 ± 0.00", "25.00", "1.00 (did not train)", "failed", "not run"
-    assert told.loc["usual"].to_dict() == dict(zip(models, values, strict=True))
+    assert table.loc["usual"].to_dict() == dict(zip(models, values, strict=True))
 
 
 def test_gains_and_leads_are_of_the_pairs_that_ran():
     short = [record(model, 4.0) for model in ("gru", "srnn", "reweighted-rnn")]
-    found = RunSet.of([*short, record("gru", 2.0, cs_rate=0.3)])
+    evidence = RunSet.of([*short, record("gru", 2.0, cs_rate=0.3)])
     usual = [run("gru"), run("srnn")]
     more = [run("gru", cs_rate=0.3), run("srnn", cs_rate=0.3)]
-    gains = run_set.gains(found, {"usual": usual, "more": more})
+    gains = run_set.gains(evidence, {"usual": usual, "more": more})
     assert gains[["answer", "model", "verdict"]].to_numpy().tolist() == [["more", "gru", "ahead"]]
     assert gains["mean"].item() == pytest.approx(10 * np.log10(2))
-    leads = run_set.leads(found, [*usual, run("lstm"), run("reweighted-rnn")])
+    leads = run_set.leads(evidence, [*usual, run("lstm"), run("reweighted-rnn")])
     assert leads[["other", "mean"]].to_numpy().tolist() == [["gru", 0.0], ["srnn", 0.0]]
 
 
 def test_the_curve_of_a_configuration_is_that_of_its_first_seed():
-    found = RunSet.of([record("gru", 1.0, seed=2), record("gru", 1.0, seed=1)])
-    assert found.curve(run("gru", seed=7)) is found.curves[run("gru", seed=1).hash]
-    assert found.curve(run("lstm")) is None
+    evidence = RunSet.of([record("gru", 1.0, seed=2), record("gru", 1.0, seed=1)])
+    assert evidence.curve(run("gru", seed=7)) is evidence.curves[run("gru", seed=1).hash]
+    assert evidence.curve(run("lstm")) is None
     assert not RunSet.of([Record(run("gru").as_dict(), "x", "failed")]).errors
     curve = pd.DataFrame({"validation_mse": [5.0, 3.0, 4.0, 1.0]})
     assert [epochs_to(curve, level) for level in (6, 3, 1, 0.5)] == [1, 2, 4, np.inf]
 
 
 def test_committed_evidence_has_an_error_for_each_test_sequence_and_the_recorded_mean():
-    found = committed_runs()
-    runs = found.runs.set_index("config_hash")
-    for name, errors in found.errors.items():
+    evidence = committed_runs()
+    runs = evidence.runs.set_index("config_hash")
+    for name, errors in evidence.errors.items():
         assert len(errors) == {"paper": 1_000, "short": 1_000}[runs.at[name, "profile"]]
         assert errors.mean() == pytest.approx(runs.at[name, "test_mse"], rel=1e-5)
-        assert len(found.curves[name]) == runs.at[name, "epochs"]
+        assert len(evidence.curves[name]) == runs.at[name, "epochs"]
 
 
 def test_the_best_start_is_selected_on_validation_data_alone():
@@ -225,12 +227,12 @@ def test_the_best_start_is_selected_on_validation_data_alone():
         return dataclasses.replace(record("l1-l1-rnn", mse), config=config.as_dict(),
                                    config_hash=config.hash, curves=curves)  # fmt: skip
 
-    found = RunSet.of([trained(1.0, 0.01, 5.0, 1.0), trained(0.003, 0.02, 4.0, 50.0)])
-    best = found.best_start(run("l1-l1-rnn"))
+    evidence = RunSet.of([trained(1.0, 0.01, 5.0, 1.0), trained(0.003, 0.02, 4.0, 50.0)])
+    best = evidence.best_start(run("l1-l1-rnn"))
     assert (best.lambda1, best.lambda2) == (0.003, 0.02)
-    assert found.validation(best) == 4.0 and np.isinf(found.validation(run("gru")))
+    assert evidence.validation(best) == 4.0 and np.isinf(evidence.validation(run("gru")))
     for other in (run("sista-rnn"), run("gru")):
-        assert found.best_start(other) == other
+        assert evidence.best_start(other) == other
     without = RunSet.of([trained(0.003, 0.0, 4.0, 1.0)])
     best = without.best_start(run("l1-l1-rnn", lambda2=0.0))
     assert (best.lambda1, best.lambda2) == (0.003, 0.0)
@@ -239,7 +241,7 @@ def test_the_best_start_is_selected_on_validation_data_alone():
 def test_runs_that_return_the_mean_frame_did_not_train():
     failed = dataclasses.replace(record("fastrnn", 1424.0), metrics=dict.fromkeys(METRICS, 16.65))
     good = dataclasses.replace(record("gru", 10.0), metrics=dict.fromkeys(METRICS, 16.75))
-    found = RunSet.of([failed, good])
-    assert found.trained.runs["model"].tolist() == ["gru"]
-    assert found.difference(run("gru"), run("fastrnn"))
-    assert found.trained.difference(run("gru"), run("fastrnn")) is None
+    evidence = RunSet.of([failed, good])
+    assert evidence.trained.runs["model"].tolist() == ["gru"]
+    assert evidence.difference(run("gru"), run("fastrnn"))
+    assert evidence.trained.difference(run("gru"), run("fastrnn")) is None

@@ -35,8 +35,8 @@ def test_the_script_computes_the_network_and_the_bound_of_the_library(engine, tm
     data = [[pattern, beta] for pattern in patterns for beta in BETAS]
     body = """data.map(([signs, beta]) =>
       [bound(beta), ...[...signs].map((c) => network(c === "+" ? 1 : -1, beta).output)])"""
-    found = computed(engine, body, data, tmp_path, SCRIPT)
-    for (signs, beta), (limit, *outputs) in zip(data, found, strict=True):
+    result = computed(engine, body, data, tmp_path, SCRIPT)
+    for (signs, beta), (limit, *outputs) in zip(data, result, strict=True):
         assert limit == pytest.approx(signs_widget.bound(beta), rel=1e-9)
         # The network stores its thresholds in single precision.
         expected = SignsExplorer(signs=signs, beta=beta).outputs()

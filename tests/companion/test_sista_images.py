@@ -84,10 +84,10 @@ def test_ssim_refuses_what_it_cannot_compare(shape):
 
 @pytest.mark.parametrize("estimated", [False, True])
 def test_an_untrained_sista_rnn_is_three_iterations_of_sista(on, estimated):
-    own = Training(Trial(estimated=estimated, **SMALL), on)
+    run = Training(Trial(estimated=estimated, **SMALL), on)
     way = Way(3, estimated=estimated)
     expected = image_solvers.recovered(way, on, on.test)
-    error = own.recovered(on.test) - expected
+    error = run.recovered(on.test) - expected
     assert error.abs().max() < 1e-4 * expected.abs().max()
 
 
@@ -111,20 +111,20 @@ def test_units_do_not_change_what_an_untrained_network_recovers(on, model):
 
 def test_generic_networks_are_given_the_measurements_and_do_not_train_A(on):
     for model in ("srnn", "lstm"):
-        own = Training(Trial(model=model, **SMALL), on).finish()
-        assert torch.equal(own.network.A, on.A)
-        count = sum(p.numel() for p in own.network.parameters()) - on.A.numel()
-        assert sum(p.numel() for p in own.parameters) == count
-    own = Training(Trial(**SMALL), on).finish()
-    assert not torch.equal(own.network.A, on.A) and not torch.equal(own.network.F, torch.eye(128))
+        run = Training(Trial(model=model, **SMALL), on).finish()
+        assert torch.equal(run.network.A, on.A)
+        count = sum(p.numel() for p in run.network.parameters()) - on.A.numel()
+        assert sum(p.numel() for p in run.parameters) == count
+    run = Training(Trial(**SMALL), on).finish()
+    assert not torch.equal(run.network.A, on.A) and not torch.equal(run.network.F, torch.eye(128))
 
 
 def test_a_matrix_that_is_held_stays_as_it_starts(on):
     trial = Trial(held="F", **SMALL)
-    own = Training(trial, on).finish()
-    assert torch.equal(own.network.F, torch.eye(128)) and not torch.equal(own.network.D, on.D)
+    run = Training(trial, on).finish()
+    assert torch.equal(run.network.F, torch.eye(128)) and not torch.equal(run.network.D, on.D)
     free = Training(Trial(**SMALL), on)
-    sizes = [sum(p.numel() for p in each.parameters) for each in (free, own)]
+    sizes = [sum(p.numel() for p in training.parameters) for training in (free, run)]
     assert sizes[0] - sizes[1] == 128**2
     assert "F held" in trial.name
 
@@ -169,9 +169,9 @@ def test_it_predicts_training_columns_better_than_the_column_before(on):
 @pytest.mark.parametrize("way", [Way(None), Way(None, estimated=True), Way(None, 2.0, None)])
 def test_to_tolerance_means_near_the_minimum_of_each_column(on, way):
     x = on.measure(on.test[:1])
-    found = image_solvers.solve(way, on, x)
+    solution = image_solvers.solve(way, on, x)
     level = image_solvers.TOLERANCE * (x @ (on.A @ on.D)).norm(dim=-1).max()
-    assert found.certificate.max() <= level
+    assert solution.certificate.max() <= level
     assert image_solvers.solve(Way(3, way.lambda1, way.lambda2), on, x).certificate.max() > level
 
 
@@ -180,8 +180,8 @@ def test_the_search_returns_weights_that_recover_validation_pictures_no_worse(on
     best = image_solvers.searched(start, on)
 
     def error(way):
-        found = image_solvers.recovered(way, on, on.validation)
-        return (found - on.validation).square().mean()
+        estimate = image_solvers.recovered(way, on, on.validation)
+        return (estimate - on.validation).square().mean()
 
     assert error(best) <= 1.02 * min(error(Way(None, value, None)) for value in (0.1, 0.5, 2.0))
 
@@ -189,22 +189,22 @@ def test_the_search_returns_weights_that_recover_validation_pictures_no_worse(on
 def test_best_weights_are_those_of_the_lowest_validation_error(on):
     # A rate this high makes the error rise after a while.
     trial = Trial(model="srnn", count=8, batch=4, epochs=6, rate=0.03)
-    own = Training(trial, on).finish()
-    path = [one["validation_mse"] for one in own.curves]
+    run = Training(trial, on).finish()
+    path = [row["validation_mse"] for row in run.curves]
     assert min(path) < path[-1]
-    found = (own.recovered(on.validation) - on.validation).square().mean().item() * on.unit**2
-    assert found == pytest.approx(min(path), rel=1e-4)
-    assert image_results.row(own)["best_epoch"] == int(np.argmin(path))
+    error = (run.recovered(on.validation) - on.validation).square().mean().item() * on.unit**2
+    assert error == pytest.approx(min(path), rel=1e-4)
+    assert image_results.row(run)["best_epoch"] == int(np.argmin(path))
 
 
 def test_a_trial_names_its_numbers(on):
     first, again = (Training(Trial(**SMALL), on).finish() for _ in range(2))
-    path = [one["validation_mse"] for one in first.curves]
-    assert path == [one["validation_mse"] for one in again.curves]
+    path = [row["validation_mse"] for row in first.curves]
+    assert path == [row["validation_mse"] for row in again.curves]
     assert len(path) == 2 and math.isnan(first.curves[0]["train_mse"])
-    assert [one["updates"] for one in first.curves] == [0, 2]
-    together = train_all([Trial(**SMALL)])[0]
-    assert [one["validation_mse"] for one in together.curves] == path
+    assert [row["updates"] for row in first.curves] == [0, 2]
+    parallel = train_all([Trial(**SMALL)])[0]
+    assert [row["validation_mse"] for row in parallel.curves] == path
 
 
 class Interrupted(Task):
@@ -224,26 +224,26 @@ def test_an_interrupted_training_continues_with_the_same_result(on, tmp_path):
     whole = Training(trial, on).finish()
     with pytest.raises(KeyboardInterrupt):
         Training(trial, Interrupted(**vars(on))).finish(tmp_path)
-    own = Training(trial, on)
-    own.finish(tmp_path)
-    untimed = [[{**row, "seconds": 0} for row in each.curves] for each in (whole, own)]
+    run = Training(trial, on)
+    run.finish(tmp_path)
+    untimed = [[{**row, "seconds": 0} for row in training.curves] for training in (whole, run)]
     np.testing.assert_equal(*untimed)
-    states = [each.network.state_dict() for each in (whole, own)]
+    states = [training.network.state_dict() for training in (whole, run)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     with pytest.raises(RecordError, match="configuration"):
         Training(Trial(count=8, batch=4, epochs=6), on).finish(tmp_path)
 
 
 def test_long_trainings_are_validated_less_often(on):
-    own = Training(Trial(model="srnn", count=8, batch=8, epochs=90, rate=1e-5), on).finish()
-    assert [row["epoch"] for row in own.curves] == [*range(65), 80, 90]
-    assert [row["updates"] for row in own.curves] == [row["epoch"] for row in own.curves]
+    run = Training(Trial(model="srnn", count=8, batch=8, epochs=90, rate=1e-5), on).finish()
+    assert [row["epoch"] for row in run.curves] == [*range(65), 80, 90]
+    assert [row["updates"] for row in run.curves] == [row["epoch"] for row in run.curves]
 
 
-@pytest.mark.parametrize("pull", [1.0, 0.01])
-def test_the_separate_inverse_starts_as_the_tied_link_and_its_engine_agrees(on, pull, normal):
+@pytest.mark.parametrize("lambda2", [1.0, 0.01])
+def test_the_separate_inverse_starts_as_the_tied_link_and_its_engine_agrees(on, lambda2, normal):
     x = on.measure(on.test)
-    tied, net = (network(Trial(separate=s, lambda2=pull), on.A, on.D) for s in (False, True))
+    tied, net = (network(Trial(separate=s, lambda2=lambda2), on.A, on.D) for s in (False, True))
     torch.testing.assert_close(net.recover(x), tied.recover(x), rtol=1e-4, atol=1e-3)
     net.E.data += 0.002 * normal(128, 128).float()
     net.F.data += 0.002 * normal(128, 128).float()
@@ -252,36 +252,43 @@ def test_the_separate_inverse_starts_as_the_tied_link_and_its_engine_agrees(on, 
     torch.testing.assert_close(net.codes(x), net.run_reference(x, h0), rtol=1e-3, atol=1e-2)
     # The first layer in the unrolled form: soft(W h + V x).
     (W, *_), (V, _) = net.layer_weights()
-    one = SeparateSistaRNN(
-        n0=128, n=32, hidden=128, depth=1, seed=0, positivity="exp", lambda1=LAMBDA1, lambda2=pull
+    layer = SeparateSistaRNN(
+        n0=128,
+        n=32,
+        hidden=128,
+        depth=1,
+        seed=0,
+        positivity="exp",
+        lambda1=LAMBDA1,
+        lambda2=lambda2,
     )
-    one.load_state_dict(net.state_dict())
+    layer.load_state_dict(net.state_dict())
     h = normal(2, 128).float()
     u = h @ W.T + x[:, 0] @ V.T
     expected = u.sign() * (u.abs() - LAMBDA1).clamp(min=0)
-    torch.testing.assert_close(one.solver()(x[:, 0], h), expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(layer.solver()(x[:, 0], h), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_the_separate_inverse_is_trained(on):
-    own = Training(Trial(separate=True, rate=1e-5, **SMALL), on).finish()
-    assert not torch.equal(own.network.E, on.D) and not torch.equal(own.network.D, own.network.E)
+    run = Training(Trial(separate=True, rate=1e-5, **SMALL), on).finish()
+    assert not torch.equal(run.network.E, on.D) and not torch.equal(run.network.D, run.network.E)
     tied = Training(Trial(**SMALL), on)
-    sizes = [sum(p.numel() for p in each.parameters) for each in (own, tied)]
-    assert sizes[0] - sizes[1] == 128**2 and "separate inverse" in own.trial.name
+    sizes = [sum(p.numel() for p in training.parameters) for training in (run, tied)]
+    assert sizes[0] - sizes[1] == 128**2 and "separate inverse" in run.trial.name
 
 
 def test_rmsprop_starts_as_the_public_code_does(on):
     trial = Trial(count=8, batch=8, epochs=1, rate=1e-3)
-    own = Training(trial, on)
-    order = next(own._batches(0))
-    before = own.network.h0.detach().clone()
+    run = Training(trial, on)
+    order = next(run._batches(0))
+    before = run.network.h0.detach().clone()
     columns = on.train[order]
-    (own.network.recover(on.measure(columns)) - columns).square().mean().backward()
-    gradient = own.network.h0.grad.clone()
+    (run.network.recover(on.measure(columns)) - columns).square().mean().backward()
+    gradient = run.network.h0.grad.clone()
     step = trial.rate * gradient / (0.9 * 1e-3 + 0.1 * gradient.square()).sqrt()
-    own.optimiser.zero_grad()
-    own._epoch(0)
-    assert torch.allclose(own.network.h0.detach(), before - step, atol=1e-7)
+    run.optimiser.zero_grad()
+    run._epoch(0)
+    assert torch.allclose(run.network.h0.detach(), before - step, atol=1e-7)
 
 
 class TestKeep:
@@ -292,16 +299,16 @@ class TestKeep:
         return tmp_path
 
     def test_a_training_comes_back_as_it_was_and_replaces_its_elder(self, on, folder):
-        own = Training(Trial(**SMALL), on).finish()
+        run = Training(Trial(**SMALL), on).finish()
         for _ in range(2):
-            image_results.keep(own)
-        (kept,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
-        again = image_results.row(own)
-        assert kept["psnr"] == pytest.approx(again["psnr"], rel=1e-5)
-        assert kept["trial"] == own.trial.hash and kept["status"] == "done"
+            image_results.keep(run)
+        (stored_row,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
+        again = image_results.row(run)
+        assert stored_row["psnr"] == pytest.approx(again["psnr"], rel=1e-5)
+        assert stored_row["trial"] == run.trial.hash and stored_row["status"] == "done"
         curves = image_results.stored_rows(image_results.CURVES)
         assert curves["validation_mse"].tolist() == pytest.approx(
-            [one["validation_mse"] for one in own.curves], rel=1e-5
+            [row["validation_mse"] for row in run.curves], rel=1e-5
         )
         errors = image_results.stored_rows(image_results.PICTURES)["mse"]
         assert errors.mean() == pytest.approx(again["mse"], rel=1e-4)
@@ -326,21 +333,21 @@ class TestKeep:
         assert not (folder / image_results.RUNS).exists()
 
     def test_a_training_that_fails_is_a_row_with_its_reason(self, on):
-        own = Training(Trial(**SMALL), on)
+        run = Training(Trial(**SMALL), on)
         with torch.no_grad():
-            own.network.F.fill_(math.inf)
+            run.network.F.fill_(math.inf)
         with pytest.raises(TrainingError) as caught:
-            own.finish()
-        image_results.keep(own, str(caught.value))
-        (kept,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
-        assert kept["status"] == "failed" and "parameter F" in kept["reason"]
+            run.finish()
+        image_results.keep(run, str(caught.value))
+        (row,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
+        assert row["status"] == "failed" and "parameter F" in row["reason"]
 
     def test_networks_are_compared_at_the_greatest_length_of_both(self, on):
         short = Training(Trial(**SMALL), on).finish()
         longer = Training(Trial(**SMALL | {"epochs": 2}), on).finish()
         other = Training(Trial(model="lstm", **SMALL), on).finish()
-        for each in (longer, short):
-            image_results.keep(each)
+        for training in (longer, short):
+            image_results.keep(training)
         with pytest.raises(RecordError, match=r"of equal length; got none; run"):
             image_analysis.comparable("free")
         image_results.keep(other)
@@ -350,15 +357,15 @@ class TestKeep:
         paths = image_analysis.curves(table)
         assert len(paths[short.trial.name]) == 2
         gap = image_analysis.lead(table, short.trial.name, other.trial.name)
-        errors = [np.array(image_results.picture_errors(own)) for own in (short, other)]
+        errors = [np.array(image_results.picture_errors(run)) for run in (short, other)]
         assert gap.mean == pytest.approx((10 * np.log10(errors[1] / errors[0])).mean(), rel=1e-3)
 
     def test_a_row_of_an_algorithm_replaces_its_elder(self, on):
         rows = [image_solvers.row(Way(3), on, on.test)]
         for _ in range(2):
             image_results.keep_algorithms(rows, source="free", seed=0)
-        (kept,) = image_results.stored_rows(image_results.ALGORITHMS, "free").to_dict("records")
-        assert kept["psnr"] == pytest.approx(rows[0]["psnr"], rel=1e-5)
+        (row,) = image_results.stored_rows(image_results.ALGORITHMS, "free").to_dict("records")
+        assert row["psnr"] == pytest.approx(rows[0]["psnr"], rel=1e-5)
 
     def test_the_rate_of_a_long_training_is_the_best_on_validation_data(self, folder):
         trials = list(planned("selection", "free", 0, 0))
@@ -390,33 +397,33 @@ class TestKeep:
             image_results.kept_sista()
 
 
-@pytest.mark.parametrize("pull", [1.0, 0.01])
-def test_a_quadratic_pull_as_heavy_as_the_step_leaves_nothing_of_where_a_layer_starts(on, pull):
+@pytest.mark.parametrize("lambda2", [1.0, 0.01])
+def test_a_quadratic_pull_as_heavy_as_the_step_leaves_nothing_of_where_a_layer_starts(on, lambda2):
     # u = h − Mᵀ(Mh − x) − λ2 (h − P h_{t−1}) at α = 1: with λ2 = 1 only M forgets nothing of h.
-    net = network(Trial(lambda2=pull), on.A, on.D)
+    net = network(Trial(lambda2=lambda2), on.A, on.D)
     S, M = net.layer_weights()[0][1], net.A @ net.D
-    assert torch.allclose(S, (1 - pull) * torch.eye(128) - M.T @ M, atol=1e-5)
+    assert torch.allclose(S, (1 - lambda2) * torch.eye(128) - M.T @ M, atol=1e-5)
 
 
 class TestReading:
     def test_the_readings_of_a_known_network(self, on):
         symbols = network(Trial(), on.A, on.D).symbols()
-        told = image_analysis.readings(symbols, on)
+        values = image_analysis.readings(symbols, on)
         # D is orthonormal, so L = ‖A‖² + λ2.
-        assert told["L"] == pytest.approx(
+        assert values["L"] == pytest.approx(
             torch.linalg.matrix_norm(on.A, 2).item() ** 2 + 1, rel=1e-4
         )
-        assert told["ν1/ν2"] == pytest.approx(LAMBDA1 / LAMBDA2)
-        assert told["‖F − I‖"] == 0 and told["‖DᵀD − I‖"] < 1e-4
+        assert values["ν1/ν2"] == pytest.approx(LAMBDA1 / LAMBDA2)
+        assert values["‖F − I‖"] == 0 and values["‖DᵀD − I‖"] < 1e-4
         steps = (on.test[:, 1:] - on.test[:, :-1]).square().mean() * on.unit**2
-        assert told["error of F"] == pytest.approx(steps.item(), rel=1e-4)
+        assert values["error of F"] == pytest.approx(steps.item(), rel=1e-4)
 
     def test_moments_find_the_prior_that_columns_were_drawn_from(self, on, normal):
         # White columns: codes with mean |h| = sqrt(2/π) σ, and v = s_t − 0 with variance σ².
         white = 3 * normal(40, 128, 128).float()
         known = Task(**{**vars(on), "train": white, "test": white})
-        told = image_analysis.moments(known, torch.zeros(128, 128))
-        assert told["ν1/ν2"] == pytest.approx(9 / (3 * (2 / math.pi) ** 0.5), rel=0.01)
+        values = image_analysis.moments(known, torch.zeros(128, 128))
+        assert values["ν1/ν2"] == pytest.approx(9 / (3 * (2 / math.pi) ** 0.5), rel=0.01)
 
     def test_diagonals_count_from_below_the_main_one(self):
         F = torch.diag(torch.ones(5), 1) + 2 * torch.diag(torch.ones(6))

@@ -61,9 +61,9 @@ def test_the_pdf_is_linked_or_the_commands_that_make_it_are_stated(tmp_path):
     assert downloads.document_link(tmp_path).astext().endswith("run make pdf && make book")
     (tmp_path / downloads.PDF).parent.mkdir()
     (tmp_path / downloads.PDF).write_bytes(bytes(3_000_000))
-    link = downloads.document_link(tmp_path)
-    assert link.astext() == "Download this book as PDF (3 MB)"
-    assert link.next_node(nodes.reference)["refuri"] == "../_static/unfolded.pdf"
+    paragraph = downloads.document_link(tmp_path)
+    assert paragraph.astext() == "Download this book as PDF (3 MB)"
+    assert paragraph.next_node(nodes.reference)["refuri"] == "../_static/unfolded.pdf"
 
 
 def test_the_gallery_prefers_the_figure_with_a_caption():
@@ -73,9 +73,9 @@ def test_the_gallery_prefers_the_figure_with_a_caption():
         return {"metadata": {"mystnb": {"figure": figure}}, "outputs": [output]}
 
     notebook = {"cells": [cell("plain"), cell("captioned", caption="A line."), cell("last")]}
-    found = gallery.figures(notebook)
-    assert [alt for *_, alt in found] == ["plain", "captioned", "last"]
-    assert max(found, key=lambda figure: figure[0])[1:] == (b"<svg/>", ".svg", "captioned")
+    figures = gallery.figures(notebook)
+    assert [alt for *_, alt in figures] == ["plain", "captioned", "last"]
+    assert max(figures, key=lambda figure: figure[0])[1:] == (b"<svg/>", ".svg", "captioned")
 
 
 def test_a_card_has_verdict_share_sections_anchor_and_the_claim_as_link():

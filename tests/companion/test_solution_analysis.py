@@ -36,8 +36,8 @@ def test_thresholds_are_those_of_the_network(normal):
 
 def test_regions_follow_the_sign_of_the_prediction():
     hbar = torch.tensor([-2.0, -2.0, -2.0, -2.0])
-    found = regions(torch.tensor([-1.0, 1.0, -3.0, -2.0]), hbar)
-    assert found == {"zero": 0, "plateau": 0.25, "between": 0.25, "outside": 0.5}
+    fractions = regions(torch.tensor([-1.0, 1.0, -3.0, -2.0]), hbar)
+    assert fractions == {"zero": 0, "plateau": 0.25, "between": 0.25, "outside": 0.5}
 
 
 def test_committed_rows_are_complete_and_shown():

@@ -115,8 +115,8 @@ def test_memory_is_what_was_allocated():
     size, weight = 1_000_000, torch.ones(1, requires_grad=True)
 
     def forward():
-        kept = weight * torch.ones(size)  # one factor is kept for the gradient of the other
-        return kept.square().sum()  # and so is the square's argument
+        products = weight * torch.ones(size)  # one factor is kept for the gradient of the other
+        return products.square().sum()  # and so is the square's argument
 
     used = memory.usage(forward, torch.Tensor.backward)
     assert 8 * size <= used.kept <= 8 * size + 4096
@@ -125,7 +125,7 @@ def test_memory_is_what_was_allocated():
     assert used.ratio == used.peak / used.kept
 
 
-def kept(model, **sizes):
+def usage(model, **sizes):
     step = growth.step(model, **sizes)
     return memory.usage(step.forward, step.backward).kept
 
@@ -133,7 +133,9 @@ def kept(model, **sizes):
 @pytest.mark.parametrize("runs", [1, 2])
 def test_recomputing_keeps_fewer_bytes(runs):
     sizes = {"time": 6, "depth": 3, "hidden": 32, "batch": 8, "runs": runs}
-    stored, recomputed = (kept("reweighted-rnn", **sizes, recompute=redo) for redo in (False, True))
+    stored, recomputed = (
+        usage("reweighted-rnn", **sizes, recompute=redo) for redo in (False, True)
+    )
     assert stored - recomputed == runs * 4 * 3 * 6 * 8 * 32
 
 
@@ -170,9 +172,9 @@ def test_a_ratio_is_the_median_of_ratios_within_rounds():
 
 
 def test_a_record_comes_back_with_its_origin(folder):
-    found = Record(folder / "speed" / "step.csv", allocator="kept")
-    found.add({"what": "engine", "ratio": 1.0})
-    found.add({"what": "plain", "model": "m", "ratio": 2.5})
+    record = Record(folder / "speed" / "step.csv", allocator="kept")
+    record.add({"what": "engine", "ratio": 1.0})
+    record.add({"what": "plain", "model": "m", "ratio": 2.5})
     table = speed.record("step")
     assert list(table["what"]) == ["engine", "plain"] and list(table["ratio"]) == [1.0, 2.5]
     assert set(table["allocator"]) == {"kept"}
@@ -188,18 +190,18 @@ def test_every_command_prints_a_table_that_the_page_reads(command, folder, capsy
     printed = capsys.readouterr().out
     assert "median_ms" in printed and "commit: " in printed
     name = "step-intel" if command == "step" else command  # another machine has its own name
-    found = speed.record(name)
-    assert (found["threads"] == 1).all() and speed.records_of(command) == [name]
+    record = speed.record(name)
+    assert (record["threads"] == 1).all() and speed.records_of(command) == [name]
     if command == "step":
         whats = {"engine", "reference", "PyTorch's module", "its products alone"}
         assert all(
-            set(found[found["model"] == name]["what"]) == whats for name in ("gru", "indrnn")
+            set(record[record["model"] == name]["what"]) == whats for name in ("gru", "indrnn")
         )
     if command == "growth":
-        said = speed_plots.growth(found, "median_ms", speed_plots.work, ylabel="ms")[1]
+        said = speed_plots.growth(record, "median_ms", speed_plots.work, ylabel="ms")[1]
         assert all(axis in said for axis in growth.USUAL)
     if command == "inference":
-        assert "300 iterations" in speed_plots.recovery(found)[1]
+        assert "300 iterations" in speed_plots.recovery(record)[1]
 
 
 @pytest.mark.parametrize(
@@ -248,10 +250,10 @@ def test_targets_are_compared_with_ratios_of_the_record(folder):
     write(folder, "step", [{"what": name, "ratio": r, **size} for name, r in ratios.items()])
     table = speed.targets()
     assert len(table) == 9 * 2 * 3 and set(table["model"]) == set(COMPARED)
-    found = table.query("model == 'reweighted-rnn' and h == 256").set_index("ratio")
+    rows = table.query("model == 'reweighted-rnn' and h == 256").set_index("ratio")
     expected = {"plain / ours": 2.5, "ours / its products": 2.0, "ours / PyTorch's module": 0.4}
-    assert found["measured"].to_dict() == expected
-    assert list(found["met"]) == ["no", "no", "yes"]
+    assert rows["measured"].to_dict() == expected
+    assert list(rows["met"]) == ["no", "no", "yes"]
     assert set(speed.targets().query("h == 1024")["met"]) == {speed.NOT_RUN}
     assert set(speed.targets("step-system")["met"]) == {speed.NOT_RUN}
     assert "P, 2 threads" in speed.origin("step")
@@ -264,18 +266,18 @@ def test_a_stacked_network_is_compared_with_its_module_and_with_the_reference(fo
     size = {"model": "gru", "hidden": 1024}
     rows = [{"what": name, "ratio": r, "median_ms": r, **size} for name, r in ratios.items()]
     write(folder, "step", rows)
-    found = speed.targets().query("model == 'gru' and h == 1024")
-    assert list(found["measured"]) == [2.0, 1.0, 0.25] and set(found["met"]) == {"yes"}
-    assert list(found["target"]) == ["≥ 1.5", "≤ 1.15", "≤ 0.75"]
+    targets = speed.targets().query("model == 'gru' and h == 1024")
+    assert list(targets["measured"]) == [2.0, 1.0, 0.25] and set(targets["met"]) == {"yes"}
+    assert list(targets["target"]) == ["≥ 1.5", "≤ 1.15", "≤ 0.75"]
 
 
 def test_the_summary_of_routines_counts_the_fastest(folder):
     times = {"4": (1.0, 1.2), "5": (1.0, 0.98), "6": (1.0, 0.5)}
     rows = [
-        {"what": what, "selected": what == "native", "ratio": ratio, "layouts": "nn"}
+        {"what": routine, "selected": routine == "native", "ratio": ratio, "layouts": "nn"}
         | {"rows": size, "inner": 2, "columns": 3}
         for size, ratios in times.items()
-        for what, ratio in zip(("native", "gemm"), ratios, strict=True)
+        for routine, ratio in zip(("native", "gemm"), ratios, strict=True)
     ]
     write(folder, "products", rows)
     write(folder, "products-intel", rows[:2], "Q(R) Processor")
@@ -310,13 +312,13 @@ def test_records_of_two_machines_are_compared(folder, capsys):
 def test_memory_is_told_for_a_step_and_for_a_sample(folder):
     sizes = {128: (10, 20), 256: (20, 32)}
     rows = [
-        {"axis": "batch", "batch": batch, "recompute": False, "kept": kept, "peak": peak}
-        | {"peak_to_kept": peak / kept}
-        for batch, (kept, peak) in sizes.items()
+        {"axis": "batch", "batch": batch, "recompute": False, "kept": storage, "peak": peak}
+        | {"peak_to_kept": peak / storage}
+        for batch, (storage, peak) in sizes.items()
     ]
     write(folder, "growth", rows)
-    found = speed.memory_target()
-    assert list(found["measured"]) == [1.6, 1.2] and list(found["met"]) == ["no", "yes"]
+    targets = speed.memory_target()
+    assert list(targets["measured"]) == [1.6, 1.2] and list(targets["met"]) == ["no", "yes"]
 
 
 def test_the_verdict_counts_the_targets(folder):
@@ -363,7 +365,8 @@ def test_states_are_what_the_engine_stores():
     sizes = {"time": 6, "depth": 3, "hidden": 32, "batch": 8}
     more = speed_plots.states(**sizes | {"time": 7}) - speed_plots.states(**sizes)
     before, after = (
-        kept("sista-rnn", **each, runs=1, recompute=False) for each in (sizes, sizes | {"time": 7})
+        usage("sista-rnn", **options, runs=1, recompute=False)
+        for options in (sizes, sizes | {"time": 7})
     )
     # Beside the states a frame more keeps its measurements and what is made of them.
     assert after - before == more + 4 * 8 * (51 + 256)
@@ -384,9 +387,9 @@ def test_the_tables_take_as_long_as_their_runs_on_a_gpu_together():
 
 
 def test_a_look_at_this_machine_compares_two_ways(monkeypatch):
-    found = speed.measure_step(hidden=8, rounds=2)
-    assert list(found["what"]) == ["engine", "solver's steps"]
-    assert found["times ours"].iloc[0] == 1.0
+    table = speed.measure_step(hidden=8, rounds=2)
+    assert list(table["what"]) == ["engine", "solver's steps"]
+    assert table["times ours"].iloc[0] == 1.0
 
 
 @pytest.mark.parametrize("model", gpu.MODELS)

@@ -35,14 +35,14 @@ def frames() -> torch.Tensor:
 @functools.cache
 def nets() -> dict:
     """Return two networks away from their start, so that Z, g and λ2 say something."""
-    generator, found = torch.Generator().manual_seed(0), {}
+    generator, result = torch.Generator().manual_seed(0), {}
     for name in ("reweighted-rnn", "l1-l1-rnn"):
         net = networks.build(name, n=20, hidden=64, depth=2, lambda2=0.4).double()
         for parameter in net.requires_grad_(False).parameters():
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             parameter += 0.01 * noise
-        found[name] = net
-    return found
+        result[name] = net
+    return result
 
 
 @functools.cache
@@ -59,53 +59,62 @@ def problems():
 
 
 def method(posed: dict, name: str) -> dict:
-    return next(each for each in posed["methods"] if each["name"] == name)
+    return next(entry for entry in posed["methods"] if entry["name"] == name)
 
 
 # --- what is recorded ---
 
 
 def test_the_layers_are_those_of_the_network():
-    for net, own, _, codes, posed in problems():
+    for net, theta, _, codes, posed in problems():
         layers = method(posed, "layers")
         assert layers["steps"] == [0, 1, 2]
         shown = unpacked(layers["frames"], (3, 256))
-        start = own["G"] @ codes[T - 2]
-        np.testing.assert_array_equal(shown[0], levels(own["D"] @ start))
+        start = theta["G"] @ codes[T - 2]
+        np.testing.assert_array_equal(shown[0], levels(theta["D"] @ start))
         np.testing.assert_array_equal(shown[2], levels(net(frames())[0, T - 1]))
         assert layers["active"][2] == int((codes[T - 1] != 0).sum())
 
 
 def test_objectives_are_those_of_the_solvers():
     """(1) along ISTA and FISTA, (3) along Algorithm 1: what the solvers themselves return."""
-    for _, own, x, codes, posed in problems():
-        one = {"x": x[:, T - 1 : T], "A": own["A"], "D": own["D"], "lambda1": own["lambda1"]}
-        past = {"G": own["G"], "lambda2": own["lambda2"], "h0": codes[T - 2]}
-        start = own["G"] @ codes[T - 2]
+    for _, theta, x, codes, posed in problems():
+        problem = {
+            "x": x[:, T - 1 : T],
+            "A": theta["A"],
+            "D": theta["D"],
+            "lambda1": theta["lambda1"],
+        }
+        past = {"G": theta["G"], "lambda2": theta["lambda2"], "h0": codes[T - 2]}
+        start = theta["G"] @ codes[T - 2]
         whole = {
-            "ISTA": solvers.ista(**one, h0=start, iterations=40),
-            "FISTA": solvers.fista(**one, h0=start, iterations=40),
-            "Algorithm 1": solvers.reweighted_l1_l1(**one, **past, g=own["g"][-1], iterations=40),
+            "ISTA": solvers.ista(**problem, h0=start, iterations=40),
+            "FISTA": solvers.fista(**problem, h0=start, iterations=40),
+            "Algorithm 1": solvers.reweighted_l1_l1(
+                **problem, **past, g=theta["g"][-1], iterations=40
+            ),
         }
         for name, run in whole.items():
-            found = method(posed, name)
+            entry = method(posed, name)
             key = "(3)" if name == "Algorithm 1" else "(1)"
-            expected = run.objective[0, 0, found["steps"]]
-            np.testing.assert_allclose(found["objective"][key], expected, rtol=1e-12)
-            assert found["active"][-1] == int((run.codes != 0).sum())
+            expected = run.objective[0, 0, entry["steps"]]
+            np.testing.assert_allclose(entry["objective"][key], expected, rtol=1e-12)
+            assert entry["active"][-1] == int((run.codes != 0).sum())
 
 
 def test_both_objectives_measure_every_code_of_a_problem_alike():
-    for net, own, x, _, posed in problems():
-        start = {each["objective"]["(3)"][0] for each in posed["methods"]}
+    for net, theta, x, _, posed in problems():
+        start = {entry["objective"]["(3)"][0] for entry in posed["methods"]}
         assert max(start) - min(start) <= 1e-9 * max(start), "all methods start at ħ"
         h = net.codes(x)[0, T - 1]
-        fidelity = (x[0, T - 1] - own["A"] @ own["D"] @ h).square().sum() / 2
-        g, before = own["g"][-1], own["G"] @ net.codes(x)[0, T - 2]
-        pull = own["lambda1"] * h.abs() + own["lambda2"] * (h - before).abs()
-        found = method(posed, "layers")["objective"]
-        assert found["(1)"][-1] == pytest.approx(float(fidelity + own["lambda1"] * h.abs().sum()))
-        assert found["(3)"][-1] == pytest.approx(float(fidelity + (g * pull).sum()))
+        fidelity = (x[0, T - 1] - theta["A"] @ theta["D"] @ h).square().sum() / 2
+        g, before = theta["g"][-1], theta["G"] @ net.codes(x)[0, T - 2]
+        penalty = theta["lambda1"] * h.abs() + theta["lambda2"] * (h - before).abs()
+        objectives = method(posed, "layers")["objective"]
+        assert objectives["(1)"][-1] == pytest.approx(
+            float(fidelity + theta["lambda1"] * h.abs().sum())
+        )
+        assert objectives["(3)"][-1] == pytest.approx(float(fidelity + (g * penalty).sum()))
 
 
 def test_each_solver_descends_its_own_objective_towards_the_least_value():
@@ -115,20 +124,20 @@ def test_each_solver_descends_its_own_objective_towards_the_least_value():
             if name != "FISTA":
                 assert (np.diff(path) <= 0).all()
             assert path[-1] < 0.2 * path[0]
-        for each in posed["methods"]:
+        for entry in posed["methods"]:
             for key, least in posed["least"].items():
-                assert min(each["objective"][key]) >= least - 1e-6 * abs(least)
+                assert min(entry["objective"][key]) >= least - 1e-6 * abs(least)
 
 
 def test_the_least_value_belongs_to_a_minimiser():
-    _, own, x, codes, _ = next(problems())
-    g, hbar = own["g"][-1], own["G"] @ codes[T - 2]
-    a, b = own["lambda1"] * g, own["lambda2"] * g
-    form = stepper_widget.Objective(x[0, T - 1], own["A"] @ own["D"], hbar, a, b)
+    _, theta, x, codes, _ = next(problems())
+    g, hbar = theta["g"][-1], theta["G"] @ codes[T - 2]
+    a, b = theta["lambda1"] * g, theta["lambda2"] * g
+    form = stepper_widget.Objective(x[0, T - 1], theta["A"] @ theta["D"], hbar, a, b)
     h = form.minimiser()
-    options = {"G": own["G"], "lambda1": own["lambda1"], "lambda2": own["lambda2"], "g": g}
+    options = {"G": theta["G"], "lambda1": theta["lambda1"], "lambda2": theta["lambda2"], "g": g}
     ran = solvers.reweighted_l1_l1(
-        x[:, T - 1 : T], own["A"], own["D"], h0=codes[T - 2], iterations=6_000, **options
+        x[:, T - 1 : T], theta["A"], theta["D"], h0=codes[T - 2], iterations=6_000, **options
     )
     assert float(form(h)) <= float(ran.objective[0, 0, -1]) * (1 + 1e-9)
     assert float(ran.certificate) < 1e-3
@@ -187,8 +196,8 @@ def test_a_frame_without_a_past_and_no_iterations_are_refused(t, iterations):
 def test_the_script_decodes_the_library_frames_and_psnr():
     body = "decoded(data).problems.map(({ methods }) => methods.map(({ psnr }) => psnr))"
     explorer = StepperExplorer(data=data())
-    for name, found in zip(nets(), in_node(body, data(), SCRIPT), strict=True):
-        for which, path in zip(METHODS, found, strict=True):
+    for name, paths in zip(nets(), in_node(body, data(), SCRIPT), strict=True):
+        for which, path in zip(METHODS, paths, strict=True):
             assert path == pytest.approx(explorer.psnr(name, which), rel=1e-12)
 
 
@@ -273,5 +282,5 @@ class TestStepper:
         assert "objective (3) above its minimum" in other["gap"]
         problem.select_by_value("reweighted-rnn")
         assert browser.execute_script(see, explorer)["psnr"] != other["psnr"]
-        assert not any("NaN" in str(each) for each in (before, chosen, other))
+        assert not any("NaN" in str(values) for values in (before, chosen, other))
         assert complaints(browser) == []

@@ -66,9 +66,9 @@ def test_small_runs_are_drawn_without_the_values_of_the_paper():
 
 
 def test_the_paper_and_ours_have_panels_of_their_own_over_the_same_baselines():
-    own = printed().drop(columns="psnr_db")
-    own = own.assign(model=own["model"].str.lower().to_list())
-    left, right = table_plots.overview(printed(), own, LEVELS, ["the paper", "ours"]).axes
+    measured = printed().drop(columns="psnr_db")
+    measured = measured.assign(model=measured["model"].str.lower().to_list())
+    left, right = table_plots.overview(printed(), measured, LEVELS, ["the paper", "ours"]).axes
     assert [line[0] for line in data_of(left) if line[0] > 19][:1] == [20.0]
     assert not any(20.0 in line for line in data_of(right))
     for ax in (left, right):
@@ -101,8 +101,8 @@ def test_leads_are_right_of_the_line():
 
 @pytest.mark.parametrize("answers", [["a"], ["a", "b"]])
 def test_gains_name_what_was_changed_where_there_are_several(answers):
-    found = pd.DataFrame([gap(1.0, answer=answer, model="gru") for answer in answers])
-    (ax,) = table_plots.gains(found, change="more epochs").axes
+    table = pd.DataFrame([gap(1.0, answer=answer, model="gru") for answer in answers])
+    (ax,) = table_plots.gains(table, change="more epochs").axes
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == (["GRU"] if len(answers) == 1 else ["GRU, a", "GRU, b"])
     assert ax.get_xlabel() == "gain by more epochs (dB)"
@@ -121,18 +121,20 @@ def test_learning_curves_stand_side_by_side_on_one_scale():
 
 def test_curves_along_a_table_are_those_of_the_first_seed_where_there_are_any():
     def run(depth, seed, error, model="reweighted-rnn"):
-        one = replace(SHORT, model=model, depth=depth, seed=seed)
+        config = replace(SHORT, model=model, depth=depth, seed=seed)
         curves = {"train_mse": [error], "validation_mse": [error]}
-        return Record(one.as_dict(), one.hash, "done", dict.fromkeys(METRICS, 1.0), curves, [error])
+        return Record(
+            config.as_dict(), config.hash, "done", dict.fromkeys(METRICS, 1.0), curves, [error]
+        )
 
-    found = RunSet.of([run(3, 1, 5.0), run(3, 0, 4.0), run(1, 0, 6.0), run(2, 0, 1.0, "gru")])
-    along = table_plots.curves_along(3, SHORT, found)
-    ends = {name: own["train_mse"].item() for name, own in along.items()}
+    evidence = RunSet.of([run(3, 1, 5.0), run(3, 0, 4.0), run(1, 0, 6.0), run(2, 0, 1.0, "gru")])
+    along = table_plots.curves_along(3, SHORT, evidence)
+    ends = {name: curve["train_mse"].item() for name, curve in along.items()}
     assert ends == {"d = 1": 6.0, "d = 3": 4.0}
     assert attribution.of(along).runs() == [replace(SHORT, depth=d).hash for d in (1, 3)]
-    assert list(table_plots.curves_along(1, SHORT, found)) == ["rate = 0.2"]
-    assert table_plots.curves_along(3, SHORT, found, SUCCESSOR) == {}
-    row = table_plots.curves_of(replace(SHORT, depth=2), found)
+    assert list(table_plots.curves_along(1, SHORT, evidence)) == ["rate = 0.2"]
+    assert table_plots.curves_along(3, SHORT, evidence, SUCCESSOR) == {}
+    row = table_plots.curves_of(replace(SHORT, depth=2), evidence)
     assert list(row) == ["reweighted-rnn"], "the other run is of another depth"
 
 

@@ -34,8 +34,8 @@ def some():
     rows += [record(25.0, profile="short", protocol="normalised")]
     rows += [record(99.0, lambda2=0.5), record(98.0, model="gru", reduction="bilinear")]
     made = FACTS | {"epochs": 200, "seconds": 9.5}
-    found = RunSet.of(rows)
-    return replace(found, runs=found.runs.assign(**made))
+    evidence = RunSet.of(rows)
+    return replace(evidence, runs=evidence.runs.assign(**made))
 
 
 @functools.cache
@@ -49,19 +49,19 @@ def explorer(**state):
 
 def test_every_cell_of_the_paper_is_there_and_what_was_lost_is_lost():
     printed = results.paper_cells()
-    held = cells()["printed"]
+    tables = cells()["printed"]
     for cell in printed.itertuples():
         place = VARIED[cell.table][1].index(cell.value)
-        ours = held[cell.table][cell.model.lower()][place]
+        ours = tables[cell.table][cell.model.lower()][place]
         assert ours == cell.psnr_db or (ours is None and math.isnan(cell.psnr_db))
-    count = sum(len(line) for table in held.values() for line in table.values())
+    count = sum(len(line) for table in tables.values() for line in table.values())
     assert count == len(printed)
 
 
 def test_a_cell_holds_what_the_tables_say_of_it_unrounded():
     sets = cells()["sets"]
     keys = ["paper/authors/mnist/paper", "paper/authors/mnist/256", "short/normalised/mnist/128"]
-    assert [each["key"] for each in sets] == keys
+    assert [entry["key"] for entry in sets] == keys
     ours = sets[0]["cells"][1]["reweighted-rnn"]
     expected = paper_tables.compare_with_paper(some())
     expected = expected.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
@@ -92,11 +92,11 @@ def test_what_did_not_train_has_no_number():
 
 
 def test_both_baselines_go_along_every_table():
-    for each in cells()["sets"]:
+    for entry in cells()["sets"]:
         for number, (_, values) in VARIED.items():
             levels = paper_tables.baselines(number)
-            assert set(each["levels"][number]) == {"PCA", paper_tables.MEAN}
-            for name, line in each["levels"][number].items():
+            assert set(entry["levels"][number]) == {"PCA", paper_tables.MEAN}
+            for name, line in entry["levels"][number].items():
                 assert line == list(levels.loc[levels["level"] == name, "psnr"])
                 assert len(line) == len(values)
 
@@ -142,16 +142,16 @@ def test_the_element_carries_its_source():
 
 
 def test_words_name_both_values_and_what_is_missing():
-    one = {"ours": 30.2, "low": None, "high": None, "verdict": "lower", "seeds": 1,
+    value = {"ours": 30.2, "low": None, "high": None, "verdict": "lower", "seeds": 1,
            "untrained": 0, "lambda": None}  # fmt: skip
     about = {"name": "GRU", "label": "width h", "value": "256", "number": 2, "printed": 31.46}
     about |= {"full": True}
-    several = one | {"low": 29.0, "high": 31.4, "verdict": None, "seeds": 3, "untrained": 1}
-    still = one | {"ours": None, "verdict": "did not train"}
-    both = {"λ of the successor paper": one | {"lambda": [0.003, 0.02]},
-            "best λ": one | {"ours": 33.3151, "verdict": "higher"}}  # fmt: skip
+    several = value | {"low": 29.0, "high": 31.4, "verdict": None, "seeds": 3, "untrained": 1}
+    still = value | {"ours": None, "verdict": "did not train"}
+    both = {"λ of the successor paper": value | {"lambda": [0.003, 0.02]},
+            "best λ": value | {"ours": 33.3151, "verdict": "higher"}}  # fmt: skip
     lost = about | {"printed": None}
-    data = [about | {"cell": {"": one}}, about | {"cell": None}, lost | {"cell": {"": several}},
+    data = [about | {"cell": {"": value}}, about | {"cell": None}, lost | {"cell": {"": several}},
             about | {"cell": {"": several}, "full": False}, about | {"cell": {"": still}},
             about | {"cell": both}]  # fmt: skip
     head, paper = "GRU, width h 256 (Table 2): ", "the paper 31.46 dB; "
@@ -168,15 +168,15 @@ def test_words_name_both_values_and_what_is_missing():
 
 
 def test_a_point_is_at_our_best_value_or_at_the_mean_frame_or_at_the_papers():
-    one, two = (
+    single, pair = (
         {"": {"ours": 30.0}},
         {"λ of the successor paper": {"ours": 28.0}, "best": {"ours": 29.0}},
     )
     still = {"": {"ours": None}}
-    data = [[one, 31.0, 16.0], [two, 31.0, 16.0], [still, 31.0, 16.0], [None, 31.0, 16.0],
+    data = [[single, 31.0, 16.0], [pair, 31.0, 16.0], [still, 31.0, 16.0], [None, 31.0, 16.0],
             [None, None, 16.0]]  # fmt: skip
-    found = in_node("data.map((arguments_) => place(...arguments_))", data, SCRIPT)
-    assert found == [30.0, 29.0, 16.0, 31.0, None]
+    result = in_node("data.map((arguments_) => place(...arguments_))", data, SCRIPT)
+    assert result == [30.0, 29.0, 16.0, 31.0, None]
 
 
 STUB = """
@@ -208,11 +208,11 @@ DRAW = """(() => {
 
 def test_the_chart_draws_both_values_the_baselines_and_what_did_not_train():
     nine = ",".join(cells()["names"])
-    full, wide, small = (each["key"] for each in cells()["sets"])
+    full, wide, small = (entry["key"] for entry in cells()["sets"])
     states = [{"runs": key, "shown": nine, "table": 1, "at": 1} for key in (full, wide, small)]
     data = {"data": cells(), "states": states}
     first, second, third = in_node(DRAW, data, STUB + SCRIPT)
-    assert {each["bad"] for each in (first, second, third)} == {"0,0"}
+    assert {entry["bad"] for entry in (first, second, third)} == {"0,0"}
     assert (first["dots"], first["hollow"], first["crosses"]) == (3, 1, 1)
     assert (first["paper"], first["points"], first["levels"]) == (45, 45, 2)
     assert (second["paper"], second["dots"], second["points"]) == (0, 1, 1)

@@ -59,17 +59,17 @@ def test_no_code_exceeds_the_largest(model, depth, seed):
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn"])
 def test_the_balls_are_the_norms_and_the_shortest_intervals_of_the_thresholds(model):
     net = moved(model, depth=3)
-    own, (a, b) = balls(net), net.thresholds()
-    assert own.alpha == pytest.approx(net.norms()["alpha"].tolist())
+    radii, (a, b) = balls(net), net.thresholds()
+    assert radii.alpha == pytest.approx(net.norms()["alpha"].tolist())
     _, U = net.layer_weights()
     products = [torch.linalg.norm(u @ net.A, math.inf).item() for u in U]
-    assert own.beta == pytest.approx(products)
-    assert own.gamma == pytest.approx(torch.linalg.norm(net.G, math.inf).item())
-    assert own.h0_inf == net.h0.abs().max().item()
-    for layer, width in enumerate(own.width):
+    assert radii.beta == pytest.approx(products)
+    assert radii.gamma == pytest.approx(torch.linalg.norm(net.G, math.inf).item())
+    assert radii.h0_inf == net.h0.abs().max().item()
+    for layer, width in enumerate(radii.width):
         spread = a[layer].max() - a[layer].min() + b[layer].max() - b[layer].min()
         assert width == pytest.approx(spread.item(), abs=1e-12)
-    assert (max(own.width) > 0) == (model == "reweighted-rnn")
+    assert (max(radii.width) > 0) == (model == "reweighted-rnn")
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])
@@ -162,35 +162,35 @@ def test_the_promise_does_not_depend_on_the_unit_of_a_pixel(model):
 
 def test_the_gap_of_differences_is_the_difference_of_gaps():
     draw = np.random.default_rng(0)
-    one, two = (draw.random(50), draw.random(20)), (draw.random(50), draw.random(20))
-    apart = gap(two[0] - one[0], two[1] - one[1])
-    assert apart.gap == pytest.approx(gap(*two).gap - gap(*one).gap)
-    same = gap(one[0], one[0])
-    assert same.gap == 0 and same.standard_error == pytest.approx(one[0].std(ddof=1) / 5)
+    first, second = (draw.random(50), draw.random(20)), (draw.random(50), draw.random(20))
+    apart = gap(second[0] - first[0], second[1] - first[1])
+    assert apart.gap == pytest.approx(gap(*second).gap - gap(*first).gap)
+    same = gap(first[0], first[0])
+    assert same.gap == 0 and same.standard_error == pytest.approx(first[0].std(ddof=1) / 5)
 
 
 def test_errors_and_records_agree(tmp_path):
     record = training.run(small("l1-l1-rnn"), store=tmp_path, progress=False)
     net, config = checkpoint.load_network(records.folder_of(small("l1-l1-rnn"), tmp_path))
-    each = errors(net, input_frames.load(config).test)
-    assert each.tolist() == pytest.approx(record.sequence_mse)
+    values = errors(net, input_frames.load(config).test)
+    assert values.tolist() == pytest.approx(record.sequence_mse)
     tested = pd.DataFrame({"test_mse": record.sequence_mse})
-    found = recorded_gap(pd.DataFrame(record.curves), tested)
-    assert found.test == pytest.approx(record.metrics["test_mse"])
-    assert found.gap == found.test - record.curves["train_mse"][-1]
-    assert found.standard_error == pytest.approx(each.std(ddof=1) / math.sqrt(len(each)))
+    result = recorded_gap(pd.DataFrame(record.curves), tested)
+    assert result.test == pytest.approx(record.metrics["test_mse"])
+    assert result.gap == result.test - record.curves["train_mse"][-1]
+    assert result.standard_error == pytest.approx(values.std(ddof=1) / math.sqrt(len(values)))
 
 
 @pytest.mark.parametrize("model", BOUNDED[:3])
 def test_a_penalty_on_the_norms_lowers_every_bound(model, tmp_path):
-    found = []
+    results = []
     for weight in (0.0, 1e3):
         run = small(model, norm_penalty=weight)
         training.run(run, store=tmp_path, progress=False)
         net, _ = checkpoint.load_network(records.folder_of(run, tmp_path))
-        found.append(log10_bounds(net, m=40))
-    free, held = found
-    assert all(held[name] < free[name] for name in free)
+        results.append(log10_bounds(net, m=40))
+    free, penalty_bounds = results
+    assert all(penalty_bounds[name] < free[name] for name in free)
 
 
 def test_the_bounds_of_the_kept_networks_rose_with_training_and_say_nothing():
@@ -198,7 +198,9 @@ def test_the_bounds_of_the_kept_networks_rose_with_training_and_say_nothing():
     assert set(BOUNDED[:3]) <= set(stored)
     for model in stored:
         net, config = pretrained.pretrained(model)
-        before, after = (log10_bounds(each, m=8000) for each in (build(**config.network()), net))
+        before, after = (
+            log10_bounds(network, m=8000) for network in (build(**config.network()), net)
+        )
         assert after["ours"] > before["ours"]
         # A share of one is known without a bound.
         assert before["promised gap"] > 0

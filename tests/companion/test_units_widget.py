@@ -66,9 +66,9 @@ def test_the_facts_are_those_of_the_network(name, frames, data):
             np.testing.assert_allclose([unit["tau1"], unit["tau2"]], [a, b], rtol=1e-4)
             assert sum(unit["shares"]) == pytest.approx(1, abs=1e-4)
             assert unit["quantiles"] == sorted(unit["quantiles"])
-            for low, high, *shares in (unit["u"], unit["hbar"]):
-                assert low < high and len(shares) == units_widget.BINS
-                assert 0.97 <= sum(shares) <= 1 + 1e-9
+            for low, high, *fractions in (unit["u"], unit["hbar"]):
+                assert low < high and len(fractions) == units_widget.BINS
+                assert 0.97 <= sum(fractions) <= 1 + 1e-9
             assert unit["u"][0] <= unit["middle"] <= unit["u"][1]
 
 
@@ -99,11 +99,11 @@ def test_the_script_draws_the_library_activation(data):
       return [...taus, ...curves(grid, unit.quantiles, ...taus).flat()];
     }))"""
     given = {"units": chosen, "suppose": units_widget.SUPPOSE, "start": facts["start"]}
-    found = iter(in_node(body, given, SCRIPT))
+    results = iter(in_node(body, given, SCRIPT))
     for unit in chosen:
         tau = unit["tau1"]
         for tau2 in (unit["tau2"], facts["start"] * tau, tau):
-            first, second, *values = next(found)
+            first, second, *values = next(results)
             assert (first, second) == (tau, pytest.approx(tau2))
             u = unit["u"][0] + np.arange(50) / 49 * (unit["u"][1] - unit["u"][0])
             expected = prox_l1_l1(u, np.array(unit["quantiles"])[:, None], tau, second)

@@ -38,7 +38,7 @@ def drawn():
 
 @pytest.mark.parametrize(("network", "depth"), CASES)
 def test_labels_are_those_of_the_static_diagram(network, depth):
-    found, *_ = drawn()[network, depth]
+    parts, *_ = drawn()[network, depth]
     plan, layers = PLANS[network], range(1, depth + 1)
     expected = {
         "phi": [plan.activation.format(l=l) for l in layers],
@@ -46,9 +46,9 @@ def test_labels_are_those_of_the_static_diagram(network, depth):
         "inject": [plan.inject.format(l=l) for l in layers],
     }
     for part, labels in expected.items():
-        assert list(map(plain, found[part])) == list(map(plain, labels)), part
-    assert (found["past"], plain(found["carry"])) == (plain(plan.past), plain(plan.carry.format()))
-    assert found["own"] is plan.layer_specific
+        assert list(map(plain, parts[part])) == list(map(plain, labels)), part
+    assert (parts["past"], plain(parts["carry"])) == (plain(plan.past), plain(plan.carry.format()))
+    assert parts["own"] is plan.layer_specific
 
 
 @pytest.mark.parametrize(("network", "depth"), CASES)
@@ -69,11 +69,11 @@ def test_each_step_adds_one_layer_and_then_one_frame(network, depth):
 
 @pytest.mark.parametrize(("network", "depth"), CASES)
 def test_every_step_has_a_title_and_a_sentence(network, depth):
-    *_, found = drawn()[network, depth]
-    assert len(found) == depth + unroll_widget.FURTHER + 1
-    assert len({stage["title"] for stage in found}) == len(found)
-    assert all(stage["words"].endswith(".") for stage in found)
-    assert ("blue" in found[-1]["words"]) is PLANS[network].layer_specific
+    *_, stages = drawn()[network, depth]
+    assert len(stages) == depth + unroll_widget.FURTHER + 1
+    assert len({stage["title"] for stage in stages}) == len(stages)
+    assert all(stage["words"].endswith(".") for stage in stages)
+    assert ("blue" in stages[-1]["words"]) is PLANS[network].layer_specific
 
 
 def test_the_element_contains_a_static_picture():
@@ -100,7 +100,7 @@ def test_the_slider_shows_parts_and_play_starts_again_at_the_loop(tmp_path):
       return { steps, played, stopped: button.textContent, step: el.state.step, max: input.max };
     })()"""
     markup = UnrollExplorer().element()
-    found = in_chromium(body, {}, tmp_path, markup, code=SCRIPT)
-    assert found["steps"] == [[2, False], [5, False], [7, True]]
-    assert found["played"] == [0, "Pause"] and found["stopped"] == "Play"
-    assert (found["step"], found["max"]) == (4, "4")
+    result = in_chromium(body, {}, tmp_path, markup, code=SCRIPT)
+    assert result["steps"] == [[2, False], [5, False], [7, True]]
+    assert result["played"] == [0, "Pause"] and result["stopped"] == "Play"
+    assert (result["step"], result["max"]) == (4, "4")

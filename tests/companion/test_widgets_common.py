@@ -42,18 +42,18 @@ def test_a_network_looks_as_in_all_figures():
 
 def test_numbers_are_short_and_read_well():
     given = [0, -1.5, 0.1 + 0.2, 1234.5, 2.67e-5, 1e9, 1e-4, -3.14159e-7, 4096]
-    found = in_node("data.map((x) => common.number(x))", given, COMMON)
-    assert found == ["0", "−1.5", "0.3", "1235", "2.67e−5", "1e9", "1e−4", "−3.14e−7", "4096"]
+    texts = in_node("data.map((x) => common.number(x))", given, COMMON)
+    assert texts == ["0", "−1.5", "0.3", "1235", "2.67e−5", "1e9", "1e−4", "−3.14e−7", "4096"]
     assert in_node("common.number(data, 4)", 31.456, COMMON) == "31.46"
 
 
 @pytest.mark.parametrize("ends", [(0.2, 9.7), (-6, 6), (-3e-5, 4e-5), (100, 1e6)])
 def test_ticks_are_round_and_lie_within(ends):
-    found = in_node("common.ticks(...data, 6)", ends, COMMON)
-    steps = {f"{b - a:.3g}" for a, b in itertools.pairwise(found)}
-    assert 3 <= len(found) <= 8 and len(steps) == 1 and steps.pop()[0] in "125"
+    ticks = in_node("common.ticks(...data, 6)", ends, COMMON)
+    steps = {f"{b - a:.3g}" for a, b in itertools.pairwise(ticks)}
+    assert 3 <= len(ticks) <= 8 and len(steps) == 1 and steps.pop()[0] in "125"
     slack = 1e-9 * (ends[1] - ends[0])
-    assert ends[0] - slack <= found[0] and found[-1] <= ends[1] + slack
+    assert ends[0] - slack <= ticks[0] and ticks[-1] <= ends[1] + slack
 
 
 def test_a_line_has_gaps_where_numbers_are_missing():
@@ -64,14 +64,14 @@ def test_a_line_has_gaps_where_numbers_are_missing():
 def test_a_page_loads_the_scripts_of_its_own_explorers(tmp_path):
     from companion.sphinx import assets
 
-    loaded, told = [], {}
-    app = SimpleNamespace(srcdir=ROOT, connect=told.__setitem__)
+    loaded, handlers = [], {}
+    app = SimpleNamespace(srcdir=ROOT, connect=handlers.__setitem__)
     app.add_js_file = lambda name, **how: loaded.append((name, how["loading_method"]))
     assets.install_explorers(app, tmp_path)
     explorer = ActivationExplorer().element()
     for body in (explorer, "a page without &lt;activation-explorer&gt;", None):
         context = {} if body is None else {"body": body}
-        told["html-page-context"](app, "page", "page.html", context, None)
+        handlers["html-page-context"](app, "page", "page.html", context, None)
     assert loaded == [("activation.js", "defer")]
     assert {path.name for path in tmp_path.iterdir()} == set(MODULES)
     for path in tmp_path.iterdir():
@@ -198,7 +198,7 @@ FOLLOWED = {
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_an_explorer_and_python_follow_each_other(name, tmp_path):
     act, expected, ((trait, value),), selector, text = (
-        each if i != 2 else each.items() for i, each in enumerate(FOLLOWED[name])
+        part if i != 2 else part.items() for i, part in enumerate(FOLLOWED[name])
     )
     steps = f"""{PULL} {act};
       values["{trait}"] = {value!r};
@@ -210,9 +210,9 @@ def test_an_explorer_and_python_follow_each_other(name, tmp_path):
     """
     explorer = EXPLORERS[name](**({"signs": "++++++"} if name == "signs.js" else {}))
     names = [*explorer.NAMES, *(["data"] if explorer.has_trait("data") else [])]
-    start = {each: getattr(explorer, each) for each in names}
+    start = {key: getattr(explorer, key) for key in names}
     seen = in_widget(steps, start, tmp_path, code=classic(name))
-    values = {each: start[each] for each in explorer.NAMES} | expected | {trait: value}
+    values = {key: start[key] for key in explorer.NAMES} | expected | {trait: value}
     assert seen == {"values": values, "saved": 1, "shown": text, "left": 0}
 
 
@@ -242,8 +242,8 @@ def test_an_impossible_attribute_has_its_default_and_two_explorers_share_no_id(n
       const second = document.querySelectorAll("{EXPLORERS[name].TAG}")[1].state;
       return [second, ids.length - new Set(ids).size];
     }})()"""
-    found = in_chromium(body, None, tmp_path, EXPLORERS[name]().element() + markup, classic(name))
-    assert found == [expected, 0]
+    result = in_chromium(body, None, tmp_path, EXPLORERS[name]().element() + markup, classic(name))
+    assert result == [expected, 0]
 
 
 LOOKS = {
@@ -290,9 +290,9 @@ def test_an_explorer_fits_a_phone_has_named_controls_and_a_dark_theme(name, tmp_
     state = {"bounds.js": {"against": "T", "T": 99_999}, "cells.js": {"table": 2}}.get(name, {})
     element, widths = EXPLORERS[name](**state).element(), (320, 390, 800)
     markup = "".join(f'<div style="width: {width}px">{element}</div>' for width in widths)
-    found = in_chromium(body, None, tmp_path, markup, classic(name))
-    assert found["light"] != found["dark"]
-    for width, (wide, seen) in zip(widths, found["boxes"], strict=True):
+    result = in_chromium(body, None, tmp_path, markup, classic(name))
+    assert result["light"] != result["dark"]
+    for width, (wide, seen) in zip(widths, result["boxes"], strict=True):
         assert wide <= width
         assert seen == dict.fromkeys(seen, 0) | {"live": 1}
 

@@ -83,7 +83,7 @@ def elements():
 def browser(tmp_path_factory):
     """A browser with a page that contains every explorer, after their scripts have started."""
     folder, driver = tmp_path_factory.mktemp("all"), chromium()
-    scripts = {each.TAG: (each._esm, each.element()) for each in elements()}
+    scripts = {kind.TAG: (kind._esm, kind.element()) for kind in elements()}
     cover = base_widget.script("recovery.js").replace("export default { Recovery };", "")
     scripts[recovery_widget.TAG] = (cover, recovery_widget.element())
     for model in pretrained.COVER:
@@ -106,9 +106,9 @@ def browser(tmp_path_factory):
 
 
 def test_the_page_contains_every_class_of_explorers(browser):
-    tags = {each.TAG for each in Explorer.__subclasses__()}
-    found = {tag for tag in tags if browser.find_elements(By.TAG_NAME, tag)}
-    assert found == tags and len(tags) == 9
+    tags = {kind.TAG for kind in Explorer.__subclasses__()}
+    page_tags = {tag for tag in tags if browser.find_elements(By.TAG_NAME, tag)}
+    assert page_tags == tags and len(tags) == 9
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -49,8 +49,8 @@ def test_controls_move_the_curves_and_the_words(tmp_path):
     order = list(seen)
     for before, after in itertools.pairwise(order):
         # The axis alone moves no value, and a factor common to all moves no curve.
-        what = "lines" if after == "against" else "values"
-        assert seen[before][what] != seen[after][what], after
+        part = "lines" if after == "against" else "values"
+        assert seen[before][part] != seen[after][part], after
     assert not any("NaN" in str(step) or "Infinity" in str(step) for step in seen.values())
     started = seen["start"]["said"]
     assert (started["alpha"], started["T"], seen["start"]["against"]) == ("1.1", "25", "alpha")

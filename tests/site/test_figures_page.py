@@ -38,9 +38,9 @@ def test_a_wide_figure_scrolls_with_a_hint_and_by_keyboard_on_a_phone_only(brows
         hidden, start, hint = browser.execute_script(SCROLL, figure)
         assert hidden > 20 and start == 0 and hint > 10
         assert "Scroll" in figure.text
-        link = figure.find_element("css selector", "a")
-        browser.execute_script("arguments[0].focus()", link)
-        link.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+        anchor = figure.find_element("css selector", "a")
+        browser.execute_script("arguments[0].focus()", anchor)
+        anchor.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
         assert browser.execute_async_script(
             "const done = arguments[1], box = arguments[0].firstElementChild;"
             "setTimeout(() => done(box.scrollLeft), 500)",
@@ -76,12 +76,12 @@ def tall(browser):
 def test_dark_mode_inverts_figures_and_keeps_the_grey_values_of_frames(browser, served, name):
     open_page(browser, served, name)
     browser.execute_script(OPEN + "document.documentElement.dataset.theme = 'light'")
-    found = [
+    elements = [
         e for e in browser.find_elements("css selector", ".drawing :is(a, span):has(> .frames)")
     ]
-    found = [e for e in found if e.is_displayed()][:4]
-    assert found
-    for element in found:
+    elements = [e for e in elements if e.is_displayed()][:4]
+    assert elements
+    for element in elements:
         source = element.find_element("css selector", "img").get_attribute("src")
         shots = {}
         for theme in ("light", "dark"):

@@ -93,12 +93,12 @@ class TestFirstScreen:
             assert rest[0].startswith("**What differs from the paper.** ")
             return
         shows = [label for label in bullets if label in ("This page shows", "This page asks")]
-        told = ["The verdict"] if "The verdict" in bullets else []
-        assert list(bullets) == [*shows, *told, "You need", "It takes", "The numbers are"]
+        verdict = ["The verdict"] if "The verdict" in bullets else []
+        assert list(bullets) == [*shows, *verdict, "You need", "It takes", "The numbers are"]
         assert len(shows) == 1
         assert rest[0].startswith("**What differs from the paper.** ")
         # A verdict that holds numbers is computed, by the cell that follows.
-        assert bool(told) != ("**The verdict" in source_of(cells[1]))
+        assert bool(verdict) != ("**The verdict" in source_of(cells[1]))
 
     def test_a_page_with_a_box_has_a_finding_and_a_figure_with_a_caption_before_it(self, path):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -122,9 +122,9 @@ class TestFirstScreen:
         links = re.findall(r"\]\((?:path:)?([^)]+)\)", lie)
         assert links[0] == path.name
         code = ("../lib/unfolded/", "../book/companion/")
-        assert any(link.startswith(code) for link in links)
-        for link in links:
-            assert (path.parent / link).resolve().is_file(), link
+        assert any(target.startswith(code) for target in links)
+        for target in links:
+            assert (path.parent / target).resolve().is_file(), target
 
     def test_is_short_and_has_no_measured_number_typed_into_it(self, path):
         text = re.sub(r"\]\([^)]*\)", "", source_of(cells_of(path, "markdown")[0]))

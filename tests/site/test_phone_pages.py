@@ -29,10 +29,10 @@ FORMULAS = """return [...document.querySelectorAll("div.math")].filter(e => e.ch
 
 
 def test_formulas_start_at_their_left_end(browser, phone):
-    found = browser.execute_script(FORMULAS)
-    assert all(scroll == 0 and left >= -1 for scroll, left, _ in found)
+    formulas = browser.execute_script(FORMULAS)
+    assert all(scroll == 0 and left >= -1 for scroll, left, _ in formulas)
     if phone.name in ("notebooks/15_theorem_3_1", "notebooks/16_a_bound_that_holds"):
-        assert any(hidden > 0 for *_, hidden in found)
+        assert any(hidden > 0 for *_, hidden in formulas)
 
 
 # The number of visible blocks of code, before and after the switch is used.

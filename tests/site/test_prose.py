@@ -37,10 +37,10 @@ def equations():
 
 
 def test_each_equation_is_met_on_the_pages_that_the_glossary_names():
-    found = list(equations())
-    numbers = [number for number, _ in found]
+    places = list(equations())
+    numbers = [number for number, _ in places]
     assert numbers == sorted(numbers) and set(numbers) >= {*range(1, 20), 35, 51, 54, 55}
-    for number, page in found:
+    for number, page in places:
         # (n), its own display, or inside a range such as (8)–(11).
         said = rf"(?<![\w\\])\({number}\)|\\tag\{{{number}\}}"
         text = prose(BOOK / page)
@@ -202,12 +202,12 @@ def sentences(path):
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
 def test_prose_uses_the_vocabulary_of_the_field(path):
     text = sentences(path)
-    found = {
+    replacements = {
         match[0]: replacement
         for pattern, replacement in PHRASES.items()
         for match in re.finditer(pattern, text, re.MULTILINE)
     }
-    assert found == {}
+    assert replacements == {}
 
 
 @pytest.mark.parametrize(

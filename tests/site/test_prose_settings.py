@@ -18,10 +18,10 @@ def page(name):
 
 def test_the_page_of_differences_has_the_size_of_every_profile():
     rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| (\d+) \| (\d+) \|$", page("differences"), re.M)
-    told = {name: tuple(int(v.replace(",", "")) for v in sizes) for name, *sizes in rows}
+    rows_by_name = {name: tuple(int(v.replace(",", "")) for v in sizes) for name, *sizes in rows}
     # Other tests add a profile of their own.
     sizes = {name: vars(size) for name, size in config.PROFILES.items() if name != "small"}
-    assert told == {name: tuple(each.values()) for name, each in sizes.items()}
+    assert rows_by_name == {name: tuple(profile.values()) for name, profile in sizes.items()}
 
 
 @pytest.mark.parametrize("h", grid.VARIED[2][1])
@@ -56,13 +56,13 @@ def expression(formula):
 
 def test_the_pieces_of_the_activation_on_the_cheat_sheet_are_those_of_the_library():
     rows = re.findall(r"^\| (\$.*u.*[<>\\].*\$) \| (\$.+\$) \|$", page("cheat_sheet"), re.M)
-    pieces = [tuple(map(expression, row)) for row in rows if "<" in row[0] or r"\le" in row[0]
+    branches = [tuple(map(expression, row)) for row in rows if "<" in row[0] or r"\le" in row[0]
               or ">" in row[0]]  # fmt: skip
-    assert len(pieces) == 5
+    assert len(branches) == 5
     u = torch.linspace(-6, 6, 97, dtype=torch.float64)
     for tau1, tau2, hbar in ((1.0, 0.5, 2.0), (0.3, 1.2, 1.0), (1.0, 1.0, 0.0)):
         expected = prox.prox_l1_l1(u, torch.tensor(hbar), tau1, tau2)
         for value, target in zip(u.tolist(), expected.tolist(), strict=True):
             names = {"u": value, "tau1": tau1, "tau2": tau2, "hbar": hbar}
-            (piece,) = {round(eval(form, names), 9) for test, form in pieces if eval(test, names)}
+            (piece,) = {round(eval(form, names), 9) for test, form in branches if eval(test, names)}
             assert abs(piece - target) < 1e-9

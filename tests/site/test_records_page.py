@@ -30,10 +30,10 @@ RUNS = results.load_table()
 
 
 def test_a_committed_table_knows_its_file_and_its_runs():
-    found = attribution.of(RUNS)
-    assert found.files == ("data/results/runs.csv",)
-    assert found.runs() == list(RUNS["config_hash"])
-    assert set(zip(*found.rows, strict=True).__next__()) == {"data/results/runs.csv"}
+    source = attribution.of(RUNS)
+    assert source.files == ("data/results/runs.csv",)
+    assert source.runs() == list(RUNS["config_hash"])
+    assert set(zip(*source.rows, strict=True).__next__()) == {"data/results/runs.csv"}
 
 
 @pytest.mark.parametrize(
@@ -46,17 +46,19 @@ def test_a_committed_table_knows_its_file_and_its_runs():
 )
 def test_a_part_of_a_table_is_a_part_of_its_source(step):
     expected = RUNS.loc[RUNS["profile"] == "short", "config_hash"]
-    found = attribution.of(step(RUNS))
-    assert set(found.runs()) == set(expected) and found.files == ("data/results/runs.csv",)
-    assert {row.profile for row in found.rows} == {"short"}
+    source = attribution.of(step(RUNS))
+    assert set(source.runs()) == set(expected) and source.files == ("data/results/runs.csv",)
+    assert {row.profile for row in source.rows} == {"short"}
 
 
 def test_a_cell_beside_print_is_made_of_the_runs_of_its_settings():
-    found = RunSet.committed()
-    cells = paper_tables.compare_with_paper(found)
+    evidence = RunSet.committed()
+    cells = paper_tables.compare_with_paper(evidence)
     cell = cells.query("table == 2 and value == 256 and model == 'reweighted-RNN'")
     run = RunConfig(profile="paper", source="mnist", hidden=256)
-    want = [found.at(each)["config_hash"] for each in paper_tables.starts(found, run).values()]
+    want = [
+        evidence.at(config)["config_hash"] for config in paper_tables.starts(evidence, run).values()
+    ]
     assert set(attribution.of(cell).runs()) == set().union(*want) != set()
     assert attribution.of(cell).files == ("data/paper/tables.csv", "data/results/runs.csv")
     none = attribution.of(cells.query("runs == 0 and untrained == 0"))
@@ -64,37 +66,37 @@ def test_a_cell_beside_print_is_made_of_the_runs_of_its_settings():
 
 
 def test_runs_of_this_build_are_told_from_committed_ones():
-    own = attribution.of(record(), {"a": [record(seed=1)]})
-    assert own.text().startswith("2 runs made with this book · smoke · authors · digits · ")
-    assert own.anchor() == "runs-made-with-this-book"
+    source = attribution.of(record(), {"a": [record(seed=1)]})
+    assert source.text().startswith("2 runs made with this book · smoke · authors · digits · ")
+    assert source.anchor() == "runs-made-with-this-book"
     assert attribution.of(record()).anchor() == f"built-{RunConfig(profile='smoke').hash}"
-    both = own | attribution.of(RUNS)
+    both = source | attribution.of(RUNS)
     assert both.anchor() == "committed-runs"
     assert both.text().startswith(f"runs.csv · {len(RUNS)} runs · 2 runs made with this book · ")
 
 
 def test_comparisons_carry_the_runs_on_both_sides():
     every = [record(model=name) for name in ("reweighted-rnn", "gru", "lstm")]
-    found = RunSet.of(dataclasses.replace(one, sequence_mse=[4.0, 5.0]) for one in every)
+    evidence = RunSet.of(dataclasses.replace(run, sequence_mse=[4.0, 5.0]) for run in every)
     runs = [RunConfig(profile="smoke", model=name) for name in ("reweighted-rnn", "gru")]
     expected = {run.hash for run in runs}
-    for table in (run_set.leads(found, runs), run_set.answers(found, {"usual": runs})):
+    for table in (run_set.leads(evidence, runs), run_set.answers(evidence, {"usual": runs})):
         assert set(attribution.of(table).runs()) == expected
-    assert set(attribution.of(run_set.gains(found, {"a": runs, "b": runs})).runs()) == expected
-    assert set(attribution.of(found.curves[runs[0].hash]).runs()) == {runs[0].hash}
+    assert set(attribution.of(run_set.gains(evidence, {"a": runs, "b": runs})).runs()) == expected
+    assert set(attribution.of(evidence.curves[runs[0].hash]).runs()) == {runs[0].hash}
 
 
 def test_a_figure_carries_what_its_table_carries():
     curves = {"gru": attribution.mark(pd.DataFrame({"train_mse": [2.0], "validation_mse": [3.0]}),
                                    record(model="gru"))}  # fmt: skip
-    found = attribution.of(table_plots.learning_curves(curves))
-    assert found.runs() == [RunConfig(profile="smoke", model="gru").hash]
+    source = attribution.of(table_plots.learning_curves(curves))
+    assert source.runs() == [RunConfig(profile="smoke", model="gru").hash]
     assert attribution.of(line_plots.dots({"a": 1.0}, xlabel="x")) == attribution.Source()
 
 
 def test_a_source_is_no_burden_to_pandas():
-    found = attribution.of(RUNS)
-    assert copy.deepcopy(found) is found
+    source = attribution.of(RUNS)
+    assert copy.deepcopy(source) is source
     assert RUNS.attrs["source"] == RUNS.copy().attrs["source"]
 
 
@@ -126,10 +128,10 @@ def test_each_figure_and_table_gets_one_stamp_and_nothing_else_does():
                shown(html='<cells-explorer table="1"></cells-explorer>')]  # fmt: skip
     cell = {"outputs": [*outputs, {"output_type": "stream", "text": "<table>"}]}
     stamps.put_stamps(cell, "computed here", "../book/status.html#made-x")
-    found = ["".join(o.get("data", {}).get("text/html", "")) for o in cell["outputs"]]
-    links = [re.search(r'href="(.*)">(.*)</a>', text) for text in found if "stamp" in text]
-    assert ["stamp" in text for text in found] == [0, 1, 0, 1, 0, 1, 0, 0, 1, 0]
-    assert [link[1] for link in links] == [
+    texts = ["".join(o.get("data", {}).get("text/html", "")) for o in cell["outputs"]]
+    links = [re.search(r'href="(.*)">(.*)</a>', text) for text in texts if "stamp" in text]
+    assert ["stamp" in text for text in texts] == [0, 1, 0, 1, 0, 1, 0, 0, 1, 0]
+    assert [match[1] for match in links] == [
         "../book/records.html#run-1",
         "../book/status.html#made-x",
         f"../book/records.html#run-{RUNS['config_hash'].iloc[0]}",
@@ -153,20 +155,20 @@ def test_the_page_of_records_has_every_run_with_its_numbers():
     shown = ("Model", "h", "Seed", "PSNR, global", "Commit")
     for run in RUNS.itertuples():
         cells = [entry.astext() for entry in rows[f"run-{run.config_hash}"].children]
-        told = dict(zip(run_records.HEADER, cells, strict=True))
+        values = dict(zip(run_records.HEADER, cells, strict=True))
         psnr = f"{run.psnr_global:.2f}" if run.status == "done" else "–"
         expected = [run.model, str(run.hidden), str(run.seed), psnr, run.commit]
-        assert [told[name] for name in shown] == expected
+        assert [values[name] for name in shown] == expected
     odd = RUNS[RUNS["lambda2"].eq(0) & RUNS["reduction"].eq("bilinear")].iloc[:1]
     assert run_records.changed(next(odd.itertuples())) == "reduction bilinear, lambda2 0.0"
 
 
 def test_every_committed_table_has_a_place_on_the_page_of_records():
     apart = {"curves", "memory", "sequences"}
-    kept = {path.relative_to(ROOT).as_posix() for kind in ("*.csv", "*.safetensors")
+    files = {path.relative_to(ROOT).as_posix() for kind in ("*.csv", "*.safetensors")
             for path in (ROOT / "data").rglob(kind) if path.parent.name not in apart}  # fmt: skip
     listed = run_records.committed_files(ROOT)
-    assert {*kept, "data/claims.toml"} == set(listed)
+    assert {*files, "data/claims.toml"} == set(listed)
     assert len({attribution.Source((path,)).anchor() for path in listed}) == len(listed)
     cells = run_records.rows_and_columns(ROOT / "data/paper/tables.csv")
     assert cells == ["153", "table, varies, value, model, psnr_db, status"]
@@ -214,9 +216,9 @@ def test_the_foot_of_a_page_says_how_it_was_made(name):
     foot = re.findall(r'<p class="made">(.*?)</p>', article(SITE / f"{name}.html"))
     assert len(foot) == 1
     if name in NOTEBOOKS:
-        told = freshness.read_record(freshness.Place(ROOT, name.removeprefix("notebooks/")))
-        for fact in (told["finished"][:10], f"{told['seconds']:.1f} s", told["machine"],
-                     told["versions"]["torch"], told["notebook"][:8]):  # fmt: skip
+        facts = freshness.read_record(freshness.Place(ROOT, name.removeprefix("notebooks/")))
+        for fact in (facts["finished"][:10], f"{facts['seconds']:.1f} s", facts["machine"],
+                     facts["versions"]["torch"], facts["notebook"][:8]):  # fmt: skip
             assert fact in foot[0]
     else:
         assert foot[0].startswith("Built from commit ")
@@ -226,9 +228,9 @@ def test_the_foot_of_a_page_says_how_it_was_made(name):
 def test_a_run_can_be_downloaded_with_its_curve():
     page = (SITE / "book" / "records.html").read_text(encoding="utf-8")
     links = re.findall(r'class="reference download[^>]*href="([^"]+)"', page)
-    names = {Path(link).name for link in links}
+    names = {Path(address).name for address in links}
     assert {f"{name}.csv" for name in RUNS["config_hash"]} <= names
-    assert all((SITE / "book" / link).is_file() for link in links)
+    assert all((SITE / "book" / address).is_file() for address in links)
 
 
 @in_a_browser
@@ -284,6 +286,6 @@ def test_a_point_of_the_tables_leads_to_its_record(browser):
     assert len(points) >= 18
     links = browser.find_elements("css selector", "cells-explorer [data-part] a")
     known = PAGES[SITE / "book" / "records.html"].ids
-    anchors = [link.get_attribute("href").partition("#")[2] for link in links]
+    anchors = [element.get_attribute("href").partition("#")[2] for element in links]
     assert anchors and set(anchors) <= known
     assert severe(browser) == []

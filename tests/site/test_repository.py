@@ -36,14 +36,14 @@ def requirements(*extras):
 def test_conda_environment_has_the_bounds_of_pyproject():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     plain = [line for line in environment["dependencies"] if isinstance(line, str)]
-    found = {re.split(r"[ <>=!]", line, maxsplit=1)[0]: line for line in plain}
+    specs = {re.split(r"[ <>=!]", line, maxsplit=1)[0]: line for line in plain}
     expected = {"python": f"python {PROJECT['requires-python']}", "pip": "pip"}
     for requirement in requirements():
         if requirement.name in PIP_ONLY:
             continue
         name = CONDA.get(requirement.name, requirement.name)
         expected[name] = f"{name} {requirement.specifier}"
-    assert {k: spec(v) for k, v in found.items()} == {k: spec(v) for k, v in expected.items()}
+    assert {k: spec(v) for k, v in specs.items()} == {k: spec(v) for k, v in expected.items()}
     assert environment["channels"] == ["conda-forge"]
 
 
@@ -73,19 +73,19 @@ def notation():
 
 def code_names():
     """Return every public name a reader may meet: functions, parameters, fields, symbols."""
-    found = set()
+    result = set()
     for module in (prox, solvers, networks):
         for name, thing in inspect.getmembers(module):
             if inspect.isfunction(thing) and not name.startswith("_"):
-                found |= {name} | set(inspect.signature(thing).parameters)
+                result |= {name} | set(inspect.signature(thing).parameters)
     for name in networks.names():
         net = networks.build(name, n0=16, n=5, hidden=9, depth=2)
         for method in (member for member in dir(net) if not member.startswith("_")):
-            found.add(method)
-        found |= set(inspect.signature(net.forward).parameters)
+            result.add(method)
+        result |= set(inspect.signature(net.forward).parameters)
         if hasattr(net, "symbols"):
-            found |= set(net.symbols())
-    return found
+            result |= set(net.symbols())
+    return result
 
 
 def test_every_name_on_the_notation_page_is_in_the_library():

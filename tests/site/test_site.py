@@ -125,15 +125,15 @@ def test_no_page_shows_an_error(path):
 def test_internal_links_and_anchors_resolve(path):
     faults = []
     for _, values in PAGES[path].all("a"):
-        link = urlsplit(values.get("href") or "")
-        if link.scheme or link.netloc or values.get("href", "#") == "#":
+        address = urlsplit(values.get("href") or "")
+        if address.scheme or address.netloc or values.get("href", "#") == "#":
             continue
-        target = (path.parent / unquote(link.path)).resolve() if link.path else path
+        target = (path.parent / unquote(address.path)).resolve() if address.path else path
         if not target.is_file():
             faults.append(values["href"])
-        elif link.fragment and target.suffix == ".html":
+        elif address.fragment and target.suffix == ".html":
             known = PAGES.get(target) or Page(target)
-            if unquote(link.fragment) not in known.ids:
+            if unquote(address.fragment) not in known.ids:
                 faults.append(values["href"])
     assert faults == []
 
@@ -168,6 +168,6 @@ def test_the_status_page_has_the_share_of_each_notebook():
     rows = re.findall(
         r'<tr[^>]*id="made-(?!all)[^"]*".*?</tr>', article(SITE / "book/status.html"), re.S
     )
-    shares = [float(share) for row in rows for share in re.findall(r">([\d.]+)%<", row)]
-    assert len(shares) == len([name for name in TOC if name.startswith("notebooks/")])
-    assert abs(sum(shares) - 100) < 0.05 * len(shares) + 1e-9
+    values = [float(value) for row in rows for value in re.findall(r">([\d.]+)%<", row)]
+    assert len(values) == len([name for name in TOC if name.startswith("notebooks/")])
+    assert abs(sum(values) - 100) < 0.05 * len(values) + 1e-9

@@ -87,7 +87,7 @@ def search(browser, site, words):
     ],
 )
 def test_search_finds_a_formula_by_its_name(browser, site, words, page):
-    pages = [found.partition("#")[0] for found in search(browser, site, words)]
+    pages = [address.partition("#")[0] for address in search(browser, site, words)]
     assert page in pages
 
 

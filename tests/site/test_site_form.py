@@ -31,8 +31,8 @@ def test_the_pages_are_at_most_25_megabytes_and_the_weights_to_download_10():
 @EVERY
 def test_a_page_with_its_pictures_is_at_most_2_megabytes(path):
     pictures = {values["src"] for _, values in PAGES[path].all("img")}
-    own = {path.parent / unquote(urlsplit(src).path) for src in pictures if "_images/" in src}
-    assert path.stat().st_size + sum(picture.stat().st_size for picture in own) <= 2e6
+    files = {path.parent / unquote(urlsplit(src).path) for src in pictures if "_images/" in src}
+    assert path.stat().st_size + sum(picture.stat().st_size for picture in files) <= 2e6
 
 
 @EVERY
@@ -57,7 +57,7 @@ def test_buttons_lead_to_the_clean_notebook(path):
     branch = CONFIG["repository"]["branch"]
     assert f"https://mybinder.org/v2/gh/{owner}/{branch}?urlpath=lab/tree/{source}" in links
     assert f"https://colab.research.google.com/github/{owner}/blob/{branch}/{source}" in links
-    (download,) = {link for link in links if link.endswith(".ipynb") and "_sources" in link}
+    (download,) = {url for url in links if url.endswith(".ipynb") and "_sources" in url}
     given = json.loads((path.parent / download).read_text(encoding="utf-8"))
     assert given == json.loads((ROOT / source).read_text(encoding="utf-8"))
     assert all(not cell.get("outputs") for cell in given["cells"])

@@ -91,7 +91,7 @@ def assert_light_and_still(browser, page):
     assert shift <= 0.1 and move <= 0.1 * 780
     assert stops == 0
     addresses = {address for address in page.asked if address.startswith(page.site)}
-    names = [unquote(urlsplit(each).path) for each in addresses]
+    names = [unquote(urlsplit(address).path) for address in addresses]
     root = unquote(urlsplit(page.site).path)
     assert sum(transferred(name.removeprefix(f"{root}/")) for name in names) <= 1.5e6
 
@@ -157,12 +157,12 @@ FIGURE = re.compile(r"<figure(?:(?!</figure>).)*</figure>", re.DOTALL)
 def test_an_explorer_is_visible_together_with_its_caption_and_controls(browser, wide):
     """At 1280x720; the first figure of a page has its caption and a part on the first screen."""
     live = ["-explorer" in figure for figure in FIGURE.findall(wide.html)]
-    found = browser.execute_script(CAPTIONED)
-    assert len(found) == sum(live)
-    for first, top, height, start, end in found:
+    figures = browser.execute_script(CAPTIONED)
+    assert len(figures) == sum(live)
+    for first, top, height, start, end in figures:
         assert first and start >= top + height and end - top <= 720 - HEADER
     if live and live[0]:
-        assert found[0][3] + 200 <= 720
+        assert figures[0][3] + 200 <= 720
 
 
 # A custom element that a script has taken over, the controls inside, and the one in focus.

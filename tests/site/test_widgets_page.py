@@ -155,12 +155,12 @@ def test_pieces_are_shaded_and_named_and_the_minimiser_is_marked(opened):
         # The dot of the objective stands at Φ(u) on the axis of v.
         dot = inside(opened, tag, '[data-part="minimum"]').get_attribute("cx")
         phi = prox_l1_l1(now["u"], now["hbar"], *tau).item()
-        zero, one = opened.execute_script(
+        zero, two = opened.execute_script(
             f"return [...document.querySelectorAll('{tag} [data-part=side-frame] .ue-tick')]"
             ".filter(t => ['0', '2'].includes(t.textContent) && t.getAttribute('text-anchor') == 'middle')"  # noqa: E501
             ".map(t => Number(t.getAttribute('x')))"
         )
-        assert float(dot) == pytest.approx(zero + phi * (one - zero) / 2, abs=0.1)
+        assert float(dot) == pytest.approx(zero + phi * (two - zero) / 2, abs=0.1)
 
 
 def test_a_kink_holds_the_minimum_only_on_a_plateau(opened):
@@ -195,8 +195,8 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one, other):
-    low, high = sorted((luminance(one), luminance(other)))
+def contrast(first, second):
+    low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)
 
 
@@ -279,9 +279,9 @@ def test_the_address_contains_the_state_and_restores_it(opened, page):
     inside(opened, tag, "input[name=hbar]").send_keys(Keys.ARROW_LEFT)
     wait = WebDriverWait(opened, 10)
     wait.until(lambda b: "hbar" in b.current_url)
-    link, chosen = opened.current_url, state(opened, tag)
+    address, chosen = opened.current_url, state(opened, tag)
     opened.get("about:blank")
-    load(opened, link)
+    load(opened, address)
     assert state(opened, tag) == chosen and chosen["hbar"] == 1.95
     inside(opened, tag, "[data-reset]").click()
     assert state(opened, tag)["hbar"] == 2
@@ -310,7 +310,7 @@ def test_one_live_region_announces_a_change_once(opened):
 def test_the_units_explorer_compares_with_a_plateau(opened):
     tag = "units-explorer"
     line = "return document.querySelector(arguments[0]).getAttribute('d')"
-    dashed, own = (opened.execute_script(line, f"{tag} {c}") for c in (".un-other", ".un-middle"))
-    assert dashed and dashed != own
+    dashed, solid = (opened.execute_script(line, f"{tag} {c}") for c in (".un-other", ".un-middle"))
+    assert dashed and dashed != solid
     said_widths = inside(opened, tag, '[data-part="agreement"]').text
     assert "With λ₂ as large as λ₁ the plateau would be" in said_widths

@@ -75,8 +75,8 @@ def test_a_page_that_fails_is_kept_apart_and_made_by_the_next_call(page, capsys)
 
 
 def test_a_run_that_failed_gets_no_page_until_it_is_tried_anew(page, capsys):
-    what = page.run.as_dict(), page.run.hash, "failed"
-    records.save(records.Record(*what, reason="a loss of nan"), page.store / page.run.hash)
+    facts = page.run.as_dict(), page.run.hash, "failed"
+    records.save(records.Record(*facts, reason="a loss of nan"), page.store / page.run.hash)
     assert page(None) == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("gru failed: a loss of nan")
     assert pages_in(page.out) == []

@@ -50,11 +50,11 @@ NO_NETWORK = ("01_sequential_recovery", "02_proximal_operator", "21_inpainting_w
 
 def modules(package):
     """Return the files of a package by dotted name."""
-    found = {}
+    paths = {}
     for path in sorted(package.rglob("*.py")):
         parts = [package.name, *path.relative_to(package).with_suffix("").parts]
-        found[".".join(parts[: -1 if parts[-1] == "__init__" else None])] = path
-    return found
+        paths[".".join(parts[: -1 if parts[-1] == "__init__" else None])] = path
+    return paths
 
 
 UNFOLDED = modules(LIBRARY)
@@ -92,9 +92,9 @@ def test_every_part_of_the_library_imports_from_lower_layers_only():
 def test_no_import_cycle_in_the_library():
     used = {}
     for name, path in UNFOLDED.items():
-        found = imports(path)
-        known = {each if each in UNFOLDED else each.rpartition(".")[0] for each in found}
-        used[name] = {each for each in known if each in UNFOLDED and each != name}
+        names = imports(path)
+        known = {module if module in UNFOLDED else module.rpartition(".")[0] for module in names}
+        used[name] = {module for module in known if module in UNFOLDED and module != name}
     seen, stack = set(), []
 
     def visit(name):
@@ -115,7 +115,7 @@ def test_the_library_imports_only_permitted_packages():
     faults = []
     for name, path in UNFOLDED.items():
         folder = part(name) if (LIBRARY / part(name)).is_dir() else ""
-        for other in {each.partition(".")[0] for each in imports(path)}:
+        for other in {module.partition(".")[0] for module in imports(path)}:
             permitted = other in sys.stdlib_module_names or other == "unfolded"
             if not permitted and other not in THIRD_PARTY[folder]:
                 faults.append(f"{name} imports {other}")
@@ -167,8 +167,8 @@ def test_folders_are_small_and_module_names_unique(package):
 def test_few_files_of_the_library_lie_behind(name):
     page = ROOT / f"{name}.ipynb"
     source = import_graph.code_of(page) if page.is_file() else f"import {name}"
-    found = [path for path in import_graph.reached(source, ROOT) if path.suffix == ".py"]
-    assert len([path for path in found if path.is_relative_to(LIBRARY)]) <= LIMITS[name]
+    paths = [path for path in import_graph.reached(source, ROOT) if path.suffix == ".py"]
+    assert len([path for path in paths if path.is_relative_to(LIBRARY)]) <= LIMITS[name]
 
 
 @pytest.mark.parametrize("name", NO_NETWORK)

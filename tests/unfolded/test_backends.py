@@ -51,11 +51,11 @@ def test_c_and_pytorch_agree_to_the_last_bit(dtype, sizes, seed, whole, residual
         kernels.forward(u, s, p if residual else None, hbar, rho, centre, a, b, value)
         kernels.backward(g, s if more else None, value, centre, rho, a, b, du, dhbar)
         values.append((value, du, dhbar))
-        slopes.append([each for each in kernels.slopes(du, value, centre) if each is not None])
-    for one, other in zip(*values, strict=True):
-        assert torch.equal(one, other)
-    for one, other in zip(*slopes, strict=True):
-        assert torch.allclose(one, other, rtol=1e-5, atol=1e-5)
+        slopes.append([slope for slope in kernels.slopes(du, value, centre) if slope is not None])
+    for left, right in zip(*values, strict=True):
+        assert torch.equal(left, right)
+    for left, right in zip(*slopes, strict=True):
+        assert torch.allclose(left, right, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernels", ["native", "portable"])
@@ -115,14 +115,14 @@ def built(tmp_path_factory):
 
 
 @needs_c
-@pytest.mark.parametrize("kept", [0, 1000, 20_000, None], ids=str)
-def test_a_broken_library_in_the_cache_is_made_again(kept, monkeypatch, tmp_path, built):
+@pytest.mark.parametrize("size", [0, 1000, 20_000, None], ids=str)
+def test_a_broken_library_in_the_cache_is_made_again(size, monkeypatch, tmp_path, built):
     # The cache is another folder, because a loaded library must not change under the process.
     whole, compiler = built
     monkeypatch.setenv("CC", compiler)
     monkeypatch.setattr(native, "cache_folder", lambda: tmp_path)
     broken = native._place(compiler)
-    broken.write_bytes(b"no library" * 5000 if kept is None else whole[:kept])
+    broken.write_bytes(b"no library" * 5000 if size is None else whole[:size])
     assert native.library.__wrapped__() is not None
     assert broken.read_bytes() == whole
 
@@ -147,17 +147,17 @@ def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeyp
     monkeypatch.setattr(native_scan, "SAMPLES", 0)
     x, h0, G, W = normal(21, 9, 4), normal(6), 0.3 * normal(6, 6), 0.3 * normal(2, 6, 6)
     U, a, b = normal(2, 6, 4), normal(2, 6).abs(), normal(2, 6).abs()
-    found = []
+    results = []
     for number in (1, 2, 3, 40):
         threads(number)
         assert native_scan.serves(x.transpose(0, 1))
-        leaves = [each.clone().requires_grad_() for each in (x, h0, G, *W, U, a, b)]
+        leaves = [tensor.clone().requires_grad_() for tensor in (x, h0, G, *W, U, a, b)]
         codes = unroll(*leaves[:3], leaves[3:5], *leaves[5:])
         codes.square().sum().backward()
-        found.append([codes.detach(), *(leaf.grad for leaf in leaves)])
-    for other in found[1:]:
-        for one, same in zip(found[0], other, strict=True):
-            assert torch.allclose(one, same, rtol=1e-12, atol=1e-12)
+        results.append([codes.detach(), *(leaf.grad for leaf in leaves)])
+    for other in results[1:]:
+        for value, same in zip(results[0], other, strict=True):
+            assert torch.allclose(value, same, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("lacks", ["OpenMP", "C", "samples", "frames"])
@@ -177,10 +177,10 @@ def test_loops_in_c_leave_it_to_pytorch_where_they_would_not_pay(lacks, threads,
 @pytest.mark.skipif(native.openmp_launcher() is None, reason="PyTorch has no OpenMP here")
 def test_threads_flush_denormals_where_the_caller_does(threads, monkeypatch):
     monkeypatch.setattr(native_scan, "SAMPLES", 0)
-    x, one, zero = torch.full((4000, 9, 1), 1e-30), torch.eye(1), torch.zeros(1, 1)
+    x, unit, zero = torch.full((4000, 9, 1), 1e-30), torch.eye(1), torch.zeros(1, 1)
 
     def left() -> int:
-        codes = unroll(x, torch.zeros(1), 0 * one, (0 * one,), 1e-10 * one[None], zero, zero)
+        codes = unroll(x, torch.zeros(1), 0 * unit, (0 * unit,), 1e-10 * unit[None], zero, zero)
         return int((codes != 0).sum())
 
     threads(4)
@@ -220,8 +220,8 @@ def test_engine_takes_the_slopes_of_prox_on_the_kinks(taus):
     expected = prox_l1_l1(z * leaves[0], *leaves)
     expected.sum().backward()
     assert torch.equal(codes, expected)
-    for found, leaf in zip(slopes, leaves, strict=True):
-        assert torch.equal(found, leaf.grad)
+    for slope, leaf in zip(slopes, leaves, strict=True):
+        assert torch.equal(slope, leaf.grad)
 
 
 def test_h0_gets_its_gradient_where_lambda2_is_the_larger():

@@ -76,8 +76,8 @@ def test_a_norm_of_one_is_a_limit_and_no_hole(away):
 
 def test_at_norm_one_the_fractions_count():
     count = bounds.rademacher_reweighted([1.0], [1.0], **SIZES, T=7, B_x=1.0)
-    one = bounds.rademacher_reweighted([1e-30], [1.0], **SIZES, T=7, B_x=1.0)
-    assert count / one == pytest.approx(7)
+    unit = bounds.rademacher_reweighted([1e-30], [1.0], **SIZES, T=7, B_x=1.0)
+    assert count / unit == pytest.approx(7)
     options = {"a": 1.0, "m": 4, "T": 7, "B": 1.0}
     assert bounds.rademacher_fastrnn(0.5, 1.0, **options) == pytest.approx(8)
 

@@ -135,10 +135,10 @@ def test_no_network_is_found_above_the_bound(sizes, layers, gamma, h0, taus, kin
     alpha, beta = zip(*layers, strict=True)
     balls = Balls(alpha, beta, gamma=gamma, h0=h0, tau1=taus[0], tau2=taus[1])
     x, B_x = samples(m, T, n, kind, torch.Generator().manual_seed(0))
-    found = lower_estimate(x, balls, h=h, starts=4, steps=25)
+    estimate = lower_estimate(x, balls, h=h, starts=4, steps=25)
     options = {"m": m, "n": x.shape[-1], "T": T, "B_x": B_x, "h0_inf": balls.h0_inf}
     bound = bounds.rademacher_repaired(alpha, beta, gamma=gamma, width=balls.width, **options)
-    assert found.value <= bound * (1 + 1e-9)
+    assert estimate.value <= bound * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("activation", [None, torch.tanh, torch.sin])
@@ -147,11 +147,11 @@ def test_for_one_fixed_odd_activation_theorem_and_direct_bound_hold(activation, 
     generator = torch.Generator().manual_seed(depth)
     x, B_x = samples(5, 3, 3, "normal", generator)
     balls = Balls([0.8] * depth, [1.0] * depth, h0=(-1.0, 1.0), tau1=0.05)
-    found = lower_estimate(x, balls, h=3, activation=activation, starts=4, steps=50)
+    estimate = lower_estimate(x, balls, h=3, activation=activation, starts=4, steps=50)
     options = {"m": 5, "n": 3, "T": 3, "B_x": B_x, "h0_inf": 1.0}
     direct = bounds.rademacher_repaired(balls.alpha, balls.beta, gamma=0, **options)
     printed = bounds.rademacher_reweighted(balls.alpha, balls.beta, h=3, **options)
-    assert 0.05 * direct < found.value <= direct < printed
+    assert 0.05 * direct < estimate.value <= direct < printed
 
 
 def test_a_search_finds_networks_above_the_theorem_and_none_above_the_repair():
@@ -159,23 +159,23 @@ def test_a_search_finds_networks_above_the_theorem_and_none_above_the_repair():
     options = {"m": 6, "n": 3, "T": 4, "B_x": B_x, "h0_inf": 1.0}
     for gamma in (1.0, 1.5, 3.0):
         balls = Balls([0.1], [0.1 / B_x], gamma=gamma, h0=1.0, tau2=3.0)
-        found = lower_estimate(x, balls, h=3, starts=4, steps=50)
+        estimate = lower_estimate(x, balls, h=3, starts=4, steps=50)
         printed = bounds.rademacher_reweighted(balls.alpha, balls.beta, h=3, **options)
         repaired = bounds.rademacher_repaired(balls.alpha, balls.beta, gamma=gamma, **options)
-        assert 1.2 * printed < found.value <= repaired
+        assert 1.2 * printed < estimate.value <= repaired
 
 
 @pytest.mark.parametrize("beta", [1e-1, 1e-3, 1e-6])
 def test_sign_memory_stands_between_theorem_and_repair(beta):
-    found, m = 0.0, 6
+    mean, m = 0.0, 6
     for pattern in signs(m):
         net, x = counterexample.sign_memory(pattern, beta)
-        found += (pattern @ net.codes(x)[:, -1, 0]).item() / m / len(signs(m))
+        mean += (pattern @ net.codes(x)[:, -1, 0]).item() / m / len(signs(m))
     options = {"m": m, "n": m, "T": 2, "B_x": m**-0.5, "h0_inf": 1.0}
-    assert found == pytest.approx(0.9)
-    assert found > 5 * bounds.rademacher_reweighted([1e-300], [beta], h=m, **options)
+    assert mean == pytest.approx(0.9)
+    assert mean > 5 * bounds.rademacher_reweighted([1e-300], [beta], h=m, **options)
     gamma = net.G.abs().sum(1).max()
-    assert found < bounds.rademacher_repaired([1e-300], [beta], gamma=gamma, **options)
+    assert mean < bounds.rademacher_repaired([1e-300], [beta], gamma=gamma, **options)
 
 
 @pytest.mark.parametrize("lambda2", [0.5, 1.0, 2.0])
@@ -183,30 +183,30 @@ def test_sign_gate_passes_the_theorem_as_m_grows_for_either_order_of_thresholds(
     above, m = [], 400
     for size in (m // 4, m):
         pattern = signs(size, draws=2)[0]
-        found = 0.0
+        mean = 0.0
         # A pattern and its negative: their mean has no chance in it.
         for half in (pattern, -pattern):
             net, x = counterexample.sign_gate(half, lambda1=1.0, lambda2=lambda2)
-            found += (half @ net.codes(x)[:, -1, 0]).item() / size / 2
+            mean += (half @ net.codes(x)[:, -1, 0]).item() / size / 2
         options = {"m": size, "n": size + 1, "T": 2, "B_x": 1.0}
         beta, gamma = net.norms()["beta"], net.G.abs().sum(1).max()
-        above.append(found / bounds.rademacher_reweighted([1e-300], beta, h=size + 1, **options))
-        assert found == pytest.approx(lambda2)
-        assert found < bounds.rademacher_repaired([1e-300], beta, gamma=gamma, **options)
+        above.append(mean / bounds.rademacher_reweighted([1e-300], beta, h=size + 1, **options))
+        assert mean == pytest.approx(lambda2)
+        assert mean < bounds.rademacher_repaired([1e-300], beta, gamma=gamma, **options)
     assert above[1] > 1 and above[1] > 1.5 * above[0]
 
 
 @functools.cache
 def above_the_theorem(lambda1, lambda2, m):
     """Return what `sign_row` reaches over (14) and over our bound, for m samples."""
-    half, found = signs(m, draws=2)[0], 0.0
+    half, mean = signs(m, draws=2)[0], 0.0
     for pattern in (half, -half):
         net, x = counterexample.sign_row(pattern, lambda1=lambda1, lambda2=lambda2)
-        found += (pattern @ net.codes(x)[:, -1, 0]).item() / m / 2
-    assert found == pytest.approx(lambda2, rel=1e-4)
+        mean += (pattern @ net.codes(x)[:, -1, 0]).item() / m / 2
+    assert mean == pytest.approx(lambda2, rel=1e-4)
     options, beta = {"m": m, "n": m + 1, "T": 2, "B_x": 1.0}, net.norms()["beta"]
     ours = bounds.rademacher_repaired([1e-300], beta, gamma=net.G.abs().sum(1).max(), **options)
-    return found / bounds.rademacher_reweighted([1e-300], beta, h=m + 1, **options), found / ours
+    return mean / bounds.rademacher_reweighted([1e-300], beta, h=m + 1, **options), mean / ours
 
 
 @pytest.mark.parametrize(("lambda1", "lambda2"), [(1.0, 3.0), (0.5, 0.5), (2.0, 1.0)])
@@ -310,10 +310,14 @@ def test_it_is_the_theorems_form_with_another_rate():
 
 def test_a_width_for_each_layer_or_one_for_all():
     options = {"gamma": 0.3, **SIZES}
-    one = bounds.rademacher_repaired([0.5, 0.7], [1.0, 2.0], width=0.2, **options)
+    expected = bounds.rademacher_repaired([0.5, 0.7], [1.0, 2.0], width=0.2, **options)
     for width in ([0.2, 0.2], *tensors([0.2, 0.2], 0.2)):
-        assert one == bounds.rademacher_repaired([0.5, 0.7], [1.0, 2.0], width=width, **options)
-    assert one > bounds.rademacher_repaired([0.5, 0.7], [1.0, 2.0], width=[0.2, 0.0], **options)
+        assert expected == bounds.rademacher_repaired(
+            [0.5, 0.7], [1.0, 2.0], width=width, **options
+        )
+    assert expected > bounds.rademacher_repaired(
+        [0.5, 0.7], [1.0, 2.0], width=[0.2, 0.0], **options
+    )
     for form in (bounds.rademacher_repaired, bounds.log_rademacher_repaired):
         for bad in ([0.1], [0.1, -0.1], None):
             with pytest.raises(ConfigError, match="expected"):

@@ -93,14 +93,14 @@ def test_step_of_the_coupled_networks(norms, d, m, n, h, B_x, B_h):
     alpha1, alpha2, beta1, beta2 = norms
     options = {"d": d, "m": m, "n": n, "h": h, "B_x": B_x, "B_h": B_h}
     with workdps(50):
-        for name, arguments, link in (
+        for name, arguments, coupling in (
             ("rademacher_step_l1_l1", norms[:3], mpf(0)),
             ("rademacher_step_sista", norms, mpf(beta2)),
         ):
             inputs, before = beta1 * mpf(B_x), alpha1 * mpf(B_h)
             for _ in range(d - 1):
                 inputs = alpha2 * inputs + beta1 * mpf(B_x)
-                before = alpha2 * before + link * mpf(B_h)
+                before = alpha2 * before + coupling * mpf(B_h)
             agree(name, arguments, options, two_roots(d, m, n, h, inputs, before))
 
 
@@ -186,8 +186,8 @@ def test_short_forms_of_fastrnn(alpha_F, beta_F, share, m, T, B):
 )
 @example((10.0, 10.0, 10.0), (1.0, 1.0, 1.0), (1, 51, 10, 1024, 1000), (10.0, 0.1, 0.05))
 @example((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (8000, 1, 1, 1, 1000), (1.0, 1.0, 0.05))
-def test_spectralrnn(frobenius, shares, sizes, rest):
-    spectral = [f * share for f, share in zip(frobenius, shares, strict=True)]
+def test_spectralrnn(frobenius, fractions, sizes, rest):
+    spectral = [f * fraction for f, fraction in zip(frobenius, fractions, strict=True)]
     names = ("m", "n", "n_y", "h", "T", "B", "gamma", "delta")
     options = dict(zip(names, (*sizes, *rest), strict=True))
     with workdps(50):

@@ -81,20 +81,20 @@ def trained(function, tensors, weights, asking=None):
     return outputs + [leaf.grad if ask else None for leaf, ask in zip(leaves, asked, strict=True)]
 
 
-def close(found, expected, tolerance=1e-10):
-    for i, (one, other) in enumerate(zip(found, expected, strict=True)):
-        assert (one is None) == (other is None), i
-        if one is not None:
-            assert one.shape == other.shape, i
-            assert (one - other).abs().max() <= tolerance * (1 + other.abs().max()), i
+def close(results, expected, tolerance=1e-10):
+    for i, (result, other) in enumerate(zip(results, expected, strict=True)):
+        assert (result is None) == (other is None), i
+        if result is not None:
+            assert result.shape == other.shape, i
+            assert (result - other).abs().max() <= tolerance * (1 + other.abs().max()), i
 
 
 def compare(kind, phi, shape, draw, asking=None):
     cell, tensors = cell_of(kind, phi), inputs(kind, shape, draw)
     weights = draw(*shape[:2], shape[3]), draw(shape[0], shape[3])
     with recurrence.use("native"):
-        found = trained(functools.partial(cell_scan.run, cell), tensors, weights, asking)
-    close(found, trained(functools.partial(cell_scan.reference, cell), tensors, weights, asking))
+        results = trained(functools.partial(cell_scan.run, cell), tensors, weights, asking)
+    close(results, trained(functools.partial(cell_scan.reference, cell), tensors, weights, asking))
 
 
 @needs_c
@@ -128,13 +128,13 @@ def test_single_precision_rounds_and_nothing_else(kind, phi, normal):
     with recurrence.use("native"):
         single = [None if t is None else t.float() for t in tensors]
         run = functools.partial(cell_scan.run, cell)
-        found = trained(run, single, [each.float() for each in weights])
+        results = trained(run, single, [weight.float() for weight in weights])
     # Each frame adds a sum of h + k products and a few functions; a gradient goes there and back.
     # A unit at a kink may take its other side: hence the norm.
     bound = 4 * T * (h + k) * torch.finfo(torch.float32).eps
-    for i, (one, other) in enumerate(zip(found, exact, strict=True)):
-        if one is not None:
-            assert (one.double() - other).norm() <= bound * other.norm(), i
+    for i, (result, other) in enumerate(zip(results, exact, strict=True)):
+        if result is not None:
+            assert (result.double() - other).norm() <= bound * other.norm(), i
 
 
 @needs_c
@@ -151,14 +151,14 @@ def test_any_tensor_may_be_frozen(kind, only, normal):
 def test_the_number_of_threads_changes_nothing(kind, normal):
     tensors, weights = inputs(kind, SHAPES[-1], normal), (normal(33, 10, 45), normal(33, 45))
     run = functools.partial(cell_scan.run, cell_of(kind))
-    found = []
+    results = []
     for number in (1, 3):
         with threads(number), recurrence.use("native"):
-            found.append(trained(run, tensors, weights))
-    for i, (one, other) in enumerate(zip(*found, strict=True)):
+            results.append(trained(run, tensors, weights))
+    for i, (value, other) in enumerate(zip(*results, strict=True)):
         # Only w, α and β have sums over the samples of a thread.
-        exact = kind not in ("independent", "fast") or i < len(found[0]) - 2
-        assert one is other is None or (torch.equal if exact else torch.allclose)(one, other), i
+        exact = kind not in ("independent", "fast") or i < len(results[0]) - 2
+        assert value is other is None or (torch.equal if exact else torch.allclose)(value, other), i
 
 
 @needs_c
@@ -212,11 +212,11 @@ def test_nan_reaches_the_codes(kind, phi, normal):
 
 def ulps(number, exact, values):
     """The largest error of a function in C, in units in the last place of the exact result."""
-    found = values.clone()
-    native.library().activate_float(number, len(found), found.data_ptr())
+    results = values.clone()
+    native.library().activate_float(number, len(results), results.data_ptr())
     true = exact(values.double())
     unit = torch.from_numpy(np.spacing(true.abs().float().numpy())).double()
-    return ((found.double() - true).abs() / unit).max()
+    return ((results.double() - true).abs() / unit).max()
 
 
 @needs_c
@@ -229,9 +229,9 @@ def test_functions_in_single_precision_err_by_two_units_at_most(number, exact):
     values = bits.view(torch.float32)
     assert ulps(number, exact, torch.cat([values, -values])) <= 2
     ends = torch.tensor([0.0, -0.0, 1e3, -1e3, torch.inf, -torch.inf])
-    found = ends.clone()
-    native.library().activate_float(number, len(found), found.data_ptr())
-    assert torch.allclose(found, exact(ends), atol=1e-37, rtol=0)
+    results = ends.clone()
+    native.library().activate_float(number, len(results), results.data_ptr())
+    assert torch.allclose(results, exact(ends), atol=1e-37, rtol=0)
 
 
 @needs_c
@@ -258,9 +258,9 @@ def test_narrower_vectors_give_the_same(flags, normal, monkeypatch, tmp_path):
 
 def recovered(net, frames):
     net.zero_grad()
-    found = net(frames)
-    (found - frames).square().sum().backward()
-    return [found.detach(), *(p.grad for p in net.parameters())]
+    recovery = net(frames)
+    (recovery - frames).square().sum().backward()
+    return [recovery.detach(), *(p.grad for p in net.parameters())]
 
 
 @pytest.mark.parametrize("backend", ["native", "torch"])
@@ -272,9 +272,9 @@ def test_a_network_is_its_reference_by_every_backend(name, depth, backend, norma
     net = build(name, n0=9, n=4, hidden=12, depth=depth).double()
     frames = normal(3, 5, 9)
     with recurrence.use(backend):
-        found = recovered(net, frames)
+        results = recovered(net, frames)
     with recurrence.use("reference"):
-        close(found, recovered(net, frames))
+        close(results, recovered(net, frames))
 
 
 def test_a_backend_that_cannot_be_had_is_refused(monkeypatch):

@@ -112,8 +112,8 @@ def test_a_damaged_record_is_refused(tmp_path, content):
 def test_damaged_weights_are_refused(trained, tmp_path, damage):
     folder = shutil.copytree(trained, tmp_path / trained.name)
     path = folder / "weights.safetensors"
-    network, found = checkpoint.load_network(folder)
-    assert found == small()
+    network, config = checkpoint.load_network(folder)
+    assert config == small()
     if damage == "absent":
         path.unlink()
     elif damage == "other":
@@ -128,8 +128,8 @@ def test_damaged_weights_are_refused(trained, tmp_path, damage):
 def test_untrained_networks_recover_the_same_under_both_protocols(model):
     """All with a unit is divided by 255; the weight of a square has none."""
     frames = 255 * torch.rand(2, 5, 256, generator=torch.Generator().manual_seed(0))
-    found = []
+    results = []
     for protocol, unit in (("authors", 1), ("normalised", 255)):
         config = RunConfig(model=model, protocol=protocol, hidden=300, lambda1=30.0, lambda2=0.9)
-        found.append(build(**config.network())(frames / unit) * unit)
-    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-2)
+        results.append(build(**config.network())(frames / unit) * unit)
+    torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-2)

@@ -187,9 +187,9 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(capsys):
     assert status == 1
     assert len(err) >= 5 and all("expected a finite" in line for line in err)
     assert len(out) + len(err) == 10
-    found = results.collect()
-    assert len(found) == 10
-    assert (found["status"] == "failed").sum() == len(err)
+    runs = results.collect()
+    assert len(runs) == 10
+    assert (runs["status"] == "failed").sum() == len(err)
 
 
 def test_a_sweep_in_several_processes_leaves_the_same_records(tmp_path):
@@ -197,8 +197,8 @@ def test_a_sweep_in_several_processes_leaves_the_same_records(tmp_path):
     words += ["--device", "cpu"]
     for jobs in "1", "2":
         assert cli.main([*words, "--jobs", jobs, "--store", str(tmp_path / jobs)]) == 0
-    one, two = (results.collect(tmp_path / jobs).set_index("config_hash") for jobs in "12")
-    assert len(one) == 2 and one[[*records.METRICS]].equals(two[[*records.METRICS]])
+    serial, parallel = (results.collect(tmp_path / jobs).set_index("config_hash") for jobs in "12")
+    assert len(serial) == 2 and serial[[*records.METRICS]].equals(parallel[[*records.METRICS]])
 
 
 def test_workers_of_a_killed_sweep_end_with_it(tmp_path):
@@ -282,8 +282,8 @@ def test_tables_lists_the_runs_and_commits_them_only_when_told(capsys, tmp_path)
         assert said(capsys)[0][-1] == f"2 runs in {table}"
     committed = pd.read_csv(table)
     assert committed["seed"].tolist() == [0, 1]
-    found = results.collect().sort_values("seed")
-    assert committed["psnr_frame"].tolist() == found["psnr_frame"].tolist()
+    runs = results.collect().sort_values("seed")
+    assert committed["psnr_frame"].tolist() == runs["psnr_frame"].tolist()
 
 
 def test_tables_reports_an_unreadable_record_and_collects_the_others(capsys, tmp_path):

@@ -53,9 +53,9 @@ def test_what_no_run_can_have_is_refused_in_one_line(name, value):
 def test_every_kind_of_a_number_names_the_same_run(name, plain, others):
     expected = RunConfig(**{name: plain})
     for other in others:
-        found = RunConfig(**{name: other})
-        assert found == expected and found.hash == expected.hash
-        assert type(getattr(found, name)) is type(plain)
+        config = RunConfig(**{name: other})
+        assert config == expected and config.hash == expected.hash
+        assert type(getattr(config, name)) is type(plain)
 
 
 def test_defaults_are_the_profiles_width_and_the_papers_depth():
@@ -138,7 +138,7 @@ def test_a_configuration_comes_back_from_what_is_written_of_it(rate, seed):
 
 def test_seeds_depend_on_every_axis_and_on_nothing_else():
     axes = [(0,), (1,), (0, "A"), (0, "A", 1), (0, "A", 2), (0, "B")]
-    seeds = {derive(*each) for each in axes}
+    seeds = {derive(*axis) for axis in axes}
     assert len(seeds) == 6
     assert derive(3, "order", 7) == derive(3, "order", 7)
     assert all(0 <= seed < 2**32 for seed in seeds)

@@ -75,14 +75,14 @@ def test_matched_networks_have_the_parameters_of_reweighted_rnn(model, hidden):
     run = RunConfig(model=model, profile="smoke", hidden=hidden)
     ours = dataclasses.replace(run, model="reweighted-rnn", depth=None)
 
-    def count(one):
-        return sum(p.numel() for p in build(**one.network()).parameters())
+    def count(config):
+        return sum(p.numel() for p in build(**config.network()).parameters())
 
-    found = parameter_count.matched(run)
-    assert dataclasses.replace(found, hidden=hidden) == run
-    step = count(dataclasses.replace(found, hidden=found.hidden + 1)) - count(found)
+    match = parameter_count.matched(run)
+    assert dataclasses.replace(match, hidden=hidden) == run
+    step = count(dataclasses.replace(match, hidden=match.hidden + 1)) - count(match)
     # SpectralRNN adds two reflectors with every fourth unit.
-    assert abs(count(found) - count(ours)) <= (4 if model == "spectralrnn" else 1) * step
+    assert abs(count(match) - count(ours)) <= (4 if model == "spectralrnn" else 1) * step
 
 
 @pytest.mark.parametrize("name", ["row", "ablations", "table-2"])

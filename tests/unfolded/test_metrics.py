@@ -45,11 +45,11 @@ def test_averaging_later_never_gives_less(normal):
 
 
 def test_authors_truncate_both_sides_toward_zero():
-    one = torch.full((1, 1, 4), 10.0)
-    assert psnr(one + 0.99, one + 0.01, peak=255, average="authors") == 100.0
-    assert psnr(one, one + 1.99, peak=255, average="authors") == pytest.approx(decibel(1))
+    tens = torch.full((1, 1, 4), 10.0)
+    assert psnr(tens + 0.99, tens + 0.01, peak=255, average="authors") == 100.0
+    assert psnr(tens, tens + 1.99, peak=255, average="authors") == pytest.approx(decibel(1))
     # Rounded to the nearest, these two would agree.
-    assert psnr(one + 0.9, one + 1.1, peak=255, average="authors") == pytest.approx(decibel(1))
+    assert psnr(tens + 0.9, tens + 1.1, peak=255, average="authors") == pytest.approx(decibel(1))
 
 
 def test_authors_clip_both_sides():
@@ -76,13 +76,13 @@ def test_authors_leave_the_last_batch_out(count):
     errors = [(i % 7 + 1) ** 2 for i in range(count)]
     starts = authors_batches(count)
     want = sum(decibel(sum(errors[s : s + 32]) / 32) for s in starts) / len(starts)
-    found = psnr(reference, estimate, peak=255, average="authors")
-    assert found == pytest.approx(want)
+    value = psnr(reference, estimate, peak=255, average="authors")
+    assert value == pytest.approx(want)
     worse = estimate.clone()
     worse[starts[-1] + 32 :] = 0.0
-    assert psnr(reference, worse, peak=255, average="authors") == found
+    assert psnr(reference, worse, peak=255, average="authors") == value
     worse[starts[-1] + 31] = 0.0
-    assert psnr(reference, worse, peak=255, average="authors") < found
+    assert psnr(reference, worse, peak=255, average="authors") < value
 
 
 @pytest.mark.parametrize("count", [1, 31, 32])
@@ -129,9 +129,9 @@ def test_integer_and_double_frames_are_fine():
     reference = torch.full((1, 2, 3), 7, dtype=torch.uint8)
     estimate = torch.full((1, 2, 3), 3, dtype=torch.uint8)  # 3 − 7 must not wrap around
     for average in AVERAGES:
-        found = psnr(reference, estimate, peak=255, average=average)
-        assert isinstance(found, float) and found == pytest.approx(decibel(16))
-        assert psnr(estimate, reference.double(), peak=255, average=average) == found
+        value = psnr(reference, estimate, peak=255, average=average)
+        assert isinstance(value, float) and value == pytest.approx(decibel(16))
+        assert psnr(estimate, reference.double(), peak=255, average=average) == value
 
 
 @pytest.mark.parametrize("average", AVERAGES)
@@ -139,8 +139,8 @@ def test_pictures_have_the_psnr_of_vectors(average, normal):
     a, b = normal(2, 3, 12).abs(), normal(2, 3, 12).abs() + 0.1
     for kind in (torch.as_tensor, np.asarray):
         pair = [kind(frames.unflatten(2, (3, 4))) for frames in (a, b)]
-        found = psnr(*pair, peak=1, average=average)
-        assert found == psnr(kind(a), kind(b), peak=1, average=average)
+        value = psnr(*pair, peak=1, average=average)
+        assert value == psnr(kind(a), kind(b), peak=1, average=average)
         with pytest.raises(ConfigError, match="two tensors of one shape"):
             psnr(pair[0], pair[1].reshape(2, 3, 12), peak=1, average=average)
 
@@ -148,8 +148,8 @@ def test_pictures_have_the_psnr_of_vectors(average, normal):
 def test_tiny_errors_stay_finite_and_gradients_are_no_obstacle():
     reference = torch.zeros(1, 1, 2)
     estimate = torch.full((1, 1, 2), 1e-30, requires_grad=True)
-    found = psnr(reference, estimate, peak=1.0, average="global")
-    assert found == pytest.approx(600, rel=1e-6)
+    value = psnr(reference, estimate, peak=1.0, average="global")
+    assert value == pytest.approx(600, rel=1e-6)
 
 
 @pytest.mark.parametrize(

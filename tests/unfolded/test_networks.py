@@ -81,8 +81,8 @@ def by_the_printed_sista(net, x):
     return torch.stack(codes, 1), [W1] + [S] * (net.depth - 1), [V, W]
 
 
-def agree(found, expected):
-    return (found - expected).abs().max() <= 1e-10 * (1 + expected.abs().max())
+def agree(result, expected):
+    return (result - expected).abs().max() <= 1e-10 * (1 + expected.abs().max())
 
 
 @pytest.mark.parametrize("lambdas", [(1.0, 0.01), (0.05, 0.1), (3.0, 3.0)], ids=str)
@@ -123,9 +123,9 @@ def test_printed_form_and_its_weights(name, depth, noise, fast, normal):
     printed = by_the_printed_sista if name == "sista-rnn" else by_the_printed_form
     codes, W, U = printed(net, x)
     assert agree(net.codes(x), codes)
-    for found, expected in zip(net.layer_weights(), (W, U), strict=True):
-        assert len(found) == len(expected)
-        assert all(agree(one, other) for one, other in zip(found, expected, strict=True))
+    for weights, expected in zip(net.layer_weights(), (W, U), strict=True):
+        assert len(weights) == len(expected)
+        assert all(agree(weight, other) for weight, other in zip(weights, expected, strict=True))
 
 
 @pytest.mark.parametrize("name", UNFOLDED)

@@ -31,10 +31,10 @@ def trained(net, frames):
     return recovered.detach(), {key: p.grad.clone() for key, p in net.named_parameters()}
 
 
-def close(found, expected, tolerance=1e-10):
-    pairs = [(found[0], expected[0]), *((found[1][key], expected[1][key]) for key in expected[1])]
-    for one, other in pairs:
-        assert (one - other).abs().max() <= tolerance * (1 + other.abs().max())
+def close(result, expected, tolerance=1e-10):
+    pairs = [(result[0], expected[0]), *((result[1][key], expected[1][key]) for key in expected[1])]
+    for value, other in pairs:
+        assert (value - other).abs().max() <= tolerance * (1 + other.abs().max())
 
 
 @pytest.mark.parametrize("recompute", [False, True], ids=["stored", "recomputed"])
@@ -48,9 +48,9 @@ def test_engine_and_steps_train_alike(name, option, hidden, depth, recompute, no
     if name != "reweighted-rnn":
         assert isinstance(net.weights()["W"], LowRank) == (hidden == 40)
     net.recompute = recompute
-    found = trained(net, frames)
+    result = trained(net, frames)
     net.fast = False
-    close(found, trained(net, frames))
+    close(result, trained(net, frames))
 
 
 @pytest.mark.parametrize("frames_in_time", [3, 8])  # by PyTorch's calls, by the loops in C

@@ -60,12 +60,12 @@ def test_all_networks_measure_with_the_same_A_at_one_seed():
 def test_building_is_deterministic_and_leaves_the_generator_alone(name):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    one = build(name, **SIZES, seed=3).state_dict()
+    state = build(name, **SIZES, seed=3).state_dict()
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(6)
     other = build(name, **SIZES, seed=3).state_dict()
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert state.keys() == other.keys()
+    assert all(torch.equal(state[key], other[key]) for key in state)
 
 
 @pytest.mark.parametrize("form", ["softplus", "exp", "free"])
@@ -103,8 +103,8 @@ def test_parameters_are_as_many_as_the_formula_says(name, n, n0, h, d):
 
 
 def test_the_formulas_at_the_papers_defaults():
-    found = {name: parameters(RunConfig(name, hidden=1024)) for name in names()}
-    assert found == {
+    counts = {name: parameters(RunConfig(name, hidden=1024)) for name in names()}
+    assert counts == {
         **{"reweighted-rnn": 4_473_603, "l1-l1-rnn": 1_324_803, "sista-rnn": 341_763},
         **{"srnn": 5_576_704, "lstm": 13_083_648, "gru": 16_179_200, "indrnn": 2_430_976},
         **{"fastrnn": 5_573_638, "spectralrnn": 3_808_000},
@@ -148,8 +148,8 @@ def test_without_memory_a_frame_does_not_depend_on_the_previous_ones(name):
     whole = network(frames)
     alone = network(frames.reshape(12, 1, 16)).reshape(whole.shape)
     torch.testing.assert_close(whole, alone)
-    link = "F" if name == "sista-rnn" else "G"
-    assert link not in dict(network.named_parameters()) and not network.symbols()[link].any()
+    symbol = "F" if name == "sista-rnn" else "G"
+    assert symbol not in dict(network.named_parameters()) and not network.symbols()[symbol].any()
     whole.square().mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 

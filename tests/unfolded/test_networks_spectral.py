@@ -45,10 +45,10 @@ def test_orthogonal_and_within_the_margin_after_any_move(margin, reflectors, sca
     for seed in range(3):
         move(layer, scale, seed)
         assert max(map(defect, factors(layer))) < 1e-13
-        found = torch.linalg.svdvals(layer.weights()[0])
-        assert found.max() <= 1 + margin + 1e-13 and found.min() >= 1 - margin - 1e-13
+        values = torch.linalg.svdvals(layer.weights()[0])
+        assert values.max() <= 1 + margin + 1e-13 and values.min() >= 1 - margin - 1e-13
         expected = layer.singular_values().sort(descending=True).values
-        assert torch.allclose(found, expected, rtol=0, atol=1e-13)
+        assert torch.allclose(values, expected, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
@@ -68,9 +68,9 @@ def test_steps_of_adam_leave_the_margin_alone(normal):
         optimiser.step()
     for layer in net.cells:
         assert max(map(defect, factors(layer))) < 1e-13
-        found = torch.linalg.svdvals(layer.weights()[0])
-        assert found.max() <= 1.05 + 1e-13 and found.min() >= 0.95 - 1e-13
-        assert found.max() - found.min() > 0.05
+        values = torch.linalg.svdvals(layer.weights()[0])
+        assert values.max() <= 1.05 + 1e-13 and values.min() >= 0.95 - 1e-13
+        assert values.max() - values.min() > 0.05
 
 
 def test_the_weights_are_the_product_of_their_factors():
@@ -105,9 +105,9 @@ def test_a_reflector_of_zeros_reflects_nothing_and_learns_nothing(normal):
     rows = normal(3, 12)
     rows[1] = 0
     rows.requires_grad_()
-    found = reflect(directions(rows))
-    assert torch.allclose(found, reflect(directions(rows[[0, 2]])), rtol=0, atol=1e-13)
-    (found * normal(12, 12)).sum().backward()
+    matrix = reflect(directions(rows))
+    assert torch.allclose(matrix, reflect(directions(rows[[0, 2]])), rtol=0, atol=1e-13)
+    (matrix * normal(12, 12)).sum().backward()
     assert rows.grad.isfinite().all() and not rows.grad[1].any() and rows.grad[0].any()
 
 

@@ -67,8 +67,8 @@ def reference(name, net, x, margin=0.01):
     return np.array(codes), np.array(codes) @ Y.T + y0
 
 
-def close(found, expected, tolerance=1e-12):
-    error = np.abs(found.detach().numpy() - expected).max()
+def close(result, expected, tolerance=1e-12):
+    error = np.abs(result.detach().numpy() - expected).max()
     assert error <= tolerance * (1 + np.abs(expected).max())
 
 

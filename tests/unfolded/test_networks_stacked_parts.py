@@ -115,8 +115,8 @@ def test_lstm_and_gru_start_as_in_the_committed_runs(name, cells):
         torch.default_generator.manual_seed(derive(3, "weights", name.upper()))
         drawn = cells(4, 12, num_layers=3, batch_first=True), torch.nn.Linear(12, 9)
     for ours, expected in zip((net.cells, net.readout), drawn, strict=True):
-        for one, other in zip(ours.parameters(), expected.parameters(), strict=True):
-            assert torch.equal(one, other)
+        for weight, other in zip(ours.parameters(), expected.parameters(), strict=True):
+            assert torch.equal(weight, other)
 
 
 def test_the_input_weights_start_as_the_codes_do():

@@ -41,9 +41,9 @@ def test_a_frame_depends_on_the_past_only(net, normal):
     frames = 5 * normal(2, 5, 16)
     changed = frames.clone()
     changed[:, 3:] += 5 * normal(2, 2, 16)
-    found, other = net(frames), net(changed)
-    assert torch.allclose(found[:, :3], other[:, :3], atol=1e-12)
-    assert not torch.allclose(found[:, 3], other[:, 3])
+    recovery, other = net(frames), net(changed)
+    assert torch.allclose(recovery[:, :3], other[:, :3], atol=1e-12)
+    assert not torch.allclose(recovery[:, 3], other[:, 3])
 
 
 def test_the_past_matters(net, normal):

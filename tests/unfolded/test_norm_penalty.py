@@ -61,9 +61,9 @@ def test_the_step_descends_the_error_of_a_pixel_in_grey_levels_and_the_norms(mod
     error = (recover(net, batch) - batch) * unit
     (error.square().mean() + 3.0 * row_norms(net)).backward()
     count = batch[0].numel() / unit**2
-    for found, p in zip(gradients(config, fast=fast), net.parameters(), strict=True):
+    for gradient, p in zip(gradients(config, fast=fast), net.parameters(), strict=True):
         want = torch.zeros_like(p) if p.grad is None else count * p.grad
-        torch.testing.assert_close(found, want, rtol=1e-3, atol=1e-4 * want.abs().max().item())
+        torch.testing.assert_close(gradient, want, rtol=1e-3, atol=1e-4 * want.abs().max().item())
 
 
 def test_rows_that_tie_share_the_gradient():
@@ -83,9 +83,9 @@ def test_side_by_side_each_is_the_run_alone(model):
         made.network.double()
         made.train, made.validation = made.train.double(), made.validation.double()
     RunGroup(beside).epoch()
-    for one, other in zip(beside, alone, strict=True):
+    for run, other in zip(beside, alone, strict=True):
         RunGroup([other]).epoch()
-        for p, q in zip(one.network.parameters(), other.network.parameters(), strict=True):
+        for p, q in zip(run.network.parameters(), other.network.parameters(), strict=True):
             torch.testing.assert_close(p, q, rtol=1e-10, atol=1e-10)
 
 

@@ -93,31 +93,31 @@ def test_an_array_a_file_and_an_archive_are_one_run(tmp_path):
     assert len(list((tmp_path / "runs").glob("*/record.json"))) == 1
     # Vectors have no height and width, and other values another name.
     others = (frames.reshape(20, 4, 24), frames[:, :, ::-1], frames[:19], frames.astype(float))
-    assert len({own_frames.checked(each).name for each in (frames, *others)}) == 5
+    assert len({own_frames.checked(array).name for array in (frames, *others)}) == 5
 
 
 @pytest.mark.parametrize("protocol", ["authors", "normalised"])
 def test_the_scale_of_the_frames(protocol, caplog):
     frames, peak = movie(10, 2, 4, 4), {"authors": 255, "normalised": 1}[protocol]
-    one = small(protocol=protocol)
-    *wanted, _ = input_frames.load(one, frames)
+    base = small(protocol=protocol)
+    *wanted, _ = input_frames.load(base, frames)
     assert [part.dtype for part in wanted] == [torch.float32] * 3
     assert [len(part) for part in wanted] == [8, 1, 1] and not caplog.records
     values = torch.from_numpy(frames).flatten(2).float() * (peak / 255)
     assert torch.allclose(torch.cat(wanted), values)
     for same in (frames.astype(np.float16), frames.astype(">f8")):
-        assert torch.equal(torch.cat(input_frames.load(one, same)[:3]), torch.cat(wanted))
+        assert torch.equal(torch.cat(input_frames.load(base, same)[:3]), torch.cat(wanted))
     assert not caplog.records
-    *unit, _ = input_frames.load(one, frames / 255)
+    *unit, _ = input_frames.load(base, frames / 255)
     assert torch.allclose(torch.cat(unit), values, atol=1e-4)
-    assert [each.getMessage() for each in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "frames from 0 to 1 are multiplied by 255"
     ]
     above = np.float32(frames / 255)
     above[0, 0, 0, 0] = 1 + 1e-6  # an interpolation exceeds 1 by rounding
-    assert torch.cat(input_frames.load(one, above)[:3]).max() == peak
+    assert torch.cat(input_frames.load(base, above)[:3]).max() == peak
     dark = np.minimum(frames, 1)
-    assert torch.cat(input_frames.load(one, dark)[:3]).max() == pytest.approx(peak / 255)
+    assert torch.cat(input_frames.load(base, dark)[:3]).max() == pytest.approx(peak / 255)
     assert caplog.records[-1].getMessage().startswith("frames of type uint8 are grey levels")
 
 
@@ -139,23 +139,26 @@ def test_a_sweep_trains_every_network_on_the_frames(tmp_path, capsys):
     folders = {path.name for path in (tmp_path / "runs").glob("[!.]*")}
     assert {line.split()[0] for line in lines} == folders
     assert cli.main(["train", *lines[0].split()[1:], *WORDS]) == 0
-    found = training.run_all(
+    results = training.run_all(
         [small("gru"), small("srnn")], frames="frames.npy", progress=False, jobs=1
     )
-    assert [record.config["model"] for record in found] == ["gru", "srnn"]
+    assert [record.config["model"] for record in results] == ["gru", "srnn"]
 
 
 def test_other_processes_receive_the_frames_and_train_as_this_one(tmp_path):
     # Other processes know no profile that only the tests have.
     frames, names = movie(10, 2, 3, 3), ("reweighted-rnn", "lstm")
     runs = [config.RunConfig(model=name, profile="smoke", hidden=3) for name in names]
-    found, alone = (
+    parallel, alone = (
         training.run_all(runs, frames=frames, store=tmp_path / jobs, progress=False, jobs=int(jobs))
         for jobs in "21"
     )
-    for one, other in zip(found, alone, strict=True):
-        assert one.status == "done" and (one.metrics, one.curves) == (other.metrics, other.curves)
-        assert records.load(tmp_path / "2" / one.config_hash) == one
+    for record, other in zip(parallel, alone, strict=True):
+        assert record.status == "done" and (record.metrics, record.curves) == (
+            other.metrics,
+            other.curves,
+        )
+        assert records.load(tmp_path / "2" / record.config_hash) == record
 
 
 def test_runs_on_own_frames_stay_out_of_the_tables(tmp_path):
@@ -206,14 +209,14 @@ def test_a_file_that_changed_since_the_start_is_refused(interrupted, shape, caps
 
 
 def test_frames_other_than_the_configuration_names_are_refused():
-    one, two = movie(10, 2, 3, 3), movie(10, 2, 3, 3, seed=1)
-    named = small("gru", source=own_frames.checked(one).name)
+    first, second = movie(10, 2, 3, 3), movie(10, 2, 3, 3, seed=1)
+    named = small("gru", source=own_frames.checked(first).name)
     with pytest.raises(DataError, match=r"the frames of own-3x3-\w+; got those of own-3x3-\w+;"):
-        training.run(named, frames=two, progress=False)
+        training.run(named, frames=second, progress=False)
     with pytest.raises(DataError, match=r"the frames of own-3x3-\w+; got none; pass frames=…"):
         training.run(named, progress=False)
     with pytest.raises(DataError, match="the frames of mnist; got those of own-"):
-        training.run(small(source="mnist"), frames=one, progress=False)
+        training.run(small(source="mnist"), frames=first, progress=False)
     assert not records.stored()
 
 

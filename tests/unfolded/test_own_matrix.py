@@ -41,8 +41,8 @@ def test_a_fixed_matrix_stays_while_all_else_is_trained(name):
     assert "A" not in dict(net.named_parameters()) and "A" in net.state_dict()
     assert next(iter(dict(free.named_parameters()))) == "A"
     x = frames(8, 9)
-    for each in (net, free):
-        (each(x) - x).square().mean().backward()
+    for network in (net, free):
+        (network(x) - x).square().mean().backward()
     others = dict(free.named_parameters())
     for key, parameter in net.named_parameters():
         assert torch.allclose(parameter.grad, others[key].grad, rtol=1e-4, atol=1e-7), key
@@ -129,7 +129,7 @@ def test_layers_do_not_diverge_with_a_matrix_of_any_scale(name, kind):
     recovered = net(frames)
     assert recovered.isfinite().all() and recovered.abs().max() < 1e4
     recovered.square().sum().backward()
-    assert all(each.grad.isfinite().all() for each in net.parameters())
+    assert all(parameter.grad.isfinite().all() for parameter in net.parameters())
 
 
 def test_the_initial_step_is_one_for_a_matrix_of_small_norm():

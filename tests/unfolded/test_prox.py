@@ -55,7 +55,7 @@ def five_branches(u, hbar, tau1, tau2, last_of_7=None):
 
 def test_equals_the_five_branches_of_6_and_of_7_put_right(normal):
     case = random_cases(normal, 4_000)
-    branches = [five_branches(*one) for one in zip(*(t.tolist() for t in case), strict=True)]
+    branches = [five_branches(*values) for values in zip(*(t.tolist() for t in case), strict=True)]
     assert torch.allclose(prox_l1_l1(*case), torch.tensor(branches, dtype=F64), atol=1e-14)
 
 
@@ -65,8 +65,8 @@ def test_printed_last_branch_of_equation_7_is_not_the_argmin(normal):
     case = hbar - tau1 - tau2 - normal(1_000).abs() - 0.01, hbar, tau1, tau2
     printed = torch.tensor(
         [
-            five_branches(*one, last_of_7=lambda u, tau1, tau2: u - tau1 + tau2)
-            for one in zip(*(t.tolist() for t in case), strict=True)
+            five_branches(*values, last_of_7=lambda u, tau1, tau2: u - tau1 + tau2)
+            for values in zip(*(t.tolist() for t in case), strict=True)
         ],
         dtype=F64,
     )

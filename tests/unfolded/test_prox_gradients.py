@@ -89,8 +89,8 @@ def test_on_a_kink_the_gradient_is_an_element_of_the_generalised_gradient(normal
 def test_without_thresholds_the_gradient_is_that_of_the_identity(normal):
     u, hbar = normal(2, 200)
     zero = torch.zeros_like(u)
-    for one, other in ((zero, zero), (zero.clone(), -zero)):
-        slopes = gradient(u, hbar, one, other)
+    for tau1, tau2 in ((zero, zero), (zero.clone(), -zero)):
+        slopes = gradient(u, hbar, tau1, tau2)
         assert torch.equal(slopes[:, 0], torch.ones_like(u)) and not slopes[:, 1].any()
         assert torch.equal(slopes[:, 2], -u.sign())
         assert torch.equal(slopes[:, 3], -(u - hbar).sign())
@@ -98,11 +98,11 @@ def test_without_thresholds_the_gradient_is_that_of_the_identity(normal):
 
 def test_with_one_threshold_zero_the_other_plateau_stays(normal):
     u, hbar = 3 * normal(2, 500)
-    one, zero = torch.ones_like(u), torch.zeros_like(u)
-    around_zero, around_hbar = gradient(u, hbar, one, zero), gradient(u, hbar, zero, one)
+    unit, zero = torch.ones_like(u), torch.zeros_like(u)
+    around_zero, around_hbar = gradient(u, hbar, unit, zero), gradient(u, hbar, zero, unit)
     assert torch.equal(around_zero[:, 0] == 0, u.abs() < 1) and not around_zero[:, 1].any()
     assert torch.equal(around_hbar[:, 1] == 1, (u - hbar).abs() < 1)
-    assert torch.equal(around_hbar[:, :2].sum(1), one)
+    assert torch.equal(around_hbar[:, :2].sum(1), unit)
 
 
 def test_at_hbar_zero_nothing_flows_to_hbar_while_tau1_is_the_larger():

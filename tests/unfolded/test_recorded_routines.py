@@ -26,26 +26,26 @@ def trained(tmp_path, **fields):
 
 @compiled
 def test_a_record_states_backend_routines_and_instruction_set(tmp_path):
-    found = trained(tmp_path / "native")
-    assert (found["backend"], found["scan"]) == ("native", "C")
-    assert {found["measurement"], found["decoding"]} <= {"native", "gemm", "onednn"}
+    facts = trained(tmp_path / "native")
+    assert (facts["backend"], facts["scan"]) == ("native", "C")
+    assert {facts["measurement"], facts["decoding"]} <= {"native", "gemm", "onednn"}
     flags = {word for line in cpuinfo() if line.startswith(("flags", "Features"))
              for word in line.split()}  # fmt: skip
-    assert found["instructions"] in {name for name, flag in SETS.items() if flag in flags} or (
-        found["instructions"] == "baseline"
+    assert facts["instructions"] in {name for name, flag in SETS.items() if flag in flags} or (
+        facts["instructions"] == "baseline"
     )
 
 
 @pytest.mark.parametrize("backend", ["torch", "reference"])
 def test_a_record_states_the_backend_that_was_chosen(tmp_path, backend):
     with recurrence.use(backend):
-        found = trained(tmp_path)
-    assert (found["backend"], found["scan"], found["instructions"]) == (backend, "PyTorch", None)
+        facts = trained(tmp_path)
+    assert (facts["backend"], facts["scan"], facts["instructions"]) == (backend, "PyTorch", None)
 
 
 def test_a_network_without_the_engine_is_stated(tmp_path):
-    found = trained(tmp_path, positivity="free")
-    assert (found["backend"], found["scan"]) == ("reference", "PyTorch")
+    facts = trained(tmp_path, positivity="free")
+    assert (facts["backend"], facts["scan"]) == ("reference", "PyTorch")
 
 
 @compiled

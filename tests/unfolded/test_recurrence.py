@@ -115,8 +115,8 @@ def run(function, values, weight, asking=None):
     return codes.detach(), {name: t.grad for name, t in leaves.items() if t is not None}
 
 
-def close(found, expected, tolerance=1e-10):
-    codes, gradients = found
+def close(result, expected, tolerance=1e-10):
+    codes, gradients = result
     scale = expected[0].abs().max() + 1
     assert (codes - expected[0]).abs().max() <= tolerance * scale
     assert gradients.keys() == expected[1].keys()
@@ -166,7 +166,7 @@ def test_single_precision_rounds_and_nothing_else(tie, normal):
     _, T, n, h, d = MANY
     bound = 3 * d * T * (h + n) * torch.finfo(torch.float32).eps
     pairs = {"codes": (codes, exact[0], bound)}
-    pairs |= {name: (gradients[name], each, 2 * bound) for name, each in exact[1].items()}
+    pairs |= {name: (gradients[name], gradient, 2 * bound) for name, gradient in exact[1].items()}
     for name, (rounded, true, tolerance) in pairs.items():
         assert (rounded.double() - true).norm() <= tolerance * true.norm(), name
 
@@ -178,8 +178,8 @@ def test_pieces_of_time_add_up(tie, recompute, rows, normal, monkeypatch):
     monkeypatch.setattr(scan, "_ROWS", rows)
     shape = (4, 5, 3, 5, 3)
     values, weight = inputs(normal, shape, tie), normal(4, 5, 5)
-    found = run(functools.partial(engine, recompute=recompute), values, weight)
-    close(found, run(plain, values, weight))
+    result = run(functools.partial(engine, recompute=recompute), values, weight)
+    close(result, run(plain, values, weight))
 
 
 @pytest.mark.parametrize("rows", [4, 640])
@@ -190,8 +190,8 @@ def test_frames_in_place_of_codes(tie, rows, normal, monkeypatch):
     weight = normal(4, 5, 7)
     close(run(engine, values, weight), run(plain, values, weight))
     for name in ("D", "G_left" if tie == "soft" else "G"):
-        found = run(engine, values, weight, {name})
-        close(found, run(plain, values, weight, {name}))
+        result = run(engine, values, weight, {name})
+        close(result, run(plain, values, weight, {name}))
 
 
 @pytest.mark.parametrize("tie", TIES)
@@ -219,9 +219,9 @@ def test_any_tensor_may_be_frozen(tie, asks, normal):
     names = {name for name, tensor in values.items() if tensor is not None}
     for name in names:
         asking = {name} if asks else names - {name}
-        found = run(engine, values, weight, asking)
-        close(found, run(plain, values, weight, asking))
-        assert {each for each, gradient in found[1].items() if gradient is not None} == asking
+        result = run(engine, values, weight, asking)
+        close(result, run(plain, values, weight, asking))
+        assert {name for name, gradient in result[1].items() if gradient is not None} == asking
 
 
 @pytest.mark.parametrize("tie", TIES)
@@ -229,7 +229,7 @@ def test_runs_side_by_side_are_each_run_alone(tie, normal):
     several = [inputs(normal, (2, 4, 3, 5, 3), tie) for _ in range(3)]
     weights = normal(3, 2, 4, 5)
     names = [name for name, tensor in several[0].items() if tensor is not None]
-    leaves = {n: torch.stack([each[n] for each in several]).requires_grad_() for n in names}
+    leaves = {n: torch.stack([values[n] for values in several]).requires_grad_() for n in names}
     # One of them is shared by all runs.
     leaves["x"] = several[0]["x"].clone().requires_grad_()
     dims = ({name: None if name == "x" else 0 for name in names},)
@@ -239,8 +239,8 @@ def test_runs_side_by_side_are_each_run_alone(tie, normal):
     for r, values in enumerate(several):
         alone = run(engine, {**values, "x": several[0]["x"]}, weights[r])
         dx += alone[1].pop("x")
-        together = {name: leaves[name].grad[r] for name in alone[1]}
-        close((codes[r].detach(), together), alone, 1e-12)
+        gradients = {name: leaves[name].grad[r] for name in alone[1]}
+        close((codes[r].detach(), gradients), alone, 1e-12)
     assert torch.allclose(leaves["x"].grad, dx)
 
 
@@ -283,11 +283,11 @@ def test_codes_changed_in_place_give_right_gradients_or_an_error(shape, recomput
         return lambda **leaves: function(**leaves).mul_(3.0)
 
     try:
-        found = run(scaled(functools.partial(engine, recompute=recompute)), values, weight)
+        result = run(scaled(functools.partial(engine, recompute=recompute)), values, weight)
     except RuntimeError as error:
         assert "inplace" in str(error)
     else:
-        close(found, run(scaled(plain), values, weight))
+        close(result, run(scaled(plain), values, weight))
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 2, 3, 1), (2, 3, 2, 4, 2)])

@@ -35,8 +35,8 @@ def record(*, started="2030-01-01T00:00:00+00:00", status="done", psnr=30.125, *
 
 
 def keep(store, *runs):
-    for one in runs:
-        records.save(one, store / one.config_hash)
+    for run in runs:
+        records.save(run, store / run.config_hash)
     return records.stored(store)
 
 
@@ -57,12 +57,12 @@ def store(tmp_path):
 
 @pytest.mark.parametrize("status", ["done", "failed"])
 def test_a_record_comes_back_as_it_was(store, status):
-    one = record(status=status)
-    records.save(one, store / "x")
-    assert records.load(store / "x") == one
+    original = record(status=status)
+    records.save(original, store / "x")
+    assert records.load(store / "x") == original
     (store / "begun").mkdir()
     (store / "begun" / "state.pt").touch()
-    assert records.stored(store) == [one]
+    assert records.stored(store) == [original]
     records.drop(store / "x")
     assert records.load(store / "x") is None
     records.drop(store / "x")
@@ -79,9 +79,9 @@ def test_a_row_has_every_column_that_a_reader_may_ask_for():
 
 
 def test_curves_are_committed_one_file_a_run(table):
-    one = record()
-    results_table.write_details([one])
-    path = table.parent / "curves" / f"{one.config_hash}.csv"
+    run = record()
+    results_table.write_details([run])
+    path = table.parent / "curves" / f"{run.config_hash}.csv"
     assert path.read_text() == "epoch,train_mse\n1,2\n2,1\n"
 
 
@@ -96,8 +96,8 @@ def test_where_runs_are_kept(monkeypatch, tmp_path):
 
 
 def test_no_runs_are_an_empty_table_and_a_file_in_place_of_their_folder_is_an_error(tmp_path):
-    found = results.collect(tmp_path / "nowhere")
-    assert len(found) == 0 and list(found) == COLUMNS
+    runs = results.collect(tmp_path / "nowhere")
+    assert len(runs) == 0 and list(runs) == COLUMNS
     (tmp_path / "a file").touch()
     with pytest.raises(RecordError, match=r"expected a folder of runs at .*; got a file; correct"):
         results.collect(tmp_path / "a file")
@@ -107,8 +107,8 @@ def test_no_runs_are_an_empty_table_and_a_file_in_place_of_their_folder_is_an_er
 
 
 def test_merging_twice_changes_nothing(table, store):
-    found = keep(store, record(), record(seed=1, status="failed"), record(model="lstm"))
-    assert results_table.merge(found) == 3
+    stored = keep(store, record(), record(seed=1, status="failed"), record(model="lstm"))
+    assert results_table.merge(stored) == 3
     first = table.read_bytes()
     assert results_table.merge(records.stored(store)) == 3
     assert table.read_bytes() == first
@@ -123,11 +123,11 @@ def test_rows_do_not_depend_on_the_order_in_which_they_came(table, store, tmp_pa
     all_of = [record(hidden=h, depth=d, seed=s) for h, d, s in sizes]
     keep(store, *all_of)
     results_table.merge(records.stored(store))
-    together = table.read_bytes()
+    content = table.read_bytes()
     table.unlink()
-    for number, one in enumerate(reversed(all_of)):
-        results_table.merge(keep(tmp_path / str(number), one))
-    assert table.read_bytes() == together
+    for number, run in enumerate(reversed(all_of)):
+        results_table.merge(keep(tmp_path / str(number), run))
+    assert table.read_bytes() == content
     rows = pd.read_csv(table)[["hidden", "depth", "seed"]].values.tolist()
     assert rows == sorted(rows)
 
@@ -136,8 +136,8 @@ def test_rows_do_not_depend_on_the_order_in_which_they_came(table, store, tmp_pa
 def test_the_newer_record_wins_whichever_comes_first(table, store, tmp_path, newer_first):
     old = record(psnr=20.0, started="2029-12-31T23:59:59+00:00")
     new = record(psnr=21.0)
-    for number, one in enumerate([new, old] if newer_first else [old, new]):
-        assert results_table.merge(keep(tmp_path / str(number), one)) == 1
+    for number, run in enumerate([new, old] if newer_first else [old, new]):
+        assert results_table.merge(keep(tmp_path / str(number), run)) == 1
     assert pd.read_csv(table)["psnr_frame"].tolist() == [21.0]
 
 
@@ -165,20 +165,20 @@ def test_a_column_that_a_record_or_an_older_table_lacks_is_left_empty(table, sto
 def test_a_damaged_table_is_left_as_it_is(table, store, content):
     table.parent.mkdir()
     table.write_text(content)
-    found = keep(store, record())
+    stored = keep(store, record())
     if content == "":
-        assert results_table.merge(found) == 1
+        assert results_table.merge(stored) == 1
         return
     with pytest.raises(RecordError, match=r"\Aexpected a table of runs at .*; restore it.*\Z"):
-        results_table.merge(found)
+        results_table.merge(stored)
     assert table.read_text() == content
 
 
 def test_names_of_digits_only_are_read_as_names(table, store):
     with pytest.raises(RecordError, match=r"expected the table runs.csv; got no such file; run "):
         results.load_table()
-    one = dataclasses.replace(record(), config_hash="012345678901")
-    results_table.merge(keep(store, one))
+    run = dataclasses.replace(record(), config_hash="012345678901")
+    results_table.merge(keep(store, run))
     row = results.load_table().iloc[0]
     assert row["config_hash"] == "012345678901"
     assert row["commit"] == "123456789012"

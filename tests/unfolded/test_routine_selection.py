@@ -76,13 +76,13 @@ def test_every_routine_computes_the_product(routine, rows, width, normal, monkey
     rounding = 2 * (width + 1) * torch.finfo(torch.float32).eps
     bound = rounding * (x.abs().double() @ W.abs().double().T)
     for layout in LAYOUTS.values():
-        for found in (
+        for product in (
             matmul.matmul_nt(layout(x), layout(W)),
             matmul.prepared_matmul(layout(W), rows=rows, uses=1)(x),
             matmul.prepared_matmul(layout(W), rows=rows, uses=100)(x),
         ):
-            assert found.shape == exact.shape
-            assert ((found - exact).abs() <= bound).all()
+            assert product.shape == exact.shape
+            assert ((product - exact).abs() <= bound).all()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -106,10 +106,10 @@ def test_a_matrix_multiplies_several_matrices(routine, normal, monkeypatch):
 def test_threads_do_not_change_a_native_product(normal, monkeypatch):
     monkeypatch.setenv("UNFOLDED_ROUTINE", "native")
     x, W, threads = normal(100, 300).float(), normal(90, 300).float(), torch.get_num_threads()
-    one = matmul.matmul_nt(x, W)
+    product = matmul.matmul_nt(x, W)
     try:
         torch.set_num_threads(3)
-        assert torch.equal(matmul.matmul_nt(x, W), one)
+        assert torch.equal(matmul.matmul_nt(x, W), product)
     finally:
         torch.set_num_threads(threads)
 
@@ -119,9 +119,9 @@ def test_infinite_and_missing_values_propagate(normal, monkeypatch):
     x[3, 5], x[7, 9] = torch.nan, torch.inf
     for routine in matmul.routines():
         monkeypatch.setenv("UNFOLDED_ROUTINE", routine)
-        found = matmul.matmul_nt(x, W)
-        assert found[3].isnan().all() and found[7].isinf().all()
-        assert found[[0, 39]].isfinite().all()
+        product = matmul.matmul_nt(x, W)
+        assert product[3].isnan().all() and product[7].isinf().all()
+        assert product[[0, 39]].isfinite().all()
 
 
 def test_the_fastest_routine_is_selected_and_stored(cache, routines):

@@ -67,18 +67,18 @@ def test_in_single_precision_one_step_is_the_step_alone(model, fast):
     for job in (*jobs, *alone):
         job.network.fast = fast
     RunGroup(jobs).steps(rows)
-    for job, other, own in zip(jobs, alone, rows, strict=True):
-        RunGroup([other]).steps(own)
+    for job, other, batch in zip(jobs, alone, rows, strict=True):
+        RunGroup([other]).steps(batch)
         for p, q in zip(job.network.parameters(), other.network.parameters(), strict=True):
             torch.testing.assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-5)
 
 
 def test_each_has_its_own_matrix_and_order_and_all_share_the_data():
     cache = {}
-    one, two = (made(small(seed=seed), cache=cache) for seed in (0, 1))
-    assert one.train is two.train and one.test is two.test
-    assert not torch.equal(one.network.A, two.network.A)
-    assert not torch.equal(one.order(), two.order())
+    first, second = (made(small(seed=seed), cache=cache) for seed in (0, 1))
+    assert first.train is second.train and first.test is second.test
+    assert not torch.equal(first.network.A, second.network.A)
+    assert not torch.equal(first.order(), second.order())
     made(small(protocol="normalised"), cache=cache)
     assert len(cache) == 1
 
@@ -89,8 +89,8 @@ def ended(configs, store, **options):
 
 def test_together_they_get_the_records_that_they_would_get_alone(tmp_path):
     configs = [small(**fields) for fields in SEVERAL]
-    found = ended(configs, tmp_path / "together")
-    for config, record in zip(configs, found, strict=True):
+    results = ended(configs, tmp_path / "together")
+    for config, record in zip(configs, results, strict=True):
         alone = training.run(config, store=tmp_path / "alone", progress=False)
         assert records.load(tmp_path / "together" / config.hash, config) == record
         assert record.provenance["together"] == len(SEVERAL) and "together" not in alone.provenance
@@ -100,7 +100,7 @@ def test_together_they_get_the_records_that_they_would_get_alone(tmp_path):
         ours, theirs = ({path.name: path.stat().st_size for path in f.iterdir()} for f in folders)
         assert ours.keys() == theirs.keys()
         assert ours["weights.safetensors"] == theirs["weights.safetensors"]
-    assert ended(configs, tmp_path / "together") == found
+    assert ended(configs, tmp_path / "together") == results
 
 
 def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path):
@@ -169,13 +169,13 @@ def test_a_group_with_a_folder_in_use_does_not_start(tmp_path):
 
 
 def test_on_a_gpu_the_first_state_is_kept_and_then_one_every_half_minute(tmp_path, monkeypatch):
-    job, now, kept = made(small(), tmp_path), [100.0], []
-    monkeypatch.setattr(checkpoint, "save_state", lambda *_: kept.append(now[0]))
+    job, now, times = made(small(), tmp_path), [100.0], []
+    monkeypatch.setattr(checkpoint, "save_state", lambda *_: times.append(now[0]))
     monkeypatch.setattr("unfolded.training.trainer.time.monotonic", lambda: now[0])
     job.device = "cuda"
     for now[0] in (100.0, 101.0, 129.0, 131.0, 140.0):
         job.save()
-    assert kept == [100, 131]
+    assert times == [100, 131]
 
 
 def test_every_run_shows_its_epochs(tmp_path, capsys):
@@ -190,8 +190,8 @@ def test_runs_of_one_shape_go_together():
     seeds = [small(seed=seed) for seed in range(5)]
     other = [small(hidden=7), small(cs_rate=0.3), small("sista-rnn"), small(protocol="normalised")]
     softplus, calm = small(positivity="softplus"), small(lambda2=0.3)
-    found = training.groups([*seeds, *other, softplus, calm, seeds[0]], most=4)
-    assert found == [seeds[:4], [seeds[4], calm], *([each] for each in other), [softplus]]
+    groups = training.groups([*seeds, *other, softplus, calm, seeds[0]], most=4)
+    assert groups == [seeds[:4], [seeds[4], calm], *([config] for config in other), [softplus]]
     assert training.groups([small("lstm", seed=seed) for seed in range(2)]) == [
         [small("lstm")],
         [small("lstm", seed=1)],

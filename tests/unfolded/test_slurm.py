@@ -52,7 +52,7 @@ def test_nothing_is_left_of_a_cluster_with_a_job_that_runs(tmp_path):
                 break
             time.sleep(0.1)
         assert (tmp_path / "runs").exists()
-        ours = [each for each in psutil.process_iter() if slurm_cluster.belongs(each, folder)]
+        ours = [entry for entry in psutil.process_iter() if slurm_cluster.belongs(entry, folder)]
         assert len(ours) >= 5  # three daemons, the job and its keeper
     assert not folder.exists()
     assert psutil.wait_procs(ours, 5)[1] == []

@@ -42,8 +42,8 @@ def arguments(name, problem):
 
 
 def solve(name, problem, **options):
-    positional, own = arguments(name, problem)
-    return getattr(solvers, name)(*positional, **{**own, **options})
+    positional, keywords = arguments(name, problem)
+    return getattr(solvers, name)(*positional, **{**keywords, **options})
 
 
 def previous(solution, problem):
@@ -52,7 +52,7 @@ def previous(solution, problem):
     return torch.cat([first, solution.codes[:, :-1]], 1)
 
 
-def pieces(name, problem, before):
+def terms(name, problem, before):
     """The frame's objective as ½|Bh − y|² + Σ a|h| + Σ b|h − ħ|: (B, y, a, b, ħ)."""
     x, A, D = problem["x"], problem["A"], problem["D"]
     ones = torch.ones(H, dtype=F64)
@@ -95,35 +95,35 @@ def by_cvxpy(B, y, a, b, hbar):
 @pytest.mark.parametrize("iterations", [3, 800])
 @pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_cvxpy_within_the_certificate(name, iterations, problem):
-    found = solve(name, problem, iterations=iterations, h0=problem["h0"])
-    parts = pieces(name, problem, previous(found, problem))
+    solution = solve(name, problem, iterations=iterations, h0=problem["h0"])
+    parts = terms(name, problem, previous(solution, problem))
     best = by_cvxpy(*parts)
-    excess = objective(found.codes, *parts) - objective(best, *parts)
+    excess = objective(solution.codes, *parts) - objective(best, *parts)
     # A subgradient s at h gives f(h) − f(w) <= s·(h − w) <= |s||h − w| for every w.
-    promised = found.certificate * (found.codes - best).norm(dim=-1)
+    promised = solution.certificate * (solution.codes - best).norm(dim=-1)
     assert (excess <= promised + 1e-12).all()
     assert (excess >= -1e-6).all()
     if iterations > 3:
-        assert excess.abs().max() < 1e-6 and found.certificate.max() < 1e-6
+        assert excess.abs().max() < 1e-6 and solution.certificate.max() < 1e-6
     else:
-        assert found.certificate.min() > 1e-2
+        assert solution.certificate.min() > 1e-2
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_objective_and_certificate_are_those_of_the_frame(name, problem):
     for iterations in (1, 30) if name == "reweighted_l1_l1" else (0, 1, 30):
-        found = solve(name, problem, iterations=iterations, h0=problem["h0"])
-        parts = pieces(name, problem, previous(found, problem))
-        assert found.codes.shape == (BATCH, TIME, H)
-        assert found.objective.shape == (BATCH, TIME, iterations + 1)
-        assert torch.allclose(found.objective[..., -1], objective(found.codes, *parts))
-        assert torch.allclose(found.certificate, subgradient_distance(found.codes, *parts))
+        solution = solve(name, problem, iterations=iterations, h0=problem["h0"])
+        parts = terms(name, problem, previous(solution, problem))
+        assert solution.codes.shape == (BATCH, TIME, H)
+        assert solution.objective.shape == (BATCH, TIME, iterations + 1)
+        assert torch.allclose(solution.objective[..., -1], objective(solution.codes, *parts))
+        assert torch.allclose(solution.certificate, subgradient_distance(solution.codes, *parts))
 
 
 def test_without_an_iteration_the_objective_is_that_of_the_given_g(problem):
     none = solve("reweighted_l1_l1", problem, iterations=0, h0=problem["h0"])
-    one = solve("reweighted_l1_l1", problem, iterations=1, h0=problem["h0"])
-    assert torch.allclose(none.objective[:, 0, 0], one.objective[:, 0, 0])
+    first = solve("reweighted_l1_l1", problem, iterations=1, h0=problem["h0"])
+    assert torch.allclose(none.objective[:, 0, 0], first.objective[:, 0, 0])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -170,20 +170,20 @@ def test_ista_and_fista_keep_the_rates_of_beck_and_teboulle(problem):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sequences_of_a_batch_do_not_touch_each_other(name, problem):
-    together = solve(name, problem, iterations=25, h0=problem["h0"])
+    batch = solve(name, problem, iterations=25, h0=problem["h0"])
     for i in range(BATCH):
         alone = solve(name, {**problem, "x": problem["x"][i : i + 1]}, iterations=25,
                       h0=problem["h0"])  # fmt: skip
         for field in ("codes", "objective", "certificate"):
-            assert torch.allclose(getattr(together, field)[i], getattr(alone, field)[0], atol=1e-12)
+            assert torch.allclose(getattr(batch, field)[i], getattr(alone, field)[0], atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["sista", "l1_l1", "reweighted_l1_l1"])
 def test_a_frame_knows_the_past_only_through_the_previous_code(name, problem):
-    one = {**problem, "x": problem["x"][:1]}
-    both = solve(name, one, iterations=15, h0=problem["h0"]).codes
-    first = {**one, "x": one["x"][:, :1]}
-    second = {**one, "x": one["x"][:, 1:]}
+    sequence = {**problem, "x": problem["x"][:1]}
+    both = solve(name, sequence, iterations=15, h0=problem["h0"]).codes
+    first = {**sequence, "x": sequence["x"][:, :1]}
+    second = {**sequence, "x": sequence["x"][:, 1:]}
     h1 = solve(name, first, iterations=15, h0=problem["h0"]).codes
     h2 = solve(name, second, iterations=15, h0=h1[0, 0]).codes
     assert torch.equal(both, torch.cat([h1, h2], 1))

@@ -32,8 +32,8 @@ def test_with_lambda2_zero_the_past_only_sets_the_start(normal):
     x, A, D, h0 = normal(2, 1, 4), normal(4, 6), normal(6, 8), normal(8)
     start = {"lambda1": 0.2, "iterations": 10, "c": 50.0}
     plain = solvers.ista(x, A, D, **start, h0=h0)
-    kept = solvers.l1_l1(x, A, D, eye(8), **start, lambda2=0.0, h0=h0)
-    assert torch.allclose(kept.codes, plain.codes, atol=1e-12)
+    solution = solvers.l1_l1(x, A, D, eye(8), **start, lambda2=0.0, h0=h0)
+    assert torch.allclose(solution.codes, plain.codes, atol=1e-12)
     pulled = solvers.sista(x, A, D, eye(6), **start, lambda2=0.0, h0=h0)
     again = solvers.ista(x, A, D, **start, h0=D.T @ D @ h0)
     assert torch.allclose(pulled.codes, again.codes, atol=1e-12)
@@ -62,8 +62,8 @@ def test_fista_step_by_step(normal):
     x, A, D, c, lambda1 = 2 * normal(1, 1, 4), normal(4, 6), normal(6, 8), 40.0, 0.3
     M, h, y, t = A @ D, torch.zeros(8, dtype=F64), torch.zeros(8, dtype=F64), 1.0
     for k in range(8):
-        found = solvers.fista(x, A, D, lambda1=lambda1, c=c, iterations=k).codes[0, 0]
-        assert torch.allclose(found, h, atol=1e-12)
+        code = solvers.fista(x, A, D, lambda1=lambda1, c=c, iterations=k).codes[0, 0]
+        assert torch.allclose(code, h, atol=1e-12)
         after = (1 + math.sqrt(1 + 4 * t * t)) / 2
         new = soft_threshold(y - M.T @ (M @ y - x[0, 0]) / c, lambda1 / c)
         y, h, t = new + (t - 1) / after * (new - h), new, after
@@ -73,7 +73,7 @@ def test_algorithm_1_step_by_step(normal):
     d, c, lambda1, lambda2 = 4, 7.0, 0.4, 0.15
     x, A, D, G, h0 = normal(2, 3, 4), normal(4, 5), normal(5, 6), normal(6, 6) / 3, normal(6)
     Z, g = eye(6) + 0.3 * normal(d, 6, 6), normal(d, 6).abs()
-    found = solvers.reweighted_l1_l1(
+    solution = solvers.reweighted_l1_l1(
         x, A, D, G, lambda1=lambda1, lambda2=lambda2, Z=Z, g=g, c=c, iterations=d, h0=h0
     )
     for i in range(2):
@@ -85,7 +85,7 @@ def test_algorithm_1_step_by_step(normal):
                 gradient = D.T @ A.T @ (A @ D @ h - x[i, t])
                 u = Z[l] @ h - Z[l] @ gradient / c
                 h = prox_l1_l1(u, hbar, lambda1 / c * g[l], lambda2 / c * g[l])
-            assert torch.allclose(found.codes[i, t], h, atol=1e-12)
+            assert torch.allclose(solution.codes[i, t], h, atol=1e-12)
 
 
 def test_gradients_flow_through_a_solver(normal):
@@ -98,14 +98,12 @@ def test_gradients_flow_through_a_solver(normal):
 
 def test_single_precision_stays_single(normal):
     x, A, D = (t.float() for t in (normal(1, 2, 3), normal(3, 4), normal(4, 5)))
-    for found in (
+    for run in (
         solvers.fista(x, A, D, lambda1=0.1, iterations=2),
         solvers.sista(x, A, D, eye(4).float(), lambda1=0.1, lambda2=0.1, iterations=2),
         solvers.l1_l1(x, A, D, eye(5).float(), lambda1=0.1, lambda2=0.1, iterations=2),
     ):
-        assert (
-            found.codes.dtype == found.objective.dtype == found.certificate.dtype == torch.float32
-        )
+        assert run.codes.dtype == run.objective.dtype == run.certificate.dtype == torch.float32
 
 
 X, A, D, G = torch.ones(1, 2, 3), torch.ones(3, 4), torch.ones(4, 5), torch.eye(5)

@@ -81,9 +81,9 @@ def test_a_smaller_Z_solves_another_problem(problem, zeta):
     ridge = torch.cat([zeta**0.5 * problem["A"] @ problem["D"], (c * (1 - zeta)) ** 0.5 * eye])
     padded = torch.cat([zeta**0.5 * problem["x"], torch.zeros(1, 1, H, dtype=F64)], -1)
     other = problem | {"x": padded, "A": ridge, "D": eye}
-    found = solvers.reweighted_l1_l1(**other, c=c, iterations=3000)
-    assert torch.allclose(run.codes, found.codes, atol=1e-12)
-    assert found.certificate < 1e-9 < 1e-2 < run.certificate
+    solution = solvers.reweighted_l1_l1(**other, c=c, iterations=3000)
+    assert torch.allclose(run.codes, solution.codes, atol=1e-12)
+    assert solution.certificate < 1e-9 < 1e-2 < run.certificate
 
 
 def test_a_limit_solves_its_own_inclusion_and_not_that_of_3(problem, normal):
@@ -93,8 +93,8 @@ def test_a_limit_solves_its_own_inclusion_and_not_that_of_3(problem, normal):
     again = solvers.reweighted_l1_l1(**problem, Z=Z, c=c, iterations=3001).codes[0, 0]
     assert torch.allclose(h, again, atol=1e-13)
     gradient = smooth_gradient(problem, h)
-    own = c * (h - Z @ h) + Z @ gradient
-    assert distance_to_subdifferential(problem, own, h) < 1e-9
+    fixed_point = c * (h - Z @ h) + Z @ gradient
+    assert distance_to_subdifferential(problem, fixed_point, h) < 1e-9
     assert distance_to_subdifferential(problem, gradient, h) > 1e-2
 
 

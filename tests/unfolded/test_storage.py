@@ -52,8 +52,8 @@ def test_a_network_comes_back_and_can_be_trained_further(name, options, tmp_path
     assert type(other) is type(net)
     assert torch.equal(other(frames()), net(frames()))
     assert [p.requires_grad for p in other.parameters()] == [True] * len(list(net.parameters()))
-    for each in (net, other):
-        each.zero_grad()
+    for network in (net, other):
+        network.zero_grad()
     assert torch.equal(step(other)(frames()), step(net)(frames()))
     unfolded.save(other, tmp_path / "again")
     assert torch.equal(unfolded.load(tmp_path / "again")(frames()), other(frames()))
@@ -183,14 +183,14 @@ def test_a_failed_write_leaves_the_old_file(stored, monkeypatch):
 
 def test_links_and_special_files_are_not_replaced(stored, tmp_path):
     before = stored.read_bytes()
-    link, pipe = tmp_path / "link", tmp_path / "pipe"
-    link.symlink_to(stored)
+    symlink, pipe = tmp_path / "link", tmp_path / "pipe"
+    symlink.symlink_to(stored)
     os.mkfifo(pipe)
     (tmp_path / "dangling").symlink_to(tmp_path / "absent")
-    for path in (link, pipe, tmp_path / "dangling"):
+    for path in (symlink, pipe, tmp_path / "dangling"):
         with pytest.raises(RecordError, match=r"a regular file at .*; got a symbolic link or "):
             unfolded.save(unfolded.build("srnn", **SIZES), path)
-    assert link.is_symlink() and pipe.is_fifo() and stored.read_bytes() == before
+    assert symlink.is_symlink() and pipe.is_fifo() and stored.read_bytes() == before
     assert not (tmp_path / "absent").exists()
 
 

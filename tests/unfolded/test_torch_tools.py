@@ -69,10 +69,10 @@ def test_torch_func_maps_and_differentiates(net):
         return torch.func.functional_call(net, parameters, (sequence[None],)).square().sum()
 
     parameters = dict(net.named_parameters())
-    found = torch.func.vmap(torch.func.grad(of_parameters), (None, 0))(parameters, frames)
+    gradients = torch.func.vmap(torch.func.grad(of_parameters), (None, 0))(parameters, frames)
     net(frames).square().sum().backward()
     for name, parameter in parameters.items():
-        assert torch.allclose(found[name].sum(0), parameter.grad, rtol=1e-9, atol=1e-9), name
+        assert torch.allclose(gradients[name].sum(0), parameter.grad, rtol=1e-9, atol=1e-9), name
 
 
 # PyTorch's compiler makes an instance of a function of autograd.

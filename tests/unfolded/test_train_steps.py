@@ -34,8 +34,8 @@ def made(*nets, data=None):
 
 def state(taken):
     """Return parameters, moments and step counts, by value."""
-    found = [optimiser.state_dict()["state"] for optimiser in taken.optimisers]
-    return copy.deepcopy(([leaf.detach() for leaf in taken.models.leaves], found))
+    states = [optimiser.state_dict()["state"] for optimiser in taken.optimisers]
+    return copy.deepcopy(([leaf.detach() for leaf in taken.models.leaves], states))
 
 
 def assert_same(ours, theirs):

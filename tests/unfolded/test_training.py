@@ -41,10 +41,10 @@ def made(run_config=None, store="unused"):
     return Trainer(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
-def train_epoch(one):
+def train_epoch(job):
     """Train a run alone for one epoch."""
-    (result,) = trainer.RunGroup([one]).epoch()
-    one.close(*result)
+    (result,) = trainer.RunGroup([job]).epoch()
+    job.close(*result)
 
 
 # Killed and started again ----------------------------------------------------------------------
@@ -144,8 +144,8 @@ def test_the_parameter_whose_gradient_blew_up_is_named(name, tmp_path, monkeypat
         return network
 
     monkeypatch.setattr(trainer, "build", poisoned)
-    found = rf"a gradient of nan in epoch 1, step 1, with parameter {name} at [0-9.e-]+;"
-    with pytest.raises(TrainingError, match=found):
+    message = rf"a gradient of nan in epoch 1, step 1, with parameter {name} at [0-9.e-]+;"
+    with pytest.raises(TrainingError, match=message):
         run(small(), tmp_path)
 
 
@@ -168,8 +168,8 @@ def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept
 def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp_path):
     record = run(small(model, protocol="normalised"), tmp_path)
     folder = records.folder_of(small(model, protocol="normalised"), tmp_path)
-    network, found = checkpoint.load_network(folder)
-    frames = input_frames.load(found).test
+    network, configuration = checkpoint.load_network(folder)
+    frames = input_frames.load(configuration).test
     with torch.no_grad():
         mse = (network(frames) - frames).mul(255).square().double().mean().item()
     assert mse == pytest.approx(record.metrics["test_mse"], rel=1e-6)
@@ -187,13 +187,13 @@ def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp
 
 def batches(run_config):
     """Return the frames of each step of two epochs."""
-    seen, one = [], made(run_config)
+    seen, job = [], made(run_config)
     with pytest.MonkeyPatch.context() as patch:
         recover = stacking.recover
         patch.setattr(stacking, "recover", lambda net, x: seen.append(x) or recover(net, x))
         patch.setattr(trainer, "mean_squared_errors", lambda *_: torch.zeros(()))
-        train_epoch(one)
-        train_epoch(one)
+        train_epoch(job)
+        train_epoch(job)
     return seen
 
 
@@ -204,19 +204,19 @@ def test_models_see_the_same_batches_and_the_same_sensing_matrix():
     assert not torch.equal(ours[0], ours[2])
     assert not any(map(torch.equal, ours, other))
     alike = small(), small("lstm", hidden=5, depth=1), small("gru", protocol="normalised")
-    first, *others, last = (made(each).network.A for each in (*alike, small(seed=1)))
+    first, *others, last = (made(run_config).network.A for run_config in (*alike, small(seed=1)))
     assert all(torch.equal(first, A) for A in others) and not torch.equal(first, last)
 
 
 def rates(validation, monkeypatch):
     """Return the learning rate of each epoch when the validation errors are these."""
-    one = made()
-    one.train = one.train[:1]
+    job = made()
+    job.train = job.train[:1]
     errors = iter(torch.tensor(validation, dtype=torch.float64))
     monkeypatch.setattr(trainer, "mean_squared_errors", lambda *_: next(errors))
     for _ in validation:
-        train_epoch(one)
-    return [round(rate / one.config.scale.learning_rate, 6) for rate in one.curves["learning_rate"]]
+        train_epoch(job)
+    return [round(rate / job.config.scale.learning_rate, 6) for rate in job.curves["learning_rate"]]
 
 
 def test_the_rate_decays_by_three_tenths_after_five_epochs_without_a_better_one(monkeypatch):
@@ -226,21 +226,21 @@ def test_the_rate_decays_by_three_tenths_after_five_epochs_without_a_better_one(
 
 
 def test_the_gradient_is_clipped_to_a_quarter():
-    one = made()
-    one.train = one.train[:32]
-    train_epoch(one)
-    gradients = torch.cat([p.grad.flatten() for p in one.network.parameters()])
+    job = made()
+    job.train = job.train[:32]
+    train_epoch(job)
+    gradients = torch.cat([p.grad.flatten() for p in job.network.parameters()])
     assert gradients.norm().item() == pytest.approx(0.25, rel=1e-4)
 
 
 @pytest.mark.parametrize("protocol", ["authors", "normalised"])
 def test_the_training_error_printed_is_the_mean_square_in_grey_levels(protocol):
-    one = made(small(protocol=protocol))
-    one.train = one.train[:32]
+    job = made(small(protocol=protocol))
+    job.train = job.train[:32]
     with torch.no_grad():
-        error = (one.network(one.train) - one.train).double() * 255 / one.config.scale.peak
-    train_epoch(one)
-    assert one.curves["train_mse"] == [pytest.approx(error.square().mean().item(), rel=1e-5)]
+        error = (job.network(job.train) - job.train).double() * 255 / job.config.scale.peak
+    train_epoch(job)
+    assert job.curves["train_mse"] == [pytest.approx(error.square().mean().item(), rel=1e-5)]
 
 
 def recovered(monkeypatch, unit, positivity="free"):
@@ -295,9 +295,9 @@ def test_devices():
 def test_of_several_runs_one_that_fails_stops_no_other(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting.os, "cpu_count", lambda: 1)  # in this process
     wild = small(learning_rate=1e30)
-    found = training.run_all([wild, small("gru"), wild], store=tmp_path, progress=False)
-    assert [record.status for record in found] == ["failed", "done", "failed"]
-    assert found[0].reason and found[0] == found[2]
+    outcomes = training.run_all([wild, small("gru"), wild], store=tmp_path, progress=False)
+    assert [record.status for record in outcomes] == ["failed", "done", "failed"]
+    assert outcomes[0].reason and outcomes[0] == outcomes[2]
 
 
 @pytest.mark.parametrize("damage", ["absent", "empty", "header cut", "tensors cut"])

@@ -36,8 +36,8 @@ def test_triton_and_pytorch_agree(runs, sizes, soft, add, rho, dtype, normal):
         kernels.forward(u, s, extra, hbar, rho, centre, a, b, value)
         kernels.backward(g, extra, value, centre, rho, a, b, du, dhbar)
         results.append((value, du, dhbar))
-    for one, other in zip(*results, strict=True):
-        assert torch.allclose(one, other, rtol=1e-6, atol=1e-6)
+    for value, other in zip(*results, strict=True):
+        assert torch.allclose(value, other, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("soft", [False, True], ids=["phi", "soft"])

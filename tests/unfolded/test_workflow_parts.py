@@ -37,12 +37,12 @@ def test_the_examples_hold():
 @pytest.mark.parametrize("seeds", ["1 0", "1,0", [1, 0]])
 def test_the_runs_are_those_of_the_grid_for_each_seed(seeds):
     base = {"profile": "paper", "protocol": "normalised", "hidden": 64}
-    found = grids.runs("table-3", seed=seeds, models="gru lstm", **base)
+    runs = grids.runs("table-3", seed=seeds, models="gru lstm", **base)
     expected = [
         run for s in (1, 0) for run in named_grids.named("table-3", RunConfig(seed=s, **base))
     ]
-    assert found == [run for run in expected if run.model in ("gru", "lstm")]
-    assert len(found) == len(set(found)) == 24
+    assert runs == [run for run in expected if run.model in ("gru", "lstm")]
+    assert len(runs) == len(set(runs)) == 24
 
 
 @pytest.mark.parametrize(
