@@ -150,7 +150,7 @@ def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeyp
     results = []
     for number in (1, 2, 3, 40):
         threads(number)
-        assert native_scan.serves(x.transpose(0, 1))
+        assert native_scan.supports(x.transpose(0, 1))
         leaves = [tensor.clone().requires_grad_() for tensor in (x, h0, G, *W, U, a, b)]
         codes = unroll(*leaves[:3], leaves[3:5], *leaves[5:])
         codes.square().sum().backward()
@@ -170,7 +170,7 @@ def test_loops_in_c_leave_it_to_pytorch_where_they_would_not_pay(lacks, threads,
         monkeypatch.setattr(native, "openmp_launcher", lambda: None)
     if lacks == "C":
         monkeypatch.setattr(native, "library", lambda: None)
-    assert not native_scan.serves(xs)
+    assert not native_scan.supports(xs)
 
 
 @needs_c

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from unfolded import recurrence
 from unfolded.data import sequences
 from unfolded.errors import ConfigError
 from unfolded.networks import build
 from unfolded.networks.fastrnn import FastRNN
 from unfolded.networks.indrnn import IndRNN
 from unfolded.networks.spectralrnn import SpectralRNN
-from unfolded.networks.srnn import SRNN
+from unfolded.networks.srnn import SRNN, ElmanLayer
 from unfolded.seeds import derive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,24 @@ CLASSES = {"srnn": SRNN, "indrnn": IndRNN, "fastrnn": FastRNN, "spectralrnn": Sp
 
 def make(name, **options):
     return CLASSES[name](**SIZES | options).double()
+
+
+class LeakyLayer(ElmanLayer):
+    def step(self, drive, h, _, W):
+        return 0.3 * h + 0.7 * torch.tanh(drive + h @ W.T), None
+
+
+class LeakyRNN(SRNN):
+    layer = LeakyLayer
+
+
+def test_a_layer_with_its_own_step_takes_that_step_by_every_backend(normal):
+    network, x = LeakyRNN(**SIZES).double(), normal(20, 12, 4)
+    assert not torch.allclose(network.codes(x), make("srnn").codes(x))
+    with recurrence.use("reference"):
+        expected = network.codes(x)
+    for size in (20, 1):
+        torch.testing.assert_close(network.codes(x[:size]), expected[:size])
 
 
 def test_srnn_starts_as_pytorchs_rnn():

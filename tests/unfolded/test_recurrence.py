@@ -33,7 +33,7 @@ def kernels(request, monkeypatch):
     elif native.library() is None:
         pytest.skip("no C compiler here")
     elif request.param == "layers":
-        monkeypatch.setattr(native_scan, "serves", lambda xs: False)
+        monkeypatch.setattr(native_scan, "supports", lambda xs: False)
     else:
         monkeypatch.setattr(native_scan, "SAMPLES", 0)
         monkeypatch.setattr(native_scan, "FRAMES", 0)
@@ -316,7 +316,7 @@ def test_the_backward_pass_changes_no_codes(recompute, normal, monkeypatch):
     codes = engine(**leaves, recompute=recompute)
     before = codes.detach().clone()
     # Another routine rounds otherwise, and must keep it to itself.
-    monkeypatch.setattr(native_scan, "serves", lambda xs: False)
+    monkeypatch.setattr(native_scan, "supports", lambda xs: False)
     codes.square().sum().backward()
     assert torch.equal(codes.detach(), before)
 

@@ -63,7 +63,7 @@ class GatedNetwork(StackedNetwork):
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run the layers by the scan or by PyTorch's module: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
-        is_supported = cell_scan.serves(self.cell, x, *self.cells.parameters())
+        is_supported = cell_scan.supports(self.cell, x, *self.cells.parameters())
         # PyTorch can neither compile nor vmap these modules.
         if transforms.has_values(x) and not (self.fast and is_supported):
             codes, last_states = self.cells(x, state.codes)
@@ -83,11 +83,16 @@ class Layer(nn.Module):
 
     Parameters: ``U`` (h, width), ``bias`` (h,), and those of the subclass. Symbols as in (50) and
     (53): W is the recurrent matrix, U the input matrix. The paper prints no bias, but the code it
-    used has one. ``kind`` is the cell of :mod:`unfolded.recurrence.cell_scan`, ``phi`` its
-    activation. Raises ConfigError on the name of an unknown activation.
+    used has one. ``kind`` is the cell of :mod:`unfolded.recurrence.cell_scan` with the same
+    ``step``, ``phi`` its activation. A subclass with its own ``step`` states its ``kind``, or runs
+    as a loop in PyTorch. Raises ConfigError on the name of an unknown activation.
     """
 
-    kind = "elman"
+    kind: str | None = "elman"
+
+    def __init_subclass__(cls):
+        if "step" in vars(cls) and "kind" not in vars(cls):
+            cls.kind = None
 
     def __init__(self, width: int, hidden: int, activation: str):
         super().__init__()

@@ -39,7 +39,7 @@ def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[st
         "measurement": routine_name(x.flatten(0, 1), A),
         "decoding": routine_name(codes, D),
         "backend": backend if in_engine else "reference",
-        "scan": "C" if in_engine and native_scan.serves(x.transpose(0, 1)) else "PyTorch",
+        "scan": "C" if in_engine and native_scan.supports(x.transpose(0, 1)) else "PyTorch",
         "instructions": native.library().instructions().decode() if in_c else None,
     }
 

@@ -31,10 +31,11 @@ class Cell(NamedTuple):
     - "lstm" and "gru", W and a second bias: the cells of PyTorch's modules
 
     ``step`` computes the same with autograd from (U x_t + b, h, c, *weights): it returns h_t and
-    the cell state, or None. ``phi``: the activation of the first three kinds.
+    the cell state, or None. ``phi``: the activation of the first three kinds. A ``kind`` of None
+    has no implementation in C.
     """
 
-    kind: str
+    kind: str | None
     step: Callable[..., tuple[Tensor, Tensor | None]]
     phi: Callable[[Tensor], Tensor] = torch.tanh
 
@@ -46,7 +47,7 @@ def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
     (gates h,), with 3 gates for GRU and 4 for LSTM; w (h,); α and β (). Differentiable any number
     of times; higher derivatives use :func:`reference`.
     """
-    scan = CellScan.apply if serves(cell, x, h0, *weights) else reference
+    scan = CellScan.apply if supports(cell, x, h0, *weights) else reference
     return scan(cell, x, h0, c0, *weights)
 
 
@@ -59,13 +60,14 @@ def reference(cell: Cell, x: Tensor, h: Tensor, c: Tensor | None, U: Tensor, b: 
     return torch.stack(codes, 1), c
 
 
-def serves(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
+def supports(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
     """Return whether the scan in C is the fastest implementation for x (batch, time, k)."""
     return (
         has_values(x)
+        and cell.kind in KINDS
         and cell.phi in PHI
         and not torch.is_autocast_enabled(x.device.type)
-        and native_scan.serves(x.transpose(0, 1))
+        and native_scan.supports(x.transpose(0, 1))
         and all(tensor.dtype == x.dtype and tensor.device == x.device for tensor in tensors)
     )
 

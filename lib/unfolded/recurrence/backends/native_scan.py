@@ -32,7 +32,7 @@ class _ScanJob(ctypes.Structure):
     ]
 
 
-def serves(xs: Tensor) -> bool:
+def supports(xs: Tensor) -> bool:
     """Return whether the C loops are the fastest backend for frames (…, T, batch, n)."""
     threads = torch.get_num_threads()
     selected = selection.chosen() == "native"
