@@ -1,4 +1,4 @@
-"""The house: what the repository promises about itself, held against what lies in it."""
+"""What the repository states about itself agrees with its contents."""
 
 import inspect
 import re
@@ -31,6 +31,13 @@ def requirements(*extras):
     for extra in extras:
         lines += PROJECT["optional-dependencies"][extra]
     return [Requirement(line) for line in lines]
+
+
+def test_the_table_of_contents_names_every_page():
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    pages = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/*.md")]
+    names = {path.relative_to(ROOT).with_suffix("").as_posix() for path in pages}
+    assert names == set(re.findall(r"(?:file|root): (\S+)", toc)), "complete _toc.yml"
 
 
 def test_conda_environment_has_the_bounds_of_pyproject():
