@@ -62,4 +62,7 @@ def test_a_selected_draw_without_a_long_run_is_not_run():
     assert set(lambda_search.continued(runs, table)["PSNR (dB)"]) == {"not run"}
     long = [replace(config, profile="paper") for config in CONFIGS]
     full = lambda_search.continued(run_set([*CONFIGS, *long], lambda config: 26.5), table)
-    assert list(full["PSNR (dB)"]) == ["26.50"] * 3 and set(full["seeds"]) == {"1"}
+    assert list(full["h"]) == ["128", "256"] * 3
+    assert list(full["PSNR (dB)"]) == ["26.50", "not run"] * 3
+    assert list(full["seeds"]) == ["1", "0"] * 3
+    assert list(full["the paper (dB)"])[:2] == ["28.09", "31.46"]
