@@ -1,7 +1,9 @@
 """What all tests share: one thread, one hypothesis profile, random float64 tensors, a browser."""
 
+import contextlib
 import os
 
+import joblib
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -31,6 +33,14 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: [*LONGEST, item.path.name].index(item.path.name))
+
+
+@pytest.fixture(autouse=True)
+def studies_in_this_process(request):
+    """Run the trainings of the companion's tests here: each worker would import everything."""
+    is_companion = request.path.parent.name == "companion"
+    with joblib.parallel_config("sequential") if is_companion else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture
