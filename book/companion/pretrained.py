@@ -98,9 +98,9 @@ def store_weights(store: str | Path | None = None, table: str = "weights") -> pd
     """Write the finished runs of a table at h = 256 to data/weights/; return the table.
 
     An unfolded network of the default row has the initial λ1, λ2 with the least validation error
-    among the finished runs. Tests each network with rounded weights on the test sequences, which
-    must be available. Entries of runs that are missing in the store, or already stored, remain
-    unchanged; entries of runs on other frames are removed.
+    among the finished runs and the run of the stored network. Tests each network with rounded
+    weights on the test sequences, which must be available. Entries of runs that are missing in the
+    store, or already stored, remain unchanged; entries of runs on other frames are removed.
     """
     path = WEIGHTS / f"{table}.csv"
     base = RunConfig(**(PRINTED.as_dict() | {"hidden": HIDDEN}))
@@ -109,7 +109,7 @@ def store_weights(store: str | Path | None = None, table: str = "weights") -> pd
     for config in row(base, COVER if table == "cover" else None):
         pairs = [SUCCESSOR] if table == "cover" else STARTS.values()
         best = best_run([initialised(config, pair) for pair in pairs], store)
-        if best is not None and not _is_stored(rows.get(config.model), best):
+        if best is not None and _replaces(best, rows.get(config.model)):
             rows[config.model] = _store(best, store, _path(config.model, table))
     for model in {entry["model"] for entry in stored} - set(rows):
         files.drop(_path(model, table))
@@ -131,9 +131,12 @@ def _on_frames_of(base: RunConfig, model: str, table: str) -> bool:
     return header["config"].get("reduction", base.reduction) == base.reduction
 
 
-def _is_stored(row: dict | None, record: records.Record) -> bool:
-    origin = record.config_hash, record.provenance["commit"]
-    return row is not None and (row["config_hash"], row["commit"]) == origin
+def _replaces(record: records.Record, row: dict | None) -> bool:
+    """Return whether a run replaces a stored network: another λ only by a smaller error."""
+    if row is None or row["config_hash"] == record.config_hash:
+        return row is None or row["commit"] != record.provenance["commit"]
+    error = results.curves(row["config_hash"])["validation_mse"].iloc[-1]
+    return record.curves["validation_mse"][-1] < error
 
 
 def _store(record: records.Record, store: str | Path | None, path: Path) -> dict:

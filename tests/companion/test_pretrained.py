@@ -1,5 +1,7 @@
 """The weights that come with the repository: whole, small, and as good as their table says."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from companion import pretrained
 from companion.run_set import WIDE
 from unfolded import data, metrics
 from unfolded.errors import ConfigError, DataError, RecordError
+from unfolded.provenance import ROOT
 from unfolded.runs import input_frames, records
 from unfolded.runs.grid import STARTS, initialised
 from unfolded.runs.records import Record
@@ -107,6 +110,16 @@ def test_only_finished_runs_are_kept(elsewhere, table, start):
     failed = Record(config.as_dict(), config.hash, "failed", reason="x")
     records.save(failed, records.folder_of(config, elsewhere))
     assert pretrained.store_weights(elsewhere, table).empty
+
+
+def test_a_run_with_a_larger_validation_error_replaces_no_network(elsewhere):
+    shutil.copytree(ROOT / "data" / "weights", pretrained.WEIGHTS)
+    run = initialised(WIDE)
+    worse = Record(run.as_dict(), run.hash, "done", curves={"validation_mse": [1e6]})
+    worse.metrics.update(dict.fromkeys(records.METRICS, 1.0))
+    records.save(worse, records.folder_of(run, elsewhere))
+    stored = pretrained.store_weights(elsewhere)
+    assert stored["config_hash"].tolist() == TABLE["config_hash"].tolist()
 
 
 def test_the_best_run_has_the_least_validation_error(tmp_path):
