@@ -135,13 +135,13 @@ CASES = {
     ),
     "results folder below a file": (
         "",
-        "expected to write .*; got Not a directory; .* another folder .*",
+        "expected to write .*; got Not a directory; .* a writable folder .*",
         runs_below_a_file,
     ),
     "results folder is a file": ("", "expected to write .*; got .*; .*", runs_that_is_a_file),
     "read-only results folder": (
         "",
-        "expected to write .*; got Read-only file system; .* another folder .*",
+        "expected to write .*; got Read-only file system; .* a writable folder .*",
         read_only_runs,
     ),
     "full disk during a checkpoint": (
