@@ -39,8 +39,9 @@ class ReweightedRNN(UnfoldedNetwork):
 
     def symbols(self) -> dict[str, Tensor]:
         """Return the common symbols, G (h, h), Z (d, h, h) and g (d, h)."""
-        identity = torch.eye(self.hidden, dtype=self.G.dtype, device=self.G.device)
-        Z = identity.expand(self.depth, -1, -1) if self.Z is None else self.Z
+        Z = self.Z
+        if Z is None:
+            Z = torch.eye(self.hidden).to(self.G).expand(self.depth, -1, -1)
         return super().symbols() | {"G": self.G, "Z": Z, "g": self._g()}
 
     def _g(self) -> Tensor:

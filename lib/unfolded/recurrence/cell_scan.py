@@ -23,7 +23,7 @@ rows fit too; rows per block for larger weights, which are then read less often;
 class Cell(NamedTuple):
     r"""The computation of a layer at each time step from x_t and h_{t−1}; rows are samples.
 
-    ``kind`` and the weights after U and b:
+    ``kind``, which is None without an implementation in C, and the weights after U and b:
 
     - "elman", W: :math:`h_t = \varphi(U x_t + W h_{t-1} + b)`
     - "independent", w: :math:`h_t = \varphi(U x_t + w \odot h_{t-1} + b)`
@@ -31,8 +31,7 @@ class Cell(NamedTuple):
     - "lstm" and "gru", W and a second bias: the cells of PyTorch's modules
 
     ``step`` computes the same with autograd from (U x_t + b, h, c, *weights): it returns h_t and
-    the cell state, or None. ``phi``: the activation of the first three kinds. A ``kind`` of None
-    has no implementation in C.
+    the cell state, or None. ``phi``: the activation of the first three kinds.
     """
 
     kind: str | None
