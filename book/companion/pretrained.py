@@ -133,8 +133,10 @@ def _on_frames_of(base: RunConfig, model: str, table: str) -> bool:
 
 def _replaces(record: records.Record, row: dict | None) -> bool:
     """Return whether a run replaces a stored network: another λ only by a smaller error."""
-    if row is None or row["config_hash"] == record.config_hash:
-        return row is None or row["commit"] != record.provenance["commit"]
+    if row is None:
+        return True
+    if row["config_hash"] == record.config_hash:
+        return row["commit"] != record.provenance["commit"]
     error = results.curves(row["config_hash"])["validation_mse"].iloc[-1]
     return record.curves["validation_mse"][-1] < error
 
