@@ -107,7 +107,7 @@ class RunSet:
         """Return a run for each pair of initial λ, by name; one run for a stacked network.
 
         >>> list(RunSet.starts(PRINTED)), list(RunSet.starts(replace(PRINTED, model="gru")))
-        (['earlier code', 'successor', 'earlier script'], ['default'])
+        (['earlier code', 'successor', 'earlier script', 'random search'], ['default'])
         """
         if run.model not in UNFOLDED:
             return {"default": run}

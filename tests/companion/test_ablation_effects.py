@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
 from synthetic_runs import LESS, PAIRS, evidence, run, starts
 
@@ -164,15 +163,12 @@ def test_seeds_spread():
     assert table.loc["GRU, h = 256", "range (dB)"] == pytest.approx(10 * np.log10(2))
 
 
-def test_paths_are_drawn_for_each_initialisation_that_ran():
-    curve = {"lambda1": [1.0, 2.0], "lambda2": [0.1, 0.01]}
-    records = []
-    for pair in PAIRS:
-        (run,) = starts("reweighted-rnn", 10.0, pairs=[pair], hidden=WIDE.hidden, seeds=(0,))
-        records.append(
-            dataclasses.replace(run, curves=run.curves | {k: [*v, 1.0] for k, v in curve.items()})
-        )
+@pytest.mark.parametrize("pairs", [PAIRS, tuple(STARTS.values())])
+def test_paths_are_drawn_for_each_initialisation_that_ran(pairs):
+    curve = {"lambda1": [1.0, 2.0, 1.0], "lambda2": [0.1, 0.01, 1.0]}
+    runs = list(starts("reweighted-rnn", 10.0, pairs=pairs, hidden=WIDE.hidden, seeds=(0,)))
+    records = [dataclasses.replace(run, curves=run.curves | curve) for run in runs]
     paths = ablation_effects.lambda_curves(evidence(records))
-    assert list(paths) == ["from 1, 0.01", "from 0.003, 0.02"]
-    assert len(effect_plots.lambda_paths(paths).axes[0].lines) == 2
-    assert isinstance(paths["from 1, 0.01"], pd.DataFrame) and len(STARTS) == 3
+    assert list(paths) == [f"from {first:g}, {second:g}" for first, second in pairs]
+    lines = effect_plots.lambda_paths(paths).axes[0].lines
+    assert len({line.get_linestyle() for line in lines}) == len(pairs)

@@ -10,7 +10,7 @@ from companion.plots import identification_plots
 from companion.reproduction import identification, lambda_search
 from companion.reproduction.identification import AT
 from companion.run_set import RunSet
-from unfolded.runs import named_grids
+from unfolded.runs import grid, named_grids
 from unfolded.runs.records import COLUMNS
 
 CONFIGS = named_grids.search(replace(AT, profile="short"))
@@ -53,16 +53,8 @@ def test_the_stored_search_is_complete_and_its_figure_shows_every_draw():
     assert sum(len(ax.lines) for ax in fig.axes) == len(table)
 
 
-def test_a_selected_draw_without_a_long_run_is_not_run():
-    errors = {config.hash: 100 + config.lambda1 for config in CONFIGS}
-    runs = run_set(CONFIGS, lambda config: 25.0)
-    table = lambda_search.draws(
-        runs, curves=lambda name: pd.DataFrame({"validation_mse": [errors[name]]})
-    )
-    assert set(lambda_search.continued(runs, table)["PSNR (dB)"]) == {"not run"}
-    long = [replace(config, profile="paper") for config in CONFIGS]
-    full = lambda_search.continued(run_set([*CONFIGS, *long], lambda config: 26.5), table)
-    assert list(full["h"]) == ["128", "256"] * 3
-    assert list(full["PSNR (dB)"]) == ["26.50", "not run"] * 3
-    assert list(full["seeds"]) == ["1", "0"] * 3
-    assert list(full["the paper (dB)"])[:2] == ["28.09", "31.46"]
+def test_the_tables_use_the_draw_that_validation_data_select_for_every_network():
+    table = lambda_search.draws(identification.stored_runs())
+    selected = table[table["selected"]]
+    pairs = set(zip(selected["lambda1"], selected["lambda2"], strict=True))
+    assert pairs == {grid.STARTS["random search"]}

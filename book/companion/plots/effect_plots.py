@@ -150,12 +150,12 @@ def lambda_paths(curves: dict[str, pd.DataFrame]) -> Figure:
     fig, axes = panels(1, 2, height=3.6, sharey=True)
     for ax, name in zip(axes, ("lambda1", "lambda2"), strict=True):
         for number, (label, curve) in enumerate(curves.items()):
-            ls = ("-", "--", ":")[number]
+            ls = ("-", "--", ":", "-.")[number]
             ax.plot(np.arange(1, len(curve) + 1), curve[name], ls=ls, lw=1.6, label=label)
         ax.set(xlabel="epoch", yscale="log", title=rf"$\lambda_{name[-1]}$")
     axes[0].set_ylabel("value")
     if curves:
-        fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+        fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     else:
         axes[0].text(0.5, 0.5, "not run", transform=axes[0].transAxes, ha="center")
     return mark(fig, curves)

@@ -13,7 +13,13 @@ from unfolded.runs import grid
 FILTERS = {"bilinear": "#0072B2", "area": "#D55E00", "antialiased": "#009E73"}
 """The colour of each filter in all figures of the page."""
 
-STARTS = {"": "o", "earlier code": "o", "successor": "s", "earlier script": "^"}
+STARTS = {
+    "": "o",
+    "earlier code": "o",
+    "successor": "s",
+    "earlier script": "^",
+    "random search": "P",
+}
 """The marker of a run by its initial λ1, λ2, see :data:`unfolded.runs.grid.STARTS`."""
 
 

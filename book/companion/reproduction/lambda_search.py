@@ -1,7 +1,6 @@
 """The random search over the initial λ1, λ2 that the paper describes, repeated in short runs."""
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -56,35 +55,3 @@ def describe(table: pd.DataFrame) -> str:
             f"{title(model)}: from {low:.2f} to {high:.2f} dB, the highest from {pair}."
         )
     return " ".join(sentences)
-
-
-def continued(
-    run_set: RunSet, table: pd.DataFrame, base: RunConfig = AT, widths: Sequence[int] = (128, 256)
-) -> pd.DataFrame:
-    """Return the selected draws, trained for as long as the paper trains: a row per network and h.
-
-    Columns, as text: network, h, initial λ1, λ2, final λ1, λ2, PSNR (dB), seeds, the paper (dB);
-    "not run" where such a run is missing. ``table``: :func:`draws`, selected at the width of
-    ``base`` for all ``widths``.
-    """
-    printed = results.paper_cells().query("table == 2")
-    rows, used = [], []
-    for draw, hidden in itertools.product(table[table["selected"]].itertuples(), widths):
-        pair = {"lambda1": draw.lambda1, "lambda2": draw.lambda2}
-        config = replace(base, model=draw.model, depth=None, hidden=hidden, **pair)
-        runs = run_set.at(config)
-        used.append(config)
-        final = runs[["learned_lambda1", "learned_lambda2"]].mean()
-        cell = printed["model"].str.lower().eq(draw.model) & printed["value"].eq(hidden)
-        rows.append(
-            {
-                "network": title(draw.model),
-                "h": f"{hidden}",
-                "initial λ1, λ2": f"{draw.lambda1:g}, {draw.lambda2:g}",
-                "final λ1, λ2": "not run" if runs.empty else "{:.2g}, {:.2g}".format(*final),
-                "PSNR (dB)": "not run" if runs.empty else f"{runs['psnr_authors'].mean():.2f}",
-                "seeds": f"{len(runs)}",
-                "the paper (dB)": f"{printed.loc[cell, 'psnr_db'].item():.2f}",
-            }
-        )
-    return mark(pd.DataFrame(rows), table, run_set.source(used))

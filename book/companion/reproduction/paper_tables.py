@@ -75,7 +75,7 @@ def is_garbled(cells: pd.DataFrame) -> pd.Series:
 
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs comparable with the paper: its scale and protocol, the default filter,
-    Moving MNIST from either source, λ initialised at one of the pairs of the authors.
+    Moving MNIST from either source, λ initialised at one of the pairs of `grid.STARTS`.
     """
     same = runs["profile"].eq(FULL.profile) & runs["protocol"].eq(FULL.protocol)
     return with_default_settings(runs[same & runs["source"].isin(_SOURCES)])

@@ -1,6 +1,7 @@
 """Named sets of runs: tables, ablations, identification of the protocol."""
 
 import functools
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -68,11 +69,7 @@ def search(base: RunConfig, draws: int = 8) -> list[RunConfig]:
     low, high = np.log10(1e-5), np.log10(3.0)
     exponents = np.random.default_rng(2021).uniform(low, high, (draws, 2))
     pairs = [[float(f"{10**exponent:.1e}") for exponent in pair] for pair in exponents]
-    return [
-        replace(run, lambda1=lambda1, lambda2=lambda2)
-        for lambda1, lambda2 in pairs
-        for run in row(base, UNFOLDED)
-    ]
+    return [initialised(run, pair) for pair in pairs for run in row(base, UNFOLDED)]
 
 
 def identification(base: RunConfig) -> list[RunConfig]:
@@ -81,12 +78,8 @@ def identification(base: RunConfig) -> list[RunConfig]:
     The unfolded networks with each pair of initial λ and both learning-rate schedules, the
     variants of the stacked networks, and FastRNN with pixels in [0, 1].
     """
-    unfolded_runs = [
-        replace(run, lambda1=lambda1, lambda2=lambda2, schedule=schedule)
-        for schedule in SCHEDULES
-        for lambda1, lambda2 in STARTS.values()
-        for run in row(base, UNFOLDED)
-    ]
+    starts = [initialised(run, pair) for pair in STARTS.values() for run in row(base, UNFOLDED)]
+    unfolded_runs = itertools.chain(*_vary(starts, "schedule", SCHEDULES).values())
     stacked_runs = [
         replace(base, model=model, depth=None, variant=variant)
         for model, variants in VARIANTS.items()
