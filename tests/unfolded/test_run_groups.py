@@ -33,7 +33,7 @@ def trained(jobs, epochs):
     group = RunGroup(jobs)
     for _ in range(epochs):
         for job, ended in zip(jobs, group.epoch(), strict=True):
-            job.close(*ended)
+            job.end_epoch(*ended)
     return jobs
 
 

@@ -44,7 +44,7 @@ def made(run_config=None, store="unused"):
 def train_epoch(job):
     """Train a run alone for one epoch."""
     (result,) = trainer.RunGroup([job]).epoch()
-    job.close(*result)
+    job.end_epoch(*result)
 
 
 # Killed and started again ----------------------------------------------------------------------

@@ -123,7 +123,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(derive(self.config.seed, "order", self.epoch))
         return torch.randperm(len(self.train), generator=generator)
 
-    def close(self, log: Tensor, validation: float, seconds: float) -> None:
+    def end_epoch(self, log: Tensor, validation: float, seconds: float) -> None:
         """Complete an epoch with the log of :meth:`TrainSteps.epoch`, validation error and time.
 
         Raises TrainingError on a value that is not finite.
@@ -233,7 +233,7 @@ def train_runs(trainers: Sequence[Trainer]) -> list[Record | TrainingError]:
                 group = RunGroup(active) if active else None
             results = group.epoch() if group else []
             for trainer, result in zip(active, results, strict=True):
-                failure = trainer.attempt(functools.partial(trainer.close, *result))
+                failure = trainer.attempt(functools.partial(trainer.end_epoch, *result))
                 if failure is None:
                     trainer.save()
                     trainer.show()
