@@ -60,6 +60,19 @@ HEADS = {
 SYMBOLS = {"lambda1": "λ1", "lambda2": "λ2", "g_min": "smallest g", "g_max": "largest g"}
 """Labels of the scalars of an unfolded network as table rows."""
 
+NOT_RUN, UNTRAINED, DIVERGED = "not run", "did not train", "diverged"
+"""Texts in place of a value: no run, runs as the mean frame, a run that ended without a result."""
+
+VERDICTS = {
+    "agrees": "≈ agrees",
+    "higher": "▲ higher",
+    "lower": "▼ lower",
+    UNTRAINED: "○ did not train",
+    NOT_RUN: "– not run",
+    "lost": "? lost in the source",
+}
+"""Symbol and text of each verdict on a cell, and of each text in place of a value."""
+
 
 def title(name: str) -> str:
     """Return the label of a network or of its variant in the book.

@@ -10,8 +10,8 @@ import pandas as pd
 
 from companion import results
 from companion.attribution import Source, mark, of
+from companion.labels import NOT_RUN, UNTRAINED, title
 from companion.reproduction.linear_baseline import did_not_train
-from companion.reproduction.paper_tables import NOT_RUN, UNTRAINED, title
 from companion.statistics import Difference, interval, paired_difference
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import STARTS, UNFOLDED, VARIED, initialised, row

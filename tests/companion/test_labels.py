@@ -4,20 +4,19 @@ import pandas as pd
 import pytest
 
 from companion import labels, speed
-from companion.plots import line_plots
-from companion.reproduction import paper_tables
+from companion.plots import line_plots, tables
 from companion.sphinx import outputs
 from unfolded import networks
 
 
 @pytest.mark.parametrize("name", networks.names())
 def test_every_network_has_the_name_of_the_tables(name):
-    assert labels.title(name) == paper_tables.title(name) == labels.head(name)
+    assert labels.title(name) == labels.head(name)
 
 
 def test_a_shown_table_has_words_for_heads_and_minus_signs():
     table = pd.DataFrame({"model": ["l1-l1-rnn", "gru"], "psnr_authors": [-1.5, 2e-6]})
-    shown = paper_tables.style_table(table, digits=".3g").to_html()
+    shown = tables.style_table(table, digits=".3g").to_html()
     for text in ("network", "PSNR, authors (dB)", "ℓ1-ℓ1-RNN", "GRU", "−1.5", "2e-06"):
         assert text in shown
     assert "psnr_" not in shown and "model" not in shown
@@ -25,7 +24,7 @@ def test_a_shown_table_has_words_for_heads_and_minus_signs():
 
 def test_rows_of_a_turned_table_are_named_too():
     table = pd.DataFrame({"GRU": [1.0]}, index=["test_mse"])
-    shown = paper_tables.style_table(table, index=True).to_html()
+    shown = tables.style_table(table, index=True).to_html()
     assert "test MSE (squared grey levels)" in shown
 
 

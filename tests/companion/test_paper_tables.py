@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from synthetic_runs import SUCCESSOR_PAIR, mean_frame, record
 
-from companion import results
+from companion import labels, results
 from companion.claims.decision import committed_runs
-from companion.reproduction import linear_baseline, paper_tables
+from companion.plots import tables
+from companion.reproduction import linear_baseline, paper_tables, table_display
 from companion.run_set import RunSet
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
@@ -127,9 +128,9 @@ def test_both_baselines_are_there_for_each_value_of_a_table(number):
     linear = levels[levels["level"] == "PCA"]
     assert list(linear["n"]) == [RunConfig(cs_rate=v if number == 1 else 0.2).n for v in values]
     assert levels[levels["level"] == paper_tables.MEAN]["psnr"].nunique() == 1
-    rows = paper_tables.baseline_rows(levels)
+    rows = table_display.baseline_rows(levels)
     components = "n" if number == 1 else 51
-    assert list(rows.index) == [paper_tables.LINEAR.format(components), paper_tables.MEAN]
+    assert list(rows.index) == [table_display.LINEAR.format(components), paper_tables.MEAN]
 
 
 # Which runs count --------------------------------------------------------------------------------
@@ -177,12 +178,12 @@ def test_experiment_rules():
     assert paper_tables.verdict(30.0, 31.0, 29.9, 32.1) == "agrees"
     assert paper_tables.verdict(math.nan, 31.0) == "lost"
     words = {"agrees", "higher", "lower", "not run", "lost", "did not train"}
-    assert set(paper_tables.SYMBOLS) == words
+    assert set(labels.VERDICTS) == words
 
 
 def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
     table = pd.DataFrame({"ours": [1.234, math.nan], "verdict": ["agrees", "lost"], "n": [1, 2]})
-    html = paper_tables.style_table(table).to_html()
+    html = tables.style_table(table).to_html()
     assert "1.23<" in html and "1.234" not in html and "nan" not in html
     assert "≈ agrees" in html and 'class="dataframe"' in html
 
@@ -201,7 +202,7 @@ def test_the_committed_runs_are_compared_with_the_paper():
 def test_without_any_run_every_cell_says_so():
     cells = paper_tables.compare_with_paper(RunSet(pd.DataFrame(columns=COLUMNS), {}, {}))
     assert set(cells["verdict"]) == {"not run"}
-    texts, _ = paper_tables.matrix(cells.query("table == 2"))
+    texts, _ = table_display.matrix(cells.query("table == 2"))
     assert texts.map(lambda text: text.endswith("not run")).all(axis=None)
 
 
@@ -210,7 +211,7 @@ def test_without_any_run_every_cell_says_so():
 
 def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
     rows = [gru(34.0), gru(35.0, seed=1), record(33.0, **SUCCESSOR_PAIR), gru(20.0, cs_rate=0.1)]
-    texts, verdicts = paper_tables.matrix(cells_of(rows).query("table == 1"))
+    texts, verdicts = table_display.matrix(cells_of(rows).query("table == 1"))
     assert texts.shape == (12, 5)
     first, second, third, fourth = texts.at["GRU", 0.2].split("\n")
     assert first.startswith("paper 3") and second.startswith("ours 34.50 ± ")
@@ -225,27 +226,27 @@ def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
 
 def test_a_brief_cell_has_two_lines_and_a_network_without_a_run_has_one_row():
     rows = [gru(34.0), record(33.0, **SUCCESSOR_PAIR)]
-    texts, _ = paper_tables.matrix(cells_of(rows).query("table == 1"), brief=True)
+    texts, _ = table_display.matrix(cells_of(rows).query("table == 1"), brief=True)
     assert texts.at["GRU", 0.2] == "31.19 · 34.00\n▲ +2.81 (1)"
     assert texts.at["GRU", 0.5] == "41.12\nnot run"
     assert "SISTA-RNN" in texts.index and "reweighted-RNN" not in texts.index
     cells = paper_tables.run_cells(RunSet.of(rows), 1)
-    texts, _ = paper_tables.matrix(cells, brief=True)
+    texts, _ = table_display.matrix(cells, brief=True)
     assert texts.at["GRU", 0.2] == "34.00 (1)" and texts.at["GRU", 0.5] == "not run"
 
 
 def test_what_did_not_train_says_so_and_has_no_difference():
-    texts, _ = paper_tables.matrix(cells_of([gru(mean_frame())]).query("table == 1"))
+    texts, _ = table_display.matrix(cells_of([gru(mean_frame())]).query("table == 1"))
     assert texts.at["GRU", 0.2].split("\n")[1:] == ["did not train"]
 
 
 def test_a_value_that_the_source_lost_is_named_lost():
     cells = cells_of([record()]).query("table == 3")
-    texts, _ = paper_tables.matrix(cells)
+    texts, _ = table_display.matrix(cells)
     assert texts.shape == (12, 6)
     lost = cells["psnr_db"].isna() & ~paper_tables.is_garbled(cells)
     for row in cells[lost].itertuples():
-        text = texts.at[paper_tables.label(row.model, row.start), row.value]
+        text = texts.at[table_display.label(row.model, row.start), row.value]
         assert text.startswith("paper lost\n")
     garbled = texts.at[f"reweighted-RNN, {paper_tables.SUCCESSOR}", 1]
     assert garbled.startswith("paper unreadable\n")
@@ -255,7 +256,7 @@ def test_a_value_that_the_source_lost_is_named_lost():
 
 def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
     cells = cells_of([gru(50.0)]).query("table == 2")
-    page = paper_tables.style_matrix(cells, paper_tables.baselines(2)).to_html()
+    page = table_display.style_matrix(cells, paper_tables.baselines(2)).to_html()
     assert "is-higher" in page and "ours 50.00\n1 seed\n▲ +18.81" in page
     assert page.count("is-not") == page.count("not run") == 71
     assert all(f"h = {h}" in page for h in (128, 4096))
@@ -270,7 +271,7 @@ def test_a_variant_is_below_its_network_and_in_no_count():
     cells = paper_tables.compare_with_paper(run_set).query("table == 1")
     assert "variant scaled" not in set(cells["start"])
     variants = paper_tables.variant_cells(run_set, 1)
-    page = paper_tables.style_matrix(cells, variants=variants, brief=True).to_html()
+    page = table_display.style_matrix(cells, variants=variants, brief=True).to_html()
     names = ">FastRNN<", ">FastRNN, variant scaled<", ">20.30 (1)<"
     places = [page.index(name) for name in names]
     assert places == sorted(places) and places[-1] < page.index(">SpectralRNN<")
@@ -280,12 +281,12 @@ def test_a_variant_is_below_its_network_and_in_no_count():
 def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_the_paper():
     run_set = RunSet.of([gru(24.0, hidden=256), record(25.0, model="srnn", hidden=256)])
     cells = paper_tables.run_cells(run_set, 1, replace(paper_tables.FULL, hidden=256))
-    page = paper_tables.style_matrix(cells, paper_tables.baselines(1)).to_html()
+    page = table_display.style_matrix(cells, paper_tables.baselines(1)).to_html()
     assert page.count("is-best") == 1 and ">paper" not in page
     assert "25.00\n1 seed" in page
 
 
 def test_a_download_holds_the_table():
-    element = paper_tables.download(pd.DataFrame({"PSNR": [30.25], "model": ["a, b"]}), "x.csv")
+    element = tables.download(pd.DataFrame({"PSNR": [30.25], "model": ["a, b"]}), "x.csv")
     content = base64.b64decode(element.split("base64,")[1].split('"')[0]).decode()
     assert content == 'PSNR,model\n30.25,"a, b"\n' and 'download="x.csv"' in element

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from companion import run_set
+from companion import run_set, statistics
 from companion.claims.decision import committed_runs
-from companion.reproduction import paper_tables
 from companion.run_set import RunSet, epochs_to
 from companion.statistics import Difference, decibel, holm, paired_difference
 from unfolded.errors import ConfigError
@@ -75,7 +74,7 @@ def test_one_seed_leaves_the_sequences_and_one_sequence_the_seeds():
     assert gap.low == gap.high == pytest.approx(gap.mean)
     gap = paired_difference(ours[:, :1], theirs[:, :1])
     leads = decibel(ours[:, 0]) - decibel(theirs[:, 0])
-    assert [gap.low, gap.high] == pytest.approx(paper_tables.interval(leads))
+    assert [gap.low, gap.high] == pytest.approx(statistics.interval(leads))
 
 
 def test_pooled_errors_have_one_psnr():
@@ -83,9 +82,7 @@ def test_pooled_errors_have_one_psnr():
     leads = 10 * np.log10([1 / 2, 4 / 2])
     gap = paired_difference(ours, theirs, pooled=True)
     assert gap.mean == pytest.approx(leads.mean())
-    assert (
-        gap.low <= paper_tables.interval(leads)[0] and gap.high >= paper_tables.interval(leads)[1]
-    )
+    assert gap.low <= statistics.interval(leads)[0] and gap.high >= statistics.interval(leads)[1]
     assert paired_difference(ours, theirs).mean == pytest.approx(
         10 * np.log10([1, 1 / 3, 1, 7 / 3]).mean()
     )

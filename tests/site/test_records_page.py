@@ -16,7 +16,7 @@ from test_site import PAGES, ROOT, SITE, TOC, WHOLE, article
 
 from companion import attribution, results, run_set
 from companion.build import freshness
-from companion.plots import line_plots, style, table_plots
+from companion.plots import line_plots, style, table_plots, tables
 from companion.reproduction import paper_tables
 from companion.run_set import RunSet
 from companion.sphinx import run_records, stamps
@@ -102,13 +102,13 @@ def test_a_source_is_no_burden_to_pandas():
 
 def test_a_given_source_wins_and_an_empty_one_is_refused():
     table = pd.DataFrame({"a": [1.0]})
-    html = paper_tables.style_table(table, source=RUNS.head(1)).to_html()
+    html = tables.style_table(table, source=RUNS.head(1)).to_html()
     stamp = json.loads(unescape(re.search(r'data-source="([^"]*)"', html)[1]))
     assert stamp["anchor"] == f"run-{RUNS['config_hash'].iloc[0]}"
-    assert "data-source" not in paper_tables.style_table(table).to_html()
+    assert "data-source" not in tables.style_table(table).to_html()
     for wrong in (table, "runs.csv", []):
         with pytest.raises(ConfigError, match="expected a table, record or file as source"):
-            paper_tables.style_table(table, source=wrong)
+            tables.style_table(table, source=wrong)
         with pytest.raises(ConfigError, match="expected a table, record or file as source"):
             style.show(style.panels()[0], "Axes.", source=wrong)
 
@@ -123,7 +123,7 @@ def shown(source=None, html=None):
 
 def test_each_figure_and_table_gets_one_stamp_and_nothing_else_does():
     source = {"text": "runs.csv · 1 <run>", "anchor": "run-1"}
-    table = paper_tables.style_table(pd.DataFrame({"a": [1]}), source=RUNS.head(1)).to_html()
+    table = tables.style_table(pd.DataFrame({"a": [1]}), source=RUNS.head(1)).to_html()
     outputs = [shown(source), shown(), shown(html=table), shown(html="<b>no table</b>"),
                shown(html='<cells-explorer table="1"></cells-explorer>')]  # fmt: skip
     cell = {"outputs": [*outputs, {"output_type": "stream", "text": "<table>"}]}

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from companion.attribution import mark
+from companion.labels import title
 from companion.plots.line_plots import FAINT, STYLES, panels
 from companion.reproduction import linear_baseline
-from companion.reproduction.paper_tables import BEST, MEAN, NAMES, SUCCESSOR, starts, title
+from companion.reproduction.paper_tables import BEST, MEAN, NAMES, SUCCESSOR, starts
 from companion.run_set import RunSet
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig

@@ -13,9 +13,9 @@ import pandas as pd
 from companion import labels
 from companion.attribution import mark
 from companion.claims.decision import SEEDS
-from companion.labels import title
+from companion.labels import DIVERGED, NOT_RUN, UNTRAINED, title
 from companion.reproduction.linear_baseline import did_not_train
-from companion.reproduction.paper_tables import BEST, DIVERGED, NOT_RUN, SUCCESSOR, UNTRAINED
+from companion.reproduction.paper_tables import BEST, SUCCESSOR
 from companion.run_set import PRINTED, SHORT, WIDE, RunSet, epochs_to, mean_text
 from companion.run_set import answers as answer_table
 from companion.statistics import Difference

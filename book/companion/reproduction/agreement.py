@@ -11,9 +11,10 @@ from dataclasses import replace
 import pandas as pd
 
 from companion import attribution, results, statistics
-from companion.labels import counted, signed, signed_interval, span, title
+from companion.labels import VERDICTS, counted, signed, signed_interval, span, title
 from companion.reproduction import linear_baseline, paper_tables
-from companion.reproduction.paper_tables import BEST, FULL, NAMES, SUCCESSOR, label
+from companion.reproduction.paper_tables import BEST, FULL, NAMES, SUCCESSOR
+from companion.reproduction.table_display import label
 from companion.run_set import RunSet, compare_with_all
 from companion.statistics import Difference
 from unfolded.runs import grid
@@ -191,9 +192,9 @@ def verdict_counts(cells: pd.DataFrame) -> pd.DataFrame:
         start_cells = cells[cells["start"] != opposite]
         words = start_cells["verdict"].mask(paper_tables.is_garbled(start_cells), "lost")
         rows[start] = words.value_counts()
-    counts = pd.DataFrame(rows).T.reindex(columns=list(paper_tables.SYMBOLS))
+    counts = pd.DataFrame(rows).T.reindex(columns=list(VERDICTS))
     counts = counts.dropna(axis=1, how="all").fillna(0).astype(int)
-    return attribution.mark(counts.rename(columns=paper_tables.SYMBOLS), cells)
+    return attribution.mark(counts.rename(columns=VERDICTS), cells)
 
 
 def selection(cells: pd.DataFrame) -> str:

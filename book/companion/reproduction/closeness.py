@@ -7,10 +7,10 @@ differences use the averaging of these cells.
 import pandas as pd
 
 from companion import attribution
-from companion.labels import span
+from companion.labels import signed, span, title
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.agreement import MODEL
-from companion.reproduction.paper_tables import AGREES, BEST, FULL, NAMES, SUCCESSOR, signed, title
+from companion.reproduction.paper_tables import AGREES, BEST, FULL, NAMES, SUCCESSOR
 from companion.run_set import RunSet
 from unfolded import metrics
 from unfolded.runs import grid

@@ -8,9 +8,9 @@ import pandas as pd
 
 from companion import results
 from companion.attribution import mark
-from companion.labels import counted, pair, signed, span, title
+from companion.labels import DIVERGED, NOT_RUN, UNTRAINED, counted, pair, signed, span, title
 from companion.reproduction import linear_baseline, paper_tables
-from companion.reproduction.paper_tables import AGREES, DIVERGED, NOT_RUN, UNTRAINED
+from companion.reproduction.paper_tables import AGREES
 from companion.run_set import PRINTED, RunSet
 from unfolded import networks
 from unfolded.choices import UNFOLDED, VARIANTS

@@ -4,24 +4,20 @@ Unfolded networks have two values in every cell: from the initial λ1, λ2 that 
 of the same authors reports, and from the pair with the lowest validation error, the best λ.
 """
 
-import base64
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from companion import attribution, labels, results
-from companion.labels import signed, title
+from companion import attribution, results
+from companion.labels import NOT_RUN, UNTRAINED
 from companion.reproduction import linear_baseline
+from companion.run_set import RunSet
 from companion.statistics import interval
 from unfolded.choices import VARIANTS
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig, other_defaults
-
-if TYPE_CHECKING:
-    from companion.run_set import RunSet
 
 AGREES = 0.5
 """Tolerance in dB for equal values."""
@@ -41,23 +37,8 @@ SUCCESSOR, BEST = "λ of the successor paper", "best λ"
 NAMES = {"cs_rate": "rate", "hidden": "h =", "depth": "d ="}
 """Column headings of the varied quantity of a table."""
 
-FROM_TABLE_1 = "*"
-"""Marks a value of the paper from Table 1 that is lost in its own table."""
-
-NOT_RUN, UNTRAINED, DIVERGED = "not run", "did not train", "diverged"
-"""Texts in place of a value: no run, runs as the mean frame, a run that ended without a result."""
-
-SYMBOLS = {
-    "agrees": "≈ agrees",
-    "higher": "▲ higher",
-    "lower": "▼ lower",
-    UNTRAINED: "○ did not train",
-    NOT_RUN: "– not run",
-    "lost": "? lost in the source",
-}
-
-LINEAR, MEAN = "best linear reconstruction (PCA, {} components)", "mean frame"
-"""The two baselines of every table, by row label."""
+MEAN = "mean frame"
+"""The label of the baseline that is equal for all values."""
 
 
 def _names() -> tuple[str, ...]:
@@ -97,7 +78,7 @@ def with_default_settings(runs: pd.DataFrame) -> pd.DataFrame:
     return attribution.mark(selection, selection)
 
 
-def starts(run_set: "RunSet", run: RunConfig) -> dict[str, RunConfig]:
+def starts(run_set: RunSet, run: RunConfig) -> dict[str, RunConfig]:
     """Return the runs behind a table cell of this run: by :data:`SUCCESSOR` and :data:`BEST`.
 
     A stacked network has no λ: one run, with the name "".
@@ -109,7 +90,7 @@ def starts(run_set: "RunSet", run: RunConfig) -> dict[str, RunConfig]:
 
 
 def run_cells(
-    run_set: "RunSet",
+    run_set: RunSet,
     number: int,
     base: RunConfig = FULL,
     *,
@@ -148,7 +129,7 @@ def variants_of(base: RunConfig) -> list[RunConfig]:
     ]
 
 
-def variant_cells(run_set: "RunSet", number: int, base: RunConfig = FULL) -> pd.DataFrame:
+def variant_cells(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     """Return the cells of the variants of networks that have run: rows of :func:`run_cells`.
 
     ``start`` names the variant. They are not cells of the paper, and no count contains them.
@@ -166,7 +147,7 @@ def variant_cells(run_set: "RunSet", number: int, base: RunConfig = FULL) -> pd.
     return attribution.mark(pd.DataFrame(rows), run_set.runs)
 
 
-def small_run_cells(run_set: "RunSet", number: int, base: RunConfig) -> pd.DataFrame:
+def small_run_cells(run_set: RunSet, number: int, base: RunConfig) -> pd.DataFrame:
     """Return the cells of small runs, which have one initial λ: rows of :func:`run_cells`.
 
     Cells without a run are omitted; the mean frame of ``base`` determines which runs did not train.
@@ -200,7 +181,7 @@ _NO_RUN = {
 }
 
 
-def _of_one_source(run_set: "RunSet", run: RunConfig) -> RunConfig:
+def _of_one_source(run_set: RunSet, run: RunConfig) -> RunConfig:
     """Return this run with the released file as source, if such a run exists."""
     if run.source not in _SOURCES:
         return run
@@ -209,7 +190,7 @@ def _of_one_source(run_set: "RunSet", run: RunConfig) -> RunConfig:
     return released if has_run else run
 
 
-def _cell(run_set: "RunSet", run: RunConfig, average: str, floor: float | None) -> dict:
+def _cell(run_set: RunSet, run: RunConfig, average: str, floor: float | None) -> dict:
     runs = run_set.at(run)
     untrained = linear_baseline.did_not_train(runs, floor)
     psnr = runs.loc[~untrained, f"psnr_{average}"].astype(float)
@@ -228,11 +209,11 @@ def _cell(run_set: "RunSet", run: RunConfig, average: str, floor: float | None) 
     }
 
 
-def compare_with_paper(run_set: "RunSet", *, average: str = "authors") -> pd.DataFrame:
+def compare_with_paper(run_set: RunSet, *, average: str = "authors") -> pd.DataFrame:
     """Return every cell of the paper with our runs, in two rows for an unfolded network.
 
     The columns of data/paper/tables.csv and of :func:`run_cells`, with the difference (ours minus
-    the paper's value, in dB) and the verdict, a key of :data:`SYMBOLS`.
+    the paper's value, in dB) and the verdict, a key of `labels.VERDICTS`.
     """
     cells = results.paper_cells()
     numbers = sorted(set(cells["table"]))
@@ -266,11 +247,8 @@ def baselines(number: int, base: RunConfig = FULL, average: str = "authors") -> 
     return attribution.mark(pd.DataFrame(rows), linear_rows)
 
 
-# Verdicts and display ----------------------------------------------------------------------------
-
-
 def verdict(printed: float, ours: float, low: float = math.nan, high: float = math.nan) -> str:
-    """Return the result of the comparison of ours with the paper: a key of SYMBOLS.
+    """Return the verdict on our value next to the paper's, a key of `labels.VERDICTS`.
 
     Ours agrees within 0.5 dB, or if the paper's value is in our interval.
 
@@ -284,178 +262,3 @@ def verdict(printed: float, ours: float, low: float = math.nan, high: float = ma
     if abs(ours - printed) <= AGREES or low <= printed <= high:
         return "agrees"
     return "higher" if ours > printed else "lower"
-
-
-def label(model: str, start: str = "") -> str:
-    """Return the label of a row: the network, and which of its two values.
-
-    >>> label("gru"), label("sista-rnn", SUCCESSOR)
-    ('GRU', 'SISTA-RNN, λ of the successor paper')
-    """
-    return f"{title(model)}, {start}" if start else title(model)
-
-
-def matrix(cells: pd.DataFrame, *, brief: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return one table: one row per network and initialisation, one column per value.
-
-    ``cells``: rows of :func:`compare_with_paper` or :func:`run_cells` of one table. The first
-    result contains the texts: the paper's value, if the cells have it, ours, the seeds, and the
-    verdict's symbol with the difference; the second contains the verdicts. A ``brief`` text has at
-    most two lines, and a network without any run has one row.
-    """
-    cells = _without_empty_rows(cells) if brief else cells
-    rows = [label(cell.model, cell.start) for cell in cells.itertuples()]
-    texts = [(_brief_text if brief else _text)(cell) for cell in cells.itertuples()]
-    labelled = cells.assign(row=rows, text=texts)
-    order = {"index": list(dict.fromkeys(rows)), "columns": sorted(set(cells["value"]))}
-    labelled = labelled.pivot(index="row", columns="value", values=["text", "verdict"])
-    return labelled["text"].reindex(**order), labelled["verdict"].reindex(**order)
-
-
-def _without_empty_rows(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells with one row for each unfolded network that has no run in the table."""
-    empty = ~cells["model"].isin(cells.loc[has_run(cells), "model"])
-    return cells.assign(start=cells["start"].mask(empty, ""))[~(empty & cells["start"].eq(BEST))]
-
-
-def paper_text(cell) -> str:
-    """Return the paper's value of a cell as text, or "lost" or "unreadable"."""
-    if not math.isnan(cell.psnr_db):
-        return f"{cell.psnr_db:.2f}"
-    return "unreadable" if cell.status.startswith("unreadable") else "lost"
-
-
-def ours_text(cell) -> str:
-    """Return "not run", "did not train", or the mean ± half the 95 % interval over seeds."""
-    if not cell.runs:
-        return UNTRAINED if cell.untrained else NOT_RUN
-    spread = f" ± {(cell.high - cell.low) / 2:.2f}" if cell.runs > 1 else ""
-    return f"{cell.ours:.2f}{spread}"
-
-
-def seeds_text(cell) -> str:
-    """Return the number of seeds of a value, and of excluded seeds; "" without a run."""
-    count = labels.counted(cell.runs, "seed") if cell.runs else ""
-    return f"{count}, {cell.untrained} did not train" if count and cell.untrained else count
-
-
-def _text(cell) -> str:
-    lines = [ours_text(cell)]
-    if hasattr(cell, "psnr_db"):
-        lines = [f"paper {_starred(cell)}", f"ours {lines[0]}" if cell.runs else lines[0]]
-    if cell.runs:
-        lines += [seeds_text(cell), _difference_text(cell)]
-        lines += [f"λ {cell.lambda1:g}, {cell.lambda2:g}"] * (cell.start == BEST)
-    return "\n".join(line.strip() for line in lines if line.strip())
-
-
-def _brief_text(cell) -> str:
-    """Return "paper · ours" over the difference, or ours alone, with the seeds in parentheses."""
-    if not hasattr(cell, "psnr_db"):
-        return f"{cell.ours:.2f} ({cell.runs})" if cell.runs else ours_text(cell)
-    if not cell.runs:
-        return f"{_starred(cell)}\n{ours_text(cell)}"
-    return f"{_starred(cell)} · {cell.ours:.2f}\n{_difference_text(cell)} ({cell.runs})".strip()
-
-
-def _starred(cell) -> str:
-    return paper_text(cell) + FROM_TABLE_1 * cell.status.startswith("default row")
-
-
-def _difference_text(cell) -> str:
-    """Return the symbol of a verdict and the difference, as far as they exist."""
-    difference = getattr(cell, "difference", math.nan)
-    symbol = SYMBOLS[cell.verdict][0] if cell.verdict in SYMBOLS else ""
-    return f"{symbol} {'' if math.isnan(difference) else signed(difference)}".strip()
-
-
-def style_matrix(
-    cells: pd.DataFrame,
-    levels: pd.DataFrame | None = None,
-    *,
-    variants: pd.DataFrame | None = None,
-    brief: bool = False,
-):
-    """Return :func:`matrix` as displayed on a page: colour and symbol show the verdict.
-
-    If the cells have no verdict against the paper, the largest value of a column is bold.
-    ``levels``: :func:`baselines` of the same table, as the last rows; ``variants``:
-    :func:`variant_cells`, each below its network; ``brief``: short cells.
-    """
-    if "psnr_db" not in cells:
-        best = cells["ours"].eq(cells.groupby("value")["ours"].transform("max"))
-        cells = cells.assign(verdict=cells["verdict"].mask(best, "best"))
-    texts, verdicts = matrix(cells, brief=brief)
-    headings = column_headings(cells)
-    origin = attribution.of(cells)
-    if variants is not None and len(variants):
-        own_texts, own_verdicts = matrix(variants, brief=True)
-        order = [
-            name
-            for row in texts.index
-            for name in (row, *(label for label in own_texts.index if label.startswith(f"{row}, ")))
-        ]
-        texts = pd.concat([texts, own_texts]).reindex(order)
-        verdicts = pd.concat([verdicts, own_verdicts]).reindex(order)
-        origin |= attribution.of(variants)
-    if levels is not None:
-        texts = pd.concat([texts, baseline_rows(levels)])
-        verdicts = verdicts.reindex(texts.index, fill_value="baseline")
-        origin |= attribution.of(levels)
-    texts, verdicts = texts.rename(columns=headings), verdicts.rename(columns=headings)
-    texts.index.name = texts.columns.name = None
-    classes = verdicts.map(lambda word: f"is-{word.split()[0]}")
-    styled = texts.style.set_td_classes(classes)
-    stamp = attribution.attribute(origin.stamp())
-    kind = "dataframe beside-print" + " brief" * bool(brief)
-    return styled.set_table_attributes(f'class="{kind}"{stamp}')
-
-
-def column_headings(cells: pd.DataFrame) -> dict[float, str]:
-    """Return the column heading of each value of a table."""
-    varied = NAMES[grid.VARIED[int(cells["table"].iloc[0])][0]]
-    return {value: f"{varied} {value:g}" for value in sorted(set(cells["value"]))}
-
-
-def baseline_rows(levels: pd.DataFrame) -> pd.DataFrame:
-    """Return :func:`baselines` as texts, two rows and one column per value.
-
-    If the number of components varies, each cell contains it.
-    """
-    linear, mean = (levels[levels["level"] == name].set_index("value") for name in ("PCA", MEAN))
-    count = linear["n"].nunique()
-    name = LINEAR.format(linear["n"].iloc[0] if count == 1 else "n")
-    texts = [f"{row.psnr:.2f}" + f"\nn = {row.n}" * (count > 1) for row in linear.itertuples()]
-    rows = {name: texts, MEAN: [f"{psnr:.2f}" for psnr in mean["psnr"]]}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(linear.index))
-
-
-def download(table: pd.DataFrame, name: str) -> str:
-    """Return a link that saves a table as CSV; it needs no other file.
-
-    >>> download(pd.DataFrame({"a": [1]}), "a.csv")
-    '<a download="a.csv" href="data:text/csv;base64,YQoxCg==">Download a.csv</a>'
-    """
-    content = table.to_csv(index=False, lineterminator="\n").encode()
-    address = f"data:text/csv;base64,{base64.b64encode(content).decode()}"
-    return f'<a download="{name}" href="{address}">Download {name}</a>'
-
-
-def style_table(table: pd.DataFrame, digits: str = ".2f", index: bool = False, source=None):
-    """Return a table as displayed on a page: one number format, verdicts as symbols, "–" for NaN.
-
-    ``source``: the source of the numbers, if it is no longer attached to the table: tables,
-    records or files, see :func:`companion.attribution.of`. The book shows it as a stamp below.
-    The class of a plain data frame tells the theme that it has separate colours for dark mode.
-    """
-    stamp = attribution.attribute(attribution.resolve(table, source).stamp())
-    out = labels.readable(table)
-    if "verdict" in out:
-        out["verdict"] = out["verdict"].map(lambda word: SYMBOLS.get(word, word))
-
-    def text(value) -> str:
-        return labels.typeset(format(value, digits) if isinstance(value, float) else str(value))
-
-    styled = out.style.format(text, na_rep="–")
-    styled = styled.set_table_attributes(f'class="dataframe"{stamp}')
-    return styled if index else styled.hide()

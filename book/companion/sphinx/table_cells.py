@@ -17,13 +17,14 @@ def cells():
     from companion import results
     from companion.reproduction import paper_tables
     from companion.run_set import RunSet
+    from unfolded.choices import UNFOLDED
     from unfolded.runs import records, results_table
 
     path = results_table.RESULTS / RUNS.name
     runs = results.load_table() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
     runs = paper_tables.full_scale(runs[runs["status"] == "done"])
     # Only the learning curves of unfolded networks are read, to select the initial λ.
-    names = runs.loc[runs["model"].isin(paper_tables.grid.UNFOLDED), "config_hash"]
+    names = runs.loc[runs["model"].isin(UNFOLDED), "config_hash"]
     curves = {name: results.curves(name) for name in names}
     return paper_tables.compare_with_paper(RunSet(runs, {}, curves))
 

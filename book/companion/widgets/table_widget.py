@@ -8,6 +8,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from companion import attribution, results
+from companion.labels import title
 from companion.plots import table_plots
 from companion.reproduction import paper_tables
 from companion.run_set import RunSet
@@ -130,7 +131,7 @@ def recorded(*run_sets: RunSet) -> dict:
     return {
         "page": PAGE,
         "starts": [paper_tables.SUCCESSOR, paper_tables.BEST],
-        "names": {name.lower(): paper_tables.title(name) for name in cells["model"]},
+        "names": {name.lower(): title(name) for name in cells["model"]},
         "tables": [{"number": number, "label": LABELS[number], "values": list(values)}
                    for number, (_, values) in VARIED.items()],
         "printed": {number: {model: [_number(line[value]) for value in VARIED[number][1]]

@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from companion import results
-from companion.reproduction import paper_tables
+from companion.labels import NOT_RUN
 from companion.studies import descent_constraints
 from companion.studies.inpainting import glow, inpainting_trials
 from companion.studies.inpainting.glow_prox import GlowProx, hole
@@ -153,7 +153,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     for name in (trial.name for trial in PLAN):
         clean = table[table["network"] == name].query("what == 'nothing'") if len(table) else table
         if clean.empty:
-            rows.append({"network": name, "seeds": 0, "PSNR (dB)": paper_tables.NOT_RUN})
+            rows.append({"network": name, "seeds": 0, "PSNR (dB)": NOT_RUN})
             continue
         psnr = clean[clean["layer"] == LAYERS]["psnr"]
         rows.append({
