@@ -156,6 +156,16 @@ def counted(count: float, noun: str) -> str:
     return f"{count:.0f} {noun}{'s' if count != 1 else ''}"
 
 
+def listing(words: Iterable[str]) -> str:
+    """Return words as a list in a sentence.
+
+    >>> listing(["GRU"]), listing(["GRU", "LSTM"]), listing(["GRU", "LSTM", "sRNN"])
+    ('GRU', 'GRU and LSTM', 'GRU, LSTM and sRNN')
+    """
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def span(values: Iterable[float], noun: str = "") -> str:
     """Return the range of some numbers as text, with a noun in the plural if it is given.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from companion.labels import counted, minus, title
+from companion.labels import counted, listing, minus, title
 from companion.reproduction.linear_baseline import did_not_train
 from companion.reproduction.paper_tables import BEST, SUCCESSOR
 from companion.run_set import RunSet
@@ -200,7 +200,7 @@ def combine(
     reasons: dict[str, list[str]] = {}
     for label, judgement in judgements.items():
         reasons.setdefault(judgement.because, []).append(label)
-    parts = [f"{_capital(' and '.join(labels))}: {because}" for because, labels in reasons.items()]
+    parts = [f"{_capital(listing(labels))}: {because}" for because, labels in reasons.items()]
     if word == "conditional" and all(judgement.word != word for judgement in ran.values()):
         parts.insert(0, f"The verdict depends on {condition}.")
     positive = [judgement for judgement in ran.values() if judgement.word in POSITIVE]

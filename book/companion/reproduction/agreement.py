@@ -11,7 +11,7 @@ from dataclasses import replace
 import pandas as pd
 
 from companion import attribution, results, statistics
-from companion.labels import VERDICTS, counted, signed, signed_interval, span, title
+from companion.labels import VERDICTS, counted, listing, signed, signed_interval, span, title
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.paper_tables import BEST, FULL, NAMES, SUCCESSOR
 from companion.reproduction.table_display import label
@@ -303,5 +303,4 @@ def _listing(words: list[str]) -> str:
     """Return words as a list in a sentence; a long list is cut, with the number of the others."""
     if len(words) > _MANY:
         return f"{', '.join(words[:_MANY])}, and {len(words) - _MANY} more"
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
+    return listing(words)

@@ -7,7 +7,7 @@ differences use the averaging of these cells.
 import pandas as pd
 
 from companion import attribution
-from companion.labels import signed, span, title
+from companion.labels import listing, signed, span, title
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.agreement import MODEL
 from companion.reproduction.paper_tables import AGREES, BEST, FULL, NAMES, SUCCESSOR
@@ -90,7 +90,7 @@ def winners(models: pd.Series) -> str:
     count = models.map(title).value_counts()
     parts = [f"{name} at {number}" for name, number in count.items()]
     parts[0] = f"{count.index[0]} is the best at {count.iloc[0]} of {len(models)} values"
-    return " and ".join(parts)
+    return listing(parts)
 
 
 def coverage_of(cells: pd.DataFrame, where: str = "") -> str:

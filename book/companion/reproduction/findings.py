@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from companion import attribution, labels
-from companion.labels import title
+from companion.labels import listing, title
 from companion.plots import thumbnails
 from companion.reproduction import identification, memory_value, paper_tables, solution_analysis
 from companion.run_set import SHORT, WIDE, RunSet, leads
@@ -103,7 +103,7 @@ def ranking() -> Finding:
     margins = best["reweighted-rnn"] - best.drop(columns="reweighted-rnn").max(axis=1)
     won = int((margins > 0).sum())
     where = "each width" if won == len(margins) else f"{won} of {len(margins)} widths"
-    widths = " and ".join(f"{width:g}" for width in margins.index)
+    widths = listing(f"{width:g}" for width in margins.index)
     shown = best.loc[best.index[-1]].dropna().sort_values(ascending=False)
     shown.index = [title(name) for name in shown.index]
     alt = f"PSNR in dB at width {best.index[-1]:g}: " + ", ".join(
@@ -131,7 +131,7 @@ def _normalised(run_set: RunSet) -> tuple[str, list[RunConfig]]:
         gaps = leads(run_set, runs)
         if len(gaps):
             ahead = [title(name) for name in gaps.loc[gaps["verdict"] == "behind", "other"]]
-            rank = f"behind {' and '.join(ahead)}" if ahead else "behind no other network"
+            rank = f"behind {listing(ahead)}" if ahead else "behind no other network"
             seeds = labels.span(gaps["seeds"], "seed")
             return f"With pixels from 0 to 1 it is {rank}{where} ({seeds}).", runs
     return "With pixels from 0 to 1 it has not been compared.", []

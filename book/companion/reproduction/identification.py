@@ -8,7 +8,17 @@ import pandas as pd
 
 from companion import results
 from companion.attribution import mark
-from companion.labels import DIVERGED, NOT_RUN, UNTRAINED, counted, pair, signed, span, title
+from companion.labels import (
+    DIVERGED,
+    NOT_RUN,
+    UNTRAINED,
+    counted,
+    listing,
+    pair,
+    signed,
+    span,
+    title,
+)
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.paper_tables import AGREES
 from companion.run_set import PRINTED, RunSet
@@ -342,7 +352,7 @@ def describe_lead(cells: pd.DataFrame) -> str:
     ]
     return (
         f"At h = {cells.attrs['hidden']}, reweighted-RNN minus the better of the other two "
-        f"unfolded networks is {' and '.join(texts)}; in the paper it is "
+        f"unfolded networks is {listing(texts)}; in the paper it is "
         f"{signed(printed.iloc[0])} dB."
     )
 
