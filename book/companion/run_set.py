@@ -10,7 +10,7 @@ import pandas as pd
 
 from companion import results
 from companion.attribution import Source, mark, of
-from companion.labels import NOT_RUN, UNTRAINED, title
+from companion.labels import NOT_RUN, UNTRAINED
 from companion.reproduction.linear_baseline import did_not_train
 from companion.statistics import Difference, interval, paired_difference
 from unfolded.runs.config import RunConfig
@@ -211,22 +211,6 @@ def leads(
             rows.append({"other": competitor, **gap._asdict(), "verdict": gap.verdict})
     table = pd.DataFrame(rows, columns=["other", *Difference._fields, "verdict"])
     return mark(table, run_set.source(by_model.values()))
-
-
-def summarise_leads(gaps: pd.DataFrame) -> str:
-    """Return the result of :func:`leads` in words: minimum, maximum, and networks not behind.
-
-    >>> gaps = {"other": ["gru", "lstm"], "mean": [-1.0, 2.0], "verdict": ["behind", "ahead"]}
-    >>> summarise_leads(pd.DataFrame(gaps))
-    '-1.00 (GRU) to +2.00 (LSTM); behind: GRU'
-    """
-    ordered = gaps.sort_values("mean").assign(other=gaps["other"].map(title))
-    ends = ordered.iloc[[0, -1]]
-    parts = [" to ".join(f"{gap.mean:+.2f} ({gap.other})" for gap in ends.itertuples())]
-    for word in ("behind", "undecided"):
-        names = ordered.loc[ordered["verdict"] == word, "other"]
-        parts += [f"{word}: {', '.join(names)}"] if len(names) else []
-    return "; ".join(parts if len(parts) > 1 else [*parts, "ahead of all"])
 
 
 def answers(
