@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from unfolded.errors import ConfigError, complain
 
@@ -72,7 +72,8 @@ def interval(values) -> tuple[float, float]:
     """
     if len(values) < 2:
         return math.nan, math.nan
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    error = np.std(values, ddof=1) / math.sqrt(len(values))
+    half = special.stdtrit(len(values) - 1, 0.975) * error
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
@@ -146,4 +147,4 @@ def student(means: np.ndarray) -> float:
     error = means.std(ddof=1) / math.sqrt(len(means))
     if error == 0:
         return 0.0 if means.any() else 1.0
-    return float(2 * stats.t.sf(abs(means.mean()) / error, len(means) - 1))
+    return float(2 * special.stdtr(len(means) - 1, -abs(means.mean()) / error))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from companion import attribution, results
 from companion.statistics import LEVEL, holm, interval
@@ -61,7 +61,7 @@ def against(reached: pd.DataFrame, way: str, rival: str = "free") -> pd.DataFram
     ends = np.array([interval(group) for _, group in lead]).reshape(-1, 2)
     rows["low"], rows["high"] = ends.T
     with np.errstate(divide="ignore", invalid="ignore"):
-        rows["p"] = 2 * stats.t.sf((rows["mean"] / rows["sem"]).abs(), rows["seeds"] - 1)
+        rows["p"] = 2 * special.stdtr(rows["seeds"] - 1, -(rows["mean"] / rows["sem"]).abs())
     return decided(rows.drop(columns="sem").reset_index())
 
 
