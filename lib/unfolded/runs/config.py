@@ -42,7 +42,7 @@ class Profile:
 PROTOCOLS = {"authors": Protocol(peak=255.0), "normalised": Protocol(peak=1.0)}
 PROFILES = {
     "smoke": Profile(count=100, epochs=2, hidden=32),
-    "laptop": Profile(count=1_000, epochs=15, hidden=256),
+    "laptop": Profile(count=1_000, epochs=8, hidden=256),
     "short": Profile(count=10_000, epochs=40, hidden=128),
     "paper": Profile(count=10_000, epochs=200, hidden=1024),
 }
