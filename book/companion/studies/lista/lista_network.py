@@ -19,7 +19,24 @@ def lista_step(y: Tensor, Ux: Tensor, *, W: Tensor, gamma: Tensor) -> Tensor:
     With :func:`ista_weights` it is :func:`unfolded.solvers.ista_step` in expanded form.
     Shapes: y and Ux (batch, h), W (h, h), gamma (h,). Source: §1 of the paper.
     """
-    return shrink(torch.addmm(Ux, y, W.T), gamma)
+    return _Layer.apply(y, Ux, W, gamma)
+
+
+class _Layer(torch.autograd.Function):
+    """A layer with its own backward pass, which is faster than that of its single operations."""
+
+    @staticmethod
+    def forward(ctx, y: Tensor, Ux: Tensor, W: Tensor, gamma: Tensor) -> Tensor:
+        out = shrink(torch.addmm(Ux, y, W.T), gamma)
+        ctx.save_for_backward(y, W, out)
+        return out
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, ...]:
+        y, W, out = ctx.saved_tensors
+        above, below = grad * (out > 0), grad * (out < 0)
+        active = above + below
+        return active @ W, active, active.T @ y, below.sum(0) - above.sum(0)
 
 
 def ista_weights(M: Tensor, *, c, lambda1) -> tuple[Tensor, Tensor, Tensor]:
