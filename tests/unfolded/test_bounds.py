@@ -62,18 +62,6 @@ def test_every_bound_has_a_case_here_and_a_log_form_of_the_same_signature():
     assert log == pytest.approx(math.log(call("generalization_gap")), rel=1e-12)
 
 
-@given(st.floats(-1e-9, 1e-9))
-def test_a_norm_of_one_is_a_limit_and_no_hole(away):
-    at_one = call("rademacher_reweighted", [0.5, 2.0], [1.0, 1.0])
-    close = call("rademacher_reweighted", [0.5, 2.0 * (1 + away)], [1.0, 1.0])
-    assert close == pytest.approx(at_one, rel=1e-7)
-    for name, rest in (("rademacher_step_l1_l1", ()), ("rademacher_step_sista", (0.2,))):
-        close = call(name, 0.9, 1 + away, 0.5, *rest)
-        assert close == pytest.approx(call(name, 0.9, 1.0, 0.5, *rest), rel=1e-7)
-    close = call("rademacher_fastrnn", (1 + away) / 2, 1.0, a=1.0)
-    assert close == pytest.approx(call("rademacher_fastrnn", 0.5, 1.0, a=1.0), rel=1e-6)
-
-
 def test_at_norm_one_the_fractions_count():
     count = bounds.rademacher_reweighted([1.0], [1.0], **SIZES, T=7, B_x=1.0)
     unit = bounds.rademacher_reweighted([1e-30], [1.0], **SIZES, T=7, B_x=1.0)
@@ -124,18 +112,6 @@ def test_a_larger_norm_size_or_input_raises_a_bound(name):
     for key in set(options) - {"m", "a"}:
         assert call(name, **{key: options[key] + 1}) > before, key
     assert call(name, m=4 * options["m"]) == pytest.approx(before / 2)
-
-
-@given(pairs, pairs, st.integers(1, 30))
-def test_a_larger_norm_never_lowers_the_theorem(net, more, T):
-    alpha, beta = map(list, zip(*net, strict=True))
-    options = {**SIZES, "T": T, "B_x": 1.0, "h0_inf": 1.0}
-    before = bounds.log_rademacher_reweighted(alpha, beta, **options)
-    for l, (a, b) in zip(range(len(net)), more, strict=False):
-        wider = [*alpha[:l], alpha[l] + a, *alpha[l + 1 :]]
-        assert bounds.log_rademacher_reweighted(wider, beta, **options) >= before
-        wider = [*beta[:l], beta[l] + b, *beta[l + 1 :]]
-        assert bounds.log_rademacher_reweighted(alpha, wider, **options) >= before
 
 
 def test_norms_of_a_network_can_be_passed_on():

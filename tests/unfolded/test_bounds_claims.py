@@ -1,16 +1,13 @@
 """What the paper says of its bounds: growth in time, the quoted (52), where they hold and fail."""
 
-import itertools
 import math
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from companion.theory import fastrnn_bounds
 from unfolded import bounds
-from unfolded.prox import prox_l1_l1
 
 SIZES = {"m": 8000, "n": 51, "h": 1024}
 norm = st.floats(1e-2, 1e2)
@@ -112,24 +109,3 @@ def test_for_one_fixed_odd_activation_the_bounds_hold_with_room(net, T, n, h, B_
     norms = (alpha[0], alpha[-1], beta[0], beta[-1])
     printed = bounds.rademacher_step_sista(*norms, d=T, **sizes, B_x=B_x, B_h=start)
     assert direct <= printed * (1 + 1e-12)
-
-
-@pytest.mark.parametrize("beta", [1e-1, 1e-2, 1e-4])
-def test_for_the_activation_of_the_network_the_theorem_can_fail(beta):
-    """With A D = I and c = 1, W_1 vanishes, but ħ = G h_{t−1} carries the signs into unit 1."""
-    m = 8
-    signs = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=m)), dtype=torch.float64)
-    G = torch.zeros(m, m, dtype=torch.float64)
-    G[:, 0], G[0, 1] = 1e9, -1e9
-    # For each draw of signs one network, chosen within the norm bound ‖U_1‖ ≤ β.
-    U = torch.zeros(len(signs), m, m, dtype=torch.float64)
-    U[:, 0] = beta * signs / m
-    assert U.abs().sum(-1).max() <= beta * (1 + 1e-12)
-    h = torch.zeros(len(signs), m, m, dtype=torch.float64)
-    h[:, 0] = 1.0
-    for x in (torch.eye(m, dtype=torch.float64), torch.zeros(m, m, dtype=torch.float64)):
-        h = prox_l1_l1(U @ x, G @ h, 0.1, 1.0)
-    reached = (signs * h[:, 0]).sum(1).mean().item() / m
-    sizes = {"m": m, "n": m, "h": m, "T": 2, "B_x": m**-0.5, "h0_inf": 1.0}
-    assert reached == pytest.approx(0.9)
-    assert reached > 10 * bounds.rademacher_reweighted([1e-12], [beta], **sizes)

@@ -281,31 +281,12 @@ def test_twelve_digits_of_the_largest_code(net, gamma, T, x_inf, h0_inf):
 # --- limits and monotony ---
 
 
-@given(st.floats(1e-2, 2), st.floats(1e-2, 2), st.floats(0, 2))
-def test_narrow_intervals_cost_little(alpha, beta, gamma):
-    fixed = bounds.rademacher_repaired([alpha] * 2, [beta] * 2, gamma=gamma, **SIZES)
-    narrow = [
-        bounds.rademacher_repaired([alpha] * 2, [beta] * 2, gamma=gamma, width=width, **SIZES)
-        for width in (1e-18, 1e-6, 1e-3)
-    ]
-    assert narrow[0] == pytest.approx(fixed, rel=1e-5)
-    assert fixed < narrow[0] < narrow[1] < narrow[2]
-
-
 @given(st.lists(st.tuples(norm, norm), min_size=1, max_size=4), st.integers(1, 30), amount)
 def test_without_g_it_is_the_direct_bound_and_below_the_theorem(layers, T, h0_inf):
     alpha, beta = zip(*layers, strict=True)
     options = {**SIZES, "T": T, "h0_inf": h0_inf}
     direct = bounds.log_rademacher_repaired(alpha, beta, gamma=0.0, **options)
     assert direct <= bounds.log_rademacher_reweighted(alpha, beta, h=1, **options)
-
-
-def test_it_is_the_theorems_form_with_another_rate():
-    alpha, beta, gamma = [0.5, 0.7], [1.0, 2.0], 0.3
-    kappa = 0.35 + gamma * (0.7 + 1)
-    rate = bounds.rademacher_repaired(alpha, beta, gamma=gamma, **SIZES)
-    total = sum(kappa**t for t in range(20)) * (0.7 * 1.0 + 2.0)
-    assert rate == pytest.approx(total * math.sqrt(2 * math.log(102) / 8000))
 
 
 def test_a_width_for_each_layer_or_one_for_all():

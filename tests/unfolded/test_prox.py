@@ -27,11 +27,6 @@ def random_cases(normal, count):
     return u, hbar, tau1, tau2
 
 
-def test_satisfies_the_optimality_condition(normal):
-    case = random_cases(normal, 20_000)
-    assert distance_from_optimality(prox_l1_l1(*case), *case).max() < 1e-14 * 40
-
-
 def five_branches(u, hbar, tau1, tau2, last_of_7=None):
     """(6) and (7) as cases; ``last_of_7`` replaces the value of the last branch of (7)."""
     if hbar >= 0:

@@ -40,16 +40,6 @@ def test_gradcheck_and_gradgradcheck_off_the_kinks(normal):
     assert gradcheck(soft_threshold, [case[0], case[2]])
 
 
-def test_finite_differences_in_every_argument_at_once(normal):
-    case = off_the_kinks(normal, 4_000)
-    assert len(case[0]) > 2_000
-    slopes, step = gradient(*case), 1e-4
-    for i in range(4):
-        ends = [[t + (s * step if j == i else 0) for j, t in enumerate(case)] for s in (-1, 1)]
-        difference = (prox_l1_l1(*ends[1]) - prox_l1_l1(*ends[0])) / (2 * step)
-        assert torch.allclose(slopes[:, i], difference, atol=1e-9)
-
-
 def test_gradients_are_odd_or_even_exactly(normal):
     grid = torch.cartesian_prod(*[torch.arange(-4.0, 5.0, dtype=F64)] * 2)
     u, hbar = torch.cat([grid, 3 * normal(500, 2)]).T

@@ -169,18 +169,6 @@ def test_only_networks_of_the_library_are_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_write_leaves_the_old_file(stored, monkeypatch):
-    before = stored.read_bytes()
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RecordError, match="No space left"):
-        unfolded.save(unfolded.build("srnn", **SIZES), stored)
-    assert stored.read_bytes() == before and len(list(stored.parent.iterdir())) == 1
-
-
 def test_links_and_special_files_are_not_replaced(stored, tmp_path):
     before = stored.read_bytes()
     symlink, pipe = tmp_path / "link", tmp_path / "pipe"

@@ -13,7 +13,7 @@ from unfolded.errors import ConfigError, RecordError, TrainingError
 from unfolded.networks import build
 from unfolded.runs import config, input_frames, records
 from unfolded.runs.config import Protocol
-from unfolded.training import checkpoint, fitting, stacking, trainer
+from unfolded.training import checkpoint, stacking, trainer
 from unfolded.training.trainer import Trainer
 
 INTERRUPTIONS = [
@@ -290,14 +290,6 @@ def test_devices():
             training.resolve(wrong)
     with pytest.raises(ConfigError, match=r"expected the device cuda:99; got . CUDA devices"):
         training.resolve("cuda:99")
-
-
-def test_of_several_runs_one_that_fails_stops_no_other(tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting.os, "cpu_count", lambda: 1)  # in this process
-    wild = small(learning_rate=1e30)
-    outcomes = training.run_all([wild, small("gru"), wild], store=tmp_path, progress=False)
-    assert [record.status for record in outcomes] == ["failed", "done", "failed"]
-    assert outcomes[0].reason and outcomes[0] == outcomes[2]
 
 
 @pytest.mark.parametrize("damage", ["absent", "empty", "header cut", "tensors cut"])
