@@ -69,4 +69,5 @@ def browser():
     from browser import chromium, reset
 
     reset(chromium())
-    return chromium()
+    yield chromium()
+    reset(chromium())

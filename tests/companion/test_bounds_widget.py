@@ -9,19 +9,18 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.linalg import hadamard
-from test_widgets import ENGINES, EXPORT, computed, in_node
+from test_widgets import ENGINES, classic, computed, in_node
 
 from companion import labels
 from companion.plots import line_plots
 from companion.theory import bound_comparison, equal_norms
-from companion.widgets import base_widget, bounds_widget
+from companion.widgets import bounds_widget
 from companion.widgets.bounds_widget import LIMITS, REAL, STATE, BoundsExplorer
 from unfolded import bounds as library
 from unfolded import networks
 from unfolded.errors import ConfigError
 
-MODULE = base_widget.script("bounds.js")
-SCRIPT = MODULE.replace(EXPORT, "")
+SCRIPT = classic("bounds.js")
 USUAL = {name: getattr(BoundsExplorer(), name) for name in STATE}
 
 

@@ -7,17 +7,17 @@ import re
 import numpy as np
 import pytest
 import torch
-from browser import chromium, load
+from browser import severe
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_widgets import EXPORT, complaints, in_node
+from test_widgets import classic, in_node, open_explorers
 
 from companion import pretrained
-from companion.widgets import base_widget, player_widget
+from companion.widgets import player_widget
 from companion.widgets.frame_encoding import levels, packed, unpacked
 from companion.widgets.player_widget import PlayerExplorer
 from unfolded import metrics, networks
@@ -26,8 +26,7 @@ from unfolded.networks.positivity import to_raw
 from unfolded.runs import input_frames
 from unfolded.runs.config import RunConfig
 
-MODULE = base_widget.script("player.js")
-SCRIPT = MODULE.replace(EXPORT, "")
+SCRIPT = classic("player.js")
 
 
 @functools.cache
@@ -166,29 +165,10 @@ def test_rows_of_another_shape_are_refused():
 # --- in a browser ---
 
 
-@pytest.fixture
-def browser():
-    driver = chromium()
-    yield driver
-    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-def opened(browser, folder, tag_element: str, code: str, width: int = 1000):
+def opened(browser, folder, element: str, code: str):
     """Open an element on a page of its own, as the book serves it, and return it."""
-    style = "body { font-family: sans-serif; margin: 16px }"
-    page = folder / "page.html"
-    (folder / "explorer.js").write_text(f"(() => {{ {code} }})();", encoding="utf-8")
-    page.write_text(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>x</title>"
-        f"<link rel=icon href=data:,><style>{style}</style>"
-        f"<script defer src=explorer.js></script>{tag_element}",
-        encoding="utf-8",
-    )
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    complaints(browser)
-    load(browser, page.as_uri())
-    return browser.find_element(By.CSS_SELECTOR, re.match("<([a-z-]+)", tag_element)[1])
+    open_explorers(browser, folder, element, explorer=f"(() => {{ {code} }})();")
+    return browser.find_element(By.CSS_SELECTOR, re.match("<([a-z-]+)", element)[1])
 
 
 def shown(explorer) -> dict:
@@ -225,7 +205,7 @@ class TestPlayer:
                 places.add(seen["place"])
                 slider.send_keys(Keys.ARROW_RIGHT)
         assert len(places) == 5
-        assert complaints(browser) == []
+        assert severe(browser) == []
 
     def test_an_empty_frame_has_no_score(self, browser, tmp_path):
         truth = small()["truth"].clone()
@@ -237,7 +217,7 @@ class TestPlayer:
         assert "is empty" in seen["words"] and "dB" not in seen["words"]
         explorer.find_element(By.CSS_SELECTOR, "[type=range]").send_keys(Keys.ARROW_RIGHT)
         assert "dB" in shown(explorer)["words"]
-        assert complaints(browser) == []
+        assert severe(browser) == []
 
     def test_the_canvases_hold_the_frames(self, browser, tmp_path):
         truth, rows, data = small().values()
@@ -270,7 +250,7 @@ class TestPlayer:
         stood = shown(explorer)["frame"]
         assert browser.execute_script("return arguments[0].timer", explorer) is None
         assert shown(explorer)["frame"] == stood
-        assert complaints(browser) == []
+        assert severe(browser) == []
 
     def test_the_keyboard_reaches_every_control_and_a_row_can_be_marked(self, browser, tmp_path):
         markup = PlayerExplorer(data=small()["data"]).element().replace(" ", " all=true ", 1)

@@ -6,15 +6,14 @@ import pytest
 from browser import chromium
 from selenium.webdriver.common.by import By
 from synthetic_runs import evidence, run
-from test_widgets import EXPORT, in_chromium, in_node
+from test_widgets import classic, in_chromium, in_node
 
 from companion.claims.decision import committed_runs
 from companion.reproduction.ablation_effects import scale_levels
-from companion.widgets import base_widget
 from companion.widgets.scale_widget import ScaleExplorer, recorded
 from unfolded.errors import ConfigError
 
-SCRIPT = base_widget.script("scale.js").replace(EXPORT, "")
+SCRIPT = classic("scale.js")
 SEE = """
   const [explorer] = document.getElementsByTagName("scale-explorer");
   const rows = () => [...explorer.querySelectorAll(".sc-row")]

@@ -5,16 +5,15 @@ import re
 
 import numpy as np
 import pytest
-from browser import chromium
+from browser import chromium, severe
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from test_widgets import ENGINES, EXPORT, complaints, computed, in_chromium
+from test_widgets import ENGINES, classic, computed, in_chromium
 
-from companion.widgets import base_widget, signs_widget
+from companion.widgets import signs_widget
 from companion.widgets.signs_widget import BETA, COINS, SignsExplorer
 
-MODULE = base_widget.script("signs.js")
-SCRIPT = MODULE.replace(EXPORT, "")
+SCRIPT = classic("signs.js")
 BETAS = np.geomspace(*BETA, 9).clip(*BETA).tolist()
 SEE = """
   const [explorer] = document.getElementsByTagName("signs-explorer");
@@ -96,7 +95,7 @@ def test_it_works_with_the_keyboard_alone(tmp_path):
     slider.send_keys(Keys.ARROW_LEFT)
     after = browser.execute_script(state)
     assert before["signs"][0] == "+" and after["signs"] == "-" + before["signs"][1:]
-    assert after["beta"] < before["beta"] and complaints(browser) == []
+    assert after["beta"] < before["beta"] and severe(browser) == []
 
 
 def test_the_static_picture_is_described_with_the_bound():

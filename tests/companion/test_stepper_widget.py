@@ -7,14 +7,15 @@ import re
 import numpy as np
 import pytest
 import torch
+from browser import severe
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from test_player_widget import browser, opened  # noqa: F401
-from test_widgets import EXPORT, complaints, in_node
+from test_player_widget import opened
+from test_widgets import classic, in_node
 
 from companion import pretrained
-from companion.widgets import base_widget, stepper_widget
+from companion.widgets import stepper_widget
 from companion.widgets.frame_encoding import levels, unpacked
 from companion.widgets.stepper_widget import METHODS, StepperExplorer
 from unfolded import metrics, networks, solvers
@@ -22,8 +23,7 @@ from unfolded.errors import ConfigError
 from unfolded.runs import input_frames
 from unfolded.runs.config import RunConfig
 
-MODULE = base_widget.script("stepper.js")
-SCRIPT = MODULE.replace(EXPORT, "")
+SCRIPT = classic("stepper.js")
 T = 3
 
 
@@ -230,7 +230,7 @@ def texts(explorer, name: str) -> dict:
 
 @pytest.mark.browser
 class TestStepper:
-    def test_steps_move_frames_codes_and_marks(self, browser, tmp_path):  # noqa: F811
+    def test_steps_move_frames_codes_and_marks(self, browser, tmp_path):
         explorer = opened(browser, tmp_path, StepperExplorer(data=data()).element(), SCRIPT)
         known = StepperExplorer(data=data())
         back, forward = explorer.find_elements(By.CSS_SELECTOR, "[data-by]")
@@ -256,9 +256,9 @@ class TestStepper:
         slider.send_keys(Keys.END)
         forward.click()
         assert output.text == slider.get_attribute("aria-valuetext") == "40 of 40"
-        assert complaints(browser) == []
+        assert severe(browser) == []
 
-    def test_problem_method_and_objective_can_be_chosen(self, browser, tmp_path):  # noqa: F811
+    def test_problem_method_and_objective_can_be_chosen(self, browser, tmp_path):
         start = StepperExplorer(data=data(), problem="l1-l1-rnn", step=3, objective="(1)")
         explorer = opened(browser, tmp_path, start.element(), SCRIPT)
         see = """const [e] = arguments, part = (name) => e.querySelector(`[data-part="${name}"]`);
@@ -283,4 +283,4 @@ class TestStepper:
         problem.select_by_value("reweighted-rnn")
         assert browser.execute_script(see, explorer)["psnr"] != other["psnr"]
         assert not any("NaN" in str(values) for values in (before, chosen, other))
-        assert complaints(browser) == []
+        assert severe(browser) == []

@@ -7,19 +7,17 @@ from dataclasses import replace
 
 import pytest
 from synthetic_runs import SUCCESSOR_PAIR, mean_frame, record
-from test_widgets import EXPORT, in_chromium, in_node
+from test_widgets import classic, in_chromium, in_node
 
 from companion import results
 from companion.claims.decision import committed_runs
 from companion.reproduction import paper_tables
 from companion.run_set import RunSet
-from companion.widgets import base_widget
 from companion.widgets.table_widget import CellsExplorer, recorded
 from unfolded.errors import ConfigError
 from unfolded.runs.grid import VARIED
 
-MODULE = base_widget.script("cells.js")
-SCRIPT = MODULE.replace(EXPORT, "")
+SCRIPT = classic("cells.js")
 FACTS = {"device": "cpu", "processor": "X", "commit": "0123456789ab"}
 
 

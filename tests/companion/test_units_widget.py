@@ -6,18 +6,17 @@ import re
 import numpy as np
 import pytest
 import torch
-from test_widgets import EXPORT, in_node, in_widget
+from test_widgets import classic, in_node, in_widget
 
 from companion.pretrained import pretrained
-from companion.widgets import base_widget, units_widget
+from companion.widgets import units_widget
 from companion.widgets.units_widget import UnitsExplorer
 from unfolded import networks
 from unfolded.prox import prox_l1_l1
 from unfolded.runs import input_frames
 from unfolded.runs.config import RunConfig
 
-MODULE = base_widget.script("units.js")
-SCRIPT = MODULE.replace(EXPORT, "")
+SCRIPT = classic("units.js")
 
 
 @pytest.fixture(scope="module")

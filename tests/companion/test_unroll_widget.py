@@ -5,13 +5,13 @@ import itertools
 import re
 
 import pytest
-from test_widgets import EXPORT, in_chromium, in_node
+from test_widgets import classic, in_chromium, in_node
 
 from companion.plots.network_diagram import PLANS
-from companion.widgets import base_widget, unroll_widget
+from companion.widgets import unroll_widget
 from companion.widgets.unroll_widget import UnrollExplorer
 
-SCRIPT = base_widget.script("unroll.js").replace(EXPORT, "")
+SCRIPT = classic("unroll.js")
 CASES = list(itertools.product(unroll_widget.NETWORKS, range(1, unroll_widget.DEEPEST + 1)))
 SUBSCRIPTS = dict(zip("₀₁₂₃₄⁽¹ˡ⁾", "01234(1l)", strict=True))
 

@@ -2,21 +2,27 @@
 
 import itertools
 import json
-import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
-from browser import chromium, load
+from browser import chromium, load, severe
 
 from companion.widgets import activation_widget, base_widget
 from companion.widgets.activation_widget import ActivationExplorer, kinks, sliders
 from unfolded.errors import ConfigError
 from unfolded.prox import prox_l1_l1
 
-MODULE = base_widget.script("activation.js")
 EXPORT = "export default { render };"
+DARK = "--pst-color-background: #14181e; background: #14181e"
+HEAD = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>x</title><link rel=icon href=data:,>"
+    "<meta name=viewport content='width=device-width'><style>body { margin: 8px } "
+    f":root {{ --pst-color-background: #fff }} [data-theme=dark] {{ {DARK} }}</style>"
+)
+"""The head of a page with the colours of the book."""
+
 # Stands in for anywidget: a model that holds `data`, tells of changes and counts what is saved.
 WIDGET = """
       const values = { ...data }, heard = {}, el = document.createElement("div");
@@ -29,44 +35,44 @@ WIDGET = """
 """
 
 
-def complaints(browser) -> list[str]:
-    """The errors on the console since the last call."""
-    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+def classic(name: str) -> str:
+    """Return the script of an explorer as a page loads it."""
+    return base_widget.script(name).replace(EXPORT, "")
 
 
-def script() -> str:
-    """The module as the book serves it: a classic script."""
-    assert len(re.findall(r"^\s*export\b", MODULE, re.M)) == 1
-    return MODULE.replace(EXPORT, "")
+SCRIPT = classic("activation.js")
 
 
-def in_node(body: str, data, code: str | None = None) -> object:
+def in_node(body: str, data, code: str = SCRIPT) -> object:
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
-    start = f"{code or script()}\nconst data = {json.dumps(data)};"
-    source = f"{start}\nconsole.log(JSON.stringify({body}));"
+    source = f"{code}\nconst data = {json.dumps(data)};\nconsole.log(JSON.stringify({body}));"
     ran = subprocess.run([node, "-"], input=source, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 
 
-def in_chromium(body: str, data, folder, markup: str = "", code: str | None = None) -> object:
-    browser, page = chromium(), folder / "page.html"
-    (folder / "explorer.js").write_text(code or script(), encoding="utf-8")
-    page.write_text(
-        "<!doctype html><meta charset=utf-8><link rel=icon href=data:,>"
-        f"<script defer src=explorer.js></script>{markup}"
+def open_explorers(browser, folder, markup: str, **scripts: str) -> str:
+    """Open a page with this markup and these scripts, and return its address."""
+    for name, code in scripts.items():
+        (folder / f"{name}.js").write_text(code, encoding="utf-8")
+    tags = "".join(f"<script defer src={name}.js></script>" for name in scripts)
+    (folder / "page.html").write_text(f"{HEAD}{tags}{markup}", encoding="utf-8")
+    severe(browser)
+    load(browser, (folder / "page.html").as_uri())
+    assert severe(browser) == []
+    return browser.current_url
+
+
+def in_chromium(body: str, data, folder, markup: str = "", code: str = SCRIPT) -> object:
+    markup += (
         f"<script>const data = {json.dumps(data)}; let answer;"
         "document.addEventListener('DOMContentLoaded', () => {"
-        f"try {{ answer = {body}; }} catch (error) {{ answer = error.stack; }} }});</script>",
-        encoding="utf-8",
+        f"try {{ answer = {body}; }} catch (error) {{ answer = error.stack; }} }});</script>"
     )
-    complaints(browser)
-    load(browser, page.as_uri())
-    answer = browser.execute_script("return JSON.stringify(answer)")
-    assert complaints(browser) == []
-    return json.loads(answer)
+    open_explorers(chromium(), folder, markup, explorer=code)
+    return json.loads(chromium().execute_script("return JSON.stringify(answer)"))
 
 
 ENGINES = pytest.mark.parametrize(
@@ -74,14 +80,14 @@ ENGINES = pytest.mark.parametrize(
 )
 
 
-def computed(engine: str, body: str, data, folder, code: str | None = None) -> object:
+def computed(engine: str, body: str, data, folder, code: str = SCRIPT) -> object:
     """Evaluate an expression of the module and of `data` in one of the engines."""
     if engine == "node":
         return in_node(body, data, code)
     return in_chromium(body, data, folder, code=code)
 
 
-def in_widget(steps: str, start: dict, folder, code: str | None = None) -> object:
+def in_widget(steps: str, start: dict, folder, code: str = SCRIPT) -> object:
     """Render a widget from the values ``start``, run the steps, and return what they return."""
     return in_chromium(f"(() => {{{WIDGET}{steps}}})()", start, folder, code=code)
 

@@ -12,7 +12,7 @@ from test_player_widget import small
 from test_scale_widget import few_scales
 from test_stepper_widget import data as recorded_steps
 from test_table_widget import explorer as cells_explorer
-from test_widgets import EXPORT, in_chromium, in_node, in_widget
+from test_widgets import EXPORT, classic, in_chromium, in_node, in_widget
 
 from companion.plots import line_plots
 from companion.widgets import base_widget, units_widget
@@ -120,11 +120,6 @@ EXPLORERS = {
     "unroll.js": UnrollExplorer,
 }
 """The explorer that a script draws, from its state."""
-
-
-def classic(name):
-    """Return the script of an explorer as a page loads it."""
-    return base_widget.script(name).replace(EXPORT, "")
 
 
 REFUSED = {

@@ -3,72 +3,43 @@
 import re
 
 import pytest
-import torch
-from browser import chromium, load
+from browser import load, severe
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_widgets import EXPORT, complaints
+from test_widgets import EXPORT, open_explorers
+from test_widgets_common import EXPLORERS
 
-from companion.reproduction.ablation_effects import scale_levels
-from companion.run_set import RunSet
-from companion.widgets import scale_widget, units_widget
-from companion.widgets.activation_widget import ActivationExplorer
-from companion.widgets.bounds_widget import BoundsExplorer
-from companion.widgets.scale_widget import ScaleExplorer
-from companion.widgets.units_widget import UnitsExplorer
-from companion.widgets.unroll_widget import UnrollExplorer
 from unfolded.prox import prox_l1_l1
 
 TAGS = ("activation-explorer", "bounds-explorer", "units-explorer", "scale-explorer")
 ALL_TAGS = (*TAGS, "unroll-explorer")
-DARK = "--pst-color-background: #14181e; background: #14181e"
-STYLE = f":root {{ --pst-color-background: #fff }} [data-theme=dark] {{ {DARK} }}"
-HEAD = (
-    "<!doctype html><html lang=en><meta charset=utf-8><title>x</title>"
-    f"<meta name=viewport content='width=device-width'><style>{STYLE}</style>"
-)
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def browser():
-    driver = chromium()
-    yield driver
-    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+def open_all(browser, folder, explorers):
+    """Open a page with explorers, each script in a scope of its own, and return its address."""
+    scripts = {e.TAG: f"(() => {{{e._esm}}})()".replace(EXPORT, "") for e in explorers}
+    markup = "".join(f"<section>{explorer.element()}</section>" for explorer in explorers)
+    return open_explorers(browser, folder, markup, **scripts)
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """A page with one explorer of each kind, each script in a scope of its own."""
-    folder, frames = tmp_path_factory.mktemp("page"), 40 * torch.rand(3, 5, 256)
-    elements = [
-        ActivationExplorer(),
-        BoundsExplorer(),
-        UnitsExplorer(data=units_widget.learned(frames)),
-        ScaleExplorer(data=scale_widget.recorded(scale_levels(RunSet.committed()))),
-        UnrollExplorer(),
-    ]
-    scripts = ""
-    for explorer in elements:
-        name = f"{explorer.TAG}.js"
-        (folder / name).write_text(f"(() => {{{explorer._esm}}})()".replace(EXPORT, ""), "utf-8")
-        scripts += f"<script defer src={name}></script>"
-    body = "".join(f"<section>{explorer.element()}</section>" for explorer in elements)
-    (folder / "page.html").write_text(f"{HEAD}{scripts}<body style='margin: 8px'>{body}", "utf-8")
-    return (folder / "page.html").as_uri()
+def page(browser, tmp_path_factory):
+    explorers = [EXPLORERS[f"{tag.removesuffix('-explorer')}.js"]() for tag in ALL_TAGS]
+    return open_all(browser, tmp_path_factory.mktemp("page"), explorers)
 
 
 @pytest.fixture
 def opened(browser, page):
     size = {"width": 900, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    complaints(browser)
+    severe(browser)
     load(browser, page)
     yield browser
-    assert complaints(browser) == []
+    assert severe(browser) == []
 
 
 def inside(browser, tag, selector):
@@ -219,18 +190,6 @@ def test_words_can_be_read_and_lines_be_seen(opened, theme):
     faint = {"c3", "c6"} if theme == "light" else set()
     for name in {"main", *names[4:]} - faint:
         assert contrast(colours[name], colours["paper"]) >= 3, name
-
-
-def test_without_a_script_a_picture_stands_there(browser, page):
-    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    try:
-        load(browser, page)
-        for tag in ALL_TAGS:
-            image = inside(browser, tag, "img")
-            assert image.size["width"] > 200 and image.size["height"] > 100
-            assert len(image.get_attribute("alt")) > 60
-    finally:
-        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
 def touch(browser, kind, *points):
