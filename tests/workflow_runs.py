@@ -70,18 +70,21 @@ def kill(process: psutil.Popen, *, children: bool = True) -> None:
     psutil.wait_procs([process, *family], 10)
 
 
-def killed(process: psutil.Popen, folder: Path, pattern: str, **how) -> dict[Path, bytes]:
-    """Kill a command as soon as a first result is there; return the results that then are."""
-    deadline = time.monotonic() + 150
+def killed(
+    process: psutil.Popen, folder: Path, pattern: str, *, children: bool = True
+) -> tuple[dict[Path, bytes], list[psutil.Process]]:
+    """Kill a command as soon as a first result is there; return the results and its children."""
+    deadline, family = time.monotonic() + 150, []
     try:
         while not any(folder.glob(pattern)):
             assert process.poll() is None, "it ended before it had a result"
             assert time.monotonic() < deadline, "it has no result in time"
             time.sleep(0.02)
         assert process.poll() is None, "it ended before it could be killed"
+        family = process.children(recursive=True)
     finally:
-        kill(process, **how)
-    return {path: path.read_bytes() for path in folder.glob(pattern)}
+        kill(process, children=children)
+    return {path: path.read_bytes() for path in folder.glob(pattern)}, family
 
 
 def results(store: Path) -> dict[str, dict]:

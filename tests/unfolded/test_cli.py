@@ -6,10 +6,8 @@ import pty
 import runpy
 import sys
 import termios
-import time
 
 import pandas as pd
-import psutil
 import pytest
 import torch
 from small_runs import small
@@ -190,35 +188,6 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(capsys):
     runs = results.collect()
     assert len(runs) == 10
     assert (runs["status"] == "failed").sum() == len(err)
-
-
-def test_a_sweep_in_several_processes_leaves_the_same_records(tmp_path):
-    words = ["sweep", "--grid", "smoke", "--models", "sista-rnn", "gru", "--quiet"]
-    words += ["--device", "cpu"]
-    for jobs in "1", "2":
-        assert cli.main([*words, "--jobs", jobs, "--store", str(tmp_path / jobs)]) == 0
-    serial, parallel = (results.collect(tmp_path / jobs).set_index("config_hash") for jobs in "12")
-    assert len(serial) == 2 and serial[[*records.METRICS]].equals(parallel[[*records.METRICS]])
-
-
-def test_workers_of_a_killed_sweep_end_with_it(tmp_path):
-    words = ["sweep", "--table", "1", "--models", "gru", "--jobs", "2", "--quiet", "--hidden", "8"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    call = [sys.executable, "-m", "unfolded", *words, "--store", str(tmp_path)]
-    sweep, workers = psutil.Popen(call, env=environment), []
-    try:
-        until = time.monotonic() + 200
-        while not list(tmp_path.glob("*/state.pt")):
-            assert time.monotonic() < until and sweep.poll() is None
-            time.sleep(0.2)
-        workers = sweep.children(recursive=True)
-        sweep.kill()
-        sweep.wait()
-        assert workers and not psutil.wait_procs(workers, timeout=30)[1]
-    finally:
-        for process in [sweep, *workers]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
 
 
 def test_a_sweep_goes_past_a_folder_in_use(capsys, tmp_path):

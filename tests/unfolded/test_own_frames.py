@@ -1,12 +1,9 @@
 """Runs on frames of the user: any size and length, named by their content."""
 
 import hashlib
-import json
-import os
+import logging
 import pickle
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -145,20 +142,18 @@ def test_a_sweep_trains_every_network_on_the_frames(tmp_path, capsys):
     assert [record.config["model"] for record in results] == ["gru", "srnn"]
 
 
-def test_other_processes_receive_the_frames_and_train_as_this_one(tmp_path):
+def test_a_sweep_in_other_processes_leaves_the_same_records(tmp_path):
     # Other processes know no profile that only the tests have.
-    frames, names = movie(10, 2, 3, 3), ("reweighted-rnn", "lstm")
-    runs = [config.RunConfig(model=name, profile="smoke", hidden=3) for name in names]
-    parallel, alone = (
-        training.run_all(runs, frames=frames, store=tmp_path / jobs, progress=False, jobs=int(jobs))
-        for jobs in "21"
+    np.save("frames.npy", movie(10, 2, 3, 3))
+    words = ["sweep", "--grid", "smoke", "--models", "reweighted-rnn", "lstm", "--hidden", "3"]
+    words += ["--source", "frames.npy", "--device", "cpu", "--quiet"]
+    for jobs in "12":
+        assert cli.main([*words, "--jobs", jobs, "--store", str(tmp_path / jobs)]) == 0
+    alone, parallel = (
+        {r.config_hash: (r.metrics, r.curves) for r in records.stored(tmp_path / jobs)}
+        for jobs in "12"
     )
-    for record, other in zip(parallel, alone, strict=True):
-        assert record.status == "done" and (record.metrics, record.curves) == (
-            other.metrics,
-            other.curves,
-        )
-        assert records.load(tmp_path / "2" / record.config_hash) == record
+    assert len(alone) == 2 and alone == parallel
 
 
 def test_runs_on_own_frames_stay_out_of_the_tables(tmp_path):
@@ -314,20 +309,14 @@ def test_an_unknown_source_is_refused(name, capsys):
         config.RunConfig(source=name)
 
 
+def test_the_command_states_what_it_does_with_floats_from_0_to_1(capsys, monkeypatch):
+    np.save("frames.npy", GOOD / 255)
+    monkeypatch.setattr(logging.root, "handlers", [])  # as without pytest
+    assert cli.main(["train", "--source", "frames.npy", "--cs-rate", "0.5", *WORDS]) == 0
+    assert capsys.readouterr().err == "frames from 0 to 1 are multiplied by 255\n"
+
+
 def test_options_that_own_frames_do_not_have(capsys):
     np.save("frames.npy", GOOD)
     refused(["--source", "frames.npy", "--reduction", "bilinear"], capsys)
     refused(["--source", "frames.npy", "--cs-rate", "0.05"], capsys)
-
-
-def test_the_command_states_what_it_does_with_floats_from_0_to_1(tmp_path):
-    np.save("frames.npy", GOOD / 255)
-    words = [sys.executable, "-m", "unfolded", "train", "--source", "frames.npy", "--hidden", "3"]
-    words += ["--profile", "smoke", "--device", "cpu", "--quiet"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(words, capture_output=True, text=True, env=environment)
-    assert done.stderr == "frames from 0 to 1 are multiplied by 255\n" and done.returncode == 0
-    (record,) = (json.loads(p.read_text()) for p in (tmp_path / "runs").glob("*/record.json"))
-    assert (
-        record["data_sha256"] == hashlib.sha256((tmp_path / "frames.npy").read_bytes()).hexdigest()
-    )

@@ -26,7 +26,7 @@ def test_a_workflow_on_a_cluster_that_was_killed_goes_on(tmp_path, cluster):
     quick = ["--slurm-init-seconds-before-status-checks", "8"]
     quick += ["--seconds-between-status-checks", "1", "--default-resources", "mem_mb=500"]
     command = w.snakemake(store, *quick, profile="slurm")
-    done = w.killed(w.start(command, tmp_path, cluster), store, "*/record.json")
+    done, _ = w.killed(w.start(command, tmp_path, cluster), store, "*/record.json")
     # The jobs of the first call live on; what it has not seen done shares one job of the second.
     shared = ["--groups", "run=runs", "--group-components", f"runs={len(w.RUNS)}", "--cores", "1"]
     command = w.snakemake(store, *quick, *shared, profile="slurm")

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import workflow_runs as w
 import yaml
@@ -25,11 +26,12 @@ def untouched(done: dict[Path, bytes]) -> bool:
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """The store of a sweep that was killed in the middle and started again."""
+    """The store of a sweep that was killed in the middle, with its workers, and started again."""
     cwd = tmp_path_factory.mktemp("sweep")
     store, words = cwd / "runs", ["sweep", "--grid", "smoke", "--models", *w.MODELS]
     sweep = [sys.executable, "-m", "unfolded", *words, "--device", "cpu", "--store", str(store)]
-    done = w.killed(w.start(sweep, cwd), store, "*/record.json")
+    done, workers = w.killed(w.start(sweep, cwd), store, "*/record.json", children=False)
+    assert workers and not psutil.wait_procs(workers, timeout=30)[1]
     before = (cwd / "said").read_text(encoding="utf-8")
     status, said = w.run(sweep, cwd)
     assert status == 0, said
@@ -46,7 +48,7 @@ def test_a_sweep_that_was_killed_goes_on(swept):
 def test_a_workflow_that_was_killed_goes_on(tmp_path, swept, children):
     store = tmp_path / "a store" / "of runs"
     command = w.snakemake(store)
-    done = w.killed(w.start(command, tmp_path), store, "*/record.json", children=children)
+    done, _ = w.killed(w.start(command, tmp_path), store, "*/record.json", children=children)
     assert 0 < len(done) < len(HASHES) or not children
     status, said = w.run(command, tmp_path)
     assert status == 0, said
@@ -98,7 +100,7 @@ def test_pages_that_were_killed_go_on(tmp_path, swept):
     words = ["--grid", "smoke", "--models", *(run.model for run in two), "--device", "cpu"]
     words += ["--out", str(out), "--store", str(store)]
     command = [sys.executable, str(w.WORKFLOW / "notebooks.py"), *words]
-    done = w.killed(w.start(command, tmp_path), out, "[!.]*.ipynb")
+    done, _ = w.killed(w.start(command, tmp_path), out, "[!.]*.ipynb")
     status, said = w.run(command, tmp_path)
     assert status == 0, said
     assert said.splitlines()[0] == f"1 of 2 pages there, 1 to make in {out}"
