@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from unfolded import data, training
-from unfolded.runs import config
+from unfolded.runs import config, input_frames, records
 from unfolded.runs.config import Profile, RunConfig
+from unfolded.runs.records import Record
 from unfolded.training import trainer
 from unfolded.training.trainer import Trainer
 
@@ -27,6 +28,18 @@ config.PROFILES["small"] = SMALL
 def small(model: str = "reweighted-rnn", **fields) -> RunConfig:
     """Return the configuration of a run that takes a fraction of a second."""
     return RunConfig(model=model, profile="small", **fields)
+
+
+def run(run_config, store, **options) -> Record:
+    """Train a run in this process without a bar."""
+    return training.run(run_config, store=store, progress=False, **options)
+
+
+def made(run_config=None, store="unused", cache=None) -> Trainer:
+    """Return the trainer of a run, with frames of the cache, before its first epoch."""
+    run_config = run_config or small()
+    frames = input_frames.on_device(run_config, "cpu", {} if cache is None else cache)
+    return Trainer(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
 def warm() -> None:

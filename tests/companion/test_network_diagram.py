@@ -7,9 +7,8 @@ import torch
 from companion.plots import line_plots
 from companion.plots.network_diagram import OWN, PAST, PLANS, unrolled
 from unfolded import networks
+from unfolded.choices import UNFOLDED
 from unfolded.errors import ConfigError
-
-UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 
 
 def labels(fig, colour=None):

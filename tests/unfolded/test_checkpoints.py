@@ -6,18 +6,12 @@ import shutil
 import pytest
 import small_runs
 import torch
-from small_runs import small
+from small_runs import run, small
 
-from unfolded import training
 from unfolded.errors import RecordError
-from unfolded.networks import build, storage
+from unfolded.networks import storage
 from unfolded.runs import records
-from unfolded.runs.config import RunConfig
 from unfolded.training import checkpoint
-
-
-def run(run_config, store, **options):
-    return training.run(run_config, store=store, progress=False, **options)
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +116,3 @@ def test_damaged_weights_are_refused(trained, tmp_path, damage):
         path.write_bytes(path.read_bytes()[:-9] if damage == "cut" else b"no weights at all")
     with pytest.raises(RecordError, match=r"expected weights of a run at .* with --again"):
         checkpoint.load_network(folder)
-
-
-@pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
-def test_untrained_networks_recover_the_same_under_both_protocols(model):
-    """All with a unit is divided by 255; the weight of a square has none."""
-    frames = 255 * torch.rand(2, 5, 256, generator=torch.Generator().manual_seed(0))
-    results = []
-    for protocol, unit in (("authors", 1), ("normalised", 255)):
-        config = RunConfig(model=model, protocol=protocol, hidden=300, lambda1=30.0, lambda2=0.9)
-        results.append(build(**config.network())(frames / unit) * unit)
-    torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-2)

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from unfolded import solvers
+from unfolded.choices import UNFOLDED
 from unfolded.networks import build
 from unfolded.networks.positivity import to_raw
 
 F64 = torch.float64
-UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 SIZES = {"n0": 16, "n": 6, "hidden": 20}
 
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from unfolded.choices import UNFOLDED
 from unfolded.errors import ConfigError
 from unfolded.networks import build, names
 from unfolded.recurrence import LowRank
 
 F64 = torch.float64
-UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 
 
 def make(name, *, hidden=20, n0=9, n=4, depth=2, seed=0, **options):

@@ -7,14 +7,13 @@ import math
 import pytest
 import torch
 
-from unfolded.choices import VARIANTS
+from unfolded.choices import UNFOLDED, VARIANTS
 from unfolded.errors import ConfigError
 from unfolded.networks import build, names
 from unfolded.networks.positivity import from_raw, to_raw
 from unfolded.runs.config import RunConfig
 from unfolded.runs.parameter_count import parameters
 
-UNFOLDED = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
 SIZES = {"n0": 16, "n": 6, "hidden": 20, "depth": 2}
 
 

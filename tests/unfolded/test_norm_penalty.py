@@ -5,10 +5,11 @@ import json
 
 import pytest
 import torch
-from small_runs import small
+from small_runs import made, small
 from test_train_steps import Questions
 
 from unfolded import training
+from unfolded.choices import UNFOLDED
 from unfolded.errors import ConfigError
 from unfolded.networks import build
 from unfolded.runs import input_frames, records
@@ -16,27 +17,20 @@ from unfolded.runs.config import RunConfig
 from unfolded.training import checkpoint
 from unfolded.training.stacking import recover
 from unfolded.training.train_step import row_norms
-from unfolded.training.trainer import RunGroup, Trainer
+from unfolded.training.trainer import RunGroup
 
-UNFOLDED = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
 ROWS = torch.arange(32)
-
-
-def job(config, **changes):
-    frames = input_frames.on_device(config, "cpu", {})
-    made = Trainer(config, "cpu", records.folder_of(config, "unused"), False, frames)
-    for name, value in changes.items():
-        setattr(made.network, name, value)
-    return made
 
 
 def gradients(config, **changes):
     """Return the gradients of a first step, before they are clipped."""
-    made = job(config, **changes)
-    steps = RunGroup([made]).steps
+    job = made(config)
+    for name, value in changes.items():
+        setattr(job.network, name, value)
+    steps = RunGroup([job]).steps
     steps.clip = float("inf")
     steps(ROWS)
-    return [p.grad for p in made.network.parameters()]
+    return [p.grad for p in job.network.parameters()]
 
 
 @pytest.mark.parametrize("model", UNFOLDED)
@@ -75,24 +69,9 @@ def test_rows_that_tie_share_the_gradient():
 
 
 @pytest.mark.parametrize("model", UNFOLDED)
-def test_side_by_side_each_is_the_run_alone(model):
-    configs = [small(model, seed=seed, norm_penalty=20.0) for seed in (0, 1)]
-    assert [len(group) for group in training.groups(configs)] == [2]
-    beside, alone = ([job(config) for config in configs] for _ in range(2))
-    for made in (*beside, *alone):
-        made.network.double()
-        made.train, made.validation = made.train.double(), made.validation.double()
-    RunGroup(beside).epoch()
-    for run, other in zip(beside, alone, strict=True):
-        RunGroup([other]).epoch()
-        for p, q in zip(run.network.parameters(), other.network.parameters(), strict=True):
-            torch.testing.assert_close(p, q, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("model", UNFOLDED)
 def test_a_penalised_step_asks_the_device_for_no_value(model):
     """So a GPU can replay it like all others."""
-    jobs = [job(small(model, seed=seed, norm_penalty=20.0)) for seed in (0, 1)]
+    jobs = [made(small(model, seed=seed, norm_penalty=20.0)) for seed in (0, 1)]
     steps = RunGroup(jobs).steps
     with Questions() as seen:
         steps(torch.arange(64).view(2, 32) % 40)

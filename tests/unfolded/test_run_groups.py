@@ -4,22 +4,18 @@ import itertools
 
 import pytest
 import torch
-from small_runs import interrupted, small
+from small_runs import interrupted, made, small
 
 from unfolded import training
+from unfolded.choices import POSITIVITY, UNFOLDED
 from unfolded.errors import RecordError, TrainingError
-from unfolded.runs import input_frames, records
+from unfolded.runs import records
 from unfolded.training import checkpoint, fitting
 from unfolded.training.trainer import RunGroup, Trainer
 
-MODELS = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"]
 STACKED = ["srnn", "indrnn", "fastrnn", "spectralrnn"]
+PENALISED = {"norm_penalty": 20.0}
 SEVERAL = ({}, {"seed": 1}, {"seed": 2, "lambda1": 0.5, "lambda2": 0.1}, {"learning_rate": 1e-3})
-
-
-def made(run_config, store="unused", cache=None):
-    frames = input_frames.on_device(run_config, "cpu", {} if cache is None else cache)
-    return Trainer(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
 def double(job):
@@ -28,10 +24,10 @@ def double(job):
     return job
 
 
-def trained(jobs, epochs):
-    """Train jobs as one group; a list of one is a run alone."""
+def trained(jobs):
+    """Train jobs as one group for two epochs; a list of one is a run alone."""
     group = RunGroup(jobs)
-    for _ in range(epochs):
+    for _ in range(2):
         for job, ended in zip(jobs, group.epoch(), strict=True):
             job.end_epoch(*ended)
     return jobs
@@ -48,19 +44,22 @@ def assert_equal(ours, theirs, rtol):
 
 
 @pytest.mark.parametrize(
-    ("model", "positivity"),
-    [*itertools.product(MODELS, ["exp", "softplus", "free"]), *((name, "exp") for name in STACKED)],
+    ("model", "fields"),
+    [
+        *itertools.product(UNFOLDED, [*({"positivity": form} for form in POSITIVITY), PENALISED]),
+        *itertools.product(STACKED, [{}]),
+    ],
 )
-def test_in_double_precision_each_is_the_run_alone(model, positivity):
-    configs = [small(model, positivity=positivity, **fields) for fields in SEVERAL]
-    beside = trained([double(made(config)) for config in configs], epochs=3)
+def test_in_double_precision_each_is_the_run_alone(model, fields):
+    configs = [small(model, **fields, **changes) for changes in SEVERAL]
+    beside = trained([double(made(config)) for config in configs])
     for job, config in zip(beside, configs, strict=True):
-        (alone,) = trained([double(made(config))], epochs=3)
+        (alone,) = trained([double(made(config))])
         assert_equal(job, alone, rtol=1e-10)
 
 
 @pytest.mark.parametrize("fast", [True, False])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", UNFOLDED)
 def test_in_single_precision_one_step_is_the_step_alone(model, fast):
     rows = torch.arange(32 * len(SEVERAL)).view(-1, 32) % 40
     jobs, alone = ([made(small(model, **fields)) for fields in SEVERAL] for _ in range(2))

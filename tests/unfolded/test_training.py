@@ -5,16 +5,16 @@ import time
 
 import pytest
 import torch
-from small_runs import SMALL, end, interrupted, result, small, start
+from small_runs import SMALL, end, interrupted, made, result, run, small, start
 
 from companion import results
 from unfolded import data, runtime, training
+from unfolded.choices import UNFOLDED
 from unfolded.errors import ConfigError, RecordError, TrainingError
 from unfolded.networks import build
 from unfolded.runs import config, input_frames, records
 from unfolded.runs.config import Protocol
 from unfolded.training import checkpoint, stacking, trainer
-from unfolded.training.trainer import Trainer
 
 INTERRUPTIONS = [
     (name, moment)
@@ -29,16 +29,6 @@ def uninterrupted(request, tmp_path_factory):
     store = tmp_path_factory.mktemp("whole")
     assert end(start({"model": request.param}, store)) == 0
     return request.param, result(records.folder_of(small(request.param), store))
-
-
-def run(run_config, store, **options):
-    return training.run(run_config, store=store, progress=False, **options)
-
-
-def made(run_config=None, store="unused"):
-    run_config = run_config or small()
-    frames = input_frames.on_device(run_config, "cpu", {})
-    return Trainer(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
 def train_epoch(job):
@@ -243,20 +233,22 @@ def test_the_training_error_printed_is_the_mean_square_in_grey_levels(protocol):
     assert job.curves["train_mse"] == [pytest.approx(error.square().mean().item(), rel=1e-5)]
 
 
-def recovered(monkeypatch, unit, positivity="free"):
+def recovered(monkeypatch, model, unit, protocol="normalised", positivity="free"):
     monkeypatch.setitem(config.PROTOCOLS, "normalised", Protocol(peak=255 * unit))
-    built = build(**small(protocol="normalised", positivity=positivity).network())
+    built = build(**small(model, protocol=protocol, positivity=positivity).network())
     frames = torch.from_numpy(data.sequences(count=10)).flatten(2)
     with torch.no_grad():
         return built(frames * unit) / unit
 
 
-def test_rescaled_frames_and_thresholds_rescale_the_untrained_output(monkeypatch):
-    whole = recovered(monkeypatch, 1.0)
+@pytest.mark.parametrize("model", UNFOLDED)
+def test_rescaled_frames_and_thresholds_rescale_the_untrained_output(model, monkeypatch):
+    """All with a unit is divided by 255; the weight of a square, in SISTA-RNN, has none."""
+    whole = recovered(monkeypatch, model, 1.0, "authors")
     # A power of two rounds nothing: then the theorem holds to the last bit.
-    assert torch.equal(recovered(monkeypatch, 1 / 256), whole)
+    assert torch.equal(recovered(monkeypatch, model, 1 / 256), whole)
     for positivity in ("free", "exp", "softplus"):
-        scaled = recovered(monkeypatch, 1 / 255, positivity)
+        scaled = recovered(monkeypatch, model, 1 / 255, positivity=positivity)
         torch.testing.assert_close(scaled, whole, rtol=1e-4, atol=1e-3)
 
 
