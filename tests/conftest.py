@@ -22,6 +22,9 @@ settings.register_profile(
 )
 settings.load_profile("unfolded")
 
+# Importing this file, which holds no test, takes a second.
+collect_ignore = ["warm_runs.py"]
+
 # The files with the longest tests start first; otherwise one process would end alone with them.
 LONGEST = (
     "test_slurm.py",
@@ -52,6 +55,14 @@ def normal():
         return torch.randn(shape, generator=generator, dtype=torch.float64)
 
     return draw
+
+
+@pytest.fixture
+def threads():
+    """Set the number of threads; it is set back afterwards."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

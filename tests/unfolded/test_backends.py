@@ -133,14 +133,6 @@ def test_products_of_several_runs(normal):
     assert torch.allclose(matmul.prepared_matmul(W, 4, 20)(x), torch.einsum("rik,rok->rio", x, W))
 
 
-@pytest.fixture
-def threads():
-    """Set the number of threads; it is set back afterwards."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @needs_c
 @pytest.mark.skipif(native.openmp_launcher() is None, reason="PyTorch has no OpenMP here")
 def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeypatch, normal):

@@ -155,11 +155,8 @@ def test_tiny_errors_stay_finite_and_gradients_are_no_obstacle():
 @pytest.mark.parametrize(
     "change",
     [
-        {"average": "mean"},
-        {"average": None},
-        {"peak": 0},
-        {"peak": -255},
-        {"peak": math.nan},
+        *({"average": average} for average in ("mean", None)),
+        *({"peak": peak} for peak in (0, -255, math.nan)),
         {"estimate": torch.zeros(1, 2, 4)},
         {"estimate": torch.zeros(1, 1, 3)},
         {"reference": torch.zeros(1, 3), "estimate": torch.zeros(1, 3)},

@@ -22,12 +22,11 @@ TIES = ("own", "shared", "factors", "soft")
 
 
 @pytest.fixture(params=["loops", "shares", "layers", "portable"], autouse=True)
-def kernels(request, monkeypatch):
+def kernels(request, monkeypatch, threads):
     """Everything here holds with the loops in C, by one thread and several, and without them.
 
     Without them, with the layers alone in C and without C.
     """
-    before = torch.get_num_threads()
     if request.param == "portable":
         monkeypatch.setattr(native, "library", lambda: None)
     elif native.library() is None:
@@ -40,9 +39,7 @@ def kernels(request, monkeypatch):
         if request.param == "shares":
             if native.openmp_launcher() is None:
                 pytest.skip("PyTorch has no OpenMP here")
-            torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
+            threads(3)
 
 
 def engine(x, h0, a, b=None, rho=None, D=None, *, recompute=False, **weights):

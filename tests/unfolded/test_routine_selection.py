@@ -103,15 +103,12 @@ def test_a_matrix_multiplies_several_matrices(routine, normal, monkeypatch):
         assert torch.allclose(matmul.matmul_nt(left, right), left @ right.mT, atol=1e-3)
 
 
-def test_threads_do_not_change_a_native_product(normal, monkeypatch):
+def test_threads_do_not_change_a_native_product(normal, monkeypatch, threads):
     monkeypatch.setenv("UNFOLDED_ROUTINE", "native")
-    x, W, threads = normal(100, 300).float(), normal(90, 300).float(), torch.get_num_threads()
+    x, W = normal(100, 300).float(), normal(90, 300).float()
     product = matmul.matmul_nt(x, W)
-    try:
-        torch.set_num_threads(3)
-        assert torch.equal(matmul.matmul_nt(x, W), product)
-    finally:
-        torch.set_num_threads(threads)
+    threads(3)
+    assert torch.equal(matmul.matmul_nt(x, W), product)
 
 
 def test_infinite_and_missing_values_propagate(normal, monkeypatch):

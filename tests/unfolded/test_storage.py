@@ -132,20 +132,15 @@ HEADER = {"format": 1, "build": {"name": "gru", **SIZES}}
         None,
         {},
         {"format": "pt"},
-        {"unfolded": "{"},
-        {"unfolded": "[]"},
-        {"unfolded": "3"},
-        {"unfolded": json.dumps(HEADER | {"format": 2})},
-        {"unfolded": json.dumps({"format": 1})},
+        *({"unfolded": text} for text in ("{", "[]", "3")),
+        *({"config": text} for text in ("{}", "[]", '{"model": "rnn"}')),
+        *({"unfolded": json.dumps(part)} for part in (HEADER | {"format": 2}, {"format": 1})),
         {"unfolded": json.dumps({"format": 1, "build": ["gru"]})},
         *(
             {"unfolded": json.dumps(HEADER | {"build": HEADER["build"] | {name: value}})}
             for name, values in {"name": ["rnn"], "hidden": [25, -1, 10**12], "colour": [1]}.items()
             for value in values
         ),
-        {"config": "{}"},
-        {"config": "[]"},
-        {"config": '{"model": "rnn"}'},
     ],
     ids=str,
 )
