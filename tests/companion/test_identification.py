@@ -9,23 +9,27 @@ from matplotlib.figure import Figure
 
 from companion import attribution, results
 from companion.plots import identification_plots
-from companion.reproduction import identification, log_comparison
+from companion.reproduction import identification, lambda_search, log_comparison
 from companion.reproduction.identification import AT, hypotheses, open_differences, runs_by_filter
 from companion.reproduction.log_comparison import compare_with_log
 from companion.reproduction.protocol_replay import RATE
 from companion.run_set import RunSet
 from unfolded.data import REDUCTIONS
+from unfolded.runs import grid, named_grids
 from unfolded.runs.records import COLUMNS
 
 SUCCESSOR = {"lambda1": 0.003, "lambda2": 0.02}
 
 
 def run(psnr, model="gru", **fields):
-    depth = fields.pop("depth", None)
-    config = replace(AT, **{"model": model, "depth": depth, "reduction": "area"} | fields)
+    return row(replace(AT, **{"model": model, "depth": None, "reduction": "area"} | fields), psnr)
+
+
+def row(config, psnr):
     levels = {f"psnr_{how}": psnr for how in ("authors", "sequence", "global")}
-    row = {"status": "done", "psnr_frame": psnr + 1, "learned_lambda1": 2.0, "learned_lambda2": 0.5}
-    return dict.fromkeys(COLUMNS) | asdict(config) | levels | row | {"config_hash": config.hash}
+    made = {"status": "done", "psnr_frame": psnr + 1, "config_hash": config.hash}
+    made |= {"learned_lambda1": 2.0, "learned_lambda2": 0.5}
+    return dict.fromkeys(COLUMNS) | asdict(config) | levels | made
 
 
 def evidence(*rows):
@@ -257,3 +261,41 @@ def test_figures_carry_their_source():
         assert isinstance(figure, Figure) and attribution.of(figure).files
     assert len(figures[0].axes[0].get_yticks()) == cells["model"].nunique()
     assert len(figures[3].axes[0].texts) == 1
+
+
+# The repeated search over the initial λ1, λ2 ----------------------------------------------------
+
+
+CONFIGS = named_grids.search(replace(AT, profile="short"))
+
+
+def test_validation_selects_the_draw_and_the_test_set_does_not():
+    # The test PSNR increases with λ1, the validation PSNR decreases.
+    runs = evidence(*(row(config, 30 + config.lambda1) for config in CONFIGS))
+    errors = {config.hash: [900.0, 100 + config.lambda1] for config in CONFIGS}
+
+    def curves(name):
+        return pd.DataFrame({"validation_mse": errors[name]})
+
+    table = lambda_search.draws(runs, curves=curves)
+    least = min(config.lambda1 for config in CONFIGS)
+    selected = table[table["selected"]]
+    assert list(selected["model"]) == list(dict.fromkeys(config.model for config in CONFIGS))
+    assert set(selected["lambda1"]) == {least}
+    assert table["test"].idxmax() not in selected.index
+    assert selected["validation"].iloc[0] == pytest.approx(28.13, abs=0.01)  # MSE 100, peak 255
+
+
+def test_the_stored_search_is_complete_and_its_figure_shows_every_draw():
+    table = lambda_search.draws(identification.stored_runs())
+    assert len(table) == len(CONFIGS) and table.groupby("model")["selected"].sum().eq(1).all()
+    fig = identification_plots.search(table)
+    assert isinstance(fig, Figure)
+    assert sum(len(ax.lines) for ax in fig.axes) == len(table)
+
+
+def test_the_tables_use_the_draw_that_validation_data_select_for_every_network():
+    table = lambda_search.draws(identification.stored_runs())
+    selected = table[table["selected"]]
+    pairs = set(zip(selected["lambda1"], selected["lambda2"], strict=True))
+    assert pairs == {grid.STARTS["random search"]}

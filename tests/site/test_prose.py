@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 import yaml
-from test_repository import ROOT, own_files
+from test_repository import ROOT, own_texts
 
 from companion.__main__ import main
 from companion.build import pdf
@@ -68,14 +68,8 @@ def test_words_of_the_glossary_are_in_order_and_each_is_used():
 def test_the_address_of_the_repository_stands_in_one_file():
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     owner, name = config["repository"]["url"].split("/")[-2:]
-    places = []
-    for path in own_files():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            continue
-        places += [path.name] * text.count(f"{owner}/{name}")
-    assert places == ["_config.yml"]
+    counts = {path.name: text.count(f"{owner}/{name}") for path, text in own_texts()}
+    assert {path: count for path, count in counts.items() if count} == {"_config.yml": 1}
 
 
 def test_the_companion_is_cited_from_its_citation_file():

@@ -1,20 +1,22 @@
 """What the repository states about itself agrees with its contents."""
 
+import contextlib
 import inspect
 import re
 import shutil
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from packaging.requirements import Requirement
 
-from unfolded import networks, prox, solvers
+from unfolded import dictionaries, networks, prox, solvers
+from unfolded.provenance import ROOT
+from unfolded.runs import config, grid
 from unfolded.runs.config import RunConfig
 
-ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Packages whose name on conda-forge is not that on PyPI.
 CONDA = {"torch": "pytorch"}
@@ -36,8 +38,8 @@ def requirements(*extras):
 def test_the_table_of_contents_names_every_page():
     toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     pages = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/*.md")]
-    names = {path.relative_to(ROOT).with_suffix("").as_posix() for path in pages}
-    assert names == set(re.findall(r"(?:file|root): (\S+)", toc)), "complete _toc.yml"
+    names = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in pages)
+    assert names == sorted(re.findall(r"(?:file|root): (\S+)", toc)), "complete _toc.yml"
 
 
 def test_conda_environment_has_the_bounds_of_pyproject():
@@ -132,13 +134,15 @@ def test_the_page_of_differences_names_the_defaults_of_a_run():
     assert usual.learning_rate == 3e-4
 
 
-def own_files():
-    """Return the files that git tracks or would add."""
+def own_texts():
+    """Yield the text files that git tracks or would add, with their contents."""
     call = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     if not shutil.which("git") or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout: which files belong to the repository is unknown")
     names = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [ROOT / name for name in names.splitlines() if (ROOT / name).is_file()]
+    for path in map(ROOT.joinpath, names.splitlines()):
+        with contextlib.suppress(UnicodeDecodeError, FileNotFoundError):
+            yield path, path.read_text(encoding="utf-8")
 
 
 def test_no_file_names_a_machine_or_a_package_registry():
@@ -146,14 +150,7 @@ def test_no_file_names_a_machine_or_a_package_registry():
     homes = "|".join("/" + name + "/" for name in ("home", "root", "work", "Users"))
     hosts = "|".join(("pypi" + r"\.org", "pythonhosted" + r"\.org", "download.pytorch" + r"\.org"))
     pattern = re.compile(rf"(?<![\w.}}~])(?:{homes})\w|{hosts}")
-    faults = []
-    for path in own_files():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            continue
-        faults += [f"{path.relative_to(ROOT)}: {hit}" for hit in pattern.findall(text)]
-    assert faults == []
+    assert {path: pattern.findall(text) for path, text in own_texts() if pattern.search(text)} == {}
 
 
 def test_readme_is_short_and_names_the_commands():
@@ -204,3 +201,62 @@ def test_continuous_integration_prints_the_pdf_before_the_book_is_built(tmp_path
     done = subprocess.run(call, env={"PATH": str(tools)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert re.findall("target (.*)", done.stdout) == targets
+
+
+# Settings and numbers in the prose --------------------------------------------------------------
+
+
+def page(name):
+    return (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_differences_has_the_size_of_every_profile():
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| (\d+) \| (\d+) \|$", page("differences"), re.M)
+    rows_by_name = {name: tuple(int(v.replace(",", "")) for v in sizes) for name, *sizes in rows}
+    # Other tests add a profile of their own.
+    sizes = {name: vars(size) for name, size in config.PROFILES.items() if name != "small"}
+    assert rows_by_name == {name: tuple(profile.values()) for name, profile in sizes.items()}
+
+
+@pytest.mark.parametrize("h", grid.VARIED[2][1])
+def test_the_page_of_differences_says_where_the_dictionary_hardly_has_full_rank(h):
+    text = page("differences")
+    assert (
+        "hardly so at $h = 512$ and $2048$, where the smallest singular value is below 0.01" in text
+    )
+    D = dictionaries.overcomplete_dct(config.FRAME, h, dtype=torch.float64)
+    least = torch.linalg.svdvals(D).min()
+    assert 1e-4 < least < 0.01 if h in (512, 2048) else abs(least - 1) < 1e-9
+
+
+def test_the_page_of_the_protocol_says_how_fast_fastrnn_grows():
+    cell = networks.build("fastrnn", hidden=400, depth=1).cells[0]
+    with torch.no_grad():
+        W, a, b = cell.weights()
+        assert abs(a + b - 1) < 1e-6
+        radius = torch.linalg.eigvals(W).abs().max() / 0.1 / 400**0.5
+    assert abs(radius - 1) < 0.1
+    largest = 0.1 * 4096**0.5
+    grown = f"a frame multiplies by {a * largest + b:.2f} at the most, not by {largest:.1f}"
+    assert grown in page("protocol")
+
+
+def expression(formula):
+    """Return a formula of the cheat sheet in Python."""
+    for tex, code in ((r"\tau_", "tau"), (r"\hbar", "hbar"), (r"\le", "<="), ("$", "")):
+        formula = formula.replace(tex, code)
+    return formula
+
+
+def test_the_pieces_of_the_activation_on_the_cheat_sheet_are_those_of_the_library():
+    rows = re.findall(r"^\| (\$.*u.*[<>\\].*\$) \| (\$.+\$) \|$", page("cheat_sheet"), re.M)
+    branches = [tuple(map(expression, row)) for row in rows if "<" in row[0] or r"\le" in row[0]
+              or ">" in row[0]]  # fmt: skip
+    assert len(branches) == 5
+    u = torch.linspace(-6, 6, 97, dtype=torch.float64)
+    for tau1, tau2, hbar in ((1.0, 0.5, 2.0), (0.3, 1.2, 1.0), (1.0, 1.0, 0.0)):
+        expected = prox.prox_l1_l1(u, torch.tensor(hbar), tau1, tau2)
+        for value, target in zip(u.tolist(), expected.tolist(), strict=True):
+            names = {"u": value, "tau1": tau1, "tau2": tau2, "hbar": hbar}
+            (piece,) = {round(eval(form, names), 9) for test, form in branches if eval(test, names)}
+            assert abs(piece - target) < 1e-9
