@@ -3,8 +3,6 @@
 import re
 
 import pytest
-from browser import chromium
-from selenium.webdriver.common.by import By
 from synthetic_runs import evidence, run
 from test_widgets import classic, in_chromium, in_node
 
@@ -86,9 +84,8 @@ def test_networks_are_ranked_by_psnr_and_others_have_no_rank(data):
 @pytest.mark.browser
 def test_the_slider_reorders_the_rows_and_play_returns_to_the_largest_scale(data, tmp_path):
     body = f"""(() => {{ {SEE}
-      const steps = [see()], input = explorer.querySelector("input[name=scale]");
-      input.value = 0;
-      input.dispatchEvent(new Event("input", {{ bubbles: true }}));
+      const steps = [see()];
+      pull("input[name=scale]", 0);
       steps.push(see());
       return [steps, explorer.following().scale, explorer.querySelector("tbody").textContent];
     }})()"""
@@ -103,20 +100,6 @@ def test_the_slider_reorders_the_rows_and_play_returns_to_the_largest_scale(data
     assert states["GRU"] == f"{data['cells']['equal width']['gru'][1]['psnr']:.2f} dB"
     assert "Did not train: FastRNN." in large["words"] and "LSTM" in small["words"]
     assert following == 255 and "(2 seeds)" in table
-
-
-@pytest.mark.browser
-def test_rows_move_without_animation_if_the_reader_prefers_little_motion(data, tmp_path):
-    in_chromium("null", None, tmp_path, ScaleExplorer(data=data).element(), SCRIPT)
-    browser = chromium()
-    row = browser.find_element(By.CSS_SELECTOR, ".sc-row")
-    seconds = []
-    for value in ("no-preference", "reduce"):
-        features = [{"name": "prefers-reduced-motion", "value": value}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        seconds.append(row.value_of_css_property("transition-duration"))
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert seconds == ["0.6s", "0s"]
 
 
 def test_the_static_picture_has_every_value(data):

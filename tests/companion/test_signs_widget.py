@@ -56,9 +56,7 @@ def test_coins_and_slider_change_outputs_and_words(tmp_path):
       const steps = {{ start: see() }};
       all("[data-coin]")[1].click();
       steps.coin = see();
-      const input = explorer.querySelector("input[name=beta]");
-      input.value = Math.log10(5);
-      input.dispatchEvent(new Event("input", {{ bubbles: true }}));
+      pull("input[name=beta]", Math.log10(5));
       steps.beta = see();
       explorer.querySelector("[data-reset]").click();
       steps.reset = see();

@@ -177,45 +177,22 @@ def test_a_point_is_at_our_best_value_or_at_the_mean_frame_or_at_the_papers():
     assert result == [30.0, 29.0, 16.0, 31.0, None]
 
 
-STUB = """
-let made;
-globalThis.customElements = { get: () => undefined, define: (_, kind) => { made = kind; } };
-globalThis.HTMLElement = class {
-  querySelector() { return { style: {}, setAttribute() {}, textContent: "" }; }
-  querySelectorAll() { return []; }
-};
-"""
-DRAW = """(() => {
-  const count = (text, what) => text.split(what).length - 1;
-  return data.states.map((state) => {
-    const [explorer, parts] = [new made(), {}];
-    explorer.data = data.data;
-    Object.assign(explorer.state, state);
-    explorer.fill = (part, html) => { parts[part] = html; };
-    explorer.draw();
-    return {
-      dots: count(parts.lines, "<circle"), hollow: count(parts.lines, "ue-dot ce-reported"),
-      paper: count(parts.lines, "ce-printed"), crosses: count(parts.lines, "ce-untrained"),
-      levels: count(parts.lines, "data-level"), points: count(parts.points, "ce-hit"),
-      rows: count(parts.alternative, "<tr>"), words: parts.words, count: parts.count,
-      bad: ["NaN", "undefined"].map((word) => count(Object.values(parts).join(), word)).join(),
-    };
-  });
-})()"""
-
-
-def test_the_chart_draws_both_values_the_baselines_and_what_did_not_train():
-    nine = ",".join(cells()["names"])
-    full, wide, small = (entry["key"] for entry in cells()["sets"])
-    states = [{"runs": key, "shown": nine, "table": 1, "at": 1} for key in (full, wide, small)]
-    data = {"data": cells(), "states": states}
-    first, second, third = in_node(DRAW, data, STUB + SCRIPT)
-    assert {entry["bad"] for entry in (first, second, third)} == {"0,0"}
-    assert (first["dots"], first["hollow"], first["crosses"]) == (3, 1, 1)
-    assert (first["paper"], first["points"], first["levels"]) == (45, 45, 2)
-    assert (second["paper"], second["dots"], second["points"]) == (0, 1, 1)
-    assert (third["paper"], third["dots"]) == (0, 1)
-    assert first["rows"] == 1 + 12 + 2
+@pytest.mark.browser
+def test_the_chart_draws_both_values_the_baselines_and_what_did_not_train(tmp_path):
+    body = """[...document.getElementsByTagName("cells-explorer")].map((explorer) => {
+      const count = (selector) => explorer.querySelectorAll(selector).length;
+      const text = (part) => explorer.querySelector(`[data-part="${part}"]`).textContent;
+      return { counts: data.map(count), words: text("words"), count: text("count"),
+        bad: /NaN|undefined/.test(explorer.innerHTML) };
+    })"""
+    counted = ["circle.ue-dot", ".ue-dot.ce-reported", ".ce-untrained", ".ce-printed", ".ce-hit",
+               "[data-level]", "[data-part=alternative] tr"]  # fmt: skip
+    options = {"shown": ",".join(cells()["names"]), "table": 1, "at": 1}
+    markup = "".join(explorer(runs=e["key"], **options).element() for e in cells()["sets"])
+    first, second, third = in_chromium(body, counted, tmp_path, markup, SCRIPT)
+    assert not any(entry["bad"] for entry in (first, second, third))
+    assert first["counts"] == [3, 1, 1, 45, 45, 2, 1 + 12 + 2]
+    assert second["counts"][:5] == [1, 0, 0, 0, 1] and third["counts"][:4] == [1, 0, 0, 0]
     assert "best λ 33.32 dB (1 seed, initial λ 1 and 0.01)" in first["words"]
     assert first["count"].startswith("Of 45 cells of Table 1, 3 were run")
     assert second["count"].endswith(
@@ -272,12 +249,7 @@ def test_points_are_reached_by_keyboard_and_tell_their_runs(tmp_path):
 @pytest.mark.browser
 def test_choices_change_the_picture_and_links_lead_to_records(tmp_path):
     body = f"""(() => {{ {SEE}
-      const pick = (name, value) => {{
-        const control = explorer.querySelector(`select[name=${{name}}]`);
-        control.value = value;
-        control.dispatchEvent(new Event("input", {{ bubbles: true }}));
-        return see();
-      }};
+      const pick = (name, value) => (pull(`select[name=${{name}}]`, value), see());
       const steps = {{ start: see() }};
       steps.small = pick("runs", "short/normalised/mnist/128");
       pick("runs", "paper/authors/mnist/paper");

@@ -137,9 +137,7 @@ def test_a_supposed_weight_changes_only_the_pull_to_the_past(data):
 @pytest.mark.browser
 def test_the_widget_and_python_follow_each_other(tmp_path, data):
     steps = """
-      const input = el.querySelector("input[name=layer]");
-      input.value = 3;
-      input.dispatchEvent(new Event("input", { bubbles: true }));
+      pull("input[name=layer]", 3);
       values.network = "l1-l1-rnn";
       heard["change:network"]();
       const said = () => el.querySelector('output[data-for="unit"]').value;

@@ -65,9 +65,17 @@ def open_explorers(browser, folder, markup: str, **scripts: str) -> str:
     return browser.current_url
 
 
+# Change a control as a reader does.
+PULL = """const pull = (selector, value) => {
+  const control = document.querySelector(selector);
+  control.value = value;
+  control.dispatchEvent(new Event("input", { bubbles: true }));
+};"""
+
+
 def in_chromium(body: str, data, folder, markup: str = "", code: str = SCRIPT) -> object:
     markup += (
-        f"<script>const data = {json.dumps(data)}; let answer;"
+        f"<script>const data = {json.dumps(data)}; let answer; {PULL}"
         "document.addEventListener('DOMContentLoaded', () => {"
         f"try {{ answer = {body}; }} catch (error) {{ answer = error.stack; }} }});</script>"
     )
@@ -163,14 +171,11 @@ def test_sliders_move_the_curve_and_the_words(tmp_path):
         rows: explorer.querySelectorAll("tbody tr").length,
         kinks: explorer.querySelectorAll(".ae-kink").length,
       });
-      const pull = (name, value) => {
-        const input = explorer.querySelector(`input[name=${name}]`);
-        input.value = value;
-        input.dispatchEvent(new Event("input", { bubbles: true }));
-        return see();
-      };
       const steps = { start: see() };
-      for (const [name, value] of data) steps[name] = pull(name, value);
+      for (const [name, value] of data) {
+        pull(`input[name=${name}]`, value);
+        steps[name] = see();
+      }
       explorer.querySelector("[data-reset]").click();
       steps.reset = see();
       return steps;
