@@ -30,6 +30,11 @@ def on():
     return task(count=8)
 
 
+@pytest.fixture(scope="module")
+def trained(on):
+    return Training(Trial(**SMALL), on).finish()
+
+
 def test_a_time_step_is_a_column_of_the_picture(on):
     train, validation, test = images("free")
     assert [len(part) for part in (on.train, on.validation, on.test)] == [8, 2, 2]
@@ -109,22 +114,21 @@ def test_units_do_not_change_what_an_untrained_network_recovers(on, model):
     assert torch.allclose(here.recover(on.measure(on.test)), scaled, rtol=1e-3, atol=1e-2)
 
 
-def test_generic_networks_are_given_the_measurements_and_do_not_train_A(on):
+def test_generic_networks_are_given_the_measurements_and_do_not_train_A(on, trained):
     for model in ("srnn", "lstm"):
         run = Training(Trial(model=model, **SMALL), on).finish()
         assert torch.equal(run.network.A, on.A)
         count = sum(p.numel() for p in run.network.parameters()) - on.A.numel()
         assert sum(p.numel() for p in run.parameters) == count
-    run = Training(Trial(**SMALL), on).finish()
-    assert not torch.equal(run.network.A, on.A) and not torch.equal(run.network.F, torch.eye(128))
+    net = trained.network
+    assert not torch.equal(net.A, on.A) and not torch.equal(net.F, torch.eye(128))
 
 
-def test_a_matrix_that_is_held_stays_as_it_starts(on):
+def test_a_matrix_that_is_held_stays_as_it_starts(on, trained):
     trial = Trial(held="F", **SMALL)
     run = Training(trial, on).finish()
     assert torch.equal(run.network.F, torch.eye(128)) and not torch.equal(run.network.D, on.D)
-    free = Training(Trial(**SMALL), on)
-    sizes = [sum(p.numel() for p in training.parameters) for training in (free, run)]
+    sizes = [sum(p.numel() for p in training.parameters) for training in (trained, run)]
     assert sizes[0] - sizes[1] == 128**2
     assert "F held" in trial.name
 
@@ -197,14 +201,12 @@ def test_best_weights_are_those_of_the_lowest_validation_error(on):
     assert image_results.row(run)["best_epoch"] == int(np.argmin(path))
 
 
-def test_a_trial_names_its_numbers(on):
-    first, again = (Training(Trial(**SMALL), on).finish() for _ in range(2))
-    path = [row["validation_mse"] for row in first.curves]
-    assert path == [row["validation_mse"] for row in again.curves]
-    assert len(path) == 2 and math.isnan(first.curves[0]["train_mse"])
-    assert [row["updates"] for row in first.curves] == [0, 2]
-    parallel = train_all([Trial(**SMALL)])[0]
-    assert [row["validation_mse"] for row in parallel.curves] == path
+def test_a_trial_names_its_numbers(trained):
+    path = [row["validation_mse"] for row in trained.curves]
+    assert len(path) == 2 and math.isnan(trained.curves[0]["train_mse"])
+    assert [row["updates"] for row in trained.curves] == [0, 2]
+    (again,) = train_all([Trial(**SMALL)])
+    assert [row["validation_mse"] for row in again.curves] == path
 
 
 class Interrupted(Task):
@@ -252,16 +254,9 @@ def test_the_separate_inverse_starts_as_the_tied_link_and_its_engine_agrees(on, 
     torch.testing.assert_close(net.codes(x), net.run_reference(x, h0), rtol=1e-3, atol=1e-2)
     # The first layer in the unrolled form: soft(W h + V x).
     (W, *_), (V, _) = net.layer_weights()
-    layer = SeparateSistaRNN(
-        n0=128,
-        n=32,
-        hidden=128,
-        depth=1,
-        seed=0,
-        positivity="exp",
-        lambda1=LAMBDA1,
-        lambda2=lambda2,
-    )
+    sizes = {"n0": 128, "n": 32, "hidden": 128, "depth": 1, "seed": 0}
+    options = {"positivity": "exp", "lambda1": LAMBDA1, "lambda2": lambda2}
+    layer = SeparateSistaRNN(**sizes, **options)
     layer.load_state_dict(net.state_dict())
     h = normal(2, 128).float()
     u = h @ W.T + x[:, 0] @ V.T
@@ -269,11 +264,10 @@ def test_the_separate_inverse_starts_as_the_tied_link_and_its_engine_agrees(on, 
     torch.testing.assert_close(layer.solver()(x[:, 0], h), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_the_separate_inverse_is_trained(on):
+def test_the_separate_inverse_is_trained(on, trained):
     run = Training(Trial(separate=True, rate=1e-5, **SMALL), on).finish()
     assert not torch.equal(run.network.E, on.D) and not torch.equal(run.network.D, run.network.E)
-    tied = Training(Trial(**SMALL), on)
-    sizes = [sum(p.numel() for p in training.parameters) for training in (run, tied)]
+    sizes = [sum(p.numel() for p in training.parameters) for training in (run, trained)]
     assert sizes[0] - sizes[1] == 128**2 and "separate inverse" in run.trial.name
 
 
@@ -298,38 +292,35 @@ class TestKeep:
         monkeypatch.setattr(results, "register_read", lambda path: path)
         return tmp_path
 
-    def test_a_training_comes_back_as_it_was_and_replaces_its_elder(self, on, folder):
-        run = Training(Trial(**SMALL), on).finish()
+    def test_a_training_comes_back_as_it_was_and_replaces_its_elder(self, trained):
         for _ in range(2):
-            image_results.keep(run)
+            image_results.keep(trained)
         (stored_row,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
-        again = image_results.row(run)
+        again = image_results.row(trained)
         assert stored_row["psnr"] == pytest.approx(again["psnr"], rel=1e-5)
-        assert stored_row["trial"] == run.trial.hash and stored_row["status"] == "done"
+        assert stored_row["trial"] == trained.trial.hash and stored_row["status"] == "done"
         curves = image_results.stored_rows(image_results.CURVES)
         assert curves["validation_mse"].tolist() == pytest.approx(
-            [row["validation_mse"] for row in run.curves], rel=1e-5
+            [row["validation_mse"] for row in trained.curves], rel=1e-5
         )
         errors = image_results.stored_rows(image_results.PICTURES)["mse"]
         assert errors.mean() == pytest.approx(again["mse"], rel=1e-4)
 
-    def test_the_best_sista_rnn_is_kept_in_half_precision(self, on):
-        good, bad = Training(Trial(**SMALL), on).finish(), Training(Trial(**SMALL, seed=1), on)
-        image_results.keep(good)
+    def test_the_best_sista_rnn_is_kept_in_half_precision(self, on, trained):
+        bad = Training(Trial(**SMALL, seed=1), on)
+        image_results.keep(trained)
         with torch.no_grad():
             bad.network.F.mul_(0.5)
         bad.trial = Trial(model="sista-rnn", epochs=0)
-        bad.finish()
-        image_results.keep(bad)
+        image_results.keep(bad.finish())
         net, trial = image_results.kept_sista()
-        assert trial == good.trial
-        assert torch.equal(net.F, good.network.F.half().float())
+        assert trial == trained.trial
+        assert torch.equal(net.F, trained.network.F.half().float())
 
-    def test_a_training_whose_weights_cannot_be_written_is_repeated(self, on, folder):
-        training = Training(Trial(**SMALL), on).finish()
+    def test_a_training_whose_weights_cannot_be_written_is_repeated(self, trained, folder):
         (folder / image_results.WEIGHTS).mkdir()
         with pytest.raises(RecordError, match=image_results.WEIGHTS):
-            image_results.keep(training)
+            image_results.keep(trained)
         assert not (folder / image_results.RUNS).exists()
 
     def test_a_training_that_fails_is_a_row_with_its_reason(self, on):
@@ -342,22 +333,21 @@ class TestKeep:
         (row,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
         assert row["status"] == "failed" and "parameter F" in row["reason"]
 
-    def test_networks_are_compared_at_the_greatest_length_of_both(self, on):
-        short = Training(Trial(**SMALL), on).finish()
+    def test_networks_are_compared_at_the_greatest_length_of_both(self, on, trained):
         longer = Training(Trial(**SMALL | {"epochs": 2}), on).finish()
         other = Training(Trial(model="lstm", **SMALL), on).finish()
-        for training in (longer, short):
+        for training in (longer, trained):
             image_results.keep(training)
         with pytest.raises(RecordError, match=r"of equal length; got none; run"):
             image_analysis.comparable("free")
         image_results.keep(other)
         table = image_analysis.comparable("free")
         assert len(table) == 2 and table["psnr"].is_monotonic_decreasing
-        assert table.set_index("name").at[short.trial.name, "updates"] == short.updates
-        paths = image_analysis.curves(table)
-        assert len(paths[short.trial.name]) == 2
-        gap = image_analysis.lead(table, short.trial.name, other.trial.name)
-        errors = [np.array(image_results.picture_errors(run)) for run in (short, other)]
+        name = trained.trial.name
+        assert table.set_index("name").at[name, "updates"] == trained.updates
+        assert len(image_analysis.curves(table)[name]) == 2
+        gap = image_analysis.lead(table, name, other.trial.name)
+        errors = [np.array(image_results.picture_errors(run)) for run in (trained, other)]
         assert gap.mean == pytest.approx((10 * np.log10(errors[1] / errors[0])).mean(), rel=1e-3)
 
     def test_a_row_of_an_algorithm_replaces_its_elder(self, on):

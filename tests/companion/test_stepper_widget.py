@@ -223,9 +223,8 @@ def test_a_value_at_the_minimum_leaves_a_gap_on_the_logarithmic_axis():
     assert in_node(body, None, SCRIPT) == [1, None, None]
 
 
-def texts(explorer, name: str) -> dict:
-    nodes = explorer.find_elements(By.CSS_SELECTOR, f"[{name}]")
-    return {node.get_attribute(name): node.text for node in nodes}
+TEXTS = """return Object.fromEntries([...document.querySelectorAll(`[data-${arguments[0]}]`)]
+    .map((node) => [node.dataset[arguments[0]], node.innerText]))"""
 
 
 @pytest.mark.browser
@@ -238,12 +237,13 @@ class TestStepper:
         steps = method(data()["problems"][0], "ISTA")["steps"]
         for i, step in enumerate(steps[:12]):
             assert output.text == f"{step} of 40"
+            texts = browser.execute_script(TEXTS, "psnr")
             for name in METHODS:
                 path = known.psnr("reweighted-rnn", name)
                 value = path[min(i, len(path) - 1)]
-                assert texts(explorer, "data-psnr")[name] == f"{value:.1f} dB"
+                assert texts[name] == f"{value:.1f} dB"
             forward.click()
-        said = texts(explorer, "data-active")
+        said = browser.execute_script(TEXTS, "active")
         active = method(data()["problems"][0], "ISTA")["active"][12]
         assert said["ISTA"] == f"iteration {steps[12]}, {active} of 64 active"
         assert said["layers"].startswith("layer 2, ")
