@@ -3,7 +3,6 @@
 import functools
 import re
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +11,8 @@ from companion.build import freshness
 from companion.plots import thumbnails
 from companion.reproduction import findings
 from companion.sphinx.overview import cover
+from unfolded.provenance import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 INTRO = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
 
 

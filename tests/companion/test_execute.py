@@ -5,14 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from test_freshness import notebook
 
 from companion.build import execute, freshness
-
-ROOT = Path(__file__).resolve().parents[2]
+from unfolded.provenance import ROOT
 
 
 class TestExecute:

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -14,10 +13,9 @@ from companion import results
 from companion.build import freshness, html, import_graph
 from companion.reproduction import linear_baseline, paper_tables
 from companion.sphinx import assets, outputs, table_cells
+from unfolded.provenance import ROOT
 from unfolded.runs import records, results_table
 from unfolded.runs.config import RunConfig
-
-ROOT = Path(__file__).resolve().parents[2]
 
 LIBRARY = {
     "__init__.py": "",

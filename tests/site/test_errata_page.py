@@ -1,14 +1,13 @@
 """The page of errata: every entry is whole, every check exists, page and claims agree."""
 
 import re
-from pathlib import Path
 
 import pytest
+from test_claims import exists
 
 from companion import claims
-from companion.build import freshness
+from unfolded.provenance import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "book" / "errata.md").read_text(encoding="utf-8")
 PARTS = ["Where", "Reported", "Correct", "Because", "Check", "Changes", "Claims"]
 CHECK = re.compile(r"`(test_\w+\.py::\w+)`")
@@ -40,11 +39,7 @@ def test_an_entry_has_its_parts_and_its_verdicts(label):
 
 def test_every_check_that_is_named_exists():
     assert len(CHECK.findall(TEXT)) == TEXT.count("::test_")
-    for check in set(CHECK.findall(TEXT)):
-        file, name = check.split("::")
-        (path,) = (ROOT / "tests").rglob(file)
-        source = path.read_text(encoding="utf-8")
-        assert re.search(rf"^ *def {name}\(", source, re.M), check
+    assert all(map(exists, CHECK.findall(TEXT)))
 
 
 def test_contents_list_every_entry_in_its_order():
@@ -58,10 +53,3 @@ def test_each_claim_of_theory_that_does_not_quite_hold_is_explained():
     assert {
         name for name, claim in THEORY.items() if claim.verdict not in ("confirmed", "not tested")
     } <= said
-
-
-def test_every_page_that_is_linked_is_in_the_book():
-    pages = set(freshness.pages(ROOT))
-    linked = re.findall(r"\]\((?:\.\./)?([\w/]+)\.(?:ipynb|md)", TEXT)
-    assert {page if "/" in page else f"book/{page}" for page in linked} <= pages
-    assert "book/errata" in pages

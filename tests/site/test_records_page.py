@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import in_a_browser, open_page, screen, severe
+from browser import in_a_browser, open_page, screen
 from docutils import nodes
 from test_results import record
-from test_site import PAGES, ROOT, SITE, TOC, WHOLE, article
+from test_site import ROOT, SITE, TOC, WHOLE, article
 
 from companion import attribution, results, run_set
 from companion.build import freshness
@@ -201,17 +201,6 @@ def test_every_figure_and_table_is_followed_by_its_stamp(name):
 
 @built
 @pytest.mark.parametrize("name", TOC)
-def test_stamps_lead_to_a_row_that_is_there(name):
-    path = SITE / f"{name}.html"
-    links = re.findall(r'<p class="stamp">Source: <a [^>]*href="([^"#]*)#([^"]+)"', article(path))
-    for file, anchor in links:
-        assert anchor in PAGES[(path.parent / file).resolve()].ids, anchor
-    if name in ("book/intro", "notebooks/14_fairness"):
-        assert any(anchor.startswith(("run-", "committed-runs")) for _, anchor in links)
-
-
-@built
-@pytest.mark.parametrize("name", TOC)
 def test_the_foot_of_a_page_says_how_it_was_made(name):
     foot = re.findall(r'<p class="made">(.*?)</p>', article(SITE / f"{name}.html"))
     assert len(foot) == 1
@@ -228,9 +217,7 @@ def test_the_foot_of_a_page_says_how_it_was_made(name):
 def test_a_run_can_be_downloaded_with_its_curve():
     page = (SITE / "book" / "records.html").read_text(encoding="utf-8")
     links = re.findall(r'class="reference download[^>]*href="([^"]+)"', page)
-    names = {Path(address).name for address in links}
-    assert {f"{name}.csv" for name in RUNS["config_hash"]} <= names
-    assert all((SITE / "book" / address).is_file() for address in links)
+    assert {f"{name}.csv" for name in RUNS["config_hash"]} <= {Path(link).name for link in links}
 
 
 @in_a_browser
@@ -277,15 +264,3 @@ def test_the_first_column_stays_in_view_on_a_phone(browser, name, table):
         left, scrolled = browser.execute_script(STICK, table)
         assert scrolled > 0 and abs(left) <= 1.5
         assert all(right <= 390 for right in browser.execute_script(TABS))
-
-
-@in_a_browser
-def test_a_point_of_the_tables_leads_to_its_record(browser):
-    open_page(browser, SITE.as_uri(), "notebooks/11_table_2")
-    points = browser.find_elements("css selector", "cells-explorer .ce-hit")
-    assert len(points) >= 18
-    links = browser.find_elements("css selector", "cells-explorer [data-part] a")
-    known = PAGES[SITE / "book" / "records.html"].ids
-    anchors = [element.get_attribute("href").partition("#")[2] for element in links]
-    assert anchors and set(anchors) <= known
-    assert severe(browser) == []
