@@ -84,7 +84,6 @@ def _tables(options: argparse.Namespace) -> int:
     print(f"{len(run_records)} runs in {records.store(options.store)}")
     if options.commit and run_records:
         rows = results_table.merge(run_records)
-        results_table.write_details(run_records)
         print(f"{rows} runs in {results_table.RESULTS / 'runs.csv'}")
     return 1 if damaged else 0
 

@@ -141,6 +141,36 @@ def test_the_newer_record_wins_whichever_comes_first(table, store, tmp_path, new
     assert pd.read_csv(table)["psnr_frame"].tolist() == [21.0]
 
 
+def test_the_details_belong_to_the_row_and_are_written_before_it(
+    table, store, tmp_path, monkeypatch
+):
+    new = dataclasses.replace(record(), curves={"train_mse": [1.0]}, sequence_mse=[1.0])
+    old = record(started="2000-01-01T00:00:00+00:00")
+    old = dataclasses.replace(old, curves={"train_mse": [2.0]}, sequence_mse=[2.0])
+    paths = [table.parent / kind / f"{new.config_hash}.csv" for kind in ("curves", "sequences")]
+    results_table.merge(keep(store, new))
+    details = [path.read_text() for path in paths]
+    results_table.merge(keep(tmp_path / "old", old))
+    assert [path.read_text() for path in paths] == details
+    table.unlink()
+    monkeypatch.setattr(results_table, "write_details", lambda runs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        results_table.merge([new])
+    assert not table.exists()
+
+
+@pytest.mark.parametrize("cut", [1, 2, 20, 60, 200])
+def test_a_row_that_is_cut_off_or_too_long_is_an_error(table, store, cut):
+    stored = keep(store, record())
+    results_table.merge(stored)
+    complete = table.read_text().rstrip("\n")
+    for content in (complete[:-cut], complete + "," * cut):
+        table.write_text(content)
+        with pytest.raises(RecordError, match=r"expected a table of runs .*; restore it"):
+            results_table.merge(stored)
+        assert table.read_text() == content
+
+
 def test_rows_of_others_are_kept_to_the_last_digit(table, store, tmp_path):
     results_table.merge(keep(tmp_path / "theirs", record(psnr=30.100000000000001, seed=9)))
     theirs = table.read_text().splitlines()[1]

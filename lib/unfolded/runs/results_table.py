@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unfolded import files
 from unfolded.choices import SOURCES
-from unfolded.errors import RecordError, complain
+from unfolded.errors import RecordError, complain, one_line
 from unfolded.provenance import ROOT
 from unfolded.runs.config import LATER
 from unfolded.runs.records import COLUMNS, Record
@@ -16,7 +16,7 @@ RESULTS = ROOT / "data" / "results"
 
 
 def merge(records: Sequence[Record]) -> int:
-    """Merge runs into data/results/runs.csv; a newer record replaces an older one.
+    """Merge runs into data/results/; a newer record replaces an older one, with its details.
 
     Leaves out runs on own frames. Returns the number of rows of the table. Raises RecordError if
     the existing table is damaged.
@@ -27,15 +27,16 @@ def merge(records: Sequence[Record]) -> int:
         if path.exists():
             # Read rows as text, so that unchanged values keep all digits.
             with path.open(encoding="utf-8", newline="") as file:
-                table = csv.DictReader(file)
-                if "config_hash" not in (table.fieldnames or ["config_hash"]):
-                    raise KeyError("config_hash")
-                rows = [*(LATER | row for row in table), *rows]
+                header, *lines = [line for line in csv.reader(file) if line] or [["config_hash"]]
+            header.index("config_hash")
+            rows = [*(LATER | dict(zip(header, line, strict=True)) for line in lines), *rows]
         rows = sorted(rows, key=lambda row: row["started"] or "")
         rows = sorted({row["config_hash"]: row for row in rows}.values(), key=_order)
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         do = "restore it with git checkout"
-        raise RecordError(complain(f"a table of runs at {path}", repr(error), do)) from error
+        raise RecordError(complain(f"a table of runs at {path}", one_line(error), do)) from error
+    # Write the table last: each of its rows then has its details if the process is killed.
+    write_details([record for record in records if record.row() in rows])
     write(path, COLUMNS, rows)
     return len(rows)
 
