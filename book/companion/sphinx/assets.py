@@ -96,7 +96,9 @@ def reduce_theme(app, exception) -> None:
     for page in Path(app.outdir).rglob("*.html"):
         names |= set(re.findall(r"\bfa-[\w-]+", page.read_text(encoding="utf-8")))
     subset_icons(static, style, names | {"fa-xmark"})  # which the theme's script inserts
-    for path in {*static.rglob("*.map"), *static.rglob("fontawesome.js*")}:
+    # Browsers load the icon fonts as woff2; the copies in TrueType are for browsers before 2015.
+    unused = ("*.map", "fontawesome.js*", "webfonts/*.ttf")
+    for path in {path for pattern in unused for path in static.rglob(pattern)}:
         path.unlink()
 
 
