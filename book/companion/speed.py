@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 from torch.optim import Adam
 
-from companion import results
+from companion import labels, results
 from companion.attribution import mark
 from companion.interleaved_timing import interleave
-from companion.labels import readable
+from companion.labels import VERDICTS, readable
 from unfolded import data, networks
 from unfolded.choices import UNFOLDED
 from unfolded.errors import RecordError
@@ -21,7 +21,7 @@ from unfolded.runtime import flushed_denormals
 from unfolded.training.stacking import SingleModel
 from unfolded.training.train_step import TrainSteps
 
-NOT_RUN = "– not run"
+NOT_RUN = VERDICTS[labels.NOT_RUN]
 
 MACHINES = ("", "-intel")
 """The ends of the names of the records of one measurement, one for each machine."""

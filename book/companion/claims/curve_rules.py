@@ -9,7 +9,7 @@ import pandas as pd
 
 from companion.claims import decision
 from companion.claims.decision import Case, Judgement, initialisations
-from companion.labels import counted, title
+from companion.labels import counted, listing, title
 from companion.run_set import PRINTED, WIDE, epochs_to
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, row
@@ -87,7 +87,7 @@ class _Race(NamedTuple):
 def _faster(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
     """Return whether all unfolded networks are faster and ours is the fastest, and words."""
     race = _race(curves)
-    multiples = " and ".join(f"{level:g}" for level in _LEVELS[1:])
+    multiples = listing(f"{level:g}" for level in _LEVELS[1:])
     text = f"to reach a validation error of {race.level:.0f}, the least of any stacked network, "
     text += f"and {multiples} times as much, the first stacked network takes "
     text += "{} epochs, the last unfolded one {}, reweighted-RNN {}".format(

@@ -10,7 +10,7 @@ import numpy as np
 from companion.claims import decision
 from companion.claims.curve_rules import lowest_error, unfolded_learn_faster
 from companion.claims.decision import Comparison, Judgement, compare, decide, initialisations
-from companion.labels import title
+from companion.labels import listing, title
 from companion.reproduction.linear_baseline import level
 from companion.reproduction.paper_tables import NAMES
 from companion.run_set import PRINTED, WIDE
@@ -238,7 +238,7 @@ def _exclude_plateau(pair: Comparison) -> Comparison:
     stuck = [run for run in pair.runs if pair.gap and _on_plateau(run)]
     if not stuck:
         return pair
-    names = " and ".join(title(run.model) for run in stuck)
+    names = listing(title(run.model) for run in stuck)
     reason = f"{names} within {PLATEAU:g} dB of the best linear reconstruction"
     return replace(pair, gap=None, excluded=reason)
 

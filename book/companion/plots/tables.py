@@ -12,7 +12,7 @@ def style_table(table: pd.DataFrame, digits: str = ".2f", index: bool = False, s
 
     ``source``: the source of the numbers, if it is no longer attached to the table: tables,
     records or files, see :func:`companion.attribution.of`. The book shows it as a stamp below.
-    The class of a plain data frame tells the theme that it has separate colours for dark mode.
+    The class of a plain data frame selects the colours of the theme for dark mode.
     """
     stamp = attribution.attribute(attribution.resolve(table, source).stamp())
     out = labels.readable(table)

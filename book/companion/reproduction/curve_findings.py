@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from companion import attribution
-from companion.labels import title
+from companion.labels import listing, title
 from companion.run_set import epochs_to
 
 PARTS = {"train_mse": "training error", "validation_mse": "validation error"}
@@ -30,7 +30,7 @@ def lowest(curves: Mapping[str, pd.DataFrame]) -> str:
         name = title(next(iter(first.values())))
         return f"{text}{name} ends with the {' and the '.join(f'lowest {w}' for w in first)}."
     parts = (f"{title(name)} ends with the lowest {words}" for words, name in first.items())
-    return f"{text}{' and '.join(parts)}."
+    return f"{text}{listing(parts)}."
 
 
 def epochs_until(curves: Mapping[str, pd.DataFrame], linear: float) -> pd.DataFrame:

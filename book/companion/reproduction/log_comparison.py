@@ -7,7 +7,7 @@ import pandas as pd
 
 from companion import results
 from companion.attribution import mark
-from companion.labels import counted, signed, title
+from companion.labels import counted, listing, signed, title
 from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import AGREES
 from companion.reproduction.protocol_replay import MEASUREMENTS, STORED
@@ -91,7 +91,7 @@ def describe_nearest(tables: Mapping[str, pd.DataFrame]) -> str:
         f"({signed(row['apart'])} dB, {counted(row['seeds'], 'seed')})"
         for network, row in ((name, nearest_replay(table)) for name, table in tables.items())
     ]
-    return f"The replay with the PSNR closest to the log has {' and '.join(parts)}."
+    return f"The replay with the PSNR closest to the log has {listing(parts)}."
 
 
 def replay_differences(n: int = 85, iteration: int = 50) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from companion.labels import power_of_ten
+from companion.labels import listing, power_of_ten
 
 PUBLISHED = {
     "SISTA-RNN": {
@@ -100,7 +100,7 @@ def cost(system: str) -> str:
     """Return the operations and the time of one training of the published length, as text."""
     total = _OPERATIONS[system]() * PUBLISHED[system]["steps"]
     hours = [f"{_hours(total / rate)} on {name}" for name, rate in OPERATIONS.items()]
-    rates = " and ".join(map(_scientific, OPERATIONS.values()))
+    rates = listing(map(_scientific, OPERATIONS.values()))
     return (
         f"One training of {system} of the published size and length has about {_scientific(total)} "
         f"operations: about {' or '.join(hours)}, at an assumed {rates} operations per second."
