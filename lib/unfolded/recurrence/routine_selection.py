@@ -19,8 +19,8 @@ from unfolded import files
 from unfolded.errors import RecordError
 from unfolded.recurrence.backends import native
 
-_ROUNDS, _FEWEST, _SECONDS = 15, 5, 5e-3
-"""Most and fewest rounds of a measurement; after this time, no more than the fewest are needed."""
+_FEWEST, _SECONDS = 9, 10e-3
+"""Fewest rounds and shortest duration of a measurement."""
 _CLEAN = 1.5
 """Largest ratio of the median to the shortest time of a measurement that is stored."""
 selected: dict[str, str] = {}
@@ -47,10 +47,9 @@ def _measured(key: str, routines: dict[str, Callable], arguments) -> str:
     times = {name: [] for name in routines}
     for routine in routines.values():
         routine(*arguments)
-    began = time.perf_counter()
-    for number in range(_ROUNDS):
-        if number >= _FEWEST and time.perf_counter() - began > _SECONDS:
-            break
+    began, number = time.perf_counter(), 0
+    while number < _FEWEST or time.perf_counter() - began < _SECONDS:
+        number += 1
         for name, routine in routines.items():
             start = time.perf_counter()
             routine(*arguments)
