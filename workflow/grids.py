@@ -69,7 +69,7 @@ def opened(settings: dict, *, dry: bool) -> tuple[list[RunConfig], Path]:
     if not dry:
         claimed(store)
         for run in failed(chosen, store) if how.get("retry", "").lower() == "true" else ():
-            records.drop(records.folder_of(run, store))
+            files.drop(records.folder_of(run, store) / records.RECORD)
         known = {}
         with contextlib.suppress(RecordError):  # written anew, if it is damaged
             # Jobs of an earlier grid may still wait in the queue of a cluster.

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 
-import filelock
 import joblib
 import numpy as np
 import pandas as pd
@@ -63,22 +62,14 @@ def merge(name: str, rows: Sequence[dict]) -> None:
 
     Raises RecordError if the table is damaged or not writable; the old table remains.
     """
-    try:
-        results_table.RESULTS.mkdir(parents=True, exist_ok=True)
-        # Several commands may store results at the same time, with different folders of runs.
-        with filelock.FileLock(results_table.RESULTS / ".lock"):
-            _merge(name, rows)
-    except OSError as error:
-        raise files.cannot_write(results_table.RESULTS, error) from error
-
-
-def _merge(name: str, rows: list[dict]) -> None:
     key = next(iter(rows[0]))
     path, table = results_table.RESULTS / name, _text(pd.DataFrame(rows))
-    if path.exists():
-        old = _read(path, [key])
-        table = pd.concat([old[~old[key].isin(table[key])], table])
-    write(path, table)
+    # Several commands may store results at the same time, with different folders of runs.
+    with records.lock(results_table.RESULTS, wait=True):
+        if path.exists():
+            old = _read(path, [key])
+            table = pd.concat([old[~old[key].isin(table[key])], table])
+        write(path, table)
 
 
 def write(path: Path, table: pd.DataFrame, digits: int = 6) -> None:

@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from unfolded import training
 from unfolded.data import own_frames
-from unfolded.errors import UnfoldedError, complain
+from unfolded.errors import RecordError, UnfoldedError, complain
 from unfolded.options import parser
 from unfolded.runs import named_grids, records, results_table
 from unfolded.runs.config import RunConfig, other_defaults
@@ -75,13 +75,15 @@ def _grid(options: argparse.Namespace) -> int:
 
 
 def _tables(options: argparse.Namespace) -> int:
-    damaged = []
-    run_records = records.stored(options.store, damaged)
+    damaged, folder = [], records.store(options.store)
+    if options.store and not folder.exists():
+        raise RecordError(complain(f"a folder of runs at {folder}", "none", "correct --store"))
+    run_records = records.stored(folder, damaged)
     for record in run_records:
         print(_summary(record.row()))
     for error in damaged:
         print(f"unfolded: {error}", file=sys.stderr)
-    print(f"{len(run_records)} runs in {records.store(options.store)}")
+    print(f"{len(run_records)} runs in {folder}")
     if options.commit and run_records:
         rows = results_table.merge(run_records)
         print(f"{rows} runs in {results_table.RESULTS / 'runs.csv'}")

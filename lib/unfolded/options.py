@@ -3,6 +3,7 @@
 import argparse
 
 from unfolded import choices
+from unfolded.errors import complain
 from unfolded.runs import grid, named_grids
 from unfolded.runs.config import CHOICES, RunConfig
 
@@ -31,10 +32,9 @@ Data is looked for in the folder that UNFOLDED_DATA names, then downloaded; the 
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(complain("a whole number >= 1", text, "choose another"))
+    return int(text)
 
 
 _FIELDS = {

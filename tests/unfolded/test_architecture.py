@@ -179,7 +179,7 @@ def test_a_page_without_a_network_does_not_depend_on_a_kernel(name):
 
 def test_the_library_stays_small():
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in UNFOLDED.values())
-    assert lines <= 6495, "shorten the library, or raise the limit and say why in the commit"
+    assert lines <= 6500, "shorten the library, or raise the limit and say why in the commit"
 
 
 ALONE = """

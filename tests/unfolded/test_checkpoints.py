@@ -1,5 +1,6 @@
 """Bad checkpoints: what is damaged, or belongs to another run, is refused and left as it is."""
 
+import json
 import os
 import shutil
 
@@ -100,6 +101,18 @@ def test_a_damaged_record_is_refused(tmp_path, content):
     folder.mkdir(parents=True)
     (folder / "record.json").write_bytes(content)
     refused(folder, r"expected a (JSON object|record of a run) at .*record.json; got .+; .*delete")
+
+
+@pytest.mark.parametrize("name", ["metrics", "curves", "sequence_mse", "learned", "seconds"])
+@pytest.mark.parametrize("value", ["1", ["1"], {"psnr_frame": "1"}, {"psnr_frame": ["1"]}, None])
+def test_a_record_with_entries_of_another_type_is_refused(trained, tmp_path, name, value):
+    folder = tmp_path / trained.name
+    shutil.copytree(trained, folder)
+    path = folder / "record.json"
+    content = json.loads(path.read_text())
+    entry = content[name] | value if isinstance(value, dict) and name == "metrics" else value
+    path.write_text(json.dumps(content | {name: entry}))
+    refused(folder, r"expected a record of a run at .*; got one with missing or invalid entries; ")
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "absent", "other"])

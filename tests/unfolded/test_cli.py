@@ -229,6 +229,7 @@ def test_on_a_gpu_the_seeds_of_a_cell_go_together(monkeypatch, capsys):
     assert err == [f"unfolded: wild {seed}" for _ in rates for seed in (0, 1, 2)]
     with pytest.raises(SystemExit):
         cli.main([*words, "0"])
+    assert "expected a whole number >= 1; got 0; choose another" in said(capsys)[1][0]
 
 
 # Tables ----------------------------------------------------------------------------------------
@@ -269,6 +270,14 @@ def test_tables_reports_an_unreadable_record_and_collects_the_others(capsys, tmp
         f"1 runs in {tmp_path / 'runs'}",
         f"1 runs in {tmp_path / 'results' / 'runs.csv'}",
     ]
+
+
+def test_tables_needs_the_folder_that_store_names(capsys, tmp_path):
+    assert cli.main(["tables"]) == 0
+    capsys.readouterr()
+    assert cli.main(["tables", "--store", str(tmp_path / "absent")]) == 1
+    out, (error,) = said(capsys)
+    assert not out and error.endswith("absent; got none; correct --store")
 
 
 def test_tables_shows_a_failed_run_with_its_reason(capsys):

@@ -37,8 +37,9 @@ def read(frames: object) -> np.ndarray:
             content = np.load(file, allow_pickle=False)
             if isinstance(content, np.ndarray):
                 return content
-            (name,) = content.files
-            return content[name]
+            if len(content.files) != 1:
+                raise ValueError(f"the arrays {', '.join(content.files) or 'of an empty file'}")
+            return content[content.files[0]]
     except Exception as error:
         want = f"one array in {frames if isinstance(frames, str | Path) else type(frames)}"
         # NumPy reports any other file as a pickle and suggests to unpickle it, which executes code.
@@ -79,7 +80,7 @@ def checked(frames: object) -> OwnFrames:
     low, high = frames.min(), frames.max()
     between = frames.dtype.kind == "f" and _UNIT < high <= 2
     if not (low >= 0 and high <= 255) or between:
-        got, do = f"values from {low:.9g} to {high:.9g}", "rescale them"
+        got, do = f"values from {low:.9g} to {high:.9g}", "rescale or replace them"
         raise DataError(complain("grey levels from 0 to 255, or from 0 to 1", got, do))
     sha256 = digest(frames)
     size = "x".join(map(str, frames.shape[2:]))

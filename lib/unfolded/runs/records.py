@@ -90,30 +90,29 @@ def load(folder: Path, config: RunConfig | None = None) -> Record | None:
             record.status == "done" and set(METRICS) <= set(record.metrics)
         )
         if not is_complete or not set(record.config) >= set(FIRST_FIELDS):
-            raise TypeError("one with missing entries")
-    except TypeError as error:
-        do = "delete its folder and run again"
-        raise RecordError(complain(f"a record of a run at {path}", error, do)) from error
+            raise TypeError
+        columns = [record.metrics.values(), record.learned.values(), *record.curves.values()]
+        # A sum raises TypeError for an entry that is not a number.
+        sum(map(sum, columns), sum(record.sequence_mse, record.seconds + record.parameters))
+    except (AttributeError, TypeError) as error:
+        got, do = "one with missing or invalid entries", "delete its folder and run again"
+        raise RecordError(complain(f"a record of a run at {path}", got, do)) from error
     if config is not None and record.config_hash != config.hash:
         want, do = f"the record of {config.hash} at {path}", "use one folder for each configuration"
         raise RecordError(complain(want, f"one of {record.config_hash}", do))
     return record
 
 
-def drop(folder: Path) -> None:
-    """Remove the record in this folder, if it exists."""
-    files.drop(Path(folder) / RECORD)
-
-
 @contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Lock the folder of a run for this process; a lock is released when its process ends.
+def lock(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Lock a folder for this process; a lock is released when its process ends.
 
-    Raises RecordError if another process holds the lock or the folder cannot be locked.
+    Raises RecordError if the folder cannot be locked or, without ``wait``, if another process holds
+    the lock.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file_lock = filelock.FileLock(folder / ".lock", timeout=0)
+        file_lock = filelock.FileLock(folder / ".lock", timeout=-1 if wait else 0)
         file_lock.acquire()
     except filelock.Timeout as error:
         got = "another process trains this run"

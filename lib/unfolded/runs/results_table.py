@@ -10,7 +10,7 @@ from unfolded.choices import SOURCES
 from unfolded.errors import RecordError, complain, one_line
 from unfolded.provenance import ROOT
 from unfolded.runs.config import LATER
-from unfolded.runs.records import COLUMNS, Record
+from unfolded.runs.records import COLUMNS, Record, lock
 
 RESULTS = ROOT / "data" / "results"
 
@@ -21,38 +21,40 @@ def merge(records: Sequence[Record]) -> int:
     Leaves out runs on own frames. Returns the number of rows of the table. Raises RecordError if
     the existing table is damaged.
     """
-    path = RESULTS / "runs.csv"
-    rows = [record.row() for record in _public_records(records)]
-    try:
-        if path.exists():
-            # Read rows as text, so that unchanged values keep all digits.
-            with path.open(encoding="utf-8", newline="") as file:
-                header, *lines = [line for line in csv.reader(file) if line] or [["config_hash"]]
-            header.index("config_hash")
-            rows = [*(LATER | dict(zip(header, line, strict=True)) for line in lines), *rows]
-        rows = sorted(rows, key=lambda row: row["started"] or "")
-        rows = sorted({row["config_hash"]: row for row in rows}.values(), key=_order)
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        do = "restore it with git checkout"
-        raise RecordError(complain(f"a table of runs at {path}", one_line(error), do)) from error
-    # Write the table last: each of its rows then has its details if the process is killed.
-    write_details([record for record in records if record.row() in rows])
-    write(path, COLUMNS, rows)
+    path, records = RESULTS / "runs.csv", [r for r in records if r.config["source"] in SOURCES]
+    new_rows = [record.row() for record in records]
+    with lock(RESULTS, wait=True):
+        try:
+            rows = sorted([*_rows(path), *new_rows], key=lambda row: row["started"] or "")
+            rows = sorted({row["config_hash"]: row for row in rows}.values(), key=_order)
+        except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+            want, do = f"a table of runs at {path}", "restore it with git checkout"
+            raise RecordError(complain(want, one_line(error), do)) from error
+        # Write the table last: each of its rows then has its details if the process is killed.
+        _write_details([r for r, row in zip(records, new_rows, strict=True) if row in rows])
+        write(path, COLUMNS, rows)
     return len(rows)
 
 
-def write_details(records: Sequence[Record]) -> None:
+def _rows(path: Path) -> list[dict]:
+    """Return the rows of a table as text, so that unchanged values keep all digits."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *lines = [line for line in csv.reader(file) if line] or [[]]
+    if "config_hash" not in header or any(len(line) != len(header) for line in lines):
+        raise ValueError("a file without the column config_hash, or with incomplete rows")
+    return [LATER | dict(zip(header, line, strict=True)) for line in lines]
+
+
+def _write_details(records: Sequence[Record]) -> None:
     """Write curves/ and sequences/ of data/results/, one file per run, six digits per value."""
-    for record in _public_records(records):
+    for record in records:
         curves = {"epoch": range(1, len(record.curves.get("train_mse", [])) + 1)} | record.curves
         _write_columns("curves", record, curves)
         if record.sequence_mse:
             errors = {"sequence": range(len(record.sequence_mse)), "test_mse": record.sequence_mse}
             _write_columns("sequences", record, errors)
-
-
-def _public_records(records: Sequence[Record]) -> list[Record]:
-    return [record for record in records if record.config["source"] in SOURCES]
 
 
 def _write_columns(kind: str, record: Record, columns: Mapping[str, Sequence]) -> None:

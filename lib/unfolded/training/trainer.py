@@ -164,7 +164,7 @@ class Trainer:
         }
         checkpoint.save_state(self.folder, state)
         # The checkpoint replaces the record of an earlier attempt: only one may give the progress.
-        records.drop(self.folder)
+        files.drop(self.folder / records.RECORD)
 
     def _resume(self) -> None:
         state = checkpoint.load_state(self.folder, self.config)
