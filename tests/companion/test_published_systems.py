@@ -14,9 +14,13 @@ from companion.studies.sista_images import image_analysis, image_results
 def test_the_published_settings_are_the_published_system(system):
     assert published_systems.statement(system, PUBLISHED[system]).endswith(f"published {system}**.")
     other = published_systems.statement(system, PUBLISHED[system] | {"pictures": "others"})
-    assert "on other data**: pictures others instead of" in other
+    assert f"on other data**: 1 of {len(PUBLISHED[system])} settings differ" in other
     smaller = published_systems.statement(system, PUBLISHED[system] | {"layers": 1})
-    assert "a reduced version" in smaller and "layers 1 instead of" in smaller
+    assert "a reduced version" in smaller and ": 1 of " in smaller
+    table = published_systems.settings_table(system, PUBLISHED[system] | {"layers": 1})
+    assert table.query("differs == 'yes'").to_numpy().tolist() == [
+        ["layers", str(PUBLISHED[system]["layers"]), "1", "yes"]
+    ]
 
 
 def test_a_longer_training_is_no_difference_and_a_missing_value_is_one():

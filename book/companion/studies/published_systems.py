@@ -52,13 +52,25 @@ OPERATIONS = {"one processor core": 5e10, "a large GPU": 2e13}
 
 
 def differences(system: str, here: Mapping[str, object]) -> pd.DataFrame:
-    """Return one row per published quantity, with its value here.
+    """Return one row per published setting, with its value here.
 
     >>> differences("LISTA", {"pictures": "digits"}).iloc[0].tolist()
-    ['pictures', 'CIFAR-10', 'digits']
+    ['pictures', 'CIFAR-10', 'digits', True]
     """
-    rows = [(name, value, here.get(name)) for name, value in PUBLISHED[system].items()]
-    return pd.DataFrame(rows, columns=["quantity", "published", "here"], dtype=object)
+    rows = []
+    for name, published in PUBLISHED[system].items():
+        value = here.get(name)
+        # A training that is longer than the published one counts as one of the published length.
+        is_longer = name in ("updates", "steps") and value is not None and value >= published
+        rows.append((name, published, value, value != published and not is_longer))
+    return pd.DataFrame(rows, columns=["setting", "published", "here", "differs"], dtype=object)
+
+
+def settings_table(system: str, here: Mapping[str, object]) -> pd.DataFrame:
+    """Return the published settings and those of stored results, as text for a page."""
+    table = differences(system, here)
+    words = table["differs"].map({True: "yes", False: "no"})
+    return table.map(_text).assign(differs=words)
 
 
 def agreements(system: str, here: Mapping[str, object]) -> str:
@@ -67,33 +79,24 @@ def agreements(system: str, here: Mapping[str, object]) -> str:
     >>> agreements("LISTA", {"layers": 10, "atoms": 3})
     'layers 10'
     """
-    rows = differences(system, here).itertuples(index=False)
-    return ", ".join(
-        f"{name} {_text(value)}" for name, published, value in rows if value == published
-    )
+    table = differences(system, here).query("here == published")
+    return ", ".join(f"{row.setting} {_text(row.published)}" for row in table.itertuples())
 
 
 def statement(system: str, here: Mapping[str, object]) -> str:
     """Return which system was evaluated, as a sentence in Markdown.
 
-    A training that is longer than the published one counts as one of the published length.
-
     >>> statement("SISTA-RNN", PUBLISHED["SISTA-RNN"])
     'The evaluated system is **the published SISTA-RNN**.'
     """
-    parts = {"data": [], "system": []}
-    for name, published, value in differences(system, here).itertuples(index=False):
-        is_longer = name in ("updates", "steps") and value is not None and value >= published
-        if value != published and not is_longer:
-            text = f"{name} {_text(value)} instead of {_text(published)}"
-            parts["data" if name in _DATA else "system"].append(text)
-    if parts["system"]:
-        text = ", ".join(parts["system"] + parts["data"])
-        return f"The evaluated system is **a reduced version of the published {system}**: {text}."
-    if parts["data"]:
-        text = ", ".join(parts["data"])
-        return f"The evaluated system is **the published {system} on other data**: {text}."
-    return f"The evaluated system is **the published {system}**."
+    table = differences(system, here)
+    different = table.loc[table["differs"].astype(bool), "setting"]
+    if different.empty:
+        return f"The evaluated system is **the published {system}**."
+    count = f"{len(different)} of {len(table)} settings differ"
+    if different.isin(_DATA).all():
+        return f"The evaluated system is **the published {system} on other data**: {count}."
+    return f"The evaluated system is **a reduced version of the published {system}**: {count}."
 
 
 def cost(system: str) -> str:
@@ -149,4 +152,6 @@ def _scientific(value: float) -> str:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "–"
     return f"{value:,}" if isinstance(value, int) else str(value)
