@@ -244,21 +244,3 @@ def mean_text(values: pd.Series) -> str:
     """
     low, high = interval(values)
     return f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
-
-
-def gains(run_set: RunSet, runs: Mapping[str, Iterable[RunConfig]]) -> pd.DataFrame:
-    """Return the gain of each later answer over the first, one row per network and answer.
-
-    Columns: answer, model, mean, low, high, seeds, sequences, p, verdict; pairs without a run are
-    omitted. The test sequences must be the same in both.
-    """
-    first, *later = runs
-    rows = []
-    for name in later:
-        for run, reference in zip(runs[name], runs[first], strict=True):
-            gap = run_set.difference(run, reference)
-            if gap is not None:
-                row = {"answer": name, "model": run.model, **gap._asdict()}
-                rows.append(row | {"verdict": gap.verdict})
-    table = pd.DataFrame(rows, columns=["answer", "model", *Difference._fields, "verdict"])
-    return mark(table, run_set.source(itertools.chain(*runs.values())))

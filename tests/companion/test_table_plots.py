@@ -99,15 +99,6 @@ def test_leads_are_right_of_the_line():
     assert fig.get_supxlabel() == "lead of reweighted-RNN (dB, averaged by sequence)"
 
 
-@pytest.mark.parametrize("answers", [["a"], ["a", "b"]])
-def test_gains_name_what_was_changed_where_there_are_several(answers):
-    table = pd.DataFrame([gap(1.0, answer=answer, model="gru") for answer in answers])
-    (ax,) = table_plots.gains(table, change="more epochs").axes
-    labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert labels == (["GRU"] if len(answers) == 1 else ["GRU, a", "GRU, b"])
-    assert ax.get_xlabel() == "gain by more epochs (dB)"
-
-
 def test_learning_curves_stand_side_by_side_on_one_scale():
     table = pd.DataFrame({"train_mse": [4.0, 2.0], "validation_mse": [5.0, 3.0]})
     levels = {"best linear (PCA)": 6.0, MEAN: 9.0}

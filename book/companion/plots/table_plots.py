@@ -277,26 +277,3 @@ def learning_curves(
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=3, title=title or None)
     return mark(fig, curves)
-
-
-def gains(effects: pd.DataFrame, *, change: str) -> Figure:
-    """Draw the effect of a change on each network, with its interval.
-
-    ``effects``: :func:`companion.run_set.gains`; rows of several answers are drawn separately.
-    ``change`` describes the change in a few words.
-    What to see: right of the line the change helps; an interval that contains zero is undecided.
-    """
-    several = effects["answer"].nunique() > 1
-    fig, ax = panels(height=1.1 + 0.32 * max(len(effects), 1))
-    labels = []
-    for place, gap in enumerate(effects.itertuples()):
-        color = STYLES[gap.model]["color"]
-        ax.plot([gap.low, gap.high], [place] * 2, "-", color=color, lw=4, alpha=0.5)
-        ax.plot(gap.mean, place, "o", color=color, ms=6)
-        name = title(gap.model)
-        labels.append(f"{name}, {gap.answer}" if several else name)
-    ax.axvline(0, color="#444444", lw=1)
-    ax.locator_params(axis="x", nbins=6)
-    ax.set(xlabel=f"gain by {change} (dB)", ylim=(max(len(effects), 1) - 0.5, -0.5))
-    ax.set_yticks(range(len(effects)), labels)
-    return mark(fig, effects)
