@@ -43,6 +43,17 @@ def paper_cells() -> pd.DataFrame:
     return read(ROOT / "data" / "paper" / "tables.csv")
 
 
+def paper_values(number: int) -> pd.Series:
+    """Return the PSNR in one table of the paper, in dB, by network and value.
+
+    >>> float(paper_values(2)["gru", 128])
+    23.55
+    """
+    cells = paper_cells().query("table == @number")
+    values = cells.set_index([cells["model"].str.lower(), "value"])["psnr_db"]
+    return attribution.mark(values, cells)
+
+
 def collect(store: str | Path | None = None) -> pd.DataFrame:
     """Return all records in a folder of runs as a table, one row per run."""
     rows = [record.row() for record in records.stored(store)]

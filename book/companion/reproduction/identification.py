@@ -65,8 +65,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     model and start of the runs with `area` frames that ended without a result. Units: dB, with the
     averaging of the authors' earlier code.
     """
-    cells = results.paper_cells().query("table == 2 and value == @base.hidden")
-    printed = dict(zip(cells["model"].str.lower(), cells["psnr_db"], strict=True))
+    paper = results.paper_values(2)
     rows, used, diverged = [], [], []
     for run in [*grid.row(base), *paper_tables.variants_of(base)]:
         for reduction in REDUCTIONS:
@@ -79,21 +78,21 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                         diverged.append((run.model, start))
                     continue
                 used.append(config)
-                psnr = runs["psnr_authors"]
+                psnr, printed = runs["psnr_authors"], paper[run.model, base.hidden]
                 rows.append(
                     {
                         **{"model": run.model, "reduction": reduction, "start": start},
-                        "printed": printed[run.model],
+                        "printed": printed,
                         **{"ours": psnr.mean(), "low": psnr.min(), "high": psnr.max()},
                         "seeds": len(psnr),
                         "untrained": bool(linear_baseline.did_not_train(runs).all()),
-                        "difference": psnr.mean() - printed[run.model],
+                        "difference": psnr.mean() - printed,
                         **runs[_LAMBDAS].mean(),
                     }
                 )
     columns = ["model", "reduction", "start", "printed", "ours", "low", "high", "seeds"]
     table = pd.DataFrame(rows, columns=[*columns, "untrained", "difference", *_LAMBDAS])
-    table = mark(table, run_set.source(used), cells)
+    table = mark(table, run_set.source(used), paper)
     table.attrs |= {"hidden": base.hidden, "diverged": diverged}
     return table
 

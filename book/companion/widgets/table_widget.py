@@ -128,29 +128,21 @@ def recorded(*run_sets: RunSet) -> dict:
         raise ConfigError(complain("at least one finished run", "none", "pass evidence with some"))
     sets.sort(key=lambda entry: (not entry["full"], entry["key"]))
     cells = results.paper_cells()
+    paper = {number: results.paper_values(number) for number in VARIED}
     return {
         "page": PAGE,
         "starts": [paper_tables.SUCCESSOR, paper_tables.BEST],
         "names": {name.lower(): title(name) for name in cells["model"]},
         "tables": [{"number": number, "label": LABELS[number], "values": list(values)}
                    for number, (_, values) in VARIED.items()],
-        "printed": {number: {model: [_number(line[value]) for value in VARIED[number][1]]
-                             for model, line in _paper_values(cells, number).items()}
-                    for number in VARIED},
+        "printed": {number: {model: [_number(paper[number][model, value]) for value in values]
+                             for model in COMPARED}
+                    for number, (_, values) in VARIED.items()},
         "sets": sets,
         "records": records,
         "source": attribution.of(cells, sources, levels)
         .only(entry["hash"] for entry in records.values()).stamp(),
     }  # fmt: skip
-
-
-def _paper_values(cells: pd.DataFrame, number: int) -> dict[str, dict]:
-    """Return network -> value -> the paper's PSNR, for one table."""
-    rows = cells[cells["table"] == number]
-    lines = {name: {} for name in COMPARED}
-    for model, value, psnr in zip(rows["model"], rows["value"], rows["psnr_db"], strict=True):
-        lines[model.lower()][value] = psnr
-    return lines
 
 
 def _number(value: float) -> float | None:
