@@ -156,13 +156,15 @@ def counted(count: float, noun: str) -> str:
     return f"{count:.0f} {noun}{'s' if count != 1 else ''}"
 
 
-def listing(words: Iterable[str]) -> str:
-    """Return words as a list in a sentence.
+def listing(words: Iterable[str], most: int | None = None) -> str:
+    """Return words as a list in a sentence; the words after ``most`` are only counted.
 
-    >>> listing(["GRU"]), listing(["GRU", "LSTM"]), listing(["GRU", "LSTM", "sRNN"])
-    ('GRU', 'GRU and LSTM', 'GRU, LSTM and sRNN')
+    >>> listing(["GRU"]), listing(["GRU", "LSTM"]), listing(["GRU", "LSTM", "sRNN"], most=1)
+    ('GRU', 'GRU and LSTM', 'GRU, and 2 more')
     """
     *first, last = words
+    if most and len(first) >= most:
+        return f"{', '.join(first[:most])}, and {len(first) + 1 - most} more"
     return f"{', '.join(first)} and {last}" if first else last
 
 

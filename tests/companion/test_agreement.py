@@ -46,7 +46,6 @@ def test_without_a_run_everything_is_not_tested():
     counts = agreement.verdict_counts(cells)
     assert counts.columns.tolist() == ["– not run"] and counts["– not run"].eq(54).all()
     assert agreement.selection(cells).startswith("No initial λ")
-    assert agreement.convergence(agreement.schedules(NONE, NONE.runs)).startswith("None")
 
 
 def test_each_cell_has_one_verdict_and_a_garbled_value_is_lost():
@@ -61,7 +60,7 @@ def test_what_did_not_train_enters_no_comparison():
     still = evaluated(mean_frame(), model="fastrnn", hidden=128)
     rows = [evaluated(27.5, hidden=128, **SUCCESSOR_PAIR), still]
     assert agreement.leads(RunSet.of(rows), 2).empty
-    assert agreement.trained_runs(RunSet.of(rows)).runs["model"].tolist() == ["reweighted-rnn"]
+    assert RunSet.of(rows).trained.runs["model"].tolist() == ["reweighted-rnn"]
 
 
 def test_leads_compare_networks_of_one_initialisation():
@@ -101,14 +100,3 @@ def test_steps_go_from_value_to_value_and_are_set_against_the_paper():
     for mean, match in ((1.0, 2), (-1.0, 1), (0.05, 1)):
         text = agreement.describe_trend(pd.concat([steps, steps.assign(mean=mean)]), 2)
         assert f"in {match} of the 2 steps" in text and "(seeds in each step: 1)" in text
-
-
-def test_schedules_tell_budgets_from_convergence():
-    made = evaluated(27.0, model="gru", hidden=256)
-    curves = {"train_mse": [3.0] * 40, "validation_mse": [*np.linspace(9, 5, 39), 6.0],
-              "learning_rate": [3e-4] * 20 + [9e-5] * 20}  # fmt: skip
-    run_set = RunSet.of([replace(made, curves=curves)])
-    (row,) = agreement.schedules(run_set, run_set.runs).itertuples(index=False)
-    assert row[:4] == ("GRU", 0, 1, "21") and row[5:] == (39, 40)
-    said = agreement.convergence(agreement.schedules(run_set, run_set.runs))
-    assert "In 0 of these 1 runs" in said and "reduced for GRU (1 times)" in said

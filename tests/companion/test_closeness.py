@@ -2,13 +2,11 @@
 
 import functools
 
-import pandas as pd
-import pytest
 from synthetic_runs import SUCCESSOR_PAIR, mean_frame
 from test_agreement import NONE, cells_of, evaluated, paper
 
 from companion.claims.decision import committed_runs
-from companion.reproduction import closeness, curve_findings, linear_baseline, paper_tables
+from companion.reproduction import closeness, linear_baseline, paper_tables
 
 BETTER = {"validation": 50.0}
 """A lower validation error, by which an initial λ is selected."""
@@ -116,34 +114,3 @@ def test_the_committed_runs_are_counted_as_the_cells_say():
     assert f"{agree.sum()} of these agree" in closeness.summary(cells)
     assert len(closeness.disagreements(cells)) == (~agree).sum()
     assert closeness.averagings(committed_runs())["agree"].iloc[0] == f"{agree.sum()}"
-
-
-def curve(*errors):
-    return pd.DataFrame({"train_mse": errors, "validation_mse": errors})
-
-
-def test_curves_are_compared_by_their_last_epoch():
-    curves = {"gru": curve(9.0, 2.0), "srnn": curve(5.0, 4.0)}
-    curves["srnn"]["train_mse"] = [5.0, 1.0]
-    said = curve_findings.lowest(curves)
-    assert "sRNN ends with the lowest training error" in said
-    assert "GRU ends with the lowest validation error" in said
-    assert curve_findings.lowest({}) == "No network has been run."
-    ratio = curve_findings.generalisation(curves)["ratio"]
-    assert ratio.to_dict() == pytest.approx({"gru": 1.0, "srnn": 4.0})
-
-
-def test_epochs_are_counted_from_one_and_a_level_that_is_not_reached_has_none():
-    table = curve_findings.epochs_until({"gru": curve(9.0, 2.0), "srnn": curve(5.0, 4.0)}, 5.0)
-    assert table.loc["GRU"].tolist() == [2, 2, 2, 2]
-    assert table.loc["sRNN"].iloc[:2].tolist() == [1, 1] and table.loc["sRNN"].isna()[-1:].all()
-
-
-@pytest.mark.parametrize(
-    ("ends", "text"),
-    [((4.0,), "Not tested"), ((4.0, 3.0), "1 of 1 steps"), ((4.0, 3.0, 5.0), "1 of 2 steps")],
-)
-def test_the_order_of_curves_is_counted_without_a_verdict(ends, text):
-    curves = {str(place): curve(9.0, end) for place, end in enumerate(ends)}
-    sentence = curve_findings.order(curves, "widths", 6)
-    assert text in sentence and ("one seed" in sentence or len(ends) < 2)

@@ -1,18 +1,12 @@
 """The figures of the table pages: each network in its look, each number where it belongs."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
-import pytest
 
-from companion import attribution
 from companion.plots import line_plots, table_plots
 from companion.reproduction.paper_tables import BEST, MEAN, SUCCESSOR
-from companion.run_set import SHORT, RunSet
 from companion.statistics import Difference
 from unfolded import networks
-from unfolded.runs.records import METRICS, Record
 
 
 def printed(**columns):
@@ -106,30 +100,4 @@ def test_learning_curves_stand_side_by_side_on_one_scale():
     assert left.get_lines()[0].get_ydata().tolist() == [4.0, 2.0]
     assert right.get_lines()[1].get_ydata().tolist() == [5.0, 3.0]
     assert left.get_ylim() == right.get_ylim()
-    assert table_plots.final_errors({"gru": table}) == "Validation error at the end: GRU: 3."
     assert [line.get_ydata()[0] for line in left.get_lines()[2:]] == [6.0, 9.0]
-
-
-def test_curves_along_a_table_are_those_of_the_first_seed_where_there_are_any():
-    def run(depth, seed, error, model="reweighted-rnn"):
-        config = replace(SHORT, model=model, depth=depth, seed=seed)
-        curves = {"train_mse": [error], "validation_mse": [error]}
-        return Record(
-            config.as_dict(), config.hash, "done", dict.fromkeys(METRICS, 1.0), curves, [error]
-        )
-
-    evidence = RunSet.of([run(3, 1, 5.0), run(3, 0, 4.0), run(1, 0, 6.0), run(2, 0, 1.0, "gru")])
-    along = table_plots.curves_along(3, SHORT, evidence)
-    ends = {name: curve["train_mse"].item() for name, curve in along.items()}
-    assert ends == {"d = 1": 6.0, "d = 3": 4.0}
-    assert attribution.of(along).runs() == [replace(SHORT, depth=d).hash for d in (1, 3)]
-    assert list(table_plots.curves_along(1, SHORT, evidence)) == ["rate = 0.2"]
-    assert table_plots.curves_along(3, SHORT, evidence, SUCCESSOR) == {}
-    row = table_plots.curves_of(replace(SHORT, depth=2), evidence)
-    assert list(row) == ["reweighted-rnn"], "the other run is of another depth"
-
-
-def test_the_error_levels_are_those_of_the_baselines():
-    levels = table_plots.error_levels(SHORT)
-    assert levels["best linear (PCA)"] < levels[MEAN]
-    assert 10 * np.log10(255**2 / levels[MEAN]) == pytest.approx(16.6086, abs=1e-3)

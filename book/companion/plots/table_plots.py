@@ -13,11 +13,8 @@ from matplotlib.lines import Line2D
 from companion.attribution import mark
 from companion.labels import title
 from companion.plots.line_plots import FAINT, STYLES, panels
-from companion.reproduction import linear_baseline
-from companion.reproduction.paper_tables import BEST, MEAN, NAMES, SUCCESSOR, starts
-from companion.run_set import RunSet
+from companion.reproduction.paper_tables import BEST, MEAN, NAMES, SUCCESSOR
 from unfolded.runs import grid
-from unfolded.runs.config import RunConfig
 
 _LABELS = {"cs_rate": "CS rate", "hidden": "width $h$", "depth": "layers $d$"}
 
@@ -203,77 +200,26 @@ def leads(gaps: pd.DataFrame, *, varies: str) -> Figure:
     return mark(fig, gaps)
 
 
-def curves_along(
-    number: int, base: RunConfig, run_set: RunSet, start: str = BEST
-) -> dict[str, pd.DataFrame]:
-    """Return the existing learning curves of reweighted-RNN along the varied value of a table.
-
-    Keys such as "d = 3"; the first of several seeds. ``base`` has the fixed settings;
-    ``start`` selects the initial λ.
-    """
-    field, symbol = grid.VARIED[number][0], {1: "rate", 2: "h", 3: "d"}[number]
-    runs = grid.table(number, base, ["reweighted-rnn"])
-    curves = {f"{symbol} = {getattr(run, field):g}": run_set.curve(starts(run_set, run)[start])
-            for run in runs}  # fmt: skip
-    return {name: curve for name, curve in curves.items() if curve is not None}
-
-
-def curves_of(base: RunConfig, run_set: RunSet, start: str = BEST) -> dict[str, pd.DataFrame]:
-    """Return the existing learning curves of the networks, by name.
-
-    The first of several seeds. ``base`` has the common settings; ``start`` selects the initial λ of
-    the unfolded networks.
-    """
-    rows = {run.model: starts(run_set, run) for run in grid.row(base)}
-    configs = {name: runs.get(start, runs.get("")) for name, runs in rows.items()}
-    curves = {name: run_set.curve(config) for name, config in configs.items()}
-    return {name: curve for name, curve in curves.items() if curve is not None}
-
-
-def error_levels(base: RunConfig) -> dict[str, float]:
-    """Return the test error of the two baselines at a CS rate, in squared grey levels, by name."""
-    errors = linear_baseline.baselines_for(base, (base.cs_rate,)).set_index("cs_rate")["test_mse"]
-    return {"best linear (PCA)": float(errors[base.cs_rate]), MEAN: float(errors[0.0])}
-
-
-def final_errors(curves: Mapping[str, pd.DataFrame]) -> str:
-    """Return a sentence with the last validation error of each curve, for a description.
-
-    >>> final_errors({"gru": pd.DataFrame({"validation_mse": [9.0, 4.0]})})
-    'Validation error at the end: GRU: 4.'
-    """
-    last = {_label(name): table["validation_mse"].iloc[-1] for name, table in curves.items()}
-    listing = ", ".join(f"{name}: {mse:.0f}" for name, mse in last.items())
-    return f"Validation error at the end: {listing}."
-
-
-def _label(name: str) -> str:
-    return title(name) if name in STYLES else name
-
-
 def learning_curves(
-    curves: Mapping[str, pd.DataFrame],
-    *,
-    title: str = "",
-    levels: Mapping[str, float] | None = None,
+    curves: Mapping[str, pd.DataFrame], *, levels: Mapping[str, float] | None = None
 ) -> Figure:
     """Draw training and validation error of several runs, side by side.
 
     ``curves``: name -> a table with one row per epoch, as :func:`companion.results.curves` returns;
-    ``levels``: name -> the error of a baseline, see :func:`error_levels`.
+    ``levels``: name -> the error of a baseline, see `curve_findings.error_levels`.
     What to see: which error decreases first, which final error is lowest, the difference between
     the panels, and which networks stay at the best linear reconstruction.
     """
     fig, axes = panels(1, 2, height=4.4, sharey=True)
     for ax, name in zip(axes, ("train", "validation"), strict=True):
-        for number, (label, table) in enumerate(curves.items()):
+        for number, (key, table) in enumerate(curves.items()):
             at = np.arange(1, len(table) + 1)
-            line_style = STYLES.get(label, {"color": f"C{number}"})
-            ax.plot(at, table[f"{name}_mse"], label=_label(label), lw=1.6, **line_style)
+            line_style = STYLES.get(key, {"color": f"C{number}"})
+            ax.plot(at, table[f"{name}_mse"], label=title(key), lw=1.6, **line_style)
         for (level, mse), style in zip((levels or {}).items(), ("-", ":"), strict=False):
             ax.axhline(mse, color=FAINT, lw=2.5, ls=style, zorder=0, label=level)
         ax.set(title=name, xlabel="epoch", yscale="log")
     axes[0].set_ylabel("mean squared error (grey levels²)")
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=3, title=title or None)
+    fig.legend(handles, labels, loc="outside upper center", ncols=3)
     return mark(fig, curves)

@@ -1,4 +1,4 @@
-"""Ranking and trend of the tables of our runs, and the conditions of their training.
+"""Ranking and trend of the tables of our runs, and the conditions of small runs.
 
 The rules of the claims are in `claims.experiment_rules`; this module counts and has no verdicts;
 `closeness` compares them with the paper's values. Runs that did not train are excluded.
@@ -20,19 +20,7 @@ from companion.statistics import Difference
 from unfolded.runs import grid
 from unfolded.runs.config import RunConfig
 
-_MANY = 6
-"""Maximum number of names in a list of a sentence."""
-
 MODEL = "reweighted-rnn"
-
-
-def trained_runs(run_set: RunSet, floor: float | None = None) -> RunSet:
-    """Return the run set without the runs that did not train.
-
-    ``floor``: the PSNR of the mean frame in dB, if it is not committed.
-    """
-    untrained = linear_baseline.did_not_train(run_set.runs, floor)
-    return replace(run_set, runs=run_set.runs[~untrained])
 
 
 # Ranking and trend --------------------------------------------------------------------------------
@@ -47,7 +35,7 @@ def leads(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     :func:`_tested`; the comparisons from one initial λ are one family of tests); pairs without runs
     are omitted.
     """
-    run_set, gaps, rows = trained_runs(run_set), {}, []
+    run_set, gaps, rows = run_set.trained, {}, []
     for value, runs in _columns(number, base).items():
         configs = {run.model: paper_tables.starts(run_set, run) for run in runs}
         for start in (SUCCESSOR, BEST):
@@ -119,10 +107,8 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     "falls" or "undecided", all steps being one family of tests, see :func:`_tested`), paper (the
     paper's step in dB, NaN if a value is lost).
     """
-    run_set, rows, used = trained_runs(run_set), [], []
-    cells = results.paper_cells().query("table == @number")
-    paper = {(model.lower(), value): psnr for model, value, psnr in
-             zip(cells["model"], cells["value"], cells["psnr_db"], strict=True)}  # fmt: skip
+    run_set, rows, used = run_set.trained, [], []
+    paper = results.paper_values(number)
     table_rows = zip(*_columns(number, base).values(), strict=True)
     values = grid.VARIED[number][1]
     for runs in table_rows:
@@ -142,7 +128,7 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
     names = ["model", "start", "low_value", "high_value", *Difference._fields, "paper"]
     words = {True: "rises", False: "falls", None: "undecided"}
     table = _tested(pd.DataFrame(rows, columns=names), words)
-    return attribution.mark(table, run_set.source(used), cells)
+    return attribution.mark(table, run_set.source(used), paper)
 
 
 def trend(gains: pd.DataFrame) -> pd.DataFrame:
@@ -215,7 +201,7 @@ def run_conditions(small: pd.DataFrame) -> str:
     ``small``: one row per run, as in :meth:`unfolded.runs.records.Record.row`.
     """
     first, failed = small.iloc[0], small[small["status"] != "done"]
-    names = _listing(sorted({title(name) for name in failed["model"]})) if len(failed) else "none"
+    names = listing(sorted({title(name) for name in failed["model"]})) if len(failed) else "none"
     seeds = counted(small["seed"].nunique(), "seed")
     return (
         f"Data `{first['source']}`, protocol `{first['protocol']}`, profile `{first['profile']}`, "
@@ -239,68 +225,11 @@ def counts(run_set: RunSet, number: int, base: RunConfig) -> pd.DataFrame:
 
     Runs that did not train are omitted.
     """
-    trained_set = trained_runs(run_set, linear_baseline.mean_frame_psnr(base))
-    gaps = compare_with_all(trained_set, number, base).query("verdict != 'not run'")
+    floor = linear_baseline.mean_frame_psnr(base)
+    runs = run_set.runs[~linear_baseline.did_not_train(run_set.runs, floor)]
+    gaps = compare_with_all(replace(run_set, runs=runs), number, base)
+    gaps = gaps.query("verdict != 'not run'")
     kinds = {True: "against unfolded networks", False: "against stacked networks"}
     pair_kinds = gaps["other"].isin(grid.UNFOLDED).map(kinds)
     table = pd.crosstab(pair_kinds, gaps["verdict"]).rename_axis(index=None, columns=None)
     return attribution.mark(table, gaps)
-
-
-# Training -----------------------------------------------------------------------------------------
-
-
-def schedules(run_set: RunSet, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return when the learning rate of some runs was reduced, one row per run.
-
-    ``runs``: rows of ``run_set.runs``. Columns: network, seed, reductions (how many), first
-    reduction (epoch), final learning rate, best epoch (of the validation error).
-    """
-    rows = []
-    for run in runs.itertuples():
-        curve = run_set.curves[run.config_hash]
-        rate = curve["learning_rate"].to_numpy()
-        drops = [epoch + 1 for epoch in range(1, len(rate)) if rate[epoch] < rate[epoch - 1]]
-        rows.append({
-            "network": run_label(run), "seed": run.seed, "reductions": len(drops),
-            "first reduction (epoch)": f"{drops[0]}" if drops else "–",
-            "final learning rate": f"{rate[-1]:.2g}",
-            "best epoch": int(curve["validation_mse"].argmin()) + 1, "epochs": len(rate),
-        })  # fmt: skip
-    return attribution.mark(pd.DataFrame(rows), runs)
-
-
-def convergence(table: pd.DataFrame) -> str:
-    """Return the result of :func:`schedules` in a sentence."""
-    if table.empty:
-        return "None of these networks has been run yet."
-    constant = table[table["reductions"] == 0]
-    late = (table["best epoch"] > 0.95 * table["epochs"]).sum()
-    text = f"In {len(constant)} of these {len(table)} runs the learning rate was never reduced, "
-    text += f"and in {late} the least validation error is in the last twentieth of the epochs: for "
-    text += "them the number of epochs is a budget, not the end of training."
-    ordered = table[table["reductions"] > 0].sort_values("reductions", ascending=False)
-    parts = [f"{row.network} ({row.reductions} times)" for row in ordered.itertuples()]
-    return text + (f" It was reduced for {_listing(parts)}." if parts else "")
-
-
-def missing_networks(run_set: RunSet, base: RunConfig) -> str:
-    """Return a sentence on the networks of a row without any run."""
-    starts = {run.model: run_set.starts(run).values() for run in grid.row(base)}
-    names = [title(model) for model in starts if not any(map(run_set.seeds, starts[model]))]
-    return f"Not run: {', '.join(names)}." if names else "All nine networks have been run."
-
-
-def run_label(run) -> str:
-    """Return the name of a run's network, with the initial λ for an unfolded network."""
-    name = title(run.model)
-    if run.model not in grid.UNFOLDED:
-        return name
-    return f"{name}, λ from {run.lambda1:g}, {run.lambda2:g}"
-
-
-def _listing(words: list[str]) -> str:
-    """Return words as a list in a sentence; a long list is cut, with the number of the others."""
-    if len(words) > _MANY:
-        return f"{', '.join(words[:_MANY])}, and {len(words) - _MANY} more"
-    return listing(words)

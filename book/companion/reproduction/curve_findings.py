@@ -1,6 +1,6 @@
-"""Findings of learning curves, in sentences and tables.
+"""Learning curves of a table or a row, and their findings in sentences and tables.
 
-``curves``: name -> a table with one row per epoch, as `table_plots.curves_of` returns.
+``curves``: name -> a table with one row per epoch, as :func:`curves_of` returns.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,64 @@ import pandas as pd
 
 from companion import attribution
 from companion.labels import listing, title
-from companion.run_set import epochs_to
+from companion.reproduction import linear_baseline
+from companion.reproduction.paper_tables import BEST, MEAN, starts
+from companion.run_set import RunSet, epochs_to
+from unfolded.runs import grid
+from unfolded.runs.config import RunConfig
 
 PARTS = {"train_mse": "training error", "validation_mse": "validation error"}
+
+
+def curves_along(
+    number: int, base: RunConfig, run_set: RunSet, start: str = BEST
+) -> dict[str, pd.DataFrame]:
+    """Return the existing learning curves of reweighted-RNN along the varied value of a table.
+
+    Keys such as "d = 3"; the first of several seeds. ``base`` has the fixed settings;
+    ``start`` selects the initial λ.
+    """
+    field, symbol = grid.VARIED[number][0], {1: "rate", 2: "h", 3: "d"}[number]
+    runs = grid.table(number, base, ["reweighted-rnn"])
+    curves = {f"{symbol} = {getattr(run, field):g}": run_set.curve(starts(run_set, run)[start])
+            for run in runs}  # fmt: skip
+    return {name: curve for name, curve in curves.items() if curve is not None}
+
+
+def curves_of(base: RunConfig, run_set: RunSet, start: str = BEST) -> dict[str, pd.DataFrame]:
+    """Return the existing learning curves of the networks, by name.
+
+    The first of several seeds. ``base`` has the common settings; ``start`` selects the initial λ of
+    the unfolded networks.
+    """
+    rows = {run.model: starts(run_set, run) for run in grid.row(base)}
+    configs = {name: runs.get(start, runs.get("")) for name, runs in rows.items()}
+    curves = {name: run_set.curve(config) for name, config in configs.items()}
+    return {name: curve for name, curve in curves.items() if curve is not None}
+
+
+def error_levels(base: RunConfig) -> dict[str, float]:
+    """Return the test error of the two baselines at a CS rate, in squared grey levels, by name."""
+    errors = linear_baseline.baselines_for(base, (base.cs_rate,)).set_index("cs_rate")["test_mse"]
+    return {"best linear (PCA)": float(errors[base.cs_rate]), MEAN: float(errors[0.0])}
+
+
+def missing_networks(run_set: RunSet, base: RunConfig) -> str:
+    """Return a sentence on the networks of a row without any run."""
+    runs = {run.model: run_set.starts(run).values() for run in grid.row(base)}
+    names = [title(model) for model in runs if not any(map(run_set.seeds, runs[model]))]
+    return f"Not run: {', '.join(names)}." if names else "All nine networks have been run."
+
+
+def final_errors(curves: Mapping[str, pd.DataFrame]) -> str:
+    """Return a sentence with the last validation error of each curve, for a description.
+
+    >>> final_errors({"gru": pd.DataFrame({"validation_mse": [9.0, 4.0]})})
+    'Validation error at the end: GRU: 4.'
+    """
+    last = {title(name): table["validation_mse"].iloc[-1] for name, table in curves.items()}
+    values = ", ".join(f"{name}: {mse:.0f}" for name, mse in last.items())
+    return f"Validation error at the end: {values}."
 
 
 def lowest(curves: Mapping[str, pd.DataFrame]) -> str:
@@ -77,3 +132,45 @@ def generalisation(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table["ratio"] = table["validation_mse"] / table["train_mse"]
     units = {part: f"{words} (grey levels²)" for part, words in PARTS.items()}
     return attribution.mark(table.rename(columns=units), curves)
+
+
+def schedules(run_set: RunSet, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return when the learning rate of some runs was reduced, one row per run.
+
+    ``runs``: rows of ``run_set.runs``. Columns: network, seed, reductions (how many), first
+    reduction (epoch), final learning rate, best epoch (of the validation error).
+    """
+    rows = []
+    for run in runs.itertuples():
+        curve = run_set.curves[run.config_hash]
+        rate = curve["learning_rate"].to_numpy()
+        drops = [epoch + 1 for epoch in range(1, len(rate)) if rate[epoch] < rate[epoch - 1]]
+        rows.append({
+            "network": run_label(run), "seed": run.seed, "reductions": len(drops),
+            "first reduction (epoch)": f"{drops[0]}" if drops else "–",
+            "final learning rate": f"{rate[-1]:.2g}",
+            "best epoch": int(curve["validation_mse"].argmin()) + 1, "epochs": len(rate),
+        })  # fmt: skip
+    return attribution.mark(pd.DataFrame(rows), runs)
+
+
+def convergence(table: pd.DataFrame) -> str:
+    """Return the result of :func:`schedules` in a sentence."""
+    if table.empty:
+        return "None of these networks has been run yet."
+    constant = table[table["reductions"] == 0]
+    late = (table["best epoch"] > 0.95 * table["epochs"]).sum()
+    text = f"In {len(constant)} of these {len(table)} runs the learning rate was never reduced, "
+    text += f"and in {late} the least validation error is in the last twentieth of the epochs: for "
+    text += "them the number of epochs is a budget, not the end of training."
+    ordered = table[table["reductions"] > 0].sort_values("reductions", ascending=False)
+    parts = [f"{row.network} ({row.reductions} times)" for row in ordered.itertuples()]
+    return text + (f" It was reduced for {listing(parts, most=6)}." if parts else "")
+
+
+def run_label(run) -> str:
+    """Return the name of a run's network, with the initial λ for an unfolded network."""
+    name = title(run.model)
+    if run.model not in grid.UNFOLDED:
+        return name
+    return f"{name}, λ from {run.lambda1:g}, {run.lambda2:g}"
