@@ -29,7 +29,7 @@ COMMANDS = {
     "pdf": "companion.build.pdf",
     "weights": "companion.pretrained",
     "linear-baseline": "companion.reproduction.linear_baseline",
-    "memory-value": "companion.reproduction.memory_value",
+    "memory-value": "companion.reproduction.memory_evaluation",
     "solutions": "companion.reproduction.solution_analysis",
     "protocol-replay": "companion.reproduction.protocol_replay",
     "sista-images": "companion.studies.sista_images.image_runs",

@@ -10,14 +10,9 @@ import torch
 from small_runs import small
 
 from companion import results
-from companion.reproduction import linear_baseline, memory_value
-from companion.reproduction.memory_value import (
-    CONDITIONS,
-    Outcomes,
-    conditions,
-    evaluate,
-    permute_frames,
-)
+from companion.reproduction import linear_baseline, memory_evaluation, memory_value
+from companion.reproduction.memory_evaluation import conditions, evaluate, permute_frames
+from companion.reproduction.memory_value import CONDITIONS, Outcomes
 from unfolded import training
 from unfolded.errors import RecordError
 from unfolded.networks import build
@@ -46,7 +41,7 @@ def table(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tested(store, table):
-    list(memory_value.update(small(), store))
+    list(memory_evaluation.update(small(), store))
     return Outcomes.committed(hidden=9)
 
 
@@ -112,26 +107,26 @@ def test_what_is_stored_is_what_the_record_says(store, tested):
 
 def test_a_run_is_tested_once_and_again_after_it_changed(store, tested, table):
     before = table.read_bytes()
-    assert list(memory_value.update(small(), store)) == [] and table.read_bytes() == before
+    assert list(memory_evaluation.update(small(), store)) == [] and table.read_bytes() == before
     rows = pd.read_csv(io.BytesIO(before), dtype=str)
     rows.loc[rows["config_hash"] == PLAN[0].hash, "weights_sha256"] = "of other weights"
     rows.to_csv(table, index=False)
-    again = list(memory_value.update(small(), store))
+    again = list(memory_evaluation.update(small(), store))
     assert [row["config_hash"] for row in again] == [PLAN[0].hash]
     assert len(results.load_table(memory_value.TABLE)) == len(PLAN)
 
 
 def test_only_runs_of_the_protocol_are_eligible(store):
     runs = results.collect(store)
-    assert len(memory_value.eligible_runs(runs, small())) == len(PLAN)
-    assert memory_value.eligible_runs(runs, small(reduction="bilinear")).empty
-    assert memory_value.eligible_runs(runs, small(hidden=8)).empty
+    assert len(memory_evaluation.eligible_runs(runs, small())) == len(PLAN)
+    assert memory_evaluation.eligible_runs(runs, small(reduction="bilinear")).empty
+    assert memory_evaluation.eligible_runs(runs, small(hidden=8)).empty
 
 
 def test_frames_of_another_source_are_refused(store):
     row = records.load(records.folder_of(PLAN[0], store)).row() | {"data_sha256": "0" * 64}
     with pytest.raises(RecordError, match="frames 000000000000"):
-        memory_value.evaluate_run(records.folder_of(PLAN[0], store), row, {})
+        memory_evaluation.evaluate_run(records.folder_of(PLAN[0], store), row, {})
 
 
 def test_the_summary_has_a_row_a_network_and_initial_lambda(tested):
@@ -174,7 +169,7 @@ def test_runs_at_the_mean_frame_are_set_apart(tested, monkeypatch):
 
 def test_the_figure_has_a_line_a_row_and_the_command_names_each_run(store, table, capsys):
     arguments = ["--store", str(store), "--profile", "small", "--source", "digits", "--hidden", "9"]
-    assert memory_value.main(arguments) == 0
+    assert memory_evaluation.main(arguments) == 0
     said = capsys.readouterr().out
     assert all(run.hash in said for run in PLAN)
     rows = memory_value.summary(Outcomes.committed(hidden=9))
