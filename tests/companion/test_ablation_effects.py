@@ -7,7 +7,7 @@ import pytest
 from synthetic_runs import LESS, PAIRS, evidence, run, starts
 
 from companion.plots import effect_plots
-from companion.reproduction import ablation_effects
+from companion.reproduction import ablation_effects, ablation_tables
 from companion.run_set import WIDE
 from companion.statistics import decibel
 from unfolded.runs.grid import STARTS
@@ -18,16 +18,16 @@ OURS = list(starts("reweighted-rnn", 10.0, hidden=256))
 def test_without_runs_every_table_and_figure_is_there():
     runs = evidence()
     effects = ablation_effects.summary(runs)
-    assert effects.empty and ablation_effects.solutions(runs).empty
+    assert effects.empty and ablation_tables.solutions(runs).empty
     assert ablation_effects.description(effects) == "No ablation has run yet."
     assert ablation_effects.finding(effects) == "No ablation has run yet."
     levels = ablation_effects.scale_levels(runs)
     assert levels.empty and "has not run" in ablation_effects.describe_scales(levels)
     assert "has not run" in ablation_effects.describe_negative_lambda2(runs)
-    assert set(ablation_effects.parts(runs).to_numpy().flat) == {"not run"}
-    assert ablation_effects.readable_solutions(ablation_effects.solutions(runs)).empty
-    assert set(ablation_effects.answers(runs, "memory").to_numpy().flat) == {"not run"}
-    assert ablation_effects.seed_spread(runs).empty
+    assert set(ablation_tables.parts(runs).to_numpy().flat) == {"not run"}
+    assert ablation_tables.readable_solutions(ablation_tables.solutions(runs)).empty
+    assert set(ablation_tables.answers(runs, "memory").to_numpy().flat) == {"not run"}
+    assert ablation_tables.seed_spread(runs).empty
     for fig in (
         effect_plots.forest(effects),
         effect_plots.pixel_scales(levels),
@@ -117,7 +117,7 @@ def test_pixel_scales_compare_runs_from_one_initialisation():
 def test_one_component_is_changed_from_the_same_initialisation():
     runs = [*starts("reweighted-rnn", 10.0, hidden=256),
             *starts("reweighted-rnn", 20.0, hidden=256, memory="off", pairs=PAIRS[1:])]  # fmt: skip
-    table = ablation_effects.parts(evidence(runs))
+    table = ablation_tables.parts(evidence(runs))
     changed = table.at["reweighted-RNN, λ of the successor paper", "no memory"]
     assert changed.startswith("35.12 ± 0.00 (−3.0")
     # The best initial λ of the default is the other pair, from which no run without memory exists.
@@ -126,7 +126,7 @@ def test_one_component_is_changed_from_the_same_initialisation():
 
 def test_answers_hold_the_value_the_gain_and_what_did_not_train():
     less = {"hidden": 256, "model": "reweighted-rnn"} | LESS["Z"]
-    table = ablation_effects.answers(evidence(OURS, starts(mse=20.0, **less)), "what is reweighted")
+    table = ablation_tables.answers(evidence(OURS, starts(mse=20.0, **less)), "what is reweighted")
     assert list(table.index) == [
         f"reweighted-RNN, {way}" for way in ablation_effects.INITIALISATIONS
     ]
@@ -134,15 +134,15 @@ def test_answers_hold_the_value_the_gain_and_what_did_not_train():
     assert row["Z and g"].startswith("38.13") and row["g alone"] == "not run"
     assert "(−3.0" in row["Z alone"]
     failed = [run("fastrnn", 2000.0, psnr=16.6, hidden=256)]
-    table = ablation_effects.answers(evidence(failed), "scale of the pixels")
+    table = ablation_tables.answers(evidence(failed), "scale of the pixels")
     assert table.at["FastRNN", "authors"] == "16.60 (did not train)"
     narrow = [run("gru", 9.0, hidden=128), run("gru", 8.0, hidden=128, protocol="normalised")]
-    assert "GRU, h = 128" in ablation_effects.answers(evidence(narrow), "scale of the pixels").index
+    assert "GRU, h = 128" in ablation_tables.answers(evidence(narrow), "scale of the pixels").index
 
 
 def test_filters_are_compared_without_a_difference():
     pair = [run("gru", 20.0, hidden=256, reduction=how) for how in ("area", "bilinear")]
-    table = ablation_effects.answers(evidence(pair), "downsampling filter")
+    table = ablation_tables.answers(evidence(pair), "downsampling filter")
     assert table.at["GRU", "bilinear"] == "35.12"
     assert "reweighted-RNN, from (0.003, 0.02)" in table.index
 
@@ -152,14 +152,14 @@ def test_both_solutions_are_compared_where_nothing_else_differs():
     second = starts("reweighted-rnn", 20.0, pairs=PAIRS[1:], hidden=256)
     alone = starts("reweighted-rnn", 20.0, pairs=PAIRS[1:], hidden=512)
     other = starts("reweighted-rnn", 20.0, hidden=256, schedule="pytorch")
-    table = ablation_effects.solutions(evidence(first, second, alone, other))
+    table = ablation_tables.solutions(evidence(first, second, alone, other))
     assert table[["model", "hidden", "seeds"]].to_numpy().tolist() == [["reweighted-rnn", 256, 3]]
     assert table["difference"].item() == pytest.approx(-10 * np.log10(2), abs=0.01)
 
 
 def test_seeds_spread():
     two = [run("gru", mse, hidden=256, seed=seed) for seed, mse in enumerate((10.0, 20.0))]
-    table = ablation_effects.seed_spread(evidence(two))
+    table = ablation_tables.seed_spread(evidence(two))
     assert table.loc["GRU, h = 256", "range (dB)"] == pytest.approx(10 * np.log10(2))
 
 
