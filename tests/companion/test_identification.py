@@ -2,19 +2,22 @@
 
 from dataclasses import asdict, replace
 
-import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from companion import attribution, results
 from companion.plots import identification_plots
-from companion.reproduction import identification, lambda_search, log_comparison
-from companion.reproduction.identification import AT, hypotheses, open_differences, runs_by_filter
+from companion.reproduction import (
+    identification,
+    identification_display,
+    lambda_search,
+    log_comparison,
+)
+from companion.reproduction.identification import AT, hypotheses, runs_by_filter
+from companion.reproduction.identification_display import open_differences
 from companion.reproduction.log_comparison import compare_with_log
-from companion.reproduction.protocol_replay import RATE
 from companion.run_set import RunSet
-from unfolded.data import REDUCTIONS
 from unfolded.runs import grid, named_grids
 from unfolded.runs.records import COLUMNS
 
@@ -93,11 +96,11 @@ def test_differences_that_remain_are_listed_for_each_setting_and_width():
                                  "ℓ1-ℓ1-RNN, λ from (0.003, 0.02)", "GRU"]  # fmt: skip
     assert table["h = 128 (dB)"].tolist() == ["+1.91 (1)", "+3.10 (1)", "+0.10 ≈ (1)",
                                               "+0.05 ≈ (2)"]  # fmt: skip
-    text = identification.describe_open_differences(table)
+    text = identification_display.describe_open_differences(table)
     assert "from one setting: ℓ1-ℓ1-RNN, GRU." in text and "every width: reweighted-RNN." in text
     other = cells.assign(difference=3.1 - cells["difference"])
     other.attrs["hidden"] = 256
-    text = identification.describe_open_differences(open_differences(cells, other))
+    text = identification_display.describe_open_differences(open_differences(cells, other))
     assert "not from one initial λ: ℓ1-ℓ1-RNN." in text
     assert open_differences(runs_by_filter(evidence())).empty
 
@@ -113,7 +116,7 @@ def test_a_network_that_did_not_train_has_no_difference():
     fastrnn = evidence(run(16.6, "fastrnn", source="mnist"), run(23.5, source="mnist"))
     cells = runs_by_filter(fastrnn)
     assert cells["untrained"].tolist() == [False, True]
-    row = identification.decisive_runs(cells).loc["FastRNN"]
+    row = identification_display.decisive_runs(cells).loc["FastRNN"]
     assert row["area frames (dB)"] == "16.60 (did not train)"
     assert row["area − the paper (dB)"] == "–"
     assert open_differences(cells).at["FastRNN", "h = 128 (dB)"] == "did not train"
@@ -125,13 +128,13 @@ def test_the_finding_names_the_filter_that_agrees_best():
     cells = runs_by_filter(SOME)
     far = identification.distances(cells, levels)
     assert far["area"] == pytest.approx(0.4) and far["bilinear"] == pytest.approx(3.9)
-    text = identification.finding(cells, levels)
+    text = identification_display.finding(cells, levels)
     assert "closest to `area` frames" in text and "0.40 dB" in text and "at least 3.90 dB" in text
     assert "2 of our 3 networks are within 0.5 dB" in text and "seeds of each run: 1 to 2" in text
 
 
 def test_the_decisive_runs_have_a_row_for_each_network_and_initialisation():
-    table = identification.decisive_runs(runs_by_filter(SOME))
+    table = identification_display.decisive_runs(runs_by_filter(SOME))
     gru = table.loc["GRU"]
     assert gru["bilinear frames (dB)"] == "20.50" and gru["area frames (dB)"] == "23.60"
     assert gru["area − the paper (dB)"] == "+0.05" and gru["seeds (area)"] == "2"
@@ -141,9 +144,9 @@ def test_the_decisive_runs_have_a_row_for_each_network_and_initialisation():
 
 def test_the_effect_of_each_initialisation_is_listed():
     cells = runs_by_filter(SOME).query("start != ''")
-    table = identification.solutions({128: cells})
+    table = identification_display.solutions({128: cells})
     assert len(table) == len(cells) and set(table["final λ1, λ2"]) == {"2, 0.5"}
-    text = identification.describe_starts(cells)
+    text = identification_display.describe_starts(cells)
     assert "27.00 dB from (1, 0.01), 24.00 dB from (0.003, 0.02)" in text and "GRU" not in text
 
 
@@ -158,33 +161,33 @@ def test_a_variant_has_a_row_and_is_no_agreement():
     rows = [run(16.6, "fastrnn", source="mnist"), run(23.8, "fastrnn", variant="scaled")]
     cells = runs_by_filter(evidence(*rows))
     assert cells["start"].tolist() == ["", "variant scaled"]
-    assert identification.decisive_runs(cells).index.tolist() == [
+    assert identification_display.decisive_runs(cells).index.tolist() == [
         "FastRNN",
         "FastRNN, variant scaled",
     ]
     levels = pd.Series({"bilinear": 20.0, "area": 23.5})
-    assert "0 of our 1 networks" in identification.finding(cells, levels)
-    assert "from one setting: FastRNN." in identification.describe_open_differences(
+    assert "0 of our 1 networks" in identification_display.finding(cells, levels)
+    assert "from one setting: FastRNN." in identification_display.describe_open_differences(
         open_differences(cells)
     )
 
 
 def test_sentences_on_filters_solutions_and_leads_follow_from_the_runs():
     cells = runs_by_filter(SOME)
-    text = identification.describe_filters(cells, {"bilinear": 20.0, "area": 23.5})
+    text = identification_display.describe_filters(cells, {"bilinear": 20.0, "area": 23.5})
     assert "−3.05 dB with `bilinear` frames (1 network, linear level 20.00 dB)" in text
     unfolded = cells.query("start in ('earlier code', 'successor')")
-    text = identification.describe_solutions({128: unfolded}, 23.76)
+    text = identification_display.describe_solutions({128: unfolded}, 23.76)
     assert "From (0.003, 0.02), λ1 increases in 1 and λ2 in 1 of 1 case." in text
     assert "In 1 of the 1 cases with several pairs" in text
-    assert "no initial λ" in identification.describe_lead(unfolded), "SISTA-RNN has not run"
+    assert "no initial λ" in identification_display.describe_lead(unfolded), "SISTA-RNN has not run"
     runs = [
         run(26.0, "sista-rnn"),
         run(26.5, "sista-rnn", **SUCCESSOR),
         *SOME.runs.to_dict("records"),
     ]
     unfolded = runs_by_filter(evidence(*runs)).query("reduction == 'area' and start != ''")
-    text = identification.describe_lead(unfolded)
+    text = identification_display.describe_lead(unfolded)
     assert "is +3.00 dB from (1, 0.01) (1 seed); in the paper it is +4.19 dB" in text
 
 
@@ -196,54 +199,6 @@ def test_the_linear_level_grows_with_the_rate_and_with_the_filter():
     assert list(by_rate.columns) == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert list(by_n.columns) == [51, 64, 85, 102, 128]
     assert log_comparison.variances().is_monotonic_decreasing
-
-
-def test_the_logs_agree_with_themselves():
-    logs = log_comparison.stored_logs()
-    assert logs.groupby("network")["iteration"].agg(list).map(lambda log: log[-1]).eq(3000).all()
-    assert (logs["iteration"] % 50 == 0).all() and len(logs) == 180
-    # The mean over batches of a logarithm, of clipped whole grey levels.
-    decibel = 10 * np.log10(255**2 / logs["eval_mse"])
-    assert (logs["psnr"] - decibel).between(-0.05, 1.2).all()
-    assert logs["zeros"].dropna().between(0, 1).all()
-    assert logs.loc[logs["network"] == "stacked", ["zeros", "lambda1"]].isna().all(axis=None)
-
-
-def test_stored_replays_start_where_they_should_and_have_an_origin():
-    table = results.load_table("log_replay.csv")
-    rows = table.dropna(subset=["lambda1"])
-    # A step of Adam is about as long as the learning rate.
-    reach = 1.05 * RATE * rows["iteration"]
-    assert ((rows["lambda1"] - 1).abs() <= reach).all()
-    assert ((rows["lambda2"] - 0.01).abs() <= reach).all()
-    assert not table.duplicated(["network", "reduction", "n", "seed", "iteration"]).any()
-    assert table["commit"].str.fullmatch(r"[0-9a-f]{12}").all() and table["seconds"].gt(0).all()
-
-
-@pytest.mark.parametrize("network", ["l1-l1-rnn", "sista-rnn"])
-def test_beside_a_log_stand_its_replays(network):
-    table = compare_with_log(network, 50)
-    log, *others = table.to_dict("records")
-    assert log["frames"] == "the log" and np.isnan(log["apart"]) and np.isnan(log["n"])
-    assert {row["frames"] for row in others if row["n"] == 85} == set(REDUCTIONS)
-    for row in others:
-        assert row["apart"] == pytest.approx(row["psnr"] - log["psnr"])
-
-
-def test_replays_with_area_frames_are_closest_to_the_logs():
-    table = log_comparison.replay_differences(85, 50)
-    assert list(table.index) == list(REDUCTIONS) and len(table.columns) == 4
-    expected = compare_with_log("l1-l1-rnn", 50).query("frames == 'area' and n == 85")["apart"]
-    assert table.at["area", "ℓ1-ℓ1-RNN"] == expected.item()
-    assert (table.abs().idxmin() == "area").all()
-
-
-def test_candidates_for_the_plateau_are_close_to_both_logs():
-    table = log_comparison.plateau_candidates(1000)
-    gaps = table.filter(like="− level").abs()
-    assert len(table) and (gaps <= 0.5).all(axis=None)
-    closest = table.loc[table.filter(like="replay").iloc[:, 0].idxmin()]
-    assert (closest["frames"], closest["n"]) == ("area", 85)
 
 
 def test_figures_carry_their_source():

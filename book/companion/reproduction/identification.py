@@ -1,28 +1,15 @@
-"""Identification of the published experiment: runs by filter, hypotheses, open questions."""
+"""Identification of the published experiment: runs by filter, and the effects of hypotheses."""
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
 
 from companion import results
 from companion.attribution import mark
-from companion.labels import (
-    DIVERGED,
-    NOT_RUN,
-    UNTRAINED,
-    counted,
-    listing,
-    pair,
-    signed,
-    span,
-    title,
-)
+from companion.labels import NOT_RUN, UNTRAINED, pair, signed, title
 from companion.reproduction import linear_baseline, paper_tables
-from companion.reproduction.paper_tables import AGREES
 from companion.run_set import PRINTED, RunSet
-from unfolded import networks
 from unfolded.choices import UNFOLDED, VARIANTS
 from unfolded.data import REDUCTIONS
 from unfolded.runs import grid
@@ -30,16 +17,6 @@ from unfolded.runs.config import RunConfig
 
 AT = replace(PRINTED, hidden=128)
 """The column of Table 2 with the smallest differences in the paper: h = 128 at CS rate 0.2."""
-
-WORDS = {
-    "reduction": "frames",
-    "eval_mse": "validation MSE (squared grey levels)",
-    "apart": "replay − log (dB)",
-    "zeros": "fraction of zero codes",
-    "spread": "range over seeds (dB)",
-    "variance": "variance (squared grey levels)",
-}
-"""Labels of the columns of these tables, with units."""
 
 _LAMBDAS = ["lambda1", "lambda2", "learned_lambda1", "learned_lambda2"]
 
@@ -204,196 +181,3 @@ def distances(cells: pd.DataFrame, levels: pd.Series) -> pd.Series:
     """
     printed = cells.groupby("model")["printed"].first()
     return pd.Series({name: (printed - level).abs().median() for name, level in levels.items()})
-
-
-def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
-    """State which filter agrees best with the paper, from :func:`runs_by_filter`, in a sentence.
-
-    A network comes close to the paper if it does so from one of the initial λ that have run. This
-    choice uses the values of the paper to identify a protocol: it is not a reproduction.
-    """
-    medians = distances(cells, levels).sort_values()
-    best = str(medians.index[0])
-    rows = cells[(cells["reduction"] == best) & ~_of_variant(cells)]
-    gaps = rows["difference"].abs().groupby(rows["model"]).min()
-    return (
-        f"At h = {cells.attrs['hidden']}, the paper's values are closest to `{best}` frames: their "
-        "median distance from the best linear reconstruction is "
-        f"{medians.iloc[0]:.2f} dB (other frames: at least {medians.iloc[1]:.2f} dB). With these "
-        f"frames, {int((gaps <= AGREES).sum())} of our {len(gaps)} networks are within {AGREES:g} "
-        "dB of them (unfolded networks from at least one initial λ; seeds of each run: "
-        f"{span(rows['seeds'])})."
-    )
-
-
-def _of_variant(cells: pd.DataFrame) -> pd.Series:
-    return cells["start"].str.startswith("variant")
-
-
-def describe_filters(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
-    """State the median difference of the stacked networks from the paper with each filter.
-
-    ``cells``: :func:`runs_by_filter`; ``levels``: filter -> the best linear reconstruction in dB.
-    """
-    rows = cells[cells["start"].eq("") & ~cells["untrained"]]
-    parts = [
-        f"{signed(group['difference'].median())} dB with `{name}` frames "
-        f"({counted(len(group), 'network')}, linear level {levels[name]:.2f} dB)"
-        for name, group in rows.groupby("reduction", sort=False)
-    ]
-    return f"Stacked networks that trained, median of ours minus the paper: {', '.join(parts)}."
-
-
-def decisive_runs(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return :func:`runs_by_filter` as text, one row per network and pair of initial λ.
-
-    Columns: the value of the paper, ours for each filter that has run, the difference for `area`
-    frames, all in dB, and its number of seeds.
-    """
-    rows = {}
-    for (model, start), group in cells.groupby(["model", "start"], sort=False):
-        row = {"the paper (dB)": f"{group['printed'].iloc[0]:.2f}"}
-        group = group.set_index("reduction")
-        for name in dict.fromkeys(cells["reduction"]):
-            row[f"{name} frames (dB)"] = _level(group.loc[name]) if name in group.index else NOT_RUN
-        area = group.loc["area"] if "area" in group.index else None
-        failed = area is None or area["untrained"]
-        row["area − the paper (dB)"] = "–" if failed else signed(area["difference"])
-        row["seeds (area)"] = "–" if area is None else f"{area['seeds']}"
-        rows[_label(model, start)] = row
-    return mark(pd.DataFrame(rows).T, cells)
-
-
-def _level(row: pd.Series) -> str:
-    return f"{row['ours']:.2f}" + f" ({UNTRAINED})" * bool(row["untrained"])
-
-
-def _label(model: str, start: str) -> str:
-    name = f"λ from {pair(*grid.STARTS[start])}" if start in grid.STARTS else start
-    return title(model) + f", {name}" * bool(name)
-
-
-def solutions(cells: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Return the effect of the initial λ, one row per network, width and pair, as text.
-
-    ``cells``: h -> rows of :func:`runs_by_filter` of unfolded networks and one filter.
-    """
-    rows = [
-        {
-            "network": title(row.model),
-            "h": f"{hidden}",
-            "initial λ1, λ2": pair(*grid.STARTS[row.start]),
-            "final λ1, λ2": f"{row.learned_lambda1:.2g}, {row.learned_lambda2:.2g}",
-            "PSNR (dB)": f"{row.ours:.2f}",
-            "ours − the paper (dB)": signed(row.difference),
-            "seeds": f"{row.seeds}",
-        }
-        for hidden, table in cells.items()
-        for row in table.itertuples()
-    ]
-    return mark(pd.DataFrame(rows), *cells.values())
-
-
-def describe_starts(cells: pd.DataFrame) -> str:
-    """State the PSNR of each unfolded network from each initial λ, for an alternative text."""
-    sentences = []
-    for model, rows in cells.groupby("model", sort=False):
-        starts = zip(rows["ours"], rows["start"], strict=True)
-        ends = [f"{ours:.2f} dB from {pair(*grid.STARTS[start])}" for ours, start in starts]
-        sentences.append(f"{title(model)}: {', '.join(ends)}.")
-    return " ".join(sentences)
-
-
-def describe_solutions(cells: Mapping[int, pd.DataFrame], level: float) -> str:
-    """State how training changes λ1 and λ2 from each initial pair, and what the pair decides.
-
-    ``cells``: as in :func:`solutions`; ``level``: the best linear reconstruction in dB.
-    """
-    rows = pd.concat([table.assign(hidden=hidden) for hidden, table in cells.items()])
-    sentences = []
-    for start, group in rows.groupby("start", sort=False):
-        first, second = grid.STARTS[start]
-        sentences.append(
-            f"From {pair(first, second)}, λ1 increases in "
-            f"{(group['learned_lambda1'] > first).sum()} and λ2 in "
-            f"{(group['learned_lambda2'] > second).sum()} of {counted(len(group), 'case')}."
-        )
-    linear = (rows["ours"] - level).abs() <= AGREES
-    several = linear.groupby([rows["model"], rows["hidden"]]).agg(["any", "all", "size"])
-    several = several[several["size"] > 1]
-    mixed = several["any"] & ~several["all"]
-    sentences.append(
-        f"In {mixed.sum()} of the {len(several)} cases with several pairs, the network ends within "
-        f"{AGREES:g} dB of the best linear reconstruction from one pair and not from another. A "
-        f"case is a network at a width, with {span(rows['seeds'], 'seed')}."
-    )
-    return " ".join(sentences)
-
-
-def describe_lead(cells: pd.DataFrame) -> str:
-    """State the lead of reweighted-RNN over the other unfolded networks from each initial λ.
-
-    ``cells``: :func:`runs_by_filter` of unfolded networks, one filter. Pairs from which not all of
-    them have run are omitted.
-    """
-    wide = cells.pivot(index="start", columns="model")
-    names = "ours", "seeds", "printed"
-    ours, seeds, paper = (wide[name].reindex(columns=grid.UNFOLDED) for name in names)
-    lead, printed = (
-        table["reweighted-rnn"] - table.drop(columns="reweighted-rnn").max(axis=1)
-        for table in (ours.dropna(), paper.dropna())
-    )
-    if lead.empty:
-        return "From no initial λ have all unfolded networks been run."
-    texts = [
-        f"{signed(value)} dB from {pair(*grid.STARTS[start])} ({span(seeds.loc[start], 'seed')})"
-        for start, value in lead.items()
-    ]
-    return (
-        f"At h = {cells.attrs['hidden']}, reweighted-RNN minus the better of the other two "
-        f"unfolded networks is {listing(texts)}; in the paper it is "
-        f"{signed(printed.iloc[0])} dB."
-    )
-
-
-def open_differences(*widths: pd.DataFrame) -> pd.DataFrame:
-    """Return ours minus the paper with `area` frames in dB, as text, one column per width.
-
-    ``widths``: :func:`runs_by_filter`. One row per network and initial λ that has run;
-    differences of at most 0.5 dB are marked with :data:`AGREEMENT`; the number of seeds is in
-    parentheses.
-    """
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    columns = [f"h = {cells.attrs['hidden']} (dB)" for cells in widths]
-    for column, cells in zip(columns, widths, strict=True):
-        for row in cells[cells["reduction"] == "area"].itertuples():
-            text = signed(row.difference) + f" {AGREEMENT}" * (abs(row.difference) <= AGREES)
-            text = UNTRAINED if row.untrained else f"{text} ({row.seeds})"
-            rows.setdefault((row.model, row.start), {})[column] = text
-        for model, start in cells.attrs["diverged"]:
-            rows.setdefault((model, start), {})[column] = DIVERGED
-    order = networks.names()
-    texts = {_label(*key): rows[key] for key in sorted(rows, key=lambda key: order.index(key[0]))}
-    table = pd.DataFrame.from_dict(texts, orient="index", columns=columns).fillna(NOT_RUN)
-    return mark(table, *widths)
-
-
-AGREEMENT = "≈"
-"""Marks a difference of at most 0.5 dB."""
-
-
-def describe_open_differences(table: pd.DataFrame) -> str:
-    """State for which networks of :func:`open_differences` one setting agrees at every width."""
-    agree = table.apply(lambda column: column.str.contains(AGREEMENT))
-    names = [name.split(", ")[0] for name in table.index]
-    everywhere = agree.all(axis=1).groupby(names, sort=False).any()
-    some_pair = agree.groupby(names, sort=False).any().all(axis=1)
-    kinds = {
-        "agree at every width from one setting": everywhere,
-        "agree at every width, but not from one initial λ": some_pair & ~everywhere,
-        "do not agree at every width": ~some_pair,
-    }
-    return " ".join(
-        f"Networks that {kind}: {', '.join(mask.index[mask]) or 'none'}."
-        for kind, mask in kinds.items()
-    )

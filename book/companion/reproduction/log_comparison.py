@@ -19,6 +19,16 @@ LOGS = ROOT / "data" / "paper" / "earlier_logs.csv"
 
 _LARGEST = "largest |replay − log| at iteration {} (dB)"
 
+WORDS = {
+    "reduction": "frames",
+    "eval_mse": "validation MSE (squared grey levels)",
+    "apart": "replay − log (dB)",
+    "zeros": "fraction of zero codes",
+    "spread": "range over seeds (dB)",
+    "variance": "variance (squared grey levels)",
+}
+"""Labels of the columns of the tables of logs and replays, with units."""
+
 
 def levels_by_n() -> pd.DataFrame:
     """Return the best linear reconstruction in dB, one row per filter, one column per n."""
