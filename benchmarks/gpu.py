@@ -12,7 +12,7 @@ from benchmarks import plain
 from benchmarks.records import Record
 from benchmarks.step import MODELS
 from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, Trained, frames
-from companion.interleaved_timing import interleave
+from companion.speed.interleaved_timing import interleave
 from unfolded import networks
 from unfolded.errors import ConfigError, complain
 from unfolded.training.stacking import SingleModel, StackedModels, recover

@@ -8,7 +8,7 @@ from benchmarks import workload
 from benchmarks.memory import usage
 from benchmarks.records import Record
 from benchmarks.workload import BATCH, DEPTH, TIME, N, Trained
-from companion.interleaved_timing import interleave
+from companion.speed.interleaved_timing import interleave
 from unfolded import networks
 
 USUAL = {"time": TIME, "depth": DEPTH, "hidden": 256, "batch": BATCH, "runs": 1}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.records import Record
-from companion.interleaved_timing import interleave
+from companion.speed.interleaved_timing import interleave
 from unfolded import data, metrics, solvers, training
 from unfolded.runs import records
 from unfolded.runs.config import RunConfig

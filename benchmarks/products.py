@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.records import Record
 from benchmarks.workload import N, Step, frames
-from companion.interleaved_timing import interleave
+from companion.speed.interleaved_timing import interleave
 from unfolded import networks
 from unfolded.recurrence import matmul, routine_selection
 

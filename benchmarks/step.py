@@ -12,7 +12,7 @@ from benchmarks import compile_time, levers, plain, stacked
 from benchmarks.records import Record
 from benchmarks.replay import record, replay
 from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, frames
-from companion.interleaved_timing import interleave
+from companion.speed.interleaved_timing import interleave
 from unfolded import networks, recurrence
 from unfolded.runs.config import usual_depth
 

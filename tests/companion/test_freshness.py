@@ -288,7 +288,7 @@ def test_pages_run_simultaneously_and_once_and_a_failure_names_its_page(call, tm
 
 def test_pages_that_train_are_in_sequence_and_a_page_that_measures_is_alone(tmp_path):
     sources = {
-        "a": "speed.measure_step(hidden=8)",
+        "a": "measurements.measure_step(hidden=8)",
         "b": "training.run_all(runs)",
         "c": "print(1)",
         "d": "training.run(one)",

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from companion import labels, speed
+from companion import labels
 from companion.plots import line_plots, tables
 from companion.sphinx import outputs
 from unfolded import networks
@@ -64,15 +64,3 @@ def test_a_figure_names_networks_and_has_whole_ticks():
     (ax,) = fig.axes
     assert all(float(tick).is_integer() for tick in ax.get_xticks())
     assert ax.lines[0].get_label() == "GRU"
-
-
-@pytest.mark.parametrize("ratio", [1.1, 3.5])
-@pytest.mark.parametrize("name", speed.records_of("step"))
-def test_a_time_far_from_the_record_of_this_machine_is_explained(monkeypatch, name, ratio):
-    record = speed.record(name)
-    monkeypatch.setattr(speed, "stamp", lambda: record.iloc[0].to_dict())
-    engine = record.query("what == 'engine' and model == 'reweighted-rnn' and hidden == 256")
-    before = engine["median_ms"].item()
-    sentence = speed.compare_with_record(pd.DataFrame({"median_ms": [before * ratio, 1.0]}))
-    assert ("due to the machine" in sentence) == (ratio > speed.FAR)
-    assert f"{before:.1f} ms in the record" in sentence

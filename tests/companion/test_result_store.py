@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from companion import __main__ as command_line
-from companion import claims, result_store, results, speed
+from companion import claims, result_store, results
+from companion.speed import measurements
 from companion.studies.descending.constrained_training import Trial
 from companion.studies.lista import lista_runs
 from unfolded.errors import RecordError
@@ -117,7 +118,7 @@ def test_a_task_with_a_folder_is_left_to_the_process_that_runs_it(folder, capsys
 READERS = {
     "data/paper/tables.csv": results.paper_cells,
     "data/claims.toml": claims.claims,
-    "data/results/speed/absent.csv": lambda: speed.record("absent"),
+    "data/results/speed/absent.csv": lambda: measurements.record("absent"),
     "data/results/sequences/absent.csv": lambda: results.sequences("absent"),
     f"data/results/{lista_runs.TRIALS}": lista_runs.stored_rows,
     f"data/results/{lista_runs.CURVES}": lambda: lista_runs.stored_rows(lista_runs.CURVES),

@@ -150,7 +150,7 @@ def batches(places: Sequence[freshness.Place]) -> list[list[list[freshness.Place
             training
             if "training.run" in code
             else timing
-            if "speed.measure_step(" in code
+            if "measurements.measure_step(" in code
             else remainder
         )
         chain.append(place)

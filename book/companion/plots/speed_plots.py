@@ -11,7 +11,8 @@ from companion.labels import title
 from companion.plots.line_plots import FAINT, panels
 from companion.plots.line_plots import STYLES as NETWORKS
 from companion.plots.style import show
-from companion.speed import NOT_RUN, processor, record, records_of, targets
+from companion.speed.measurements import NOT_RUN, processor, record, records_of
+from companion.speed.targets import step_targets
 
 _COLOURS = ("#0072B2", "#8C6D00", "#D55E00")
 _AXES = {
@@ -89,14 +90,14 @@ def show_ratios(measurement: str = "step") -> None:
     if any(table is None for table in measurements.values()):
         print(NOT_RUN)
         return
-    tables = {processor(table): targets(name) for name, table in measurements.items()}
+    tables = {processor(table): step_targets(name) for name, table in measurements.items()}
     show(*ratios(tables), source=list(measurements.values()))
 
 
 def ratios(tables: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
     """Draw competitor / ours for all networks, a panel per machine and width, and describe it.
 
-    ``tables``: by machine, the result of :func:`companion.speed.targets`.
+    ``tables``: by machine, the result of :func:`step_targets`.
     What to see: a mark right of 1 is slower than our step; a filled mark meets its target.
     """
     first = next(iter(tables.values()))

@@ -1,7 +1,6 @@
-"""The tables of the page "How fast": stored records, and a measurement on this machine."""
+"""The measurements of the page "How fast": tables of stored records, and one on this machine."""
 
 import re
-from collections.abc import Sequence
 
 import pandas as pd
 import torch
@@ -9,14 +8,12 @@ from torch.optim import Adam
 
 from companion import labels, results
 from companion.attribution import mark
-from companion.interleaved_timing import interleave
 from companion.labels import VERDICTS, readable
+from companion.speed.interleaved_timing import interleave
 from unfolded import data, networks
-from unfolded.choices import UNFOLDED
 from unfolded.errors import RecordError
 from unfolded.provenance import stamp
-from unfolded.runs import named_grids
-from unfolded.runs.config import PROTOCOLS, RunConfig
+from unfolded.runs.config import PROTOCOLS
 from unfolded.runtime import flushed_denormals
 from unfolded.training.stacking import SingleModel
 from unfolded.training.train_step import TrainSteps
@@ -35,28 +32,11 @@ RATIOS = {
 
 The module is `nn.LSTM` for the unfolded networks, LSTM; `nn.GRU` for GRU; else `nn.RNN`."""
 
-_UNFOLDED = {256: (2.6, 1.3, 0.6), 1024: (2.2, 1.2, 0.5)}
-_NARROW, _WIDE = {256: (2.5, 1.2, 0.7)}, {1024: (1.5, 1.15, 0.75)}
-TARGETS = {
-    **dict.fromkeys(("reweighted-rnn", "l1-l1-rnn", "sista-rnn"), _UNFOLDED),
-    **dict.fromkeys(("srnn", "fastrnn", "spectralrnn"), _NARROW | _WIDE),
-    "indrnn": {256: (2.5, 1.5, 0.7)} | _WIDE,
-    "gru": {256: (2.5, 1.2, 0.5)} | _WIDE,
-    "lstm": {256: (1.8, 1.2, 0.7)} | _WIDE,
-}
-"""Targets for a training step on two cores by network and width, in the order of RATIOS."""
-
 CLOSE = 1.05
 """A selected routine counts as the fastest up to this factor."""
 
 FAR = 3.0
 """A time that differs from the record by a larger factor needs an explanation."""
-
-GPU_TARGETS = {
-    "plain / ours": (">=", 10.0),
-    "torch.compile / ours": (">=", 3.0),
-    "8 runs together / one": ("<=", 2.0),
-}
 
 
 def record(name: str) -> pd.DataFrame | None:
@@ -93,112 +73,6 @@ def origin(name: str) -> str:
         return f"`{name}`: {NOT_RUN}; `python -m benchmarks {command} --commit` measures it."
     facts = "`{name}`: {device}, {processor}, {threads} threads, torch {torch}, commit `{commit}`."
     return facts.format(**(table.iloc[0].to_dict() | {"name": name}))
-
-
-def compare_with_target(measured: float | None, target: tuple[str, float]) -> dict[str, object]:
-    """Return a row of a table of targets.
-
-    >>> compare_with_target(2.5, (">=", 2.2))["met"], compare_with_target(None, (">=", 2.2))["met"]
-    ('yes', '– not run')
-    """
-    sign, bound = target
-    row = {"target": f"{'≥' if sign == '>=' else '≤'} {bound:g}", "measured": measured}
-    if measured is None:
-        return row | {"met": NOT_RUN}
-    return row | {"met": "yes" if (measured >= bound) == (sign == ">=") else "no"}
-
-
-def targets(name: str = "step") -> pd.DataFrame:
-    """Return every target of a training step on the CPU with the value of a record.
-
-    One row per network, width and ratio. ``name``: one of ``records_of("step")``, where freed
-    memory is kept as in training, or "step-system", with default allocator settings.
-    """
-    table, rows = record(name), []
-    for model, sizes in TARGETS.items():
-        for hidden, bounds in sizes.items():
-            for (ratio, (sign, whats)), bound in zip(RATIOS.items(), bounds, strict=True):
-                inverse = _ratio(table, whats, model, hidden)
-                # Records contain competitor / ours.
-                measured = inverse if inverse is None or sign == ">=" else 1 / inverse
-                row = compare_with_target(measured, (sign, bound))
-                rows.append({"model": model, "h": hidden, "ratio": ratio, **row})
-    return mark(pd.DataFrame(rows), table)
-
-
-def target_table(name: str = "step") -> pd.DataFrame:
-    """Return :func:`targets` with one column per ratio and a mark for met and missed."""
-    rows = targets(name)
-    marks = {"yes": "✓", "no": "✗", NOT_RUN: ""}
-    cells = [
-        f"{NOT_RUN if row.met == NOT_RUN else format(row.measured, '.2f')} ({row.target}) "
-        f"{marks[row.met]}".strip()
-        for row in rows.itertuples()
-    ]
-    wide = rows.assign(cell=cells).pivot(index=["model", "h"], columns="ratio", values="cell")
-    order = list(dict.fromkeys(zip(rows["model"], rows["h"], strict=True)))
-    wide = wide.loc[order, list(RATIOS)].reset_index().rename_axis(columns=None)
-    return mark(readable(wide), rows)
-
-
-def verdict(measurement: str = "step") -> str:
-    """Return, for each machine, how a step compares with PyTorch's modules and the targets."""
-    lines = [f"- {_verdict(name)}" for name in records_of(measurement)]
-    return "\n".join(["A training step, by network and width:", "", *lines])
-
-
-def _verdict(name: str) -> str:
-    table = targets(name)
-    done = table[table["met"] != NOT_RUN]
-    if done.empty:
-        return f"{NOT_RUN}."
-    module = done[done["ratio"] == "ours / PyTorch's module"]
-    missing, is_unfolded = len(table) - len(done), done["model"].isin(UNFOLDED)
-    parts = (
-        f"{(rows['met'] == 'yes').sum()} of {len(rows)} for {kind} networks"
-        for kind, rows in (("unfolded", done[is_unfolded]), ("stacked", done[~is_unfolded]))
-    )
-    return (
-        f"**{processor(record(name))}:** less time than with PyTorch's module in "
-        f"{(module['measured'] < 1).sum()} of {len(module)} cases; "
-        f"{(done['met'] == 'yes').sum()} targets met ({', '.join(parts)}) and "
-        f"{(done['met'] == 'no').sum()} missed" + (f"; {missing} not measured." if missing else ".")
-    )
-
-
-def compare_machines() -> str:
-    """Return what differs between the machines: the selected routine, and the gain from it."""
-    steps, selections = records_of("step"), records_of("products")
-    if len(steps) < 2 or len(selections) < 2:
-        return f"The comparison of two machines: {NOT_RUN}."
-    parts = []
-    for step, selection in zip(steps, selections, strict=True):
-        routines, ratio = products(selection)["selected"], targets(step)
-        faster = ratio.loc[ratio["ratio"] == "ours / its products", "measured"].dropna() < 1
-        parts.append(
-            f"on {processor(record(step))}, `gemm` is selected for {routines.eq('gemm').sum()} of "
-            f"{len(routines)} products, and a whole step takes less time than its products as "
-            f"calls of PyTorch in {faster.sum()} of {len(faster)} cases"
-        )
-    return (
-        f"The machines differ in the fastest routine: {'; '.join(parts)}. Where `gemm` is the "
-        "fastest, the engine gains from the work between the products, and not from the products."
-    )
-
-
-def _ratio(
-    table: pd.DataFrame | None, competitors: Sequence[str], model: str, hidden: int
-) -> float | None:
-    """Return the median of competitor / ours within a run for the first competitor present."""
-    if table is None:
-        return None
-    table = table.reindex(columns=["what", "model", "hidden", "ratio"])
-    table = table.query("model == @model and hidden == @hidden").dropna(subset="ratio")
-    for competitor in competitors:
-        row = table[table["what"] == competitor]
-        if not row.empty:
-            return float(row["ratio"].iloc[0])
-    return None
 
 
 def step_times(name: str = "step") -> pd.DataFrame:
@@ -312,24 +186,6 @@ def memory() -> pd.DataFrame:
     return rows.assign(**{name: rows[name] / 1e6 for name in sizes.values()})
 
 
-def memory_target() -> pd.DataFrame:
-    """Return the target for the peak memory at batch 256 and for each additional sequence."""
-    names = ("the step at batch 256", "each additional sequence, from batch 128 to 256")
-    measured: list[float | None] = [None, None]
-    table = record("growth")
-    if table is not None:
-        rows = table.query("axis == 'batch' and not recompute").set_index("batch")
-        if {128, 256} <= set(rows.index):
-            smaller, larger = rows.loc[128], rows.loc[256]
-            slope = (larger["peak"] - smaller["peak"]) / (larger["kept"] - smaller["kept"])
-            measured = [float(larger["peak_to_kept"]), float(slope)]
-    rows = [
-        {"peak / kept": name, **compare_with_target(ratio, ("<=", 1.3))}
-        for name, ratio in zip(names, measured, strict=True)
-    ]
-    return mark(pd.DataFrame(rows), table)
-
-
 def recovery() -> pd.DataFrame:
     """Return frames per second and PSNR in dB of all networks and of FISTA, by batch size."""
     columns = ["what", "batch", "frames_per_second", "psnr_frame", "psnr_authors", "lambda1"]
@@ -350,34 +206,6 @@ def gpu_rows() -> pd.DataFrame:
         return pd.DataFrame([dict.fromkeys(columns, NOT_RUN)])
     table = table.reindex(columns=columns).astype({"hidden": "Int64"}).astype(object)
     return table.where(table.notna(), "–")
-
-
-def gpu(model: str = "reweighted-rnn") -> pd.DataFrame:
-    """Return the targets on a GPU, each with the measured value or "not run"."""
-    names = ("plain", "plain, torch.compile", "8 runs, as trained")
-    table, rows = record("gpu"), []
-    for hidden in (256, 1024):
-        for name, (ratio, target) in zip(names, GPU_TARGETS.items(), strict=True):
-            measured = _ratio(table, (name,), model, hidden)
-            rows.append({"what": ratio, "h": hidden, **compare_with_target(measured, target)})
-    try:
-        minutes = minutes_of_the_tables(results.load_table())
-    except RecordError:
-        minutes = None
-    total = compare_with_target(minutes, ("<=", 60.0))
-    return pd.DataFrame([*rows, {"what": "minutes, all runs of the tables", "h": "all", **total}])
-
-
-def minutes_of_the_tables(runs: pd.DataFrame) -> float | None:
-    """Return the GPU time of all runs of the three tables, or None if some are missing.
-
-    For the profile `paper` and one seed; a run in a group counts its part of the time.
-    """
-    base = RunConfig(profile="paper", source="mnist")
-    hashes = {run.hash for run in named_grids.named("tables", base)}
-    done = runs["status"].eq("done") & runs["device"].ne("cpu")
-    table_runs = runs[done & runs["config_hash"].isin(hashes)]
-    return table_runs["seconds"].sum() / 60 if len(table_runs) == len(hashes) else None
 
 
 def compare_with_record(measured: pd.DataFrame, hidden: int = 256) -> str:

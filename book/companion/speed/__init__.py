@@ -1,0 +1,1 @@
+"""Speed: timing, stored and live measurements, and their comparison with targets."""
