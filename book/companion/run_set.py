@@ -113,6 +113,10 @@ class RunSet:
             return {"default": run}
         return {name: initialised(run, pair) for name, pair in STARTS.items()}
 
+    def tested_starts(self, run: RunConfig) -> list[RunConfig]:
+        """Return the runs of :meth:`starts` that have run."""
+        return [config for config in self.starts(run).values() if self.seeds(config)]
+
     def best_start(self, run: RunConfig) -> RunConfig:
         """Return this run with the initial λ1, λ2 of lowest validation error.
 
@@ -120,9 +124,7 @@ class RunSet:
         test data. λ2 = 0 remains zero. The run is unchanged if the network has no λ or no pair
         has run.
         """
-        errors = {start: self.validation(start) for start in self.starts(run).values()}
-        best = min(errors, key=errors.get)
-        return best if np.isfinite(errors[best]) else run
+        return min(self.tested_starts(run), key=self.validation, default=run)
 
     def source(self, runs: Iterable[RunConfig]) -> Source:
         """Return the source of the runs of these configurations."""

@@ -130,16 +130,14 @@ def verdict(pairs: Sequence[Comparison], unit: str = "comparisons") -> Judgement
     text = _coverage(pairs, existing)
     if not existing:
         return Judgement("not tested", text, ran=False)
-    outcomes = _outcomes(existing)
+    adjusted = holm([pair.gap.p for pair in existing])
+    outcomes = [
+        _Outcome(pair, _outcome(pair, p)) for pair, p in zip(existing, adjusted, strict=True)
+    ]
     text = f"{text}{_details(outcomes)}".strip()
     done = sum(outcome.word == "ahead" for outcome in outcomes)
     contradicted = any(outcome.contrary for outcome in outcomes)
     return Judgement(_word(outcomes, len(pairs)), text, True, done, len(pairs), unit, contradicted)
-
-
-def _outcomes(pairs: Sequence[Comparison]) -> list[_Outcome]:
-    adjusted = holm([pair.gap.p for pair in pairs])
-    return [_Outcome(pair, _outcome(pair, p)) for pair, p in zip(pairs, adjusted, strict=True)]
 
 
 def _outcome(pair: Comparison, p: float) -> str:
@@ -167,7 +165,7 @@ def _limit(judgement: Judgement, pairs: Iterable[Comparison], same: bool = False
     ``same``: the λ of the successor paper is also the best on validation data.
     """
     runs = {run for pair in pairs if pair.gap for run in pair.runs if run.model in UNFOLDED}
-    single = {run.model for run in runs if len(_tested_starts(run)) < 2}
+    single = {run.model for run in runs if len(committed_runs().tested_starts(run)) < 2}
     if single:
         names = ", ".join(title(model) for model in UNFOLDED if model in single)
         return at_most_so_far(judgement, f"Only one initialisation of λ has run: {names}.")
@@ -175,10 +173,6 @@ def _limit(judgement: Judgement, pairs: Iterable[Comparison], same: bool = False
         text = "The λ of the successor paper is also the best λ."
         return judgement._replace(because=f"{judgement.because} {text}")
     return judgement
-
-
-def _tested_starts(run: RunConfig) -> list[RunConfig]:
-    return [start for start in RunSet.starts(run).values() if committed_runs().seeds(start)]
 
 
 def combine(

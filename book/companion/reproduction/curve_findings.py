@@ -53,8 +53,7 @@ def error_levels(base: RunConfig) -> dict[str, float]:
 
 def missing_networks(run_set: RunSet, base: RunConfig) -> str:
     """Return a sentence on the networks of a row without any run."""
-    runs = {run.model: run_set.starts(run).values() for run in grid.row(base)}
-    names = [title(model) for model in runs if not any(map(run_set.seeds, runs[model]))]
+    names = [title(run.model) for run in grid.row(base) if not run_set.tested_starts(run)]
     return f"Not run: {', '.join(names)}." if names else "All nine networks have been run."
 
 

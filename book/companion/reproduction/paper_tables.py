@@ -186,8 +186,7 @@ def _of_one_source(run_set: RunSet, run: RunConfig) -> RunConfig:
     if run.source not in _SOURCES:
         return run
     released = replace(run, source=_SOURCES[0])
-    has_run = any(len(run_set.at(config)) for config in run_set.starts(released).values())
-    return released if has_run else run
+    return released if run_set.tested_starts(released) else run
 
 
 def _cell(run_set: RunSet, run: RunConfig, average: str, floor: float | None) -> dict:
@@ -201,7 +200,7 @@ def _cell(run_set: RunSet, run: RunConfig, average: str, floor: float | None) ->
         "high": high,
         "runs": len(psnr),
         "untrained": int(untrained.sum()),
-        "pairs": sum(len(run_set.at(config)) > 0 for config in run_set.starts(run).values()),
+        "pairs": len(run_set.tested_starts(run)),
         "lambda1": run.lambda1,
         "lambda2": run.lambda2,
         "verdict": "run" if len(psnr) else UNTRAINED if len(runs) else NOT_RUN,
