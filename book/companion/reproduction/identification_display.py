@@ -36,7 +36,7 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
     """
     medians = identification.distances(cells, levels).sort_values()
     best = str(medians.index[0])
-    rows = cells[(cells["reduction"] == best) & ~_of_variant(cells)]
+    rows = cells[(cells["reduction"] == best) & ~cells["start"].str.startswith("variant")]
     gaps = rows["difference"].abs().groupby(rows["model"]).min()
     return (
         f"At h = {cells.attrs['hidden']}, the paper's values are closest to `{best}` frames: their "
@@ -46,10 +46,6 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
         "dB of them (unfolded networks from at least one initial λ; seeds of each run: "
         f"{span(rows['seeds'])})."
     )
-
-
-def _of_variant(cells: pd.DataFrame) -> pd.Series:
-    return cells["start"].str.startswith("variant")
 
 
 def describe_filters(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
