@@ -47,6 +47,18 @@ def studies_in_this_process(request):
 
 
 @pytest.fixture
+def results_folder(tmp_path, monkeypatch):
+    """An empty folder in place of data/results/, and another for runs."""
+    from companion import results
+    from unfolded.runs import results_table
+
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path)
+    monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
+    return tmp_path
+
+
+@pytest.fixture
 def normal():
     """A source of standard normal float64 tensors, the same in every run of a test."""
     generator = torch.Generator().manual_seed(0)

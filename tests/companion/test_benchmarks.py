@@ -168,19 +168,19 @@ def test_the_checks_that_a_gpu_will_meet_hold_here(model):
 # Records and the command line -------------------------------------------------------------------
 
 
-def test_a_record_comes_back_with_its_origin(folder):
-    record = Record(folder / "speed" / "step.csv", allocator="kept")
+def test_a_record_comes_back_with_its_origin(results_folder):
+    record = Record(results_folder / "speed" / "step.csv", allocator="kept")
     record.add({"what": "engine", "ratio": 1.0})
     record.add({"what": "plain", "model": "m", "ratio": 2.5})
     table = measurements.record("step")
     assert list(table["what"]) == ["engine", "plain"] and list(table["ratio"]) == [1.0, 2.5]
     assert set(table["allocator"]) == {"kept"}
     assert table["processor"].notna().all() and table["commit"].notna().all()
-    assert [path.name for path in (folder / "speed").iterdir()] == ["step.csv"]
+    assert [path.name for path in (results_folder / "speed").iterdir()] == ["step.csv"]
 
 
 @pytest.mark.parametrize("command", ["step", "growth", "inference"])
-def test_every_command_prints_a_table_that_the_page_reads(command, folder, capsys):
+def test_every_command_prints_a_table_that_the_page_reads(command, results_folder, capsys):
     options = ["--quick", "--threads", "1", "--commit"]
     more = ["--models", "l1-l1-rnn", "gru", "indrnn", "--machine", "intel"]
     assert cli.main([command, *options, *(more if command == "step" else [])]) == 0
@@ -216,7 +216,7 @@ def test_a_bad_argument_is_refused_in_one_line(arguments, capsys):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_without_cuda_the_command_for_it_says_so_and_writes_nothing(folder, capsys):
+def test_without_cuda_the_command_for_it_says_so_and_writes_nothing(results_folder, capsys):
     assert cli.main(["gpu", "--commit"]) == 1
     assert "expected a CUDA device; got none" in capsys.readouterr().err
     assert measurements.record("gpu") is None

@@ -1,17 +1,40 @@
 """What a reader sees: one name for each network, no variable names, minus signs."""
 
+import contextlib
+
 import pandas as pd
 import pytest
 
 from companion import labels
 from companion.plots import line_plots, tables
+from companion.speed import targets
 from companion.sphinx import outputs
-from unfolded import networks
+from companion.widgets import base_widget
+from unfolded import choices, networks
+from unfolded.runs.config import RunConfig
+from unfolded.runs.parameter_count import parameters
 
 
 @pytest.mark.parametrize("name", networks.names())
-def test_every_network_has_the_name_of_the_tables(name):
-    assert labels.title(name) == labels.head(name)
+def test_every_network_is_registered_in_all_places(name):
+    is_registered = {
+        "MODELS in lib/unfolded/choices.py": name in choices.MODELS,
+        "lib/unfolded/runs/parameter_count.py": _has_parameter_count(name),
+        "NETWORKS in companion/labels.py": name in labels.NETWORKS,
+        "STYLES in companion/plots/line_plots.py": name in line_plots.STYLES,
+    }
+    if name in choices.COMPARED:
+        is_registered["TARGETS in companion/speed/targets.py"] = name in targets.TARGETS
+        script = (base_widget.FOLDER / "common.js").read_text(encoding="utf-8")
+        is_registered["NETWORKS in companion/widgets/js/common.js"] = f'"{name}"' in script
+    missing = [place for place, is_there in is_registered.items() if not is_there]
+    assert not missing, f"add {name} to {labels.listing(missing)}"
+
+
+def _has_parameter_count(name):
+    with contextlib.suppress(KeyError):
+        return parameters(RunConfig(model=name, profile="smoke")) > 0
+    return False
 
 
 def test_a_shown_table_has_words_for_heads_and_minus_signs():

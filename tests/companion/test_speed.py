@@ -19,7 +19,7 @@ def write(folder, name, rows, processor="P"):
     table.to_csv(folder / "speed" / f"{name}.csv", index=False)
 
 
-def test_without_records_everything_is_not_run(folder, capsys):
+def test_without_records_everything_is_not_run(results_folder, capsys):
     for name in ("step", "growth", "inference", "gpu"):
         assert measurements.record(name) is None and "not run" in measurements.origin(name)
     assert "--allocator system --commit" in measurements.origin("step-system")
@@ -34,10 +34,12 @@ def test_without_records_everything_is_not_run(folder, capsys):
     assert capsys.readouterr().out.split("\n") == [*[NOT_RUN] * 4, ""]
 
 
-def test_targets_are_compared_with_ratios_of_the_record(folder):
+def test_targets_are_compared_with_ratios_of_the_record(results_folder):
     ratios = {"engine": 1.0, "plain": 2.5, "lstm": 2.5, "gru": 9.0, "its products alone": 0.5}
     size = {"model": "reweighted-rnn", "hidden": 256}
-    write(folder, "step", [{"what": name, "ratio": r, **size} for name, r in ratios.items()])
+    write(
+        results_folder, "step", [{"what": name, "ratio": r, **size} for name, r in ratios.items()]
+    )
     table = targets.step_targets()
     assert len(table) == 9 * 2 * 3 and set(table["model"]) == set(COMPARED)
     rows = table.query("model == 'reweighted-rnn' and h == 256").set_index("ratio")
@@ -51,17 +53,17 @@ def test_targets_are_compared_with_ratios_of_the_record(folder):
     assert list(row)[2:] == ["2.50 (≥ 2.6) ✗", "2.00 (≤ 1.3) ✗", "0.40 (≤ 0.6) ✓"]
 
 
-def test_a_stacked_network_is_compared_with_its_module_and_with_the_reference(folder):
+def test_a_stacked_network_is_compared_with_its_module_and_with_the_reference(results_folder):
     ratios = {"engine": 1.0, "reference": 2.0, "PyTorch's module": 4.0, "its products alone": 1.0}
     size = {"model": "gru", "hidden": 1024}
     rows = [{"what": name, "ratio": r, "median_ms": r, **size} for name, r in ratios.items()]
-    write(folder, "step", rows)
+    write(results_folder, "step", rows)
     compared = targets.step_targets().query("model == 'gru' and h == 1024")
     assert list(compared["measured"]) == [2.0, 1.0, 0.25] and set(compared["met"]) == {"yes"}
     assert list(compared["target"]) == ["≥ 1.5", "≤ 1.15", "≤ 0.75"]
 
 
-def test_the_summary_of_routines_counts_the_fastest(folder):
+def test_the_summary_of_routines_counts_the_fastest(results_folder):
     times = {"4": (1.0, 1.2), "5": (1.0, 0.98), "6": (1.0, 0.5)}
     rows = [
         {"what": routine, "selected": routine == "native", "ratio": ratio, "layouts": "nn"}
@@ -69,8 +71,8 @@ def test_the_summary_of_routines_counts_the_fastest(folder):
         for size, ratios in times.items()
         for routine, ratio in zip(("native", "gemm"), ratios, strict=True)
     ]
-    write(folder, "products", rows)
-    write(folder, "products-intel", rows[:2], "Q(R) Processor")
+    write(results_folder, "products", rows)
+    write(results_folder, "products-intel", rows[:2], "Q(R) Processor")
     assert measurements.products_summary().to_numpy().tolist() == [
         ["P", "native", 3, 1, 2, 2.0, ""],
         ["P", "all", 3, 1, 2, 2.0, "no"],
@@ -79,45 +81,47 @@ def test_the_summary_of_routines_counts_the_fastest(folder):
     ]
 
 
-def test_records_of_two_machines_are_compared(folder, capsys):
+def test_records_of_two_machines_are_compared(results_folder, capsys):
     assert NOT_RUN in targets.compare_machines()
     size = {"model": "gru", "hidden": 256, "median_ms": 1.0}
     product = {"layouts": "nn", "rows": 1, "inner": 2, "columns": 3, "ratio": 1.0}
     for end, machine, ratio in (("", "P", 2.0), ("-intel", "Q", 0.5)):
         ratios = {"engine": 1.0, "its products alone": ratio}
         rows = [{"what": name, "ratio": value, **size} for name, value in ratios.items()]
-        write(folder, f"step{end}", rows, machine)
+        write(results_folder, f"step{end}", rows, machine)
         chosen = {"what": "gemm" if end else "native", "selected": True}
-        write(folder, f"products{end}", [product | chosen], machine)
+        write(results_folder, f"products{end}", [product | chosen], machine)
     said = targets.compare_machines()
     assert "on P, `gemm` is selected for 0 of 1 products" in said and "in 1 of 1 cases; " in said
     assert "on Q, `gemm` is selected for 1 of 1 products" in said and "in 0 of 1 cases. " in said
     assert "\n- **P:** " in targets.verdict() and "\n- **Q:** " in targets.verdict()
     here = measurements.processor(pd.DataFrame([stamp()]))
-    write(folder, "step-intel", [{"what": "engine", **size, "model": "reweighted-rnn"}], here)
+    write(
+        results_folder, "step-intel", [{"what": "engine", **size, "model": "reweighted-rnn"}], here
+    )
     measured = pd.DataFrame({"median_ms": [1.0]})
     assert f"in the record above ({here})" in measurements.compare_with_record(measured)
 
 
-def test_memory_is_told_for_a_step_and_for_a_sample(folder):
+def test_memory_is_told_for_a_step_and_for_a_sample(results_folder):
     sizes = {128: (10, 20), 256: (20, 32)}
     rows = [
         {"axis": "batch", "batch": batch, "recompute": False, "kept": storage, "peak": peak}
         | {"peak_to_kept": peak / storage}
         for batch, (storage, peak) in sizes.items()
     ]
-    write(folder, "growth", rows)
+    write(results_folder, "growth", rows)
     compared = targets.memory_target()
     assert list(compared["measured"]) == [1.6, 1.2] and list(compared["met"]) == ["no", "yes"]
 
 
-def test_the_verdict_counts_the_targets(folder):
+def test_the_verdict_counts_the_targets(results_folder):
     ratios = {"engine": 1.0, "plain": 2.7, "lstm": 2.5, "its products alone": 0.5}
     sizes = [{"model": "reweighted-rnn", "hidden": hidden} for hidden in (256, 1024)]
     rows = [
         {"what": name, "ratio": r, "median_ms": r, **s} for s in sizes for name, r in ratios.items()
     ]
-    write(folder, "step", rows)
+    write(results_folder, "step", rows)
     assert targets.verdict() == (
         "A training step, by network and width:\n\n- **P:** less time than with PyTorch's module "
         "in 2 of 2 cases; 4 targets met (4 of 6 for unfolded networks, 0 of 0 for stacked "
@@ -131,9 +135,9 @@ def test_the_verdict_counts_the_targets(folder):
     assert "P, h = 256, plain PyTorch: slower for 1 of 1, 1 targets met" in alt
 
 
-def test_a_record_of_a_gpu_may_hold_failures_alone(folder):
+def test_a_record_of_a_gpu_may_hold_failures_alone(results_folder):
     parity = {"what": "parity", "model": "sista-rnn", "dtype": "float64"}
-    write(folder, "gpu", [parity | {"failed": "RuntimeError: none"}])
+    write(results_folder, "gpu", [parity | {"failed": "RuntimeError: none"}])
     assert set(targets.gpu()["met"]) == {NOT_RUN}
     missing = dict.fromkeys(measurements.gpu_rows().columns, "–")
     failed = {"failed": "RuntimeError: none"}
