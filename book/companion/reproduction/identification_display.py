@@ -51,9 +51,7 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
     if near.empty:
         return text
     names = [f"{title(row.model)} ({row.start})" for row in near.itertuples()]
-    return (
-        f"{text} Only with other settings than our default, this also holds for {listing(names)}."
-    )
+    return f"{text} With settings other than our default, this also holds for {listing(names)}."
 
 
 def describe_filters(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
