@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 
+import pandas as pd
 import pytest
 import torch
 
@@ -248,11 +249,22 @@ def test_stored_trials_are_whole_and_paired():
         descending_results.stored_rows(descending_results.TRIALS),
         descending_results.stored_rows(),
     )
-    assert set(table["trial"]) == plan == set(tests["trial"])
+    assert set(table["trial"]) == plan
+    assert set(tests["trial"]) == plan - set(descending_results.diverged(table)["trial"])
     assert not table["commit"].str.contains("changes").any()
     levels = sum(map(len, perturbations.DISTURBED.values()))
     for (_, model), rows in tests.groupby(["trial", "model"]):
         assert len(rows) == (levels + 3 if model in UNFOLDED else levels - 4)
+
+
+def test_diverged_trainings_are_counted_by_network_and_method():
+    trials = pd.DataFrame(
+        {"model": "gru", "way": "free", "steps": [0, 9, 9, 9], "loss": [None, 70.0, 1e9, 65_026.0]}
+    )
+    assert descending_results.diverged(trials).index.tolist() == [2, 3]
+    text = descending_results.describe_divergence(trials)
+    assert text == "2 of the 3 trainings diverged: GRU, unconstrained (2)."
+    assert descending_results.describe_divergence(trials[:2]) == "None of the 1 trainings diverged."
 
 
 def test_against_asks_for_an_interval_without_zero():

@@ -21,7 +21,8 @@ def made_of(climbs=1.2, rate=0.9, lead=0.5):
     for seed in range(3):
         for way in ("as it was", "free", *MERITS):
             ratio = rate if way in MERITS else climbs
-            trials.append({"way": way, "epsilon": 0.1 if way in MERITS else None})
+            epsilon = 0.1 if way in MERITS else None
+            trials.append({"way": way, "epsilon": epsilon, "steps": 1, "loss": 1.0})
             for kind in ("nothing", "noise"):
                 score = 20 + seed + (lead + 0.01 * seed) * (way in MERITS and kind != "nothing")
                 for layer in (0, 1):
@@ -50,7 +51,9 @@ def stored(monkeypatch):
     def put(flow=0.5, large=None, **numbers):
         tables = made_of(**numbers)
         monkeypatch.setattr(
-            descending_results, "stored_rows", lambda name=descending_results.TESTS: tables[name]
+            descending_results,
+            "stored_rows",
+            lambda name=descending_results.TESTS, with_diverged=False: tables[name],
         )
         monkeypatch.setattr(inpainting_trials, "stored_rows", lambda: flow_of(flow))
         tests = flow_of(large or 0.0, "plain + noise", "gradient + noise")

@@ -119,7 +119,8 @@ def plain_layers_climb() -> Judgement:
 
 def constrained_layers_descend() -> Judgement:
     """Judge "under the constraints every layer descends", on average over test sequences."""
-    tests, trials = descending.stored_rows(), descending.stored_rows(descending.TRIALS)
+    tests = descending.stored_rows(with_diverged=True)
+    trials = descending.stored_rows(descending.TRIALS)
     required = 1 - trials.groupby("way")["epsilon"].first()
     excess = {
         merit: descending.in_the_mean(tests, merit).xs(merit, level="way") - required[merit]
@@ -130,7 +131,7 @@ def constrained_layers_descend() -> Judgement:
     listing = "; ".join(f"{merit} {value:+.3f}" for merit, value in worst.items())
     text = "Ratio of the mean merits after and before a layer, minus the 1 − ε that was required, "
     text += f"in the worst layer, network and seed on test sequences: {minus(listing)}. An excess "
-    text += f"of up to {_SLACK:g} counts as none."
+    text += f"of up to {_SLACK:g} counts as none. {descending.describe_divergence(trials)}"
     cases = [Case(merit, [float(value <= _SLACK)] * seeds[merit]) for merit, value in worst.items()]
     return _limited(count_successes(cases, len(cases), "merits", text), _ONE_NETWORK)
 

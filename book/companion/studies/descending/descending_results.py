@@ -7,11 +7,14 @@ import pandas as pd
 from scipy import special
 
 from companion import attribution, results
+from companion.labels import title
 from companion.statistics import LEVEL, holm, interval
 
 TRIALS, TESTS, BY_FRAME = "descending.csv", "descending_tests.csv", "descending_frames.csv"
 ALIKE = 0.05
 """Tolerance in dB for equal results."""
+LARGEST_LOSS = 255.0**2
+"""The largest squared error of a pixel. A training whose loss ends above it has diverged."""
 
 WAYS = {
     "as it was": "before",
@@ -22,13 +25,32 @@ WAYS = {
 """Labels of the trainings on a page; other trainings have the name of their constraint."""
 
 
-def stored_rows(name: str = TESTS) -> pd.DataFrame:
-    """Return a stored table; rows of tests and frames include the fields of their trial."""
+def stored_rows(name: str = TESTS, with_diverged: bool = False) -> pd.DataFrame:
+    """Return a stored table; rows of tests and frames include the fields of their trial.
+
+    Tests of trainings that diverged are left out unless ``with_diverged`` is set.
+    """
     table, trials = results.load_table(name), results.load_table(TRIALS)
     if name == TRIALS:
         return table
-    test_rows = table.merge(trials[["trial", "model", "way", "seed"]], on="trial", validate="m:1")
-    return attribution.mark(test_rows, table, trials)
+    rows = trials if with_diverged else trials.drop(diverged(trials).index)
+    fields = rows[["trial", "model", "way", "seed"]]
+    return attribution.mark(table.merge(fields, on="trial", validate="m:1"), table, trials)
+
+
+def diverged(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials whose loss, a mean over the last 100 batches, is above LARGEST_LOSS."""
+    return trials[trials["loss"] > LARGEST_LOSS]
+
+
+def describe_divergence(trials: pd.DataFrame) -> str:
+    """Return a sentence on the trainings that diverged, by network and method."""
+    rows, count = diverged(trials), int((trials["steps"] > 0).sum())
+    if rows.empty:
+        return f"None of the {count} trainings diverged."
+    groups = rows.groupby(["model", "way"], sort=False).size()
+    names = [f"{title(model)}, {WAYS.get(way, way)} ({n})" for (model, way), n in groups.items()]
+    return f"{len(rows)} of the {count} trainings diverged: {'; '.join(names)}."
 
 
 def outcomes(
