@@ -89,6 +89,11 @@ class RunSet:
         runs = self.runs.loc[~did_not_train(self.runs).astype(bool)]
         return RunSet(mark(runs, self.runs), self.errors, self.curves, self.failed)
 
+    def trained_at(self, run: RunConfig) -> pd.DataFrame:
+        """Return the runs of a configuration that trained, or all of them if none did."""
+        runs = self.trained.at(run)
+        return runs if len(runs) else self.at(run)
+
     def curve(self, run: RunConfig) -> pd.DataFrame | None:
         """Return the learning curve of the first seed of a configuration, or None without a run."""
         hashes = list(self.seeds(run).values())
@@ -220,9 +225,9 @@ def answers(
 ) -> pd.DataFrame:
     """Return a metric for each answer of `named_grids.ablations` and network, as text.
 
-    One row per answer, one column per network: mean over seeds and half the 95 % interval, with a
-    note if no seed trained, "not run", or "failed" if the run with the seed of the configuration
-    failed.
+    One row per answer, one column per network: mean over the seeds that trained and half the 95 %
+    interval, with a note if none did, "not run", or "failed" if the run with the seed of the
+    configuration failed.
     """
     table = {
         name: {run.model: _answer(run_set, run, metric) for run in group}
@@ -232,7 +237,7 @@ def answers(
 
 
 def _answer(run_set: RunSet, run: RunConfig, metric: str) -> str:
-    runs = run_set.at(run)
+    runs = run_set.trained_at(run)
     if runs.empty:
         return "failed" if run.hash in run_set.failed else NOT_RUN
     return mean_text(runs[metric]) + f" ({UNTRAINED})" * bool(did_not_train(runs).all())

@@ -177,6 +177,17 @@ def test_a_variant_has_a_row_and_is_no_agreement():
     )
 
 
+def test_seeds_that_did_not_train_are_left_out_and_counted():
+    scaled = {"model": "fastrnn", "variant": "scaled", "source": "mnist"}
+    rows = [run(20.3, **scaled), run(16.6, seed=1, **scaled), run(16.6, "fastrnn", source="mnist")]
+    cells = runs_by_filter(evidence(*rows))
+    variant = cells.set_index("start").loc["variant scaled"]
+    assert variant[["ours", "seeds", "excluded", "untrained"]].tolist() == [20.3, 1, 1, False]
+    assert "(1 of 2)" in open_differences(cells).loc["FastRNN, variant scaled"].item()
+    effect = hypotheses(evidence(*rows)).at["FastRNN: variant scaled", "fastrnn"]
+    assert effect == "+3.70"
+
+
 def test_sentences_on_filters_solutions_and_leads_follow_from_the_runs():
     cells = runs_by_filter(SOME)
     text = identification_display.describe_filters(cells, {"bilinear": 20.0, "area": 23.5})

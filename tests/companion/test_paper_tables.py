@@ -276,6 +276,9 @@ def test_a_variant_is_below_its_network_and_in_no_count():
     places = [page.index(name) for name in names]
     assert places == sorted(places) and places[-1] < page.index(">SpectralRNN<")
     assert paper_tables.variant_cells(RunSet.of(rows[:2]), 1).empty
+    untrained = record(mean_frame(), model="fastrnn", variant="scaled", seed=1)
+    variants = paper_tables.variant_cells(RunSet.of([*rows, untrained]), 1)
+    assert "20.30 (1 of 2)" in table_display.matrix(variants, brief=True)[0].to_numpy()
 
 
 def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_the_paper():

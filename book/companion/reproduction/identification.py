@@ -37,10 +37,10 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     One row per network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
     several. The last rows are variants of stacked networks. Columns: model, reduction, start (of
     `grid.STARTS`, "variant" and its name, or empty for a stacked network), printed, ours (mean over
-    seeds), low and high (extremes), seeds, untrained (no seed is better than the mean frame),
-    difference, and the final λ1 and λ2; ``attrs["hidden"]`` is the width, ``attrs["diverged"]`` has
-    model and start of the runs with `area` frames that ended without a result. Units: dB, with the
-    averaging of the authors' earlier code.
+    seeds), low and high (extremes), seeds, excluded (other seeds, which are no better than the mean
+    frame), untrained (no seed is better), difference, and the final λ1 and λ2; ``attrs["hidden"]``
+    is the width, ``attrs["diverged"]`` has model and start of the runs with `area` frames that
+    ended without a result. Units: dB, with the averaging of the authors' earlier code.
     """
     paper = results.paper_values(2)
     rows, used, diverged = [], [], []
@@ -49,7 +49,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
             for start, config in run_set.starts(replace(run, reduction=reduction)).items():
                 if run.model not in UNFOLDED:
                     start = f"variant {run.variant}" if run.variant != "default" else ""
-                runs = run_set.at(config)
+                runs = run_set.trained_at(config)
                 if runs.empty:
                     if reduction == "area" and config.hash in run_set.failed:
                         diverged.append((run.model, start))
@@ -62,12 +62,13 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                         "printed": printed,
                         **{"ours": psnr.mean(), "low": psnr.min(), "high": psnr.max()},
                         "seeds": len(psnr),
+                        "excluded": len(run_set.at(config)) - len(psnr),
                         "untrained": bool(linear_baseline.did_not_train(runs).all()),
                         "difference": psnr.mean() - printed,
                         **runs[_LAMBDAS].mean(),
                     }
                 )
-    columns = ["model", "reduction", "start", "printed", "ours", "low", "high", "seeds"]
+    columns = ["model", "reduction", "start", "printed", "ours", "low", "high", "seeds", "excluded"]
     table = pd.DataFrame(rows, columns=[*columns, "untrained", "difference", *_LAMBDAS])
     table = mark(table, run_set.source(used), paper)
     table.attrs |= {"hidden": base.hidden, "diverged": diverged}
@@ -152,7 +153,7 @@ def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
     for profile, reduction, start in itertools.product(("paper", "short"), filters, pairs):
         run = replace(base, model=model, depth=None, profile=profile, reduction=reduction)
         run = grid.initialised(run, grid.STARTS[start]) if start else run
-        reference, changed = run_set.at(run), run_set.at(replace(run, **change))
+        reference, changed = map(run_set.trained_at, (run, replace(run, **change)))
         if linear_baseline.did_not_train(pd.concat([reference, changed])).all():
             if len(reference) and len(changed):
                 return UNTRAINED
