@@ -264,7 +264,8 @@ def test_diverged_trainings_are_counted_by_network_and_method():
     assert descending_results.diverged(trials).index.tolist() == [2, 3]
     text = descending_results.describe_divergence(trials)
     assert text == "2 of the 3 trainings diverged: GRU, unconstrained (2)."
-    assert descending_results.describe_divergence(trials[:2]) == "None of the 1 trainings diverged."
+    assert descending_results.describe_divergence(trials[:2]) == "No training diverged, of 1."
+    assert len(descending_results.diverged(trials.assign(loss=float("nan")))) == 3
 
 
 def test_against_asks_for_an_interval_without_zero():

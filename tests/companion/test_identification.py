@@ -168,10 +168,10 @@ def test_a_variant_has_a_row_and_is_no_agreement():
     levels = pd.Series({"bilinear": 20.0, "area": 23.5})
     text = identification_display.finding(cells, levels)
     assert "0 of our 1 networks" in text
-    assert text.endswith("this also holds for FastRNN (variant scaled).")
+    assert text.endswith("are within this distance: FastRNN (variant scaled).")
     default = cells[cells["start"] == ""]
     default.attrs = cells.attrs
-    assert "settings" not in identification_display.finding(default, levels)
+    assert "variants" not in identification_display.finding(default, levels)
     assert "from one setting: FastRNN." in identification_display.describe_open_differences(
         open_differences(cells)
     )

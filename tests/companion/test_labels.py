@@ -11,6 +11,7 @@ from companion.speed import targets
 from companion.sphinx import outputs
 from companion.widgets import base_widget
 from unfolded import choices, networks
+from unfolded.errors import ConfigError
 from unfolded.runs.config import RunConfig
 from unfolded.runs.parameter_count import parameters
 
@@ -32,7 +33,7 @@ def test_every_network_is_registered_in_all_places(name):
 
 
 def _has_parameter_count(name):
-    with contextlib.suppress(KeyError):
+    with contextlib.suppress(KeyError, ConfigError):
         return parameters(RunConfig(model=name, profile="smoke")) > 0
     return False
 

@@ -113,6 +113,8 @@ def test_a_record_with_entries_of_another_type_is_refused(trained, tmp_path, nam
     entry = content[name] | value if isinstance(value, dict) and name == "metrics" else value
     path.write_text(json.dumps(content | {name: entry}))
     refused(folder, r"expected a record of a run at .*; got one with missing or invalid entries; ")
+    path.write_text(json.dumps(content | {"provenance": ["1"]}))
+    refused(folder, r"expected a record of a run at .*; got one with missing or invalid entries; ")
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "absent", "other"])

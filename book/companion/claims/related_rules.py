@@ -118,7 +118,10 @@ def plain_layers_climb() -> Judgement:
 
 
 def constrained_layers_descend() -> Judgement:
-    """Judge "under the constraints every layer descends", on average over test sequences."""
+    """Judge "under the constraints every layer descends", on average over test sequences.
+
+    Trainings that diverged are included.
+    """
     tests = descending.stored_rows(with_diverged=True)
     trials = descending.stored_rows(descending.TRIALS)
     required = 1 - trials.groupby("way")["epsilon"].first()

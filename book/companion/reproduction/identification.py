@@ -37,10 +37,11 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     One row per network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
     several. The last rows are variants of stacked networks. Columns: model, reduction, start (of
     `grid.STARTS`, "variant" and its name, or empty for a stacked network), printed, ours (mean over
-    seeds), low and high (extremes), seeds, excluded (other seeds, which are no better than the mean
-    frame), untrained (no seed is better), difference, and the final λ1 and λ2; ``attrs["hidden"]``
-    is the width, ``attrs["diverged"]`` has model and start of the runs with `area` frames that
-    ended without a result. Units: dB, with the averaging of the authors' earlier code.
+    seeds), low and high (extremes), seeds, excluded (number of seeds left out because they did not
+    train), untrained (whether no seed trained; the values are then those of all), difference, and
+    the final λ1 and λ2; ``attrs["hidden"]`` is the width, ``attrs["diverged"]`` has model and start
+    of the runs with `area` frames that ended without a result. Units: dB, with the averaging of the
+    authors' earlier code.
     """
     paper = results.paper_values(2)
     rows, used, diverged = [], [], []
@@ -113,9 +114,10 @@ def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     """Return the effect of each hypothesis on each network, in dB, as text.
 
     One row per hypothesis, one column per network. Each effect is the mean difference over the
-    seeds of both settings, all others equal, at the width of ``base``; from runs of profile `paper`
-    with `area` frames if they exist, else from λ = (0.003, 0.02) (marked †), from bilinear frames
-    (marked °) or from short runs (marked *). A number above one of seeds is in parentheses.
+    seeds that trained with both settings, all others equal, at the width of ``base``; from runs of
+    profile `paper` with `area` frames if they exist, else from λ = (0.003, 0.02) (marked †), from
+    bilinear frames (marked °) or from short runs (marked *). If there are several seeds, their
+    number is in parentheses.
     The first rows are the differences to explain, the paper's value minus ours for either filter.
     """
     models = [run.model for run in grid.row(base)]

@@ -46,12 +46,12 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
         f"{medians.iloc[0]:.2f} dB (other frames: at least {medians.iloc[1]:.2f} dB). With these "
         f"frames, {int((gaps <= AGREES).sum())} of our {len(gaps)} networks are within {AGREES:g} "
         "dB of them (unfolded networks from at least one initial λ; seeds of each run: "
-        f"{span(rows['seeds'])})."
+        f"{span(rows.loc[~is_variant, 'seeds'])})."
     )
     if near.empty:
         return text
     names = [f"{title(row.model)} ({row.start})" for row in near.itertuples()]
-    return f"{text} With settings other than our default, this also holds for {listing(names)}."
+    return f"{text} Of the others, these variants are within this distance: {listing(names)}."
 
 
 def describe_filters(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:

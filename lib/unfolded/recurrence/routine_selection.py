@@ -20,7 +20,7 @@ from unfolded.errors import RecordError
 from unfolded.recurrence.backends import native
 
 _FEWEST, _SECONDS = 9, 10e-3
-"""Fewest rounds and shortest duration of a measurement."""
+"""Fewest rounds and shortest duration, in seconds, of a measurement of all routines."""
 _CLEAN = 1.5
 """Largest ratio of the median to the shortest time of a measurement that is stored."""
 selected: dict[str, str] = {}

@@ -107,9 +107,9 @@ class RunConfig:
             least = 0 if name == "lambda2" and value == 0 else 1e-30
             values[name] = real_number(name, value, least, 1e30, do)
         least = limits.get("reflectors", 1)
-        for name, *limits in (("hidden", least, 10**5), ("depth", 1, 10**4), ("seed", 0)):
-            do = "choose another value, or another variant" if limits[0] > 1 else "choose another"
-            values[name] = whole_number(name, getattr(self, name), *limits, do=do)
+        for name, *bounds in (("hidden", least, 10**5), ("depth", 1, 10**4), ("seed", 0)):
+            do = "choose another value, or another variant" if bounds[0] > 1 else "choose another"
+            values[name] = whole_number(name, getattr(self, name), *bounds, do=do)
         n0, do = self.n0, f"pass n/n0, at least 1/{self.n0} and below 1"
         most = 1 if n0 == 1 else math.nextafter(1, 0)
         values["cs_rate"] = real_number("cs_rate", self.cs_rate, 1 / n0, most, do)

@@ -94,6 +94,7 @@ def load(folder: Path, config: RunConfig | None = None) -> Record | None:
         columns = [record.metrics.values(), record.learned.values(), *record.curves.values()]
         # A sum raises TypeError for an entry that is not a number.
         sum(map(sum, columns), sum(record.sequence_mse, record.seconds + record.parameters))
+        "".join([record.row()["started"] or "", record.reason])  # or one that is not text
     except (AttributeError, TypeError) as error:
         got, do = "one with missing or invalid entries", "delete its folder and run again"
         raise RecordError(complain(f"a record of a run at {path}", got, do)) from error
@@ -118,7 +119,7 @@ def lock(folder: Path, wait: bool = False) -> Iterator[None]:
         got = "another process trains this run"
         raise RecordError(complain(f"{folder.name} to be free", got, "wait for it")) from error
     except NotImplementedError as error:
-        do = "choose another file system with UNFOLDED_RUNS or --store"
+        do = "use a file system with locks (for runs, set UNFOLDED_RUNS or --store)"
         raise RecordError(complain(f"to lock {folder}", "no locks there", do)) from error
     except OSError as error:
         raise files.cannot_write(folder, error) from error

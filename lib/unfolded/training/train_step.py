@@ -219,5 +219,5 @@ def check(
     names += [name for name, norm in zip(sizes, norms, strict=False) if not math.isfinite(norm)]
     name = names[0] if names else max(sizes, key=sizes.__getitem__)
     got = f"a {quantity} of {value} in {where}, with parameter {name} at {sizes[name]:g}"
-    do = "choose a smaller learning rate (for an unfolded network also lambda1 or lambda2)"
+    do = "choose a smaller learning rate or, for an unfolded network, lambda1 and lambda2"
     raise TrainingError(complain(f"a finite {quantity}", got, do))

@@ -14,7 +14,7 @@ TRIALS, TESTS, BY_FRAME = "descending.csv", "descending_tests.csv", "descending_
 ALIKE = 0.05
 """Tolerance in dB for equal results."""
 LARGEST_LOSS = 255.0**2
-"""The largest squared error of a pixel. A training whose loss ends above it has diverged."""
+"""The largest squared error of a pixel. A training with a larger final loss has diverged."""
 
 WAYS = {
     "as it was": "before",
@@ -28,7 +28,7 @@ WAYS = {
 def stored_rows(name: str = TESTS, with_diverged: bool = False) -> pd.DataFrame:
     """Return a stored table; rows of tests and frames include the fields of their trial.
 
-    Tests of trainings that diverged are left out unless ``with_diverged`` is set.
+    Rows of diverged trainings are excluded unless ``with_diverged`` is set.
     """
     table, trials = results.load_table(name), results.load_table(TRIALS)
     if name == TRIALS:
@@ -39,15 +39,15 @@ def stored_rows(name: str = TESTS, with_diverged: bool = False) -> pd.DataFrame:
 
 
 def diverged(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials whose loss, a mean over the last 100 batches, is above LARGEST_LOSS."""
-    return trials[trials["loss"] > LARGEST_LOSS]
+    """Return the trainings whose loss, a mean over the last 100 batches, is above LARGEST_LOSS."""
+    return trials[(trials["steps"] > 0) & ~(trials["loss"] <= LARGEST_LOSS)]
 
 
 def describe_divergence(trials: pd.DataFrame) -> str:
     """Return a sentence on the trainings that diverged, by network and method."""
     rows, count = diverged(trials), int((trials["steps"] > 0).sum())
     if rows.empty:
-        return f"None of the {count} trainings diverged."
+        return f"No training diverged, of {count}."
     groups = rows.groupby(["model", "way"], sort=False).size()
     names = [f"{title(model)}, {WAYS.get(way, way)} ({n})" for (model, way), n in groups.items()]
     return f"{len(rows)} of the {count} trainings diverged: {'; '.join(names)}."
