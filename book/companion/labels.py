@@ -156,6 +156,15 @@ def counted(count: float, noun: str) -> str:
     return f"{count:.0f} {noun}{'s' if count != 1 else ''}"
 
 
+def part_of(count: int, others: int) -> str:
+    """Return a count, and the total if there are others.
+
+    >>> part_of(3, 0), part_of(1, 2)
+    ('3', '1 of 3')
+    """
+    return f"{count} of {count + others}" if others else f"{count}"
+
+
 def listing(words: Iterable[str], most: int | None = None) -> str:
     """Return words as a list in a sentence; the words after ``most`` are only counted.
 

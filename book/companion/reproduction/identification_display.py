@@ -15,6 +15,7 @@ from companion.labels import (
     counted,
     listing,
     pair,
+    part_of,
     signed,
     span,
     title,
@@ -83,13 +84,9 @@ def decisive_runs(cells: pd.DataFrame) -> pd.DataFrame:
         area = group.loc["area"] if "area" in group.index else None
         failed = area is None or area["untrained"]
         row["area − the paper (dB)"] = "–" if failed else signed(area["difference"])
-        row["seeds (area)"] = "–" if area is None else _seeds(area)
+        row["seeds (area)"] = "–" if area is None else part_of(area["seeds"], area["excluded"])
         rows[_label(model, start)] = row
     return mark(pd.DataFrame(rows).T, cells)
-
-
-def _seeds(row) -> str:
-    return f"{row.seeds} of {row.seeds + row.excluded}" if row.excluded else f"{row.seeds}"
 
 
 def _level(row: pd.Series) -> str:
@@ -196,7 +193,7 @@ def open_differences(*widths: pd.DataFrame) -> pd.DataFrame:
     for column, cells in zip(columns, widths, strict=True):
         for row in cells[cells["reduction"] == "area"].itertuples():
             text = signed(row.difference) + f" {AGREEMENT}" * (abs(row.difference) <= AGREES)
-            text = UNTRAINED if row.untrained else f"{text} ({_seeds(row)})"
+            text = UNTRAINED if row.untrained else f"{text} ({part_of(row.seeds, row.excluded)})"
             rows.setdefault((row.model, row.start), {})[column] = text
         for model, start in cells.attrs["diverged"]:
             rows.setdefault((model, start), {})[column] = DIVERGED

@@ -82,8 +82,8 @@ def _text(cell) -> str:
 def _brief_text(cell) -> str:
     """Return "paper · ours" over the difference, or ours alone, with the seeds in parentheses."""
     if not hasattr(cell, "psnr_db"):
-        trained = f"{cell.runs} of {cell.runs + cell.untrained}" if cell.untrained else cell.runs
-        return f"{cell.ours:.2f} ({trained})" if cell.runs else ours_text(cell)
+        seeds = labels.part_of(cell.runs, cell.untrained)
+        return f"{cell.ours:.2f} ({seeds})" if cell.runs else ours_text(cell)
     if not cell.runs:
         return f"{_starred(cell)}\n{ours_text(cell)}"
     return f"{_starred(cell)} · {cell.ours:.2f}\n{_difference_text(cell)} ({cell.runs})".strip()
