@@ -68,6 +68,7 @@ VERDICTS = {
     "higher": "▲ higher",
     "lower": "▼ lower",
     UNTRAINED: "○ did not train",
+    DIVERGED: "✕ diverged",
     NOT_RUN: "– not run",
     "lost": "? lost in the source",
 }

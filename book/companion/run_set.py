@@ -3,14 +3,14 @@
 import functools
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pandas as pd
 
 from companion import results
 from companion.attribution import Source, mark, of
-from companion.labels import NOT_RUN, UNTRAINED
+from companion.labels import DIVERGED, NOT_RUN, UNTRAINED, part_of
 from companion.reproduction.linear_baseline import did_not_train
 from companion.statistics import Difference, interval, paired_difference
 from unfolded.runs.config import RunConfig
@@ -33,32 +33,31 @@ class RunSet:
 
     ``runs``: a table with the columns of data/results/runs.csv; ``errors``: config hash ->
     (sequences,) squared grey levels; ``curves``: config hash -> a table with one row per epoch;
-    ``failed``: the config hashes of runs that ended without a result.
+    ``failed``: a table like ``runs`` of the runs that diverged and have no result.
     """
 
     runs: pd.DataFrame
     errors: dict[str, np.ndarray]
     curves: dict[str, pd.DataFrame]
-    failed: frozenset[str] = frozenset()
+    failed: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> "RunSet":
         """Return the run set of the given records."""
         records = list(records)
         done = {record.config_hash: record for record in records if record.status == "done"}
+        failed = [record.row() for record in records if record.config_hash not in done]
         return cls(
             pd.DataFrame([record.row() for record in done.values()], columns=COLUMNS),
             {name: np.array(record.sequence_mse) for name, record in done.items()},
             {name: mark(pd.DataFrame(record.curves), record) for name, record in done.items()},
-            frozenset(record.config_hash for record in records) - set(done),
+            pd.DataFrame(failed, columns=COLUMNS),
         )
 
     @classmethod
     def committed(cls) -> "RunSet":
         """Return the run set of data/results/."""
-        runs = results.load_table()
-        failed = frozenset(runs.loc[runs["status"] == "failed", "config_hash"])
-        runs = runs[runs["status"] == "done"]
+        runs, failed = split(results.load_table())
         names = list(runs["config_hash"])
         tested = {name: results.sequences(name) for name in names}
         errors = {name: t["test_mse"].to_numpy() for name, t in tested.items() if t is not None}
@@ -70,15 +69,25 @@ class RunSet:
         """Return the runs of a configuration with any seed, one row per seed."""
         return self.runs.iloc[self._places.get(_without_seed(run.as_dict()), [])]
 
+    def diverged(self, run: RunConfig) -> tuple[int, ...]:
+        """Return the seeds with which a configuration diverged, in order."""
+        places = self._failed_places.get(_without_seed(run.as_dict()), [])
+        return tuple(self.failed["seed"].iloc[places])
+
+    def excluded(self, run: RunConfig) -> int:
+        """Return the number of seeds of a configuration that diverged or did not train.
+
+        Seeds that did not train count only if another seed trained: see :meth:`trained_at`.
+        """
+        return len(self.diverged(run)) + len(self.at(run)) - len(self.trained_at(run))
+
     @functools.cached_property
     def _places(self) -> dict[tuple, list[int]]:
-        """Configuration without its seed -> the rows of its runs, in the order of the seeds."""
-        names = [field.name for field in fields(RunConfig)]
-        configs = list(enumerate(self.runs[names].to_dict("records")))
-        places: dict[tuple, list[int]] = {}
-        for place, config in sorted(configs, key=lambda item: item[1]["seed"]):
-            places.setdefault(_without_seed(config), []).append(place)
-        return places
+        return _rows_by_config(self.runs)
+
+    @functools.cached_property
+    def _failed_places(self) -> dict[tuple, list[int]]:
+        return _rows_by_config(self.failed)
 
     @functools.cached_property
     def trained(self) -> "RunSet":
@@ -169,6 +178,22 @@ class RunSet:
         }
 
 
+def split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the runs of data/results/runs.csv with a result, and those that diverged."""
+    done = table["status"] == "done"
+    return table[done], table[~done]
+
+
+def _rows_by_config(runs: pd.DataFrame) -> dict[tuple, list[int]]:
+    """Return configuration without its seed -> the rows of its runs, in the order of the seeds."""
+    names = [column.name for column in fields(RunConfig)]
+    configs = list(enumerate(runs[names].to_dict("records")))
+    rows: dict[tuple, list[int]] = {}
+    for row_number, config in sorted(configs, key=lambda item: item[1]["seed"]):
+        rows.setdefault(_without_seed(config), []).append(row_number)
+    return rows
+
+
 def _without_seed(config: Mapping[str, object]) -> tuple:
     return tuple(value for name, value in sorted(config.items()) if name != "seed")
 
@@ -226,8 +251,8 @@ def answers(
     """Return a metric for each answer of `named_grids.ablations` and network, as text.
 
     One row per answer, one column per network: mean over the seeds that trained and half the 95 %
-    interval, with a note if none did, "not run", or "failed" if the run with the seed of the
-    configuration failed.
+    interval, with "(1 of 3 seeds)" if others diverged or did not train and a note if none trained;
+    else "not run" or "diverged".
     """
     table = {
         name: {run.model: _answer(run_set, run, metric) for run in group}
@@ -239,15 +264,19 @@ def answers(
 def _answer(run_set: RunSet, run: RunConfig, metric: str) -> str:
     runs = run_set.trained_at(run)
     if runs.empty:
-        return "failed" if run.hash in run_set.failed else NOT_RUN
-    return mean_text(runs[metric]) + f" ({UNTRAINED})" * bool(did_not_train(runs).all())
+        return DIVERGED if run_set.diverged(run) else NOT_RUN
+    text = mean_text(runs[metric], run_set.excluded(run))
+    return text + f" ({UNTRAINED})" * bool(did_not_train(runs).all())
 
 
-def mean_text(values: pd.Series) -> str:
+def mean_text(values: pd.Series, excluded: int = 0) -> str:
     """Return the mean of values over seeds ± half its 95 % interval, as text.
 
-    >>> mean_text(pd.Series([20.0])), mean_text(pd.Series([20.0, 20.1, 20.2]))
-    ('20.00', '20.10 ± 0.25')
+    ``excluded``: the number of seeds without a value.
+
+    >>> mean_text(pd.Series([20.0]), excluded=2), mean_text(pd.Series([20.0, 20.1, 20.2]))
+    ('20.00 (1 of 3 seeds)', '20.10 ± 0.25')
     """
     low, high = interval(values)
-    return f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
+    text = f"{values.mean():.2f}" + (f" ± {(high - low) / 2:.2f}" if len(values) > 1 else "")
+    return text + (f" ({part_of(len(values), excluded)} seeds)" if excluded else "")

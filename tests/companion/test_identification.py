@@ -106,10 +106,22 @@ def test_differences_that_remain_are_listed_for_each_setting_and_width():
 
 
 def test_a_run_without_a_result_is_listed_as_diverged():
-    failed = frozenset(run(0.0, model)["config_hash"] for model in ("sista-rnn", "lstm"))
+    failed = evidence(*(run(0.0, model) for model in ("sista-rnn", "lstm"))).runs
     table = open_differences(runs_by_filter(replace(SOME, failed=failed)))
     assert table.at["SISTA-RNN, λ from (1, 0.01)", "h = 128 (dB)"] == "diverged"
     assert table.at["LSTM", "h = 128 (dB)"] == "diverged"
+
+
+def test_an_effect_has_the_number_of_seeds_that_trained_with_both_settings():
+    usual = [run(23.0, "gru", seed=seed) for seed in range(3)]
+    changed = [run(24.0, "gru", seed=seed, schedule="pytorch") for seed in range(3)]
+    some = evidence(*usual, *changed[:1], run(16.6, "gru", seed=1, schedule="pytorch"))
+    diverged = replace(some, failed=evidence(changed[2]).runs)
+    text = {"all": evidence(*usual, *changed), "trained": some, "some": diverged}
+    text = {name: hypotheses(runs).at["PyTorch's schedule", "gru"] for name, runs in text.items()}
+    assert text == {"all": "+1.00 (3)", "trained": "+1.00 (1 of 2)", "some": "+1.00 (1 of 3)"}
+    none = replace(evidence(*usual), failed=evidence(*changed).runs)
+    assert hypotheses(none).at["PyTorch's schedule", "gru"] == "diverged"
 
 
 def test_a_network_that_did_not_train_has_no_difference():

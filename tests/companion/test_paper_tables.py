@@ -109,6 +109,18 @@ def test_a_run_at_the_mean_frame_did_not_train_and_counts_in_no_mean():
     assert (both["ours"], both["runs"], both["untrained"]) == (trained, 1, 1)
 
 
+def test_a_seed_that_diverged_is_counted_next_to_the_value():
+    failed = [gru(seed=seed, status="failed") for seed in (1, 2)]
+    alone = cell(failed, 1, 0.2, "GRU")
+    assert (alone["verdict"], alone["runs"], alone["diverged"]) == ("diverged", 0, 2)
+    cells = cells_of([gru(30.0), *failed, gru(25.0, hidden=256)])
+    table = cells.query("table == 1 and model == 'GRU'").set_index("value").loc[0.2]
+    assert (table["ours"], table["runs"], table["diverged"]) == (30.0, 1, 2)
+    assert table_display.seeds_text(table) == "1 seed, 2 diverged"
+    texts, _ = table_display.matrix(cells.query("table == 1"), brief=True)
+    assert texts.at["GRU", 0.2].endswith("(1 of 3)")
+
+
 def test_small_runs_are_told_from_their_own_mean_frame():
     base = RunConfig(profile="smoke", source="digits")
     floor = linear_baseline.mean_frame_psnr(base)
@@ -177,7 +189,7 @@ def test_experiment_rules():
     assert paper_tables.verdict(30.0, 29.49) == "lower"
     assert paper_tables.verdict(30.0, 31.0, 29.9, 32.1) == "agrees"
     assert paper_tables.verdict(math.nan, 31.0) == "lost"
-    words = {"agrees", "higher", "lower", "not run", "lost", "did not train"}
+    words = {"agrees", "higher", "lower", "not run", "lost", "did not train", "diverged"}
     assert set(labels.VERDICTS) == words
 
 

@@ -141,7 +141,8 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
     Runs of the first of :data:`BASES` at which reweighted-RNN has run with two scales, each
     network with the same initial λ for all; ``attrs["evidence"]`` is the name of the base.
     Columns: size ("equal width", "equal size"), model, protocol, psnr (mean over trained seeds,
-    dB; NaN without one), seeds (trained), untrained (seeds that did not train).
+    dB; NaN without one), seeds (trained), untrained (seeds that did not train or
+    diverged).
     """
     columns = ["size", "model", "protocol", "psnr", "seeds", "untrained"]
     for name, base in BASES.items():
@@ -152,7 +153,7 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
             for pair in zip(*both, strict=True):
                 for run in initialised_pair(run_set, INITIALISATIONS[1], *pair):
                     psnr = run_set.trained.at(run)["psnr_authors"]
-                    untrained = len(run_set.at(run)) - len(psnr)
+                    untrained = len(run_set.at(run)) + len(run_set.diverged(run)) - len(psnr)
                     used.append(run)
                     rows.append((size, run.model, run.protocol, psnr.mean(), len(psnr), untrained))
         table = mark(pd.DataFrame(rows, columns=columns), run_set.source(used))

@@ -88,10 +88,10 @@ def _starts(run_set: RunSet, question: str, run: RunConfig) -> dict[str, Callabl
 
 def _cell(run_set: RunSet, run: RunConfig, reference: RunConfig | None = None) -> str:
     """Return the PSNR of a configuration and its gain over the usual one, as text."""
-    values = run_set.at(run)
+    values = run_set.trained_at(run)
     if values.empty:
-        return DIVERGED if run.hash in run_set.failed else NOT_RUN
-    text = mean_text(values["psnr_authors"])
+        return DIVERGED if run_set.diverged(run) else NOT_RUN
+    text = mean_text(values["psnr_authors"], run_set.excluded(run))
     if did_not_train(values).all():
         return f"{text} ({UNTRAINED})"
     gap = run_set.trained.difference(run, reference) if reference and run != reference else None
@@ -114,7 +114,7 @@ def solutions(run_set: RunSet) -> pd.DataFrame:
             continue
         used += configs
         names = ["psnr_authors", "learned_lambda1", "learned_lambda2"]
-        means = [run_set.at(config)[names].astype(float).mean() for config in configs]
+        means = [run_set.trained_at(config)[names].astype(float).mean() for config in configs]
         finals = {f"{name}_{k}": mean[name] for name in names for k, mean in enumerate(means, 1)}
         facts = {name: getattr(run, name) for name in ("model", "hidden", "cs_rate", "depth")}
         rows.append(facts | finals | {"difference": gap.mean, "low": gap.low, "high": gap.high,
@@ -158,14 +158,14 @@ def readable_solutions(table: pd.DataFrame) -> pd.DataFrame:
 def seed_spread(run_set: RunSet, widths: Sequence[int] = (128, 256)) -> pd.DataFrame:
     """Return minimum and maximum PSNR over the seeds of each network of the default row.
 
-    One row per network, initialisation and width with two or more seeds; columns: lowest, highest,
-    range (dB) and seeds.
+    One row per network, initialisation and width with two or more seeds that trained; columns:
+    lowest, highest, range (dB) and seeds.
     """
     rows, used = {}, []
     for hidden in widths:
         for run in grid.row(replace(PRINTED, hidden=hidden)):
             for init, start in _starts(run_set, "downsampling filter", run).items():
-                psnr = run_set.at(start(run))["psnr_authors"]
+                psnr = run_set.trained_at(start(run))["psnr_authors"]
                 if len(psnr) > 1:
                     label = ", ".join(filter(None, [title(run.model), init, f"h = {hidden}"]))
                     rows[label] = psnr.min(), psnr.max(), psnr.max() - psnr.min(), len(psnr)

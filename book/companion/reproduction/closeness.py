@@ -7,7 +7,7 @@ differences use the averaging of these cells.
 import pandas as pd
 
 from companion import attribution
-from companion.labels import listing, signed, span, title
+from companion.labels import DIVERGED, UNTRAINED, listing, signed, span, title
 from companion.reproduction import linear_baseline, paper_tables
 from companion.reproduction.agreement import MODEL
 from companion.reproduction.paper_tables import AGREES, BEST, FULL, NAMES, SUCCESSOR
@@ -106,7 +106,8 @@ def coverage_of(cells: pd.DataFrame, where: str = "") -> str:
     failed = run - len(trained.drop_duplicates(place))
     text = f"We have run {run} of the {count} cells{where}"
     text += f", with {span(trained['runs'], 'seed')} in each" if len(trained) else ""
-    return text + (f"; in {failed} of them the network did not train." if failed else ".")
+    without = f"; in {failed} of them the network did not train or diverged" if failed else ""
+    return f"{text}{without}."
 
 
 def _ran(cells: pd.DataFrame) -> pd.DataFrame:
@@ -143,13 +144,13 @@ def closeness(cells: pd.DataFrame) -> pd.DataFrame:
         if compared.empty:
             continue
         level = _level(varied, value)
-        untrained = group.loc[group["verdict"].eq("did not train"), "model"].map(title)
+        no_result = group.loc[group["verdict"].isin([UNTRAINED, DIVERGED]), "model"].map(title)
         rows[f"{NAMES[varied]} {value:g}"] = {
             "agree with the paper": f"{compared['verdict'].eq('agrees').sum()} of {len(compared)}",
             "median absolute difference (dB)": f"{compared['difference'].abs().median():.2f}",
             "paper at the linear level": _near(group["psnr_db"], level),
             "ours at the linear level": _near(compared["ours"], level),
-            "did not train": ", ".join(untrained) or "–",
+            "did not train or diverged": ", ".join(no_result) or "–",
         }
     return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), cells)
 

@@ -7,9 +7,9 @@ import pandas as pd
 
 from companion import results
 from companion.attribution import mark
-from companion.labels import NOT_RUN, UNTRAINED, pair, signed, title
+from companion.labels import DIVERGED, NOT_RUN, UNTRAINED, pair, part_of, signed, title
 from companion.reproduction import linear_baseline, paper_tables
-from companion.run_set import PRINTED, RunSet
+from companion.run_set import PRINTED, RunSet, split
 from unfolded.choices import UNFOLDED, VARIANTS
 from unfolded.data import REDUCTIONS
 from unfolded.runs import grid
@@ -26,9 +26,8 @@ _SHORT, _BILINEAR, _SUCCESSOR = "*", "°", "†"
 
 def stored_runs() -> RunSet:
     """Return the finished runs of data/results/ without curves and errors by sequence."""
-    runs = results.load_table()
-    done = runs["status"] == "done"
-    return RunSet(runs[done], {}, {}, frozenset(runs.loc[~done, "config_hash"]))
+    runs, failed = split(results.load_table())
+    return RunSet(runs, {}, {}, failed)
 
 
 def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
@@ -37,11 +36,11 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     One row per network, filter and pair of initial λ1, λ2 that has run; unfolded networks may have
     several. The last rows are variants of stacked networks. Columns: model, reduction, start (of
     `grid.STARTS`, "variant" and its name, or empty for a stacked network), printed, ours (mean over
-    seeds), low and high (extremes), seeds, excluded (number of seeds left out because they did not
+    seeds), low and high (extremes), seeds, excluded (number of seeds that diverged or did not
     train), untrained (whether no seed trained; the values are then those of all), difference, and
     the final λ1 and λ2; ``attrs["hidden"]`` is the width, ``attrs["diverged"]`` has model and start
-    of the runs with `area` frames that ended without a result. Units: dB, with the averaging of the
-    authors' earlier code.
+    of the runs with `area` frames that diverged with every seed. Units: dB, with the averaging of
+    the authors' earlier code.
     """
     paper = results.paper_values(2)
     rows, used, diverged = [], [], []
@@ -52,7 +51,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                     start = f"variant {run.variant}" if run.variant != "default" else ""
                 runs = run_set.trained_at(config)
                 if runs.empty:
-                    if reduction == "area" and config.hash in run_set.failed:
+                    if reduction == "area" and run_set.diverged(config):
                         diverged.append((run.model, start))
                     continue
                 used.append(config)
@@ -63,7 +62,7 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                         "printed": printed,
                         **{"ours": psnr.mean(), "low": psnr.min(), "high": psnr.max()},
                         "seeds": len(psnr),
-                        "excluded": len(run_set.at(config)) - len(psnr),
+                        "excluded": run_set.excluded(config),
                         "untrained": bool(linear_baseline.did_not_train(runs).all()),
                         "difference": psnr.mean() - printed,
                         **runs[_LAMBDAS].mean(),
@@ -114,10 +113,11 @@ def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     """Return the effect of each hypothesis on each network, in dB, as text.
 
     One row per hypothesis, one column per network. Each effect is the mean difference over the
-    seeds that trained with both settings, all others equal, at the width of ``base``; from runs of
-    profile `paper` with `area` frames if they exist, else from λ = (0.003, 0.02) (marked †), from
-    bilinear frames (marked °) or from short runs (marked *). If there are several seeds, their
-    number is in parentheses.
+    seeds that trained with both settings, all others equal, at the width of ``base``; if no seed
+    trained with one of them, its runs count as they are. The runs are those of profile `paper` with
+    `area` frames if they exist, else from λ = (0.003, 0.02) (marked †), from bilinear frames
+    (marked °) or short runs (marked *). If there are several seeds, their number is in parentheses:
+    "(1 of 3)" if some diverged or did not train.
     The first rows are the differences to explain, the paper's value minus ours for either filter.
     """
     models = [run.model for run in grid.row(base)]
@@ -135,7 +135,9 @@ def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
 def _gaps(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
     rows = cells[(cells["reduction"] == reduction) & cells["start"].isin(["", start])]
     return {
-        row.model: UNTRAINED if row.untrained else signed(-row.difference) + _several(row.seeds)
+        row.model: UNTRAINED
+        if row.untrained
+        else signed(-row.difference) + _several(row.seeds, row.seeds + row.excluded)
         for row in rows.itertuples()
     }
 
@@ -155,7 +157,9 @@ def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
     for profile, reduction, start in itertools.product(("paper", "short"), filters, pairs):
         run = replace(base, model=model, depth=None, profile=profile, reduction=reduction)
         run = grid.initialised(run, grid.STARTS[start]) if start else run
-        reference, changed = map(run_set.trained_at, (run, replace(run, **change)))
+        sides = run, replace(run, **change)
+        reference, changed = map(run_set.trained_at, sides)
+        first, second = ({*run_set.seeds(side), *run_set.diverged(side)} for side in sides)
         if linear_baseline.did_not_train(pd.concat([reference, changed])).all():
             if len(reference) and len(changed):
                 return UNTRAINED
@@ -165,16 +169,18 @@ def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
             for rows, name in ((changed, metric or "psnr_authors"), (reference, "psnr_authors"))
         )
         gains = (ours - theirs).dropna()
-        if gains.empty:
+        if gains.empty and not first & second:
             continue
+        if gains.empty:
+            return DIVERGED if any(map(run_set.diverged, sides)) else UNTRAINED
         markers = _BILINEAR * (reduction != "area" and "reduction" not in change)
         markers += _SHORT * (profile == "short") + _SUCCESSOR * (start == "successor")
-        return signed(gains.mean()) + markers + _several(len(gains))
+        return signed(gains.mean()) + markers + _several(len(gains), len(first & second))
     return NOT_RUN
 
 
-def _several(seeds: int) -> str:
-    return f" ({seeds})" if seeds > 1 else ""
+def _several(seeds: int, common: int) -> str:
+    return f" ({part_of(seeds, common - seeds)})" if common > 1 else ""
 
 
 def distances(cells: pd.DataFrame, levels: pd.Series) -> pd.Series:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from companion import attribution, results
-from companion.labels import NOT_RUN, UNTRAINED
+from companion.labels import DIVERGED, NOT_RUN, UNTRAINED
 from companion.reproduction import linear_baseline
 from companion.run_set import RunSet
 from companion.statistics import interval
@@ -101,14 +101,16 @@ def run_cells(
 
     ``base`` has the fixed settings. Columns: table, model, value, start ("" for a
     stacked network), ours, low, high (dB; the 95 % interval of Student's t over seeds, NaN below
-    two), runs (seeds that trained), untrained (seeds that did not), pairs (initial pairs of λ that
-    were run), lambda1, lambda2, verdict ("run", "did not train", "not run"), config_hash (of each
-    run, separated by spaces). Means exclude runs that did not train; ``floor`` is the PSNR of the
-    mean frame in dB, if it is not committed.
+    two), runs (seeds that trained), untrained and diverged (seeds that did not train, or diverged),
+    pairs (initial pairs of λ that were run), lambda1, lambda2, verdict ("run", "did not train",
+    "diverged", "not run"), config_hash (of each run with a result, separated by spaces). Means
+    exclude runs that did not train; ``floor`` is the PSNR of the mean frame in dB, if it is not
+    committed.
     """
     field, values = grid.VARIED[number]
     run_set, rows = replace(run_set, runs=with_default_settings(run_set.runs)), []
-    places = set(zip(*(run_set.runs[name] for name in _PLACE), strict=True))
+    started = pd.concat([run_set.runs[[*_PLACE]], run_set.failed[[*_PLACE]]])
+    places = set(started.itertuples(index=False, name=None))
     for run in grid.row(base, _names()):
         for cell_config in (replace(run, **{field: value}) for value in values):
             cell = {"table": number, "model": run.model, "value": getattr(cell_config, field)}
@@ -158,8 +160,8 @@ def small_run_cells(run_set: RunSet, number: int, base: RunConfig) -> pd.DataFra
 
 
 def has_run(cells: pd.DataFrame) -> pd.Series:
-    """Return which cells of :func:`run_cells` have a run, trained or not."""
-    return cells["runs"].gt(0) | cells["untrained"].gt(0)
+    """Return which cells of :func:`run_cells` have a run, with or without a result."""
+    return cells[["runs", "untrained", "diverged"]].gt(0).any(axis=1)
 
 
 def starts_of(model: str) -> tuple[str, ...]:
@@ -175,7 +177,7 @@ _PLACE = ("model", "cs_rate", "hidden", "depth")
 
 _NO_RUN = {
     **dict.fromkeys(("ours", "low", "high"), math.nan),
-    **dict.fromkeys(("runs", "untrained", "pairs"), 0),
+    **dict.fromkeys(("runs", "untrained", "diverged", "pairs"), 0),
     **dict.fromkeys(("lambda1", "lambda2"), math.nan),
     **{"verdict": NOT_RUN, "config_hash": ""},
 }
@@ -200,12 +202,19 @@ def _cell(run_set: RunSet, run: RunConfig, average: str, floor: float | None) ->
         "high": high,
         "runs": len(psnr),
         "untrained": int(untrained.sum()),
+        "diverged": len(run_set.diverged(run)),
         "pairs": len(run_set.tested_starts(run)),
         "lambda1": run.lambda1,
         "lambda2": run.lambda2,
-        "verdict": "run" if len(psnr) else UNTRAINED if len(runs) else NOT_RUN,
+        "verdict": "run" if len(psnr) else _no_result(run_set, run),
         "config_hash": " ".join(runs["config_hash"]),
     }
+
+
+def _no_result(run_set: RunSet, run: RunConfig) -> str:
+    if len(run_set.at(run)):
+        return UNTRAINED
+    return DIVERGED if run_set.diverged(run) else NOT_RUN
 
 
 def compare_with_paper(run_set: RunSet, *, average: str = "authors") -> pd.DataFrame:

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from companion import attribution, labels
-from companion.labels import NOT_RUN, UNTRAINED, VERDICTS, signed, title
+from companion.labels import DIVERGED, UNTRAINED, VERDICTS, signed, title
 from companion.reproduction.paper_tables import BEST, MEAN, NAMES, has_run
 from unfolded.runs import grid
 
@@ -56,17 +56,20 @@ def paper_text(cell) -> str:
 
 
 def ours_text(cell) -> str:
-    """Return "not run", "did not train", or the mean ± half the 95 % interval over seeds."""
+    """Return the mean ± half the 95 % interval over seeds, or the verdict of a cell without one."""
     if not cell.runs:
-        return UNTRAINED if cell.untrained else NOT_RUN
+        return cell.verdict
     spread = f" ± {(cell.high - cell.low) / 2:.2f}" if cell.runs > 1 else ""
     return f"{cell.ours:.2f}{spread}"
 
 
 def seeds_text(cell) -> str:
     """Return the number of seeds of a value, and of excluded seeds; "" without a run."""
-    count = labels.counted(cell.runs, "seed") if cell.runs else ""
-    return f"{count}, {cell.untrained} did not train" if count and cell.untrained else count
+    if not cell.runs:
+        return ""
+    others = {UNTRAINED: cell.untrained, DIVERGED: cell.diverged}
+    parts = [f"{number} {word}" for word, number in others.items() if number]
+    return ", ".join([labels.counted(cell.runs, "seed"), *parts])
 
 
 def _text(cell) -> str:
@@ -81,12 +84,12 @@ def _text(cell) -> str:
 
 def _brief_text(cell) -> str:
     """Return "paper · ours" over the difference, or ours alone, with the seeds in parentheses."""
+    seeds = labels.part_of(cell.runs, cell.untrained + cell.diverged)
     if not hasattr(cell, "psnr_db"):
-        seeds = labels.part_of(cell.runs, cell.untrained)
         return f"{cell.ours:.2f} ({seeds})" if cell.runs else ours_text(cell)
     if not cell.runs:
         return f"{_starred(cell)}\n{ours_text(cell)}"
-    return f"{_starred(cell)} · {cell.ours:.2f}\n{_difference_text(cell)} ({cell.runs})".strip()
+    return f"{_starred(cell)} · {cell.ours:.2f}\n{_difference_text(cell)} ({seeds})".strip()
 
 
 def _starred(cell) -> str:

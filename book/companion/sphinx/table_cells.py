@@ -16,17 +16,17 @@ def cells():
 
     from companion import results
     from companion.reproduction import paper_tables
-    from companion.run_set import RunSet
+    from companion.run_set import RunSet, split
     from unfolded.choices import UNFOLDED
     from unfolded.runs import records, results_table
 
     path = results_table.RESULTS / RUNS.name
     runs = results.load_table() if path.is_file() else pd.DataFrame(columns=records.COLUMNS)
-    runs = paper_tables.full_scale(runs[runs["status"] == "done"])
+    runs, failed = map(paper_tables.full_scale, split(runs))
     # Only the learning curves of unfolded networks are read, to select the initial λ.
     names = runs.loc[runs["model"].isin(UNFOLDED), "config_hash"]
     curves = {name: results.curves(name) for name in names}
-    return paper_tables.compare_with_paper(RunSet(runs, {}, curves))
+    return paper_tables.compare_with_paper(RunSet(runs, {}, curves, failed))
 
 
 def source() -> dict[str, str]:

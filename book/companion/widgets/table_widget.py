@@ -206,7 +206,7 @@ def _lines(cells: pd.DataFrame, number: int, runs: pd.DataFrame, records: dict) 
 
 def _cell(row, runs_of_set: pd.DataFrame, records: dict) -> dict | None:
     """Return one value of a cell and add its runs to the records; None without a run."""
-    if not row.runs and not row.untrained:
+    if not row.runs and not row.untrained and not row.diverged:
         return None
     anchors = []
     runs = runs_of_set[runs_of_set["config_hash"].isin(row.config_hash.split())]
@@ -219,5 +219,6 @@ def _cell(row, runs_of_set: pd.DataFrame, records: dict) -> dict | None:
     numbers = {name: _number(getattr(row, name)) for name in ("ours", "low", "high")}
     verdict = row.verdict if row.verdict in VERDICTS else None
     start = [row.lambda1, row.lambda2] if row.start else None
-    return {**numbers, "seeds": int(row.runs), "untrained": int(row.untrained), "lambda": start,
-            "verdict": verdict, "records": anchors}  # fmt: skip
+    counts = {"seeds": row.runs, "untrained": row.untrained, "diverged": row.diverged}
+    counts = {name: int(count) for name, count in counts.items()}
+    return {**numbers, **counts, "lambda": start, "verdict": verdict, "records": anchors}

@@ -21,9 +21,9 @@ const { describe, place, render } = (() => {
   // What is known of one value of a cell: PSNR, seeds, interval, initial λ, difference.
   function oneWords(start, own, printed) {
     const named = start ? `${start} ` : "ours ";
-    if (own.ours === null) return `${named}did not train: it is within 0.05 dB of the mean frame`;
+    if (own.ours === null) return named + (own.untrained ? "did not train: it is within 0.05 dB of the mean frame" : "diverged");
     const spread = own.low === null ? "" : `, 95 % interval ${decibel(own.low)} to ${decibel(own.high)}`;
-    const left = own.untrained ? `, ${seedsOf(own.untrained)} did not train` : "";
+    const left = (own.untrained ? `, ${seedsOf(own.untrained)} did not train` : "") + (own.diverged ? `, ${seedsOf(own.diverged)} diverged` : "");
     const lambda = own.lambda ? `, initial λ ${own.lambda.map((x) => common.number(x)).join(" and ")}` : "";
     const gap = own.verdict && printed !== null ? `, ${SIGNS[own.verdict]} (${own.ours > printed ? "+" : ""}${decibel(own.ours - printed)} dB)` : "";
     return `${named}${decibel(own.ours)} dB (${seedsOf(own.seeds)}${spread}${left}${lambda})${gap}`;
@@ -59,7 +59,7 @@ const { describe, place, render } = (() => {
       const hollow = start === SUCCESSOR ? " ce-reported" : "";
       const bars = own.map((one, at) => (inside(one?.low) ? `<line class="ce-bar" x1="${round(x(at))}" x2="${round(x(at))}" y1="${round(y(one.low))}" y2="${round(y(one.high))}"/>` : "")).join("");
       const dots = own.map((one, at) => (inside(one?.ours) ? `<circle class="ue-dot${hollow}" data-network="${model}" r="6" cx="${round(x(at))}" cy="${round(y(one.ours))}"/>` : "")).join("");
-      const lost = own.map((one, at) => (one && one.ours === null && inside(floor) ? `<path class="ce-untrained" d="${cross(round(x(at)), round(y(floor)))}"/>` : "")).join("");
+      const lost = own.map((one, at) => (one && one.ours === null && one.untrained && inside(floor) ? `<path class="ce-untrained" d="${cross(round(x(at)), round(y(floor)))}"/>` : "")).join("");
       return `<path class="ue-line${hollow}" data-network="${model}" d="${common.path(along((at) => own[at]?.ours ?? null), { x, y })}"/>${bars}${dots}${lost}`;
     });
     return `<g data-network="${model}" aria-hidden="true">
