@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import filelock
@@ -34,9 +35,8 @@ class Record:
     ``curves``: one value per epoch of train_mse, validation_mse (squared grey levels) and
     learning_rate, and of c, lambda1 and lambda2 of an unfolded network after the epoch (not in
     the oldest runs). ``sequence_mse``: the test error of each sequence, in file order, in squared
-    grey levels. ``reason``: the reason of a failure. ``seconds``: training time over all
-    attempts; runs of a group of size ``provenance["together"]`` have equal parts of the
-    total time.
+    grey levels. ``reason``: the reason of a failure. ``seconds``: training time over all attempts;
+    runs of a group of size ``provenance["together"]`` have equal parts of the total time.
     """
 
     config: dict
@@ -86,16 +86,15 @@ def load(folder: Path, config: RunConfig | None = None) -> Record | None:
         return None
     try:
         record = Record(**content)
-        is_complete = record.status == "failed" or (
-            record.status == "done" and set(METRICS) <= set(record.metrics)
-        )
-        if not is_complete or not set(record.config) >= set(FIRST_FIELDS):
-            raise TypeError
+        required = {"done": set(METRICS), "failed": set()}[record.status]
         columns = [record.metrics.values(), record.learned.values(), *record.curves.values()]
-        # A sum raises TypeError for an entry that is not a number.
-        sum(map(sum, columns), sum(record.sequence_mse, record.seconds + record.parameters))
-        "".join([record.row()["started"] or "", record.reason])  # or one that is not text
-    except (AttributeError, TypeError) as error:
+        numbers = [*chain(*columns), *record.sequence_mse, record.seconds, record.parameters]
+        texts = record.reason, record.row()["started"] or ""
+        is_valid = required <= set(record.metrics) and set(FIRST_FIELDS) <= set(record.config)
+        is_valid &= all(isinstance(number, float | int) for number in numbers)
+        if not (is_valid and all(isinstance(text, str) for text in texts)):
+            raise TypeError
+    except (AttributeError, KeyError, TypeError) as error:
         got, do = "one with missing or invalid entries", "delete its folder and run again"
         raise RecordError(complain(f"a record of a run at {path}", got, do)) from error
     if config is not None and record.config_hash != config.hash:

@@ -19,19 +19,21 @@ def merge(records: Sequence[Record]) -> int:
     """Merge runs into data/results/; a newer record replaces an older one, with its details.
 
     Leaves out runs on own frames. Returns the number of rows of the table. Raises RecordError if
-    the existing table is damaged.
+    the existing table is damaged, or the folder cannot be locked or written.
     """
     path, records = RESULTS / "runs.csv", [r for r in records if r.config["source"] in SOURCES]
     new_rows = [record.row() for record in records]
     with lock(RESULTS, wait=True):
         try:
             rows = sorted([*_rows(path), *new_rows], key=lambda row: row["started"] or "")
-            rows = sorted({row["config_hash"]: row for row in rows}.values(), key=_order)
+            newest = {row["config_hash"]: row for row in rows}
+            rows = sorted(newest.values(), key=_order)
         except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
             want, do = f"a table of runs at {path}", "restore it with git checkout"
             raise RecordError(complain(want, one_line(error), do)) from error
         # Write the table last: each of its rows then has its details if the process is killed.
-        _write_details([r for r, row in zip(records, new_rows, strict=True) if row in rows])
+        pairs = zip(records, new_rows, strict=True)
+        _write_details([record for record, row in pairs if newest[record.config_hash] is row])
         write(path, COLUMNS, rows)
     return len(rows)
 
@@ -43,7 +45,7 @@ def _rows(path: Path) -> list[dict]:
     with path.open(encoding="utf-8", newline="") as file:
         header, *lines = [line for line in csv.reader(file) if line] or [[]]
     if "config_hash" not in header or any(len(line) != len(header) for line in lines):
-        raise ValueError("a file without the column config_hash, or with incomplete rows")
+        raise ValueError("a file without the column config_hash, or with rows of another length")
     return [LATER | dict(zip(header, line, strict=True)) for line in lines]
 
 
