@@ -156,7 +156,7 @@ def test_the_details_belong_to_the_row_and_are_written_before_it(
     assert written == [*paths, table]
 
 
-def test_two_processes_do_not_merge_at_the_same_time(table, store):
+def test_two_merges_do_not_run_at_the_same_time(table, store):
     stored = keep(store, record())
     with ThreadPoolExecutor() as pool, records.lock(table.parent):
         merging = pool.submit(results_table.merge, stored)

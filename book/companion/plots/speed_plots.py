@@ -97,7 +97,7 @@ def show_ratios(measurement: str = "step") -> None:
 def ratios(tables: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
     """Draw competitor / ours for all networks, a panel per machine and width, and describe it.
 
-    ``tables``: by machine, the result of :func:`step_targets`.
+    ``tables``: by machine, the result of :func:`companion.speed.targets.step_targets`.
     What to see: a mark right of 1 is slower than our step; a filled mark meets its target.
     """
     first = next(iter(tables.values()))

@@ -38,7 +38,7 @@ def read(frames: object) -> np.ndarray:
             if isinstance(content, np.ndarray):
                 return content
             if len(content.files) != 1:
-                raise ValueError(f"the arrays {', '.join(content.files) or 'of an empty file'}")
+                raise ValueError(f"the arrays {', '.join(content.files) or '(none)'}")
             return content[content.files[0]]
     except Exception as error:
         want = f"one array in {frames if isinstance(frames, str | Path) else type(frames)}"
