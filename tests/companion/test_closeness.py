@@ -7,6 +7,7 @@ from test_agreement import NONE, cells_of, evaluated, paper
 
 from companion.claims.decision import committed_runs
 from companion.reproduction import closeness, linear_baseline, paper_tables
+from companion.run_set import RunSet
 
 BETTER = {"validation": 50.0}
 """A lower validation error, by which an initial λ is selected."""
@@ -47,7 +48,7 @@ def test_coverage_counts_cells_that_did_not_train_separately():
     text = closeness.coverage_of(cells_of(*rows).query("table == 2"), " here")
     assert text == (
         "We have run 2 of the 54 cells here, with 2 seeds in each; in 1 of them the network did "
-        "not train."
+        "not train or diverged."
     )
 
 
@@ -62,7 +63,7 @@ def test_a_network_that_did_not_train_is_named_and_not_compared():
     rows = [evaluated(paper("GRU", 128) + 0.3, model="gru", hidden=128),
             evaluated(mean_frame(), model="fastrnn", hidden=128)]  # fmt: skip
     (row,) = closeness.closeness(cells_of(*rows)).to_dict("records")
-    assert row["did not train"] == "FastRNN" and row["agree with the paper"] == "1 of 1"
+    assert row["did not train or diverged"] == "FastRNN" and row["agree with the paper"] == "1 of 1"
     assert closeness.disagreements(cells_of(*rows)).empty
 
 
@@ -89,6 +90,17 @@ def test_a_difference_is_explained_by_the_linear_level_or_by_another_initial_val
         "our run stays at the linear level",
         "agrees from another initial λ",
     ]
+
+
+def test_a_difference_is_explained_by_a_variant_that_is_closer_to_the_paper():
+    network = {"model": "indrnn", "hidden": 128}
+    runs = [evaluated(paper("IndRNN", 128) + 1.5, **network)]
+    runs += [evaluated(paper("IndRNN", 128) - 0.75, **network, variant="ones")]
+    runs += [evaluated(paper("IndRNN", 128) + 2.0, **network, variant="unbounded")]
+    variants = paper_tables.variant_cells(RunSet.of(runs), 2)
+    (row,) = closeness.disagreements(cells_of(*runs), variants).to_dict("records")
+    assert row["difference (dB)"] == "+1.50"
+    assert row["what is known"] == "−0.75 dB with the variant ones"
 
 
 def test_the_effect_of_the_initial_value_includes_the_lead():

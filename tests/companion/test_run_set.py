@@ -183,8 +183,19 @@ def test_answers_are_means_over_seeds_or_say_why_there_is_none():
     evidence = RunSet.of([*done, record("fastrnn", 1.0), failed])
     models = ("gru", "srnn", "fastrnn", "lstm", "indrnn")
     table = run_set.answers(evidence, {"usual": [run(model) for model in models]})
-    values = "25.00 ± 0.00", "25.00", "1.00 (did not train)", "failed", "not run"
+    values = "25.00 ± 0.00", "25.00", "1.00 (did not train)", "diverged", "not run"
     assert table.loc["usual"].to_dict() == dict(zip(models, values, strict=True))
+
+
+def test_an_answer_has_the_number_of_seeds_that_count():
+    failed = Record(run("gru", seed=2).as_dict(), run("gru", seed=2).hash, "failed")
+    evidence = RunSet.of([record("gru", 2.0), record("gru", 2.0, seed=1), failed])
+    assert evidence.diverged(run("gru")) == (2,) and evidence.excluded(run("gru")) == 1
+    assert evidence.trained.diverged(run("gru")) == (2,)
+    for entry in evidence.runs.index:
+        evidence.runs.loc[entry, "psnr_authors"] = 25.0
+    table = run_set.answers(evidence, {"usual": [run("gru")]})
+    assert table.at["usual", "gru"] == "25.00 ± 0.00 (2 of 3 seeds)"
 
 
 def test_leads_are_of_the_pairs_that_ran():

@@ -77,8 +77,8 @@ def test_only_the_papers_width_gets_verdicts():
     _, wide, small = cells()["sets"]
     assert not wide["full"] and not small["full"]
     assert wide["cells"][1]["gru"][1][""] | {"records": []} == {
-        "ours": 25.0, "low": None, "high": None, "seeds": 1, "untrained": 0, "lambda": None,
-        "verdict": None, "records": [],
+        "ours": 25.0, "low": None, "high": None, "seeds": 1, "untrained": 0, "diverged": 0,
+        "lambda": None, "verdict": None, "records": [],
     }  # fmt: skip
     assert small["cells"][2]["reweighted-rnn"][0][paper_tables.BEST]["verdict"] is None
 
@@ -141,17 +141,19 @@ def test_the_element_carries_its_source():
 
 def test_words_name_both_values_and_what_is_missing():
     value = {"ours": 30.2, "low": None, "high": None, "verdict": "lower", "seeds": 1,
-           "untrained": 0, "lambda": None}  # fmt: skip
+           "untrained": 0, "diverged": 0, "lambda": None}  # fmt: skip
     about = {"name": "GRU", "label": "width h", "value": "256", "number": 2, "printed": 31.46}
     about |= {"full": True}
     several = value | {"low": 29.0, "high": 31.4, "verdict": None, "seeds": 3, "untrained": 1}
-    still = value | {"ours": None, "verdict": "did not train"}
+    still = value | {"ours": None, "verdict": "did not train", "untrained": 1}
+    lost_seeds = value | {"ours": None, "verdict": "diverged", "diverged": 2, "seeds": 0}
     both = {"λ of the successor paper": value | {"lambda": [0.003, 0.02]},
             "best λ": value | {"ours": 33.3151, "verdict": "higher"}}  # fmt: skip
     lost = about | {"printed": None}
     data = [about | {"cell": {"": value}}, about | {"cell": None}, lost | {"cell": {"": several}},
             about | {"cell": {"": several}, "full": False}, about | {"cell": {"": still}},
-            about | {"cell": both}]  # fmt: skip
+            about | {"cell": both}, about | {"cell": {"": lost_seeds}},
+            about | {"cell": {"": value | {"diverged": 2}}, "full": False}]  # fmt: skip
     head, paper = "GRU, width h 256 (Table 2): ", "the paper 31.46 dB; "
     assert in_node("data.map(describe)", data, SCRIPT) == [
         f"{head}{paper}ours 30.20 dB (1 seed), ▼ lower (−1.26 dB).",
@@ -162,6 +164,8 @@ def test_words_name_both_values_and_what_is_missing():
         f"{head}{paper}ours did not train: it is within 0.05 dB of the mean frame.",
         f"{head}{paper}λ of the successor paper 30.20 dB (1 seed, initial λ 0.003 and 0.02), "
         "▼ lower (−1.26 dB); best λ 33.32 dB (1 seed), ▲ higher (+1.86 dB).",
+        f"{head}{paper}ours diverged.",
+        f"{head}ours 30.20 dB (1 seed, 2 seeds diverged).",
     ]
 
 

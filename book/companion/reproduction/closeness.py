@@ -163,13 +163,13 @@ def _level(varied: str, value: float) -> float:
     return linear_baseline.level(cs_rate=value if varied == "cs_rate" else FULL.cs_rate)
 
 
-def disagreements(cells: pd.DataFrame) -> pd.DataFrame:
+def disagreements(cells: pd.DataFrame, variants: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the cells that do not agree from the λ of the successor paper.
 
-    The largest difference is first.
-
-    The last column has what is known: our run is at the linear level while the paper is above it,
-    or our value from the initial λ with the least validation error agrees.
+    ``variants``: rows of :func:`companion.reproduction.paper_tables.variant_cells`. The largest
+    difference is first. The last column has what is known: our run is at the linear level while the
+    paper is above it, our value from the initial λ with the least validation error agrees, or a
+    variant is closer to the paper.
     """
     place = ["table", "model", "value"]
     best = cells[cells["start"].eq(BEST)].set_index(place)
@@ -183,6 +183,7 @@ def disagreements(cells: pd.DataFrame) -> pd.DataFrame:
             known.append("our run stays at the linear level")
         if other is not None and other["verdict"] == "agrees":
             known.append("agrees from another initial λ")
+        known += _closer_variants(cell, variants)
         rows.append({
             "cell": f"{title(cell.model)}, {NAMES[cell.varies]} {cell.value:g}",
             "paper (dB)": cell.psnr_db, f"{SUCCESSOR} (dB)": cell.ours,
@@ -190,7 +191,17 @@ def disagreements(cells: pd.DataFrame) -> pd.DataFrame:
             f"{BEST} (dB)": float("nan") if other is None else other["ours"],
             "what is known": "; ".join(known) or "not explained",
         })  # fmt: skip
-    return attribution.mark(pd.DataFrame(rows), cells)
+    return attribution.mark(pd.DataFrame(rows), cells, variants)
+
+
+def _closer_variants(cell, variants: pd.DataFrame | None) -> list[str]:
+    if variants is None or variants.empty:
+        return []
+    place = {"table": cell.table, "model": cell.model.lower(), "value": cell.value}
+    rows = variants[variants[[*place]].eq(pd.Series(place)).all(axis=1)]
+    gaps = {row.start: row.ours - cell.psnr_db for row in rows.itertuples()}
+    closer = {start: gap for start, gap in gaps.items() if abs(gap) < abs(cell.difference)}
+    return [f"{signed(gap)} dB with the {start}" for start, gap in closer.items()]
 
 
 def start_effects(cells: pd.DataFrame) -> pd.DataFrame:
