@@ -132,9 +132,11 @@ def record(section: Section) -> str:
     if spoken != section.title:
         words = f"{spoken} {words}"
     page, title, text = map(html.escape, (section.page, section.title, section.text))
+    # The title of a page counts more than those of its sections.
+    title_weight, page_weight = (7, 2) if "#" in section.url else (10, 10)
     return (
-        f'<html lang="en"><body><h1>{title}</h1><p>{text}</p>'
-        f'<p data-pagefind-meta="page" data-pagefind-weight="2">{page}</p>'
+        f'<html lang="en"><body><h1 data-pagefind-weight="{title_weight}">{title}</h1><p>{text}</p>'
+        f'<p data-pagefind-meta="page" data-pagefind-weight="{page_weight}">{page}</p>'
         f'<p data-pagefind-weight="0.5">{words}</p></body></html>'
     )
 
