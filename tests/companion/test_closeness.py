@@ -74,6 +74,8 @@ def test_agreements_and_differences_are_counted_and_the_largest_difference_is_fi
     row = closeness.closeness(cells).loc["h = 128"]
     assert row["agree with the paper"] == "1 of 3"
     assert row["median absolute difference (dB)"] == "2.00"
+    end = "The largest differences are sRNN at h = 128 (+3.00 dB) and LSTM at h = 128 (−2.00 dB)."
+    assert closeness.summary(cells).endswith(f"1 of these agree with the paper. {end}")
     wrong = closeness.disagreements(cells)
     assert wrong["cell"].tolist() == ["sRNN, h = 128", "LSTM, h = 128"]
     assert wrong["difference (dB)"].tolist() == ["+3.00", "−2.00"]

@@ -115,16 +115,29 @@ def _ran(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(cells: pd.DataFrame) -> str:
-    """Return the number of cells that agree with the paper, in a sentence."""
+    """Return the number of cells that agree with the paper, and the largest differences."""
     count = len(cells.drop_duplicates(["table", "model", "value"]))
     rows = _compared(cells)
     if rows.empty:
         return f"None of the paper's {count} cells has been run at full scale."
-    agree = rows["verdict"].eq("agrees").sum()
-    return (
+    wrong = _ordered_disagreements(rows)
+    text = (
         f"In {len(rows)} of the paper's {count} cells we have full-scale runs that trained; from "
-        f"the {SUCCESSOR}, {agree} of these agree with the paper."
+        f"the {SUCCESSOR}, {len(rows) - len(wrong)} of these agree with the paper."
     )
+    names = [
+        f"{_cell_label(cell, ' at ')} ({signed(cell.difference)} dB)" for cell in wrong.itertuples()
+    ]
+    return f"{text} The largest differences are {listing(names[:3])}." if names[1:] else text
+
+
+def _ordered_disagreements(rows: pd.DataFrame) -> pd.DataFrame:
+    wrong = rows[rows["verdict"] != "agrees"]
+    return wrong.sort_values("difference", key=abs, ascending=False)
+
+
+def _cell_label(cell, separator: str = ", ") -> str:
+    return f"{title(cell.model)}{separator}{NAMES[cell.varies]} {cell.value:g}"
 
 
 def _compared(cells: pd.DataFrame) -> pd.DataFrame:
@@ -174,8 +187,7 @@ def disagreements(cells: pd.DataFrame, variants: pd.DataFrame | None = None) -> 
     place = ["table", "model", "value"]
     best = cells[cells["start"].eq(BEST)].set_index(place)
     rows = []
-    wrong = _compared(cells).query("verdict != 'agrees'")
-    for cell in wrong.sort_values("difference", key=abs, ascending=False).itertuples():
+    for cell in _ordered_disagreements(_compared(cells)).itertuples():
         key, level = (cell.table, cell.model, cell.value), _level(cell.varies, cell.value)
         other = best.loc[key] if key in best.index else None
         known = []
@@ -185,7 +197,7 @@ def disagreements(cells: pd.DataFrame, variants: pd.DataFrame | None = None) -> 
             known.append("agrees from another initial λ")
         known += _closer_variants(cell, variants)
         rows.append({
-            "cell": f"{title(cell.model)}, {NAMES[cell.varies]} {cell.value:g}",
+            "cell": _cell_label(cell),
             "paper (dB)": cell.psnr_db, f"{SUCCESSOR} (dB)": cell.ours,
             "difference (dB)": signed(cell.difference),
             f"{BEST} (dB)": float("nan") if other is None else other["ours"],

@@ -222,7 +222,7 @@ def draw_changes(rows: pd.DataFrame) -> Figure:
     What to see: which networks lose much without a past, and which lose more with a wrong past.
     """
     rows = rows[rows["memory"] == "on"]
-    fig, ax = panels(height=1.3 + 0.42 * len(rows))
+    fig, ax = panels(height=1.3 + 0.38 * len(rows))
     styles = {"past": ("o", "#0072B2", "without state"), "order": ("D", "#D55E00", "shuffled")}
     for shift, (column, (marker, colour, name)) in zip((-0.14, 0.14), styles.items(), strict=True):
         places = np.arange(len(rows)) + shift
@@ -230,7 +230,7 @@ def draw_changes(rows: pd.DataFrame) -> Figure:
         ax.plot(rows[column], places, marker, color=colour, ls="none", label=name)
     ax.axvline(0, color="#8a8a8a", lw=1)
     ax.set(xlabel="change of PSNR (dB)", ylim=(len(rows) - 0.5, -0.5))
-    ax.set_yticks(range(len(rows)), rows["network"].str.replace(", λ", ",\nλ"))
+    ax.set_yticks(range(len(rows)), rows["network"].str.replace(", ", ",\n", n=1))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return mark(fig, rows)
 
