@@ -9,7 +9,8 @@ import pytest
 from synthetic_runs import LESS, PAIRS, SEEDS, everyone, run, starts
 
 from companion.claims import decision, experiment_rules
-from companion.claims.decision import Case, Comparison, combine, count_successes, decide
+from companion.claims.decision import Comparison, combine, decide
+from companion.claims.success_counts import Case, count_successes
 from companion.run_set import PRINTED, RunSet
 from unfolded import networks
 from unfolded.runs import grid
@@ -33,6 +34,23 @@ def test_without_runs_nothing_is_tested(rule, records):
     judgement = experiment_rules.RULES[rule]()
     assert (judgement.word, judgement.ran, judgement.share) == ("not tested", False, "")
     assert judgement.because.endswith(".")
+
+
+def test_a_comparison_lists_the_seeds_that_do_not_count(records):
+    gru, lstm = (dataclasses.replace(PRINTED, model=name, depth=None) for name in ("gru", "lstm"))
+    usual = [run("gru", 10.0, seed=seed) for seed in SEEDS]
+    diverged = [
+        dataclasses.replace(run("lstm", 20.0, seed=seed), status="failed") for seed in SEEDS
+    ]
+    records(usual, diverged)
+    comparison = decision.compare("both", gru, lstm)
+    assert comparison.gap is None and comparison.excluded == "LSTM diverged"
+    records(usual, [run("lstm", 20.0)], diverged[1:])
+    comparison = decision.compare("both", gru, lstm)
+    assert comparison.gap.seeds == 1
+    assert comparison.excluded == "LSTM diverged with 2 of 3 seeds"
+    records(usual)
+    assert decision.compare("both", gru, lstm).excluded == ""
 
 
 RATES = grid.VARIED[1][1]

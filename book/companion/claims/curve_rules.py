@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from companion.claims import decision
-from companion.claims.decision import Case, Judgement, initialisations
+from companion.claims.decision import Judgement, initialisations
+from companion.claims.success_counts import Case, count_successes
 from companion.labels import counted, listing, title
 from companion.run_set import PRINTED, WIDE, epochs_to
 from unfolded.runs.config import RunConfig
@@ -47,9 +48,7 @@ def _at_widths(judge: Callable[[dict], tuple[float, str]]) -> Judgement:
                 sentences.append(f"At {place} ({seeds}): {outcomes[0][1]}.")
             else:
                 sentences.append(f"At {place} {_missing(base, start)}.")
-        judgements[label] = decision.count_successes(
-            cases, len(_WIDTHS), "widths", " ".join(sentences)
-        )
+        judgements[label] = count_successes(cases, len(_WIDTHS), "widths", " ".join(sentences))
     return decision.combine(judgements)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from companion.labels import counted, listing, minus, title
+from companion.labels import DIVERGED, UNTRAINED, counted, listing, minus, title
 from companion.reproduction.linear_baseline import did_not_train
 from companion.reproduction.paper_tables import BEST, SUCCESSOR
 from companion.run_set import RunSet
@@ -49,7 +49,7 @@ class Judgement(NamedTuple):
 class Comparison:
     """One comparison of a claim: the lead of ``runs[0]`` over ``runs[1]``, if both have run.
 
-    ``excluded`` is the reason to ignore existing runs. The claim holds if the lead is above
+    ``excluded``: which existing runs do not count, and why. The claim holds if the lead is above
     ``null``. ``unit`` is that of the lead.
     """
 
@@ -68,14 +68,25 @@ def committed_runs() -> RunSet:
 
 
 def compare(name: str, run: RunConfig, reference: RunConfig) -> Comparison:
-    """Compare two configurations by their trained runs; list untrained runs as excluded."""
-    run_set = committed_runs()
-    gap, excluded = run_set.trained.difference(run, reference), ""
-    if gap is None and run_set.pairs(run, reference):
-        failed = [config for config in (run, reference) if did_not_train(run_set.at(config)).all()]
-        names = " and ".join(title(config.model) for config in failed)
-        excluded = f"{names or 'one of both with each seed'} did not train"
-    return Comparison(name, (run, reference), gap, excluded)
+    """Compare two configurations by their trained runs; list their other runs as excluded."""
+    run_set, configs = committed_runs(), (run, reference)
+    gap, reasons = run_set.trained.difference(run, reference), []
+    if all(run_set.seeds(config) or run_set.diverged(config) for config in configs):
+        reasons = [reason for config in configs if (reason := _excluded(run_set, config))]
+    return Comparison(name, configs, gap, " and ".join(reasons))
+
+
+def _excluded(run_set: RunSet, run: RunConfig) -> str:
+    """Return which runs of a configuration did not train or diverged, as text; "" if none."""
+    runs, diverged = run_set.at(run), run_set.diverged(run)
+    counts = {UNTRAINED: int(did_not_train(runs).sum()), DIVERGED: len(diverged)}
+    total = len(runs) + len(diverged)
+    parts = [
+        word if count == total else f"{word} with {count} of {total} seeds"
+        for word, count in counts.items()
+        if count
+    ]
+    return f"{title(run.model)} {' and '.join(parts)}" if parts else ""
 
 
 def initialisations() -> dict[str, Callable[[RunConfig], RunConfig]]:
@@ -214,40 +225,6 @@ def at_most_so_far(judgement: Judgement, reason: str) -> Judgement:
     """Return a verdict limited to "confirmed so far" for the reason ``reason``."""
     word = "confirmed so far" if judgement.word == "confirmed" else judgement.word
     return judgement._replace(word=word, because=f"{judgement.because} {reason}")
-
-
-# Cases that succeed or fail -----------------------------------------------------------------------
-
-
-class Case(NamedTuple):
-    """A case of a claim, such as a width, with the success of each seed: 1, 0, or 0.5."""
-
-    name: str
-    successes: Sequence[float]
-
-
-def count_successes(cases: Sequence[Case], of: int, unit: str, because: str) -> Judgement:
-    """Return the verdict on "succeeds in every case and with every seed", out of ``of`` cases.
-
-    The seeds are too few for a test, so successes are counted. A case with at least :data:`SEEDS`
-    seeds that fails makes the claim "conditional" if there is any success, else "refuted"; with
-    fewer seeds it is "not tested".
-    """
-    tested = [case for case in cases if len(case.successes)]
-    if not tested:
-        return Judgement("not tested", because, ran=False)
-    successes = [value for case in tested for value in case.successes]
-    failed = [case for case in tested if min(case.successes) < 1]
-    firm = min(len(case.successes) for case in tested) >= SEEDS
-    if not firm:
-        because += f" Fewer than {SEEDS} seeds are too few to confirm or refute."
-    if not failed:
-        word = "confirmed" if firm and len(tested) == of else "confirmed so far"
-    elif max(len(case.successes) for case in failed) < SEEDS:
-        word = "not tested"
-    else:
-        word = "conditional" if max(successes) > 0 else "refuted"
-    return Judgement(word, because, True, len(tested) - len(failed), of, unit, bool(failed))
 
 
 # In words -----------------------------------------------------------------------------------------

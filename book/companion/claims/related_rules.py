@@ -6,14 +6,8 @@ import pandas as pd
 
 from companion import claims
 from companion.claims import sista_comparisons as comparisons
-from companion.claims.decision import (
-    Case,
-    Comparison,
-    Judgement,
-    at_most_so_far,
-    count_successes,
-    verdict,
-)
+from companion.claims.decision import Comparison, Judgement, at_most_so_far, verdict
+from companion.claims.success_counts import Case, count_successes
 from companion.labels import minus, title
 from companion.statistics import paired_difference
 from companion.studies.descending import descending_results as descending
