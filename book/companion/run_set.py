@@ -46,12 +46,12 @@ class RunSet:
         """Return the run set of the given records."""
         records = list(records)
         done = {record.config_hash: record for record in records if record.status == "done"}
-        failed = [record.row() for record in records if record.config_hash not in done]
+        failed = {r.config_hash: r.row() for r in records if r.config_hash not in done}
         return cls(
             pd.DataFrame([record.row() for record in done.values()], columns=COLUMNS),
             {name: np.array(record.sequence_mse) for name, record in done.items()},
             {name: mark(pd.DataFrame(record.curves), record) for name, record in done.items()},
-            pd.DataFrame(failed, columns=COLUMNS),
+            pd.DataFrame(failed.values(), columns=COLUMNS),
         )
 
     @classmethod

@@ -166,7 +166,7 @@ def _word(outcomes: Sequence[_Outcome], count: int) -> str:
         return "conditional" if ahead else "refuted"
     if contrary or not ahead:
         return "not tested"
-    complete = len(ahead) == count and all(outcome.firm for outcome in ahead)
+    complete = len(ahead) == count and all(o.firm and not o.pair.excluded for o in ahead)
     return "confirmed" if complete else "confirmed so far"
 
 
