@@ -174,11 +174,12 @@ def test_a_point_is_at_our_best_value_or_at_the_mean_frame_or_at_the_papers():
         {"": {"ours": 30.0}},
         {"λ of the successor paper": {"ours": 28.0}, "best": {"ours": 29.0}},
     )
-    still = {"": {"ours": None}}
+    still = {"": {"ours": None, "untrained": 1}}
+    diverged = {"": {"ours": None, "untrained": 0, "diverged": 1}}
     data = [[single, 31.0, 16.0], [pair, 31.0, 16.0], [still, 31.0, 16.0], [None, 31.0, 16.0],
-            [None, None, 16.0]]  # fmt: skip
+            [None, None, 16.0], [diverged, 31.0, 16.0]]  # fmt: skip
     result = in_node("data.map((arguments_) => place(...arguments_))", data, SCRIPT)
-    assert result == [30.0, 29.0, 16.0, 31.0, None]
+    assert result == [30.0, 29.0, 16.0, 31.0, None, 31.0]
 
 
 @pytest.mark.browser

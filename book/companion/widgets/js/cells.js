@@ -39,8 +39,9 @@ const { describe, place, render } = (() => {
   // Where a cell is in the picture: at our value, at the mean frame if nothing trained, else at the
   // paper's value, else nowhere.
   function place(cell, printed, floor = null) {
-    const values = Object.values(cell ?? {}).map(({ ours }) => ours).filter((ours) => ours !== null);
-    return values.at(-1) ?? (cell ? floor : null) ?? printed;
+    const own = Object.values(cell ?? {});
+    const values = own.map(({ ours }) => ours).filter((ours) => ours !== null);
+    return values.at(-1) ?? (own.some(({ untrained }) => untrained) ? floor : null) ?? printed;
   }
 
   // ---- the picture --------------------------------------------------------------------------
@@ -254,7 +255,8 @@ cells-explorer.ue table.ue-table :is(th:first-child) { position: sticky; left: 0
       const text = (name, start, i) => {
         const own = cells[name][i]?.[start];
         const spread = own && own.low !== null ? ` ± ${decibel((own.high - own.low) / 2)}` : "";
-        const ours = !own ? "not run" : this.link(own.records[0], own.ours === null ? "did not train" : decibel(own.ours)) + spread;
+        const result = !own ? "not run" : own.ours !== null ? decibel(own.ours) : own.untrained ? "did not train" : "diverged";
+        const ours = own?.records.length ? this.link(own.records[0], result) + spread : result;
         const paper = !full ? "" : `${print[name][i] === null ? "lost" : decibel(print[name][i])} · `;
         return `<td>${paper}${ours}</td>`;
       };
