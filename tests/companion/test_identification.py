@@ -122,6 +122,8 @@ def test_an_effect_has_the_number_of_seeds_that_trained_with_both_settings():
     assert text == {"all": "+1.00 (3)", "trained": "+1.00 (1 of 2)", "some": "+1.00 (1 of 3)"}
     none = replace(evidence(*usual), failed=evidence(*changed).runs)
     assert hypotheses(none).at["PyTorch's schedule", "gru"] == "diverged"
+    none = replace(evidence(*changed), failed=evidence(*usual).runs)
+    assert hypotheses(none).at["PyTorch's schedule", "gru"] == "reference diverged"
 
 
 def test_a_network_that_did_not_train_has_no_difference():

@@ -154,29 +154,33 @@ def _effect(run_set: RunSet, base: RunConfig, model: str, change: dict) -> str:
     change.pop("model", None)
     filters = ("bilinear",) if "reduction" in change else ("area", "bilinear")
     pairs = ("earlier code", "successor") if model in UNFOLDED and not lambdas else ("",)
+    outcome = NOT_RUN
     for profile, reduction, start in itertools.product(("paper", "short"), filters, pairs):
         run = replace(base, model=model, depth=None, profile=profile, reduction=reduction)
         run = grid.initialised(run, grid.STARTS[start]) if start else run
         sides = run, replace(run, **change)
         reference, changed = map(run_set.trained_at, sides)
         first, second = ({*run_set.seeds(side), *run_set.diverged(side)} for side in sides)
-        if linear_baseline.did_not_train(pd.concat([reference, changed])).all():
-            if len(reference) and len(changed):
-                return UNTRAINED
+        if not first & second:
             continue
+        if reference.empty:
+            outcome = f"reference {DIVERGED}"
+            continue
+        if changed.empty:
+            return DIVERGED
+        if linear_baseline.did_not_train(pd.concat([reference, changed])).all():
+            return UNTRAINED
         ours, theirs = (
             rows.set_index("seed")[name].astype(float)
             for rows, name in ((changed, metric or "psnr_authors"), (reference, "psnr_authors"))
         )
         gains = (ours - theirs).dropna()
-        if gains.empty and not first & second:
-            continue
         if gains.empty:
             return DIVERGED if any(map(run_set.diverged, sides)) else UNTRAINED
         markers = _BILINEAR * (reduction != "area" and "reduction" not in change)
         markers += _SHORT * (profile == "short") + _SUCCESSOR * (start == "successor")
         return signed(gains.mean()) + markers + _several(len(gains), len(first & second))
-    return NOT_RUN
+    return outcome
 
 
 def _several(seeds: int, common: int) -> str:
