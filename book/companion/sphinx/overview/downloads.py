@@ -1,7 +1,7 @@
 """Archives of the site, made at build time: the tables, and the smaller networks; and the PDF.
 
-The large networks are files of their own on the page of records; the archives do not repeat them,
-because the size of the site is limited. Files of single runs are in the archive of tables only.
+The large networks and the errors of each test sequence are files of their own on the page of
+records; the archives do not repeat them, because the size of the site is limited.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ARCHIVES = {
     "unfolded-tables.zip": (
         "Download the tables",
         ("data/paper/*.csv", "data/results/*.csv", "data/results/*.md", "data/results/curves/*.csv",
-         "data/results/memory/*.csv", "data/results/sequences/*.csv", "data/results/speed/*.csv"),
+         "data/results/memory/*.csv", "data/results/speed/*.csv"),
     ),
     "unfolded-weights.zip": (
         "Download the networks of the live figure",
