@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 from docutils import nodes
 from test_claims import JUDGED
@@ -46,6 +47,18 @@ def test_an_archive_has_its_files_unchanged_and_the_licences(name, tmp_path):
         assert names == ["LICENSE", "LICENSE-prose", *(path.as_posix() for path in paths)]
         assert archive.read(names[-1]) == (ROOT / names[-1]).read_bytes()
     assert len(paths) > 2 and (tmp_path / "a.zip").stat().st_size < 1.5e6
+
+
+def test_the_errors_by_sequence_are_one_table_with_the_stored_values(tmp_path):
+    target = tmp_path / downloads.ERRORS
+    downloads.write_errors(ROOT, target)
+    errors, first = pd.read_csv(target, index_col="sequence"), target.read_bytes()
+    assert len(errors.columns) == len(downloads.error_files(ROOT)) > 2
+    for path in downloads.error_files(ROOT):
+        stored = pd.read_csv(ROOT / path, index_col="sequence")["test_mse"]
+        pd.testing.assert_series_equal(errors[path.stem].dropna(), stored, check_names=False)
+    downloads.write_errors(ROOT, target)
+    assert target.read_bytes() == first and len(first) < 1.5e6
 
 
 def test_the_caption_of_an_explorer_is_above_it_and_the_stamp_below():

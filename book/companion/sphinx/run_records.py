@@ -16,7 +16,7 @@ RUN_FILES = ("curves", "memory", "sequences")
 
 HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epochs",
           "PSNR, authors", "PSNR, frame", "PSNR, sequence", "PSNR, global",
-          "Seconds", "Hardware", "Commit", "Started, UTC", "Files"]  # fmt: skip
+          "Seconds", "Hardware", "Commit", "Started, UTC"]  # fmt: skip
 
 
 def committed_files(root: Path) -> list[str]:
@@ -52,7 +52,7 @@ def changed(row) -> str:
     return ", ".join(f"{name} {value}" for name, value in values if value != defaults[name])
 
 
-def line(row, files: nodes.Node | str) -> list:
+def line(row) -> list:
     """Return one run as a row of the table."""
     psnr = (row.psnr_authors, row.psnr_frame, row.psnr_sequence, row.psnr_global)
     hardware = row.device if row.device != "cpu" else f"CPU {row.processor}"
@@ -61,17 +61,16 @@ def line(row, files: nodes.Node | str) -> list:
         str(row.depth), changed(row), str(row.seed), row.status, str(row.epochs),
         *("–" if value != value else f"{value:.2f}" for value in psnr),
         f"{row.seconds:.0f}", hardware, str(row.commit), str(row.started)[:16].replace("T", " "),
-        files,
     ]  # fmt: skip
 
 
-def tables_of(runs, prefix: str, files) -> list[nodes.Node]:
+def tables_of(runs, prefix: str) -> list[nodes.Node]:
     """Return one table per profile, protocol and source of frames; each run has an anchor."""
     from companion.labels import counted
 
     parts: list[nodes.Node] = []
     for kind, group in runs.groupby(["profile", "protocol", "source"], sort=False):
-        rows = [line(row, files(row)) for row in group.itertuples()]
+        rows = [line(row) for row in group.itertuples()]
         name = "Profile {}, protocol {}, data {}: {}".format(*kind, counted(len(rows), "run"))
         ids = [f"{prefix}-{name}" for name in group["config_hash"]]
         parts += [nodes.rubric(text=name), table_node(HEADER, rows, ids=ids)]
@@ -79,18 +78,13 @@ def tables_of(runs, prefix: str, files) -> list[nodes.Node]:
 
 
 class CommittedRuns(FromFiles):
-    """`{committed-runs}`: all rows of data/results/runs.csv, with the errors of each."""
+    """`{committed-runs}`: all rows of data/results/runs.csv."""
 
     def run(self) -> list[nodes.Node]:
         from companion import results
 
-        root = self.root(numbers_from_files.table_cells.RUNS)
-
-        def errors(row) -> nodes.Node | str:
-            path = f"data/results/sequences/{row.config_hash}.csv"
-            return download(path, "sequences") if (root / path).is_file() else ""
-
-        return tables_of(results.load_table(), "run", errors)
+        self.root(numbers_from_files.table_cells.RUNS)
+        return tables_of(results.load_table(), "run")
 
 
 class BuiltRuns(FromFiles):
@@ -109,7 +103,7 @@ class BuiltRuns(FromFiles):
         if runs is None or runs.empty:
             return [nodes.paragraph(text="No page of this build has trained a network.")]
         runs = runs.sort_values(["profile", "protocol", "source", "model", "cs_rate", "hidden"])
-        return tables_of(runs, "built", lambda row: "")
+        return tables_of(runs, "built")
 
 
 class CommittedFiles(FromFiles):

@@ -1,7 +1,8 @@
-"""Archives of the site, made at build time: the tables, and the smaller networks; and the PDF.
+"""Downloads of the site, made at build time: tables, errors by sequence, smaller networks, PDF.
 
-The large networks and the errors of each test sequence are files of their own on the page of
-records; the archives do not repeat them, because the size of the site is limited.
+The large networks are files of their own on the page of records; the archives do not repeat
+them, because the size of the site is limited. For the same reason the errors by sequence are
+one compressed table instead of one file per run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 from docutils import nodes
 
 from companion.sphinx.numbers_from_files import FromFiles
@@ -26,6 +28,9 @@ ARCHIVES = {
     ),
 }  # fmt: skip
 """Name of each archive: text of its link, and patterns of its files."""
+
+ERRORS = "unfolded-sequence-errors.csv.gz"
+"""The mean squared error of each test sequence (rows) in each committed run (columns)."""
 
 PDF = Path("_build/unfolded.pdf")
 """The book as one document, if `make pdf` has printed it."""
@@ -48,14 +53,29 @@ def write_archive(root: Path, name: str, target: Path) -> None:
             archive.writestr(entry, (root / path).read_bytes())
 
 
+def error_files(root: Path) -> list[Path]:
+    """Return the files with the errors by sequence, one per run, relative to the repository."""
+    return sorted(path.relative_to(root) for path in root.glob("data/results/sequences/*.csv"))
+
+
+def write_errors(root: Path, target: Path) -> None:
+    """Join the errors by sequence into one table; the same files give the same bytes."""
+    columns = {
+        path.stem: pd.read_csv(root / path, index_col="sequence")["test_mse"]
+        for path in error_files(root)
+    }
+    pd.DataFrame(columns).to_csv(target, compression={"method": "gzip", "mtime": 0})
+
+
 def install_archives(app) -> None:
-    """Write the archives into `_static`."""
+    """Write the archives and the errors by sequence into `_static`."""
     if app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
     static.mkdir(parents=True, exist_ok=True)
     for name in ARCHIVES:
         write_archive(Path(app.srcdir), name, static / name)
+    write_errors(Path(app.srcdir), static / ERRORS)
     if (document := Path(app.srcdir, PDF)).is_file():
         shutil.copy2(document, static / PDF.name)
     else:
@@ -73,7 +93,7 @@ def document_link(root: Path) -> nodes.paragraph:
 
 
 class Archives(FromFiles):
-    """`{archives}`: links to the archives, with numbers and sizes of files, and to the PDF."""
+    """`{archives}`: links to the archives, the errors by sequence and the PDF, with sizes."""
 
     def run(self) -> list[nodes.Node]:
         root, items = Path(self.env.srcdir), nodes.bullet_list()
@@ -84,6 +104,13 @@ class Archives(FromFiles):
             reference = nodes.reference("", text, refuri=f"../_static/{name}")
             words = nodes.Text(f" ({len(paths)} files, {size:.1f} MB before compression)")
             items += nodes.list_item("", nodes.paragraph("", "", reference, words))
+        paths = error_files(root)
+        self.root(*paths)
+        reference = nodes.reference(
+            "", "Download the errors by sequence", refuri=f"../_static/{ERRORS}"
+        )
+        words = nodes.Text(f" (one column for each of {len(paths)} runs)")
+        items += nodes.list_item("", nodes.paragraph("", "", reference, words))
         self.root(PDF)  # also if it does not exist yet: the link appears with the next build
         items += nodes.list_item("", document_link(root))
         return [items]
