@@ -69,7 +69,7 @@ def _runs(options: argparse.Namespace) -> list[RunConfig]:
 
 def _grid(options: argparse.Namespace) -> int:
     for run in _runs(options):
-        words = (options.frames if word == run.source else word for word in run.arguments())
+        words = (options.frames or word if word == run.source else word for word in run.arguments())
         print(run.hash, shlex.join(words))
     return 0
 

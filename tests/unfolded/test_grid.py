@@ -1,6 +1,7 @@
 """The paper's tables and the ablations as sets of runs."""
 
 import dataclasses
+import shlex
 
 import pytest
 
@@ -96,10 +97,12 @@ def test_the_options_of_a_run_make_that_run(name, capsys, monkeypatch):
         assert made.pop() == run
 
 
-def test_a_listed_grid_can_be_pasted(capsys):
-    assert main(["grid", "--grid", "row", "--profile", "smoke", "--models", "gru"]) == 0
-    run = RunConfig(model="gru", profile="smoke")
-    assert capsys.readouterr().out == f"{run.hash} --model gru --profile smoke\n"
+@pytest.mark.parametrize("source", ["digits", "mnist", "moving-mnist"])
+def test_a_listed_grid_can_be_pasted(source, capsys):
+    words = ["--profile", "smoke", "--source", source]
+    assert main(["grid", "--grid", "row", "--models", "gru", *words]) == 0
+    run = RunConfig(model="gru", profile="smoke", source=source)
+    assert capsys.readouterr().out == f"{run.hash} {shlex.join(run.arguments())}\n"
 
 
 def test_ablations_hold_memory_schedule_and_a_control_of_equal_size():
