@@ -74,12 +74,23 @@ class RunSet:
         places = self._failed_places.get(_without_seed(run.as_dict()), [])
         return tuple(self.failed["seed"].iloc[places])
 
-    def excluded(self, run: RunConfig) -> int:
-        """Return the number of seeds of a configuration that diverged or did not train.
+    def seeds_without_result(self, run: RunConfig) -> dict[str, int]:
+        """Return the number of seeds of a configuration that did not train, and that diverged."""
+        untrained = len(self.at(run)) - len(self.trained.at(run))
+        return {UNTRAINED: untrained, DIVERGED: len(self.diverged(run))}
 
-        Seeds that did not train count only if another seed trained: see :meth:`trained_at`.
+    def excluded(self, run: RunConfig) -> int:
+        """Return the number of seeds that :meth:`trained_at` omits: diverged or did not train.
+
+        If no seed trained, :meth:`trained_at` omits only those that diverged.
         """
         return len(self.diverged(run)) + len(self.at(run)) - len(self.trained_at(run))
+
+    def no_result(self, run: RunConfig) -> str:
+        """Return why no seed of a configuration trained: not run, did not train, or diverged."""
+        if len(self.at(run)):
+            return UNTRAINED
+        return DIVERGED if self.diverged(run) else NOT_RUN
 
     @functools.cached_property
     def _places(self) -> dict[tuple, list[int]]:
@@ -204,7 +215,7 @@ def compare_with_all(
     """Return the lead of a network over each other one in every cell of a table, one row per pair.
 
     ``base`` has the fixed settings. Columns: value (the varied value), other,
-    mean, low, high, seeds, sequences, p, verdict; pairs without a run are "not run".
+    mean, low, high, seeds, sequences, p, verdict; the verdict is "not run" without a common seed.
     """
     name, values = VARIED[number]
     rows, used = [], []
@@ -264,7 +275,7 @@ def answers(
 def _answer(run_set: RunSet, run: RunConfig, metric: str) -> str:
     runs = run_set.trained_at(run)
     if runs.empty:
-        return DIVERGED if run_set.diverged(run) else NOT_RUN
+        return run_set.no_result(run)
     text = mean_text(runs[metric], run_set.excluded(run))
     return text + f" ({UNTRAINED})" * bool(did_not_train(runs).all())
 
@@ -272,7 +283,7 @@ def _answer(run_set: RunSet, run: RunConfig, metric: str) -> str:
 def mean_text(values: pd.Series, excluded: int = 0) -> str:
     """Return the mean of values over seeds ± half its 95 % interval, as text.
 
-    ``excluded``: the number of seeds without a value.
+    ``excluded``: the number of further seeds, which have no value.
 
     >>> mean_text(pd.Series([20.0]), excluded=2), mean_text(pd.Series([20.0, 20.1, 20.2]))
     ('20.00 (1 of 3 seeds)', '20.10 ± 0.25')

@@ -47,8 +47,8 @@ def test_coverage_counts_cells_that_did_not_train_separately():
     rows.append(evaluated(mean_frame(), model="fastrnn", hidden=128))
     text = closeness.coverage_of(cells_of(*rows).query("table == 2"), " here")
     assert text == (
-        "We have run 2 of the 54 cells here, with 2 seeds in each; in 1 of them the network did "
-        "not train or diverged."
+        "We have run 2 of the 54 cells here, with 2 seeds in each; in 1 of them the network "
+        "diverged or did not train."
     )
 
 
@@ -63,7 +63,7 @@ def test_a_network_that_did_not_train_is_named_and_not_compared():
     rows = [evaluated(paper("GRU", 128) + 0.3, model="gru", hidden=128),
             evaluated(mean_frame(), model="fastrnn", hidden=128)]  # fmt: skip
     (row,) = closeness.closeness(cells_of(*rows)).to_dict("records")
-    assert row["did not train or diverged"] == "FastRNN" and row["agree with the paper"] == "1 of 1"
+    assert row["diverged or did not train"] == "FastRNN" and row["agree with the paper"] == "1 of 1"
     assert closeness.disagreements(cells_of(*rows)).empty
 
 
@@ -76,6 +76,8 @@ def test_agreements_and_differences_are_counted_and_the_largest_difference_is_fi
     assert row["median absolute difference (dB)"] == "2.00"
     end = "The largest differences are sRNN at h = 128 (+3.00 dB) and LSTM at h = 128 (−2.00 dB)."
     assert closeness.summary(cells).endswith(f"1 of these agree with the paper. {end}")
+    one = cells_of(evaluated(psnr["srnn"], model="srnn", hidden=128))
+    assert closeness.summary(one).endswith("The largest difference is sRNN at h = 128 (+3.00 dB).")
     wrong = closeness.disagreements(cells)
     assert wrong["cell"].tolist() == ["sRNN, h = 128", "LSTM, h = 128"]
     assert wrong["difference (dB)"].tolist() == ["+3.00", "−2.00"]
@@ -102,7 +104,7 @@ def test_a_difference_is_explained_by_a_variant_that_is_closer_to_the_paper():
     variants = paper_tables.variant_cells(RunSet.of(runs), 2)
     (row,) = closeness.disagreements(cells_of(*runs), variants).to_dict("records")
     assert row["difference (dB)"] == "+1.50"
-    assert row["what is known"] == "−0.75 dB with the variant ones"
+    assert row["what is known"] == "difference of −0.75 dB with the variant ones"
 
 
 def test_the_effect_of_the_initial_value_includes_the_lead():

@@ -120,7 +120,7 @@ TABLES = [
     ("best at every width", lambda: [widths(10.0, PAIRS[0]), widths(30.0, PAIRS[1])],
      "conditional", "^The verdict depends on the initialisation of λ."),
     (RATE, lambda: [untrained()], "confirmed so far: 35 of 40 comparisons",
-     "Excluded: FastRNN at rate 0.1 (FastRNN did not train)"),
+     "Excluded comparisons: FastRNN at rate 0.1 (FastRNN did not train)"),
     # Depth counts from three layers on.
     ("best when deep", lambda: [depths((1, 2), ours=30.0), depths((3, 4, 5, 6))], "confirmed"),
     ("IndRNN when shallow", lambda: [depths((1, 2), ours=30.0)], "confirmed"),
@@ -255,7 +255,7 @@ PARTS = [
     # Short runs decide nothing.
     (HELPS, lambda: [whole(**SHORT_RUN), starts("l1-l1-rnn", 20.0, **SHORT_RUN)], "not tested"),
     (HELPS, lambda: [whole(), without(["neither"], 260.0, psnr=23.9)], "not tested",
-     "Excluded: over neither (ℓ1-ℓ1-RNN within 0.5 dB of the best linear"),
+     "Excluded comparisons: over neither (ℓ1-ℓ1-RNN within 0.5 dB of the best linear"),
     (PRIOR, lambda: [whole(), whole(12.0, **OFF)], "confirmed"),
     (PRIOR, lambda: [whole(), whole(10.0, **OFF)], "refuted"),
     (PRIOR, lambda: [whole(), whole(8.0, **OFF)], "refuted"),

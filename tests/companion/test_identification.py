@@ -110,6 +110,9 @@ def test_a_run_without_a_result_is_listed_as_diverged():
     table = open_differences(runs_by_filter(replace(SOME, failed=failed)))
     assert table.at["SISTA-RNN, λ from (1, 0.01)", "h = 128 (dB)"] == "diverged"
     assert table.at["LSTM", "h = 128 (dB)"] == "diverged"
+    effects = hypotheses(replace(SOME, failed=failed))
+    assert effects.at["paper − ours, area", "lstm"] == "diverged"
+    assert effects.at["paper − ours, bilinear", "lstm"] == "not run"
 
 
 def test_an_effect_has_the_number_of_seeds_that_trained_with_both_settings():

@@ -192,6 +192,7 @@ def test_an_answer_has_the_number_of_seeds_that_count():
     evidence = RunSet.of([record("gru", 2.0), record("gru", 2.0, seed=1), failed])
     assert evidence.diverged(run("gru")) == (2,) and evidence.excluded(run("gru")) == 1
     assert evidence.trained.diverged(run("gru")) == (2,)
+    assert evidence.seeds_without_result(run("gru")) == {"did not train": 2, "diverged": 1}
     for entry in evidence.runs.index:
         evidence.runs.loc[entry, "psnr_authors"] = 25.0
     table = run_set.answers(evidence, {"usual": [run("gru")]})

@@ -10,7 +10,7 @@ import pandas as pd
 from companion.claims import decision
 from companion.claims.decision import Judgement, initialisations
 from companion.claims.success_counts import Case, count_successes
-from companion.labels import counted, listing, title
+from companion.labels import NOT_RUN, counted, listing, title
 from companion.run_set import PRINTED, WIDE, epochs_to
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, row
@@ -123,7 +123,11 @@ def _curves(base: RunConfig, start: Callable) -> list[dict[str, pd.DataFrame]]:
 
 def _missing(base: RunConfig, start: Callable) -> str:
     run_set = decision.committed_runs()
-    missing = [title(run.model) for run in row(base) if not run_set.seeds(start(run))]
-    if len(missing) == len(row(base)):
+    missing = [run for run in row(base) if not run_set.seeds(start(run))]
+    reasons: dict[str, list[str]] = {}
+    for run in missing:
+        reasons.setdefault(run_set.no_result(start(run)), []).append(title(run.model))
+    if len(missing) == len(row(base)) and [*reasons] == [NOT_RUN]:
         return "nothing has run"
-    return f"not run: {', '.join(missing)}" if missing else "no seed with which all have run"
+    parts = [f"{reason}: {', '.join(names)}" for reason, names in reasons.items()]
+    return "; ".join(parts) or "no seed with which all have run"

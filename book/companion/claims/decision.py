@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from companion.labels import DIVERGED, UNTRAINED, counted, listing, minus, title
-from companion.reproduction.linear_baseline import did_not_train
+from companion.labels import counted, listing, minus, title
 from companion.reproduction.paper_tables import BEST, SUCCESSOR
 from companion.run_set import RunSet
 from companion.statistics import ALIKE, LEVEL, Difference, holm
@@ -49,8 +48,8 @@ class Judgement(NamedTuple):
 class Comparison:
     """One comparison of a claim: the lead of ``runs[0]`` over ``runs[1]``, if both have run.
 
-    ``excluded``: which existing runs do not count, and why. The claim holds if the lead is above
-    ``null``. ``unit`` is that of the lead.
+    ``excluded``: the existing runs that are not compared, and why. The claim holds if the lead is
+    above ``null``. ``unit`` is that of the lead.
     """
 
     name: str
@@ -78,9 +77,8 @@ def compare(name: str, run: RunConfig, reference: RunConfig) -> Comparison:
 
 def _excluded(run_set: RunSet, run: RunConfig) -> str:
     """Return which runs of a configuration did not train or diverged, as text; "" if none."""
-    runs, diverged = run_set.at(run), run_set.diverged(run)
-    counts = {UNTRAINED: int(did_not_train(runs).sum()), DIVERGED: len(diverged)}
-    total = len(runs) + len(diverged)
+    counts = run_set.seeds_without_result(run)
+    total = len(run_set.trained.at(run)) + sum(counts.values())
     parts = [
         word if count == total else f"{word} with {count} of {total} seeds"
         for word, count in counts.items()
@@ -234,15 +232,17 @@ _MANY = 6
 
 
 def _coverage(pairs: Sequence[Comparison], existing: Sequence[Comparison]) -> str:
-    """Return the number of comparisons that ran, of all, and the excluded comparisons."""
-    excluded = [f"{pair.name} ({pair.excluded})" for pair in pairs if pair.excluded]
+    """Return the number of comparisons that ran, of all, and what is excluded."""
     missing = [pair.name for pair in pairs if pair.gap is None and not pair.excluded]
     count = len(pairs)
     text = f"{len(existing)} of {counted(count, 'comparison')} run." * (len(existing) < count)
     if missing and existing and count <= _MANY:
         text = f"{text[:-1]} (not run: {', '.join(missing)})."
-    if excluded:
-        text += f" Excluded: {'; '.join(excluded)}."
+    for kind, has_lead in (("comparisons", False), ("runs", True)):
+        excluded = [pair for pair in pairs if pair.excluded and (pair.gap is not None) == has_lead]
+        if excluded:
+            reasons = "; ".join(f"{pair.name} ({pair.excluded})" for pair in excluded)
+            text += f" Excluded {kind}: {reasons}."
     return text.strip()
 
 

@@ -240,7 +240,7 @@ def _exclude_plateau(pair: Comparison) -> Comparison:
         return pair
     names = listing(title(run.model) for run in stuck)
     reason = f"{names} within {PLATEAU:g} dB of the best linear reconstruction"
-    return replace(pair, gap=None, excluded=reason)
+    return replace(pair, gap=None, excluded=" and ".join(filter(None, (pair.excluded, reason))))
 
 
 def _on_plateau(run: RunConfig) -> bool:

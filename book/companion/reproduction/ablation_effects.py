@@ -11,7 +11,7 @@ import pandas as pd
 from companion import labels
 from companion.attribution import mark
 from companion.claims.decision import SEEDS
-from companion.labels import NOT_RUN, UNTRAINED, title
+from companion.labels import DIVERGED, NOT_RUN, UNTRAINED, title
 from companion.reproduction.paper_tables import BEST, SUCCESSOR
 from companion.run_set import PRINTED, SHORT, WIDE, RunSet, epochs_to
 from companion.statistics import Difference
@@ -141,8 +141,7 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
     Runs of the first of :data:`BASES` at which reweighted-RNN has run with two scales, each
     network with the same initial λ for all; ``attrs["evidence"]`` is the name of the base.
     Columns: size ("equal width", "equal size"), model, protocol, psnr (mean over trained seeds,
-    dB; NaN without one), seeds (trained), untrained (seeds that did not train or
-    diverged).
+    dB; NaN without one), seeds (trained), untrained (seeds that did not train or diverged).
     """
     columns = ["size", "model", "protocol", "psnr", "seeds", "untrained"]
     for name, base in BASES.items():
@@ -153,7 +152,7 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
             for pair in zip(*both, strict=True):
                 for run in initialised_pair(run_set, INITIALISATIONS[1], *pair):
                     psnr = run_set.trained.at(run)["psnr_authors"]
-                    untrained = len(run_set.at(run)) + len(run_set.diverged(run)) - len(psnr)
+                    untrained = sum(run_set.seeds_without_result(run).values())
                     used.append(run)
                     rows.append((size, run.model, run.protocol, psnr.mean(), len(psnr), untrained))
         table = mark(pd.DataFrame(rows, columns=columns), run_set.source(used))
@@ -167,7 +166,7 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
 def describe_scales(levels: pd.DataFrame) -> str:
     """State which networks of :func:`scale_levels` are ahead with pixels in [0, 1].
 
-    Also how many other networks trained, and which did not train or have not run.
+    Also how many other networks trained, and which diverged, did not train or have not run.
     """
     small = levels[levels["protocol"] == "normalised"]
     texts, seeds = [], small.loc[small["seeds"] > 0, "seeds"]
@@ -182,7 +181,7 @@ def describe_scales(levels: pd.DataFrame) -> str:
         text += labels.counted(len(trained), "other network") + " that trained"
         others = rows[rows["seeds"] == 0]
         failed = others["untrained"] > 0
-        for words, mask in ((UNTRAINED, failed), (NOT_RUN, ~failed)):
+        for words, mask in ((f"{DIVERGED} or {UNTRAINED}", failed), (NOT_RUN, ~failed)):
             if mask.any():
                 text += f"; {words}: {', '.join(map(title, others.loc[mask, 'model']))}"
         texts.append(f"{text}.")

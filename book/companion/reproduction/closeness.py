@@ -106,7 +106,7 @@ def coverage_of(cells: pd.DataFrame, where: str = "") -> str:
     failed = run - len(trained.drop_duplicates(place))
     text = f"We have run {run} of the {count} cells{where}"
     text += f", with {span(trained['runs'], 'seed')} in each" if len(trained) else ""
-    without = f"; in {failed} of them the network did not train or diverged" if failed else ""
+    without = f"; in {failed} of them the network diverged or did not train" if failed else ""
     return f"{text}{without}."
 
 
@@ -128,7 +128,10 @@ def summary(cells: pd.DataFrame) -> str:
     names = [
         f"{_cell_label(cell, ' at ')} ({signed(cell.difference)} dB)" for cell in wrong.itertuples()
     ]
-    return f"{text} The largest differences are {listing(names[:3])}." if names[1:] else text
+    if not names:
+        return text
+    verb = "differences are" if names[1:] else "difference is"
+    return f"{text} The largest {verb} {listing(names[:3])}."
 
 
 def _ordered_disagreements(rows: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +166,7 @@ def closeness(cells: pd.DataFrame) -> pd.DataFrame:
             "median absolute difference (dB)": f"{compared['difference'].abs().median():.2f}",
             "paper at the linear level": _near(group["psnr_db"], level),
             "ours at the linear level": _near(compared["ours"], level),
-            "did not train or diverged": ", ".join(no_result) or "–",
+            "diverged or did not train": ", ".join(no_result) or "–",
         }
     return attribution.mark(pd.DataFrame.from_dict(rows, orient="index"), cells)
 
@@ -213,7 +216,7 @@ def _closer_variants(cell, variants: pd.DataFrame | None) -> list[str]:
     rows = variants[variants[[*place]].eq(pd.Series(place)).all(axis=1)]
     gaps = {row.start: row.ours - cell.psnr_db for row in rows.itertuples()}
     closer = {start: gap for start, gap in gaps.items() if abs(gap) < abs(cell.difference)}
-    return [f"{signed(gap)} dB with the {start}" for start, gap in closer.items()]
+    return [f"difference of {signed(gap)} dB with the {start}" for start, gap in closer.items()]
 
 
 def start_effects(cells: pd.DataFrame) -> pd.DataFrame:

@@ -38,9 +38,9 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
     `grid.STARTS`, "variant" and its name, or empty for a stacked network), printed, ours (mean over
     seeds), low and high (extremes), seeds, excluded (number of seeds that diverged or did not
     train), untrained (whether no seed trained; the values are then those of all), difference, and
-    the final λ1 and λ2; ``attrs["hidden"]`` is the width, ``attrs["diverged"]`` has model and start
-    of the runs with `area` frames that diverged with every seed. Units: dB, with the averaging of
-    the authors' earlier code.
+    the final λ1 and λ2; ``attrs["hidden"]`` is the width, ``attrs["diverged"]`` has model, filter
+    and start of the runs that diverged with every seed. Units: dB, with the averaging of the
+    authors' earlier code.
     """
     paper = results.paper_values(2)
     rows, used, diverged = [], [], []
@@ -51,8 +51,8 @@ def runs_by_filter(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
                     start = f"variant {run.variant}" if run.variant != "default" else ""
                 runs = run_set.trained_at(config)
                 if runs.empty:
-                    if reduction == "area" and run_set.diverged(config):
-                        diverged.append((run.model, start))
+                    if run_set.diverged(config):
+                        diverged.append((run.model, reduction, start))
                     continue
                 used.append(config)
                 psnr, printed = runs["psnr_authors"], paper[run.model, base.hidden]
@@ -133,8 +133,14 @@ def hypotheses(run_set: RunSet, base: RunConfig = AT) -> pd.DataFrame:
 
 
 def _gaps(cells: pd.DataFrame, reduction: str, start: str) -> dict[str, str]:
+    """Return the paper's value minus ours of each network that has run, as text."""
     rows = cells[(cells["reduction"] == reduction) & cells["start"].isin(["", start])]
-    return {
+    diverged = {
+        model: DIVERGED
+        for model, frames, pair_name in cells.attrs["diverged"]
+        if frames == reduction and pair_name in ("", start)
+    }
+    return diverged | {
         row.model: UNTRAINED
         if row.untrained
         else signed(-row.difference) + _several(row.seeds, row.seeds + row.excluded)

@@ -195,8 +195,9 @@ def open_differences(*widths: pd.DataFrame) -> pd.DataFrame:
             text = signed(row.difference) + f" {AGREEMENT}" * (abs(row.difference) <= AGREES)
             text = UNTRAINED if row.untrained else f"{text} ({part_of(row.seeds, row.excluded)})"
             rows.setdefault((row.model, row.start), {})[column] = text
-        for model, start in cells.attrs["diverged"]:
-            rows.setdefault((model, start), {})[column] = DIVERGED
+        for model, reduction, start in cells.attrs["diverged"]:
+            if reduction == "area":
+                rows.setdefault((model, start), {})[column] = DIVERGED
     order = networks.names()
     texts = {_label(*key): rows[key] for key in sorted(rows, key=lambda key: order.index(key[0]))}
     table = pd.DataFrame.from_dict(texts, orient="index", columns=columns).fillna(NOT_RUN)

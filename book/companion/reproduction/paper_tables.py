@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from companion import attribution, results
-from companion.labels import DIVERGED, NOT_RUN, UNTRAINED
+from companion.labels import NOT_RUN
 from companion.reproduction import linear_baseline
 from companion.run_set import RunSet
 from companion.statistics import interval
@@ -188,7 +188,8 @@ def _of_one_source(run_set: RunSet, run: RunConfig) -> RunConfig:
     if run.source not in _SOURCES:
         return run
     released = replace(run, source=_SOURCES[0])
-    return released if run_set.tested_starts(released) else run
+    ran = (run_set.no_result(config) != NOT_RUN for config in run_set.starts(released).values())
+    return released if any(ran) else run
 
 
 def _cell(run_set: RunSet, run: RunConfig, average: str, floor: float | None) -> dict:
@@ -206,15 +207,9 @@ def _cell(run_set: RunSet, run: RunConfig, average: str, floor: float | None) ->
         "pairs": len(run_set.tested_starts(run)),
         "lambda1": run.lambda1,
         "lambda2": run.lambda2,
-        "verdict": "run" if len(psnr) else _no_result(run_set, run),
+        "verdict": "run" if len(psnr) else run_set.no_result(run),
         "config_hash": " ".join(runs["config_hash"]),
     }
-
-
-def _no_result(run_set: RunSet, run: RunConfig) -> str:
-    if len(run_set.at(run)):
-        return UNTRAINED
-    return DIVERGED if run_set.diverged(run) else NOT_RUN
 
 
 def compare_with_paper(run_set: RunSet, *, average: str = "authors") -> pd.DataFrame:
