@@ -35,7 +35,7 @@ class Record:
     ``curves``: one value per epoch of train_mse, validation_mse (squared grey levels) and
     learning_rate, and of c, lambda1 and lambda2 of an unfolded network after the epoch (not in
     the oldest runs). ``sequence_mse``: the test error of each sequence, in file order, in squared
-    grey levels. ``reason``: the reason of a failure. ``seconds``: training time over all attempts;
+    grey levels. ``reason``: why a run failed. ``seconds``: training time over all attempts;
     runs of a group of size ``provenance["together"]`` have equal parts of the total time.
     """
 
