@@ -121,6 +121,7 @@ def test_only_runs_of_the_protocol_are_eligible(store):
     assert len(memory_evaluation.eligible_runs(runs, small())) == len(PLAN)
     assert memory_evaluation.eligible_runs(runs, small(reduction="bilinear")).empty
     assert memory_evaluation.eligible_runs(runs, small(hidden=8)).empty
+    assert memory_evaluation.eligible_runs(runs.assign(lambda2=0.0), small()).empty
 
 
 def test_frames_of_another_source_are_refused(store):
@@ -144,6 +145,11 @@ def test_networks_trained_without_the_link_are_paired_by_seed(tested):
     errors = [tested.errors[run.hash]["as_trained"] for run in (PLAN[0], PLAN[2])]
     gap = np.mean(10 * np.log10(errors[1] / errors[0]))
     assert row["mean"] == pytest.approx(gap) and row["seeds"] == 1
+    rows = memory_value.compare_with_no_link(tested)
+    text = memory_value.describe_link(rows.assign(mean=1.5, low=1.0, high=2.0))
+    assert text.startswith("With the link, PSNR is higher in 1 of 1 row, by the intervals: ")
+    assert text.endswith("reweighted-RNN, λ from (1, 0.01) +1.50 dB.")
+    assert "has not been run" in memory_value.describe_link(rows[:0])
 
 
 def test_what_has_not_run_is_named(tested):

@@ -85,10 +85,11 @@ def evaluate(
 
 def eligible_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
     """Return the finished runs that differ from ``base`` only in network (with its usual depth),
-    seed, initial λ, variant, and memory."""
+    seed, initial λ, variant, and memory. Networks without the prior term (λ2 = 0) are excluded."""
     fixed = {name: value for name, value in base.as_dict().items() if name not in _FREE}
     matches = [runs[name].eq(value) for name, value in fixed.items()]
-    matches += [runs["status"].eq("done"), runs["depth"].eq(runs["model"].map(usual_depth))]
+    matches += [runs["status"].eq("done"), runs["lambda2"].ne(0)]
+    matches += [runs["depth"].eq(runs["model"].map(usual_depth))]
     return runs[np.logical_and.reduce(matches)]
 
 

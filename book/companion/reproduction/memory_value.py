@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion import results
+from companion import labels, results
 from companion.attribution import mark
 from companion.labels import pair, signed, signed_interval, title
 from companion.plots.style import panels
@@ -141,6 +141,18 @@ def compare_with_no_link(outcomes: Outcomes) -> pd.DataFrame:
     columns = ["network", "with_link", "without_link", *Difference._fields]
     table = pd.DataFrame(rows, columns=[*columns, "trained_and_cut", "verdict", "config_hash"])
     return mark(table, outcomes.runs)
+
+
+def describe_link(rows: pd.DataFrame) -> str:
+    """State what the link is worth, from the rows of :func:`compare_with_no_link`."""
+    if rows.empty:
+        return "This control has not been run yet."
+    better = int((rows["low"] > 0).sum())
+    parts = [f"{row.network} {signed(row.mean)} dB" for row in rows.itertuples()]
+    return (
+        f"With the link, PSNR is higher in {better} of {labels.counted(len(rows), 'row')}, by the "
+        f"intervals: {'; '.join(parts)}."
+    )
 
 
 def missing_networks(outcomes: Outcomes) -> list[str]:
