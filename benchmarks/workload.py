@@ -76,7 +76,7 @@ class Trained:
 
 
 ALLOCATORS = {"kept": runtime.keep_freed_memory, "system": contextlib.nullcontext}
-"""Whether freed memory is kept, as in training, or goes back to the system as that likes."""
+"""The freed memory: kept by the process, as in training, or returned to the system by default."""
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"unfolded: {complain('a run that fits', 'too little memory', do)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        do = "the same command (without --again) goes on after the last epoch that was kept"
+        do = "the same command (without --again) continues after the last stored epoch"
         print(f"unfolded: interrupted; {do}", file=sys.stderr)
         return 130
 

@@ -17,15 +17,15 @@ examples:
       every cell of Table 1 at a size that a laptop trains; Tables 2 and 3 grow to widths
       and depths that take hours without a GPU
   python -m unfolded sweep --table 1 --seed 0 1 2 3 4 --profile paper --device cuda
-      the paper's settings with five seeds a cell, which a GPU trains side by side
+      the paper's settings with five seeds a cell, which a GPU trains in parallel
   python -m unfolded grid --grid ablations --hidden 128
       list runs with the options that train each of them
   python -m unfolded tables
       list all runs; with --commit merge them into data/results/
 
-Runs are kept in runs/ (or UNFOLDED_RUNS, or --store), one folder for each configuration. What
-has finished is not trained again; what was interrupted goes on after the last epoch that was kept.
-Data is looked for in the folder that UNFOLDED_DATA names, then downloaded; the source
+Runs are stored in runs/ (or UNFOLDED_RUNS, or --store), one folder for each configuration.
+Finished runs are not repeated; interrupted runs continue after the last stored epoch.
+Data is read from the folder that UNFOLDED_DATA names, or else downloaded; the source
 "digits" needs neither. --source FILE.npy (or .npz) trains on own frames of any size: one array
 (N, T, H, W) or (N, T, n0), uint8, or floats from 0 to 255 or from 0 to 1, split 8:1:1 in order.
 """
@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--hidden", type=int, help="h where it is not varied")
     text = "processes; default: one a core on the CPU, one on a GPU"
     sweep.add_argument("--jobs", type=_count, metavar="N", help=text)
-    size, text = choices.GROUP_SIZE, "on a GPU, so many seeds of a cell side by side; default"
+    size, text = choices.GROUP_SIZE, "on a GPU, number of seeds of a cell in one group; default"
     sweep.add_argument("--together", type=_count, default=size, metavar="K", help=f"{text} {size}")
 
     for command in (train, sweep, listing):

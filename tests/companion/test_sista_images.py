@@ -294,7 +294,7 @@ class TestKeep:
 
     def test_a_training_comes_back_as_it_was_and_replaces_its_elder(self, trained):
         for _ in range(2):
-            image_results.keep(trained)
+            image_results.store(trained)
         (stored_row,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
         again = image_results.row(trained)
         assert stored_row["psnr"] == pytest.approx(again["psnr"], rel=1e-5)
@@ -308,19 +308,19 @@ class TestKeep:
 
     def test_the_best_sista_rnn_is_kept_in_half_precision(self, on, trained):
         bad = Training(Trial(**SMALL, seed=1), on)
-        image_results.keep(trained)
+        image_results.store(trained)
         with torch.no_grad():
             bad.network.F.mul_(0.5)
         bad.trial = Trial(model="sista-rnn", epochs=0)
-        image_results.keep(bad.finish())
-        net, trial = image_results.kept_sista()
+        image_results.store(bad.finish())
+        net, trial = image_results.stored_sista()
         assert trial == trained.trial
         assert torch.equal(net.F, trained.network.F.half().float())
 
     def test_a_training_whose_weights_cannot_be_written_is_repeated(self, trained, folder):
         (folder / image_results.WEIGHTS).mkdir()
         with pytest.raises(RecordError, match=image_results.WEIGHTS):
-            image_results.keep(trained)
+            image_results.store(trained)
         assert not (folder / image_results.RUNS).exists()
 
     def test_a_training_that_fails_is_a_row_with_its_reason(self, on):
@@ -329,7 +329,7 @@ class TestKeep:
             run.network.F.fill_(math.inf)
         with pytest.raises(TrainingError) as caught:
             run.finish()
-        image_results.keep(run, str(caught.value))
+        image_results.store(run, str(caught.value))
         (row,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
         assert row["status"] == "failed" and "parameter F" in row["reason"]
 
@@ -337,10 +337,10 @@ class TestKeep:
         longer = Training(Trial(**SMALL | {"epochs": 2}), on).finish()
         other = Training(Trial(model="lstm", **SMALL), on).finish()
         for training in (longer, trained):
-            image_results.keep(training)
+            image_results.store(training)
         with pytest.raises(RecordError, match=r"of equal length; got none; run"):
             image_analysis.comparable("free")
-        image_results.keep(other)
+        image_results.store(other)
         table = image_analysis.comparable("free")
         assert len(table) == 2 and table["psnr"].is_monotonic_decreasing
         name = trained.trial.name
@@ -353,7 +353,7 @@ class TestKeep:
     def test_a_row_of_an_algorithm_replaces_its_elder(self, on):
         rows = [image_solvers.row(Way(3), on, on.test)]
         for _ in range(2):
-            image_results.keep_algorithms(rows, source="free", seed=0)
+            image_results.store_algorithms(rows, source="free", seed=0)
         (row,) = image_results.stored_rows(image_results.ALGORITHMS, "free").to_dict("records")
         assert row["psnr"] == pytest.approx(rows[0]["psnr"], rel=1e-5)
 
@@ -384,7 +384,7 @@ class TestKeep:
     def test_damaged_weights_are_refused(self, folder):
         (folder / image_results.WEIGHTS).write_bytes(b"not weights")
         with pytest.raises(RecordError, match="git checkout"):
-            image_results.kept_sista()
+            image_results.stored_sista()
 
 
 @pytest.mark.parametrize("lambda2", [1.0, 0.01])

@@ -175,7 +175,7 @@ def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
     monkeypatch.setattr(training, "run", run)
     assert cli.main(["train", *SMALL]) == 130
     _, err = said(capsys)
-    assert len(err) == 1 and "goes on after the last epoch that was kept" in err[0]
+    assert len(err) == 1 and "continues after the last stored epoch" in err[0]
 
 
 def test_a_sweep_goes_on_after_a_run_that_diverges(capsys):

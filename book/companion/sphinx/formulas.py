@@ -99,7 +99,7 @@ class Typesetter:
         return self.engine.eval("MathJax.startup.adaptor.textContent(MathJax.chtmlStylesheet())")
 
     def close(self) -> None:
-        """Stop the threads of V8, which would keep Python from its end."""
+        """Stop the threads of V8, which would prevent Python from ending."""
         self.engine.close()
 
 

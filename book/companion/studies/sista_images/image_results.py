@@ -42,7 +42,7 @@ def row(training: Training, reason: str = "") -> dict[str, object]:
     return facts | {"data_sha256": training.on.data_sha256}
 
 
-def keep(training: Training, reason: str = "", where: dict | None = None) -> dict:
+def store(training: Training, reason: str = "", where: dict | None = None) -> dict:
     """Merge a training into data/results/; it replaces an older one of the same trial.
 
     Of the SISTA-RNNs with the public initialisation, the weights of the one with the lowest
@@ -131,7 +131,7 @@ def picture_errors(training: Training) -> list[float]:
     return error.square().mean((1, 2)).tolist()
 
 
-def keep_algorithms(rows: list[dict], **where: object) -> None:
+def store_algorithms(rows: list[dict], **where: object) -> None:
     """Merge rows of :func:`companion.studies.sista_images.image_solvers.row` into data/results/."""
     source, seed = where["source"], where["seed"]
     keyed_rows = [{"way": way_of(entry["name"], source, seed)} | entry | where for entry in rows]
@@ -149,7 +149,7 @@ def stored_rows(name: str, source: str = "caltech") -> pd.DataFrame:
     return table[table["source"] == source] if "source" in table else table
 
 
-def kept_sista():
+def stored_sista():
     """Return the stored SISTA-RNN, rounded to half precision, and its trial.
 
     Raises RecordError if the file is missing or damaged.

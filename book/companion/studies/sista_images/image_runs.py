@@ -113,7 +113,7 @@ def _train(trial: Trial, folder: Path) -> tuple[str, dict]:
         training.finish(folder / trial.hash)
     except TrainingError as error:
         reason = str(error)
-    row = image_results.keep(training, reason, provenance)
+    row = image_results.store(training, reason, provenance)
     result = reason or f"{row['psnr']:.2f} dB"
     return f"{trial.name} seed {trial.seed}: {result}", {}
 
@@ -127,5 +127,5 @@ def _solve(way: Way, task: Callable[[], Task], source: str, seed: int) -> tuple[
     if way.iterations is None:
         best_row = image_solvers.row(image_solvers.searched(way, on), on, on.test)
         rows.insert(0, best_row | {"name": f"{way.name}, λ searched"})
-    image_results.keep_algorithms(rows, **facts)
+    image_results.store_algorithms(rows, **facts)
     return "\n".join(f"{entry['name']}: {entry['psnr']:.2f} dB" for entry in rows), {}
