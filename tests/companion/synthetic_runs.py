@@ -5,7 +5,8 @@ import itertools
 
 import numpy as np
 
-from companion.reproduction import linear_baseline
+from companion.claims import decision
+from companion.reproduction import linear_baseline, paper_tables
 from companion.run_set import PRINTED, WIDE, RunSet
 from unfolded import networks
 from unfolded.runs import parameter_count
@@ -66,3 +67,22 @@ def record(psnr=30.0, status="done", validation=100.0, **fields):
 
 def mean_frame():
     return linear_baseline.level(cs_rate=0)
+
+
+def gru(psnr=30.0, **fields):
+    return record(psnr, model="gru", **fields)
+
+
+def cells_of(rows, **options):
+    """Return the cells of the paper's tables with these runs."""
+    return paper_tables.compare_with_paper(RunSet.of(rows), **options)
+
+
+def replace_committed_runs(monkeypatch):
+    """Return a function that lets the rules judge given records instead of the committed ones."""
+
+    def use(*groups):
+        runs = evidence(*groups)
+        monkeypatch.setattr(decision, "committed_runs", lambda: runs)
+
+    return use

@@ -8,8 +8,6 @@ from companion.studies.lista import lista_tables, lista_training, sparse_coding
 from companion.studies.lista.lista_network import LISTA
 from companion.studies.lista.lista_training import Trained
 
-# --- the targets ---
-
 
 @pytest.fixture(scope="module")
 def problem():

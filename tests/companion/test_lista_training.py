@@ -16,15 +16,10 @@ from companion.studies.training_state import state_of
 from unfolded.runs import results_table
 from unfolded.seeds import derive
 
-# --- the targets ---
-
 
 @pytest.fixture(scope="module")
 def problem():
     return sparse_coding.usual(200, "test")
-
-
-# --- training ---
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +84,7 @@ def test_the_noise_of_the_public_code_grows_with_the_gradient(small):
     assert bool((noises[10.0] >= noises[1.0]).all())
 
 
-# At the published size, here with few pixels and steps ------------------------------------------
+# Stored trials, here with few pixels and steps --------------------------------------------------
 
 
 TINY = lista_runs.Trial("random: distance", side=8, atoms=70, count=40, batch=8, steps=20)

@@ -41,7 +41,7 @@ def in_node(body: str, content, folder, model: str = pretrained.COVER[0]) -> obj
     return json.loads(ran.stdout)
 
 
-# --- arithmetic ---
+# Arithmetic
 
 
 @NETWORKS
@@ -132,7 +132,7 @@ def test_noise_is_relative_to_the_measurements(tmp_path):
     assert abs(noise.mean()) < 0.03 * deviation
 
 
-# --- digits and frames ---
+# Digits and frames
 
 
 def test_frames_are_drawn_and_reduced_as_those_for_training(tmp_path):
@@ -175,7 +175,7 @@ def test_presets_look_like_digits_of_mnist(tmp_path):
         assert digit.max() == 255 and 20 < digit.mean() < 45 and 0.1 < (digit > 0).mean() < 0.28
 
 
-# --- weight ---
+# Size
 
 
 def test_the_figure_is_below_one_megabyte():

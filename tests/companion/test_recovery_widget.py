@@ -15,8 +15,6 @@ from companion import pretrained
 from companion.sphinx import assets
 from companion.widgets import recovery_widget
 
-# --- in a browser ---
-
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 WIDE = {"width": 1280, "height": 720, "deviceScaleFactor": 1, "mobile": False}
 

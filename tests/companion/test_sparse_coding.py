@@ -6,8 +6,6 @@ import torch
 from companion.studies.lista import lista_tables, sparse_coding
 from unfolded.errors import ConfigError, DataError
 
-# --- the targets ---
-
 
 @pytest.fixture(scope="module")
 def problem():

@@ -16,9 +16,6 @@ from companion.widgets.base_widget import Explorer
 pytestmark = pytest.mark.browser
 
 
-# Every explorer ---------------------------------------------------------------------------------
-
-
 DRAWN = "requestAnimationFrame(() => setTimeout(arguments[0], 100))"
 LEAST = 24  # CSS pixels, WCAG 2.5.8
 

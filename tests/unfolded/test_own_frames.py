@@ -2,26 +2,25 @@
 
 import hashlib
 import logging
-import pickle
 import shutil
 
 import numpy as np
 import pytest
 import small_runs
 import torch
+from own_frame_runs import WORDS, movie, run
 from small_runs import small
 
 import unfolded
 from unfolded import __main__ as cli
 from unfolded import training
 from unfolded.data import own_frames
-from unfolded.errors import ConfigError, DataError
+from unfolded.errors import DataError
 from unfolded.runs import config, input_frames, records, results_table
 from unfolded.runs.parameter_count import parameters
 from unfolded.training import checkpoint
 
 MODELS = ("reweighted-rnn", "sista-rnn", "gru")
-WORDS = ["--profile", "small", "--device", "cpu", "--quiet"]
 
 
 @pytest.fixture(autouse=True)
@@ -29,14 +28,6 @@ def sandbox(tmp_path, monkeypatch):
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
-
-
-def movie(*shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def run(model="gru", frames=None, **fields):
-    return training.run(small(model, **fields), frames=frames, progress=False)
 
 
 # Right results ---------------------------------------------------------------------------------
@@ -215,108 +206,8 @@ def test_frames_other_than_the_configuration_names_are_refused():
     assert not records.stored()
 
 
-# Bad input -------------------------------------------------------------------------------------
-
-GOOD = movie(10, 2, 3, 4)
-BAD = {
-    "int16": GOOD.astype(np.int16),
-    "bool": GOOD > 9,
-    "complex": GOOD * 1j,
-    "text": GOOD.astype(str),
-    "date": GOOD.astype("datetime64[s]"),
-    "fields": np.zeros((10, 2, 3, 4), [("grey", "f4")]),
-    "number": np.float64(3),
-    "one dimension": GOOD.ravel(),
-    "two dimensions": GOOD[:, :, 0, 0],
-    "colour": GOOD[..., None],
-    "no sequence": GOOD[:0],
-    "no frame": GOOD[:, :0],
-    "no pixel": GOOD[..., :0],
-    "nan": np.where(GOOD[0, 0, 0, 0] == GOOD, np.nan, GOOD),
-    "infinite": np.where(GOOD[0, 0, 0, 0] == GOOD, np.inf, GOOD),
-    "negative": GOOD - 1.0 * GOOD.max(),
-    "above 255": GOOD * 2.0,
-    "between 1 and 2": GOOD / GOOD.max() * 1.5,
-    "one sequence": GOOD[:1],
-    "nine sequences": GOOD[:9],
-}
-
-
-def refused(words, capsys):
-    assert cli.main(["train", "--model", "gru", *words, *WORDS]) == 1
-    out, err = capsys.readouterr()
-    assert not out and err.startswith("unfolded: expected ") and err.count("\n") == 1, err
-    assert not records.store().exists()
-    return err
-
-
-@pytest.mark.parametrize("kind", BAD)
-def test_bad_frames_are_refused_in_one_line(kind, capsys):
-    with pytest.raises((DataError, ConfigError), match=r"^expected .*; got .*; .+\Z"):
-        run(frames=BAD[kind], cs_rate=0.5)
-    np.save("frames.npy", BAD[kind])
-    refused(["--source", "frames.npy", "--cs-rate", "0.5"], capsys)
-
-
-class Evil:
-    def __reduce__(self):
-        return exec, ("import pathlib; pathlib.Path('executed').touch()",)
-
-
-@pytest.mark.parametrize(
-    "kind", ["absent", "folder", "empty", "text", "pickle", "objects", "cut", "header", "zip",
-             "two arrays", "no array", "cut archive"],
-)  # fmt: skip
-@pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_bad_files_are_refused_in_one_line(kind, suffix, tmp_path, capsys):
-    path = tmp_path / f"frames{suffix}"
-    with path.open("wb") as file:
-        if kind == "objects":
-            np.save(file, np.array([Evil()] * 10, dtype=object), allow_pickle=True)
-        elif kind in ("two arrays", "no array"):
-            np.savez(file, **dict.fromkeys("ab" if kind == "two arrays" else "", GOOD))
-        elif kind == "cut archive":
-            np.savez(file, GOOD)
-        else:
-            np.save(file, GOOD)
-    content = path.read_bytes()
-    damaged = {
-        "empty": b"",
-        "text": b"0,1,2\n",
-        "pickle": pickle.dumps(Evil()),
-        "cut": content[:-9],
-        "header": content.replace(b"'shape'", b"'shale'"),
-        "zip": b"PK\3\4" + content,
-        "cut archive": content[: len(content) // 2],
-    }
-    path.write_bytes(damaged.get(kind, content))
-    if kind in ("absent", "folder"):
-        path.unlink()
-    if kind == "folder":
-        path.mkdir()
-    message = refused(["--source", str(path)], capsys)
-    assert "allow_pickle" not in message and "unsafe" not in message
-    assert not (tmp_path / "executed").exists()
-
-
-@pytest.mark.parametrize("name", ["frames.txt", "", "own-3x3-0", "own-0x3-" + "0" * 16, "cifar"])
-def test_an_unknown_source_is_refused(name, capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["train", "--source", name])
-    err = capsys.readouterr().err
-    assert "invalid choice" in err and "FILE.npy" in err and err.count("\n") == 1
-    with pytest.raises(ConfigError, match="source from digits, mnist, moving-mnist"):
-        config.RunConfig(source=name)
-
-
 def test_the_command_states_what_it_does_with_floats_from_0_to_1(capsys, monkeypatch):
-    np.save("frames.npy", GOOD / 255)
+    np.save("frames.npy", movie(10, 2, 3, 4) / 255)
     monkeypatch.setattr(logging.root, "handlers", [])  # as without pytest
     assert cli.main(["train", "--source", "frames.npy", "--cs-rate", "0.5", *WORDS]) == 0
     assert capsys.readouterr().err == "frames from 0 to 1 are multiplied by 255\n"
-
-
-def test_options_that_own_frames_do_not_have(capsys):
-    np.save("frames.npy", GOOD)
-    refused(["--source", "frames.npy", "--reduction", "bilinear"], capsys)
-    refused(["--source", "frames.npy", "--cs-rate", "0.05"], capsys)

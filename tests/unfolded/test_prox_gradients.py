@@ -11,9 +11,6 @@ from unfolded.prox import phi, prox_l1_l1, soft_threshold
 F64 = torch.float64
 
 
-# The closed-form gradients: finite differences, kinks, shapes -----------------------------------
-
-
 def gradient(*point):
     """∂Φ by (u, ħ, τ1, τ2), each argument a list of numbers: (count, 4)."""
     leaves = [torch.as_tensor(z, dtype=F64).clone().requires_grad_() for z in point]

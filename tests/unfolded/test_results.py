@@ -1,17 +1,14 @@
-"""Records and tables: whole or absent, merged without loss, the same bytes every time."""
+"""Records and the table of runs: merged without loss, the same bytes every time."""
 
 import dataclasses
-import errno
 import itertools
-import os
-import stat
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
 
 from companion import results
-from unfolded import files, provenance
+from unfolded import provenance
 from unfolded.errors import RecordError
 from unfolded.runs import records, results_table
 from unfolded.runs.config import RunConfig
@@ -218,95 +215,3 @@ def test_names_of_digits_only_are_read_as_names(table, store):
     assert row["commit"] == "123456789012"
     assert row["data_sha256"] == "0" * 64
     assert row["psnr_frame"] == 30.125
-
-
-# Files -----------------------------------------------------------------------------------------
-
-
-def test_a_file_is_readable_by_those_whom_the_user_lets_read(tmp_path):
-    before = os.umask(0o022)
-    try:
-        files.write(tmp_path / "new", "text")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o644
-
-
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-@pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
-)
-def test_what_fails_on_the_way_leaves_the_old_file_and_nothing_else(
-    tmp_path, monkeypatch, call, error
-):
-    files.write(tmp_path / "file", "old")
-
-    def fail(*_):
-        raise error
-
-    monkeypatch.setattr(files.os, call, fail)
-    with pytest.raises(RecordError if isinstance(error, OSError) else KeyboardInterrupt):
-        files.write(tmp_path / "file", "new")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
-
-
-def test_a_device_that_is_full_or_a_path_that_cannot_be(tmp_path):
-    (tmp_path / "file").touch()
-    for path in (tmp_path / "file" / "below", tmp_path / ("long" * 100)):
-        with pytest.raises(RecordError, match=r"expected to write .*; choose a writable folder"):
-            files.write(path, "text")
-    assert files.read_json(tmp_path / "file" / "below") is None
-    with pytest.raises(RecordError):
-        files.read_json(tmp_path / ("long" * 100))
-
-
-@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EROFS", "EACCES"])
-def test_the_remedy_for_a_file_that_cannot_be_written_fits_the_cause(tmp_path, name):
-    number = getattr(errno, name)
-    cause, space = os.strerror(number), "free some space or " * (name in ("ENOSPC", "EDQUOT"))
-    message = str(files.cannot_write(tmp_path, OSError(number, cause)))
-    remedy = f"{space}choose a writable folder (for runs with UNFOLDED_RUNS or --store)"
-    assert message == f"expected to write {tmp_path}; got {cause}; {remedy}"
-
-
-# Where a number came from ----------------------------------------------------------------------
-
-
-def test_without_git_the_commit_is_that_of_the_environment_or_unknown(monkeypatch):
-    monkeypatch.setenv("UNFOLDED_COMMIT", "")
-    known = provenance.commit()
-    monkeypatch.setenv("UNFOLDED_COMMIT", "0123456789ab")
-    assert provenance.commit() == known or known == "unknown"  # a checkout knows it better
-    monkeypatch.setenv("PATH", "")
-    assert provenance.commit() == "0123456789ab"
-    monkeypatch.delenv("UNFOLDED_COMMIT")
-    assert provenance.commit() == "unknown"
-
-
-def test_the_commit_is_marked_when_the_library_differs(monkeypatch, tmp_path):
-    def git(*arguments):
-        identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-        command = ["git", "-C", str(tmp_path), *identity, *arguments]
-        return provenance.subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-    git("init", "--quiet")
-    (tmp_path / "site-packages").mkdir()
-    for root in (tmp_path / "site-packages", tmp_path.resolve()):
-        monkeypatch.setattr(provenance, "ROOT", root)
-        assert provenance.commit() == "unknown"  # in another checkout; before the first commit
-    git("commit", "--quiet", "--allow-empty", "-m", "start")
-    head = git("rev-parse", "--short=12", "HEAD").strip()
-    (tmp_path / "prose").touch()
-    assert provenance.commit() == head
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "new.py").touch()
-    assert provenance.commit() == head + "+changes"
-
-
-def test_the_stamp_names_no_machine(monkeypatch):
-    monkeypatch.setattr(provenance, "cpuinfo", lambda: [])
-    stamp = provenance.stamp()
-    assert stamp["processor"]
-    assert stamp["device"] == "cpu" and stamp["cuda"] is None
-    assert not {"host", "node", "user"} & set(stamp)
-    assert os.uname().nodename not in stamp.values()

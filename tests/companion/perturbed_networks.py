@@ -1,0 +1,12 @@
+"""Networks with perturbed parameters."""
+
+import torch
+
+
+def perturbed(module, size):
+    """Return the module with every free number moved, as training would."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += size * torch.randn(parameter.shape, generator=generator)
+    return module.double()
