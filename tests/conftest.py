@@ -1,4 +1,4 @@
-"""What all tests share: one thread, one hypothesis profile, random float64 tensors, a browser."""
+"""Common fixtures and settings: one thread, a hypothesis profile, random tensors, a browser."""
 
 import contextlib
 import os

@@ -179,7 +179,7 @@ def belongs(process: psutil.Process, folder: Path) -> bool:
 
 
 def main(command: list[str]) -> int:
-    """Run a command beside a cluster and return its exit status."""
+    """Run a command with a cluster and return its exit status."""
     # Told to end, Python leaves its blocks in order, as after Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     why = missing()

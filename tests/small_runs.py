@@ -1,4 +1,4 @@
-"""Runs of a second, and children that train them, are killed, or wait with the folder in hand."""
+"""Runs of one second, and child processes that train them, are killed, or hold a lock."""
 
 import contextlib
 import json

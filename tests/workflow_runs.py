@@ -1,4 +1,4 @@
-"""A few smoke runs in three ways: started, killed, gone on with, and what they left behind."""
+"""A few smoke runs: started, killed and continued, and their remaining files."""
 
 import contextlib
 import csv
@@ -104,7 +104,7 @@ def epochs(text: str) -> Counter:
 
 
 def trained(store: Path) -> Counter:
-    """Count which run has trained which epoch, from the logs beside the records."""
+    """Count which run has trained which epoch, from the logs next to the records."""
     return epochs("".join(log.read_text(encoding="utf-8") for log in store.glob("*/log")))
 
 

@@ -4,7 +4,7 @@ import torch
 
 
 def perturbed(module, size):
-    """Return the module with every free number moved, as training would."""
+    """Return the module with a random change of every parameter."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in module.parameters():

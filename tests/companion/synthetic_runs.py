@@ -1,4 +1,4 @@
-"""Records as runs would leave them, without a run: test errors and curves are given."""
+"""Synthetic records with given test errors and curves, without a run."""
 
 import dataclasses
 import itertools
@@ -47,7 +47,7 @@ def starts(model, mse, pairs=PAIRS, seeds=SEEDS, **fields):
             yield run(model, mse, seed=seed, **{**fields, **initial})
 
 
-def everyone(ours=10.0, others=20.0, **where):
+def all_networks(ours=10.0, others=20.0, **where):
     """Records of all networks of a row."""
     for model in networks.names():
         yield from starts(model, ours if model == "reweighted-rnn" else others, **where)

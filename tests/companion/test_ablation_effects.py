@@ -15,7 +15,7 @@ from unfolded.runs.grid import STARTS
 OURS = list(starts("reweighted-rnn", 10.0, hidden=256))
 
 
-def test_without_runs_every_table_and_figure_is_there():
+def test_every_table_and_figure_exists_without_runs():
     runs = evidence()
     effects = ablation_effects.summary(runs)
     assert effects.empty and ablation_tables.solutions(runs).empty
@@ -36,7 +36,7 @@ def test_without_runs_every_table_and_figure_is_there():
         assert "not run" in [text.get_text() for ax in fig.axes for text in ax.texts]
 
 
-def test_the_summary_has_the_lead_over_the_best_other_network_and_the_worth_of_parts():
+def test_the_summary_states_the_lead_and_the_effect_of_each_part():
     gru = [run("gru", 30.0, hidden=256, seed=seed, curve=(9.0, 2.0)) for seed in range(3)]
     best = [run("lstm", 40.0, hidden=256, seed=seed, curve=(9.0, 1.0)) for seed in range(3)]
     without = starts("reweighted-rnn", 20.0, hidden=256, memory="off")
@@ -65,7 +65,7 @@ def test_the_summary_has_the_lead_over_the_best_other_network_and_the_worth_of_p
     assert "LSTM\nh = 256, 3 seeds" in [text.get_text() for text in fig.axes[0].texts]
 
 
-def test_a_setting_that_turns_the_ranking_is_named():
+def test_the_summary_names_a_setting_that_changes_the_ranking():
     better = [run("gru", 5.0, hidden=256, seed=seed) for seed in range(3)]
     effects = ablation_effects.summary(evidence(OURS, better))
     assert "and behind with as in the paper (GRU)." in ablation_effects.finding(effects)
@@ -124,7 +124,7 @@ def test_one_component_is_changed_from_the_same_initialisation():
     assert table.at["reweighted-RNN, best λ", "no memory"] == "not run"
 
 
-def test_answers_hold_the_value_the_gain_and_what_did_not_train():
+def test_answers_contain_the_value_the_gain_and_untrained_networks():
     less = {"hidden": 256, "model": "reweighted-rnn"} | LESS["Z"]
     table = ablation_tables.answers(evidence(OURS, starts(mse=20.0, **less)), "what is reweighted")
     assert list(table.index) == [
@@ -147,7 +147,7 @@ def test_filters_are_compared_without_a_difference():
     assert "reweighted-RNN, from (0.003, 0.02)" in table.index
 
 
-def test_both_solutions_are_compared_where_nothing_else_differs():
+def test_solutions_are_compared_only_where_all_else_is_equal():
     first = starts("reweighted-rnn", 10.0, pairs=PAIRS[:1], hidden=256)
     second = starts("reweighted-rnn", 20.0, pairs=PAIRS[1:], hidden=256)
     alone = starts("reweighted-rnn", 20.0, pairs=PAIRS[1:], hidden=512)
@@ -157,7 +157,7 @@ def test_both_solutions_are_compared_where_nothing_else_differs():
     assert table["difference"].item() == pytest.approx(-10 * np.log10(2), abs=0.01)
 
 
-def test_seeds_spread():
+def test_the_spread_of_seeds_is_the_range_in_decibels():
     two = [run("gru", mse, hidden=256, seed=seed) for seed, mse in enumerate((10.0, 20.0))]
     table = ablation_tables.seed_spread(evidence(two))
     assert table.loc["GRU, h = 256", "range (dB)"] == pytest.approx(10 * np.log10(2))

@@ -33,7 +33,7 @@ def paper(model, width):
     return cells["psnr_db"].item()
 
 
-def test_without_a_run_everything_is_not_tested():
+def test_every_verdict_without_a_run_is_not_tested():
     for number in grid.VARIED:
         gaps = agreement.leads(NONE, number)
         assert gaps.empty
@@ -56,7 +56,7 @@ def test_each_cell_has_one_verdict_and_a_garbled_value_is_lost():
         assert "lost" not in counts or number == 3
 
 
-def test_what_did_not_train_enters_no_comparison():
+def test_comparisons_exclude_networks_that_did_not_train():
     still = evaluated(mean_frame(), model="fastrnn", hidden=128)
     rows = [evaluated(27.5, hidden=128, **SUCCESSOR_PAIR), still]
     assert agreement.leads(RunSet.of(rows), 2).empty
@@ -87,7 +87,7 @@ def test_a_ranking_counts_comparisons_corrected_for_their_number():
     assert counts[["ahead", "behind", "undecided"]].tolist() == ["0", "1", "2"]
 
 
-def test_steps_go_from_value_to_value_and_are_set_against_the_paper():
+def test_steps_between_adjacent_values_are_compared_with_the_paper():
     rows = [evaluated(psnr, model="gru", hidden=width) for width, psnr in ((128, 20), (512, 23))]
     steps = agreement.steps(RunSet.of(rows), 2)
     (step,) = steps.itertuples()

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say, and their command stores what the page reads."""
+"""The benchmarks measure what they state, and their command stores what the page reads."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ SIZES = {"n0": 256, "n": 20, "hidden": 24, "depth": 3}
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_plain_form_is_the_network(model, normal):
+def test_the_plain_form_equals_the_network(model, normal):
     net = networks.build(model, **SIZES, lambda1=0.1, lambda2=0.05).double()
     with torch.no_grad():
         for parameter in net.parameters():
@@ -38,7 +38,7 @@ def test_the_plain_form_is_the_network(model, normal):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_is_recorded_are_all_products_of_a_step(model):
+def test_all_products_of_a_step_are_recorded(model):
     step = workload.Step(networks.build(model, **SIZES), workload.frames(4, 3))
     products = replay.record(step)
     with levers.without_onednn(), FlopCounterMode(display=False) as counted:
@@ -46,7 +46,7 @@ def test_what_is_recorded_are_all_products_of_a_step(model):
     assert sum(product.flops for product in products) == counted.get_total_flops() > 0
 
 
-def test_the_products_of_the_recurrence_are_those_of_theory():
+def test_the_number_of_products_of_the_recurrence_agrees_with_theory():
     T, B, h, d = 5, 4, SIZES["hidden"], SIZES["depth"]
     step = workload.Step(networks.build("reweighted-rnn", **SIZES), workload.frames(B, T))
     square = [p for p in replay.record(step) if p.arguments[1].shape == (h, h)]
@@ -71,7 +71,7 @@ def test_products_exclude_those_of_the_selection_of_routines(tmp_path, monkeypat
     assert len(first) == len(second)
 
 
-def test_wide_products_are_recorded_whatever_routine_serves_them():
+def test_wide_products_are_recorded_for_every_routine():
     sizes = {**SIZES, "hidden": 768, "depth": 1}
     step = workload.Step(networks.build("reweighted-rnn", **sizes), workload.frames(2, 8))
     with levers.without_compiled_kernels():
@@ -82,7 +82,7 @@ def test_wide_products_are_recorded_whatever_routine_serves_them():
 
 
 @pytest.mark.parametrize("name", ["without_compiled_kernels", "without_onednn", "pytorch_alone"])
-def test_a_lever_changes_no_number_and_is_put_back(name):
+def test_a_lever_changes_no_number_and_is_reset(name):
     net, frames = networks.build("reweighted-rnn", **SIZES), workload.frames(4, 3)
     whole = net(frames).detach()
     call = levers.under(getattr(levers, name), lambda: net(frames).detach())
@@ -90,7 +90,7 @@ def test_a_lever_changes_no_number_and_is_put_back(name):
     assert torch.equal(net(frames), whole)
 
 
-def test_memory_is_what_was_allocated():
+def test_measured_memory_equals_allocated_memory():
     size, weight = 1_000_000, torch.ones(1, requires_grad=True)
 
     def forward():
@@ -110,7 +110,7 @@ def usage(model, **sizes):
 
 
 @pytest.mark.parametrize("runs", [1, 2])
-def test_recomputing_keeps_fewer_bytes(runs):
+def test_recomputation_stores_fewer_bytes(runs):
     sizes = {"time": 6, "depth": 3, "hidden": 32, "batch": 8, "runs": runs}
     stored, recomputed = (
         usage("reweighted-rnn", **sizes, recompute=redo) for redo in (False, True)
@@ -118,7 +118,7 @@ def test_recomputing_keeps_fewer_bytes(runs):
     assert stored - recomputed == runs * 4 * 3 * 6 * 8 * 32
 
 
-def test_streams_of_fista_are_those_of_the_solver(normal):
+def test_streamed_fista_equals_the_solver(normal):
     x, A, D = normal(2, 3, 5), normal(5, 16), normal(16, 24)
     whole = solvers.fista(x, A, D, lambda1=0.1, iterations=7).codes
     M = A @ D
@@ -127,14 +127,14 @@ def test_streams_of_fista_are_those_of_the_solver(normal):
         assert torch.allclose(inference.fista(x[:, t], M, c, 0.1, 7), whole[:, t], atol=1e-12)
 
 
-def test_long_sequences_run_to_and_fro():
+def test_long_sequences_repeat_the_frames_in_alternating_order():
     frames = workload.frames(3, 50)
     assert frames.shape == (3, 50, 256)
     assert torch.equal(frames[:, 20:40], frames[:, :20].flip(1))
     assert torch.equal(frames[:, 40:], frames[:, :10])
 
 
-def test_competitors_take_turns():
+def test_measurements_alternate_between_competitors():
     calls = []
     interleave({name: lambda n=name: calls.append(n) for name in "ab"}, rounds=2, warm=1)
     assert calls == list("ababab")
@@ -147,19 +147,19 @@ def test_a_ratio_is_the_median_of_ratios_within_rounds():
     assert slow.row(fast, steps=2)["median_ms"] == 2e3
 
 
-def test_states_are_what_the_engine_stores():
+def test_the_formula_of_states_equals_the_memory_of_the_engine():
     sizes = {"time": 6, "depth": 3, "hidden": 32, "batch": 8}
     more = speed_plots.states(**sizes | {"time": 7}) - speed_plots.states(**sizes)
     before, after = (
         usage("sista-rnn", **options, runs=1, recompute=False)
         for options in (sizes, sizes | {"time": 7})
     )
-    # Beside the states a frame more keeps its measurements and what is made of them.
+    # In addition to the states, one more frame stores its measurements and products of them.
     assert after - before == more + 4 * 8 * (51 + 256)
 
 
 @pytest.mark.parametrize("model", gpu.MODELS)
-def test_the_checks_that_a_gpu_will_meet_hold_here(model):
+def test_the_checks_for_a_gpu_pass_on_the_cpu(model):
     assert max(gpu.parity(model, torch.float64, "cpu").values()) < 1e-12
     assert max(gpu.side_by_side(model, "cpu").values()) < 1e-5
     assert max(gpu.captured(model, "cpu").values()) == 0  # call by call both times
@@ -168,7 +168,7 @@ def test_the_checks_that_a_gpu_will_meet_hold_here(model):
 # Records and the command line -------------------------------------------------------------------
 
 
-def test_a_record_comes_back_with_its_origin(results_folder):
+def test_a_stored_record_is_read_with_its_provenance(results_folder):
     record = Record(results_folder / "speed" / "step.csv", allocator="kept")
     record.add({"what": "engine", "ratio": 1.0})
     record.add({"what": "plain", "model": "m", "ratio": 2.5})
@@ -207,7 +207,7 @@ def test_every_command_prints_a_table_that_the_page_reads(command, results_folde
      "gpu --models lstm", "growth --model gru", "inference --protocol other",
      "step --commit --out x", "step --allocator mine", "step --machine ../x"],
 )  # fmt: skip
-def test_a_bad_argument_is_refused_in_one_line(arguments, capsys):
+def test_a_bad_argument_is_rejected_in_one_line(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments.split())
     assert ended.value.code == 2
@@ -216,7 +216,7 @@ def test_a_bad_argument_is_refused_in_one_line(arguments, capsys):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_without_cuda_the_command_for_it_says_so_and_writes_nothing(results_folder, capsys):
+def test_the_cuda_command_without_cuda_reports_it_and_writes_nothing(results_folder, capsys):
     assert cli.main(["gpu", "--commit"]) == 1
     assert "expected a CUDA device; got none" in capsys.readouterr().err
     assert measurements.record("gpu") is None

@@ -16,7 +16,7 @@ from unfolded.runs import records, results_table
 from unfolded.runs.config import RunConfig
 
 
-def test_builds_share_what_sphinx_has_read_unless_it_had_warnings(tmp_path, monkeypatch):
+def test_builds_share_the_doctrees_unless_there_were_warnings(tmp_path, monkeypatch):
     doctrees, output = tmp_path / ".doctrees", tmp_path / "html"
     for name, path in (("BUILD", tmp_path), ("DOCTREES", doctrees), ("READ", doctrees / "whole")):
         monkeypatch.setattr(html, name, path)
@@ -38,7 +38,7 @@ def test_builds_share_what_sphinx_has_read_unless_it_had_warnings(tmp_path, monk
     assert states == [(False, False), (True, True), (True, True), (True, False), (False, True)]
 
 
-def test_alt_text_moves_to_the_cell_and_is_demanded():
+def test_alt_text_is_moved_to_the_cell_and_is_required():
     image = {"output_type": "display_data", "data": {"image/svg+xml": "<svg/>"}}
     cell = {"metadata": {}, "outputs": [image | {"metadata": {"image/svg+xml": {"alt": "A line"}}}]}
     outputs.move_alt(cell, "here")

@@ -24,7 +24,7 @@ USUAL = {name: getattr(BoundsExplorer(), name) for name in STATE}
     st.integers(1, 8),
     st.integers(1, 40),
 )
-def test_sista_through_time_is_the_layer_unrolled(alpha, beta, gamma, d, T):
+def test_the_bound_of_sista_rnn_through_time_equals_the_unrolled_layer(alpha, beta, gamma, d, T):
     inputs, coupling = 0.0, 0.01 * gamma
     for _ in range(T):
         new, past = 0.0, 1.0
@@ -42,7 +42,7 @@ def test_sista_through_time_is_the_layer_unrolled(alpha, beta, gamma, d, T):
 
 
 @given(st.floats(0.1, 10), st.integers(1, 200))
-def test_with_one_layer_the_unfolded_networks_have_one_bound(alpha, T):
+def test_unfolded_networks_with_one_layer_have_equal_bounds(alpha, T):
     bounds = equal_norms.log_bounds(**USUAL | {"d": 1, "alpha": alpha, "T": T})
     rest = {"m": 8000, "n": 51, "h": 1024, "T": T, "B_x": 1.0}
     printed = library.log_rademacher_reweighted_one_layer(alpha, 1.0, **rest)
@@ -51,7 +51,7 @@ def test_with_one_layer_the_unfolded_networks_have_one_bound(alpha, T):
 
 
 @given(st.floats(0.01, 3), st.floats(0.01, 3))
-def test_which_of_51_and_55_is_lower_in_the_long_run(alpha, twice_frobenius):
+def test_growth_decides_which_of_51_and_55_is_lower_for_long_sequences(alpha, twice_frobenius):
     """The proposition of the page: growth decides, and where nothing grows, the root of time."""
     assume(all(abs(math.log(size)) > 0.02 for size in (alpha, twice_frobenius)))
     assume(abs(math.log(alpha / twice_frobenius)) > 0.02)
@@ -65,7 +65,7 @@ def test_which_of_51_and_55_is_lower_in_the_long_run(alpha, twice_frobenius):
 
 
 @pytest.mark.parametrize("k", [1, 4, 16, 64])
-def test_norms_of_spread_matrices_are_those_of_a_matrix(k):
+def test_norms_of_spread_matrices_are_those_of_hadamard_blocks(k):
     blocks = torch.block_diag(*[torch.tensor(hadamard(k), dtype=torch.float64)] * (64 // k))
     for columns in (64, 32):
         # Two identities stand on one another where there are twice as many rows as columns.
@@ -89,7 +89,7 @@ def test_the_norms_of_a_matrix_are_ordered(rows, columns, seed):
 
 
 @pytest.mark.parametrize("name", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
-def test_the_bound_of_an_unfolded_network_comes_from_its_norms(name):
+def test_the_bound_of_an_unfolded_network_is_computed_from_its_norms(name):
     net = networks.build(name, n0=16, n=5, hidden=9, depth=3, seed=0)
     (alpha, beta), data = net.norms().values(), {"m": 100, "T": 7, "B_x": 2.0}
     if name == "sista-rnn":
@@ -103,7 +103,7 @@ def test_the_bound_of_an_unfolded_network_comes_from_its_norms(name):
         assert bound_comparison.log_bound_of(net, **data, B=5.0) == expected
 
 
-def test_the_bounds_of_fastrnn_and_spectralrnn_come_from_their_matrices():
+def test_the_bounds_of_fastrnn_and_spectralrnn_are_computed_from_their_matrices():
     data = {"m": 100, "T": 7, "B_x": 2.0, "B": 5.0}
     net = networks.build("fastrnn", n0=16, n=5, hidden=9, depth=1, seed=0)
     (layer,) = net.cells
@@ -121,7 +121,7 @@ def test_the_bounds_of_fastrnn_and_spectralrnn_come_from_their_matrices():
 
 
 @pytest.mark.parametrize(("name", "depth"), [("lstm", 1), ("fastrnn", 2), ("spectralrnn", 3)])
-def test_networks_without_a_bound_are_refused(name, depth):
+def test_networks_without_a_bound_are_rejected(name, depth):
     net = networks.build(name, n0=16, n=5, hidden=9, depth=depth)
     with pytest.raises(ConfigError, match=f"with {depth} layers; the paper quotes"):
         bound_comparison.log_bound_of(net, m=100, T=7, B_x=2.0, B=5.0)

@@ -65,7 +65,7 @@ def test_the_script_names_the_lowest_bound():
         assert all(bounds[name] <= least + 1e-7 * max(1, abs(least)) for name in keys)
 
 
-def test_curves_are_drawn_at_values_that_are_allowed_and_rise():
+def test_curves_are_drawn_at_increasing_valid_values():
     cases = [(name, value) for name in STATE for value in (USUAL[name], *LIMITS[name])]
     scripts = in_node("data.map(([name, value]) => axis(name, value))", cases, SCRIPT)
     for (name, value), script in zip(cases, scripts, strict=True):
@@ -96,7 +96,7 @@ def test_the_static_picture_draws_the_library_bounds(name):
         np.testing.assert_allclose(line.get_ydata(), values)
 
 
-def test_a_network_has_the_colour_of_all_figures():
+def test_a_network_has_the_same_colour_as_in_other_figures():
     (ax,) = bounds_widget.picture("T", **USUAL)[0].axes
     # ℓ1-ℓ1-RNN has the bound of reweighted-RNN, and no curve of its own.
     drawn = [name for name in bound_comparison.NETWORKS if name != "l1-l1-rnn"]
@@ -126,7 +126,7 @@ SEE = """
 
 
 @pytest.mark.browser
-def test_controls_move_the_curves_and_the_words(tmp_path):
+def test_controls_change_the_curves_and_the_text(tmp_path):
     body = f"""(() => {{ {SEE}
       const steps = {{ start: see() }};
       for (const [name, value] of data) {{
@@ -165,7 +165,7 @@ def test_controls_move_the_curves_and_the_words(tmp_path):
 
 
 @pytest.mark.browser
-def test_the_picture_can_be_dragged(tmp_path):
+def test_dragging_on_the_picture_changes_the_value(tmp_path):
     body = f"""(() => {{ {SEE}
       const svg = explorer.querySelector("svg"), box = svg.getBoundingClientRect();
       let held = false;

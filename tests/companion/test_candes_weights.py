@@ -1,4 +1,4 @@
-"""The rule that renews g: its weights, its schedule, and that it is Algorithm 1 throughout."""
+"""The reweighting rule for g: its weights, its schedule, and its agreement with Algorithm 1."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def problem():
     return {"x": frames @ A.T, "A": A, "D": D, "G": torch.eye(25, **DOUBLE)}
 
 
-def test_weights_fall_with_size_from_one_towards_zero():
+def test_weights_decrease_with_magnitude_from_one_towards_zero():
     g = candes_weights(torch.tensor([0.0, -1.0, 9.0]), 1.0)
     torch.testing.assert_close(g, torch.tensor([1.0, 0.5, 0.1]))
 
@@ -44,7 +44,7 @@ def test_two_rounds_are_algorithm_1_with_the_weights_of_the_first_code(problem, 
     torch.testing.assert_close(two.objective, same.objective)
 
 
-def test_sequences_do_not_touch_each_other(problem):
+def test_sequences_are_independent(problem):
     weights = {"lambda1": 0.01, "lambda2": 0.005, "epsilon": 0.1, "iterations": 20}
     both = in_rounds(**problem, **weights)
     assert both.codes.shape == (2, 3, 25) and both.objective.shape == (2, 3, 21)
@@ -60,7 +60,7 @@ def test_the_certificate_of_the_last_round_falls(problem):
 
 
 @pytest.mark.parametrize("wrong", [{"rounds": 0}, {"iterations": 1}, {"epsilon": 0.0}])
-def test_bad_choices_are_told(problem, wrong):
+def test_invalid_options_are_reported(problem, wrong):
     choice = {"lambda1": 0.1, "lambda2": 0.1, "epsilon": 0.1, "iterations": 4} | wrong
     with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
         in_rounds(**problem, **choice)

@@ -23,7 +23,7 @@ def exists(check):
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 class TestClaim:
-    def test_its_rule_or_its_reasons_give_a_verdict(self, claim):
+    def test_a_rule_or_reasons_give_a_verdict(self, claim):
         judgement = claim.judge(
             related_rules.RELATED_RULES if claim.neighbour else experiment_rules.RULES
         )
@@ -32,7 +32,7 @@ class TestClaim:
         assert judgement.because.endswith(".") and not re.search(r"  |\.\.", judgement.because)
         assert not re.search(r"\b(nan|inf)\b", judgement.because)
 
-    def test_it_has_a_rule_or_reasons_with_checks_that_exist(self, claim):
+    def test_a_claim_has_a_rule_or_reasons_with_existing_checks(self, claim):
         if claim.rule:
             known = related_rules.RELATED_RULES if claim.neighbour else experiment_rules.RULES
             assert claim.rule in known and not claim.because and not claim.reasoned
@@ -41,15 +41,15 @@ class TestClaim:
         assert claim.checks or claim.reasoned == "not tested"
         assert all(map(exists, claim.checks))
 
-    def test_its_page_is_in_the_book(self, claim):
+    def test_the_page_of_a_claim_is_in_the_book(self, claim):
         assert claim.page in freshness.pages(ROOT)
 
-    def test_it_says_one_thing_in_a_sentence(self, claim):
+    def test_a_claim_is_one_short_sentence(self, claim):
         assert claim.says.endswith(".") and claim.shown_by.endswith(".")
         assert len(claim.says) < 160
 
 
-def test_names_are_used_once_and_every_rule_judges_something():
+def test_names_are_unique_and_every_rule_is_used():
     names = [claim.id for claim in CLAIMS]
     assert len(set(names)) == len(names)
     used = {claim.rule for claim in CLAIMS} - {""}
@@ -68,7 +68,7 @@ ENTRY = "[[claim]]\n" + "".join(
     ["", "[[claim]]\nid = 'x'\n", "[[claim]]\nmore = 1\n", "}", ENTRY,
      f"{ENTRY}verdict = 'holds'\n", f"{ENTRY}verdict = 'refuted'\nrule = 'temporal prior'\n"],
 )  # fmt: skip
-def test_a_damaged_file_is_one_clear_line(content, tmp_path, monkeypatch):
+def test_a_damaged_file_is_reported_in_one_line(content, tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "claims.toml").write_text(content)
     monkeypatch.setattr(claims, "ROOT", tmp_path)

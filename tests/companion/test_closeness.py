@@ -18,7 +18,7 @@ def committed():
     return paper_tables.compare_with_paper(committed_runs())
 
 
-def test_without_a_run_nothing_is_claimed():
+def test_the_answer_without_a_run_claims_nothing():
     cells = paper_tables.compare_with_paper(NONE)
     assert closeness.answer(cells).startswith("**Not tested.**")
     assert "None of the paper's 153 cells" in closeness.summary(cells)
@@ -119,7 +119,7 @@ def test_the_effect_of_the_initial_value_includes_the_lead():
     assert levels == ["4.19", "3.50", "1.70"]
 
 
-def test_the_committed_runs_are_counted_as_the_cells_say():
+def test_counts_of_the_committed_runs_agree_with_the_cells():
     cells = committed()
     rows = cells[cells["start"].ne(paper_tables.BEST) & cells["runs"].gt(0)]
     rows = rows[rows["psnr_db"].notna()]

@@ -1,4 +1,4 @@
-"""Learning curves: which runs they are of, and what is said about them."""
+"""Learning curves: the selected runs, and the sentences about them."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def test_curves_are_compared_by_their_last_epoch():
     assert ratio.to_dict() == pytest.approx({"gru": 1.0, "srnn": 4.0})
 
 
-def test_epochs_are_counted_from_one_and_a_level_that_is_not_reached_has_none():
+def test_epochs_are_counted_from_one_and_are_missing_for_levels_not_reached():
     table = curve_findings.epochs_until({"gru": curve(9.0, 2.0), "srnn": curve(5.0, 4.0)}, 5.0)
     assert table.loc["GRU"].tolist() == [2, 2, 2, 2]
     assert table.loc["sRNN"].iloc[:2].tolist() == [1, 1] and table.loc["sRNN"].isna()[-1:].all()
@@ -45,7 +45,7 @@ def test_the_order_of_curves_is_counted_without_a_verdict(ends, text):
     assert text in sentence and ("one seed" in sentence or len(ends) < 2)
 
 
-def test_schedules_tell_budgets_from_convergence():
+def test_schedules_distinguish_the_end_of_the_budget_from_convergence():
     made = evaluated(27.0, model="gru", hidden=256)
     curves = {"train_mse": [3.0] * 40, "validation_mse": [*np.linspace(9, 5, 39), 6.0],
               "learning_rate": [3e-4] * 20 + [9e-5] * 20}  # fmt: skip
@@ -57,7 +57,7 @@ def test_schedules_tell_budgets_from_convergence():
     assert "In 0 of these 1 runs" in said and "reduced for GRU (1 times)" in said
 
 
-def test_curves_along_a_table_are_those_of_the_first_seed_where_there_are_any():
+def test_curves_of_a_table_are_those_of_the_first_seed_with_a_run():
     def run(depth, seed, error, model="reweighted-rnn"):
         config = replace(SHORT, model=model, depth=depth, seed=seed)
         curves = {"train_mse": [error], "validation_mse": [error]}

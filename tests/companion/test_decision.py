@@ -16,7 +16,7 @@ def records(monkeypatch):
     return replace_committed_runs(monkeypatch)
 
 
-def test_a_comparison_lists_the_seeds_that_do_not_count(records):
+def test_a_comparison_lists_the_excluded_seeds(records):
     gru, lstm = (dataclasses.replace(PRINTED, model=name, depth=None) for name in ("gru", "lstm"))
     usual = [run("gru", 10.0, seed=seed) for seed in SEEDS]
     diverged = [
@@ -56,7 +56,7 @@ def test_cases_are_counted():
     assert of([0, 0, 0]) == "refuted" and of([0]) == of([1], [0]) == "not tested"
 
 
-def test_holm_turns_a_lead_that_a_single_test_would_accept(records):
+def test_holm_rejects_a_lead_that_a_single_test_would_accept(records):
     gap = decision.committed_runs().difference(PRINTED, PRINTED)
     assert gap is None
     lead = decision.Difference(1.0, 0.1, 2.0, 3, 50, 0.03)

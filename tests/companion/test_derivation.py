@@ -1,4 +1,4 @@
-"""Proposition B.1: what SymPy derives, what two searches find, and what the library computes."""
+"""Proposition B.1: the derivation in SymPy, two numerical searches, and the library."""
 
 from itertools import pairwise
 
@@ -33,7 +33,7 @@ def test_the_searches_agree_with_each_other_and_with_the_library():
 
 
 @SIGNS
-def test_the_derived_pieces_are_the_library_on_each_of_them(sign):
+def test_the_library_equals_each_derived_piece(sign):
     hbar = 2.0 * sign
     for piece in derivation.pieces(sign):
         low, high = (float(sp.sympify(end).subs(numbers(sign))) for end in piece[1:])
@@ -45,7 +45,7 @@ def test_the_derived_pieces_are_the_library_on_each_of_them(sign):
 
 
 @SIGNS
-def test_the_pieces_tile_the_line_without_a_jump(sign):
+def test_the_pieces_cover_the_line_without_a_jump(sign):
     branches = derivation.pieces(sign)
     assert branches[0].low == -sp.oo and branches[-1].high == sp.oo
     assert all(left.high == right.low for left, right in pairwise(branches))
@@ -54,21 +54,21 @@ def test_the_pieces_tile_the_line_without_a_jump(sign):
 
 
 @SIGNS
-def test_half_a_turn_gives_the_other_sign(sign):
+def test_a_point_reflection_gives_the_pieces_of_the_other_sign(sign):
     assert derivation.mirrored(sign) == derivation.pieces(sign)
 
 
 @SIGNS
-def test_the_branch_free_form_is_each_piece(sign):
+def test_the_branch_free_form_equals_each_piece(sign):
     assert derivation.branch_free_errors(sign) == [0] * 5
 
 
-def test_a_wrong_branch_free_form_is_noticed(monkeypatch):
+def test_a_wrong_branch_free_form_is_detected(monkeypatch):
     monkeypatch.setattr(derivation, "branch_free", lambda sign: derivation.u)
     assert any(error != 0 for error in derivation.branch_free_errors(1))
 
 
-def test_the_printed_last_branch_misses_by_twice_the_first_threshold():
+def test_the_error_of_the_printed_last_branch_is_twice_the_first_threshold():
     slip = derivation.printed_last_branch()
     assert slip["right minus printed"] == 2 * derivation.tau1
     assert slip["slope of the objective there"] == -2 * derivation.tau1
@@ -98,7 +98,7 @@ def draw_symbols():
     return derivation.tau1, derivation.tau2
 
 
-def test_the_argument_of_25_would_prove_too_much():
+def test_the_argument_of_25_would_imply_a_wrong_minimiser():
     u, hbar, tau1, tau2 = (torch.tensor(x, dtype=torch.float64) for x in (1.0, 2.0, 0.5, 1.0))
     v = torch.linspace(-3, 3, 601, dtype=torch.float64)
     assert tau1 + tau2 - u.abs() >= 0

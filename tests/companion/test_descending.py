@@ -1,4 +1,4 @@
-"""What each layer makes of its frame's problem, and networks trained on with constraints."""
+"""The objective of a frame after each layer, and training with descent constraints."""
 
 from dataclasses import asdict, replace
 
@@ -31,7 +31,7 @@ def network(name="reweighted-rnn", depth=3, **options):
 
 
 @pytest.mark.parametrize("name", ["reweighted-rnn", "l1-l1-rnn"])
-def test_the_last_layer_is_the_network(name, normal):
+def test_the_codes_of_the_last_layer_equal_those_of_the_network(name, normal):
     net, x = network(name), normal(2, 5, 7)
     if net.Z is not None:
         net.Z += 0.1 * normal(*net.Z.shape)
@@ -41,7 +41,7 @@ def test_the_last_layer_is_the_network(name, normal):
     torch.testing.assert_close(hbar[:, 1:], h[-1][:, :-1] @ net.G.T)
 
 
-def test_untrained_layers_bring_the_objective_down_frame_by_frame(normal):
+def test_untrained_layers_decrease_the_objective_of_each_frame(normal):
     """With Z = I, g = 1 and c a Lipschitz constant a layer is a proximal-gradient step on (3)."""
     net, x = network(depth=6, lambda1=0.1, lambda2=0.05), normal(2, 4, 7)
     assert torch.linalg.matrix_norm(net.A @ net.D, 2) ** 2 <= net.positive("c")
@@ -52,7 +52,7 @@ def test_untrained_layers_bring_the_objective_down_frame_by_frame(normal):
     assert bool((residuals[1:] <= residuals[:-1] + 1e-12).all())
 
 
-def test_the_residual_vanishes_where_the_solver_ends(normal):
+def test_the_residual_vanishes_at_the_solution_of_the_solver(normal):
     net, x = network(lambda1=0.1, lambda2=0.05), normal(2, 3, 7)
     A, D, G = net.A, net.D, net.G
     options = {"lambda1": 0.1, "lambda2": 0.05, "c": 1.0, "iterations": 1500}
@@ -65,7 +65,7 @@ def test_the_residual_vanishes_where_the_solver_ends(normal):
     assert sd.residual(net, solved.codes + 0.1, hbar, x).min() > 1e-3
 
 
-def test_noise_moves_what_follows_it(normal):
+def test_noise_changes_only_the_layers_after_it(normal):
     net, x = network(), normal(2, 3, 7)
     still, _ = sd.layers(net, x)
     noisy, _ = sd.layers(net, x, lambda h, l: h + 1.0 if l == 2 else h)
@@ -73,7 +73,7 @@ def test_noise_moves_what_follows_it(normal):
     assert not torch.equal(still[3, :, 0], noisy[3, :, 0])
 
 
-def test_a_demanding_constraint_is_kept_better_than_without():
+def test_constrained_training_violates_the_constraint_less_than_plain_training():
     """Half of the residual in each layer is more than plain training gives."""
     ends = {}
     frames = torch.rand(8, 4, 16, generator=torch.Generator().manual_seed(1)).double()
@@ -93,7 +93,7 @@ def test_a_demanding_constraint_is_kept_better_than_without():
     assert ends[0.0] > 0 and ends[1.0] < ends[0.0] / 2
 
 
-def test_by_layer_untrained_networks_descend_and_a_layer_that_turns_back_does_not(normal):
+def test_untrained_layers_descend_and_a_layer_with_negative_Z_does_not(normal):
     frames = normal(3, 4, 16).abs()
     table = sd.by_layer(network(depth=4, lambda1=0.01), frames, peak=1.0)
     assert list(table["layer"]) == [0, 1, 2, 3, 4] and table["objective"][0] == 1
@@ -106,7 +106,7 @@ def test_by_layer_untrained_networks_descend_and_a_layer_that_turns_back_does_no
     assert away["objective descends"][2] < 0.1 < away["objective descends"][1]
 
 
-def test_the_problem_of_sista_rnn_is_the_solvers(normal):
+def test_the_objective_of_sista_rnn_equals_that_of_the_solver(normal):
     net, x = network("sista-rnn", depth=4, lambda1=0.1, lambda2=0.05), normal(2, 3, 7)
     solved = solvers.sista(
         x, net.A, net.D, net.F, lambda1=0.1, lambda2=0.05, c=net.positive("c"), iterations=4
@@ -123,11 +123,11 @@ def test_the_problem_of_sista_rnn_is_the_solvers(normal):
     assert sd.residual(net, ends.codes, prediction, x).max() < 1e-5
 
 
-# Networks trained on, held or free --------------------------------------------------------------
+# Networks trained with and without the constraint -----------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def briefly():
+def short_trainings():
     """Three trainings of three steps on the embedded digits."""
     ways = ({}, {"merit": "objective"}, {"merit": "distance", "noise": 0.1})
     return [
@@ -136,21 +136,23 @@ def briefly():
     ]
 
 
-def test_trials_share_start_and_batches(briefly):
-    free, constrained_trial, _ = briefly
+def test_trials_share_start_and_batches(short_trainings):
+    free, constrained_trial, _ = short_trainings
     assert free.history.loss[0] == constrained_trial.history.loss[0]
     torch.testing.assert_close(free.history.slack[0], constrained_trial.history.slack[0])
     assert free.history.duals.abs().max() == 0 < constrained_trial.history.duals.max()
     assert not torch.equal(free.network.D, constrained_trial.network.D)
 
 
-def test_a_trial_is_the_same_twice(briefly):
-    again = constrained_training.train(briefly[2].trial)
-    for a, b in zip(again.network.parameters(), briefly[2].network.parameters(), strict=True):
+def test_a_repeated_trial_has_the_same_result(short_trainings):
+    again = constrained_training.train(short_trainings[2].trial)
+    for a, b in zip(
+        again.network.parameters(), short_trainings[2].network.parameters(), strict=True
+    ):
         assert torch.equal(a, b)
 
 
-def test_no_steps_leave_the_network_as_it_was():
+def test_zero_steps_do_not_change_the_network():
     for name in ("sista-rnn", "lstm"):
         trained = constrained_training.train(
             constrained_training.Trial(name, steps=0, source="digits")
@@ -161,8 +163,8 @@ def test_no_steps_leave_the_network_as_it_was():
             assert torch.equal(a, b)
 
 
-def test_each_disturbance_changes_what_it_says(briefly):
-    few = replace(briefly[0], test=briefly[0].test[:8])
+def test_each_disturbance_changes_only_its_own_quantity(short_trainings):
+    few = replace(short_trainings[0], test=short_trainings[0].test[:8])
     clean, x, net = perturbations.met(few, "nothing", 0)
     assert net is few.network and torch.equal(x, net.measure(clean))
     frames, noisy, _ = perturbations.met(few, "noise on the measurements", 0.1)
@@ -180,8 +182,8 @@ def test_each_disturbance_changes_what_it_says(briefly):
     assert torch.equal(longer[:, :20], clean) and torch.equal(longer[:, 19:], clean.flip(1))
 
 
-def test_the_table_counts_what_it_says(briefly):
-    few = replace(briefly[1], test=briefly[1].test[:40])
+def test_the_table_agrees_with_a_direct_computation(short_trainings):
+    few = replace(short_trainings[1], test=short_trainings[1].test[:40])
     table = perturbations.evaluation(few)
     assert len(table) == 3 + sum(map(len, perturbations.DISTURBED.values()))
     by_hand = sd.by_layer(few.network, few.test, peak=255.0, merits=sd.MERITS)
@@ -198,7 +200,7 @@ def test_the_table_counts_what_it_says(briefly):
     )
 
 
-def test_a_network_without_such_layers_is_judged_by_its_pictures():
+def test_a_network_without_unfolded_layers_is_evaluated_by_its_pictures():
     trained = constrained_training.train(
         constrained_training.Trial("lstm", steps=0, source="digits")
     )
@@ -213,12 +215,12 @@ def test_a_network_without_such_layers_is_judged_by_its_pictures():
     "wrong",
     [{"merit": "length"}, {"model": "lstm", "merit": "objective"}, {"model": "lstm", "noise": 0.1}],
 )
-def test_what_cannot_be_held_is_refused(wrong):
+def test_an_invalid_constraint_is_rejected(wrong):
     with pytest.raises(ConfigError, match="expected for"):
         constrained_training.Trial(**wrong)
 
 
-def test_what_is_stored_is_not_done_again_and_what_was_cut_off_is(tmp_path, monkeypatch, capsys):
+def test_stored_trials_are_skipped_and_interrupted_ones_repeated(tmp_path, monkeypatch, capsys):
     plan = (constrained_training.Trial(steps=0), constrained_training.Trial("lstm", steps=0))
     monkeypatch.setattr(descending_runs, "PLAN", plan)
     monkeypatch.setattr(descending_runs, "SEEDS", (0,))
@@ -233,7 +235,7 @@ def test_what_is_stored_is_not_done_again_and_what_was_cut_off_is(tmp_path, monk
         capsys.readouterr().out == ""
         and (tmp_path / descending_results.TRIALS).read_text() == first
     )
-    # Killed after the tests of a trial and before its own row: done again, nothing twice.
+    # A trial killed after its tests and before its own row is repeated, without duplicate rows.
     tests = (tmp_path / descending_results.TESTS).read_text()
     (tmp_path / descending_results.TRIALS).write_text("\n".join(first.splitlines()[:2]) + "\n")
     assert descending_runs.main(["--source", "digits"]) == 0
@@ -243,7 +245,7 @@ def test_what_is_stored_is_not_done_again_and_what_was_cut_off_is(tmp_path, monk
     )
 
 
-def test_stored_trials_are_whole_and_paired():
+def test_stored_trials_are_complete_and_paired():
     plan = {result_store.key(asdict(replace(trial, seed=seed))) for seed in SEEDS for trial in PLAN}
     table, tests = (
         descending_results.stored_rows(descending_results.TRIALS),
@@ -268,7 +270,7 @@ def test_diverged_trainings_are_counted_by_network_and_method():
     assert len(descending_results.diverged(trials.assign(loss=float("nan")))) == 3
 
 
-def test_against_asks_for_an_interval_without_zero():
+def test_a_difference_is_decided_if_its_interval_excludes_zero():
     reached = descending_results.outcomes(descending_results.stored_rows())
     cases = descending_results.against(reached, "objective")
     row = cases[cases["model"].eq("reweighted-rnn") & cases["what"].eq("nothing")].iloc[0]

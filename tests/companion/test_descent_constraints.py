@@ -1,4 +1,4 @@
-"""Descending constraints: their sign, their gradient, the duals, and what follows from them."""
+"""Descent constraints: their sign, gradient, duals and guarantee."""
 
 import math
 from functools import partial
@@ -23,14 +23,14 @@ def test_the_constraint_is_negative_where_every_layer_descends_and_positive_wher
         assert bool((form(down, 0.05) < 0).all()) and bool((form(up, 0.05) > 0).all())
 
 
-def test_epsilon_asks_for_more_than_standing_still():
+def test_constant_merits_violate_the_constraint_for_positive_epsilon():
     still = torch.ones(3, 5)
     assert torch.allclose(descent_constraints.slack(still, 0.05), torch.tensor(0.05))
     assert torch.equal(descent_constraints.slack(still, 0.0), torch.zeros(2))
 
 
 @given(rows, share)
-def test_for_one_sample_both_forms_have_one_sign(values, epsilon):
+def test_both_forms_have_the_same_sign_for_one_sample(values, epsilon):
     sample = torch.tensor(values, dtype=torch.float64)[:, :1]
     slack, ratios = (
         descent_constraints.slack(sample, epsilon),
@@ -40,7 +40,7 @@ def test_for_one_sample_both_forms_have_one_sign(values, epsilon):
 
 
 @pytest.mark.parametrize("means_descend", [True, False])
-def test_for_several_samples_neither_form_tells_the_other(means_descend):
+def test_neither_form_implies_the_other_for_several_samples(means_descend):
     merits = [[1.0, 100.0], [3.0, 1.0]] if means_descend else [[10.0, 1.0], [11.5, 0.2]]
     slack, ratios = (
         f(torch.tensor(merits), 0.05)
@@ -49,7 +49,7 @@ def test_for_several_samples_neither_form_tells_the_other(means_descend):
     assert (slack.item() < 0) == means_descend and (ratios.item() < 0) != means_descend
 
 
-def test_a_sample_at_its_optimum_makes_the_ratio_infinite_and_not_the_slack():
+def test_a_sample_at_its_optimum_has_an_infinite_ratio_and_a_finite_slack():
     merits = torch.tensor([[1.0, 0.0], [0.5, 0.1]])
     assert math.isinf(descent_constraints.mean_of_ratios(merits, 0.05).item())
     assert math.isfinite(descent_constraints.slack(merits, 0.05).item())
@@ -67,13 +67,13 @@ def test_gradient_of_the_constraint_against_finite_differences(normal):
     assert torch.autograd.gradcheck(constraint, outputs)
 
 
-def test_at_the_optimum_the_residual_has_a_finite_gradient(normal):
+def test_the_gradient_of_the_residual_is_finite_at_the_optimum(normal):
     y = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
     descent_constraints.residual(y, lambda v: v, 1.0).sum().backward()
     assert bool(y.grad.isfinite().all())
 
 
-def test_with_a_gradient_step_the_residual_is_the_gradient(normal):
+def test_the_residual_of_a_gradient_step_is_the_gradient(normal):
     M, x, y = normal(5, 8), normal(4, 5), normal(4, 8).requires_grad_()
     fidelity = 0.5 * (x - y @ M.T).square().sum()
     (gradient,) = torch.autograd.grad(fidelity, y)
@@ -99,9 +99,7 @@ def test_the_proximal_residual_vanishes_at_the_minimiser_of_the_frame(normal):
 
 
 @given(rows, share)
-def test_the_guarantee_holds_with_the_slack_itself_and_is_tight_where_nothing_is_spare(
-    values, epsilon
-):
+def test_the_guarantee_holds_with_slack_and_is_tight_for_nonnegative_slack(values, epsilon):
     merits = torch.tensor(values, dtype=torch.float64)
     slack = descent_constraints.slack(merits, epsilon)
     right = descent_constraints.guarantee(merits[0].mean().item(), slack, epsilon)
@@ -111,14 +109,14 @@ def test_the_guarantee_holds_with_the_slack_itself_and_is_tight_where_nothing_is
 
 
 @given(st.floats(0.01, 0.5), st.floats(0, 2), st.integers(1, 60))
-def test_with_one_slack_for_all_layers_the_guarantee_is_the_closed_form(epsilon, zeta, depth):
+def test_the_guarantee_with_equal_slack_in_all_layers_has_a_closed_form(epsilon, zeta, depth):
     slacks = torch.full((depth,), zeta, dtype=torch.float64)
     right = descent_constraints.guarantee(3.0, slacks, epsilon)[-1].item()
     fade = (1 - epsilon) ** depth
     assert right == pytest.approx(fade * 3.0 + zeta * (1 - fade) / epsilon)
 
 
-def test_duals_ascend_where_the_constraint_is_broken_and_never_fall_below_zero():
+def test_duals_increase_where_the_constraint_is_violated_and_remain_nonnegative():
     duals = descent_constraints.Duals(3, rate=0.1)
     for _ in range(5):
         values = duals.ascend(torch.tensor([1.0, -1.0, 0.0]))
@@ -141,7 +139,7 @@ def test_primal_dual_steps_find_the_constrained_minimum():
     assert history.loss.shape == (1500,) and history.slack.shape == (1500, 1)
 
 
-def test_without_a_dual_rate_training_is_plain():
+def test_training_with_dual_rate_zero_equals_plain_training():
     p = torch.tensor([0.0], requires_grad=True)
 
     def terms():
@@ -157,7 +155,7 @@ def test_a_loss_that_is_not_finite_stops_training():
         descent_constraints.train([p], lambda: (p.sum() / 0, torch.ones(2, 1)), 3, rate=0.1)
 
 
-def test_noise_has_its_size_and_fades():
+def test_noise_has_the_given_size_and_decays_over_layers():
     draw = torch.Generator().manual_seed(0)
     for fading, sizes in ((False, (2.0, 2.0)), (True, (2.0, 0.5))):
         disturb = descent_constraints.layer_noise(2.0, draw, fading=fading)
@@ -167,13 +165,13 @@ def test_noise_has_its_size_and_fades():
 
 
 @pytest.mark.parametrize("bad", [torch.ones(1, 3), torch.ones(3), torch.ones(3, 0)])
-def test_merits_of_no_layer_or_sample_are_refused(bad):
+def test_empty_merits_are_rejected(bad):
     for form in (descent_constraints.slack, descent_constraints.mean_of_ratios):
         with pytest.raises(ConfigError, match="merits"):
             form(bad, 0.05)
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, 1.0, math.nan])
-def test_what_is_no_share_is_refused(epsilon):
+def test_an_epsilon_outside_0_to_1_is_rejected(epsilon):
     with pytest.raises(ConfigError, match="epsilon"):
         descent_constraints.slack(torch.ones(2, 2), epsilon)

@@ -1,4 +1,4 @@
-"""What the page of errata says of the paper, as theorems, where no other test has them."""
+"""Statements of the page of errata about the paper that no other module tests."""
 
 import math
 
@@ -19,7 +19,7 @@ SIZES = {"m": 8000, "n": 51, "h": 1024, "T": 20, "B_x": 1.0}
 # --- Algorithm 1 and the network ---
 
 
-def test_with_the_same_iterate_on_both_sides_4_is_no_step_but_the_minimum(normal):
+def test_equation_4_with_one_iterate_on_both_sides_defines_the_minimum(normal):
     A, D = (torch.linalg.qr(normal(*size))[0].T for size in ((6, 4), (9, 6)))
     given = {"x": 2 * normal(1, 1, 4), "A": A, "D": D, "G": torch.eye(9, dtype=F64)}
     given |= {"lambda1": 0.3, "lambda2": 0.2, "h0": normal(9)}
@@ -56,7 +56,7 @@ def test_one_is_a_valid_c_for_a_tight_frame_and_not_for_atoms_of_length_one():
     assert torch.linalg.matrix_norm(A @ (D / D.norm(dim=0)), 2) ** 2 > 2
 
 
-def test_below_half_the_lipschitz_constant_the_objective_can_rise(normal):
+def test_the_objective_can_increase_below_half_the_lipschitz_constant(normal):
     M = normal(4, 9)
     top = torch.linalg.svd(M)[2][0]
     given = {"A": M, "D": torch.eye(9, dtype=F64), "G": torch.eye(9, dtype=F64), "h0": top}
@@ -67,7 +67,7 @@ def test_below_half_the_lipschitz_constant_the_objective_can_rise(normal):
         assert bool((path.diff() > 1e-12).any()) == rises
 
 
-def test_with_a_negative_threshold_the_minimiser_jumps():
+def test_the_minimiser_jumps_with_a_negative_threshold():
     v = torch.linspace(-2, 4, 6001, dtype=F64)
     for tau1, tau2, at in ((-0.25, 1.0, -1.0), (1.0, -0.25, 3.0), (0.25, 1.0, -1.0)):
         left, right = (v[objective(v, at + du, 2.0, tau1, tau2).argmin()] for du in (-0.01, 0.01))
@@ -78,7 +78,7 @@ def test_with_a_negative_threshold_the_minimiser_jumps():
 
 
 @pytest.mark.parametrize("bars", [True, False])
-def test_beside_a_factor_that_knows_the_signs_contraction_can_fail(bars):
+def test_contraction_can_fail_with_a_factor_that_depends_on_the_signs(bars):
     """With the factor exp(2 |Σ ε|), and with the linear one, exp(2 Σ ε), as after (46)."""
     three, t = signs(3), torch.tensor([0.2, 0.2, -0.4], dtype=F64)
     for factor, holds in ((0.0, True), (2.0, False)):
@@ -91,7 +91,7 @@ def test_beside_a_factor_that_knows_the_signs_contraction_can_fail(bars):
 
 
 @pytest.mark.parametrize("m", [2, 5, 8])
-def test_a_frame_that_is_picked_by_the_signs_is_no_fixed_frame(m):
+def test_a_frame_selected_by_the_signs_is_not_a_fixed_frame(m):
     frames = signs(m)  # some frame always agrees with all signs
     sums = signs(m) @ frames.T
     picked = sums.gather(1, sums.abs().argmax(1, keepdim=True)).abs().exp().mean()
@@ -112,7 +112,7 @@ def test_three_absolute_values_need_eight_patterns_of_signs(normal):
 
 
 @pytest.mark.parametrize("m", [2, 6, 9])
-def test_a_lipschitz_loss_of_all_units_can_be_far_more_complex_than_one_unit(m):
+def test_a_lipschitz_loss_of_all_units_can_have_a_much_larger_complexity_than_one_unit(m):
     switches = (signs(m) + 1) / 2
     codes = torch.diag_embed(switches)  # (network, sample, unit): sample i switches unit i
     unit, loss = (
@@ -123,7 +123,7 @@ def test_a_lipschitz_loss_of_all_units_can_be_far_more_complex_than_one_unit(m):
     assert loss <= math.sqrt(2) * m * unit  # Maurer's inequality, with its sum over units
 
 
-def test_the_squared_error_is_lipschitz_only_once_it_is_capped(normal):
+def test_the_squared_error_is_lipschitz_only_if_it_is_capped(normal):
     a, b = 3 * normal(2, 5000, 6)
     far, slope = (a - b).norm(dim=1), (a.square().sum(1) - b.square().sum(1)).abs()
     assert (slope > 10 * far).any()
@@ -168,7 +168,7 @@ def test_the_bounds_of_one_step_hold_for_one_layer_with_g_fixed(lambda2, normal)
     assert 0.1 < reached < bounds.rademacher_step_reweighted([1.0], [1.0], **given)
 
 
-def test_where_the_measurements_are_learned_the_sample_is_not_fixed(normal):
+def test_the_sample_is_not_fixed_if_the_measurements_are_learned(normal):
     """A row of A gives 200 independent frames any signs; with frames as the data (14) holds."""
     frames, patterns = normal(200, 256), signs(200, draws=3)
     B_s, printed = (frames.square().sum(0).max() / 200).sqrt(), []
@@ -183,7 +183,7 @@ def test_where_the_measurements_are_learned_the_sample_is_not_fixed(normal):
     assert max(printed) < 0.5  # the first measurement reaches Σ ε x / m = 1
 
 
-def test_losses_see_earlier_frames_and_the_dictionary_and_the_last_code_does_not():
+def test_losses_depend_on_earlier_frames_and_the_dictionary_unlike_the_last_code():
     m = 6
     eye, nothing = torch.eye(m, dtype=F64), torch.zeros(len(signs(m)), 1, m, m, dtype=F64)
     U = signs(m)[:, None, None, :].expand(-1, 1, m, m) / m
@@ -201,7 +201,7 @@ def test_losses_see_earlier_frames_and_the_dictionary_and_the_last_code_does_not
 # --- what the bounds depend on ---
 
 
-def test_the_root_of_depth_too_belongs_to_norms_below_one():
+def test_growth_with_the_root_of_depth_requires_norms_below_one():
     def log(a, d):
         return bounds.log_rademacher_reweighted([a] * d, [1.0] * d, **SIZES)
 
@@ -210,7 +210,7 @@ def test_the_root_of_depth_too_belongs_to_norms_below_one():
     assert log(1.1, 800) - log(1.1, 200) > 10 * 600 * math.log(1.1)
 
 
-def test_width_enters_by_a_logarithm_and_by_the_norms_that_grow_with_it():
+def test_the_bound_depends_on_width_by_a_logarithm_and_by_norms_that_grow_with_width():
     def square(h):
         return bounds.rademacher_reweighted([0.9], [1.0], **{**SIZES, "h": h}) ** 2
 
@@ -224,7 +224,7 @@ def test_width_enters_by_a_logarithm_and_by_the_norms_that_grow_with_it():
 
 
 @pytest.mark.parametrize("orthogonal", [True, False])
-def test_which_bound_rises_least_hangs_on_the_matrix(orthogonal):
+def test_the_bound_that_grows_most_slowly_depends_on_the_matrix(orthogonal):
     """A Hadamard matrix has rows of sum 8, the identity of sum 1; both have spectral norm 1."""
     two = torch.tensor([[1.0, 1.0], [1.0, -1.0]], dtype=F64)
     W = torch.eye(64, dtype=F64)
@@ -247,7 +247,7 @@ def test_which_bound_rises_least_hangs_on_the_matrix(orthogonal):
     assert (ours > theirs) == orthogonal and ours < fast
 
 
-def test_before_training_the_bound_rises_with_each_layer_and_is_above_all_codes(normal):
+def test_the_bound_before_training_increases_with_each_layer_and_exceeds_all_codes(normal):
     before = -math.inf
     for depth in (1, 2, 4):
         net = networks.build("reweighted-rnn", n0=64, n=16, hidden=256, depth=depth).double()

@@ -35,7 +35,7 @@ def call(tmp_path, monkeypatch):
     return run
 
 
-def test_pages_run_simultaneously_and_once_and_a_failure_names_its_page(call, tmp_path):
+def test_pages_run_in_parallel_and_once_and_a_failure_names_its_page(call, tmp_path):
     """Each of two pages waits for the other, where there are two cores."""
     waits = (
         "from pathlib import Path\nimport time\n"
@@ -56,14 +56,14 @@ def test_pages_run_simultaneously_and_once_and_a_failure_names_its_page(call, tm
     assert list(record["reads"]) == ["book/intro.md"]
     executed = json.loads((tmp_path / "_executed" / "01_one.ipynb").read_text())
     assert executed["cells"][1]["outputs"][0]["text"] == [sys.executable + "\n"]
-    # What failed never counts as done, and what is done is not repeated.
+    # A failed page is never fresh, and a fresh page is not executed again.
     assert not (tmp_path / "_executed" / "two.ipynb").exists()
     assert "last execution failed" in call(*sources, two=two).stdout
     done = call(*sources)
     assert (done.returncode, done.stdout) == (0, "notebooks: 0 executed, 1 fresh\n")
 
 
-def test_pages_that_train_are_in_sequence_and_a_page_that_measures_is_alone(tmp_path):
+def test_pages_that_train_run_in_sequence_and_a_page_that_measures_runs_alone(tmp_path):
     sources = {
         "a": "measurements.measure_step(hidden=8)",
         "b": "training.run_all(runs)",

@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from synthetic_runs import LESS, PAIRS, SEEDS, everyone, replace_committed_runs, run, starts
+from synthetic_runs import LESS, PAIRS, SEEDS, all_networks, replace_committed_runs, run, starts
 
 from companion.claims import experiment_rules
 from unfolded import networks
@@ -19,7 +19,7 @@ def records(monkeypatch):
 
 
 @pytest.mark.parametrize("rule", experiment_rules.RULES)
-def test_without_runs_nothing_is_tested(rule, records):
+def test_the_verdict_without_runs_is_not_tested(rule, records):
     records()
     judgement = experiment_rules.RULES[rule]()
     assert (judgement.word, judgement.ran, judgement.share) == ("not tested", False, "")
@@ -30,13 +30,13 @@ RATES = grid.VARIED[1][1]
 
 
 def rates(*, among=RATES, hidden=1024, **errors):
-    return itertools.chain(*(everyone(cs_rate=rate, hidden=hidden, **errors) for rate in among))
+    return itertools.chain(*(all_networks(cs_rate=rate, hidden=hidden, **errors) for rate in among))
 
 
 def widths(mse, pair):
     hidden = grid.VARIED[2][1]
     where = {"pairs": [pair], "curve": (9.0, mse)}
-    return itertools.chain(*(everyone(mse, hidden=h, **where) for h in hidden))
+    return itertools.chain(*(all_networks(mse, hidden=h, **where) for h in hidden))
 
 
 def untrained():
@@ -47,7 +47,7 @@ def untrained():
 
 
 def depths(values, **errors):
-    return itertools.chain(*(everyone(depth=d, **errors) for d in values))
+    return itertools.chain(*(all_networks(depth=d, **errors) for d in values))
 
 
 def deeper(*errors):

@@ -51,7 +51,7 @@ def test_a_fresh_execution_is_fresh(place):
     assert freshness.stale(place) == ""
 
 
-def test_the_import_graph_is_transitive_and_no_wider(place):
+def test_the_import_graph_is_transitive_and_minimal(place):
     paths = {p.relative_to(place.root / "lib" / "unfolded").as_posix() for p in reached(place)}
     assert paths == set(LIBRARY) - {"unused.py", "deep/other.py"}
 
@@ -60,7 +60,7 @@ def reached(place):
     return import_graph.reached(import_graph.code_of(place.source), place.root)
 
 
-def test_a_module_found_by_name_brings_its_whole_package(place):
+def test_an_import_by_name_includes_the_whole_package(place):
     inner = place.root / "lib/unfolded/deep/inner.py"
     inner.write_text("from importlib import import_module\n")
     assert place.root / "lib/unfolded/deep/other.py" in reached(place)
@@ -69,7 +69,7 @@ def test_a_module_found_by_name_brings_its_whole_package(place):
 @pytest.mark.parametrize(
     "name", ["used.py", "late.py", "deep/inner.py", "sibling.py", "deep/kernel.c", "deep/kernel.h"]
 )
-def test_an_edit_of_a_reached_module_is_stale(place, name):
+def test_an_edit_of_an_imported_module_makes_a_page_stale(place, name):
     path = place.root / "lib" / "unfolded" / name
     path.write_text(path.read_text() + "\n# edited\n")
     assert freshness.stale(place) == f"the library changed: lib/unfolded/{name}"
@@ -78,12 +78,12 @@ def test_an_edit_of_a_reached_module_is_stale(place, name):
 @pytest.mark.parametrize(
     "name", ["unused.py", "deep/other.py", "new.py", ".used.py.swp", "README~", "notes.txt"]
 )
-def test_an_edit_of_another_module_or_file_is_not(place, name):
+def test_an_edit_of_another_module_or_file_leaves_a_page_fresh(place, name):
     (place.root / "lib" / "unfolded" / name).write_text("edited = True\n")
     assert freshness.stale(place) == ""
 
 
-def test_an_edited_notebook_result_or_copy_is_stale(place):
+def test_an_edited_notebook_result_or_copy_makes_a_page_stale(place):
     source = place.source.read_text()
     place.source.write_text(source.replace("print(2)", "print(3)"))
     assert freshness.stale(place) == "the notebook changed"
@@ -95,13 +95,13 @@ def test_an_edited_notebook_result_or_copy_is_stale(place):
     assert "executed copy is missing" in freshness.stale(place)
 
 
-def test_another_version_of_a_package_is_stale(place, monkeypatch):
+def test_another_version_of_a_package_makes_a_page_stale(place, monkeypatch):
     old = freshness.versions() | {"numpy": "0.1"}
     monkeypatch.setattr(freshness, "versions", lambda: old)
     assert freshness.stale(place) == "a version changed: numpy"
 
 
-def test_the_book_refuses_missing_stale_and_failed_pages(place):
+def test_the_build_rejects_missing_stale_and_failed_pages(place):
     app = SimpleNamespace(srcdir=str(place.root))
     outputs.refuse_stale_pages(app)
     record = freshness.read_record(place)
@@ -122,14 +122,14 @@ def test_a_damaged_record_counts_as_none(place, damage):
     assert freshness.stale(place) == "it was never executed"
 
 
-def test_a_slip_of_syntax_is_left_to_whoever_runs_it(place):
+def test_a_syntax_error_does_not_stop_the_check_of_freshness(place):
     place.source.write_text(notebook("x = ("))
     assert freshness.stale(place) == "the notebook changed"
     (place.root / "lib" / "unfolded" / "used.py").write_text("def (")
     assert freshness.stale(place) == "the notebook changed"
 
 
-def test_a_name_that_is_imported_at_first_use_is_followed():
+def test_a_lazily_imported_name_is_in_the_import_graph():
     reached = import_graph.reached
     for name, module in import_graph.LAZY.items():
         place = ROOT.joinpath("lib", *module.split("."))

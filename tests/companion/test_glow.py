@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
-def test_the_flow_is_a_bijection_whatever_its_parameters(flow):
+def test_the_flow_is_a_bijection_for_any_parameters(flow):
     x = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(0)).double()
     perturbed(flow, 0.05)
     z = flow.latent(x)
@@ -66,7 +66,7 @@ def test_a_coupling_changes_the_scale_at_most_by_e(flow):
     assert log_det.abs().max() <= half[0].numel() + 1e-9
 
 
-def test_held_out_digits_are_no_training_digits():
+def test_held_out_digits_and_training_digits_are_disjoint():
     train, test = glow.padded_digits("digits")
     assert len(train) + len(test) == 1797 and train.shape[1:] == (1, 32, 32)
     assert not set(map(bytes, train.flatten(1).numpy())) & set(map(bytes, test.flatten(1).numpy()))
@@ -133,7 +133,7 @@ def test_a_command_stores_a_flow_and_the_trials_that_use_it(folder, monkeypatch,
         glow.pretrained()
 
 
-def test_trials_start_from_the_flow_and_differ_in_the_constraint_only(flow):
+def test_trials_start_from_the_stored_flow_and_differ_only_in_the_constraint(flow):
     constraints = None, "distance", "gradient"
     plain, *constrained_trials = (
         glow_trials.train(GlowTrial(constraint, steps=2), flow=flow, source="digits")

@@ -14,7 +14,7 @@ def images():
 
 
 @pytest.mark.parametrize("blocks", [1, 3])
-def test_the_flow_of_glow_prox_is_a_bijection_whatever_its_parameters(blocks, images):
+def test_the_flow_of_glow_prox_is_a_bijection_for_any_parameters(blocks, images):
     flow = Flow(blocks=blocks, hidden=8)
     flow.latent(images)
     perturbed(flow, 0.05)
@@ -22,13 +22,13 @@ def test_the_flow_of_glow_prox_is_a_bijection_whatever_its_parameters(blocks, im
     assert z.shape == (6, 16, 4, 4)
     torch.testing.assert_close(flow.image(z), images.double(), rtol=0, atol=1e-9)
     torch.testing.assert_close(flow.latent(flow.image(z / 2)), z / 2, rtol=0, atol=1e-9)
-    # Not the identity in disguise: one pixel reaches other places of the latent tensor.
+    # The flow mixes pixels: one pixel changes other places of the latent tensor.
     moved = images.double().clone()
     moved[0, 0, 8, 8] += 1
     assert int(((flow.latent(moved) - z)[0].abs() > 1e-9).sum()) > 4
 
 
-def test_the_data_step_descends_the_data_term_and_leaves_the_hole(images):
+def test_the_data_step_decreases_the_data_term_and_does_not_change_the_hole(images):
     net, mask = GlowProx(layers=1, blocks=1, hidden=8), hole(6)
     with torch.no_grad():
         net.log_mu.fill_(-0.7)
@@ -55,7 +55,7 @@ def test_the_shrunk_latent_tensor_is_the_proximal_point(images):
     assert gradient.abs().max() < 1e-5 * (1 + v.abs().max())
 
 
-def test_without_a_pull_a_whole_image_is_a_fixed_point(images):
+def test_an_image_without_a_hole_is_a_fixed_point_without_regularisation(images):
     net = GlowProx(layers=3, blocks=1, hidden=8)
     with torch.no_grad():
         net.log_lambda.fill_(-40.0)
@@ -63,7 +63,7 @@ def test_without_a_pull_a_whole_image_is_a_fixed_point(images):
         torch.testing.assert_close(x, images, rtol=0, atol=1e-4)
 
 
-def test_what_lies_in_the_hole_is_never_told(images):
+def test_the_output_does_not_depend_on_pixels_in_the_hole(images):
     net, mask = GlowProx(layers=2, blocks=1, hidden=8), hole(6)
     net(images * mask, mask)
     other = torch.where(mask == 0, torch.rand_like(images), images)
@@ -71,20 +71,20 @@ def test_what_lies_in_the_hole_is_never_told(images):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
-def test_noise_comes_between_layers_and_not_after_the_last(images):
+def test_noise_is_added_between_layers_and_not_after_the_last(images):
     net, seen = GlowProx(layers=3, blocks=1, hidden=8), []
     net(images, hole(6), noise=lambda x, number: (seen.append(number), x)[1])
     assert seen == [1, 2]
 
 
-def test_every_parameter_learns(images):
+def test_every_parameter_has_a_gradient(images):
     net, mask = GlowProx(layers=2, blocks=1, hidden=8), hole(6)
     perturbed(net, 0.05).float()
     (net(images * mask, mask)[-1] - images).square().sum().backward()
     assert all(p.grad.abs().sum() > 0 for p in net.parameters() if p.requires_grad)
 
 
-def test_a_seed_gives_the_same_network_and_leaves_the_generator_alone(images):
+def test_a_seed_determines_the_network_and_does_not_change_the_global_generator(images):
     state = torch.random.get_rng_state()
     a, b, c = (GlowProx(layers=1, blocks=1, hidden=8, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(state, torch.random.get_rng_state())
@@ -94,17 +94,17 @@ def test_a_seed_gives_the_same_network_and_leaves_the_generator_alone(images):
 
 
 @pytest.mark.parametrize("side, right", [(17, 0), (-1, 0), (6, 6), (6, -9)])
-def test_a_hole_stays_inside_the_image(side, right):
+def test_a_hole_outside_the_image_is_rejected(side, right):
     with pytest.raises(ConfigError, match="a hole inside 16×16"):
         hole(side, right=right)
 
 
-def test_a_mask_is_of_zeros_and_ones(images):
+def test_a_mask_with_other_values_than_0_and_1_is_rejected(images):
     with pytest.raises(ConfigError, match="zeros and ones"):
         GlowProx(layers=1, blocks=1, hidden=8)(images, 0.5 * hole(6))
 
 
-def test_small_digits_keep_the_ink():
+def test_small_digits_preserve_the_sum_of_grey_levels():
     from unfolded.data.datasets import digit_images
 
     small, large = small_digits(), digit_images()

@@ -53,7 +53,7 @@ SOME = evidence(
 )
 
 
-def test_each_filter_and_start_that_has_run_has_a_row_beside_print():
+def test_each_filter_and_initialisation_with_runs_has_a_row_next_to_the_paper():
     cells = runs_by_filter(SOME).set_index(["model", "reduction", "start"])
     assert len(cells) == 5
     gru = cells.loc["gru", "area", ""]
@@ -72,7 +72,7 @@ def test_stored_runs_are_those_that_finished():
     assert len(run_set.runs) == runs["status"].eq("done").sum() and not run_set.errors
 
 
-def test_an_effect_is_a_difference_of_runs_and_says_which_runs_it_is_from():
+def test_an_effect_is_a_difference_of_runs_and_names_these_runs():
     table = hypotheses(SOME)
     filters = table.loc["area frames"]
     assert filters["gru"] == "+3.00" and filters["l1-l1-rnn"] == "not run"
@@ -115,7 +115,7 @@ def test_a_run_without_a_result_is_listed_as_diverged():
     assert effects.at["paper − ours, bilinear", "lstm"] == "not run"
 
 
-def test_an_effect_has_the_number_of_seeds_that_trained_with_both_settings():
+def test_an_effect_states_the_number_of_seeds_that_trained_with_both_settings():
     usual = [run(23.0, "gru", seed=seed) for seed in range(3)]
     changed = [run(24.0, "gru", seed=seed, schedule="pytorch") for seed in range(3)]
     some = evidence(*usual, *changed[:1], run(16.6, "gru", seed=1, schedule="pytorch"))
@@ -174,7 +174,7 @@ def test_an_effect_known_from_the_other_initialisation_only_is_marked():
     assert row["sista-rnn"] == "+0.20†"
 
 
-def test_a_variant_has_a_row_and_is_no_agreement():
+def test_a_variant_has_a_row_and_does_not_count_as_agreement():
     rows = [run(16.6, "fastrnn", source="mnist"), run(23.8, "fastrnn", variant="scaled")]
     cells = runs_by_filter(evidence(*rows))
     assert cells["start"].tolist() == ["", "variant scaled"]
@@ -194,7 +194,7 @@ def test_a_variant_has_a_row_and_is_no_agreement():
     )
 
 
-def test_seeds_that_did_not_train_are_left_out_and_counted():
+def test_seeds_that_did_not_train_are_excluded_and_counted():
     scaled = {"model": "fastrnn", "variant": "scaled", "source": "mnist"}
     rows = [run(20.3, **scaled), run(16.6, seed=1, **scaled), run(16.6, "fastrnn", source="mnist")]
     cells = runs_by_filter(evidence(*rows))
@@ -224,7 +224,7 @@ def test_sentences_on_filters_solutions_and_leads_follow_from_the_runs():
     assert "is +3.00 dB from (1, 0.01) (1 seed); in the paper it is +4.19 dB" in text
 
 
-def test_the_linear_level_grows_with_the_rate_and_with_the_filter():
+def test_the_linear_level_increases_with_the_rate_and_with_a_smoother_filter():
     by_rate, by_n = identification.linear_levels(), log_comparison.levels_by_n()
     for table in (by_rate, by_n):
         assert (table.diff(axis=1).iloc[:, 1:] > 0).all(axis=None)
@@ -234,7 +234,7 @@ def test_the_linear_level_grows_with_the_rate_and_with_the_filter():
     assert log_comparison.variances().is_monotonic_decreasing
 
 
-def test_figures_carry_their_source():
+def test_figures_have_a_source():
     cells, levels = runs_by_filter(SOME), identification.linear_levels()
     logs = {name: compare_with_log(name, 50) for name in ("l1-l1-rnn", "sista-rnn")}
     unfolded = cells.query("start != ''")

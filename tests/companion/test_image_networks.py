@@ -24,7 +24,7 @@ def trained(small_task):
 
 
 @pytest.mark.parametrize("estimated", [False, True])
-def test_an_untrained_sista_rnn_is_three_iterations_of_sista(small_task, estimated):
+def test_an_untrained_sista_rnn_equals_three_iterations_of_sista(small_task, estimated):
     run = Training(Trial(estimated=estimated, **SMALL), small_task)
     way = Way(3, estimated=estimated)
     expected = image_solvers.recovered(way, small_task, small_task.test)
@@ -33,7 +33,7 @@ def test_an_untrained_sista_rnn_is_three_iterations_of_sista(small_task, estimat
 
 
 @pytest.mark.parametrize("model", ["l1-l1-rnn", "reweighted-rnn"])
-def test_untrained_l1_l1_networks_are_their_algorithm(small_task, model):
+def test_untrained_l1_l1_networks_equal_their_algorithm(small_task, model):
     net = network(Trial(model=model), small_task.A, small_task.D)
     x = small_task.measure(small_task.test)
     how = {"lambda1": LAMBDA1, "lambda2": LAMBDA2, "c": 1.0, "iterations": 3}
@@ -42,7 +42,7 @@ def test_untrained_l1_l1_networks_are_their_algorithm(small_task, model):
 
 
 @pytest.mark.parametrize("model", ["sista-rnn", "l1-l1-rnn", "reweighted-rnn"])
-def test_units_do_not_change_what_an_untrained_network_recovers(small_task, model):
+def test_units_do_not_change_the_output_of_an_untrained_network(small_task, model):
     other = task(count=8, deviation=1.0)
     there = network(Trial(model=model, deviation=1.0), other.A, other.D)
     here = network(Trial(model=model), small_task.A, small_task.D)
@@ -52,7 +52,7 @@ def test_units_do_not_change_what_an_untrained_network_recovers(small_task, mode
     )
 
 
-def test_generic_networks_are_given_the_measurements_and_do_not_train_A(small_task, trained):
+def test_generic_networks_receive_the_measurements_and_do_not_train_A(small_task, trained):
     for model in ("srnn", "lstm"):
         run = Training(Trial(model=model, **SMALL), small_task).finish()
         assert torch.equal(run.network.A, small_task.A)
@@ -62,7 +62,7 @@ def test_generic_networks_are_given_the_measurements_and_do_not_train_A(small_ta
     assert not torch.equal(net.A, small_task.A) and not torch.equal(net.F, torch.eye(128))
 
 
-def test_a_matrix_that_is_held_stays_as_it_starts(small_task, trained):
+def test_a_frozen_matrix_keeps_its_initial_value(small_task, trained):
     trial = Trial(held="F", **SMALL)
     run = Training(trial, small_task).finish()
     assert torch.equal(run.network.F, torch.eye(128)) and not torch.equal(
@@ -73,7 +73,7 @@ def test_a_matrix_that_is_held_stays_as_it_starts(small_task, trained):
     assert "F held" in trial.name
 
 
-def test_without_a_pull_the_two_algorithms_begin_as_one_and_part_as_soon_as_D_moves(small_task):
+def test_the_algorithms_without_lambda2_agree_at_the_initial_D_and_differ_for_another_D(small_task):
     x = small_task.measure(small_task.test)
     pair = [
         Trial(model=m, lambda2=1e-6, held=h) for m, h in (("sista-rnn", "F"), ("l1-l1-rnn", "G"))
@@ -87,7 +87,7 @@ def test_without_a_pull_the_two_algorithms_begin_as_one_and_part_as_soon_as_D_mo
     assert (first[0] - first[1]).square().mean() > 0.01 * first[1].square().mean()
 
 
-def test_the_generic_stack_has_the_soft_threshold_of_the_algorithm_it_starts_beside(small_task):
+def test_the_untrained_generic_network_has_the_soft_threshold_of_the_algorithm(small_task):
     net = network(Trial(model="srnn", depth=1), small_task.A, small_task.D)
     (layer,), x = net.cells, small_task.measure(small_task.test)[:, :1]
     u = x[:, 0] @ layer.U.T + layer.bias + layer.recurrent_bias
@@ -96,7 +96,7 @@ def test_the_generic_stack_has_the_soft_threshold_of_the_algorithm_it_starts_bes
 
 
 @pytest.mark.parametrize("lambda2", [1.0, 0.01])
-def test_the_separate_inverse_starts_as_the_tied_link_and_its_engine_agrees(
+def test_the_initial_separate_inverse_equals_the_tied_link_and_its_engine_the_reference(
     small_task, lambda2, normal
 ):
     x = small_task.measure(small_task.test)
@@ -132,10 +132,8 @@ def test_the_separate_inverse_is_trained(small_task, trained):
 
 
 @pytest.mark.parametrize("lambda2", [1.0, 0.01])
-def test_a_quadratic_pull_as_heavy_as_the_step_leaves_nothing_of_where_a_layer_starts(
-    small_task, lambda2
-):
-    # u = h − Mᵀ(Mh − x) − λ2 (h − P h_{t−1}) at α = 1: with λ2 = 1 only M forgets nothing of h.
+def test_the_matrix_between_layers_is_1_minus_lambda2_minus_the_gram_matrix(small_task, lambda2):
+    # u = h − Mᵀ(Mh − x) − λ2 (h − P h_{t−1}) at α = 1: with λ2 = 1 the identity cancels.
     net = network(Trial(lambda2=lambda2), small_task.A, small_task.D)
     S, M = net.layer_weights()[0][1], net.A @ net.D
     assert torch.allclose(S, (1 - lambda2) * torch.eye(128) - M.T @ M, atol=1e-5)

@@ -20,13 +20,13 @@ def test_wavelets_are_an_orthonormal_basis(n0, order):
     assert torch.allclose(D @ D.T, torch.eye(n0, dtype=F64), atol=1e-9)
 
 
-def test_wavelets_paint_the_signal_whose_coefficients_a_transform_returns(normal):
+def test_wavelets_reconstruct_the_signal_from_the_coefficients_of_the_transform(normal):
     D, codes = daubechies(128, dtype=F64), normal(128)
     bands = pywt.wavedec((D @ codes).numpy(), "db8", "periodization", level=3)
     assert np.allclose(np.concatenate(bands), codes.numpy(), atol=1e-10)
 
 
-def test_wavelets_of_order_8_ignore_polynomials_up_to_degree_7():
+def test_wavelets_of_order_8_annihilate_polynomials_up_to_degree_7():
     # Away from the ends, where the periodic signal jumps; the last half are the finest wavelets.
     D, t = daubechies(128, dtype=F64), torch.linspace(-1, 1, 128, dtype=F64)
     inner = slice(64 + 16, 128 - 16)
@@ -36,7 +36,7 @@ def test_wavelets_of_order_8_ignore_polynomials_up_to_degree_7():
 
 
 @pytest.mark.parametrize(("n0", "order"), [(0, 8), (-4, 8), (128, 0), (128, 39)])
-def test_wavelets_of_an_impossible_size_are_refused(n0, order):
+def test_wavelets_of_an_impossible_size_are_rejected(n0, order):
     with pytest.raises(ConfigError, match="expected"):
         daubechies(n0, order=order)
 

@@ -31,14 +31,14 @@ def trained(small_task):
     return Training(Trial(**SMALL), small_task).finish()
 
 
-class TestKeep:
+class TestStoredTrainings:
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path, monkeypatch):
         monkeypatch.setattr(results_table, "RESULTS", tmp_path)
         monkeypatch.setattr(results, "register_read", lambda path: path)
         return tmp_path
 
-    def test_a_training_comes_back_as_it_was_and_replaces_its_elder(self, trained):
+    def test_a_stored_training_is_read_unchanged_and_replaces_the_previous_one(self, trained):
         for _ in range(2):
             image_results.store(trained)
         (stored_row,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
@@ -52,7 +52,7 @@ class TestKeep:
         errors = image_results.stored_rows(image_results.PICTURES)["mse"]
         assert errors.mean() == pytest.approx(again["mse"], rel=1e-4)
 
-    def test_the_best_sista_rnn_is_kept_in_half_precision(self, small_task, trained):
+    def test_the_best_sista_rnn_is_stored_in_half_precision(self, small_task, trained):
         bad = Training(Trial(**SMALL, seed=1), small_task)
         image_results.store(trained)
         with torch.no_grad():
@@ -79,7 +79,7 @@ class TestKeep:
         (row,) = image_results.stored_rows(image_results.RUNS, "free").to_dict("records")
         assert row["status"] == "failed" and "parameter F" in row["reason"]
 
-    def test_networks_are_compared_at_the_greatest_length_of_both(self, small_task, trained):
+    def test_networks_are_compared_at_their_greatest_common_length(self, small_task, trained):
         longer = Training(Trial(**SMALL | {"epochs": 2}), small_task).finish()
         other = Training(Trial(model="lstm", **SMALL), small_task).finish()
         for training in (longer, trained):
@@ -96,7 +96,7 @@ class TestKeep:
         errors = [np.array(image_results.picture_errors(run)) for run in (trained, other)]
         assert gap.mean == pytest.approx((10 * np.log10(errors[1] / errors[0])).mean(), rel=1e-3)
 
-    def test_a_row_of_an_algorithm_replaces_its_elder(self, small_task):
+    def test_a_row_of_an_algorithm_replaces_the_previous_one(self, small_task):
         rows = [image_solvers.row(Way(3), small_task, small_task.test)]
         for _ in range(2):
             image_results.store_algorithms(rows, source="free", seed=0)
@@ -127,14 +127,14 @@ class TestKeep:
         seeds = [trial.seed for trial in published if trial.model == "lstm"]
         assert seeds == [0, 1, 2] and len({trial.hash for trial in published}) == len(published)
 
-    def test_damaged_weights_are_refused(self, folder):
+    def test_damaged_weights_are_rejected(self, folder):
         (folder / image_results.WEIGHTS).write_bytes(b"not weights")
         with pytest.raises(RecordError, match="git checkout"):
             image_results.stored_sista()
 
 
-class TestReading:
-    def test_the_readings_of_a_known_network(self, small_task):
+class TestAnalysis:
+    def test_the_quantities_of_a_known_network(self, small_task):
         symbols = network(Trial(), small_task.A, small_task.D).symbols()
         values = image_analysis.readings(symbols, small_task)
         # D is orthonormal, so L = ‖A‖² + λ2.
@@ -159,7 +159,7 @@ class TestReading:
         F = torch.diag(torch.ones(5), 1) + 2 * torch.diag(torch.ones(6))
         assert image_analysis.diagonals(F, 2) == {-2: 0.0, -1: 0.0, 0: 2.0, 1: 1.0, 2: 0.0}
 
-    def test_a_level_that_is_never_reached_takes_for_ever(self):
+    def test_a_level_that_is_not_reached_takes_infinite_time(self):
         curve = {"updates": [0, 4, 8], "seconds": [0.0, 1, 2], "validation_mse": [9.0, 2, 4]}
         levels = {"low": 1.0, "some": 3.0, "start": 9.0}
         row = image_analysis.times({"a": pd.DataFrame(curve)}, levels).loc["a"]

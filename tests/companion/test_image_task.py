@@ -17,7 +17,7 @@ def small_task():
     return task(count=8)
 
 
-def test_a_time_step_is_a_column_of_the_picture(small_task):
+def test_each_time_step_is_a_column_of_the_picture(small_task):
     train, validation, test = images("free")
     assert [len(part) for part in (small_task.train, small_task.validation, small_task.test)] == [
         8,
@@ -45,7 +45,7 @@ def test_units_are_those_of_the_public_code(small_task):
     assert small_task.data_sha256 == other.data_sha256 != task(count=4).data_sha256
 
 
-def test_measurements_are_noiseless_and_a_quarter_as_many(small_task):
+def test_measurements_are_noiseless_and_a_quarter_of_the_pixels(small_task):
     x = small_task.measure(small_task.test)
     assert x.shape == (2, 128, 32)
     assert torch.allclose(x[1, 5], small_task.A @ small_task.test[1, 5], atol=1e-3)
@@ -55,7 +55,7 @@ def test_measurements_are_noiseless_and_a_quarter_as_many(small_task):
     )
 
 
-def test_scores_of_what_is_known(small_task):
+def test_scores_of_known_estimates(small_task):
     exact = small_task.scores(small_task.test, small_task.test)
     assert exact == {"mse": 0.0, "psnr": 100.0, "ssim": 1.0}
     # Half a grey level is rounded away; far outside 0..255 is clipped before it is compared.
@@ -76,14 +76,14 @@ def test_ssim_of_flat_pictures_is_the_luminance_term():
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (1, 10, 16), (1, 1, 16, 16), (0, 16, 16)])
-def test_ssim_refuses_what_it_cannot_compare(shape):
+def test_ssim_rejects_pictures_of_other_shapes(shape):
     with pytest.raises(ConfigError, match="expected"):
         ssim(torch.ones(shape), torch.ones(shape), peak=255)
     with pytest.raises(ConfigError, match="peak above 0"):
         ssim(torch.ones(1, 16, 16), torch.ones(1, 16, 16), peak=0)
 
 
-def test_the_least_squares_transition_is_found_again(small_task, normal):
+def test_a_known_transition_is_recovered_by_least_squares(small_task, normal):
     F = torch.linalg.qr(normal(128, 128))[0]
     states = [normal(6, 128)]
     for _ in range(200):
@@ -94,14 +94,14 @@ def test_the_least_squares_transition_is_found_again(small_task, normal):
     assert torch.allclose(transition(known), F, atol=1e-2)
 
 
-def test_it_predicts_training_columns_better_than_the_column_before(small_task):
+def test_the_transition_predicts_training_columns_better_than_the_previous_column(small_task):
     before, after = small_task.train[:, :-1], small_task.train[:, 1:]
     error = (after - before @ transition(small_task).T).square().mean()
     assert error < (after - before).square().mean()
 
 
 @pytest.mark.parametrize("way", [Way(None), Way(None, estimated=True), Way(None, 2.0, None)])
-def test_to_tolerance_means_near_the_minimum_of_each_column(small_task, way):
+def test_a_solution_to_tolerance_is_near_the_minimum_of_each_column(small_task, way):
     x = small_task.measure(small_task.test[:1])
     solution = image_solvers.solve(way, small_task, x)
     level = image_solvers.TOLERANCE * (x @ (small_task.A @ small_task.D)).norm(dim=-1).max()
@@ -112,7 +112,7 @@ def test_to_tolerance_means_near_the_minimum_of_each_column(small_task, way):
     )
 
 
-def test_the_search_returns_weights_that_recover_validation_pictures_no_worse(small_task):
+def test_the_search_returns_weights_with_at_most_the_validation_error_of_others(small_task):
     start = Way(None, 0.5, None)
     best = image_solvers.searched(start, small_task)
 

@@ -40,7 +40,7 @@ def test_best_weights_are_those_of_the_lowest_validation_error(small_task):
     assert image_results.row(run)["best_epoch"] == int(np.argmin(path))
 
 
-def test_a_trial_names_its_numbers(trained):
+def test_equal_trials_have_equal_curves(trained):
     path = [row["validation_mse"] for row in trained.curves]
     assert len(path) == 2 and math.isnan(trained.curves[0]["train_mse"])
     assert [row["updates"] for row in trained.curves] == [0, 2]
@@ -81,7 +81,7 @@ def test_long_trainings_are_validated_less_often(small_task):
     assert [row["updates"] for row in run.curves] == [row["epoch"] for row in run.curves]
 
 
-def test_rmsprop_starts_as_the_public_code_does(small_task):
+def test_the_first_step_of_rmsprop_equals_that_of_the_public_code(small_task):
     trial = Trial(count=8, batch=8, epochs=1, rate=1e-3)
     run = Training(trial, small_task)
     order = next(run._batches(0))
@@ -95,13 +95,13 @@ def test_rmsprop_starts_as_the_public_code_does(small_task):
     assert torch.allclose(run.network.h0.detach(), before - step, atol=1e-7)
 
 
-def test_the_plan_names_each_trial_once():
+def test_the_plan_contains_each_trial_once():
     trials = [Trial(model=model, rate=rate, **other) for model, rate, other in PLAN]
     assert len({trial.hash for trial in trials}) == len(trials)
     assert len({trial.name for trial in trials}) == len(trials)
 
 
-def test_the_command_line_complains_in_one_line(tmp_path, monkeypatch, capsys):
+def test_the_command_reports_missing_pictures_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UNFOLDED_DATA", str(tmp_path))
     monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     assert command_line.main(["sista-images", "--epochs", "1"]) == 1

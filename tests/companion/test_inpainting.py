@@ -1,4 +1,4 @@
-"""Inpainting: paired trials, honest disturbances, a table that says what it counted."""
+"""Inpainting: paired trials, disturbances, and the table of their results."""
 
 from dataclasses import asdict, replace
 
@@ -32,12 +32,12 @@ def test_digits_to_train_on_and_to_test_with_are_different(trained):
     assert torch.cdist(train.flatten(1), test.flatten(1)).min() > 0
 
 
-def test_a_trial_is_the_same_twice_and_shares_batches_with_its_rival(trained):
+def test_a_repeated_trial_has_the_same_result_and_methods_share_batches(trained):
     again = inpainting_trials.train(trained.trial)
     plain = inpainting_trials.train(replace(trained.trial, epsilon=None))
     for a, b in zip(trained.network.parameters(), again.network.parameters(), strict=True):
         assert torch.equal(a, b)
-    # The first step sees the same network and the same batch, whatever the constraint.
+    # The first step has the same network and the same batch for every constraint.
     assert plain.history.loss[0] == trained.history.loss[0]
     assert plain.history.duals.abs().max() == 0 < trained.history.duals.max()
 
@@ -50,7 +50,7 @@ def test_the_loss_is_the_squared_distance_of_the_last_layer(trained):
     torch.testing.assert_close(merits[-1], byhand)
 
 
-def test_each_disturbance_changes_what_it_says(trained):
+def test_each_disturbance_changes_only_its_own_quantity(trained):
     mask = hole(HOLE)
     clean = inpainting_trials.recovered(trained)
     noisy = inpainting_trials.recovered(trained, "noise on what is seen", 0.1)
@@ -79,7 +79,7 @@ def test_the_table_has_a_row_for_each_disturbance_level_and_layer(trained):
     assert rows.loc[1, "descending"] == (closer[1] <= closer[0]).float().mean()
 
 
-def test_the_stored_trials_are_paired_and_whole():
+def test_the_stored_trials_are_paired_and_complete():
     table = inpainting_trials.stored_rows()
     for _, rows in table.groupby("trial"):
         assert len(rows) == 5 * sum(map(len, DISTURBED.values()))
@@ -89,7 +89,7 @@ def test_the_stored_trials_are_paired_and_whole():
     assert seeds["plain"] == seeds["descending, ε = 0.2"] == list(inpainting_trials.SEEDS)
 
 
-def test_names_tell_trials_apart():
+def test_names_of_trials_are_unique():
     names = [trial.name for trial in inpainting_trials.PLAN]
     keys = [result_store.key(asdict(trial)) for trial in inpainting_trials.PLAN]
     assert len(set(names)) == len(set(keys)) == len(inpainting_trials.PLAN)

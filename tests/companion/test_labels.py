@@ -1,4 +1,4 @@
-"""What a reader sees: one name for each network, no variable names, minus signs."""
+"""Labels on pages: one name for each network, no names of variables, minus signs."""
 
 import contextlib
 
@@ -38,7 +38,7 @@ def _has_parameter_count(name):
     return False
 
 
-def test_a_shown_table_has_words_for_heads_and_minus_signs():
+def test_a_table_has_readable_headers_and_minus_signs():
     table = pd.DataFrame({"model": ["l1-l1-rnn", "gru"], "psnr_authors": [-1.5, 2e-6]})
     shown = tables.style_table(table, digits=".3g").to_html()
     for text in ("network", "PSNR, authors (dB)", "ℓ1-ℓ1-RNN", "GRU", "−1.5", "2e-06"):
@@ -46,13 +46,13 @@ def test_a_shown_table_has_words_for_heads_and_minus_signs():
     assert "psnr_" not in shown and "model" not in shown
 
 
-def test_rows_of_a_turned_table_are_named_too():
+def test_rows_of_a_transposed_table_have_readable_names():
     table = pd.DataFrame({"GRU": [1.0]}, index=["test_mse"])
     shown = tables.style_table(table, index=True).to_html()
     assert "test MSE (squared grey levels)" in shown
 
 
-def test_numbers_and_other_names_are_kept():
+def test_numbers_and_other_names_remain_unchanged():
     table = pd.DataFrame({1: ["mean frame"], "verdict": ["agrees"], "count": [3]}, index=[7])
     same = labels.readable(table)
     pd.testing.assert_frame_equal(same, table)
@@ -70,11 +70,11 @@ def test_numbers_and_other_names_are_kept():
         ("`--seed -1` $-1$ [gru](gru-1.html)", "`--seed -1` $-1$ [GRU](gru-1.html)"),
     ],
 )
-def test_generated_text_is_set_in_one_way(text, shown):
+def test_typesetting_of_generated_text_is_idempotent(text, shown):
     assert labels.typeset(text) == shown == labels.typeset(shown)
 
 
-def test_the_book_sets_computed_sentences():
+def test_the_book_typesets_computed_sentences():
     output = {"data": {"text/markdown": ["gru: ", "-1.0 dB"], "text/plain": "x -1"}}
     cell = {"outputs": [output, {"output_type": "stream", "text": "gru -1"}]}
     outputs.typeset(cell)

@@ -1,4 +1,4 @@
-"""Figures: described, opaque, closed; and each plot holds what it was given."""
+"""Figures have a description and a background, are closed, and show the given values."""
 
 import base64
 from io import BytesIO
@@ -24,13 +24,13 @@ def shown(monkeypatch):
 
 
 @pytest.mark.parametrize("alt", ["", "   ", None, 3])
-def test_a_figure_without_a_description_is_refused(alt, shown):
+def test_a_figure_without_a_description_is_rejected(alt, shown):
     with pytest.raises(ConfigError, match="expected a description"):
         line_plots.show(line_plots.panels()[0], alt)
     assert shown == []
 
 
-def test_show_writes_the_description_beside_an_opaque_picture(shown):
+def test_show_writes_the_description_and_an_opaque_picture(shown):
     line_plots.show(line_plots.matrix(np.eye(4)), " A diagonal. ")
     [(data, rest)] = shown
     assert rest["raw"] and rest["metadata"]["image/png"]["alt"] == "A diagonal."
@@ -40,7 +40,7 @@ def test_show_writes_the_description_beside_an_opaque_picture(shown):
     assert picture.width > rest["metadata"]["image/png"]["width"], "sharp on fine screens"
 
 
-def test_few_lines_are_drawn_as_lines_on_an_opaque_ground(shown):
+def test_few_lines_are_drawn_as_vectors_on_an_opaque_background(shown):
     line_plots.show(line_plots.curves({"a": [1, 2]}, xlabel="x", ylabel="y"), " A rising line. ")
     [(data, rest)] = shown
     assert list(rest["metadata"]) == ["image/svg+xml"] and "image/png" not in data
@@ -50,7 +50,7 @@ def test_few_lines_are_drawn_as_lines_on_an_opaque_ground(shown):
     assert "fill: #ffffff" in first.get("style"), "the ground"
 
 
-def test_many_points_are_drawn_as_pixels(shown):
+def test_many_points_are_rasterised(shown):
     line_plots.show(
         line_plots.curves({"a": np.zeros(4000)}, xlabel="x", ylabel="y"), "A long line."
     )
@@ -58,7 +58,7 @@ def test_many_points_are_drawn_as_pixels(shown):
 
 
 @pytest.mark.parametrize("entries", [4, 4000])
-def test_the_same_figure_is_the_same_bytes(entries, shown):
+def test_equal_figures_have_equal_bytes(entries, shown):
     for _ in range(2):
         line_plots.show(
             line_plots.curves({"a": np.ones(entries)}, xlabel="x", ylabel="y"), "A line."
@@ -94,7 +94,7 @@ def test_activation_draws_a_family_into_given_axes():
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
 
 
-def test_frames_are_rows_at_shared_instants():
+def test_frames_are_rows_at_common_time_steps():
     truth = np.arange(20.0)[:, None, None] * np.ones((1, 16, 16))
     fig = line_plots.frames({"truth": truth, "estimate": truth + 1}, columns=5)
     first = [int(ax.images[0].get_array()[0, 0]) for ax in fig.axes]
@@ -114,12 +114,12 @@ def test_frames_are_rows_at_shared_instants():
         lambda: line_plots.activation([[1.0]], [1.0]),
     ],
 )
-def test_wrong_shapes_are_told(call):
+def test_wrong_shapes_are_reported(call):
     with pytest.raises(ConfigError, match=r"expected .*; got .*; "):
         call()
 
 
-def test_several_runs_become_a_mean_and_a_band():
+def test_several_runs_are_drawn_as_a_mean_and_a_band():
     fig = line_plots.curves(
         {"a": [[1, 3], [3, 5]], "b": [1, 1]}, xlabel="x", ylabel="y", x=[10, 20]
     )
@@ -135,7 +135,7 @@ def test_objective_paths_subtract_the_optimum_and_leave_gaps():
     np.testing.assert_array_equal(b.get_ydata(), [4.0, 3.0])
 
 
-def test_dots_show_interval_and_printed_value():
+def test_dots_show_the_interval_and_the_value_of_the_paper():
     fig = line_plots.dots({"a": (2, 1, 3), "b": 5}, xlabel="dB", printed={"b": 6})
     (ax,) = fig.axes
     assert [2.0] in [list(line.get_xdata()) for line in ax.lines]
@@ -144,7 +144,7 @@ def test_dots_show_interval_and_printed_value():
     assert [(list(d.get_xdata()), list(d.get_ydata())) for d in diamonds] == [([6], [1])]
 
 
-def test_tensors_are_taken_as_they_are():
+def test_tensors_are_accepted():
     import torch
 
     D = torch.eye(16, requires_grad=True)
@@ -154,7 +154,7 @@ def test_tensors_are_taken_as_they_are():
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-30, 1e30])
-def test_a_histogram_of_nearly_equal_values_of_any_size_has_all_of_them(value):
+def test_a_histogram_contains_all_of_nearly_equal_values(value):
     values = np.full(5, value, dtype=np.float32)
     values[0] = np.nextafter(values[0], np.float32(np.inf))
     (outline,) = line_plots.histogram({"g": values}, xlabel="g").axes[0].patches
@@ -162,7 +162,7 @@ def test_a_histogram_of_nearly_equal_values_of_any_size_has_all_of_them(value):
     assert heights.max() <= 5 and heights.max() > 0
 
 
-def test_variants_of_a_network_share_its_colour_and_differ_in_form():
+def test_variants_of_a_network_have_its_colour_and_different_line_styles():
     names = ("lstm", "gru, held", "gru", "gru, free", "something, else")
     lines = (
         line_plots.curves(dict.fromkeys(names, (1.0, 2.0)), xlabel="x", ylabel="y").axes[0].lines

@@ -34,7 +34,7 @@ def test_no_other_linear_reconstruction_is_better_on_the_training_frames(n, norm
         assert error(decoded, train) >= best * (1 - 1e-9)
 
 
-def test_more_components_never_hurt_and_all_of_them_are_exact(frames):
+def test_more_components_never_increase_the_error_and_all_components_are_exact(frames):
     train, test = frames
     errors = [
         error(linear_baseline.linear_reconstruction(train, test, n), test) for n in (1, 16, 51, 256)
@@ -48,7 +48,7 @@ def test_the_number_of_components_is_checked(frames):
             linear_baseline.linear_reconstruction(*frames, n)
 
 
-def test_the_table_has_a_row_a_method_and_rate(frames):
+def test_the_table_has_a_row_for_each_method_and_rate(frames):
     rows = linear_baseline.levels(RunConfig(profile="smoke"), rates=(0.1, 0.5))
     assert [row["n"] for row in rows] == [0, 25, 128]
     assert rows[0]["test_mse"] > rows[1]["test_mse"] > rows[2]["test_mse"]

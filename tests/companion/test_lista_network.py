@@ -19,7 +19,7 @@ def M(normal):
 
 @given(st.integers(1, 12), st.floats(1e-3, 2.0), st.floats(0.5, 4.0), st.booleans())
 @settings(max_examples=30)
-def test_untrained_it_is_ista(depth, lambda1, c, tied):
+def test_an_untrained_lista_equals_ista(depth, lambda1, c, tied):
     draw = torch.Generator().manual_seed(depth)
     M = torch.randn(n, h, generator=draw, dtype=torch.float64)
     x = torch.randn(5, n, generator=draw, dtype=torch.float64)
@@ -35,7 +35,7 @@ def test_untrained_it_is_ista(depth, lambda1, c, tied):
     assert torch.equal(LISTA(M, lambda1=lambda1, depth=depth, tied=tied, c=lipschitz)(x), usual)
 
 
-def test_a_layer_is_the_printed_one(normal):
+def test_a_layer_equals_the_printed_formula(normal):
     W, U, y, x = normal(h, h), normal(h, n), normal(4, h), normal(4, n)
     gamma = normal(h).abs()
     u = torch.einsum("ij,bj->bi", W, y) + torch.einsum("ij,bj->bi", U, x)
@@ -43,7 +43,7 @@ def test_a_layer_is_the_printed_one(normal):
     torch.testing.assert_close(lista_step(y, x @ U.T, W=W, gamma=gamma), expected)
 
 
-def test_a_random_start_follows_its_seed_and_is_small_and_tied_layers_share_their_weights(M):
+def test_random_initial_weights_are_small_and_reproducible_and_tied_layers_share_them(M):
     first, same, other = (LISTA(M, lambda1=0.1, depth=2, start="random", seed=s) for s in (0, 0, 1))
     assert torch.equal(first.W, same.W) and not torch.equal(first.W, other.W)
     assert first.W.std().item() == pytest.approx(0.01, rel=0.2)
@@ -53,16 +53,16 @@ def test_a_random_start_follows_its_seed_and_is_small_and_tied_layers_share_thei
     assert counts == [h * h + h * n + h, 4 * (h * h + h * n + h)]
 
 
-def test_noise_is_read_by_the_next_layer_and_never_enters_the_last_output(M, normal):
+def test_noise_enters_the_next_layer_and_never_the_last_output(M, normal):
     net, x, seen = LISTA(M, lambda1=0.1, depth=4), normal(3, n), []
     outputs = net.layers(x, lambda y, l: seen.append(l) or torch.zeros_like(y))
     assert seen == [1, 2, 3]
-    # Each layer forgot the one before, so all of them repeat the first.
+    # Each layer has the input zero, so all outputs equal the first.
     for y in outputs[2:]:
         torch.testing.assert_close(y, outputs[1])
 
 
-def test_thresholds_stay_positive_in_training(M, normal):
+def test_thresholds_remain_positive_in_training(M, normal):
     net, x = LISTA(M, lambda1=0.01, depth=2), normal(16, n)
     optimiser = torch.optim.SGD(net.parameters(), lr=10.0)
     for _ in range(20):
@@ -73,7 +73,7 @@ def test_thresholds_stay_positive_in_training(M, normal):
     assert bool(net(x).isfinite().all())
 
 
-def test_what_makes_no_network_and_what_does_not_fit_one_is_refused(M, normal):
+def test_invalid_options_and_signals_of_another_shape_are_rejected(M, normal):
     for bad in ({"depth": 0}, {"depth": True}, {"start": "zero"}, {"c": -1.0}, {"lambda1": 0.0}):
         with pytest.raises(ConfigError, match="expected"):
             LISTA(M, **{"lambda1": 0.1, "depth": 2, **bad})

@@ -14,26 +14,26 @@ def problem():
     return sparse_coding.usual(200, "test")
 
 
-def test_summary_of_ista_is_what_theory_says(problem):
+def test_the_summary_of_ista_agrees_with_theory(problem):
     """ISTA with 1/c never moves away from a minimiser, for no sample and in no layer."""
     ista = {"ISTA": [lista_training.untrained(problem)]}
     row = lista_tables.summary(ista, problem).iloc[0]
     assert row["per sample"] == 1.0 and 0 < row["distance"] < 1 and np.isnan(row["±"])
 
 
-def test_the_right_side_is_above_the_left_one(problem):
+def test_the_right_side_of_the_inequality_exceeds_the_left_side(problem):
     table = lista_tables.both_sides(lista_training.untrained(problem), problem, "distance")
     assert list(table["layer"]) == list(range(11))
     assert (table["left"] <= table["right"] + 1e-12).all()
 
 
-def test_more_noise_ends_farther_away_and_is_the_same_for_all(problem):
+def test_more_noise_increases_the_distance_and_is_equal_for_all_methods(problem):
     ista = lista_training.untrained(problem)
     both = lista_tables.under_noise({"a": [ista], "b": [ista]}, problem, [0.0, 1.0, 10.0])
     assert np.array_equal(both["a"], both["b"])
     assert (np.diff(both["a"][0]) > 0).all()
     assert both["a"][0, 0] == pytest.approx(lista_tables.relative(problem, ista.net(problem.x)))
-    # Changed inputs are judged by their own optimum.
+    # Changed inputs are compared with their own optimum.
     moved = sparse_coding.solve(problem.x + 0.5, problem.D, problem.lambda1)
     table = lista_tables.under_inputs({"ISTA": [ista]}, {"same": problem, "moved": moved})
     near = lista_tables.relative(moved, ista.layers(moved)[-1])
@@ -58,7 +58,7 @@ def test_three_counts_of_descents(problem):
     assert noisy["than the previous layer"] < 0.5 < noisy["than what it read"]
 
 
-def test_an_effect_is_decided_by_paired_seeds_and_corrected_for_the_number_of_changes():
+def test_an_effect_is_tested_on_paired_seeds_and_corrected_for_the_number_of_changes():
     plain = np.array([1.0, 2.0, 4.0])
     values = {"plain": plain, "half": plain / [2.0, 2.05, 1.95], "same": plain * [0.5, 1.0, 2.1]}
     values |= {"twice": plain * [2.0, 2.05, 1.95]}

@@ -27,7 +27,7 @@ def small():
     return sparse_coding.usual(300, "train").to(torch.float32)
 
 
-def test_methods_are_paired_and_repeatable(small):
+def test_methods_are_paired_and_reproducible(small):
     training, same = (lista_training.train(Method(), small, seed=0, steps=3) for _ in range(2))
     other = lista_training.train(Method(), small, seed=1, steps=3)
     cut = lista_training.train(Method(constraint="distance"), small, seed=0, steps=3)
@@ -47,8 +47,8 @@ def test_layerwise_training_passes_no_gradient_between_layers(small):
     assert not torch.equal(deep.net.U[0], lista_training.untrained(small).net.U[0])
 
 
-def test_under_the_constraint_layers_descend_that_do_not_without(small, problem):
-    """From a random start only the last layer has a reason to come near the optimum."""
+def test_layers_descend_with_the_constraint_and_not_without(small, problem):
+    """The loss of plain training depends on the last layer only."""
     test, worst = problem.to(torch.float32), {}
     for name in ("random: plain", "random: distance"):
         training = lista_training.train(METHODS[name], small, seed=0, steps=200)
@@ -58,7 +58,7 @@ def test_under_the_constraint_layers_descend_that_do_not_without(small, problem)
     assert worst["random: plain"] > 1 and worst["random: distance"] < worst["random: plain"] / 2
 
 
-def test_train_all_trains_each_method_once_a_seed(small):
+def test_train_all_trains_each_method_once_for_each_seed(small):
     methods = {"plain": Method(), "distance": Method(constraint="distance")}
     with joblib.parallel_config(backend="loky"):  # as the command trains
         trainings = lista_training.train_all(small, seeds=(0, 1), steps=2, methods=methods)
@@ -113,7 +113,7 @@ def test_an_interrupted_training_continues_with_the_same_result(small, tmp_path,
     assert torch.equal(whole.net.W, again.net.W) and len(again.history.loss) == 20
 
 
-def test_signals_of_the_parts_differ_and_their_optima_are_stored(tmp_path, monkeypatch):
+def test_signals_of_the_parts_differ_and_optimal_codes_are_stored(tmp_path, monkeypatch):
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path))
     monkeypatch.setattr(lista_runs, "images", lambda source: images("free"))
     first = lista_runs.problem(TINY, "train")
@@ -145,7 +145,7 @@ def test_the_command_stores_each_trial_once_in_four_tables(tmp_path, monkeypatch
     assert "0 computed, 2 already" in capsys.readouterr().err
 
 
-def test_rows_of_a_test_are_those_of_the_network(small):
+def test_rows_of_a_test_agree_with_the_network(small):
     training = lista_training.untrained(small)
     layers, errors = lista_runs.tests(training, small)
     clean = [row for row in layers if row["sigma"] == 0]

@@ -10,7 +10,7 @@ from companion.reproduction.protocol_replay import RATE
 from unfolded.data import REDUCTIONS
 
 
-def test_the_logs_agree_with_themselves():
+def test_the_logs_are_consistent():
     logs = log_comparison.stored_logs()
     assert logs.groupby("network")["iteration"].agg(list).map(lambda log: log[-1]).eq(3000).all()
     assert (logs["iteration"] % 50 == 0).all() and len(logs) == 180
@@ -21,7 +21,7 @@ def test_the_logs_agree_with_themselves():
     assert logs.loc[logs["network"] == "stacked", ["zeros", "lambda1"]].isna().all(axis=None)
 
 
-def test_stored_replays_start_where_they_should_and_have_an_origin():
+def test_stored_replays_start_at_the_initial_values_and_have_provenance():
     table = results.load_table("log_replay.csv")
     rows = table.dropna(subset=["lambda1"])
     # A step of Adam is about as long as the learning rate.
@@ -33,7 +33,7 @@ def test_stored_replays_start_where_they_should_and_have_an_origin():
 
 
 @pytest.mark.parametrize("network", ["l1-l1-rnn", "sista-rnn"])
-def test_beside_a_log_stand_its_replays(network):
+def test_the_table_of_a_log_contains_its_replays(network):
     table = compare_with_log(network, 50)
     log, *others = table.to_dict("records")
     assert log["frames"] == "the log" and np.isnan(log["apart"]) and np.isnan(log["n"])

@@ -1,4 +1,4 @@
-"""What memory is worth: conditions that must agree, what is stored, and what is done again."""
+"""The effect of memory: evaluation without state, stored values, and repeated evaluations."""
 
 import io
 from dataclasses import replace
@@ -56,27 +56,27 @@ def network(**fields):
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
-def test_without_a_link_the_past_makes_no_difference(model, frames):
+def test_a_network_without_a_recurrent_link_ignores_the_past(model, frames):
     _, errors = evaluate(network(model=model, memory="off"), frames, 255.0)
     for name in CONDITIONS[1:]:
         assert np.allclose(errors[name], errors["as_trained"], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("model", "peak"), [("reweighted-rnn", 255.0), ("gru", 1.0)])
-def test_with_a_link_it_does(model, peak, frames):
+def test_a_network_with_a_recurrent_link_depends_on_the_past(model, peak, frames):
     _, errors = evaluate(network(model=model), frames * (peak / 255), peak)
     assert not np.allclose(errors["without_state"], errors["as_trained"], rtol=1e-5)
     assert not np.allclose(errors["shuffled"], errors["as_trained"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "srnn"])
-def test_the_order_of_equal_frames_makes_no_difference(model, frames):
+def test_shuffling_equal_frames_does_not_change_the_errors(model, frames):
     still = frames[:, :1].expand_as(frames).contiguous()
     _, errors = evaluate(network(model=model), still, 255.0)
     assert np.allclose(errors["shuffled"], errors["as_trained"], rtol=1e-6)
 
 
-def test_without_state_every_frame_is_treated_as_a_first_one(frames):
+def test_a_network_without_state_treats_every_frame_as_the_first(frames):
     outputs = conditions(network(), frames)
     whole, single = (outputs[name][0][1] for name in CONDITIONS[:2])
     assert torch.allclose(single[:, 0], whole[:, 0], atol=1e-3)
@@ -84,7 +84,7 @@ def test_without_state_every_frame_is_treated_as_a_first_one(frames):
     assert torch.allclose(turned.flip(1), single, atol=1e-3)
 
 
-def test_permutations_keep_the_frames_and_differ(frames):
+def test_permutations_contain_all_frames_and_differ(frames):
     first, second = permute_frames(frames, 0), permute_frames(frames, 1)
     assert torch.equal(first, permute_frames(frames, 0)) and not torch.equal(first, second)
     assert not torch.equal(first, frames)
@@ -92,7 +92,7 @@ def test_permutations_keep_the_frames_and_differ(frames):
         assert torch.equal(mixed.sum(2).sort(1).values, frames.sum(2).sort(1).values)
 
 
-def test_what_is_stored_is_what_the_record_says(store, tested):
+def test_stored_values_equal_those_of_the_record(store, tested):
     assert set(tested.runs["config_hash"]) == {run.hash for run in PLAN}
     for run in PLAN:
         record = records.load(records.folder_of(run, store))
@@ -105,7 +105,7 @@ def test_what_is_stored_is_what_the_record_says(store, tested):
         assert (row["model"], row["memory"]) == (run.model, run.memory)
 
 
-def test_a_run_is_tested_once_and_again_after_it_changed(store, tested, table):
+def test_a_run_is_tested_once_and_again_after_a_change(store, tested, table):
     before = table.read_bytes()
     assert list(memory_evaluation.update(small(), store)) == [] and table.read_bytes() == before
     rows = pd.read_csv(io.BytesIO(before), dtype=str)
@@ -124,13 +124,13 @@ def test_only_runs_of_the_protocol_are_eligible(store):
     assert memory_evaluation.eligible_runs(runs.assign(lambda2=0.0), small()).empty
 
 
-def test_frames_of_another_source_are_refused(store):
+def test_frames_of_another_source_are_rejected(store):
     row = records.load(records.folder_of(PLAN[0], store)).row() | {"data_sha256": "0" * 64}
     with pytest.raises(RecordError, match="frames 000000000000"):
         memory_evaluation.evaluate_run(records.folder_of(PLAN[0], store), row, {})
 
 
-def test_the_summary_has_a_row_a_network_and_initial_lambda(tested):
+def test_the_summary_has_a_row_for_each_network_and_initial_lambda(tested):
     rows = memory_value.summary(tested).set_index("network")
     assert list(rows["seeds"]) == [2, 1, 1, 1]
     ours = rows.loc["reweighted-RNN, λ from (1, 0.01)"]
@@ -152,28 +152,28 @@ def test_networks_trained_without_the_link_are_paired_by_seed(tested):
     assert "has not been run" in memory_value.describe_link(rows[:0])
 
 
-def test_what_has_not_run_is_named(tested):
+def test_missing_runs_are_named(tested):
     left = memory_value.missing_networks(tested)
     assert "reweighted-RNN, λ from (1, 0.01)" not in left and "GRU" not in left
     assert {"LSTM", "SISTA-RNN, λ from (0.003, 0.02), trained without memory"} <= set(left)
     assert len(left) == 3 * 4 + 6 - 4
 
 
-def test_with_nothing_stored_the_tables_are_empty(table):
+def test_the_tables_without_stored_values_are_empty(table):
     nothing = Outcomes.committed()
     assert memory_value.summary(nothing.trained()).empty and nothing.untrained().runs.empty
     assert memory_value.compare_with_no_link(nothing).empty
     assert len(memory_value.missing_networks(nothing)) == 18
 
 
-def test_runs_at_the_mean_frame_are_set_apart(tested, monkeypatch):
+def test_runs_at_the_mean_frame_are_listed_separately(tested, monkeypatch):
     level = tested.runs["psnr_authors_as_trained"].min()
     monkeypatch.setattr(memory_value, "did_not_train", lambda runs: runs["psnr_authors"] <= level)
     apart, rest = tested.untrained().runs, tested.trained().runs
     assert len(apart) == 1 and len(rest) == len(PLAN) - 1
 
 
-def test_the_figure_has_a_line_a_row_and_the_command_names_each_run(store, table, capsys):
+def test_the_figure_has_a_line_for_each_row_and_the_command_names_each_run(store, table, capsys):
     arguments = ["--store", str(store), "--profile", "small", "--source", "digits", "--hidden", "9"]
     assert memory_evaluation.main(arguments) == 0
     said = capsys.readouterr().out
@@ -186,7 +186,7 @@ def test_the_figure_has_a_line_a_row_and_the_command_names_each_run(store, table
     assert replace(PLAN[0], seed=1).hash in rows["config_hash"].iloc[0]
 
 
-def test_the_page_says_what_is_stored(tested, table):
+def test_the_page_states_the_stored_values(tested, table):
     rows = memory_value.summary(tested)
     shown = memory_value.display_table(rows)
     assert list(shown.columns) == [

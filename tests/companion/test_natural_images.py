@@ -1,4 +1,4 @@
-"""The pictures of SISTA-RNN's task: no two parts share one, and free ones need no download."""
+"""The pictures of SISTA-RNN's task: parts are disjoint, and free ones need no download."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def bytes_of(stack):
     return {image.tobytes() for image in stack}
 
 
-def test_every_free_patch_is_cut_from_a_picture_of_its_part_alone():
+def test_every_free_patch_is_from_a_picture_of_its_part():
     parts = dict(zip(FREE, images("free"), strict=True))
     for part, stack in parts.items():
         cut = [bytes_of(patches(picture(name))) for name in FREE[part]]
@@ -23,7 +23,7 @@ def test_every_free_patch_is_cut_from_a_picture_of_its_part_alone():
     assert not bytes_of(parts["train"]) & (bytes_of(parts["validation"]) | bytes_of(parts["test"]))
 
 
-def test_free_pictures_come_in_one_order_and_the_first_ones_are_mixed():
+def test_free_pictures_have_a_fixed_order_that_mixes_the_sources():
     first, again = images("free"), images("free")
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     contents = bytes_of(first[0][:60])
@@ -48,7 +48,7 @@ def test_patches_are_windows_of_the_picture_row_by_row():
 
 
 @pytest.mark.parametrize(("shape", "step"), [((4, 9), 1), ((9, 4), 1), ((9, 9, 3), 1), ((9, 9), 0)])
-def test_patches_of_what_is_too_small_are_refused(shape, step):
+def test_patches_of_too_small_pictures_are_rejected(shape, step):
     with pytest.raises(ConfigError, match="grey picture of at least 5 x 5"):
         patches(np.zeros(shape), side=5, step=step)
 
@@ -60,7 +60,7 @@ def test_grey_weighs_red_green_and_blue_in_this_order():
     assert grey(pure[0]) is not None and grey(pure[0]).shape == (3, 3)
 
 
-def test_unknown_names_are_refused():
+def test_unknown_names_are_rejected():
     with pytest.raises(ConfigError, match="free, caltech"):
         images("imagenet")
     with pytest.raises(ConfigError, match="astronaut"):
@@ -74,7 +74,7 @@ class TestCaltech:
         (tmp_path / CALTECH).parent.mkdir()
         return tmp_path
 
-    def test_is_shuffled_and_cut_8_to_1_to_1_rounded_down(self, folder):
+    def test_pictures_are_shuffled_and_split_8_to_1_to_1_rounded_down(self, folder):
         whole = np.zeros((37, 128, 128), np.uint8)
         whole[:, 0, 0] = np.arange(37)
         np.savez(folder / CALTECH, images=whole)
@@ -85,7 +85,7 @@ class TestCaltech:
         expected = np.random.RandomState(module._SHUFFLE).permutation(37)
         assert np.array_equal(order, expected)
 
-    def test_a_missing_file_says_where_it_belongs(self, folder):
+    def test_the_error_for_a_missing_file_states_its_path(self, folder):
         with pytest.raises(DataError, match=r"caltech101_gray128_subset\.npz.*source 'free'"):
             images("caltech")
 
@@ -93,12 +93,12 @@ class TestCaltech:
         "content",
         [{"pictures": np.zeros((2, 128, 128), np.uint8)}, {"images": np.zeros((2, 64, 64))}],
     )
-    def test_another_file_is_refused(self, folder, content):
+    def test_another_file_is_rejected(self, folder, content):
         np.savez(folder / CALTECH, **content)
         with pytest.raises(DataError, match="expected"):
             images("caltech")
 
-    def test_a_damaged_file_is_refused(self, folder):
+    def test_a_damaged_file_is_rejected(self, folder):
         np.savez_compressed(folder / CALTECH, images=np.ones((9, 128, 128), np.uint8))
         whole = (folder / CALTECH).read_bytes()
         for broken in (whole[: len(whole) // 2], b"", whole.replace(whole[60:80], bytes(20))):

@@ -1,4 +1,4 @@
-"""The diagrams draw what the networks are; the data page draws what it is given."""
+"""The diagrams agree with the networks, and the plots of the data page with their data."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ def labels(fig, colour=None):
     return [t.get_text() for t in ax.texts if t.get_text() and colour in (None, t.get_color())]
 
 
-def shaken(name, depth):
-    """Return a network whose parameters are all different."""
+def perturbed(name, depth):
+    """Return a network with perturbed parameters, which are all different."""
     net = networks.build(name, n0=16, n=5, hidden=9, depth=depth)
     torch.manual_seed(0)
     with torch.no_grad():
@@ -46,8 +46,8 @@ def test_measurements_enter_every_layer_of_an_unfolded_network(name):
 
 
 @pytest.mark.parametrize("name", UNFOLDED)
-def test_blue_is_what_layers_do_not_share(name):
-    W, U = shaken(name, 3).layer_weights()
+def test_parts_that_layers_do_not_share_are_blue(name):
+    W, U = perturbed(name, 3).layer_weights()
     tied = torch.equal(W[1], W[2]) and (name == "sista-rnn" or torch.equal(U[0], U[2]))
     assert tied is not PLANS[name].layer_specific
     assert bool(labels(unrolled(name), OWN)) is PLANS[name].layer_specific
@@ -63,12 +63,12 @@ def test_the_prediction_enters_every_activation_of_the_l1_networks():
 
 
 @pytest.mark.parametrize(("name", "depth"), [("transformer", 3), ("l1-l1-rnn", 0)])
-def test_an_impossible_diagram_is_told(name, depth):
+def test_an_impossible_diagram_is_reported(name, depth):
     with pytest.raises(ConfigError, match=r"expected a diagram of .*; got .*; "):
         unrolled(name, depth=depth)
 
 
-def test_diagrams_stay_inside_their_sheet():
+def test_diagrams_fit_in_the_figure():
     fig = unrolled("reweighted-rnn")
     fig.draw_without_rendering()
     width, height = fig.canvas.get_width_height()
@@ -88,7 +88,7 @@ def test_gallery_shares_one_grey_scale_and_names_each_picture():
         line_plots.gallery({})
 
 
-def test_tracks_run_downwards_from_a_hollow_start():
+def test_tracks_are_drawn_downwards_from_a_white_start_marker():
     fig = line_plots.tracks({"a": [[0, 1], [2, 3]], "b": [[5, 5], [6, 7]]}, span=36)
     a, start, b, _ = fig.axes[0].lines
     np.testing.assert_array_equal(a.get_xydata(), [[1, 0], [3, 2]])

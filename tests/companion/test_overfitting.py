@@ -10,7 +10,7 @@ from companion.plots import effect_plots
 from companion.reproduction import overfitting
 
 
-def test_without_runs_the_tables_and_the_figure_are_empty():
+def test_the_tables_and_the_figure_are_empty_without_runs():
     errors = overfitting.error_ratios(evidence())
     assert errors.empty and overfitting.averages_by_width(errors).empty
     assert overfitting.ratios_by_width(errors) == "no run"
@@ -42,7 +42,7 @@ def test_overfitting_is_test_over_training_error_of_one_filter():
     assert bilinear["hidden"].tolist() == [256]
 
 
-def test_ratios_in_words_have_their_range_over_runs_and_seeds():
+def test_ratios_in_text_have_a_range_over_runs_and_seeds():
     rows = [(128, 0, 1.0), (128, 1, 1.1), (512, 0, 2.0)]
     table = pd.DataFrame(rows, columns=["hidden", "seed", "ratio"]).assign(model="reweighted-rnn")
     words = "1.00 to 1.10 at h = 128 (2 seeds), 2.00 at h = 512 (1 seed)"
@@ -50,8 +50,8 @@ def test_ratios_in_words_have_their_range_over_runs_and_seeds():
 
 
 @pytest.mark.parametrize("reduction", ["area", "bilinear"])
-def test_in_the_committed_runs_the_gap_of_the_wider_network_is_the_larger_one(reduction):
-    """The page of errata says so of reweighted-RNN, without numbers."""
+def test_the_wider_network_has_the_larger_gap_in_the_committed_runs(reduction):
+    """The page of errata states this for reweighted-RNN, without numbers."""
     errors = overfitting.error_ratios(committed_runs(), reduction)
     ours = errors[errors["model"] == "reweighted-rnn"].groupby("hidden")["ratio"].mean()
     assert len(ours) > 1 and ours.is_monotonic_increasing

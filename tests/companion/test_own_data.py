@@ -36,7 +36,7 @@ def places(crop, names):
     return corners
 
 
-def test_each_part_shows_its_own_images_and_each_crop_moves_with_constant_speed():
+def test_parts_have_different_images_and_each_crop_moves_with_constant_speed():
     crops = moving_crops(10, time=5, side=24, speed=4)
     assert crops.shape == (10, 5, 24, 24) and crops.dtype == np.uint8
     for part, sequences in zip(FREE, data.split(crops), strict=True):
@@ -49,7 +49,7 @@ def test_each_part_shows_its_own_images_and_each_crop_moves_with_constant_speed(
     assert np.array_equal(crops, moving_crops(10, time=5, side=24, speed=4))
 
 
-def test_a_crop_without_speed_is_constant_and_one_as_large_as_an_image_is_possible():
+def test_a_crop_without_speed_is_constant_and_can_be_as_large_as_an_image():
     assert np.ptp(moving_crops(10, time=3, side=8, speed=0), axis=1).max() == 0
     assert moving_crops(10, time=1, side=300).shape == (10, 1, 300, 300)
 
@@ -57,7 +57,7 @@ def test_a_crop_without_speed_is_constant_and_one_as_large_as_an_image_is_possib
 @pytest.mark.parametrize(
     "wrong", [{"side": 301}, {"side": 0}, {"time": 0}, {"speed": -1}, {"speed": 30}]
 )
-def test_a_path_that_no_image_contains_is_refused(wrong):
+def test_a_path_that_no_image_contains_is_rejected(wrong):
     with pytest.raises(ConfigError, match="at most 300"):
         moving_crops(10, **wrong)
 
@@ -114,7 +114,7 @@ def test_floats_from_0_to_1_have_the_unit_of_the_training_frames(fitted, caplog)
     assert recovered.shape == (2, 3, 24) and np.abs(recovered).max() < 10
 
 
-def test_other_numbers_than_those_of_the_training_frames_are_refused(fitted):
+def test_other_numbers_than_those_of_the_training_frames_are_rejected(fitted):
     with pytest.raises(
         DataError, match="integers or floats as in fit; got numbers of type float64"
     ):

@@ -38,7 +38,7 @@ def test_a_cell_is_filled_by_runs_of_exactly_its_settings():
     assert [cell(rows, 1, 0.2, "LSTM")["ours"], cell(rows, 3, 3, "LSTM")["ours"]] == [20.0, 21.0]
 
 
-def test_seeds_become_a_mean_with_an_interval():
+def test_seeds_are_averaged_with_an_interval():
     row = cell([gru(psnr, seed=seed) for seed, psnr in enumerate((33.0, 34.0, 35.0))],
                  1, 0.2, "GRU")  # fmt: skip
     assert (row["ours"], row["runs"]) == (34.0, 3)
@@ -76,12 +76,12 @@ def test_an_unfolded_network_has_two_values_and_a_stacked_one_has_one():
     assert here.loc[paper_tables.BEST, ["ours", "lambda1", "pairs"]].tolist() == [28.0, 1.0, 2]
 
 
-def test_the_initial_lambda_is_selected_on_validation_data_whatever_the_test_says():
+def test_the_initial_lambda_is_selected_on_validation_data_and_not_on_test_data():
     rows = [record(27.0, validation=50.0, **SUCCESSOR_PAIR), record(28.0, validation=60.0)]
     assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.BEST)["ours"] == 27.0
 
 
-def test_without_a_run_of_the_reported_pair_that_value_is_not_run():
+def test_a_value_without_a_run_of_the_reported_pair_is_not_run():
     rows = [record(28.0)]
     assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.SUCCESSOR)["verdict"] == "not run"
     assert cell(rows, 1, 0.2, "reweighted-RNN", paper_tables.BEST)["ours"] == 28.0
@@ -90,7 +90,7 @@ def test_without_a_run_of_the_reported_pair_that_value_is_not_run():
 # Baselines ---------------------------------------------------------------------------------------
 
 
-def test_a_run_at_the_mean_frame_did_not_train_and_counts_in_no_mean():
+def test_a_run_at_the_mean_frame_did_not_train_and_is_excluded_from_means():
     still, trained = mean_frame() + 0.04, mean_frame() + 5
     alone = cell([gru(still)], 1, 0.2, "GRU")
     assert alone["verdict"] == "did not train" and math.isnan(alone["ours"])
@@ -111,7 +111,7 @@ def test_a_seed_that_diverged_is_counted_next_to_the_value():
     assert texts.at["GRU", 0.2].endswith("(1 of 3)")
 
 
-def test_small_runs_are_told_from_their_own_mean_frame():
+def test_small_runs_are_compared_with_the_mean_frame_of_their_own_data():
     base = RunConfig(profile="smoke", source="digits")
     floor = linear_baseline.mean_frame_psnr(base)
     fields = {"profile": "smoke", "source": "digits"}
@@ -123,7 +123,7 @@ def test_small_runs_are_told_from_their_own_mean_frame():
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_both_baselines_are_there_for_each_value_of_a_table(number):
+def test_each_value_of_a_table_has_both_baselines(number):
     levels = paper_tables.baselines(number)
     values = grid.VARIED[number][1]
     assert list(levels["value"]) == [value for value in values for _ in range(2)]
@@ -138,7 +138,7 @@ def test_both_baselines_are_there_for_each_value_of_a_table(number):
 # Which runs count --------------------------------------------------------------------------------
 
 
-def test_a_smaller_width_is_a_table_of_its_own():
+def test_a_smaller_width_has_a_separate_table():
     run_set = RunSet.of([gru(24.0, hidden=256), gru(31.0)])
     base = replace(paper_tables.FULL, hidden=256)
     row = paper_tables.run_cells(run_set, 1, base).query("model == 'gru' and value == 0.2").iloc[0]
@@ -160,7 +160,7 @@ def test_a_run_with_anything_else_changed_is_not_compared_with_the_paper(change)
     assert (cells["runs"] == 0).all()
 
 
-def test_each_pair_of_the_authors_counts_for_unfolded_networks_alone():
+def test_both_pairs_of_the_authors_count_only_for_unfolded_networks():
     for lambda1, lambda2 in grid.STARTS.values():
         rows = [
             run(lambda1=lambda1, lambda2=lambda2),
@@ -173,7 +173,7 @@ def test_each_pair_of_the_authors_counts_for_unfolded_networks_alone():
         assert "reweighted-rnn" in set(models)
 
 
-def test_experiment_rules():
+def test_the_verdict_of_a_cell_follows_from_its_values():
     assert paper_tables.verdict(30.0, 30.5) == "agrees"
     assert paper_tables.verdict(30.0, 30.51) == "higher"
     assert paper_tables.verdict(30.0, 29.49) == "lower"
@@ -194,7 +194,7 @@ def test_the_committed_runs_are_compared_with_the_paper():
             assert made["model"] == row.model.lower() and made["profile"] == "paper"
 
 
-def test_without_any_run_every_cell_says_so():
+def test_every_cell_without_a_run_states_not_run():
     cells = paper_tables.compare_with_paper(RunSet(pd.DataFrame(columns=COLUMNS), {}, {}))
     assert set(cells["verdict"]) == {"not run"}
     texts, _ = table_display.matrix(cells.query("table == 2"))

@@ -117,7 +117,7 @@ class TestEveryPage:
         for parameter in PARAMETERS[page].values():
             assert names[parameter["name"]] == eval(parameter["default"])
 
-    def test_an_unknown_parameter_stops_the_page(self, page):
+    def test_an_unknown_parameter_is_an_error(self, page):
         message = rejected(page, sourc="mnist")
         assert "got sourc;" in message
         assert all(name in message for name in PARAMETERS[page])
@@ -157,7 +157,7 @@ def test_any_number_inside_the_limits_is_accepted(page, name, data):
     assert checked(page, **{name: value})[name] == value
 
 
-def test_settings_that_exclude_each_other_are_rejected_at_the_top():
+def test_incompatible_settings_are_rejected_in_the_first_cell():
     assert "memory off" in rejected("07", model="gru", more={"memory": "off"})
     wide = {"model": "spectralrnn", "more": {"variant": "few-reflectors"}}
     assert "hidden a whole number >= 16" in rejected("07", hidden=15, **wide)
@@ -165,7 +165,7 @@ def test_settings_that_exclude_each_other_are_rejected_at_the_top():
     assert checked("07", profile="smoke")["run"].hidden == config.PROFILES["smoke"].hidden
 
 
-def test_the_commands_of_the_readme_pass():
+def test_the_parameters_in_the_readme_are_accepted():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"^papermill notebooks/(\d\d)\S+ out.ipynb (.*)$", text, re.MULTILINE)
     assert sum(" -y " in f" {rest}" for _, rest in commands) >= 2
@@ -229,7 +229,7 @@ def test_a_page_works_with_extreme_values(whole, page, values):
     whole(page, values)
 
 
-def test_the_solvers_of_a_page_take_an_odd_number_of_iterations(whole):
+def test_the_solvers_of_a_page_accept_an_odd_number_of_iterations(whole):
     whole("04", {"hidden": 20, "iterations": 3}, before="t, long =")
 
 

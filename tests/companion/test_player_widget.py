@@ -1,4 +1,4 @@
-"""The reconstruction player: whole grey levels travel, PSNR is the library's, a real browser."""
+"""The reconstruction player: encoding of frames, PSNR, recovered frames, and its controls."""
 
 import functools
 import json
@@ -41,11 +41,11 @@ def small() -> dict:
             "data": player_widget.recorded(truth, groups)}  # fmt: skip
 
 
-# --- what travels ---
+# --- encoding ---
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(0, 5), st.integers(1, 19))))
-def test_bytes_come_back_as_they_went(grey):
+def test_encoded_bytes_are_decoded_unchanged(grey):
     np.testing.assert_array_equal(unpacked(packed(grey), grey.shape), grey)
 
 
@@ -94,13 +94,13 @@ def test_the_frames_are_those_of_the_library():
             assert explorer.psnr(name) == pytest.approx(whole, rel=1e-12)
 
 
-def test_levels_follow_the_peak():
+def test_grey_levels_are_scaled_by_the_peak():
     grey = torch.tensor([0.0, 40.3, 255.0])
     assert levels(grey).tolist() == [0, 40, 255]
     assert levels(grey / 255, peak=1).tolist() == [0, 40, 255]
 
 
-# --- what is recovered ---
+# --- recovered frames ---
 
 
 @functools.cache
@@ -109,7 +109,7 @@ def recovered(iterations: int = 4):
     return frames, player_widget.recoveries(frames, iterations=iterations)
 
 
-def test_least_norm_keeps_the_measurements_and_adds_nothing():
+def test_the_least_norm_estimate_has_the_measurements_and_no_null_space_component():
     frames, groups = recovered()
     net, setup = pretrained.pretrained("reweighted-rnn")
     start = networks.build("reweighted-rnn", n=setup.n, hidden=setup.hidden, seed=setup.seed)
@@ -121,7 +121,7 @@ def test_least_norm_keeps_the_measurements_and_adds_nothing():
         assert (along <= 1e-3 * frames.square().sum(-1)).all()
 
 
-def test_networks_recover_what_they_recover_anywhere():
+def test_networks_recover_the_same_frames_as_in_the_library():
     frames, groups = recovered()
     rows = groups["trained networks"]
     assert list(rows) == list(pretrained.stored_weights()["model"])
@@ -132,9 +132,7 @@ def test_networks_recover_what_they_recover_anywhere():
 @pytest.mark.parametrize(
     ("name", "model"), [("Algorithm 1", "reweighted-rnn"), ("SISTA", "sista-rnn")]
 )
-def test_a_solver_is_the_untrained_network_of_as_many_layers_with_the_longest_safe_step(
-    name, model
-):
+def test_a_solver_equals_the_untrained_network_with_the_longest_stable_step(name, model):
     frames, groups = recovered()
     _, setup = pretrained.pretrained(model)
     net = networks.build(model, n=setup.n, hidden=setup.hidden, depth=4, seed=setup.seed)
@@ -146,7 +144,7 @@ def test_a_solver_is_the_untrained_network_of_as_many_layers_with_the_longest_sa
     torch.testing.assert_close(solvers[name], net(frames).detach(), rtol=1e-4, atol=1e-2)
 
 
-def test_the_element_is_light_and_says_what_it_shows():
+def test_the_element_is_small_and_has_a_description():
     frames = input_frames.load(RunConfig(source="digits", profile="laptop")).test[:3]
     data = player_widget.recorded(frames, player_widget.recoveries(frames, iterations=2))
     text = PlayerExplorer(data=data, frame=10).element()
@@ -156,7 +154,7 @@ def test_the_element_is_light_and_says_what_it_shows():
     assert re.search('alt="Frame 10 of test sequence 1, .*: random A [0-9.]+ dB, .*GRU', text)
 
 
-def test_rows_of_another_shape_are_refused():
+def test_rows_of_another_shape_are_rejected():
     truth = small()["truth"]
     with pytest.raises(ConfigError, match=r"gru of shape \(2, 5, 256\); got \(2, 4, 256\)"):
         player_widget.recorded(truth, {"networks": {"gru": truth[:, 1:]}})
@@ -172,7 +170,7 @@ def opened(browser, folder, element: str, code: str):
 
 
 def shown(explorer) -> dict:
-    """What the player says: frame, PSNR by row, which is marked, where the marker stands."""
+    """The text of the player: frame, PSNR by row, the marked row and the position of the marker."""
     cells = explorer.find_elements(By.CSS_SELECTOR, "[data-psnr]")
     marker = explorer.find_element(By.CSS_SELECTOR, ".ue-marker")
     return {
@@ -185,7 +183,7 @@ def shown(explorer) -> dict:
 
 @pytest.mark.browser
 class TestPlayer:
-    def test_slider_and_choice_move_everything_to_the_library_values(self, browser, tmp_path):
+    def test_slider_and_choice_show_the_values_of_the_library(self, browser, tmp_path):
         truth, rows, data = small().values()
         markup = PlayerExplorer(data=data).element().replace(" ", " all=true ", 1)
         explorer = opened(browser, tmp_path, markup, SCRIPT)
@@ -219,7 +217,7 @@ class TestPlayer:
         assert "dB" in shown(explorer)["words"]
         assert severe(browser) == []
 
-    def test_the_canvases_hold_the_frames(self, browser, tmp_path):
+    def test_the_canvases_show_the_frames(self, browser, tmp_path):
         truth, rows, data = small().values()
         marks = {"sequence": 2, "frame": 3}
         opened(browser, tmp_path, PlayerExplorer(data=data, **marks).element(), SCRIPT)
@@ -230,7 +228,7 @@ class TestPlayer:
             assert (pixels[:, 3] == 255).all()
             np.testing.assert_array_equal(pixels[:, :3], levels(row[1, 2])[:, None].repeat(3, 1))
 
-    def test_it_plays_only_when_asked_to_and_pauses(self, browser, tmp_path):
+    def test_playback_starts_only_on_request_and_pauses(self, browser, tmp_path):
         explorer = opened(
             browser, tmp_path, PlayerExplorer(data=small()["data"], frame=4).element(), SCRIPT
         )
@@ -270,7 +268,7 @@ class TestPlayer:
         svg = explorer.find_element(By.CSS_SELECTOR, ".pe-chart desc").get_attribute("textContent")
         assert svg.startswith("reweighted-RNN goes from ")
 
-    def test_less_motion_for_those_who_ask(self, browser, tmp_path):
+    def test_playback_is_slower_with_reduced_motion(self, browser, tmp_path):
         explorer = opened(browser, tmp_path, PlayerExplorer(data=small()["data"]).element(), SCRIPT)
         script = """const [element, calm] = arguments, asked = [];
             window.matchMedia = (query) => ({ matches: calm && query.includes("reduce") });

@@ -1,4 +1,4 @@
-"""The weights that come with the repository: whole, small, and as good as their table says."""
+"""The weights in the repository: complete, small, and as accurate as their table states."""
 
 import shutil
 
@@ -22,7 +22,7 @@ little more than the mean frame."""
 
 
 @pytest.fixture(scope="module")
-def shelf():
+def weights_folder():
     """The frames of the last network; most networks have the same."""
     return {}
 
@@ -35,8 +35,8 @@ def shelf():
         for model in pretrained.stored_weights(table=table)["model"]
     ],
 )
-class TestKept:
-    def test_it_recovers_frames_that_it_was_not_trained_on(self, table, model):
+class TestStoredNetwork:
+    def test_a_network_recovers_frames_outside_its_training_data(self, table, model):
         network, config = pretrained.pretrained(model, table)
         assert (config.model, config.hidden, config.profile) == (model, 256, "paper")
         frames = torch.from_numpy(data.sequences("digits", count=50)).flatten(2)
@@ -46,10 +46,10 @@ class TestKept:
         assert gain[0] > gain[1] + LEAD.get(model, 1)
         assert not any(p.requires_grad for p in network.parameters())
 
-    def test_it_reaches_what_its_table_says(self, table, model, shelf):
+    def test_a_network_has_the_psnr_in_its_table(self, table, model, weights_folder):
         network, config = pretrained.pretrained(model, table)
         try:
-            frames = input_frames.on_device(config, "cpu", shelf).test
+            frames = input_frames.on_device(config, "cpu", weights_folder).test
         except DataError:
             pytest.skip("MNIST is not at hand")
         psnr = metrics.psnr(frames, network(frames), peak=255, average="authors")
@@ -60,7 +60,7 @@ class TestKept:
         assert psnr == pytest.approx(row["psnr_authors_before_rounding"], abs=0.05)
 
 
-def test_together_they_are_small():
+def test_the_total_size_of_the_weights_is_small():
     sizes = [path.stat().st_size for path in pretrained.WEIGHTS.glob("*.safetensors")]
     cover = pretrained.stored_weights(table="cover")
     assert len(sizes) == len(TABLE) + len(cover) and sum(sizes) < 10e6
@@ -81,7 +81,7 @@ def test_a_model_card_states_what_its_file_contains(monkeypatch):
         assert card.licence == "MIT" and "MIT" in (pretrained.ROOT / "LICENSE").read_text()
 
 
-def test_what_is_not_kept_is_refused():
+def test_a_network_that_is_not_stored_is_rejected():
     with pytest.raises(ConfigError, match=r"expected one of .*reweighted-rnn.*; got 'x'"):
         pretrained.pretrained("x")
 
@@ -93,7 +93,7 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_damaged_file_is_refused(elsewhere):
+def test_a_damaged_file_is_rejected(elsewhere):
     (elsewhere / "weights").mkdir()
     TABLE.to_csv(elsewhere / "weights" / "weights.csv", index=False)
     model = TABLE["model"].iloc[0]
@@ -105,7 +105,7 @@ def test_a_damaged_file_is_refused(elsewhere):
 
 
 @pytest.mark.parametrize(("table", "start"), [("weights", lambda run: run), ("cover", initialised)])
-def test_only_finished_runs_are_kept(elsewhere, table, start):
+def test_only_finished_runs_are_stored(elsewhere, table, start):
     config = start(WIDE)
     failed = Record(config.as_dict(), config.hash, "failed", reason="x")
     records.save(failed, records.folder_of(config, elsewhere))

@@ -1,4 +1,4 @@
-"""The replay of the earlier logs: its first values, its activation, its batches, its command."""
+"""The replay of the earlier logs: initial values, activation, batches and command."""
 
 from dataclasses import replace
 
@@ -26,20 +26,20 @@ def pairs(count=400):
 
 
 @pytest.mark.parametrize("weights", [(1.0, 0.5), (0.5, 1.0), (0.7, 0.7), (1.0, 0.0)])
-def test_cases_give_the_proximal_operator_where_both_weights_are_positive(weights):
+def test_the_cases_equal_the_proximal_operator_for_positive_weights(weights):
     u, hbar = pairs()
     tau1, tau2 = torch.tensor(weights, dtype=torch.float64)
     assert torch.allclose(phi_by_cases(u, hbar, tau1, tau2), prox_l1_l1(u, hbar, tau1, tau2))
 
 
-def test_cases_are_tried_from_large_to_small_where_the_second_weight_is_negative():
+def test_the_cases_apply_from_large_to_small_u_for_a_negative_second_weight():
     tau1, tau2 = torch.tensor(1.0), torch.tensor(-0.25)
     u = torch.tensor([5.0, 2.6, 1.3, 0.0, -1.0])
     expected = torch.tensor([4.25, 1.35, 0.05, 0.0, -0.25])
     assert torch.allclose(phi_by_cases(u, torch.tensor(2.0), tau1, tau2), expected)
 
 
-def test_gradients_of_the_cases_are_those_of_finite_differences():
+def test_gradients_of_the_cases_equal_finite_differences():
     u, hbar = pairs(60)
     for weights in ((0.8, 0.3), (0.8, -0.3)):
         taus = torch.tensor(weights, dtype=torch.float64).expand(60, 2)
@@ -47,7 +47,7 @@ def test_gradients_of_the_cases_are_those_of_finite_differences():
         assert torch.autograd.gradcheck(phi_by_cases, inputs)
 
 
-def test_the_start_is_that_of_the_logs():
+def test_the_initial_network_is_that_of_the_logs():
     net = build(replace(SMALL, n=85, hidden=1024))
     drawn = (
         np.random.RandomState(2018).uniform(-1, 1, (85, PIXELS)) * np.sqrt(6 / (85 + PIXELS)) / 2
@@ -63,7 +63,7 @@ def test_the_start_is_that_of_the_logs():
 
 
 @pytest.mark.parametrize("network", ["l1-l1-rnn", "sista-rnn", "srnn", "gru"])
-def test_a_replay_learns_and_says_what_the_log_says(network):
+def test_a_replay_learns_and_has_the_quantities_of_the_log(network):
     trial = replace(SMALL, network=network)
     first, second, last = replay(trial, *FRAMES, at=(1, 2, 30))
     assert (first["iteration"], last["iteration"]) == (1, 30)
@@ -96,7 +96,7 @@ def test_fewer_sequences_than_a_batch_are_rejected():
         next(protocol_replay.batches(31, seed=0))
 
 
-def test_batches_take_each_sequence_once_a_pass_and_seed_0_in_the_order_of_the_file():
+def test_batches_contain_each_sequence_once_and_seed_0_uses_the_order_of_the_file():
     stream = protocol_replay.batches(70, seed=0)
     assert torch.cat([next(stream), next(stream)]).tolist() == list(range(64))
     assert len(set(torch.cat([next(stream), next(stream)]).tolist())) == 64
@@ -104,7 +104,7 @@ def test_batches_take_each_sequence_once_a_pass_and_seed_0_in_the_order_of_the_f
     assert next(other).tolist() != list(range(32))
 
 
-def test_an_unknown_network_is_refused():
+def test_an_unknown_network_is_rejected():
     with pytest.raises(ConfigError, match="a network from l1-l1-rnn"):
         build(replace(SMALL, network="lstm"))
 

@@ -11,7 +11,7 @@ from companion.studies.sista_images import image_analysis, image_results
 
 
 @pytest.mark.parametrize("system", PUBLISHED)
-def test_the_published_settings_are_the_published_system(system):
+def test_the_published_settings_do_not_differ_from_the_published_system(system):
     assert published_systems.statement(system, PUBLISHED[system]).endswith(f"published {system}**.")
     other = published_systems.statement(system, PUBLISHED[system] | {"pictures": "others"})
     assert f"on other data**: 1 of {len(PUBLISHED[system])} settings differ" in other
@@ -23,7 +23,7 @@ def test_the_published_settings_are_the_published_system(system):
     ]
 
 
-def test_a_longer_training_is_no_difference_and_a_missing_value_is_one():
+def test_a_longer_training_is_not_a_difference_and_a_missing_value_is_one():
     sizes = PUBLISHED["SISTA-RNN"]
     assert "reduced" not in published_systems.statement("SISTA-RNN", sizes | {"updates": 49_024})
     del (partial := dict(sizes))["layers"]
@@ -48,7 +48,7 @@ def test_stored_settings_name_every_published_quantity():
     assert "on other data" in published_systems.statement("SISTA-RNN", full)
 
 
-def test_the_cost_of_lista_is_that_of_its_matrix_products():
+def test_the_cost_of_lista_is_the_cost_of_its_matrix_products():
     pixels, atoms, layers, batch = 3, 5, 2, 7
     forward = 2 * batch * layers * (atoms * atoms + atoms * pixels)
     assert published_systems.lista_operations(pixels, atoms, layers, batch) == 3 * forward

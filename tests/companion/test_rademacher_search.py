@@ -1,4 +1,4 @@
-"""The search for lower estimates: its projection, its network, what it finds, what it refuses."""
+"""The search for lower estimates: projection, network, results and invalid arguments."""
 
 import math
 
@@ -66,7 +66,7 @@ def test_draws_and_projections_lie_in_the_balls(normal):
     assert all(torch.allclose(*pair) for pair in zip(balls.nearest(nearest), nearest, strict=True))
 
 
-def test_the_network_is_that_of_the_library(normal):
+def test_the_searched_network_equals_that_of_the_library(normal):
     net = networks.build("reweighted-rnn", n0=7, n=4, hidden=5, depth=3, lambda2=0.3).double()
     with torch.no_grad():
         for parameter in net.parameters():
@@ -78,7 +78,7 @@ def test_the_network_is_that_of_the_library(normal):
         assert torch.allclose(outputs(x, weights)[0], net.codes(x)[:, -1, 0], atol=1e-12)
 
 
-def test_without_g_the_activation_is_the_soft_threshold(normal):
+def test_the_activation_without_G_is_the_soft_threshold(normal):
     balls = Balls([0.9, 0.7], [1.0, 1.0], h0=(-1.0, 1.0), tau1=0.1, tau2=0.2)
     weights = balls.draw(6, n=2, h=3, generator=torch.Generator().manual_seed(0))
     x = normal(5, 3, 2)
@@ -86,7 +86,7 @@ def test_without_g_the_activation_is_the_soft_threshold(normal):
     assert torch.allclose(outputs(x, weights), fixed, atol=1e-15)
 
 
-def test_a_linear_unit_reaches_what_duality_says():
+def test_the_search_reaches_the_dual_norm_for_a_linear_unit():
     x = samples(6, 1, 3)
     exact = 2.0 * (signs(6) @ x[:, 0]).abs().amax(1).mean().item() / 6
     estimate = lower_estimate(x, Balls([1.0], [2.0]), h=2)
@@ -94,7 +94,7 @@ def test_a_linear_unit_reaches_what_duality_says():
     assert estimate.error == 0
 
 
-def test_the_same_arguments_give_the_same_numbers():
+def test_equal_arguments_give_equal_results():
     balls = Balls([0.8, 0.8], [1, 1], gamma=2.0, tau1=0.1, tau2=(0.0, 0.5))
     first, again = (lower_estimate(samples(4, 2, 3), balls, h=3, **SMALL) for _ in range(2))
     assert torch.equal(first.per_draw, again.per_draw)
@@ -103,7 +103,7 @@ def test_the_same_arguments_give_the_same_numbers():
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 5.0])
-def test_what_is_found_never_exceeds_the_largest_code(gamma):
+def test_the_estimate_never_exceeds_the_largest_code(gamma):
     balls = Balls([0.8, 0.5], [1, 1], gamma=gamma, h0=(-0.5, 0.5), tau1=0.1, tau2=(0.0, 0.5))
     x = samples(5, 3, 2)
     estimate = lower_estimate(x, balls, h=3, **SMALL)
@@ -111,7 +111,7 @@ def test_what_is_found_never_exceeds_the_largest_code(gamma):
     assert 0 < estimate.per_draw.max() <= bounds.largest_code(balls.alpha, balls.beta, **options)
 
 
-def test_drawn_signs_estimate_what_all_signs_give():
+def test_the_mean_over_drawn_signs_estimates_the_mean_over_all_signs():
     balls, x = Balls([0.8], [1.0], gamma=1.0, tau1=0.1, tau2=0.1), samples(5, 2, 2)
     whole = lower_estimate(x, balls, h=3, **SMALL)
     drawn = lower_estimate(x, balls, h=3, draws=60, seed=2, **SMALL)
@@ -119,7 +119,7 @@ def test_drawn_signs_estimate_what_all_signs_give():
     assert drawn.error > 0 and abs(drawn.value - whole.value) < 4 * drawn.error
 
 
-def test_signs_are_all_patterns_or_fair_draws():
+def test_signs_are_all_patterns_or_unbiased_draws():
     assert signs(4).unique(dim=0).shape == (16, 4)
     assert signs(4).sum() == 0
     drawn = signs(50, draws=2000)
@@ -129,7 +129,7 @@ def test_signs_are_all_patterns_or_fair_draws():
 
 @settings(max_examples=20)
 @given(st.integers(2, 9), st.floats(1e-6, 0.5), st.integers(0, 99))
-def test_sign_memory_follows_any_signs(m, beta, seed):
+def test_sign_memory_reproduces_any_signs(m, beta, seed):
     pattern = signs(m, draws=2, seed=seed)[0]
     net, x = counterexample.sign_memory(pattern, beta, lambda1=0.1, lambda2=0.6)
     assert torch.allclose(net.codes(x)[:, -1, 0], 0.5 * pattern, rtol=1e-5)
@@ -140,7 +140,7 @@ def test_sign_memory_follows_any_signs(m, beta, seed):
 
 @settings(max_examples=20)
 @given(st.integers(2, 40), st.floats(0.01, 50), st.floats(0.01, 50), st.integers(0, 99))
-def test_sign_row_follows_any_signs_by_one_row_of_weights(m, lambda1, lambda2, seed):
+def test_sign_row_reproduces_any_signs_with_one_row_of_weights(m, lambda1, lambda2, seed):
     made = []
     for pattern in signs(m, draws=2, seed=seed):
         net, x = counterexample.sign_row(pattern, lambda1=lambda1, lambda2=lambda2)
@@ -160,7 +160,7 @@ def test_sign_row_follows_any_signs_by_one_row_of_weights(m, lambda1, lambda2, s
 
 @settings(max_examples=20)
 @given(st.integers(2, 40), st.floats(0.01, 2), st.floats(0.01, 2), st.integers(0, 99))
-def test_sign_gate_follows_any_signs_for_all_thresholds(m, lambda1, lambda2, seed):
+def test_sign_gate_reproduces_any_signs_for_all_thresholds(m, lambda1, lambda2, seed):
     pattern = signs(m, draws=2, seed=seed)[0]
     net, x = counterexample.sign_gate(pattern, lambda1=lambda1, lambda2=lambda2)
     assert torch.allclose(net.codes(x)[:, -1, 0], lambda2 * (1 + pattern), atol=1e-5)
@@ -170,7 +170,7 @@ def test_sign_gate_follows_any_signs_for_all_thresholds(m, lambda1, lambda2, see
     assert x.square().sum(0).max() == pytest.approx(m)
 
 
-def test_what_cannot_be_searched_is_refused():
+def test_an_invalid_search_is_rejected():
     balls, x = Balls([1.0], [1.0]), samples(3, 1, 2)
     for bad in (x.float(), x[0], x / 0):
         with pytest.raises(ConfigError, match="finite float64 samples"):
@@ -187,12 +187,12 @@ def test_what_cannot_be_searched_is_refused():
     [{"alpha": [0.0]}, {"beta": [1.0, 1.0]}, {"gamma": -1.0}, {"tau1": -0.1},
      {"tau2": (0.3, 0.2)}, {"h0": (0.0, math.inf)}, {"h0": math.nan}],
 )  # fmt: skip
-def test_what_is_no_ball_is_refused(arguments):
+def test_invalid_balls_are_rejected(arguments):
     with pytest.raises(ConfigError, match="expected"):
         Balls(**{"alpha": [1.0], "beta": [1.0], **arguments})
 
 
-def test_what_makes_no_counterexample_is_refused():
+def test_invalid_arguments_of_a_counterexample_are_rejected():
     pattern = torch.tensor([1.0, -1.0])
     for bad in (pattern[:1], 2 * pattern, pattern[None]):
         with pytest.raises(ConfigError, match="two signs"):

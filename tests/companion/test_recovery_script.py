@@ -82,7 +82,7 @@ RECOVER = """data.sequences.map((sequence) => {
 
 @NETWORKS
 @pytest.mark.parametrize("memory", [True, False])
-def test_layers_and_iterations_are_those_of_the_library(model, memory, tmp_path):
+def test_layers_and_iterations_equal_those_of_the_library(model, memory, tmp_path):
     network = pretrained.pretrained(model, "cover")[0].double()
     some = frames()[:, :5]
     content = {"sequences": some.tolist(), "memory": memory}
@@ -135,7 +135,7 @@ def test_noise_is_relative_to_the_measurements(tmp_path):
 # Digits and frames
 
 
-def test_frames_are_drawn_and_reduced_as_those_for_training(tmp_path):
+def test_frames_are_generated_and_reduced_as_in_the_training_data(tmp_path):
     digit = data.datasets.digit_images()[3]
     start, heading = np.array([[0.2, 0.9]]), np.array([2.0])
     corners = moving_mnist.walk(start, heading)
@@ -159,7 +159,7 @@ def test_frames_are_drawn_and_reduced_as_those_for_training(tmp_path):
     np.testing.assert_allclose([frame for _, frame in result], expected, rtol=1e-6)
 
 
-def test_presets_look_like_digits_of_mnist(tmp_path):
+def test_presets_have_the_statistics_of_mnist(tmp_path):
     body = """Object.keys(PRESETS).map((name) => {
       const digit = new Uint8Array(28 * 28);
       strokes.preset(digit, name);

@@ -75,7 +75,7 @@ def button(figure, name: str):
 
 @pytest.mark.browser
 class TestFigure:
-    def test_it_works_from_disk_and_asks_no_other_host(self, browser, folder):
+    def test_the_figure_works_from_disk_and_requests_no_other_host(self, browser, folder):
         # The browser lists the requests of a page on a server only.
         with serving(folder) as site:
             for address in (folder.as_uri(), site):
@@ -108,7 +108,7 @@ class TestFigure:
             """
         assert max(browser.execute_script(script, figure)) < 4
 
-    def test_the_network_is_ahead_of_the_solver_on_each_preset(self, browser, folder):
+    def test_the_network_has_a_higher_psnr_than_the_solver_on_each_preset(self, browser, folder):
         figure = opened(browser, folder)
         script = """return [...arguments[0].querySelectorAll("canvas[role=img]")].map((canvas) =>
             [...canvas.getContext("2d").getImageData(0, 0, 16, 16).data])"""
@@ -157,7 +157,7 @@ class TestFigure:
         assert browser.execute_script("return window.changes") == 1
         assert shown(figure, "live").startswith("reweighted-RNN after 2 layers: ")
 
-    def test_it_moves_unless_reduced_motion_is_preferred(self, browser, folder):
+    def test_the_figure_moves_unless_reduced_motion_is_preferred(self, browser, folder):
         point = "return [...arguments[0].point]"
         figure = opened(browser, folder, calm=True)
         assert button(figure, "play").text == "Play"
@@ -223,7 +223,7 @@ class TestFigure:
         wait(browser).until(lambda _: shown(figure, "many").endswith("dB"))
         assert min(decibels(figure).values()) > 0 and "dB" in settled(browser, figure)
 
-    def test_a_finger_scrolls_the_page_except_on_the_scene(self, browser, folder):
+    def test_a_touch_scrolls_the_page_except_on_the_scene(self, browser, folder):
         figure = opened(browser, folder, PHONE)
 
         def swipe(selector):
@@ -246,7 +246,9 @@ class TestFigure:
         assert browser.execute_script("return { ...arguments[0].state }", figure) == state
 
     @pytest.mark.parametrize("size", [PHONE, WIDE])
-    def test_all_is_visible_and_a_change_moves_nothing_below(self, browser, folder, size):
+    def test_the_figure_is_visible_and_a_change_does_not_shift_the_page(
+        self, browser, folder, size
+    ):
         figure = opened(browser, folder, size)
         height = figure.size["height"]
         if size is PHONE:
@@ -257,7 +259,7 @@ class TestFigure:
         wait(browser).until(lambda _: shown(figure, "network-label").startswith("ℓ1-ℓ1-RNN"))
         assert figure.size["height"] == height
 
-    def test_without_weights_the_picture_stays(self, browser, folder, tmp_path):
+    def test_the_picture_remains_without_weights(self, browser, folder, tmp_path):
         for name in ("page.html", "recovery.js"):
             shutil.copy(folder / name, tmp_path / name)
         load(browser, (tmp_path / "page.html").as_uri())

@@ -13,7 +13,7 @@ from companion.studies.lista import lista_runs
 from unfolded.runs import results_table
 
 
-def made_of(climbs=1.2, rate=0.9, lead=0.5):
+def descending_tables(climbs=1.2, rate=0.9, lead=0.5):
     """Return tests of one network, three seeds, and the trials that made them."""
     rows, trials = [], []
     for seed in range(3):
@@ -33,7 +33,7 @@ def made_of(climbs=1.2, rate=0.9, lead=0.5):
     }
 
 
-def flow_of(lead, plain="plain", constrained="descending, ε = 0.2"):
+def flow_tests(lead, plain="plain", constrained="descending, ε = 0.2"):
     """Return tests of GLOW-Prox, plain and constrained."""
     names = {plain: 0.0, constrained: lead}
     rows = [
@@ -47,14 +47,14 @@ def flow_of(lead, plain="plain", constrained="descending, ε = 0.2"):
 @pytest.fixture
 def stored(monkeypatch):
     def put(flow=0.5, large=None, **numbers):
-        tables = made_of(**numbers)
+        tables = descending_tables(**numbers)
         monkeypatch.setattr(
             descending_results,
             "stored_rows",
             lambda name=descending_results.TESTS, with_diverged=False: tables[name],
         )
-        monkeypatch.setattr(inpainting_trials, "stored_rows", lambda: flow_of(flow))
-        tests = flow_of(large or 0.0, "plain + noise", "gradient + noise")
+        monkeypatch.setattr(inpainting_trials, "stored_rows", lambda: flow_tests(flow))
+        tests = flow_tests(large or 0.0, "plain + noise", "gradient + noise")
         monkeypatch.setattr(glow_trials, "stored_rows", lambda: tests)
         monkeypatch.setattr(glow_trials, "is_complete", lambda table: large is not None)
 
@@ -62,7 +62,7 @@ def stored(monkeypatch):
 
 
 @pytest.mark.parametrize(("climbs", "word"), [(1.2, "confirmed so far"), (0.9, "not tested")])
-def test_layers_climb_where_a_mean_rises(stored, climbs, word):
+def test_layers_ascend_if_a_mean_increases(stored, climbs, word):
     """Three seeds continue one trained network, so they neither confirm nor refute."""
     stored(climbs=climbs)
     judgement = related_rules.plain_layers_climb()
@@ -73,7 +73,7 @@ def test_layers_climb_where_a_mean_rises(stored, climbs, word):
 @pytest.mark.parametrize(
     ("rate", "word"), [(0.9, "confirmed so far"), (0.91, "confirmed so far"), (0.95, "not tested")]
 )
-def test_held_layers_descend_as_far_as_asked(stored, rate, word):
+def test_constrained_layers_descend_as_far_as_the_constraint_requires(stored, rate, word):
     stored(rate=rate)
     assert related_rules.constrained_layers_descend().word == word
 
@@ -81,14 +81,14 @@ def test_held_layers_descend_as_far_as_asked(stored, rate, word):
 @pytest.mark.parametrize(
     ("flow", "word"), [(0.5, "confirmed so far"), (-0.5, "not tested"), (0.0, "not tested")]
 )
-def test_robust_is_who_is_better_where_the_authors_tried_it(stored, flow, word):
+def test_robustness_is_decided_by_the_disturbances_of_the_authors(stored, flow, word):
     stored(flow=flow, lead=0.5)
     judgement = related_rules.constrained_networks_are_robust()
     assert judgement.word == word and "better in 3" in judgement.because.partition("sequences")[2]
 
 
 @pytest.mark.parametrize(("large", "word"), [(0.5, "confirmed so far"), (-0.5, "not tested")])
-def test_the_larger_flow_decides_if_it_ran(stored, large, word):
+def test_the_larger_flow_decides_if_there_are_runs_of_it(stored, large, word):
     stored(flow=-large, large=large)
     judgement = related_rules.constrained_networks_are_robust()
     assert judgement.word == word and "not run" not in judgement.because
@@ -110,8 +110,8 @@ def test_a_family_of_disturbances_is_corrected_for_their_number():
     assert alone["p"].item() == pytest.approx(stats.ttest_1samp([0.3, 0.5, 0.4], 0).pvalue)
 
 
-def test_changes_of_layers_are_decided_over_seeds_and_layers_rise_with_every_seed():
-    tests = made_of(climbs=1.2, rate=0.9)[descending_results.TESTS]
+def test_changes_of_layers_are_tested_over_seeds_and_increases_require_every_seed():
+    tests = descending_tables(climbs=1.2, rate=0.9)[descending_results.TESTS]
     # The objective of layer 1 differs between seeds, by less than between methods.
     tests["objective"] += 0.001 * tests["seed"] * tests["way"].isin(MERITS)
     cases = [("objective", 1, "objective"), ("distance", 0, "psnr_authors")]
@@ -125,7 +125,7 @@ def test_changes_of_layers_are_decided_over_seeds_and_layers_rise_with_every_see
     assert rising(tests, "net", "free", "objective") == []
 
 
-def lista_of(rate, gain, seeds=3):
+def lista_tests(rate, gain, seeds=3):
     """Return tests and errors of LISTA: factor ``rate`` per layer, lead ``gain`` in dB."""
     tests, errors = [], []
     for constrained, plain in related_rules.LISTA_PAIRS.items():
@@ -153,7 +153,7 @@ def lista_of(rate, gain, seeds=3):
      (0.9, 1.0, 1, ("confirmed so far", "confirmed so far"))],
 )  # fmt: skip
 def test_short_trainings_of_lista_neither_confirm_nor_refute(monkeypatch, rate, gain, seeds, words):
-    tables = lista_of(rate, gain, seeds)
+    tables = lista_tests(rate, gain, seeds)
     monkeypatch.setattr(lista_runs, "stored_rows", lambda name=lista_runs.TRIALS: tables[name])
     descends = related_rules.constrained_lista_descends()
     robust = related_rules.constrained_lista_is_robust()
@@ -163,7 +163,7 @@ def test_short_trainings_of_lista_neither_confirm_nor_refute(monkeypatch, rate, 
 
 
 @pytest.mark.parametrize("name", ["constrained_lista_descends", "constrained_lista_is_robust"])
-def test_without_stored_lista_nothing_is_tested(name, monkeypatch, tmp_path):
+def test_the_verdict_without_stored_lista_is_not_tested(name, monkeypatch, tmp_path):
     monkeypatch.setattr(results_table, "RESULTS", tmp_path)
     judgement = getattr(related_rules, name)()
     assert judgement.word == "not tested" and not judgement.ran

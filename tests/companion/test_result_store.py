@@ -1,4 +1,4 @@
-"""Small tables that trainings fill: rows in the place of their trials, nothing else touched."""
+"""Small tables of trainings: merging, interruption, and rows of other trials unchanged."""
 
 from dataclasses import asdict
 
@@ -21,14 +21,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_merged_rows_take_the_place_of_their_trials_alone(folder):
+def test_merged_rows_replace_only_rows_of_the_same_trial(folder):
     result_store.merge("t.csv", [{"trial": "a", "x": 0.1 + 0.2}, {"trial": "b", "x": 1}])
     result_store.merge("t.csv", [{"trial": "b", "x": 2.5, "y": None}, {"trial": "b", "x": 3}])
     lines = (folder / "t.csv").read_text().splitlines()
     assert lines == ["trial,x,y", "a,0.3,", "b,2.5,", "b,3,"]
 
 
-def test_simultaneous_commands_lose_no_rows_whatever_their_folders_of_runs(folder, monkeypatch):
+def test_simultaneous_commands_with_different_folders_lose_no_rows(folder, monkeypatch):
     monkeypatch.setenv("UNFOLDED_RUNS", str(folder / "runs"))
     merge = joblib.delayed(result_store.merge)
     joblib.Parallel(8, backend="threading")(merge("t.csv", [{"trial": f"{k}"}]) for k in range(32))
@@ -44,14 +44,14 @@ def test_tables_that_cannot_be_written_are_an_error_in_one_line(tmp_path, monkey
 
 
 @pytest.mark.parametrize("content", [b"", b"other,x\n1,2\n", b'trial,x\n"a', b"\xff\xfe\n"])
-def test_a_damaged_table_is_left_and_told(folder, content):
+def test_a_damaged_table_is_reported_and_not_changed(folder, content):
     (folder / "t.csv").write_bytes(content)
     with pytest.raises(RecordError, match=r"expected a table at .*git checkout"):
         result_store.merge("t.csv", [{"trial": "a", "x": 1}])
     assert (folder / "t.csv").read_bytes() == content
 
 
-def test_a_trial_is_named_by_its_fields():
+def test_the_name_of_a_trial_depends_on_all_fields():
     trials = [Trial(), Trial(seed=1), Trial(merit="objective"), Trial(noise=0.1)]
     assert len({result_store.key(asdict(trial)) for trial in trials}) == 4
     assert result_store.key(asdict(Trial())) == result_store.key(asdict(Trial(seed=0)))
@@ -63,7 +63,7 @@ TEXTS = ("trial", "config_hash", "commit", "solution", "data_sha256", "weights_s
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_committed_table_merged_with_its_rows_keeps_every_byte(folder, name):
+def test_merging_a_committed_table_with_its_rows_changes_no_byte(folder, name):
     (folder / name).write_bytes((COMMITTED / name).read_bytes())
     table = pd.read_csv(COMMITTED / name, dtype=dict.fromkeys(TEXTS, str))
     result_store.merge(name, table.astype(object).where(table.notna(), None).to_dict("records"))
@@ -73,14 +73,14 @@ def test_a_committed_table_merged_with_its_rows_keeps_every_byte(folder, name):
 @pytest.mark.parametrize(
     ("kind", "digits"), [("results/memory", 4), ("results/speed", 6), ("weights", 6)]
 )
-def test_a_committed_table_written_again_keeps_every_byte(folder, kind, digits):
+def test_writing_a_committed_table_again_changes_no_byte(folder, kind, digits):
     for path in (COMMITTED.parent / kind).glob("*.csv"):
         table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str))
         result_store.write(folder / "t.csv", table, digits)
         assert (folder / "t.csv").read_bytes() == path.read_bytes()
 
 
-def test_only_missing_tasks_run_and_each_is_stored_at_once(folder, capsys):
+def test_only_missing_tasks_run_and_each_is_stored_immediately(folder, capsys):
     def task(name):
         return lambda: (f"{name} done", {"t.csv": [{"trial": name, "x": 1}]})
 
@@ -97,7 +97,7 @@ def test_only_missing_tasks_run_and_each_is_stored_at_once(folder, capsys):
     assert output.out == "b done\n" and "1 computed, 1 already" in output.err
 
 
-def test_a_task_with_a_folder_is_left_to_the_process_that_runs_it(folder, capsys):
+def test_a_task_that_another_process_runs_is_skipped(folder, capsys):
     runs, calls = folder / "runs", []
 
     def train():
@@ -126,7 +126,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_page_depends_on_the_files_it_reads_present_or_absent(name, tmp_path, monkeypatch):
+def test_a_page_depends_on_the_files_that_it_reads_or_does_not_find(name, tmp_path, monkeypatch):
     monkeypatch.setenv("UNFOLDED_READS", str(tmp_path / "reads"))
     READERS[name]()
     trials = {f"data/results/{lista_runs.TRIALS}"} if "lista" in name else set()

@@ -1,4 +1,4 @@
-"""Paired differences: intervals that hold the truth, and cells that are compared with their own."""
+"""Paired differences: coverage of the intervals, and cells compared with equal settings."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ def noisy(gain, seeds=3, sequences=200, seed=0):
     return [255**2 / 10 ** (psnr / 10) for psnr in (first, common)]
 
 
-def test_the_mean_is_that_of_decibels_by_sequence():
+def test_the_mean_is_over_decibels_of_sequences():
     ours, theirs = noisy(1.0)
     assert paired_difference(ours, theirs).mean == pytest.approx(
         (decibel(ours) - decibel(theirs)).mean()
@@ -32,13 +32,13 @@ def test_the_mean_is_that_of_decibels_by_sequence():
     assert decibel([255.0**2, 255.0**2 / 100]).tolist() == [0, 20]
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say():
+def test_intervals_have_the_nominal_coverage():
     gaps = [paired_difference(*noisy(0.1, seeds=1, seed=seed), draws=400) for seed in range(200)]
     coverage = np.mean([gap.low <= 0.1 <= gap.high for gap in gaps])
     assert 0.9 <= coverage <= 0.99
 
 
-def test_with_three_seeds_that_differ_the_truth_is_held_as_well():
+def test_intervals_over_three_different_seeds_have_the_nominal_coverage():
     random, count = np.random.default_rng(3), 0
     for seed in range(200):
         ours, theirs = noisy(0.1, seed=seed)
@@ -48,7 +48,7 @@ def test_with_three_seeds_that_differ_the_truth_is_held_as_well():
     assert 0.9 <= count / 200 <= 0.99
 
 
-def test_pairing_sees_what_the_spread_of_sequences_would_hide():
+def test_pairing_detects_a_difference_much_smaller_than_the_spread_of_sequences():
     # Sequences differ by 3 dB, the networks by a tenth.
     ours, theirs = noisy(0.1)
     gap = paired_difference(ours, theirs)
@@ -59,14 +59,14 @@ def test_pairing_sees_what_the_spread_of_sequences_would_hide():
     assert (gap.seeds, gap.sequences) == (3, 200)
 
 
-def test_swapping_turns_the_sign_and_repeating_changes_nothing():
+def test_swapping_changes_the_sign_and_repetition_changes_nothing():
     ours, theirs = noisy(0.3)
     gap, swap = paired_difference(ours, theirs), paired_difference(theirs, ours)
     assert [gap.mean, gap.low, gap.high] == pytest.approx([-swap.mean, -swap.high, -swap.low])
     assert gap == paired_difference(ours, theirs)
 
 
-def test_one_seed_leaves_the_sequences_and_one_sequence_the_seeds():
+def test_the_interval_of_one_seed_is_over_sequences_and_of_one_sequence_over_seeds():
     ours, theirs = noisy(0.3)
     gap = paired_difference(ours[:1], theirs[:1])
     assert gap.low < gap.mean < gap.high
@@ -86,7 +86,7 @@ def test_pooled_errors_have_one_psnr():
     assert paired_difference(ours, theirs).mean == pytest.approx(
         10 * np.log10([1, 1 / 3, 1, 7 / 3]).mean()
     )
-    # What one sequence weighs most decides, not what most of them say.
+    # The sequence with the largest error decides, not the majority of sequences.
     ours, theirs = np.full((1, 9), 2.0), np.full((1, 9), 1.0)
     theirs[0, 0] = 100.0
     pooled = paired_difference(ours, theirs, pooled=True)
@@ -94,7 +94,7 @@ def test_pooled_errors_have_one_psnr():
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_the_p_value_is_below_5_percent_where_the_interval_leaves_out_the_null(seeds):
+def test_the_p_value_is_below_5_percent_if_the_interval_excludes_the_null(seeds):
     agree = []
     for seed in range(40):
         gap = paired_difference(*noisy(0.1, seeds=seeds, seed=seed), null=0.05)
@@ -102,7 +102,7 @@ def test_the_p_value_is_below_5_percent_where_the_interval_leaves_out_the_null(s
     assert np.mean(agree) > 0.95, "up to the granularity of the draws"
 
 
-def test_the_p_value_is_that_of_the_seeds_where_these_decide():
+def test_the_p_value_is_that_of_the_seeds_if_their_spread_dominates():
     luck = 10 ** (np.array([[0.1], [-0.2], [0.4]]) / 10)
     _, theirs = noisy(0.0, sequences=1000)
     gap = paired_difference(theirs / luck, theirs)
@@ -116,7 +116,7 @@ def test_the_p_value_is_that_of_the_seeds_where_these_decide():
 @pytest.mark.parametrize(
     "shapes", [((1, 3), (1, 4)), ((3,), (3,)), ((2, 3), (1, 3)), ((1, 0),) * 2]
 )
-def test_what_is_not_paired_is_refused(shapes):
+def test_unpaired_errors_are_rejected(shapes):
     with pytest.raises(ConfigError, match="two arrays"):
         paired_difference(*(np.ones(shape) for shape in shapes))
 
@@ -130,7 +130,7 @@ def test_holm_rejects_step_by_step():
     assert adjusted[[0, 2]].tolist() == [0.02, 0.02] and np.isnan(adjusted[1])
 
 
-def test_holm_keeps_the_family_wise_error_and_is_between_single_tests_and_bonferroni():
+def test_holm_controls_the_family_wise_error_between_single_tests_and_bonferroni():
     random = np.random.default_rng(0)
     families = random.uniform(size=(4000, 10))
     assert np.mean([(holm(family) <= 0.05).any() for family in families]) <= 0.056
@@ -166,7 +166,7 @@ def test_cells_are_compared_with_their_own_seed_and_settings():
         assert evidence.difference(run("reweighted-rnn"), other) is None
 
 
-def test_a_table_of_leads_has_every_pair_of_every_cell():
+def test_a_table_of_leads_contains_every_pair_of_every_cell():
     evidence = RunSet.of([record("reweighted-rnn", 1.0), record("lstm", 2.0)])
     table = run_set.compare_with_all(evidence, 1, BASE)
     assert len(table) == 5 * 8
@@ -175,7 +175,7 @@ def test_a_table_of_leads_has_every_pair_of_every_cell():
     assert table.loc[ran.index, "mean"].item() == pytest.approx(10 * np.log10(2))
 
 
-def test_answers_are_means_over_seeds_or_say_why_there_is_none():
+def test_answers_are_means_over_seeds_or_the_reason_for_their_absence():
     failed = Record(run("lstm").as_dict(), run("lstm").hash, "failed")
     done = [record("gru", 1.0), record("gru", 1.0, seed=1), record("srnn", 1.0)]
     for entry in done:
@@ -187,7 +187,7 @@ def test_answers_are_means_over_seeds_or_say_why_there_is_none():
     assert table.loc["usual"].to_dict() == dict(zip(models, values, strict=True))
 
 
-def test_an_answer_has_the_number_of_seeds_that_count():
+def test_an_answer_states_the_number_of_included_seeds():
     failed = Record(run("gru", seed=2).as_dict(), run("gru", seed=2).hash, "failed")
     evidence = RunSet.of([record("gru", 2.0), record("gru", 2.0, seed=1), failed])
     assert evidence.diverged(run("gru")) == (2,) and evidence.excluded(run("gru")) == 1
@@ -199,7 +199,7 @@ def test_an_answer_has_the_number_of_seeds_that_count():
     assert table.at["usual", "gru"] == "25.00 ± 0.00 (2 of 3 seeds)"
 
 
-def test_leads_are_of_the_pairs_that_ran():
+def test_leads_are_those_of_pairs_with_runs():
     evidence = RunSet.of([record(model, 4.0) for model in ("gru", "srnn", "reweighted-rnn")])
     leads = run_set.leads(evidence, map(run, ("gru", "srnn", "lstm", "reweighted-rnn")))
     assert leads[["other", "mean"]].to_numpy().tolist() == [["gru", 0.0], ["srnn", 0.0]]
@@ -223,7 +223,7 @@ def test_committed_evidence_has_an_error_for_each_test_sequence_and_the_recorded
         assert len(evidence.curves[name]) == runs.at[name, "epochs"]
 
 
-def test_the_best_start_is_selected_on_validation_data_alone():
+def test_the_best_initialisation_is_selected_only_on_validation_data():
     def trained(lambda1, lambda2, validation, mse):
         config = run("l1-l1-rnn", lambda1=lambda1, lambda2=lambda2)
         curves = {"train_mse": [9.0, 9.0], "validation_mse": [validation + 1, validation]}

@@ -1,4 +1,4 @@
-"""The explorer of the pixel scale: values and ranks of stored runs, under labelled controls."""
+"""The explorer of the pixel scale: values and ranks of stored runs, with labelled controls."""
 
 import re
 
@@ -45,7 +45,7 @@ def data():
     return few_scales()
 
 
-def test_every_value_is_that_of_the_stored_runs_and_nothing_is_between_two_scales():
+def test_every_value_is_from_stored_runs_and_none_is_interpolated():
     run_set = committed_runs()
     levels = scale_levels(run_set)
     data = recorded(levels)
@@ -61,7 +61,7 @@ def test_every_value_is_that_of_the_stored_runs_and_nothing_is_between_two_scale
     assert set(widths) == {len(peaks)}
 
 
-def test_without_runs_at_two_scales_there_is_no_explorer():
+def test_there_is_no_explorer_without_runs_at_two_scales():
     with pytest.raises(ConfigError, match=r"expected runs .* two pixel scales; got none; run"):
         recorded(scale_levels(evidence([run("reweighted-rnn", 10.0, hidden=256)])))
 

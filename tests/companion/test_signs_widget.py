@@ -1,4 +1,4 @@
-"""The counter-example as coin flips: the library's network and bound, under labelled controls."""
+"""The counterexample as coin flips: network and bound of the library, with labelled controls."""
 
 import itertools
 import re
@@ -42,7 +42,7 @@ def test_the_script_computes_the_network_and_the_bound_of_the_library(engine, tm
         np.testing.assert_allclose(outputs, expected, rtol=1e-6)
 
 
-def test_every_outcome_is_followed_and_the_bound_falls_below():
+def test_every_sign_pattern_is_reproduced_and_the_bound_is_lower():
     for signs in itertools.product("+-", repeat=COINS):
         outputs = SignsExplorer(signs="".join(signs), beta=BETA[0]).outputs()
         assert [out > 0 for out in outputs] == [sign == "+" for sign in signs]
@@ -51,7 +51,7 @@ def test_every_outcome_is_followed_and_the_bound_falls_below():
 
 
 @pytest.mark.browser
-def test_coins_and_slider_change_outputs_and_words(tmp_path):
+def test_coins_and_slider_change_the_outputs_and_the_text(tmp_path):
     body = f"""(() => {{ {SEE}
       const steps = {{ start: see() }};
       all("[data-coin]")[1].click();
@@ -81,7 +81,7 @@ def test_coins_and_slider_change_outputs_and_words(tmp_path):
 
 
 @pytest.mark.browser
-def test_it_works_with_the_keyboard_alone(tmp_path):
+def test_the_explorer_works_with_the_keyboard_alone(tmp_path):
     in_chromium("null", None, tmp_path, SignsExplorer().element(), SCRIPT)
     browser = chromium()
     controls = browser.find_elements(By.CSS_SELECTOR, "signs-explorer :is(button, input, summary)")

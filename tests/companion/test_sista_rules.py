@@ -9,7 +9,7 @@ from companion.studies.sista_images import image_analysis
 from companion.studies.sista_images import image_results as columns
 
 
-def test_rivals_are_selected_on_validation_data():
+def test_competitors_are_selected_on_validation_data():
     rows = [
         {"name": name, "model": model, "status": "done", "estimated": False, "lambda2": 1,
          "psnr": psnr, "validation_mse": validation}
@@ -20,7 +20,7 @@ def test_rivals_are_selected_on_validation_data():
     assert [rival["name"] for rival in image_analysis.rivals(pd.DataFrame(rows))] == ["b", "d"]
 
 
-def columns_of(seeds, updates, db, speed=2.0, seconds=1.0):
+def sista_tables(seeds, updates, db, speed=2.0, seconds=1.0):
     """Return stored trainings of three networks: SISTA-RNN leads by ``db`` at the end.
 
     Its error falls ``speed`` times as fast per update, and its updates take ``seconds`` as long.
@@ -49,7 +49,7 @@ def columns_of(seeds, updates, db, speed=2.0, seconds=1.0):
 @pytest.fixture
 def trained(monkeypatch):
     def put(change=lambda runs: runs, **numbers):
-        tables = columns_of(**numbers)
+        tables = sista_tables(**numbers)
         tables[columns.RUNS] = change(tables[columns.RUNS])
         monkeypatch.setattr(columns, "stored_rows", lambda name, source="caltech": tables[name])
 
@@ -62,7 +62,7 @@ def trained(monkeypatch):
      (1, 49_024, 1.0, "confirmed so far"), (1, 49_024, -1.0, "not tested"),
      (3, 1920, 1.0, "confirmed so far"), (3, 1920, -1.0, "not tested")],
 )  # fmt: skip
-def test_short_trainings_or_one_seed_can_show_a_lead_and_not_refute_it(
+def test_short_trainings_or_one_seed_can_confirm_and_not_refute_a_lead(
     trained, seeds, updates, db, word
 ):
     trained(seeds=seeds, updates=updates, db=db, speed=1 + 0.1 * np.sign(db))
@@ -86,7 +86,7 @@ def test_long_trainings_decide_by_updates_and_by_seconds(
 
 
 @pytest.mark.parametrize(("db", "word"), [(2.0, "confirmed"), (-2.0, "refuted")])
-def test_better_means_after_equal_updates_and_after_equal_seconds(trained, db, word):
+def test_a_network_is_better_after_equal_updates_and_after_equal_seconds(trained, db, word):
     trained(seeds=3, updates=49_024, db=db, speed=1 + 0.2 * np.sign(db))
     judgement = related_rules.sista_is_better()
     assert judgement.word == word and judgement.all == 4
@@ -97,20 +97,20 @@ def test_better_after_equal_updates_but_not_seconds_is_conditional(trained):
     assert related_rules.sista_is_better().word == "conditional"
 
 
-def test_the_text_names_the_rival_that_was_compared(trained):
+def test_the_text_names_the_compared_network(trained):
     for rival, rule in (("LSTM", "model != 'gru'"), ("sRNN", "model != 'lstm'")):
         trained(lambda runs, rule=rule: runs.query(rule), seeds=1, updates=1920, db=1.0)
         assert f"than the {rival}" in related_rules.sista_trains_faster().because
 
 
 @pytest.mark.parametrize("stored", ["model != 'sista-rnn'", "model == 'sista-rnn'", "seed > 9"])
-def test_without_both_networks_nothing_is_tested(trained, stored):
+def test_the_verdict_without_both_networks_is_not_tested(trained, stored):
     trained(lambda runs: runs.query(stored), seeds=3, updates=49_024, db=1.0)
     for rule in (related_rules.sista_trains_faster, related_rules.sista_is_better):
         assert rule().word == "not tested"
 
 
-def test_a_level_that_one_network_does_not_reach_counts_against_it_only():
+def test_a_level_that_one_network_does_not_reach_is_in_favour_of_the_other():
     falling = pd.DataFrame({"updates": [0, 8, 16], "validation_mse": [16.0, 4.0, 1.0]})
     flat = falling.assign(validation_mse=[16.0, 15.0, 14.0])
     for curves, expected in (((falling, flat), 1.0), ((flat, falling), -1.0)):
@@ -122,7 +122,7 @@ def test_a_level_that_one_network_does_not_reach_counts_against_it_only():
         assert np.isnan(sista_comparisons.speed_gain(pair, "1/5", "updates"))
 
 
-def test_equal_length_is_the_longest_that_both_have(trained):
+def test_trainings_are_compared_at_their_greatest_common_length(trained):
     def longer(runs):
         long = runs[runs["model"] == "sista-rnn"].assign(epochs=99, trial="long")
         return pd.concat([runs, long])

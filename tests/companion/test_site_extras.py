@@ -37,7 +37,7 @@ def test_a_description_is_the_first_sentence_outside_boxes():
 
 
 @pytest.mark.parametrize("name", downloads.ARCHIVES)
-def test_an_archive_has_its_files_unchanged_and_the_licences(name, tmp_path):
+def test_an_archive_contains_unchanged_files_and_the_licences(name, tmp_path):
     paths = downloads.archive_files(ROOT, name)
     for target in (tmp_path / "a.zip", tmp_path / "b.zip"):
         downloads.write_archive(ROOT, name, target)
@@ -121,7 +121,7 @@ PAGE = """<html><body><article><section id="page"><h1>Page<a class="headerlink">
 </section></section></article></body></html>"""
 
 
-def test_each_section_is_a_record_with_its_own_prose(tmp_path):
+def test_each_section_is_a_search_record_with_its_own_prose(tmp_path):
     (tmp_path / "page.html").write_text(PAGE)
     opening, inner, term = search.sections(tmp_path / "page.html", tmp_path)
     assert (opening.url, opening.title) == ("page.html", "Page")
@@ -148,7 +148,7 @@ TITLE = """<html><body><article><section id="a"><h1>A</h1><section id="b"><h2>Fo
 </section></section></article></body></html>"""
 
 
-def test_a_title_with_a_formula_is_found_by_plain_words(tmp_path):
+def test_a_title_with_a_formula_is_found_by_words(tmp_path):
     (tmp_path / "page.html").write_text(TITLE)
     *_, section = search.sections(tmp_path / "page.html", tmp_path)
     assert section.title == "For λ2 > ħ, the coins"
@@ -213,7 +213,7 @@ def test_three_reading_paths_name_pages_of_the_book_without_repetition():
         assert set(pages) <= set(freshness.pages(ROOT)) and len(set(pages)) == len(pages)
 
 
-def test_longer_paths_take_longer_and_reuse_takes_ten_minutes():
+def test_reading_times_increase_with_length_and_reuse_takes_ten_minutes():
     def words(page):
         return cover.visible_words(cover.prose(cover.page_path(ROOT, page)))
 

@@ -16,7 +16,7 @@ SIZES = {"n0": 16, "n": 8, "hidden": 12, "depth": 2}
     ("weights", "region"),
     [({"lambda1": 1e6, "lambda2": 1e-6}, "zero"), ({"lambda1": 1e-6, "lambda2": 1e6}, "plateau")],
 )
-def test_a_heavy_prior_moves_all_codes_to_its_kink(model, weights, region, normal):
+def test_a_large_weight_places_all_codes_at_its_kink(model, weights, region, normal):
     net = build(model, **SIZES, **weights)
     with torch.no_grad():
         net.h0.copy_(normal(12))
@@ -27,7 +27,7 @@ def test_a_heavy_prior_moves_all_codes_to_its_kink(model, weights, region, norma
         assert sum(row[name] for name in REGIONS) == pytest.approx(1)
 
 
-def test_thresholds_are_those_of_the_network(normal):
+def test_thresholds_equal_those_of_the_network(normal):
     net = build("reweighted-rnn", **SIZES, lambda1=3.0, lambda2=0.5)
     row = analyse(net, normal(2, 3, 16).float())[0]
     c = net.positive("c").item()
@@ -49,6 +49,6 @@ def test_committed_rows_are_complete_and_shown():
     assert len(fig.axes) == 2 * rows["start"].nunique()
 
 
-def test_without_rows_the_figure_says_so():
+def test_a_figure_without_rows_states_that():
     empty = pd.DataFrame(columns=["start", "layer", *REGIONS])
     assert "Not run" in figure(empty)[1] and "Not run" in solution_analysis.sentence(empty)

@@ -1,4 +1,4 @@
-"""The page "How fast" says what the records say."""
+"""The page "How fast" agrees with the records."""
 
 import pandas as pd
 import pytest
@@ -19,7 +19,7 @@ def write(folder, name, rows, processor="P"):
     table.to_csv(folder / "speed" / f"{name}.csv", index=False)
 
 
-def test_without_records_everything_is_not_run(results_folder, capsys):
+def test_every_target_without_records_is_not_run(results_folder, capsys):
     for name in ("step", "growth", "inference", "gpu"):
         assert measurements.record(name) is None and "not run" in measurements.origin(name)
     assert "--allocator system --commit" in measurements.origin("step-system")
@@ -103,7 +103,7 @@ def test_records_of_two_machines_are_compared(results_folder, capsys):
     assert f"in the record above ({here})" in measurements.compare_with_record(measured)
 
 
-def test_memory_is_told_for_a_step_and_for_a_sample(results_folder):
+def test_memory_is_reported_for_a_step_and_for_a_sample(results_folder):
     sizes = {128: (10, 20), 256: (20, 32)}
     rows = [
         {"axis": "batch", "batch": batch, "recompute": False, "kept": storage, "peak": peak}
@@ -135,7 +135,7 @@ def test_the_verdict_counts_the_targets(results_folder):
     assert "P, h = 256, plain PyTorch: slower for 1 of 1, 1 targets met" in alt
 
 
-def test_a_record_of_a_gpu_may_hold_failures_alone(results_folder):
+def test_a_record_of_a_gpu_may_contain_only_failures(results_folder):
     parity = {"what": "parity", "model": "sista-rnn", "dtype": "float64"}
     write(results_folder, "gpu", [parity | {"failed": "RuntimeError: none"}])
     assert set(targets.gpu()["met"]) == {NOT_RUN}
@@ -144,7 +144,7 @@ def test_a_record_of_a_gpu_may_hold_failures_alone(results_folder):
     assert measurements.gpu_rows().iloc[0].to_dict() == missing | parity | failed
 
 
-def test_work_is_linear_but_for_the_width():
+def test_work_is_linear_in_all_sizes_except_the_width():
     usual = {"time": 20, "depth": 3, "hidden": 1024, "batch": 32}
     assert speed_plots.work(**usual) / 1e9 == pytest.approx(17, abs=0.5)  # the floor of one step
     for name in ("time", "batch"):
@@ -155,7 +155,7 @@ def test_work_is_linear_but_for_the_width():
     )
 
 
-def test_the_tables_take_as_long_as_their_runs_on_a_gpu_together():
+def test_the_time_of_the_tables_is_the_sum_of_their_runs_on_a_gpu():
     base = RunConfig(profile="paper", source="mnist")
     rows = [
         {"status": "done", "device": "NVIDIA H200", "config_hash": run.hash, "seconds": 20.0}
@@ -168,7 +168,7 @@ def test_the_tables_take_as_long_as_their_runs_on_a_gpu_together():
     assert targets.minutes_of_the_tables(on_cpu) is None
 
 
-def test_a_look_at_this_machine_compares_two_ways(monkeypatch):
+def test_a_measurement_on_this_machine_compares_two_methods(monkeypatch):
     table = measurements.measure_step(hidden=8, rounds=2)
     assert list(table["what"]) == ["engine", "solver's steps"]
     assert table["times ours"].iloc[0] == 1.0

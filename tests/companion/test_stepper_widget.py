@@ -1,4 +1,4 @@
-"""The algorithm stepper: codes of the solvers and of the network, under shared objectives."""
+"""The algorithm stepper: codes of the solvers and of the network, with common objectives."""
 
 import functools
 import json
@@ -34,7 +34,7 @@ def frames() -> torch.Tensor:
 
 @functools.cache
 def nets() -> dict:
-    """Return two networks away from their start, so that Z, g and λ2 say something."""
+    """Return two networks with perturbed parameters, so that Z, g and λ2 have an effect."""
     generator, result = torch.Generator().manual_seed(0), {}
     for name in ("reweighted-rnn", "l1-l1-rnn"):
         net = networks.build(name, n=20, hidden=64, depth=2, lambda2=0.4).double()
@@ -62,10 +62,10 @@ def method(posed: dict, name: str) -> dict:
     return next(entry for entry in posed["methods"] if entry["name"] == name)
 
 
-# --- what is recorded ---
+# --- recorded codes and objectives ---
 
 
-def test_the_layers_are_those_of_the_network():
+def test_the_layers_equal_those_of_the_network():
     for net, theta, _, codes, posed in problems():
         layers = method(posed, "layers")
         assert layers["steps"] == [0, 1, 2]
@@ -76,7 +76,7 @@ def test_the_layers_are_those_of_the_network():
         assert layers["active"][2] == int((codes[T - 1] != 0).sum())
 
 
-def test_objectives_are_those_of_the_solvers():
+def test_objectives_equal_those_of_the_solvers():
     """(1) along ISTA and FISTA, (3) along Algorithm 1: what the solvers themselves return."""
     for _, theta, x, codes, posed in problems():
         problem = {
@@ -102,7 +102,7 @@ def test_objectives_are_those_of_the_solvers():
             assert entry["active"][-1] == int((run.codes != 0).sum())
 
 
-def test_both_objectives_measure_every_code_of_a_problem_alike():
+def test_both_objectives_have_the_same_definition_for_all_methods():
     for net, theta, x, _, posed in problems():
         start = {entry["objective"]["(3)"][0] for entry in posed["methods"]}
         assert max(start) - min(start) <= 1e-9 * max(start), "all methods start at ħ"
@@ -144,13 +144,13 @@ def test_the_least_value_belongs_to_a_minimiser():
 
 
 @pytest.mark.parametrize("most", [1, 3, 10, 11, 300, 1000])
-def test_the_schedule_rises_to_its_end(most):
+def test_the_schedule_increases_to_its_end(most):
     counts = stepper_widget.schedule(most)
     assert counts == sorted(set(counts)) and counts[-1] == most
     assert counts[:10] == [*range(1, min(most, 10) + 1)]
 
 
-def test_psnr_is_the_library_one_of_frame_and_code():
+def test_psnr_equals_that_of_the_library():
     explorer = StepperExplorer(data=data())
     for net, *_, posed in problems():
         pair = (part[:, T - 1 : T] for part in (frames(), net(frames())))
@@ -158,7 +158,7 @@ def test_psnr_is_the_library_one_of_frame_and_code():
         assert explorer.psnr(posed["name"], "layers")[-1] == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_page_says_what_the_trained_networks_do():
+def test_the_page_agrees_with_the_trained_networks():
     """Fewer steps give a better frame than any iteration; the minimum is far and worse."""
     whole = input_frames.load(RunConfig(source="digits", profile="smoke")).test[:1].double()
     trained = {name: pretrained.pretrained(name)[0].double() for name in nets()}
@@ -172,10 +172,10 @@ def test_the_page_says_what_the_trained_networks_do():
             assert method(posed, "layers")["objective"][key][-1] - posed["least"][key] > reached
 
 
-# --- Python's side ---
+# --- Python ---
 
 
-def test_the_element_is_light_and_says_what_it_shows():
+def test_the_element_is_small_and_has_a_description():
     text = StepperExplorer(data=data(), problem="l1-l1-rnn", step=2).element()
     inside = re.search('<script type="application/json">(.*?)</script>', text, re.S)[1]
     assert json.loads(inside) == data()
@@ -185,7 +185,7 @@ def test_the_element_is_light_and_says_what_it_shows():
 
 
 @pytest.mark.parametrize(("t", "iterations"), [(1, 5), (5, 5), (2, 0)])
-def test_a_frame_without_a_past_and_no_iterations_are_refused(t, iterations):
+def test_a_frame_without_a_past_and_no_iterations_are_rejected(t, iterations):
     with pytest.raises(ConfigError, match=r"expected (t from 2 to 4|iterations >= 1); got "):
         stepper_widget.recorded(nets(), frames(), t, iterations=iterations)
 
@@ -202,7 +202,7 @@ def test_the_script_decodes_the_library_frames_and_psnr():
 
 
 @pytest.mark.parametrize("key", ["(1)", "(3)"])
-def test_the_verdict_is_drawn_from_the_numbers(key):
+def test_the_verdict_follows_from_the_numbers(key):
     body = f"decoded(data).problems.map((problem) => verdict(problem, '{key}'))"
     explorer = StepperExplorer(data=data())
     for posed, words in zip(data()["problems"], in_node(body, data(), SCRIPT), strict=True):
@@ -229,7 +229,7 @@ TEXTS = """return Object.fromEntries([...document.querySelectorAll(`[data-${argu
 
 @pytest.mark.browser
 class TestStepper:
-    def test_steps_move_frames_codes_and_marks(self, browser, tmp_path):
+    def test_steps_change_frames_codes_and_marks(self, browser, tmp_path):
         explorer = opened(browser, tmp_path, StepperExplorer(data=data()).element(), SCRIPT)
         known = StepperExplorer(data=data())
         back, forward = explorer.find_elements(By.CSS_SELECTOR, "[data-by]")

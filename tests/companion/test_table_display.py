@@ -12,14 +12,14 @@ from companion.reproduction import paper_tables, table_display
 from companion.run_set import RunSet
 
 
-def test_a_shown_table_has_symbols_two_decimals_and_no_nan():
+def test_a_styled_table_has_symbols_two_decimals_and_no_nan():
     table = pd.DataFrame({"ours": [1.234, math.nan], "verdict": ["agrees", "lost"], "n": [1, 2]})
     html = tables.style_table(table).to_html()
     assert "1.23<" in html and "1.234" not in html and "nan" not in html
     assert "≈ agrees" in html and 'class="dataframe"' in html
 
 
-def test_a_matrix_has_the_paper_over_ours_with_the_seeds():
+def test_a_matrix_shows_the_value_of_the_paper_above_ours_with_the_number_of_seeds():
     rows = [gru(34.0), gru(35.0, seed=1), record(33.0, **SUCCESSOR_PAIR), gru(20.0, cs_rate=0.1)]
     texts, verdicts = table_display.matrix(cells_of(rows).query("table == 1"))
     assert texts.shape == (12, 5)
@@ -45,12 +45,12 @@ def test_a_brief_cell_has_two_lines_and_a_network_without_a_run_has_one_row():
     assert texts.at["GRU", 0.2] == "34.00 (1)" and texts.at["GRU", 0.5] == "not run"
 
 
-def test_what_did_not_train_says_so_and_has_no_difference():
+def test_a_network_that_did_not_train_is_marked_and_has_no_difference():
     texts, _ = table_display.matrix(cells_of([gru(mean_frame())]).query("table == 1"))
     assert texts.at["GRU", 0.2].split("\n")[1:] == ["did not train"]
 
 
-def test_a_value_that_the_source_lost_is_named_lost():
+def test_a_missing_value_of_the_paper_is_shown_as_lost():
     cells = cells_of([record()]).query("table == 3")
     texts, _ = table_display.matrix(cells)
     assert texts.shape == (12, 6)
@@ -74,7 +74,7 @@ def test_colour_is_never_the_only_sign_and_the_baselines_are_the_last_rows():
     assert page.count("is-baseline") == 12
 
 
-def test_a_variant_is_below_its_network_and_in_no_count():
+def test_a_variant_is_listed_below_its_network_and_is_not_counted():
     rows = [gru(23.0), record(mean_frame(), model="fastrnn"),
             record(20.3, model="fastrnn", variant="scaled")]  # fmt: skip
     run_set = RunSet.of(rows)
@@ -91,7 +91,7 @@ def test_a_variant_is_below_its_network_and_in_no_count():
     assert "20.30 (1 of 2)" in table_display.matrix(variants, brief=True)[0].to_numpy()
 
 
-def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_the_paper():
+def test_a_table_without_the_paper_marks_the_best_value_of_each_column():
     run_set = RunSet.of([gru(24.0, hidden=256), record(25.0, model="srnn", hidden=256)])
     cells = paper_tables.run_cells(run_set, 1, replace(paper_tables.FULL, hidden=256))
     page = table_display.style_matrix(cells, paper_tables.baselines(1)).to_html()
@@ -99,7 +99,7 @@ def test_a_table_of_ours_alone_has_the_best_of_a_column_marked_and_no_value_of_t
     assert "25.00\n1 seed" in page
 
 
-def test_a_download_holds_the_table():
+def test_a_download_contains_the_table():
     element = tables.download(pd.DataFrame({"PSNR": [30.25], "model": ["a, b"]}), "x.csv")
     content = base64.b64decode(element.split("base64,")[1].split('"')[0]).decode()
     assert content == 'PSNR,model\n30.25,"a, b"\n' and 'download="x.csv"' in element

@@ -1,4 +1,4 @@
-"""The figures of the table pages: each network in its look, each number where it belongs."""
+"""The figures of the table pages: the style of each network and the place of each value."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def gap(mean, **columns):
     return {**Difference(mean, mean - 1, mean + 1, 1, 10)._asdict(), "verdict": "ahead", **columns}
 
 
-def test_every_network_has_a_look_and_no_two_the_same():
+def test_every_network_has_a_unique_line_style():
     assert set(line_plots.STYLES) == set(networks.names())
     looks = [tuple(sorted(map(str, look.items()))) for look in line_plots.STYLES.values()]
     assert len(set(looks)) == len(looks)
@@ -37,7 +37,7 @@ def data_of(ax):
     return [np.asarray(line.get_ydata(), dtype=float).tolist() for line in ax.get_lines()]
 
 
-def test_a_panel_a_network_with_both_values_of_an_unfolded_one():
+def test_each_network_has_a_panel_with_both_values_of_an_unfolded_network():
     axes = table_plots.panels_by_network(printed(), LEVELS).axes
     assert [ax.get_title(loc="left") for ax in axes[:2]] == ["GRU", "SISTA-RNN"]
     paper, linear, mean, ours = data_of(axes[0])
@@ -59,7 +59,7 @@ def test_small_runs_are_drawn_without_the_values_of_the_paper():
     assert alone == [22.0, 23.0]
 
 
-def test_the_paper_and_ours_have_panels_of_their_own_over_the_same_baselines():
+def test_the_paper_and_our_runs_have_separate_panels_with_the_same_baselines():
     measured = printed().drop(columns="psnr_db")
     measured = measured.assign(model=measured["model"].str.lower().to_list())
     left, right = table_plots.overview(printed(), measured, LEVELS, ["the paper", "ours"]).axes
@@ -71,7 +71,7 @@ def test_the_paper_and_ours_have_panels_of_their_own_over_the_same_baselines():
     assert {"GRU", "SISTA-RNN", "best linear (PCA)", MEAN} <= set(labels)
 
 
-def test_what_did_not_train_is_a_cross_on_the_mean_frame():
+def test_an_untrained_network_is_a_cross_on_the_mean_frame():
     cells = printed()
     cells.iloc[0, cells.columns.get_loc("verdict")] = "did not train"
     (ax,) = table_plots.levels_at(cells, LEVELS, [1]).axes
@@ -80,7 +80,7 @@ def test_what_did_not_train_is_a_cross_on_the_mean_frame():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["GRU", "SISTA-RNN"]
 
 
-def test_leads_are_right_of_the_line():
+def test_leads_are_drawn_as_dots_by_value():
     rows = [gap(3.0, value=128, other="gru", start=SUCCESSOR)]
     rows += [gap(-2.0, value=256, other="lstm", start=BEST)]
     fig = table_plots.leads(pd.DataFrame(rows), varies="hidden")
@@ -93,7 +93,7 @@ def test_leads_are_right_of_the_line():
     assert fig.get_supxlabel() == "lead of reweighted-RNN (dB, averaged by sequence)"
 
 
-def test_learning_curves_stand_side_by_side_on_one_scale():
+def test_learning_curves_are_next_to_each_other_on_one_scale():
     table = pd.DataFrame({"train_mse": [4.0, 2.0], "validation_mse": [5.0, 3.0]})
     levels = {"best linear (PCA)": 6.0, MEAN: 9.0}
     left, right = table_plots.learning_curves({"gru": table, "d = 2": table}, levels=levels).axes

@@ -1,4 +1,4 @@
-"""The explorer of the tables tells what the records and the printed tables say, and no more."""
+"""The explorer of the tables shows exactly the values of the records and of the paper."""
 
 import functools
 import json
@@ -45,7 +45,7 @@ def explorer(**state):
     return CellsExplorer(data=cells(), **state)
 
 
-def test_every_cell_of_the_paper_is_there_and_what_was_lost_is_lost():
+def test_every_cell_of_the_paper_is_present_and_missing_values_are_marked_lost():
     printed = results.paper_cells()
     tables = cells()["printed"]
     for cell in printed.itertuples():
@@ -56,7 +56,7 @@ def test_every_cell_of_the_paper_is_there_and_what_was_lost_is_lost():
     assert count == len(printed)
 
 
-def test_a_cell_holds_what_the_tables_say_of_it_unrounded():
+def test_a_cell_contains_the_unrounded_values_of_the_tables():
     sets = cells()["sets"]
     keys = ["paper/authors/mnist/paper", "paper/authors/mnist/256", "short/normalised/mnist/128"]
     assert [entry["key"] for entry in sets] == keys
@@ -73,7 +73,7 @@ def test_a_cell_holds_what_the_tables_say_of_it_unrounded():
     assert ours[0] is None, "no run, no number"
 
 
-def test_only_the_papers_width_gets_verdicts():
+def test_only_the_width_of_the_paper_has_verdicts():
     _, wide, small = cells()["sets"]
     assert not wide["full"] and not small["full"]
     assert wide["cells"][1]["gru"][1][""] | {"records": []} == {
@@ -83,13 +83,13 @@ def test_only_the_papers_width_gets_verdicts():
     assert small["cells"][2]["reweighted-rnn"][0][paper_tables.BEST]["verdict"] is None
 
 
-def test_what_did_not_train_has_no_number():
+def test_a_network_that_did_not_train_has_no_value():
     cell = cells()["sets"][0]["cells"][1]["fastrnn"][1][""]
     assert (cell["ours"], cell["verdict"], cell["untrained"]) == (None, "did not train", 1)
     assert len(cell["records"]) == 1
 
 
-def test_both_baselines_go_along_every_table():
+def test_every_table_has_both_baselines():
     for entry in cells()["sets"]:
         for number, (_, values) in VARIED.items():
             levels = paper_tables.baselines(number)
@@ -109,7 +109,7 @@ def test_the_record_of_a_point_is_the_record_of_its_run():
     }  # fmt: skip
 
 
-def test_committed_runs_lead_to_the_page_of_records():
+def test_committed_runs_link_to_the_page_of_records():
     data = recorded(committed_runs())
     known = {f"run-{name}" for name in results.load_table()["config_hash"]}
     assert set(data["records"]) <= known
@@ -125,12 +125,12 @@ def test_the_picture_draws_the_chosen_table():
     assert sorted((line[2] for line in lines[3:]), reverse=True) == [33.5, 33.3151]
 
 
-def test_without_a_run_there_is_nothing_to_explore():
+def test_an_explorer_without_a_run_is_rejected():
     with pytest.raises(ConfigError, match="at least one finished run; got none"):
         recorded(replace(some(), runs=some().runs.iloc[:0]))
 
 
-def test_the_element_carries_its_source():
+def test_the_element_has_a_source():
     page = explorer().element()
     text = page.split("&quot;")[3]
     assert text.startswith("tables.csv, linear_levels.csv · 7 runs made with this book")
@@ -139,7 +139,7 @@ def test_the_element_carries_its_source():
 # In the script --------------------------------------------------------------------------------
 
 
-def test_words_name_both_values_and_what_is_missing():
+def test_the_text_names_both_values_and_missing_ones():
     value = {"ours": 30.2, "low": None, "high": None, "verdict": "lower", "seeds": 1,
            "untrained": 0, "diverged": 0, "lambda": None}  # fmt: skip
     about = {"name": "GRU", "label": "width h", "value": "256", "number": 2, "printed": 31.46}
@@ -183,7 +183,7 @@ def test_a_point_is_at_our_best_value_or_at_the_mean_frame_or_at_the_papers():
 
 
 @pytest.mark.browser
-def test_the_chart_draws_both_values_the_baselines_and_what_did_not_train(tmp_path):
+def test_the_chart_shows_both_values_the_baselines_and_untrained_networks(tmp_path):
     body = """[...document.getElementsByTagName("cells-explorer")].map((explorer) => {
       const count = (selector) => explorer.querySelectorAll(selector).length;
       const text = (part) => explorer.querySelector(`[data-part="${part}"]`).textContent;
@@ -219,7 +219,7 @@ SEE = """
 
 
 @pytest.mark.browser
-def test_points_are_reached_by_keyboard_and_tell_their_runs(tmp_path):
+def test_points_are_accessible_by_keyboard_and_name_their_runs(tmp_path):
     body = f"""(() => {{ {SEE}
       const steps = {{ start: see() }};
       const press = (key) => {{
@@ -252,7 +252,7 @@ def test_points_are_reached_by_keyboard_and_tell_their_runs(tmp_path):
 
 
 @pytest.mark.browser
-def test_choices_change_the_picture_and_links_lead_to_records(tmp_path):
+def test_choices_change_the_picture_and_links_go_to_records(tmp_path):
     body = f"""(() => {{ {SEE}
       const pick = (name, value) => (pull(`select[name=${{name}}]`, value), see());
       const steps = {{ start: see() }};

@@ -1,4 +1,4 @@
-"""Bounds of a network as it is: no code above them, the formulas they are made of, and the gap."""
+"""Bounds of a given network: no code exceeds them, their formulas, and the gap."""
 
 import math
 
@@ -31,7 +31,7 @@ BOUNDED = ["reweighted-rnn", "l1-l1-rnn", "sista-rnn", "srnn"]
 
 
 def moved(model, seed=0, **sizes):
-    """Return a network whose parameters lie off their start, as after training."""
+    """Return a network whose parameters differ from their initial values, as after training."""
     net = networks.build(model, **{"hidden": 20, "depth": 2, "n0": 16, "n": 5} | sizes).double()
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -57,7 +57,7 @@ def test_no_code_exceeds_the_largest(model, depth, seed):
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn"])
-def test_the_balls_are_the_norms_and_the_shortest_intervals_of_the_thresholds(model):
+def test_the_balls_have_the_norms_and_the_shortest_intervals_of_the_thresholds(model):
     net = moved(model, depth=3)
     radii, (a, b) = balls(net), net.thresholds()
     assert radii.alpha == pytest.approx(net.norms()["alpha"].tolist())
@@ -73,7 +73,7 @@ def test_the_balls_are_the_norms_and_the_shortest_intervals_of_the_thresholds(mo
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])
-def test_sista_is_17_through_time_with_frames_as_the_data(depth):
+def test_the_bound_of_sista_rnn_is_17_through_time_with_frames_as_data(depth):
     net = moved("sista-rnn", depth=depth)
     net.h0.zero_()
     W, U = net.layer_weights()
@@ -92,8 +92,8 @@ def test_one_plain_layer_without_bias_is_the_direct_bound_for_one_activation():
         )
 
 
-def test_networks_of_a_class_follow_signs_no_better_than_the_bound_of_the_stack():
-    """The best of many networks for each pattern of signs, over all patterns, from below."""
+def test_no_network_of_a_class_exceeds_the_bound_of_the_stack():
+    """A lower estimate: the best of many networks for each pattern of signs."""
     m, T, n = 6, 4, 3
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(m, T, n, generator=draw, dtype=torch.float64)
@@ -130,7 +130,7 @@ def test_a_bias_counts_as_a_weight_on_an_input_of_one():
 
 
 @pytest.mark.parametrize("net", ["lstm", "gru", "fastrnn", "indrnn", "spectralrnn", "relu"])
-def test_networks_without_a_bound_are_refused(net):
+def test_networks_without_a_bound_are_rejected(net):
     build = networks.build("srnn", hidden=4) if net == "relu" else networks.build(net, hidden=4)
     if net == "relu":
         build.cells[-1].phi = torch.relu
@@ -138,7 +138,7 @@ def test_networks_without_a_bound_are_refused(net):
         log10_bounds(build, m=80)
 
 
-def test_the_promised_share_is_13_with_the_complexity_of_the_losses():
+def test_the_relative_gap_is_13_with_the_complexity_of_the_losses():
     m, n0, peak, zeta, complexities = 800, 256, 255.0, 3.0, [0.5, 1.0, 2.0]
     eta = 3 * n0 * peak**2
     lipschitz = 2 * math.sqrt(eta)
@@ -149,18 +149,18 @@ def test_the_promised_share_is_13_with_the_complexity_of_the_losses():
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "srnn"])
-def test_the_promise_does_not_depend_on_the_unit_of_a_pixel(model):
+def test_the_relative_gap_does_not_depend_on_the_unit_of_a_pixel(model):
     """Frames in [0, 1] and thresholds divided by 255 are the same; λ2 of SISTA-RNN has no unit."""
     small_unit, grey = (
         build(**small(model, protocol=name).network()) for name in ("normalised", "authors")
     )
     left = log10_bounds(small_unit, m=40, peak=1.0)["promised gap"]
     right = log10_bounds(grey, m=40, peak=255.0)["promised gap"]
-    # The bias of sRNN is an input of one, whatever the pixels are.
+    # The bias of sRNN is an input of one for every scale of the pixels.
     assert left == pytest.approx(right, rel=1e-3 if model == "srnn" else 1e-6)
 
 
-def test_the_gap_of_differences_is_the_difference_of_gaps():
+def test_the_gap_of_differences_equals_the_difference_of_gaps():
     draw = np.random.default_rng(0)
     first, second = (draw.random(50), draw.random(20)), (draw.random(50), draw.random(20))
     apart = gap(second[0] - first[0], second[1] - first[1])
@@ -182,7 +182,7 @@ def test_errors_and_records_agree(tmp_path):
 
 
 @pytest.mark.parametrize("model", BOUNDED[:3])
-def test_a_penalty_on_the_norms_lowers_every_bound(model, tmp_path):
+def test_a_penalty_on_the_norms_decreases_every_bound(model, tmp_path):
     results = []
     for weight in (0.0, 1e3):
         run = small(model, norm_penalty=weight)
@@ -193,7 +193,7 @@ def test_a_penalty_on_the_norms_lowers_every_bound(model, tmp_path):
     assert all(penalty_bounds[name] < free[name] for name in free)
 
 
-def test_the_bounds_of_the_kept_networks_rose_with_training_and_say_nothing():
+def test_the_bounds_of_the_stored_networks_increased_with_training_and_are_vacuous():
     stored = pretrained.stored_weights(*BOUNDED)["model"]
     assert set(BOUNDED[:3]) <= set(stored)
     for model in stored:

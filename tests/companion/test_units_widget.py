@@ -31,7 +31,7 @@ def data(frames):
 
 
 @pytest.mark.parametrize("name", ["reweighted-rnn", "l1-l1-rnn"])
-def test_what_enters_the_last_activation_leaves_as_the_code(name, frames):
+def test_the_activation_of_the_recorded_inputs_equals_the_code(name, frames):
     net = networks.build(name, n0=256, n=9, hidden=17, depth=3, seed=0).double()
     for parameter in net.parameters():
         parameter.data += 0.01 * torch.randn_like(parameter)
@@ -47,7 +47,7 @@ def test_what_enters_the_last_activation_leaves_as_the_code(name, frames):
 
 
 @pytest.mark.parametrize("name", units_widget.NETWORKS)
-def test_the_facts_are_those_of_the_network(name, frames, data):
+def test_the_facts_agree_with_the_network(name, frames, data):
     net, config = pretrained(*units_widget.NETWORKS[name])
     g, count = net.symbols()["g"], frames.shape[0] * frames.shape[1]
     facts = data["networks"][name]
@@ -71,7 +71,7 @@ def test_the_facts_are_those_of_the_network(name, frames, data):
             assert unit["u"][0] <= unit["middle"] <= unit["u"][1]
 
 
-def test_shares_tell_where_the_output_lay():
+def test_shares_are_the_frequencies_of_the_pieces():
     net = networks.build("l1-l1-rnn", n0=256, n=9, hidden=4, depth=1, seed=0).double()
     with torch.no_grad():
         a, b = (taus[0, 0].item() for taus in net.thresholds())
@@ -109,7 +109,7 @@ def test_the_script_draws_the_library_activation(data):
             np.testing.assert_allclose(values, expected.numpy().ravel(), rtol=0, atol=1e-9)
 
 
-def test_the_element_carries_its_data_and_a_picture(data):
+def test_the_element_contains_data_and_a_picture(data):
     explorer = UnitsExplorer(data=data, network="l1-l1-rnn", layer=3, unit=0)
     markup = explorer.element()
     assert markup.startswith('<units-explorer network="l1-l1-rnn" layer="3" unit="0" suppose=')
@@ -124,18 +124,18 @@ def test_the_element_carries_its_data_and_a_picture(data):
     assert below.get_xlim() == top.get_xlim()
 
 
-def test_text_in_the_data_cannot_end_their_script():
+def test_text_in_the_data_cannot_end_the_script_element():
     explorer = UnitsExplorer(data={"networks": "</script><b>"})
     assert "</script><b>" not in explorer._json() and "\\u003c/script>" in explorer._json()
 
 
-def test_a_supposed_weight_changes_only_the_pull_to_the_past(data):
+def test_a_hypothetical_lambda2_changes_only_the_second_threshold(data):
     learned, equal = (UnitsExplorer(data=data, suppose=s) for s in ("learned", "equal"))
     assert equal.tau1 == learned.tau1 == equal.tau2 > learned.tau2
 
 
 @pytest.mark.browser
-def test_the_widget_and_python_follow_each_other(tmp_path, data):
+def test_the_widget_and_python_are_synchronised(tmp_path, data):
     steps = """
       pull("input[name=layer]", 3);
       values.network = "l1-l1-rnn";

@@ -83,7 +83,7 @@ def test_the_element_contains_a_static_picture():
 
 
 @pytest.mark.browser
-def test_the_slider_shows_parts_and_play_starts_again_at_the_loop(tmp_path):
+def test_the_slider_shows_parts_and_playback_restarts_at_the_loop(tmp_path):
     body = """(() => {
       const el = document.querySelector("unroll-explorer"), input = el.querySelector("[name=step]");
       const seen = () => el.querySelectorAll("[data-part=scene] > .ro-part:not(.ro-off)").length;

@@ -1,4 +1,4 @@
-"""The explorer draws the library's Φ: same numbers, live element, one script without imports."""
+"""The explorer computes Φ of the library: equal numbers, live element, a script without imports."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ HEAD = (
 )
 """The head of a page with the colours of the book."""
 
-# Stands in for anywidget: a model that holds `data`, tells of changes and counts what is saved.
+# Replaces anywidget: a model that stores `data`, reports changes and counts saves.
 WIDGET = """
       const values = { ...data }, heard = {}, el = document.createElement("div");
       let saved = 0;
@@ -122,7 +122,7 @@ def test_the_script_computes_the_library_prox(engine, tmp_path):
     assert worst.max() <= 4, data[int(worst.argmax())]
 
 
-def test_the_five_pieces_make_up_the_prox():
+def test_the_five_pieces_form_the_prox():
     data = [case for case in cases() if max(map(abs, case)) < 100]
     body = """data.map(([u, hbar, tau1, tau2]) => {
       const piece = pieces(hbar, tau1, tau2).find(({ from, to }) => from <= u && u <= to);
@@ -160,7 +160,7 @@ def test_the_minimiser_is_where_the_slope_changes_its_sign():
 
 
 @pytest.mark.browser
-def test_sliders_move_the_curve_and_the_words(tmp_path):
+def test_sliders_change_the_curve_and_the_text(tmp_path):
     body = """(() => {
       const [explorer] = document.getElementsByTagName("activation-explorer");
       const see = () => ({
@@ -186,7 +186,7 @@ def test_sliders_move_the_curve_and_the_words(tmp_path):
     curves = [step["d"] for name, step in seen.items() if name not in ("u", "reset")]
     assert len(set(curves)) == len(curves), "each slider changes the curve"
     assert all(step["rows"] == 5 and 2 <= step["kinks"] <= 4 for step in seen.values())
-    # The library says what the page has to show.
+    # The expected values are those of the library.
     value = prox_l1_l1(4.0, 2.5, 1.0, 0.5).item()
     assert seen["u"]["said"]["u"] == f"Φ(4) = {value:g}"
     assert seen["c"]["said"]["hbar"] == "−1"
@@ -197,7 +197,7 @@ def test_sliders_move_the_curve_and_the_words(tmp_path):
 @pytest.mark.parametrize(
     "bad", [dict(lambda1=-1), dict(lambda2=float("nan")), dict(g=0), dict(c=0), dict(hbar="x")]
 )
-def test_values_without_a_prox_are_refused(bad):
+def test_values_without_a_prox_are_rejected(bad):
     for make in (ActivationExplorer, sliders):
         with pytest.raises(ConfigError, match=rf"expected {next(iter(bad))} .*; got .*; choose"):
             make(**bad)

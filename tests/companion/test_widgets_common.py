@@ -1,4 +1,4 @@
-"""What all explorers share: colours of the figures, numbers, axes, lines, controls, traits."""
+"""Common parts of all explorers: colours, numbers, axes, lines, controls and traits."""
 
 import functools
 import itertools
@@ -32,7 +32,7 @@ COMMON = (base_widget.FOLDER / "common.js").read_text(encoding="utf-8")
 MODULES = sorted({path.name for path in base_widget.FOLDER.glob("*.js")} - {"common.js"})
 
 
-def test_a_network_looks_as_in_all_figures():
+def test_a_network_has_the_style_of_all_figures():
     listed = re.search(r"NETWORKS = (\[.*\])", COMMON)[1]
     colours = re.search(r"LIGHT = (\[.*\])", COMMON)[1]
     assert re.findall(r'"(.*?)"', listed) == list(COMPARED)
@@ -40,7 +40,7 @@ def test_a_network_looks_as_in_all_figures():
     assert re.findall(r'"(.*?)"', colours) == expected
 
 
-def test_numbers_are_short_and_read_well():
+def test_numbers_are_short_and_readable():
     given = [0, -1.5, 0.1 + 0.2, 1234.5, 2.67e-5, 1e9, 1e-4, -3.14159e-7, 4096]
     texts = in_node("data.map((x) => common.number(x))", given, COMMON)
     assert texts == ["0", "−1.5", "0.3", "1235", "2.67e−5", "1e9", "1e−4", "−3.14e−7", "4096"]
@@ -56,7 +56,7 @@ def test_ticks_are_round_and_lie_within(ends):
     assert ends[0] - slack <= ticks[0] and ticks[-1] <= ends[1] + slack
 
 
-def test_a_line_has_gaps_where_numbers_are_missing():
+def test_a_line_has_gaps_at_missing_numbers():
     body = "common.path(data, { x: (u) => u, y: (v) => v })"
     assert in_node(body, [[0, 1], [1, 2], [2, None], [3, 4], [4, 5]], COMMON) == "M0,1L1,2M3,4L4,5"
 
@@ -77,7 +77,7 @@ def test_a_page_loads_the_scripts_of_its_own_explorers(tmp_path):
     for path in tmp_path.iterdir():
         text = path.read_text(encoding="utf-8")
         assert text.startswith("(() => {") and text.count("const common = ") == 1
-        # A classic script: no module's words are left, and it parses.
+        # A classic script without keywords of modules, which parses.
         assert not re.search(r"^\s*(import|export)\b", text, re.M)
         assert subprocess.run(["node", "--check", path], capture_output=True).returncode == 0
 
@@ -93,7 +93,7 @@ def test_a_live_notebook_finds_render_in_the_module(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_script_stands_alone_and_moves_nothing_where_less_motion_is_preferred(name):
+def test_a_script_has_no_imports_and_no_motion_if_reduced_motion_is_preferred(name):
     text = base_widget.script(name)
     if name != "recovery.js":
         assert text.rstrip().endswith("\n" + EXPORT)
@@ -143,14 +143,14 @@ REFUSED = {
 @pytest.mark.parametrize(
     ("name", "bad"), [(name, bad) for name in REFUSED for bad in REFUSED[name]], ids=str
 )
-def test_an_impossible_state_is_refused(name, bad):
+def test_an_impossible_state_is_rejected(name, bad):
     with pytest.raises(ConfigError, match=r"expected .*; got .*; ") as caught:
         EXPLORERS[name](**bad)
     assert next(iter(bad)) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
-def test_a_page_without_a_kernel_has_the_element_and_one_without_scripts_a_picture(name):
+def test_a_page_without_a_kernel_has_the_element_and_without_scripts_a_picture(name):
     explorer = EXPLORERS[name]()
     data, _ = explorer._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
@@ -163,7 +163,7 @@ def test_a_page_without_a_kernel_has_the_element_and_one_without_scripts_a_pictu
 @pytest.mark.parametrize(
     ("name", "trait", "value", "bad"), [("activation.js", "c", 2.0, -1.0), ("bounds.js", "T", 9, 0)]
 )
-def test_an_explorer_keeps_its_state_when_an_impossible_one_comes(name, trait, value, bad):
+def test_an_explorer_keeps_its_state_if_a_new_state_is_invalid(name, trait, value, bad):
     explorer = EXPLORERS[name](**{trait: value})
     with pytest.raises(ConfigError):
         setattr(explorer, trait, bad)
@@ -186,7 +186,7 @@ FOLLOWED = {
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", FOLLOWED)
-def test_an_explorer_and_python_follow_each_other(name, tmp_path):
+def test_an_explorer_and_python_are_synchronised(name, tmp_path):
     act, expected, ((trait, value),), selector, text = (
         part if i != 2 else part.items() for i, part in enumerate(FOLLOWED[name])
     )
@@ -225,7 +225,7 @@ ODD = {
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ODD)
-def test_an_impossible_attribute_has_its_default_and_two_explorers_share_no_id(name, tmp_path):
+def test_an_invalid_attribute_has_the_default_and_ids_are_unique(name, tmp_path):
     markup, expected = ODD[name]
     body = f"""(() => {{
       const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);

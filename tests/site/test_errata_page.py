@@ -1,4 +1,4 @@
-"""The page of errata: every entry is whole, every check exists, page and claims agree."""
+"""The page of errata: every entry is complete, every check exists, page and claims agree."""
 
 import re
 
@@ -48,7 +48,7 @@ def test_contents_list_every_entry_in_its_order():
     assert weights == sorted(weights, key=list(SECTIONS).index) and len(set(weights)) == 3
 
 
-def test_each_claim_of_theory_that_does_not_quite_hold_is_explained():
+def test_each_claim_of_theory_that_does_not_hold_fully_is_explained():
     said = {claim for _, entry in ENTRIES.values() for claim in named(entry)}
     assert {
         name for name, claim in THEORY.items() if claim.verdict not in ("confirmed", "not tested")

@@ -1,4 +1,4 @@
-"""The notebooks as sources: thin, without outputs, and of one form."""
+"""The sources of the notebooks: short cells, no outputs, and a common form."""
 
 import ast
 import json
@@ -24,23 +24,23 @@ def lines_of(cell):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 class TestNotebook:
-    def test_has_no_outputs(self, path):
+    def test_a_notebook_has_no_outputs(self, path):
         for cell in cells_of(path, "code"):
             assert cell["outputs"] == []
             assert cell["execution_count"] is None
 
-    def test_names_the_kernel_and_the_format(self, path):
+    def test_a_notebook_states_kernel_and_format(self, path):
         notebook = json.loads(path.read_text(encoding="utf-8"))
         assert notebook["metadata"]["kernelspec"]["name"] == "python3"
         assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
         assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
 
-    def test_opens_with_a_title_and_keeps_its_cells_short(self, path):
+    def test_a_notebook_starts_with_a_title_and_has_short_cells(self, path):
         assert "".join(cells_of(path, "markdown")[0]["source"]).startswith("# ")
         for cell in cells_of(path, "code"):
             assert len(lines_of(cell)) <= 10, lines_of(cell)[0]
 
-    def test_defines_only_small_functions_and_trains_nothing(self, path):
+    def test_a_notebook_defines_only_small_functions_and_trains_nothing(self, path):
         for cell in cells_of(path, "code"):
             tree = ast.parse("".join(cell["source"]))
             for node in ast.walk(tree):
@@ -85,7 +85,7 @@ def first_screen(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 class TestFirstScreen:
-    def test_says_what_with_which_verdict_for_whom_how_long_and_where(self, path):
+    def test_the_box_states_topic_verdict_audience_duration_and_sources(self, path):
         bullets, rest = first_screen(path)
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         if NEED not in source_of(cells[0]):
@@ -100,7 +100,7 @@ class TestFirstScreen:
         # A verdict that holds numbers is computed, by the cell that follows.
         assert bool(verdict) != ("**The verdict" in source_of(cells[1]))
 
-    def test_a_page_with_a_box_has_a_finding_and_a_figure_with_a_caption_before_it(self, path):
+    def test_a_finding_and_a_figure_with_a_caption_precede_the_box(self, path):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         place = next(number for number, cell in enumerate(cells) if NEED in source_of(cell))
         if place:
@@ -112,12 +112,12 @@ class TestFirstScreen:
             for cell in code:
                 assert {"hide-input", "remove-input"} & set(cell["metadata"]["tags"])
 
-    def test_takes_its_time_from_the_record_and_names_the_gpu(self, path):
+    def test_the_duration_is_that_of_the_record_and_the_gpu_is_named(self, path):
         takes = first_screen(path)[0]["It takes"]
         assert takes.startswith(f"{{seconds}}`{path.stem}` on a CPU")
         assert "GPU" in takes
 
-    def test_links_to_the_notebook_the_library_and_files_that_are_there(self, path):
+    def test_the_box_links_to_the_notebook_the_library_and_existing_files(self, path):
         lie = first_screen(path)[0]["The numbers are"]
         links = re.findall(r"\]\((?:path:)?([^)]+)\)", lie)
         assert links[0] == path.name
@@ -126,7 +126,7 @@ class TestFirstScreen:
         for target in links:
             assert (path.parent / target).resolve().is_file(), target
 
-    def test_is_short_and_has_no_measured_number_typed_into_it(self, path):
+    def test_the_box_is_short_and_contains_no_measured_number(self, path):
         text = re.sub(r"\]\([^)]*\)", "", source_of(cells_of(path, "markdown")[0]))
         assert len(text) < 1300
         assert not re.search(r"\d\s?(dB|%|s|seconds|minutes|hours|times)\b", text)
@@ -134,7 +134,7 @@ class TestFirstScreen:
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 class TestExercises:
-    def test_two_or_three_stand_before_the_last_section_each_with_a_folded_solution(self, path):
+    def test_two_or_three_exercises_with_folded_solutions_precede_the_last_section(self, path):
         *work, last = cells_from(path, "## Exercises")
         assert source_of(last).startswith("## Next steps")
         asked = [cell for cell in work if re.search(r"^\*\*\d\. ", source_of(cell), re.MULTILINE)]

@@ -1,4 +1,4 @@
-"""Every page on a small phone, opened once from its folder for all its properties."""
+"""Every page on a small phone, opened once for all tests of its properties."""
 
 import re
 
@@ -18,7 +18,7 @@ def phone(request, browser):
         yield opened(browser, SITE.as_uri(), request.param)
 
 
-def test_a_page_is_light_and_still_on_a_phone(browser, phone):
+def test_a_page_is_small_and_has_no_layout_shift_on_a_phone(browser, phone):
     assert_light_and_still(browser, phone)
 
 
@@ -28,7 +28,7 @@ FORMULAS = """return [...document.querySelectorAll("div.math")].filter(e => e.ch
     - e.getBoundingClientRect().left, e.scrollWidth - e.clientWidth]);"""
 
 
-def test_formulas_start_at_their_left_end(browser, phone):
+def test_formulas_are_scrolled_to_their_left_end(browser, phone):
     formulas = browser.execute_script(FORMULAS)
     assert all(scroll == 0 and left >= -1 for scroll, left, _ in formulas)
     if phone.name in ("notebooks/15_theorem_3_1", "notebooks/16_a_bound_that_holds"):

@@ -1,4 +1,4 @@
-"""The pages of prose that a reader looks things up in: glossary, citation, changelog, address."""
+"""Prose: glossary, citation, changelog, address of the repository, and vocabulary."""
 
 import ast
 import json
@@ -36,7 +36,7 @@ def equations():
             yield int(row), page
 
 
-def test_each_equation_is_met_on_the_pages_that_the_glossary_names():
+def test_each_equation_is_on_the_pages_that_the_glossary_names():
     places = list(equations())
     numbers = [number for number, _ in places]
     assert numbers == sorted(numbers) and set(numbers) >= {*range(1, 20), 35, 51, 54, 55}
@@ -49,7 +49,7 @@ def test_each_equation_is_met_on_the_pages_that_the_glossary_names():
         assert inside or re.search(said, text), (number, page)
 
 
-def test_words_of_the_glossary_are_in_order_and_each_is_used():
+def test_words_of_the_glossary_are_sorted_and_used():
     block = GLOSSARY.partition(":::{glossary}\n")[2].partition("\n:::")[0]
     words = re.findall(r"^(\S.*)$", block, flags=re.MULTILINE)
     assert len(words) > 20
@@ -65,7 +65,7 @@ def test_words_of_the_glossary_are_in_order_and_each_is_used():
     assert [word for word in words if word.replace("-", " ").lower() not in flat] == []
 
 
-def test_the_address_of_the_repository_stands_in_one_file():
+def test_the_address_of_the_repository_is_in_one_file():
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     owner, name = config["repository"]["url"].split("/")[-2:]
     counts = {path.name: text.count(f"{owner}/{name}") for path, text in own_texts()}
@@ -82,7 +82,7 @@ def test_the_companion_is_cited_from_its_citation_file():
     assert "author  = {Noether, Emmy and {The group}}" in entry
 
 
-def test_citation_file_has_the_form_that_readers_of_it_expect():
+def test_the_citation_file_has_a_valid_format():
     assert CITATION["cff-version"] == "1.2.0"
     assert {"message", "title", "authors", "license", "references"} <= set(CITATION)
     for work in (CITATION, *CITATION["references"]):
@@ -91,7 +91,7 @@ def test_citation_file_has_the_form_that_readers_of_it_expect():
             assert set(person) in ({"name"}, {"family-names", "given-names"})
 
 
-def test_the_changelog_has_the_version_that_is_installed():
+def test_the_changelog_contains_the_installed_version():
     text = (BOOK / "changelog.md").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert re.findall(r"^## (\S+)$", text, flags=re.MULTILINE)[:2] == [
@@ -103,7 +103,7 @@ def test_the_changelog_has_the_version_that_is_installed():
     assert parts <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
-def test_printing_says_what_is_missing_where_there_is_no_browser(monkeypatch, capsys):
+def test_printing_without_a_browser_states_the_missing_program(monkeypatch, capsys):
     monkeypatch.setenv("PATH", os.devnull)
     assert main(["pdf"]) == 1
     said, complaint = capsys.readouterr()
@@ -129,11 +129,11 @@ def test_printing_says_what_is_missing_where_there_is_no_browser(monkeypatch, ca
         ('<script src="_static/tools.js"></script>', '<script src="_static/tools.js"></script>'),
     ],
 )
-def test_links_of_the_one_document_stay_inside_it(before, after):
+def test_links_of_the_single_document_are_internal(before, after):
     assert pdf.mended(before, ["wave.js"]) == after
 
 
-def test_the_one_document_lists_its_pages():
+def test_the_single_document_lists_its_pages():
     page = '<div class="toctree-wrapper"><span id="document-book/a"></span><h2>A<a>#</a></h2></div>'
     assert pdf.mended(page, []).startswith(
         '<h2 class="contents">Contents</h2><ol><li><a href="#document-book/a">A</a></li></ol>'
@@ -194,7 +194,7 @@ def sentences(path):
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
-def test_prose_uses_the_vocabulary_of_the_field(path):
+def test_prose_contains_no_listed_phrase(path):
     text = sentences(path)
     replacements = {
         match[0]: replacement

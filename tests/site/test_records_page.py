@@ -1,4 +1,4 @@
-"""Provenance: what travels with tables and figures, its stamps, the page that they lead to."""
+"""Provenance: sources of tables and figures, their stamps, and the page of records."""
 
 import copy
 import dataclasses
@@ -29,7 +29,7 @@ RUNS = results.load_table()
 # What travels ---------------------------------------------------------------------------------
 
 
-def test_a_committed_table_knows_its_file_and_its_runs():
+def test_a_committed_table_has_its_file_and_runs_as_source():
     source = attribution.of(RUNS)
     assert source.files == ("data/results/runs.csv",)
     assert source.runs() == list(RUNS["config_hash"])
@@ -44,14 +44,14 @@ def test_a_committed_table_knows_its_file_and_its_runs():
         lambda runs: runs[runs["profile"] == "short"][["model", "config_hash"]].reset_index(),
     ],
 )
-def test_a_part_of_a_table_is_a_part_of_its_source(step):
+def test_a_part_of_a_table_has_a_part_of_its_source(step):
     expected = RUNS.loc[RUNS["profile"] == "short", "config_hash"]
     source = attribution.of(step(RUNS))
     assert set(source.runs()) == set(expected) and source.files == ("data/results/runs.csv",)
     assert {row.profile for row in source.rows} == {"short"}
 
 
-def test_a_cell_beside_print_is_made_of_the_runs_of_its_settings():
+def test_the_source_of_a_cell_is_the_runs_of_its_settings():
     evidence = RunSet.committed()
     cells = paper_tables.compare_with_paper(evidence)
     cell = cells.query("table == 2 and value == 256 and model == 'reweighted-RNN'")
@@ -65,7 +65,7 @@ def test_a_cell_beside_print_is_made_of_the_runs_of_its_settings():
     assert none.runs() == [] and none.text() == "tables.csv, runs.csv · 0 runs"
 
 
-def test_runs_of_this_build_are_told_from_committed_ones():
+def test_runs_of_this_build_are_distinguished_from_committed_runs():
     source = attribution.of(record(), {"a": [record(seed=1)]})
     assert source.text().startswith("2 runs made with this book · smoke · authors · digits · ")
     assert source.anchor() == "runs-made-with-this-book"
@@ -75,7 +75,7 @@ def test_runs_of_this_build_are_told_from_committed_ones():
     assert both.text().startswith(f"runs.csv · {len(RUNS)} runs · 2 runs made with this book · ")
 
 
-def test_comparisons_carry_the_runs_on_both_sides():
+def test_the_source_of_a_comparison_contains_the_runs_of_both_sides():
     every = [record(model=name) for name in ("reweighted-rnn", "gru", "lstm")]
     evidence = RunSet.of(dataclasses.replace(run, sequence_mse=[4.0, 5.0]) for run in every)
     runs = [RunConfig(profile="smoke", model=name) for name in ("reweighted-rnn", "gru")]
@@ -85,7 +85,7 @@ def test_comparisons_carry_the_runs_on_both_sides():
     assert set(attribution.of(evidence.curves[runs[0].hash]).runs()) == {runs[0].hash}
 
 
-def test_a_figure_carries_what_its_table_carries():
+def test_a_figure_has_the_source_of_its_table():
     curves = {"gru": attribution.mark(pd.DataFrame({"train_mse": [2.0], "validation_mse": [3.0]}),
                                    record(model="gru"))}  # fmt: skip
     source = attribution.of(table_plots.learning_curves(curves))
@@ -93,13 +93,13 @@ def test_a_figure_carries_what_its_table_carries():
     assert attribution.of(line_plots.dots({"a": 1.0}, xlabel="x")) == attribution.Source()
 
 
-def test_a_source_is_no_burden_to_pandas():
+def test_pandas_copies_a_table_without_copying_its_source():
     source = attribution.of(RUNS)
     assert copy.deepcopy(source) is source
     assert RUNS.attrs["source"] == RUNS.copy().attrs["source"]
 
 
-def test_a_given_source_wins_and_an_empty_one_is_refused():
+def test_an_explicit_source_has_priority_and_an_empty_one_is_rejected():
     table = pd.DataFrame({"a": [1.0]})
     html = tables.style_table(table, source=RUNS.head(1)).to_html()
     stamp = json.loads(unescape(re.search(r'data-source="([^"]*)"', html)[1]))
@@ -120,7 +120,7 @@ def shown(source=None, html=None):
     return picture if html is None else {"data": {"text/html": html}, "metadata": {}}
 
 
-def test_each_figure_and_table_gets_one_stamp_and_nothing_else_does():
+def test_only_figures_and_tables_have_a_stamp():
     source = {"text": "runs.csv · 1 <run>", "anchor": "run-1"}
     table = tables.style_table(pd.DataFrame({"a": [1]}), source=RUNS.head(1)).to_html()
     outputs = [shown(source), shown(), shown(html=table), shown(html="<b>no table</b>"),
@@ -139,7 +139,7 @@ def test_each_figure_and_table_gets_one_stamp_and_nothing_else_does():
     assert links[0][2] == "runs.csv · 1 &lt;run&gt;" and links[1][2] == "computed here"
 
 
-def test_the_stamp_of_a_figure_with_a_caption_belongs_to_the_caption():
+def test_the_stamp_of_a_figure_with_a_caption_is_in_the_caption():
     figure = {"caption": "A line."}
     cell = {"outputs": [shown()], "metadata": {"mystnb": {"figure": figure}}}
     stamps.put_stamps(cell, "computed here", "here")
@@ -162,7 +162,7 @@ def test_the_page_of_records_has_every_run_with_its_numbers():
     assert run_records.changed(next(odd.itertuples())) == "reduction bilinear, lambda2 0.0"
 
 
-def test_every_committed_table_has_a_place_on_the_page_of_records():
+def test_every_committed_table_is_on_the_page_of_records():
     apart = {"curves", "memory", "sequences"}
     files = {path.relative_to(ROOT).as_posix() for kind in ("*.csv", "*.safetensors")
             for path in (ROOT / "data").rglob(kind) if path.parent.name not in apart}  # fmt: skip
@@ -177,7 +177,7 @@ def test_every_committed_table_has_a_place_on_the_page_of_records():
 
 built = pytest.mark.skipif(not WHOLE.is_file(), reason="the book is not built: run `make book`")
 NOTEBOOKS = [name for name in TOC if name.startswith("notebooks/")]
-# A figure or a table of an output, and what stands between it and the next.
+# A figure or a table of an output, and the text between it and the next.
 SHOWN = re.compile(r'<img\b|<table\b[^>]*class="dataframe|<[a-z]+-explorer\b')
 
 
@@ -200,7 +200,7 @@ def test_every_figure_and_table_is_followed_by_its_stamp(name):
 
 @built
 @pytest.mark.parametrize("name", TOC)
-def test_the_foot_of_a_page_says_how_it_was_made(name):
+def test_the_footer_of_a_page_states_its_provenance(name):
     foot = re.findall(r'<p class="made">(.*?)</p>', article(SITE / f"{name}.html"))
     assert len(foot) == 1
     if name in NOTEBOOKS:
@@ -261,7 +261,7 @@ return [cell.getBoundingClientRect().left - box.getBoundingClientRect().left, bo
         ("book/notation", "table"),
     ],
 )
-def test_the_first_column_stays_in_view_on_a_phone(browser, name, table):
+def test_the_first_column_remains_visible_on_a_phone(browser, name, table):
     with screen(browser, 390):
         open_page(browser, SITE.as_uri(), name)
         left, scrolled = browser.execute_script(STICK, table)

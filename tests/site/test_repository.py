@@ -103,7 +103,7 @@ def test_every_name_on_the_notation_page_is_in_the_library():
     assert used - code_names() == set()
 
 
-def test_shapes_on_the_notation_page_are_those_of_the_tensors():
+def test_shapes_on_the_notation_page_equal_those_of_the_tensors():
     sizes = {"n0": 16, "n": 5, "hidden": 9, "depth": 2}
     shapes = {names[0]: shape for names, shape in notation() if names}
     seen = set()
@@ -219,7 +219,7 @@ def test_the_page_of_differences_has_the_size_of_every_profile():
 
 
 @pytest.mark.parametrize("h", grid.VARIED[2][1])
-def test_the_page_of_differences_says_where_the_dictionary_hardly_has_full_rank(h):
+def test_the_page_of_differences_states_where_the_dictionary_is_nearly_rank_deficient(h):
     text = page("differences")
     assert (
         "hardly so at $h = 512$ and $2048$, where the smallest singular value is below 0.01" in text
@@ -229,7 +229,7 @@ def test_the_page_of_differences_says_where_the_dictionary_hardly_has_full_rank(
     assert 1e-4 < least < 0.01 if h in (512, 2048) else abs(least - 1) < 1e-9
 
 
-def test_the_page_of_the_protocol_says_how_fast_fastrnn_grows():
+def test_the_page_of_the_protocol_states_the_growth_of_fastrnn():
     cell = networks.build("fastrnn", hidden=400, depth=1).cells[0]
     with torch.no_grad():
         W, a, b = cell.weights()
@@ -248,7 +248,7 @@ def expression(formula):
     return formula
 
 
-def test_the_pieces_of_the_activation_on_the_cheat_sheet_are_those_of_the_library():
+def test_the_pieces_of_the_activation_on_the_cheat_sheet_equal_those_of_the_library():
     rows = re.findall(r"^\| (\$.*u.*[<>\\].*\$) \| (\$.+\$) \|$", page("cheat_sheet"), re.M)
     branches = [tuple(map(expression, row)) for row in rows if "<" in row[0] or r"\le" in row[0]
               or ">" in row[0]]  # fmt: skip

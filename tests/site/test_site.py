@@ -56,7 +56,7 @@ def test_every_page_of_the_contents_is_built():
     assert [name for name in TOC if not (SITE / f"{name}.html").is_file()] == []
 
 
-def test_the_first_page_leads_to_the_introduction():
+def test_the_first_page_redirects_to_the_introduction():
     text = (SITE / "index.html").read_text(encoding="utf-8")
     assert "url=book/intro.html" in text
 
@@ -130,7 +130,7 @@ def test_internal_links_and_anchors_resolve(path):
     assert faults == []
 
 
-def test_search_index_and_favicon_are_there():
+def test_search_index_and_favicon_exist():
     assert (SITE / "searchindex.js").is_file()
     assert (SITE / "_static" / "favicon.svg").is_file()
 

@@ -1,4 +1,4 @@
-"""The built site as a reader's browser and disk see it: sizes, order, length, buttons."""
+"""The form of the built site: sizes, order of headings, length of outputs, buttons."""
 
 import itertools
 import json
@@ -76,7 +76,7 @@ def test_a_link_to_a_run_scrolls_its_table(browser, served):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_no_bar_of_code_stands_around_a_sentence(path):
+def test_no_code_toggle_surrounds_a_sentence(path):
     for cell in re.split(r'(?=<div class="cell [^"]*tag_hide-input)', article(path))[1:]:
         kinds = re.findall(r'<div class="output ([\w ]+)"', cell.split('<div class="cell ', 2)[1])
         assert not kinds or set(kinds) != {"text_markdown"} or "<table" in cell

@@ -1,4 +1,4 @@
-"""Every page on a wide screen, opened once for all its properties."""
+"""Every page on a wide screen, opened once for all tests of its properties."""
 
 import functools
 import gzip
@@ -96,7 +96,7 @@ def assert_light_and_still(browser, page):
     assert sum(transferred(name.removeprefix(f"{root}/")) for name in names) <= 1.5e6
 
 
-def test_a_page_is_light_and_still_and_its_formulas_are_no_tab_stops(browser, wide):
+def test_a_page_is_small_without_layout_shift_and_formulas_are_not_tab_stops(browser, wide):
     assert_light_and_still(browser, wide)
 
 
@@ -185,7 +185,7 @@ return [inside, ring || look.boxShadow !== "none"];
 """
 
 
-def test_tab_walks_through_an_explorer_in_order_and_shows_where_it_is(browser, wide):
+def test_tab_visits_the_controls_of_an_explorer_in_order_with_visible_focus(browser, wide):
     explorers = browser.execute_script(EXPLORERS)
     # The list of claims is an element that no script of an explorer draws.
     kinds = set(re.findall(r"<([a-z]+)-explorer\b", wide.html)) - {"claim"}
@@ -270,7 +270,7 @@ def test_explorers_of_each_kind_are_on_the_pages():
     assert sum(any("-explorer" in figure for figure in page) for page in figures) >= 6
 
 
-def test_axe_sees_a_fault_that_is_there(browser, served, axe):
+def test_axe_detects_a_violation(browser, served, axe):
     open_page(browser, served, "book/intro")
     browser.execute_script(PREPARE + axe)
     browser.execute_script(

@@ -21,7 +21,7 @@ LEAST = 24  # CSS pixels, WCAG 2.5.8
 
 HEADER = 48  # pixels of the bar at the top of each page
 
-# The height from the first chart or control to the last one, and the smallest text of a chart.
+# The height from the first chart or control to the last one, and the smallest font size in a chart.
 REACH = """
 const all = [...arguments[0].querySelectorAll(
   "svg.ue-drag, :is(scale-explorer, unroll-explorer) > svg, canvas, input, select, button")];
@@ -68,7 +68,7 @@ def test_the_page_contains_every_class_of_explorers(explorers):
 
 @pytest.mark.usefixtures("explorers")
 @pytest.mark.parametrize("width", [390, 1280])
-def test_every_control_or_its_label_is_large_enough_to_hit(browser, width):
+def test_every_control_or_its_label_has_the_minimum_target_size(browser, width):
     phone(browser, width)
     browser.execute_async_script(DRAWN)
     assert browser.execute_script(SMALL, LEAST) == []
@@ -86,7 +86,7 @@ def test_chart_and_controls_are_visible_together_with_readable_labels(
         assert browser.execute_script(SMALLEST, explorer) >= 12, explorer.tag_name
 
 
-def test_without_a_script_a_picture_stands_there(browser, explorers):
+def test_a_page_without_scripts_shows_a_picture(browser, explorers):
     tags = [explorer.tag_name for explorer in explorers]
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:

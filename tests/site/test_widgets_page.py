@@ -37,7 +37,7 @@ def inside(browser, tag, selector):
     return browser.find_element(By.CSS_SELECTOR, f"{tag} {selector}")
 
 
-def said(browser, tag, name):
+def output_text(browser, tag, name):
     return inside(browser, tag, f'output[data-for="{name}"]').text
 
 
@@ -45,7 +45,7 @@ def state(browser, tag):
     return browser.execute_script(f"return document.querySelector('{tag}').state")
 
 
-def test_keys_move_every_slider(opened):
+def test_keys_change_every_slider(opened):
     for tag in ALL_TAGS:
         for slider in opened.find_elements(By.CSS_SELECTOR, f"{tag} input[type=range]"):
             name = slider.get_attribute("name")
@@ -54,7 +54,7 @@ def test_keys_move_every_slider(opened):
             slider.send_keys(Keys.ARROW_RIGHT if up else Keys.ARROW_LEFT)
             after = state(opened, tag)[name]
             assert (after > before) if up else (after < before), (tag, name)
-            assert said(opened, tag, name) == slider.get_attribute("aria-valuetext")
+            assert output_text(opened, tag, name) == slider.get_attribute("aria-valuetext")
 
 
 def drag(browser, node, across, down):
@@ -63,14 +63,14 @@ def drag(browser, node, across, down):
     actions.release().perform()
 
 
-def test_hbar_is_dragged_on_the_plot_and_u_beside_it(opened):
+def test_dragging_changes_hbar_on_the_plot_and_u_on_the_curve(opened):
     tag = "activation-explorer"
     start, handle = state(opened, tag), inside(opened, tag, ".ae-knob")
     drag(opened, handle, 0, 60)
     lower = state(opened, tag)
     assert lower["hbar"] < start["hbar"] and lower["u"] == start["u"]
     value = prox_l1_l1(lower["u"], lower["hbar"], 1.0, 0.5).item()
-    spoken = said(opened, tag, "u").replace("−", "-")
+    spoken = output_text(opened, tag, "u").replace("−", "-")
     assert float(spoken.split(" = ")[1]) == pytest.approx(value, abs=0.01)
     assert inside(opened, tag, "input[name=hbar]").get_attribute("value") == f"{lower['hbar']:g}"
     # Down through zero to a negative ħ: the plateaus change places.
@@ -86,7 +86,7 @@ def test_hbar_is_dragged_on_the_plot_and_u_beside_it(opened):
     assert after["u"] < lower["u"] and after["hbar"] < 0
 
 
-def test_a_finger_drags_hbar_and_the_page_stays(opened):
+def test_a_touch_drags_hbar_without_scrolling_the_page(opened):
     tag = "activation-explorer"
     box, start = inside(opened, tag, ".ae-knob").rect, state(opened, tag)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -114,7 +114,7 @@ def test_pieces_are_shaded_and_named_and_the_minimiser_is_marked(opened):
         plateaus = 2 if tau[1] else 1
         assert len(shaded) == 3 + plateaus
         assert {"0"} <= named and ("ħ" in named) == (plateaus == 2)
-        # The dot of the objective stands at Φ(u) on the axis of v.
+        # The dot of the objective is at Φ(u) on the axis of v.
         dot = inside(opened, tag, '[data-part="minimum"]').get_attribute("cx")
         phi = prox_l1_l1(now["u"], now["hbar"], *tau).item()
         zero, two = opened.execute_script(
@@ -125,7 +125,7 @@ def test_pieces_are_shaded_and_named_and_the_minimiser_is_marked(opened):
         assert float(dot) == pytest.approx(zero + phi * (two - zero) / 2, abs=0.1)
 
 
-def test_a_kink_holds_the_minimum_only_on_a_plateau(opened):
+def test_the_minimum_is_at_a_kink_only_on_a_plateau(opened):
     tag, slider = "activation-explorer", inside(opened, "activation-explorer", "input[name=u]")
     assert "kink at v = ħ" in inside(opened, tag, '[data-part="reason"]').text
     for _ in range(12):
@@ -141,7 +141,7 @@ def test_a_unit_is_chosen_and_λ2_supposed(opened):
     inside(opened, tag, "input[name=unit]").send_keys(Keys.HOME)
     now = state(opened, tag)
     assert (now["network"], now["layer"], now["unit"]) == ("l1-l1-rnn", 3, 0)
-    assert said(opened, tag, "unit").endswith("g = 1")
+    assert output_text(opened, tag, "unit").endswith("g = 1")
     curves = "return [...document.querySelectorAll('units-explorer .un-curve')].map(p => p.getAttribute('d'))"  # noqa: E501
     learned = opened.execute_script(curves)
     assert "The five curves coincide" in inside(opened, tag, '[data-part="agreement"]').text
@@ -163,7 +163,7 @@ def contrast(first, second):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_words_can_be_read_and_lines_be_seen(opened, theme):
+def test_text_and_lines_have_sufficient_contrast(opened, theme):
     opened.execute_script(f"document.documentElement.dataset.theme = '{theme}'")
     names = ["ink", "soft", "mark", "main", *(f"c{i}" for i in range(9))]
     colours = opened.execute_script(

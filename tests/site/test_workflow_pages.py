@@ -1,4 +1,4 @@
-"""The script that executes a page for each run, with a papermill that does as the tests say."""
+"""The script that executes a page for each run, with a replacement for papermill."""
 
 import doctest
 import errno
@@ -17,11 +17,11 @@ import grids
 import notebooks
 
 
-def test_the_examples_hold():
+def test_the_examples_in_docstrings_are_correct():
     assert doctest.testmod(notebooks, raise_on_error=True).attempted
 
 
-def test_a_page_can_be_given_every_field_of_a_run():
+def test_a_page_accepts_every_field_of_a_run():
     known = set(papermill.inspect_notebook(notebooks.NOTEBOOK))
     run = RunConfig(lambda2=0.0, profile="smoke")
     given = notebooks.parameters(run, "cpu")
@@ -59,7 +59,7 @@ def pages_in(out):
     ]
 
 
-def test_a_page_that_fails_is_kept_apart_and_made_by_the_next_call(page, capsys):
+def test_a_failed_page_is_stored_separately_and_executed_by_the_next_call(page, capsys):
     name = page.run.hash
     full = OSError(errno.ENOSPC, "No space left on device")
     cell = papermill.PapermillExecutionError(0, 1, "f()", "DataError", "no data\nat all", [])
@@ -74,7 +74,7 @@ def test_a_page_that_fails_is_kept_apart_and_made_by_the_next_call(page, capsys)
     assert page(cell) == 0  # what is there is not made again
 
 
-def test_a_run_that_failed_gets_no_page_until_it_is_tried_anew(page, capsys):
+def test_a_failed_run_has_no_page_until_it_is_repeated(page, capsys):
     facts = page.run.as_dict(), page.run.hash, "failed"
     records.save(records.Record(*facts, reason="a loss of nan"), page.store / page.run.hash)
     assert page(None) == 1

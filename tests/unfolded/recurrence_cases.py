@@ -1,4 +1,4 @@
-"""Inputs of the recurrence, the fast and the plain computation, and their comparison."""
+"""Inputs of the recurrence, its computation by engine and by a plain loop, and their comparison."""
 
 import torch
 
@@ -45,7 +45,7 @@ def plain(x, h0, a, b=None, rho=None, D=None, **weights):
 
 
 def inputs(normal, shape, tie="own", zeros=False):
-    """Random tensors of a recurrence that neither dies out nor blows up."""
+    """Random tensors of a recurrence that neither vanishes nor diverges."""
     B, T, n, h, d = shape
     eye, k = torch.eye(h, dtype=F64), 2
     values = {
@@ -74,7 +74,7 @@ def inputs(normal, shape, tie="own", zeros=False):
 
 
 def run(function, values, weight, asking=None):
-    """Codes and the gradient of a weighted sum in every tensor that asks for one."""
+    """Codes and the gradient of a weighted sum in every tensor that requires one."""
     leaves = {
         name: None if t is None else t.clone().requires_grad_(asking is None or name in asking)
         for name, t in values.items()

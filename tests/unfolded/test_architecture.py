@@ -1,4 +1,4 @@
-"""Dependency rules: layers, permitted packages, forbidden imports, sizes, files behind a page."""
+"""Dependency rules: layers, permitted packages, forbidden imports, and sizes."""
 
 import ast
 import subprocess
@@ -153,7 +153,7 @@ def test_only_the_library_itself_imports_the_backends():
 
 
 @pytest.mark.parametrize("package", [LIBRARY, COMPANION], ids=lambda path: path.name)
-def test_folders_are_small_and_module_names_unique(package):
+def test_folders_are_small_and_module_names_are_unique(package):
     for folder in {path.parent for path in package.rglob("*.py")}:
         entries = [path for path in folder.iterdir() if path.name != "__pycache__"]
         assert len(entries) <= 20, folder
@@ -164,7 +164,7 @@ def test_folders_are_small_and_module_names_unique(package):
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_few_files_of_the_library_lie_behind(name):
+def test_imports_reach_few_files_of_the_library(name):
     page = ROOT / f"{name}.ipynb"
     source = import_graph.code_of(page) if page.is_file() else f"import {name}"
     paths = [path for path in import_graph.reached(source, ROOT) if path.suffix == ".py"]
@@ -177,7 +177,7 @@ def test_a_page_without_a_network_does_not_depend_on_a_kernel(name):
     assert not [path for path in import_graph.reached(code, ROOT) if path.suffix == ".c"]
 
 
-def test_the_library_stays_small():
+def test_the_library_has_at_most_its_limit_of_lines():
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in UNFOLDED.values())
     assert lines <= 6500, "shorten the library, or raise the limit and say why in the commit"
 
@@ -215,7 +215,7 @@ print(record.status, bounds.generalization_gap(0.1, eta=1.0, delta=0.05, m=8000)
 """
 
 
-def test_the_library_works_with_its_own_dependencies_alone(tmp_path):
+def test_the_library_works_with_only_its_own_dependencies(tmp_path):
     call = [sys.executable, "-c", ALONE, str(tmp_path)]
     done = subprocess.run(call, capture_output=True, text=True, timeout=250)
     assert done.stdout.startswith("done 0.33"), done.stderr

@@ -1,4 +1,4 @@
-"""What the engine computes with: C and PyTorch agree to the last bit, products are products."""
+"""The backends of the engine: C and PyTorch agree exactly, on every product."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def random(dtype, rows, width, seed, whole):
     rho=st.sampled_from([None, 0.5]),
     more=st.booleans(),
 )
-def test_c_and_pytorch_agree_to_the_last_bit(dtype, sizes, seed, whole, residual, soft, rho, more):
+def test_c_and_pytorch_agree_exactly(dtype, sizes, seed, whole, residual, soft, rho, more):
     (u, s, p, hbar, g), a, b = random(dtype, *sizes, seed, whole)
     rho = None if rho is None else torch.tensor(rho, dtype=dtype)
     centre = None if soft else hbar
@@ -59,7 +59,7 @@ def test_c_and_pytorch_agree_to_the_last_bit(dtype, sizes, seed, whole, residual
 
 
 @pytest.mark.parametrize("kernels", ["native", "portable"])
-def test_a_layer_is_the_proximal_operator(kernels, normal):
+def test_a_layer_equals_the_proximal_operator(kernels, normal):
     if kernels == "native" and native.library() is None:
         pytest.skip("no C compiler here")
     kernels = reference if kernels == "portable" else native.NativeKernels(F64, 0.0)
@@ -71,7 +71,7 @@ def test_a_layer_is_the_proximal_operator(kernels, normal):
 
 @pytest.mark.parametrize("soft", [False, True], ids=["phi", "soft"])
 @pytest.mark.parametrize("kernels", ["native", "portable"])
-def test_nan_reaches_the_code(kernels, soft):
+def test_nan_propagates_to_the_code(kernels, soft):
     if kernels == "native" and native.library() is None:
         pytest.skip("no C compiler here")
     kernels = reference if kernels == "portable" else native.NativeKernels(F64, 0.0)
@@ -83,12 +83,12 @@ def test_nan_reaches_the_code(kernels, soft):
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
-def test_where_there_is_a_compiler_the_kernels_are_there():
+def test_the_kernels_exist_if_there_is_a_compiler():
     assert native.library() is not None
 
 
 @pytest.mark.parametrize("breaks", ["no compiler", "compiler fails", "bad CC", "no cache"])
-def test_without_a_compiler_pytorch_serves(breaks, monkeypatch, tmp_path):
+def test_pytorch_is_used_without_a_compiler(breaks, monkeypatch, tmp_path):
     cache = tmp_path / "cache"
     if breaks == "no cache":
         cache.write_text("a file stands where the folder would be")
@@ -116,7 +116,7 @@ def built(tmp_path_factory):
 
 @needs_c
 @pytest.mark.parametrize("size", [0, 1000, 20_000, None], ids=str)
-def test_a_broken_library_in_the_cache_is_made_again(size, monkeypatch, tmp_path, built):
+def test_a_broken_library_in_the_cache_is_compiled_again(size, monkeypatch, tmp_path, built):
     # The cache is another folder, because a loaded library must not change under the process.
     whole, compiler = built
     monkeypatch.setenv("CC", compiler)
@@ -153,7 +153,7 @@ def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeyp
 
 
 @pytest.mark.parametrize("lacks", ["OpenMP", "C", "samples", "frames"])
-def test_loops_in_c_leave_it_to_pytorch_where_they_would_not_pay(lacks, threads, monkeypatch):
+def test_loops_in_c_are_not_used_where_pytorch_is_faster(lacks, threads, monkeypatch):
     threads(2)
     xs = torch.zeros(
         native_scan.FRAMES - (lacks == "frames"), 2 * native_scan.SAMPLES - (lacks == "samples"), 3
@@ -203,7 +203,7 @@ def one_layer(hbar, z, a, b):
 
 
 @pytest.mark.parametrize("taus", [(1.0, 2.0), (0.0, 1.0, 2.0)], ids=["positive", "zero-too"])
-def test_engine_takes_the_slopes_of_prox_on_the_kinks(taus):
+def test_the_engine_has_the_slopes_of_the_prox_at_kinks(taus):
     # Whole numbers all, so that kinks abound.
     axes = torch.tensor([-2.0, -1.0, 1.0, 2.0]), torch.arange(-3.0, 4.0), *[torch.tensor(taus)] * 2
     hbar, z, a, b = torch.cartesian_prod(*axes).double().T
@@ -216,7 +216,7 @@ def test_engine_takes_the_slopes_of_prox_on_the_kinks(taus):
         assert torch.equal(slope, leaf.grad)
 
 
-def test_h0_gets_its_gradient_where_lambda2_is_the_larger():
+def test_h0_has_a_gradient_if_lambda2_is_larger_than_lambda1():
     # h_0 = 0 and τ2 > τ1: Φ = ħ on both sides of 0, so codes move with h_0 at slope 1.
     zero, ones = torch.zeros(3, dtype=F64), torch.ones(3, dtype=F64)
     ends = [one_layer(s * 1e-4 * ones, ones, 0.1 * ones, 0.3 * ones)[0] for s in (-1, 1)]

@@ -1,4 +1,4 @@
-"""Bad input as a user would bring it: one clear line, a non-zero exit, nothing half-written."""
+"""Invalid input of a user: one line, a non-zero exit status, and no partial file."""
 
 import contextlib
 import os
@@ -23,8 +23,8 @@ TRAIN = ("train", "--profile", "small", "--device", "cpu", "--quiet")
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What a case may prepare: a folder of its own, and patches that are undone."""
+class Workspace:
+    """The workspace of a case: an empty folder, and patches that are undone."""
 
     folder: Path
     patch: pytest.MonkeyPatch
@@ -36,7 +36,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
+def workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("UNFOLDED_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("UNFOLDED_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
@@ -47,48 +47,48 @@ def desk(tmp_path, monkeypatch):
         monkeypatch.setattr(download, name, closed)
     (tmp_path / "data").mkdir()
     with contextlib.ExitStack() as hold:
-        yield Desk(tmp_path, monkeypatch, hold)
+        yield Workspace(tmp_path, monkeypatch, hold)
 
 
 # What a case prepares --------------------------------------------------------------------------
 
 
-def nothing(desk):
+def nothing(workspace):
     """Only the command is wrong."""
 
 
-def mounted(desk, options):
-    """Make runs/ a file system of its own, where this is allowed."""
-    desk.runs.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(desk.runs)]
+def mounted(workspace, options):
+    """Mount a separate file system at runs/, where this is allowed."""
+    workspace.runs.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(workspace.runs)]
     try:
         done = subprocess.run(words, capture_output=True, text=True)
     except OSError as error:
         pytest.skip(f"cannot mount a small disk here: {error}")
     if done.returncode:
         pytest.skip(f"may not mount a small disk here: {done.stderr.strip()}")
-    unmount = ["umount", str(desk.runs)]
-    desk.hold.callback(subprocess.run, unmount, check=True, capture_output=True)
+    unmount = ["umount", str(workspace.runs)]
+    workspace.hold.callback(subprocess.run, unmount, check=True, capture_output=True)
 
 
-def read_only_runs(desk):
-    mounted(desk, "ro")
+def read_only_runs(workspace):
+    mounted(workspace, "ro")
 
 
-def full_disk(desk):
-    mounted(desk, "size=8k")
+def full_disk(workspace):
+    mounted(workspace, "size=8k")
 
 
-def runs_below_a_file(desk):
-    (desk.folder / "file").touch()
-    desk.patch.setenv("UNFOLDED_RUNS", str(desk.folder / "file" / "runs"))
+def runs_below_a_file(workspace):
+    (workspace.folder / "file").touch()
+    workspace.patch.setenv("UNFOLDED_RUNS", str(workspace.folder / "file" / "runs"))
 
 
-def runs_that_is_a_file(desk):
-    desk.runs.touch()
+def runs_that_is_a_file(workspace):
+    workspace.runs.touch()
 
 
-def foreign_state(desk):
+def foreign_state(workspace):
     folder = records.folder_of(small())
     folder.mkdir(parents=True)
     (folder / ".lock").touch()
@@ -143,7 +143,7 @@ CASES = {
         foreign_state,
     ),
 }
-"""The table of bad input; where the library speaks, it says expected, got and what to do."""
+"""Invalid input; errors of the library state what it expected, what it got and a remedy."""
 
 
 def contents(folder):
@@ -153,12 +153,12 @@ def contents(folder):
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_bad_input_ends_in_one_clear_line(case, desk, capfd):
+def test_invalid_input_is_reported_in_one_line(case, workspace, capfd):
     text, expected, *prepare = case
     prepare = prepare[0] if prepare else nothing
     words = text.removeprefix("!").split() if text.startswith("!") else [*TRAIN, *text.split()]
-    prepare(desk)
-    before = contents(desk.folder)
+    prepare(workspace)
+    before = contents(workspace.folder)
     capfd.readouterr()
     try:
         status = cli.main(words)
@@ -174,9 +174,9 @@ def test_bad_input_ends_in_one_clear_line(case, desk, capfd):
         _matches(LIBRARY, line)
     assert "Traceback" not in err
     assert out == ""
-    assert contents(desk.folder) == before
+    assert contents(workspace.folder) == before
     if prepare is nothing:  # a run that cannot start makes no folder either
-        assert [path.name for path in desk.folder.iterdir()] == ["data"]
+        assert [path.name for path in workspace.folder.iterdir()] == ["data"]
 
 
 def _matches(pattern, line):
@@ -202,8 +202,8 @@ def uninterrupted(tmp_path_factory):
     return result(records.folder_of(small(), store)), sizes[0]
 
 
-def test_a_file_that_may_not_grow_keeps_the_last_checkpoint(
-    desk, capfd, uninterrupted, monkeypatch
+def test_a_limited_file_size_preserves_the_last_checkpoint(
+    workspace, capfd, uninterrupted, monkeypatch
 ):
     whole, state_size = uninterrupted
     replaced = os.replace
@@ -230,7 +230,7 @@ def test_a_file_that_may_not_grow_keeps_the_last_checkpoint(
     assert result(folder) == whole
 
 
-def test_a_full_disk_at_the_very_end_costs_no_epoch(desk, uninterrupted, monkeypatch):
+def test_a_full_disk_after_the_last_epoch_loses_no_epoch(workspace, uninterrupted, monkeypatch):
     def full(*_):
         raise RecordError("expected to write weights; got No space left on device; free some")
 

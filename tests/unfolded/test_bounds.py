@@ -1,4 +1,4 @@
-"""The bounds as functions: limits, how they follow from one another, monotony, what they refuse."""
+"""The bounds as functions: limits, relations, monotonicity and invalid arguments."""
 
 import inspect
 import math
@@ -51,7 +51,7 @@ def call(name, *arguments, **changes):
     return BOUNDS[name](*(arguments or usual), **{**options, **changes})
 
 
-def test_every_bound_has_a_case_here_and_a_log_form_of_the_same_signature():
+def test_every_bound_has_a_test_case_and_a_log_form_with_the_same_signature():
     assert sorted(CALLS) == sorted(PLAIN)
     for name in PLAIN:
         plain, log = BOUNDS[name], BOUNDS[f"log_{name}"]
@@ -62,7 +62,7 @@ def test_every_bound_has_a_case_here_and_a_log_form_of_the_same_signature():
     assert log == pytest.approx(math.log(call("generalization_gap")), rel=1e-12)
 
 
-def test_at_norm_one_the_fractions_count():
+def test_fractions_at_norm_one_equal_the_number_of_terms():
     count = bounds.rademacher_reweighted([1.0], [1.0], **SIZES, T=7, B_x=1.0)
     unit = bounds.rademacher_reweighted([1e-30], [1.0], **SIZES, T=7, B_x=1.0)
     assert count / unit == pytest.approx(7)
@@ -71,7 +71,7 @@ def test_at_norm_one_the_fractions_count():
 
 
 @given(pairs, st.floats(0, 9), st.floats(0, 9))
-def test_one_step_is_the_theorem_at_one_time_step(net, B_x, start):
+def test_the_bound_of_one_step_equals_the_theorem_at_one_time_step(net, B_x, start):
     alpha, beta = zip(*net, strict=True)
     step = bounds.rademacher_step_reweighted(alpha, beta, **SIZES, B_x=B_x, B_h=start)
     whole = bounds.rademacher_reweighted(alpha, beta, **SIZES, T=1, B_x=B_x, h0_inf=start)
@@ -79,7 +79,7 @@ def test_one_step_is_the_theorem_at_one_time_step(net, B_x, start):
 
 
 @given(norm, norm, norm, st.integers(1, 6))
-def test_shared_layers_make_the_second_corollary_of_the_first(alpha1, alpha2, beta1, d):
+def test_the_first_corollary_with_shared_layers_equals_the_second(alpha1, alpha2, beta1, d):
     options = {**SIZES, "B_x": 1.0, "B_h": 1.0}
     shared = bounds.rademacher_step_l1_l1(alpha1, alpha2, beta1, d=d, **options)
     alpha = [alpha1] + [alpha2] * (d - 1)
@@ -102,19 +102,19 @@ RADEMACHER = [name for name in PLAIN if name.startswith(("rademacher_", "short",
 
 
 @pytest.mark.parametrize("name", [name for name in RADEMACHER if "printed" not in name])
-def test_a_larger_norm_size_or_input_raises_a_bound(name):
+def test_a_larger_norm_size_or_input_increases_a_bound(name):
     arguments, options = CALLS[name]
     before = call(name)
     short = name == "short_form"
     for wider in widened(arguments):
-        # The short form does not know α_F.
+        # The short form does not depend on α_F.
         assert call(name, *wider) >= before if short else call(name, *wider) > before
     for key in set(options) - {"m", "a"}:
         assert call(name, **{key: options[key] + 1}) > before, key
     assert call(name, m=4 * options["m"]) == pytest.approx(before / 2)
 
 
-def test_norms_of_a_network_can_be_passed_on():
+def test_bounds_accept_the_norms_of_a_network():
     norms = networks.build("reweighted-rnn", n0=16, n=5, hidden=9, depth=3, seed=0).norms().values()
     sizes = {"m": 100, "n": 5, "h": 9, "B_x": 1.0, "B_h": 1.0}
     lists = [z.detach().double().tolist() for z in norms]
@@ -135,7 +135,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_what_breaks_an_assumption_is_refused(name):
+def test_arguments_that_violate_an_assumption_are_rejected(name):
     arguments, options = CALLS[name]
     for key in options:
         for bad in BAD[key]:
@@ -150,7 +150,7 @@ def test_what_breaks_an_assumption_is_refused(name):
                     call(name, *arguments[:i], kind, *arguments[i + 1 :])
 
 
-def test_what_does_not_fit_together_is_refused():
+def test_inconsistent_arguments_are_rejected():
     with pytest.raises(ConfigError, match="as many alphas as betas; got 2 and 1"):
         call("rademacher_reweighted", [0.9, 0.9], [1.0])
     with pytest.raises(ConfigError, match="one number"):

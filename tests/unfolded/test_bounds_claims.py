@@ -1,4 +1,4 @@
-"""What the paper says of its bounds: growth in time, the quoted (52), where they hold and fail."""
+"""Statements of the paper about its bounds: growth in time, the quoted (52), and validity."""
 
 import math
 
@@ -13,7 +13,7 @@ SIZES = {"m": 8000, "n": 51, "h": 1024}
 norm = st.floats(1e-2, 1e2)
 pairs = st.lists(st.tuples(norm, norm), min_size=1, max_size=6)
 
-# --- growth in time: what D.1 says of T ---
+# Growth in time, as in D.1
 
 
 def one_layer(alpha1, T):
@@ -21,7 +21,7 @@ def one_layer(alpha1, T):
 
 
 @given(st.floats(1e-3, 0.999))
-def test_below_norm_one_the_bound_grows_like_the_root_of_time(alpha1):
+def test_the_bound_below_norm_one_grows_like_the_root_of_time(alpha1):
     # Twice the root, and never more than what the whole geometric series allows.
     sizes = math.log(SIZES["n"]) + math.log(SIZES["h"])
     for T in (1, 20, 10**6):
@@ -30,19 +30,19 @@ def test_below_norm_one_the_bound_grows_like_the_root_of_time(alpha1):
     assert one_layer(alpha1, 4 * 10**8) / one_layer(alpha1, 10**8) == pytest.approx(2, rel=1e-6)
 
 
-def test_at_norm_one_it_grows_like_time_to_the_power_of_one_and_a_half():
+def test_the_bound_at_norm_one_grows_like_time_to_the_power_of_one_and_a_half():
     assert one_layer(1.0, 4 * 10**8) / one_layer(1.0, 10**8) == pytest.approx(8, rel=1e-6)
     for T in (1, 5, 20, 100):
         assert 4 < one_layer(1.0, 4 * T) / one_layer(1.0, T) < 8
 
 
 @given(st.floats(1.01, 10), st.integers(1, 60))
-def test_above_norm_one_it_grows_exponentially(alpha1, T):
+def test_the_bound_above_norm_one_grows_exponentially(alpha1, T):
     assert one_layer(alpha1, 2 * T) >= alpha1**T * one_layer(alpha1, T) * (1 - 1e-12)
 
 
 @given(st.floats(1e-2, 0.49), norm, st.floats(1e-3, 1), st.integers(1, 10**6))
-def test_fastrnn_is_bounded_in_time_where_it_contracts(alpha_F, beta_F, a, T):
+def test_the_bound_of_a_contracting_fastrnn_is_bounded_in_time(alpha_F, beta_F, a, T):
     value = bounds.rademacher_fastrnn(alpha_F, beta_F, a=a, m=100, T=T, B=1.0)
     assert value <= 2 * beta_F / (10 * (1 - 2 * alpha_F)) * (1 + 1e-12)
 
@@ -59,7 +59,9 @@ def test_spectralrnn_grows_like_time_squared_or_exponentially():
 
 
 @given(st.floats(0.501, 1e2), norm, st.floats(1e-3, 1), st.integers(1, 10**4))
-def test_printed_52_lies_below_what_it_should_bound_and_its_source_above(alpha_F, beta_F, share, T):
+def test_printed_52_is_below_the_exact_bound_and_the_form_of_its_source_above(
+    alpha_F, beta_F, share, T
+):
     a = min(1.0, share / (2 * (2 * alpha_F - 1) * T))
     options = {"a": a, "m": 100, "T": T, "B": 1.0}
     exact = bounds.rademacher_fastrnn(alpha_F, beta_F, **options)
@@ -71,7 +73,7 @@ def test_printed_52_lies_below_what_it_should_bound_and_its_source_above(alpha_F
 
 
 @given(st.floats(0.501, 1e2))
-def test_with_a_at_its_limit_the_source_form_does_not_grow_with_time(alpha_F):
+def test_the_source_form_with_the_limit_of_a_does_not_grow_with_time(alpha_F):
     values = []
     for T in (100, 1000, 10_000):
         a = 1 / (2 * (2 * alpha_F - 1) * T)
@@ -82,7 +84,7 @@ def test_with_a_at_its_limit_the_source_form_does_not_grow_with_time(alpha_F):
 
 
 @given(pairs, st.integers(1, 30), st.integers(1, 99), st.integers(1, 99), norm, norm)
-def test_for_one_fixed_odd_activation_the_bounds_hold_with_room(net, T, n, h, B_x, start):
+def test_the_bounds_hold_strictly_for_one_fixed_odd_activation(net, T, n, h, B_x, start):
     """Contraction, Hölder and Massart, layer by layer, give less than (14) and (17).
 
     For Φ odd and fixed, E sup |Σ ε Φ(wᵀf + uᵀx)| = E sup Σ ε Φ(…) ≤ α E sup ‖Σ ε f‖∞

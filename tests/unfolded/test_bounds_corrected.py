@@ -29,7 +29,7 @@ def tensors(*numbers):
 
 
 @given(*[value] * 4, *[threshold] * 4)
-def test_phi_moves_no_more_than_the_lemma_says(u, u2, hbar, hbar2, a, a2, b, b2):
+def test_phi_has_the_lipschitz_constants_of_the_lemma(u, u2, hbar, hbar2, a, a2, b, b2):
     first = prox_l1_l1(*tensors(u, hbar, a, b))
     second = prox_l1_l1(*tensors(u2, hbar2, a2, b2))
     sums = abs(a + b - a2 - b2), abs(a - b - a2 + b2)
@@ -79,7 +79,7 @@ small = st.integers(1, 5)
 
 
 @given(small, small, threshold, threshold, st.floats(1.05, 20), st.integers(0, 99))
-def test_learned_thresholds_cost_what_the_proof_says(m, size, tau1, tau2, p, seed):
+def test_learned_thresholds_add_at_most_the_term_of_the_proof(m, size, tau1, tau2, p, seed):
     """The supremum over four corners and the centre of a box of thresholds is one of many."""
     generator = torch.Generator().manual_seed(seed)
     u, hbar = 4 * torch.randn(2, size, m, generator=generator, dtype=torch.float64)
@@ -122,7 +122,7 @@ sizes = st.integers(1, 10**4)
 @example(([3.0], [1.0], [2.0]), 0.5, 8000, 1, 300, 1.0, 0.0)
 @example(([1.0], [1e-300], [0.0]), 0.0, 1, 1, 1, 1e-300, 0.0)
 @settings(max_examples=80)
-def test_twelve_digits_of_the_repaired_bound(net, gamma, m, n, T, B_x, h0_inf):
+def test_the_repaired_bound_is_exact_to_twelve_digits(net, gamma, m, n, T, B_x, h0_inf):
     """The reference picks, for each layer, the best of all p: 1/p + 1/q = 1."""
     alpha, beta, width = net
     with workdps(50):
@@ -142,7 +142,7 @@ def test_twelve_digits_of_the_repaired_bound(net, gamma, m, n, T, B_x, h0_inf):
 @given(cases(), amount, st.integers(1, 20), amount, amount)
 @example(([10.0] * 20, [10.0] * 20, []), 1.0, 1000, 10.0, 10.0)
 @settings(max_examples=60)
-def test_twelve_digits_of_the_largest_code(net, gamma, T, x_inf, h0_inf):
+def test_the_largest_code_is_exact_to_twelve_digits(net, gamma, T, x_inf, h0_inf):
     alpha, beta, _ = net
     with workdps(50):
         e = mpf(h0_inf)
@@ -158,14 +158,14 @@ def test_twelve_digits_of_the_largest_code(net, gamma, T, x_inf, h0_inf):
 
 
 @given(st.lists(st.tuples(norm, norm), min_size=1, max_size=4), st.integers(1, 30), amount)
-def test_without_g_it_is_the_direct_bound_and_below_the_theorem(layers, T, h0_inf):
+def test_the_repaired_bound_without_G_is_below_the_theorem(layers, T, h0_inf):
     alpha, beta = zip(*layers, strict=True)
     options = {**SIZES, "T": T, "h0_inf": h0_inf}
     direct = bounds.log_rademacher_repaired(alpha, beta, gamma=0.0, **options)
     assert direct <= bounds.log_rademacher_reweighted(alpha, beta, h=1, **options)
 
 
-def test_a_width_for_each_layer_or_one_for_all():
+def test_one_width_for_all_layers_equals_equal_widths():
     options = {"gamma": 0.3, **SIZES}
     expected = bounds.rademacher_repaired([0.5, 0.7], [1.0, 2.0], width=0.2, **options)
     for width in ([0.2, 0.2], *tensors([0.2, 0.2], 0.2)):

@@ -35,7 +35,7 @@ def networks(draw):
 
 
 def agree(name, arguments, options, exact):
-    """Hold the plain and the log form against a number of fifty digits."""
+    """Compare the plain and the log form with a number of fifty digits."""
     plain = getattr(bounds, name, None) or getattr(fastrnn_bounds, name)
     log = plain.log
     got, log_got = plain(*arguments, **options), log(*arguments, **options)
@@ -56,7 +56,7 @@ def two_roots(layers, m, n, h, inputs, start):
 
 
 def unrolled(alpha, beta, T, B_x, B_h):
-    """Follow the weights of the input and of the first state through T passes of the layers."""
+    """Return the weights of the input and of the first state after T passes of the layers."""
     inputs, start = mpf(0), mpf(B_h)
     for _ in range(T):
         for a, b in zip(alpha, beta, strict=True):
@@ -132,7 +132,7 @@ def test_gap(rademacher, eta, delta, m):
         assert got == exact or abs(got - exact) <= DIGITS * max(1, abs(exact))
 
 
-def test_gap_of_an_endless_complexity_is_endless():
+def test_the_gap_of_an_infinite_complexity_is_infinite():
     rest = {"eta": 1.0, "delta": 0.05, "m": 100}
     assert bounds.generalization_gap(math.inf, **rest) == math.inf
     assert bounds.log_generalization_gap(math.inf, **rest) == math.inf

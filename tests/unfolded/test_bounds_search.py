@@ -13,7 +13,7 @@ from companion.theory.norm_balls import Balls
 from companion.theory.rademacher_search import lower_estimate, signs
 from unfolded import bounds
 
-NAME = "test_sign_row_passes_the_theorem_with_g_fixed_for_either_order_of_thresholds"
+NAME = "test_sign_row_exceeds_the_theorem_with_g_fixed_for_either_order_of_thresholds"
 
 
 def samples(m, T, n, kind, generator):
@@ -51,7 +51,7 @@ def test_no_network_is_found_above_the_bound(sizes, layers, gamma, h0, taus, kin
 
 @pytest.mark.parametrize("activation", [None, torch.tanh, torch.sin])
 @pytest.mark.parametrize("depth", [1, 3])
-def test_for_one_fixed_odd_activation_theorem_and_direct_bound_hold(activation, depth):
+def test_theorem_and_direct_bound_hold_for_one_fixed_odd_activation(activation, depth):
     generator = torch.Generator().manual_seed(depth)
     x, B_x = samples(5, 3, 3, "normal", generator)
     balls = Balls([0.8] * depth, [1.0] * depth, h0=(-1.0, 1.0), tau1=0.05)
@@ -74,7 +74,7 @@ def test_a_search_finds_networks_above_the_theorem_and_none_above_the_repair():
 
 
 @pytest.mark.parametrize("beta", [1e-1, 1e-3, 1e-6])
-def test_sign_memory_stands_between_theorem_and_repair(beta):
+def test_sign_memory_is_between_the_theorem_and_the_repair(beta):
     mean, m = 0.0, 6
     for pattern in signs(m):
         net, x = counterexample.sign_memory(pattern, beta)
@@ -87,12 +87,12 @@ def test_sign_memory_stands_between_theorem_and_repair(beta):
 
 
 @pytest.mark.parametrize("lambda2", [0.5, 1.0, 2.0])
-def test_sign_gate_passes_the_theorem_as_m_grows_for_either_order_of_thresholds(lambda2):
+def test_sign_gate_exceeds_the_theorem_as_m_grows_for_either_order_of_thresholds(lambda2):
     above, m = [], 400
     for size in (m // 4, m):
         pattern = signs(size, draws=2)[0]
         mean = 0.0
-        # A pattern and its negative: their mean has no chance in it.
+        # The mean over a pattern and its negative has no random error.
         for half in (pattern, -pattern):
             net, x = counterexample.sign_gate(half, lambda1=1.0, lambda2=lambda2)
             mean += (half @ net.codes(x)[:, -1, 0]).item() / size / 2
@@ -118,7 +118,7 @@ def above_the_theorem(lambda1, lambda2, m):
 
 
 @pytest.mark.parametrize(("lambda1", "lambda2"), [(1.0, 3.0), (0.5, 0.5), (2.0, 1.0)])
-def test_sign_row_passes_the_theorem_with_g_fixed_for_either_order_of_thresholds(lambda1, lambda2):
+def test_sign_row_exceeds_the_theorem_with_g_fixed_for_either_order_of_thresholds(lambda1, lambda2):
     few, many = (above_the_theorem(lambda1, lambda2, m) for m in (250, 1000))
     assert many[0] > 1.6 * few[0] and many[0] > 1
     assert few[1] < 1 and many[1] < 1

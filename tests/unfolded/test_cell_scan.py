@@ -55,7 +55,7 @@ def cell_of(kind, phi="tanh"):
 
 
 def inputs(kind, shape, draw):
-    """x, h0, c0, U, b and the weights of a layer that neither dies out nor blows up."""
+    """x, h0, c0, U, b and the weights of a layer that neither vanishes nor diverges."""
     B, T, k, h = shape
     gates = {"lstm": 4, "gru": 3}.get(kind, 1)
     c0 = draw(B, h) if kind == "lstm" else None
@@ -68,7 +68,7 @@ def inputs(kind, shape, draw):
 
 
 def trained(function, tensors, weights, asking=None):
-    """The outputs and the gradients of a weighted sum of them in every tensor that asks."""
+    """The outputs and the gradients of their weighted sum in every tensor that requires one."""
     asked = [t is not None and (asking is None or i in asking) for i, t in enumerate(tensors)]
     leaves = [
         None if t is None else t.clone().requires_grad_(ask)
@@ -120,7 +120,7 @@ def test_scan_equals_the_reference_for_any_shape(shape, cell, number, seed):
 
 @needs_c
 @pytest.mark.parametrize(("kind", "phi"), CELLS)
-def test_single_precision_rounds_and_nothing_else(kind, phi, normal):
+def test_single_precision_differs_only_by_rounding(kind, phi, normal):
     B, T, k, h = shape = SHAPES[-1]
     cell, tensors = cell_of(kind, phi), inputs(kind, shape, normal)
     weights = normal(B, T, h), normal(B, h)
@@ -148,7 +148,7 @@ def test_any_tensor_may_be_frozen(kind, only, normal):
 
 @needs_c
 @pytest.mark.parametrize("kind", cell_scan.KINDS)
-def test_the_number_of_threads_changes_nothing(kind, normal):
+def test_the_result_does_not_depend_on_the_number_of_threads(kind, normal):
     tensors, weights = inputs(kind, SHAPES[-1], normal), (normal(33, 10, 45), normal(33, 45))
     run = functools.partial(cell_scan.run, cell_of(kind))
     results = []
@@ -190,7 +190,7 @@ def test_gradients_can_be_differentiated_again(kind, normal):
 
 
 @needs_c
-def test_a_graph_can_be_walked_twice(normal):
+def test_the_backward_pass_can_run_twice(normal):
     leaves = [t if t is None else t.requires_grad_() for t in inputs("gru", SHAPES[1], normal)]
     with recurrence.use("native"):
         loss = cell_scan.run(cell_of("gru"), *leaves)[0].square().sum()
@@ -202,7 +202,7 @@ def test_a_graph_can_be_walked_twice(normal):
 
 @needs_c
 @pytest.mark.parametrize(("kind", "phi"), CELLS)
-def test_nan_reaches_the_codes(kind, phi, normal):
+def test_nan_propagates_to_the_codes(kind, phi, normal):
     tensors = inputs(kind, SHAPES[1], normal)
     tensors[0][0, 1] = torch.nan
     with recurrence.use("native"):
@@ -223,7 +223,7 @@ def ulps(number, exact, values):
 @pytest.mark.parametrize(
     ("number", "exact"), [(0, torch.tanh), (3, torch.sigmoid)], ids=["tanh", "sigmoid"]
 )
-def test_functions_in_single_precision_err_by_two_units_at_most(number, exact):
+def test_functions_in_single_precision_have_an_error_of_at_most_two_ulps(number, exact):
     # Every 997th number from the smallest that is normal to 80, of both signs.
     bits = torch.arange(0x00800000, 0x42A00000, 997, dtype=torch.int32)
     values = bits.view(torch.float32)
@@ -237,7 +237,7 @@ def test_functions_in_single_precision_err_by_two_units_at_most(number, exact):
 @needs_c
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not an x86 processor")
 @pytest.mark.parametrize("flags", [[], ["-mavx2", "-mfma"]], ids=["SSE2", "AVX2"])
-def test_narrower_vectors_give_the_same(flags, normal, monkeypatch, tmp_path):
+def test_results_do_not_depend_on_the_vector_width(flags, normal, monkeypatch, tmp_path):
     target = tmp_path / "kernels.so"
     if not native._builds(["cc"], str(target), flags):
         pytest.skip("the compiler does not know these flags")
@@ -266,7 +266,7 @@ def recovered(net, frames):
 @pytest.mark.parametrize("backend", ["native", "torch"])
 @pytest.mark.parametrize("depth", range(1, 7))
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_is_its_reference_by_every_backend(name, depth, backend, normal):
+def test_a_network_equals_its_reference_with_every_backend(name, depth, backend, normal):
     if backend == "native" and native.library() is None:
         pytest.skip("no C compiler here")
     net = build(name, n0=9, n=4, hidden=12, depth=depth).double()
@@ -277,7 +277,7 @@ def test_a_network_is_its_reference_by_every_backend(name, depth, backend, norma
         close(results, recovered(net, frames))
 
 
-def test_a_backend_that_cannot_be_had_is_refused(monkeypatch):
+def test_an_unavailable_backend_is_rejected(monkeypatch):
     with pytest.raises(ConfigError, match="a backend from reference, torch, native"):
         recurrence.use("fast").__enter__()
     monkeypatch.setattr(native, "library", lambda: None)

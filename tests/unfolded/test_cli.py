@@ -1,4 +1,4 @@
-"""The command line: a good manual, one line an epoch, the same numbers as the library."""
+"""The command line: its help, its output, and the same numbers as the library."""
 
 import contextlib
 import os
@@ -41,7 +41,7 @@ def said(capsys):
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
-def test_help_names_every_choice(command, capsys):
+def test_the_help_lists_every_choice(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([*command, "--help"])
     assert ended.value.code == 0
@@ -57,7 +57,7 @@ def test_help_names_every_choice(command, capsys):
         assert all(name in flat for names in choices for name in names)
 
 
-def test_every_example_of_the_manual_can_be_typed(monkeypatch, capsys):
+def test_every_example_in_the_help_is_a_valid_command(monkeypatch, capsys):
     runs = []
 
     def run(run_config, **options):
@@ -69,7 +69,7 @@ def test_every_example_of_the_manual_can_be_typed(monkeypatch, capsys):
     monkeypatch.setattr(fitting.os, "cpu_count", lambda: 1)  # in this process
     lines = [line.split() for line in options.EXAMPLES.splitlines() if line.startswith("  python")]
     assert [line[3] for line in lines] == ["train", "train", "sweep", "sweep", "grid", "tables"]
-    # Where there is no GPU, what asks for one ends with one line.
+    # Without a GPU, commands that request one end with one line.
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert [cli.main(line[3:]) for line in lines] == [1, 1, 1, 1, 0, 0]
     assert [run_config.profile for run_config in runs] == ["smoke", "paper", "laptop"]
@@ -111,7 +111,7 @@ def test_the_module_ends_with_the_status_of_the_command(monkeypatch, capsys):
 # Training --------------------------------------------------------------------------------------
 
 
-def test_a_log_gets_one_line_an_epoch_and_the_result_goes_to_standard_output(capsys):
+def test_a_log_has_one_line_for_each_epoch_and_the_result_is_on_standard_output(capsys):
     assert cli.main(["train", *SMALL, "--model", "lstm"]) == 0
     out, err = said(capsys)
     assert len(err) == 2
@@ -150,7 +150,7 @@ def terminal(monkeypatch):
                 shown.append(part.decode())
 
 
-def test_a_terminal_gets_a_bar(monkeypatch):
+def test_a_terminal_shows_a_progress_bar(monkeypatch):
     with terminal(monkeypatch) as shown:
         assert cli.main(["train", *SMALL]) == 0
     text = "".join(shown)
@@ -161,14 +161,14 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     assert shown == []
 
 
-def test_on_a_terminal_an_error_starts_on_a_line_of_its_own(monkeypatch):
+def test_an_error_on_a_terminal_starts_on_a_new_line(monkeypatch):
     with terminal(monkeypatch) as shown:
         assert cli.main(["train", *SMALL, *WILD]) == 1
     last = "".join(shown).replace("\r\n", "\n").rstrip("\n").split("\n")[-1]
     assert last.startswith("unfolded: expected a finite ")
 
 
-def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
+def test_an_interruption_states_how_to_continue(monkeypatch, capsys):
     def run(*_, **__):
         raise KeyboardInterrupt
 
@@ -178,7 +178,7 @@ def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
     assert len(err) == 1 and "continues after the last stored epoch" in err[0]
 
 
-def test_a_sweep_goes_on_after_a_run_that_diverges(capsys):
+def test_a_sweep_continues_after_a_diverged_run(capsys):
     words = ["sweep", "--table", "1", "--models", "lstm", "sista-rnn", *SMALL, *WILD, "--quiet"]
     status = cli.main(words)
     out, err = said(capsys)
@@ -190,7 +190,7 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(capsys):
     assert (runs["status"] == "failed").sum() == len(err)
 
 
-def test_a_sweep_goes_past_a_folder_in_use(capsys, tmp_path):
+def test_a_sweep_skips_a_folder_in_use(capsys, tmp_path):
     first, *others = grid.table(1, small(), ["gru"])
     with records.lock(records.folder_of(first)):
         words = ["sweep", "--table", "1", "--models", "gru", *SMALL, "--quiet"]
@@ -208,7 +208,7 @@ def test_a_sweep_of_several_seeds_trains_each_of_them(capsys):
     assert sorted(results.collect()["seed"]) == [0] * 6 + [1] * 6
 
 
-def test_on_a_gpu_the_seeds_of_a_cell_go_together(monkeypatch, capsys):
+def test_the_seeds_of_a_cell_are_trained_together_on_a_gpu(monkeypatch, capsys):
     groups, shelves = [], []
 
     def fit(configs, *, cache, **options):
@@ -235,7 +235,7 @@ def test_on_a_gpu_the_seeds_of_a_cell_go_together(monkeypatch, capsys):
 # Tables ----------------------------------------------------------------------------------------
 
 
-def test_tables_lists_the_runs_and_commits_them_only_when_told(capsys, tmp_path):
+def test_tables_lists_the_runs_and_stores_them_only_with_commit(capsys, tmp_path):
     assert cli.main(["tables"]) == 0
     assert said(capsys)[0] == [f"0 runs in {tmp_path / 'runs'}"]
     assert cli.main(["tables", "--commit"]) == 0

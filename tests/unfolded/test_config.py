@@ -1,4 +1,4 @@
-"""Configurations: what a run cannot have is refused; one run has one name."""
+"""Configurations: invalid fields are rejected, and each run has one name."""
 
 import dataclasses
 from fractions import Fraction
@@ -35,7 +35,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda v: repr(v)[:20])
-def test_what_no_run_can_have_is_refused_in_one_line(name, value):
+def test_invalid_fields_of_a_run_are_rejected_in_one_line(name, value):
     with pytest.raises(ConfigError, match=rf"^expected {name} .*; got .*; .+\Z"):
         RunConfig(**{name: value})
 
@@ -50,7 +50,7 @@ def test_what_no_run_can_have_is_refused_in_one_line(name, value):
         ("cs_rate", 0.5, (np.float32(0.5), Fraction(1, 2), np.float64(0.5))),
     ],
 )
-def test_every_kind_of_a_number_names_the_same_run(name, plain, others):
+def test_every_type_of_a_number_gives_the_same_name(name, plain, others):
     expected = RunConfig(**{name: plain})
     for other in others:
         config = RunConfig(**{name: other})
@@ -69,7 +69,7 @@ def test_defaults_are_the_profiles_width_and_the_papers_depth():
     assert given.hash == RunConfig(model="lstm", profile="paper").hash
 
 
-def test_measurements_are_counted_as_the_authors_do():
+def test_the_number_of_measurements_equals_that_of_the_authors():
     rates = {1 / 256: 1, 0.1: 25, 0.2: 51, 0.3: 76, 0.4: 102, 0.5: 128, 0.999: 255}
     assert {rate: RunConfig(cs_rate=rate).n for rate in rates} == rates
 
@@ -93,7 +93,7 @@ def test_every_field_is_part_of_the_name():
     assert len(variants) == 2
 
 
-def test_what_profile_and_protocol_stand_for_is_part_of_the_name(monkeypatch):
+def test_the_settings_of_profile_and_protocol_are_part_of_the_name(monkeypatch):
     before = RunConfig(hidden=64).hash
     monkeypatch.setitem(PROFILES, "laptop", dataclasses.replace(PROFILES["laptop"], epochs=7))
     longer = RunConfig(hidden=64).hash
@@ -101,7 +101,7 @@ def test_what_profile_and_protocol_stand_for_is_part_of_the_name(monkeypatch):
     assert len({before, longer, RunConfig(hidden=64).hash}) == 3
 
 
-def test_names_never_change_from_process_to_process_nor_from_day_to_day():
+def test_names_of_committed_runs_never_change():
     # These folders hold the committed 200-epoch runs: another hash would lose them.
     paper = {"source": "mnist", "profile": "paper", "hidden": 256, "reduction": "bilinear"}
     assert RunConfig(model="reweighted-rnn", **paper).hash == "4fa43e7cbeba"
@@ -111,7 +111,7 @@ def test_names_never_change_from_process_to_process_nor_from_day_to_day():
     assert RunConfig().reweighting == "Z+g"  # a later field, which these names do not contain
 
 
-def test_a_variant_with_many_reflectors_needs_as_many_units():
+def test_the_number_of_reflectors_of_a_variant_is_at_most_the_width():
     few = {"model": "spectralrnn", "variant": "few-reflectors"}
     assert RunConfig(**few, hidden=16).hidden == 16
     with pytest.raises(ConfigError, match=r"hidden .* >= 16 .*; got 15; .* another variant"):
@@ -129,7 +129,7 @@ def test_a_variant_belongs_to_its_network():
 
 
 @given(st.floats(min_value=1 / 256, max_value=1, exclude_max=True), st.integers(0, 2**70))
-def test_a_configuration_comes_back_from_what_is_written_of_it(rate, seed):
+def test_a_written_configuration_is_read_unchanged(rate, seed):
     before = RunConfig(cs_rate=rate, seed=seed)
     after = RunConfig(**before.as_dict())
     assert after == before and after.hash == before.hash

@@ -1,4 +1,4 @@
-"""Theorems about the data: what is drawn, and what a split may share."""
+"""Properties of the data: the drawn canvases, and disjoint splits."""
 
 import os
 import tracemalloc
@@ -35,7 +35,7 @@ def canvas(source, count):
 
 
 @needs_reference
-def test_recipe_is_the_reference_recipe():
+def test_the_recipe_equals_the_reference_recipe():
     reference = np.load(REFERENCE / "recipe64.npz")
     digits, places = datasets.recipe("mnist")
     assert np.array_equal(digits, reference["digit_index"])
@@ -70,7 +70,7 @@ def walked(row, column, heading, frames=60):
 
 
 @given(unit, unit, angle)
-def test_a_digit_stays_on_the_canvas_and_never_outruns_its_speed(row, column, heading):
+def test_a_digit_remains_on_the_canvas_and_never_exceeds_its_speed(row, column, heading):
     places = walked(row, column, heading)
     assert places.min() >= 0
     assert places.max() <= moving_mnist.CANVAS - moving_mnist.DIGIT
@@ -81,7 +81,7 @@ def test_a_digit_stays_on_the_canvas_and_never_outruns_its_speed(row, column, he
 
 
 @given(st.floats(0.4, 0.6), st.floats(0.4, 0.6), angle)
-def test_a_digit_moves_straight_until_it_meets_a_wall(row, column, heading):
+def test_a_digit_moves_in_a_straight_line_until_it_reaches_a_wall(row, column, heading):
     places = walked(row, column, heading, frames=3)
     for t, place in enumerate(places, 1):
         point = 36 * (
@@ -92,14 +92,14 @@ def test_a_digit_moves_straight_until_it_meets_a_wall(row, column, heading):
 
 
 @given(unit, unit, angle)
-def test_a_digit_turns_at_a_wall_and_nowhere_else(row, column, heading):
+def test_a_digit_changes_direction_only_at_a_wall(row, column, heading):
     for axis in walked(row, column, heading).T:
         corners = axis[np.r_[True, np.diff(axis) != 0]]
         turns = np.diff(np.sign(np.diff(corners))) != 0
         assert set(corners[1:-1][turns]) <= {0, 36}
 
 
-def test_the_overshoot_at_a_wall_is_lost_not_mirrored_and_the_start_is_never_shown():
+def test_a_position_beyond_a_wall_is_clipped_and_the_start_is_not_a_frame():
     places = walked(0.5, 0.95, 0.0, frames=3)
     assert places[:, 1].tolist() == [36, 32, 28]
     assert walked(0.5, 0.5, 0.0, frames=1).tolist() == [[18, 21]]
@@ -107,7 +107,7 @@ def test_the_overshoot_at_a_wall_is_lost_not_mirrored_and_the_start_is_never_sho
 
 @settings(max_examples=30)
 @given(hnp.arrays(np.uint8, (1, 20, 2, 2), elements=st.integers(0, 36)))
-def test_on_overlap_the_brighter_pixel_wins(places):
+def test_overlapping_digits_show_the_brighter_pixel(places):
     rng = np.random.default_rng(0)
     digits = rng.integers(0, 256, (1, 2, 28, 28), dtype=np.uint8)
     drawn = moving_mnist.draw(digits, places)
@@ -118,7 +118,7 @@ def test_on_overlap_the_brighter_pixel_wins(places):
         assert np.array_equal(drawn[0, t], layers.max(axis=0))
 
 
-def test_embedded_digits_look_like_mnist():
+def test_embedded_digits_have_the_format_of_mnist():
     images = datasets.digit_images()
     assert images.dtype == np.uint8
     assert images.max() == 255
@@ -137,13 +137,13 @@ def test_enlarging_is_the_bilinear_of_torch():
 
 @example(9_999)
 @given(st.integers(10, 10_000))
-def test_no_split_of_the_digits_shares_an_image(count):
+def test_splits_of_the_digits_share_no_image(count):
     used = datasets.recipe("digits").digits[datasets.chosen("digits", count)]
     train, validation, test = (set(part.ravel()) for part in data.split(used))
     assert not train & validation and not train & test and not validation & test
 
 
-def test_mnist_uses_no_image_twice_and_the_digits_every_one_and_none_twice_in_a_sequence():
+def test_images_of_mnist_are_used_once_and_those_of_digits_once_in_a_sequence():
     mnist, digits = (datasets.recipe(source).digits for source in ("mnist", "digits"))
     assert len(np.unique(mnist)) == mnist.size
     assert np.all(digits[:, 0] != digits[:, 1])
@@ -153,7 +153,7 @@ def test_mnist_uses_no_image_twice_and_the_digits_every_one_and_none_twice_in_a_
 
 @example(10_000)
 @given(st.integers(10, 10_000))
-def test_a_split_keeps_order_and_loses_nothing(count):
+def test_a_split_preserves_order_and_all_sequences(count):
     parts = data.split(np.arange(count))
     assert np.array_equal(np.concatenate(parts), np.arange(count))
     assert min(map(len, parts)) >= count // 10
@@ -161,7 +161,7 @@ def test_a_split_keeps_order_and_loses_nothing(count):
     assert count != 10_000 or list(map(len, parts)) == [8000, 1000, 1000]
 
 
-def test_a_smaller_set_is_the_head_of_each_part():
+def test_a_smaller_set_is_a_prefix_of_each_part():
     large, small = (data.split(data.sequences("digits", count=n)) for n in (100, 37))
     for whole, head in zip(large, small, strict=True):
         assert np.array_equal(whole[: len(head)], head)
@@ -180,7 +180,7 @@ def test_sequences_are_reduced_canvases():
         assert np.array_equal(data.sequences("digits", count=13, reduction=name), expected)
 
 
-def test_a_whole_set_never_holds_the_large_frames():
+def test_a_complete_set_never_stores_the_large_frames():
     tracemalloc.start()
     frames = data.sequences("digits", count=2000)
     peak = tracemalloc.get_traced_memory()[1]
@@ -219,11 +219,11 @@ def test_reductions_are_those_of_torch(name, options):
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-def test_a_flat_frame_stays_flat(name):
+def test_a_constant_frame_remains_constant(name):
     assert np.all(reduce(np.full((1, 64, 64), 255, dtype=np.uint8), name) == 255)
 
 
-def test_a_checksum_sees_values_shape_and_kind_but_not_layout():
+def test_a_checksum_depends_on_values_shape_and_type_but_not_on_layout():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     seal = data.checksum(array)
     assert seal == data.checksum(np.asfortranarray(array)) == data.checksum(array.astype(">f4"))
@@ -232,7 +232,7 @@ def test_a_checksum_sees_values_shape_and_kind_but_not_layout():
 
 
 @pytest.mark.parametrize("count", [9, 0, -1, 10_001, 10.5, "10", None, True, float("nan")])
-def test_an_impossible_count_names_the_range(count):
+def test_the_error_for_an_impossible_count_states_the_range(count):
     with pytest.raises(ConfigError, match=r"count a whole number >= 10 and <= 10000; got .*; "):
         data.sequences("digits", count=count)
     with pytest.raises(ConfigError, match="at least 10 sequences"):
@@ -240,18 +240,18 @@ def test_an_impossible_count_names_the_range(count):
 
 
 @pytest.mark.parametrize("source", ["MNIST", "", None, ["digits"], "two\nlines"])
-def test_an_unknown_source_names_the_known(source):
+def test_the_error_for_an_unknown_source_lists_the_known_ones(source):
     with pytest.raises(ConfigError, match=r"\A.*digits, mnist, moving-mnist.*\Z"):
         data.sequences(source, count=10)
 
 
-def test_an_unknown_reduction_names_the_known_before_any_work(monkeypatch):
+def test_an_unknown_reduction_is_rejected_before_any_work(monkeypatch):
     monkeypatch.setattr(datasets, "chunks", lambda *_: pytest.fail("worked first"))
     with pytest.raises(ConfigError, match="bilinear, area, antialiased"):
         data.sequences("digits", count=10, reduction="cubic")
 
 
-def test_the_paper_s_tables_agree_where_they_overlap_and_lost_cells_are_empty():
+def test_the_tables_of_the_paper_agree_where_they_overlap_and_missing_cells_are_empty():
     table = pd.read_csv(Path(__file__).parents[2] / "data" / "paper" / "tables.csv")
     assert not table.duplicated(["table", "value", "model"]).any()
     assert table.psnr_db.isna().equals(table.status.str.contains("lost|unreadable"))

@@ -1,4 +1,4 @@
-"""Files as users bring them: missing, cut short, wrong: one line, and nothing half-written."""
+"""Data files that are missing, truncated or wrong: one line, and no partial file."""
 
 import gzip
 import hashlib
@@ -55,7 +55,7 @@ def put(folder, remote, content):
 
 
 @pytest.mark.parametrize("source", ["mnist", "moving-mnist"])
-def test_a_variable_that_points_nowhere_or_names_a_file(folder, source, monkeypatch):
+def test_a_variable_with_a_missing_folder_or_a_file_is_rejected(folder, source, monkeypatch):
     (folder / "file").touch()
     for name in ("absent", "file"):
         monkeypatch.setenv("UNFOLDED_DATA", str(folder / name))
@@ -63,25 +63,25 @@ def test_a_variable_that_points_nowhere_or_names_a_file(folder, source, monkeypa
     assert not (folder / "absent").exists()
 
 
-def test_without_the_variable_the_cache_is_used(monkeypatch):
+def test_the_cache_is_used_without_the_variable(monkeypatch):
     monkeypatch.delenv("UNFOLDED_DATA", raising=False)
     assert download.folder().name == "unfolded"
 
 
 @pytest.mark.parametrize("source", ["mnist", "moving-mnist"])
-def test_no_network(folder, source):
+def test_a_download_without_a_network_is_reported(folder, source):
     message = complaint(source)
     assert "no connection to 127.0.0.1" in message
     assert "use the source 'digits'" in message
     assert not files(folder)
 
 
-def test_digits_need_neither_folder_nor_network(monkeypatch):
+def test_digits_require_no_folder_and_no_network(monkeypatch):
     monkeypatch.setenv("UNFOLDED_DATA", "nowhere at all")
     assert data.sequences("digits", count=10).any()
 
 
-def test_a_folder_that_cannot_hold_a_download(folder):
+def test_a_folder_that_cannot_store_a_download_is_reported(folder):
     (folder / "mnist").touch()
     message = complaint("mnist")
     assert "no download" in message
@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_hold_a_download(folder):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written(folder):
+def test_a_folder_that_is_not_writable_is_reported(folder):
     folder.chmod(0o500)
     try:
         assert "no download" in complaint("mnist")
@@ -107,7 +107,7 @@ PACKED = gzip.compress(bytes(range(256)) * 64, mtime=0)
     [b"", b"not gzip at all", PACKED[:-20], PACKED[:40] + b"\0\0\0" + PACKED[43:], PACKED],
     ids=["empty", "text", "cut short", "bits flipped", "another content"],
 )
-def test_mnist_that_cannot_be_unpacked_or_has_another_content(folder, content):
+def test_mnist_that_cannot_be_unpacked_or_has_another_content_is_rejected(folder, content):
     path = put(folder, download.MNIST, content)
     message = complaint("mnist")
     # An empty gzip unpacks to nothing, and nothing has the wrong checksum.
@@ -120,7 +120,7 @@ def test_mnist_that_cannot_be_unpacked_or_has_another_content(folder, content):
 
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("place", [download.MNIST.path, *download.MNIST.others])
-def test_mnist_is_known_by_its_content(folder, place, packed, monkeypatch):
+def test_mnist_is_identified_by_its_content(folder, place, packed, monkeypatch):
     raw = bytes(16) + bytes(range(256)) * (2 * 28 * 28 // 256) + bytes(2 * 28 * 28 % 256)
     monkeypatch.setattr(datasets, "MNIST_SHA256", hashlib.sha256(raw).hexdigest())
     path = folder / place
@@ -131,13 +131,13 @@ def test_mnist_is_known_by_its_content(folder, place, packed, monkeypatch):
 
 
 def released(path, shape, dtype=np.uint8):
-    """Make a file of zeros that takes no room on the disk."""
+    """Make a sparse file of zeros."""
     path.parent.mkdir(exist_ok=True)
     np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x93NUMPY\x01\x00"])
-def test_a_released_file_that_is_no_array(folder, content):
+def test_a_released_file_that_is_not_an_array_is_rejected(folder, content):
     path = put(folder, download.MOVING_MNIST, content)
     assert "expected a whole .npy file" in complaint("moving-mnist")
     released(path, (20, 10, 64, 64))
@@ -148,20 +148,20 @@ def test_a_released_file_that_is_no_array(folder, content):
 @pytest.mark.parametrize(
     ("shape", "dtype"), [((10, 20, 64, 64), "u1"), ((20, 10_000, 2, 2), "u1"), ((2,), "f8")]
 )
-def test_a_released_file_of_another_shape_or_type(folder, shape, dtype):
+def test_a_released_file_of_another_shape_or_type_is_rejected(folder, shape, dtype):
     released(folder / download.MOVING_MNIST.path, shape, dtype)
     message = complaint("moving-mnist")
     assert f"expected uint8 frames of shape {datasets.RELEASED_SHAPE}" in message
     assert str(shape) in message
 
 
-def test_a_released_file_with_another_content(folder, monkeypatch):
+def test_a_released_file_with_another_content_is_rejected(folder, monkeypatch):
     monkeypatch.setattr(datasets, "RELEASED_SHAPE", (20, 10, 64, 64))
     released(folder / download.MOVING_MNIST.path, (20, 10, 64, 64))
     assert f"MD5 {download.MOVING_MNIST.md5}; got " in complaint("moving-mnist")
 
 
-def test_the_released_file_is_read_in_its_own_order(folder, monkeypatch):
+def test_the_released_file_is_read_in_its_axis_order(folder, monkeypatch):
     path = folder / download.MOVING_MNIST.path
     path.parent.mkdir()
     frames = np.random.default_rng(2).integers(0, 256, (20, 130, 64, 64), dtype=np.uint8)
@@ -178,7 +178,7 @@ def test_the_released_file_is_read_in_its_own_order(folder, monkeypatch):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serve `body` at /good; at /cut stop half-way; elsewhere say that there is no such thing."""
+    """Serve `body` at /good; at /cut stop half-way; elsewhere return 404."""
 
     def __init__(self, body, *args):
         self.body = body
@@ -193,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(self.body[: len(self.body) // (2 if self.path == "/cut" else 1)])
 
     def log_message(self, *_):
-        """Say nothing: the test's own output is what counts."""
+        """Print nothing, because the test reads the output."""
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def remote(*urls, md5):
 MD5 = hashlib.md5(PACKED).hexdigest()
 
 
-def test_a_download_comes_whole_and_only_once(folder, server):
+def test_a_download_is_complete_and_happens_once(folder, server):
     wanted = remote(f"{server}/good", md5=MD5)
     path = download.obtain(wanted)
     assert path.read_bytes() == PACKED
@@ -221,7 +221,7 @@ def test_a_download_comes_whole_and_only_once(folder, server):
     assert download.obtain(replace(wanted, urls=())) == path
 
 
-def test_the_next_mirror_is_tried(folder, server):
+def test_the_next_mirror_is_used_after_a_failure(folder, server):
     urls = (NOWHERE[0], f"{server}/absent", f"{server}/cut", f"{server}/good")
     assert download.obtain(remote(*urls, md5=MD5)).read_bytes() == PACKED
     assert len(files(folder)) == 1
@@ -235,13 +235,13 @@ def test_the_next_mirror_is_tried(folder, server):
         ("cut", MD5, "no download"),
     ],
 )
-def test_a_bad_download_leaves_nothing_behind(folder, server, page, md5, reason):
+def test_an_invalid_download_leaves_no_file(folder, server, page, md5, reason):
     with pytest.raises(DataError, match=rf"\A.*{reason}.*\Z"):
         download.obtain(remote(f"{server}/{page}", md5=md5))
     assert not files(folder)
 
 
-def test_a_full_disk_leaves_nothing_behind(folder, server, monkeypatch):
+def test_a_full_disk_leaves_no_file(folder, server, monkeypatch):
     class Full(pooch.HTTPDownloader):
         def __call__(self, url, output_file, pup, **_):
             raise OSError(28, "No space left on device")

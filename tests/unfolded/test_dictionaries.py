@@ -1,4 +1,4 @@
-"""What networks start from: the overcomplete DCT for any width, sensing matrices."""
+"""Initial dictionaries and sensing matrices: the overcomplete DCT for any width."""
 
 import math
 
@@ -42,7 +42,7 @@ def test_two_dimensional_atoms_are_products_of_cosines():
 
 
 @pytest.mark.parametrize(("n0", "h"), [(7, 7), (7, 12), (12, 30), (2, 3)])
-def test_frames_of_no_square_size_get_the_dct_of_one_dimension(n0, h):
+def test_frames_without_square_size_have_the_one_dimensional_dct(n0, h):
     D = overcomplete_dct(n0, h, dtype=F64)
     assert torch.allclose(D @ D.T, torch.eye(n0, dtype=F64), atol=1e-12)
     assert overcomplete_dct(n0, 3).shape == (n0, 3)

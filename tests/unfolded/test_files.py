@@ -10,7 +10,7 @@ from unfolded import files
 from unfolded.errors import RecordError
 
 
-def test_a_file_is_readable_by_those_whom_the_user_lets_read(tmp_path):
+def test_a_file_has_the_permissions_of_the_umask(tmp_path):
     before = os.umask(0o022)
     try:
         files.write(tmp_path / "new", "text")
@@ -23,7 +23,7 @@ def test_a_file_is_readable_by_those_whom_the_user_lets_read(tmp_path):
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
 )
-def test_what_fails_on_the_way_leaves_the_old_file_and_nothing_else(
+def test_a_failed_write_preserves_the_old_file_and_leaves_no_other(
     tmp_path, monkeypatch, call, error
 ):
     files.write(tmp_path / "file", "old")
@@ -37,7 +37,7 @@ def test_what_fails_on_the_way_leaves_the_old_file_and_nothing_else(
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
-def test_a_device_that_is_full_or_a_path_that_cannot_be(tmp_path):
+def test_a_write_to_an_impossible_path_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "below", tmp_path / ("long" * 100)):
         with pytest.raises(RecordError, match=r"expected to write .*; choose a writable folder"):
@@ -48,7 +48,7 @@ def test_a_device_that_is_full_or_a_path_that_cannot_be(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EROFS", "EACCES"])
-def test_the_remedy_for_a_file_that_cannot_be_written_fits_the_cause(tmp_path, name):
+def test_the_error_of_a_failed_write_states_a_remedy_for_the_cause(tmp_path, name):
     number = getattr(errno, name)
     cause, space = os.strerror(number), "free some space or " * (name in ("ENOSPC", "EDQUOT"))
     message = str(files.cannot_write(tmp_path, OSError(number, cause)))

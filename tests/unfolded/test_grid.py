@@ -1,4 +1,4 @@
-"""The paper's tables and the ablations as sets of runs."""
+"""The grids of the paper's tables and of the ablations."""
 
 import dataclasses
 import shlex
@@ -17,7 +17,7 @@ from unfolded.runs.config import RunConfig
 SMOKE = RunConfig(profile="smoke")
 
 
-def test_the_tables_vary_what_the_printed_ones_vary():
+def test_the_grids_of_tables_vary_the_fields_of_the_paper():
     printed = results.paper_cells()
     for number, (name, values) in grid.VARIED.items():
         cells = printed[printed["table"] == number]
@@ -26,7 +26,7 @@ def test_the_tables_vary_what_the_printed_ones_vary():
 
 
 @pytest.mark.parametrize("number", grid.VARIED)
-def test_a_table_holds_each_cell_once(number):
+def test_a_table_contains_each_cell_once(number):
     base = RunConfig(profile="smoke", protocol="normalised", seed=4)
     runs = grid.table(number, base)
     name, values = grid.VARIED[number]
@@ -43,11 +43,11 @@ def test_a_network_outside_the_comparison_is_in_no_grid_by_default(monkeypatch):
     runs = named_grids.named("tables", RunConfig(profile="paper"))
     assert {run.model for run in runs} == set(COMPARED)
     cells = sum(len(values) for _, values in grid.VARIED.values()) * len(COMPARED)
-    # The default row stands in all three tables; for the LSTM only in two, at its own depth.
+    # The default row is in all three tables; for the LSTM only in two, at its own depth.
     assert cells - len(runs) == 2 * 8 + 2 - 0
 
 
-def test_an_unknown_table_or_grid_is_refused():
+def test_an_unknown_table_or_grid_is_rejected():
     with pytest.raises(ConfigError, match="expected a table from 1, 2, 3; got 4"):
         grid.table(4, RunConfig())
     with pytest.raises(ConfigError, match=r"expected a grid from row, .*; got 'rows'"):
@@ -55,14 +55,14 @@ def test_an_unknown_table_or_grid_is_refused():
 
 
 @pytest.mark.parametrize("name", named_grids.GRIDS)
-def test_a_grid_holds_each_run_once_and_keeps_what_it_does_not_vary(name):
+def test_a_grid_contains_each_run_once_and_preserves_other_fields(name):
     runs = named_grids.named(name, RunConfig(profile="smoke", seed=4, source="mnist"))
     assert len({run.hash for run in runs}) == len(runs)
     assert {(run.source, run.profile) for run in runs} == {("mnist", "smoke")}
     assert {run.seed for run in runs} == {4}
 
 
-def test_every_ablation_holds_the_default_row_of_its_models():
+def test_every_ablation_contains_the_default_row_of_its_models():
     default = set(grid.row(SMOKE))
     for question, answers in named_grids.ablations(SMOKE).items():
         runs = [set(runs) for runs in answers.values()]
@@ -87,7 +87,7 @@ def test_matched_networks_have_the_parameters_of_reweighted_rnn(model, hidden):
 
 
 @pytest.mark.parametrize("name", ["row", "ablations", "table-2"])
-def test_the_options_of_a_run_make_that_run(name, capsys, monkeypatch):
+def test_the_options_of_a_run_give_that_run(name, capsys, monkeypatch):
     made = []
     monkeypatch.setattr("unfolded.training.run", lambda config, **_: made.append(config) or 1 / 0)
     base = RunConfig(profile="smoke", source="mnist", protocol="normalised")
@@ -98,14 +98,14 @@ def test_the_options_of_a_run_make_that_run(name, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["digits", "mnist", "moving-mnist"])
-def test_a_listed_grid_can_be_pasted(source, capsys):
+def test_each_line_of_a_listed_grid_is_a_valid_command(source, capsys):
     words = ["--profile", "smoke", "--source", source]
     assert main(["grid", "--grid", "row", "--models", "gru", *words]) == 0
     run = RunConfig(model="gru", profile="smoke", source=source)
     assert capsys.readouterr().out == f"{run.hash} {shlex.join(run.arguments())}\n"
 
 
-def test_ablations_hold_memory_schedule_and_a_control_of_equal_size():
+def test_ablations_include_memory_schedule_and_a_control_of_equal_size():
     questions = named_grids.ablations(SMOKE)
     assert {run.memory for run in questions["memory"]["off"]} == {"off"}
     assert {run.schedule for run in questions["learning-rate schedule"]["pytorch"]} == {"pytorch"}
@@ -113,7 +113,7 @@ def test_ablations_hold_memory_schedule_and_a_control_of_equal_size():
     assert control == parameter_count.matched(dataclasses.replace(SMOKE, model="l1-l1-rnn"))
 
 
-def test_ablations_of_the_successor_paper_change_the_unfolded_networks_alone():
+def test_ablations_of_the_successor_paper_change_only_the_unfolded_networks():
     names = "ablations", "ablations-successor"
     usual, reported = (named_grids.named(name, SMOKE) for name in names)
     pairs = {(run.lambda1, run.lambda2) for run in reported if run.model in grid.UNFOLDED}

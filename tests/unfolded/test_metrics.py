@@ -1,4 +1,4 @@
-"""PSNR in its four averagings, on cases made by hand."""
+"""PSNR in its four averagings, on cases with known values."""
 
 import math
 
@@ -20,7 +20,7 @@ def with_errors(rows):
     return reference, reference + torch.tensor(rows)[..., None]
 
 
-def test_each_average_by_hand():
+def test_each_average_equals_a_manual_computation():
     reference, estimate = with_errors([[1.0, 3.0], [5.0, 7.0]])
     want = {
         "frame": sum(decibel(mse) for mse in (1, 9, 25, 49)) / 4,
@@ -33,7 +33,7 @@ def test_each_average_by_hand():
         assert psnr(reference, estimate, peak=255, average=average) == pytest.approx(value)
 
 
-def test_averaging_later_never_gives_less(normal):
+def test_the_psnr_decreases_with_more_averaging_before_the_logarithm(normal):
     # Jensen: the logarithm of a mean is at least the mean of logarithms.
     reference = 40 * normal(5, 4, 9)
     estimate = reference + normal(5, 1, 1).abs() * normal(5, 4, 9)
@@ -70,7 +70,7 @@ def authors_batches(count):
 
 
 @pytest.mark.parametrize("count", [33, 63, 64, 65, 96, 97, 100, 1_000])
-def test_authors_leave_the_last_batch_out(count):
+def test_the_measure_of_the_authors_excludes_the_last_batch(count):
     # Sequence i is off by i + 1 (mod 7): only whole batches that another sequence follows count.
     reference, estimate = with_errors([[float(i % 7 + 1)] for i in range(count)])
     errors = [(i % 7 + 1) ** 2 for i in range(count)]
@@ -101,7 +101,7 @@ def test_no_error_is_100_decibel():
 
 
 @pytest.mark.parametrize("average", AVERAGES)
-def test_nothing_is_changed_in_place(average, normal):
+def test_arguments_are_not_changed_in_place(average, normal):
     reference, estimate = 300 * normal(40, 2, 4), 300 * normal(40, 2, 4)
     before = reference.clone(), estimate.clone()
     psnr(reference, estimate, peak=255, average=average)
@@ -125,7 +125,7 @@ def test_every_grey_level_survives_normalisation():
         assert psnr(whole / 255, doubled, peak=1, average="authors") == 100.0
 
 
-def test_integer_and_double_frames_are_fine():
+def test_integer_and_double_frames_are_accepted():
     reference = torch.full((1, 2, 3), 7, dtype=torch.uint8)
     estimate = torch.full((1, 2, 3), 3, dtype=torch.uint8)  # 3 − 7 must not wrap around
     for average in AVERAGES:
@@ -135,7 +135,7 @@ def test_integer_and_double_frames_are_fine():
 
 
 @pytest.mark.parametrize("average", AVERAGES)
-def test_pictures_have_the_psnr_of_vectors(average, normal):
+def test_pictures_and_vectors_have_the_same_psnr(average, normal):
     a, b = normal(2, 3, 12).abs(), normal(2, 3, 12).abs() + 0.1
     for kind in (torch.as_tensor, np.asarray):
         pair = [kind(frames.unflatten(2, (3, 4))) for frames in (a, b)]
@@ -145,7 +145,7 @@ def test_pictures_have_the_psnr_of_vectors(average, normal):
             psnr(pair[0], pair[1].reshape(2, 3, 12), peak=1, average=average)
 
 
-def test_tiny_errors_stay_finite_and_gradients_are_no_obstacle():
+def test_the_psnr_of_tiny_errors_is_finite_and_gradients_are_accepted():
     reference = torch.zeros(1, 1, 2)
     estimate = torch.full((1, 1, 2), 1e-30, requires_grad=True)
     value = psnr(reference, estimate, peak=1.0, average="global")
@@ -164,7 +164,7 @@ def test_tiny_errors_stay_finite_and_gradients_are_no_obstacle():
     ],
     ids=str,
 )
-def test_bad_arguments_end_in_one_clear_line(change):
+def test_invalid_arguments_are_reported_in_one_line(change):
     fine = {"reference": torch.zeros(1, 2, 3), "estimate": torch.zeros(1, 2, 3), "peak": 255}
     call = {**fine, "average": "frame", **change}
     with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w.*\Z"):

@@ -1,4 +1,4 @@
-"""Unfolding is no second algorithm: the networks are their solvers, and the printed forms."""
+"""The unfolded networks equal their solvers and the printed forms."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ SIZES = {"n0": 16, "n": 6, "hidden": 20}
 
 
 def make(name, *, fast=True, noise=0.0, **options):
-    """A network in double precision; ``noise`` moves every parameter, c and λ included."""
+    """A network in double precision; ``noise`` changes every parameter, including c and λ."""
     net = build(name, **{**SIZES, **options}).double()
     net.fast = fast
     generator = torch.Generator().manual_seed(1)
@@ -24,7 +24,7 @@ def make(name, *, fast=True, noise=0.0, **options):
 
 
 def by_the_solver(name, net, x):
-    """Codes by the loop of the solver, on what net.symbols() says."""
+    """Codes by the loop of the solver with the tensors of net.symbols()."""
     s = {symbol: tensor.detach() for symbol, tensor in net.symbols().items()}
     common = {"lambda1": s["lambda1"], "lambda2": s["lambda2"], "c": s["c"], "h0": s["h0"]}
     common["iterations"] = net.depth
@@ -36,7 +36,7 @@ def by_the_solver(name, net, x):
 
 
 def phi_of_the_cases(u, hbar, a, b):
-    """(6), and (7) with its last branch put right, as cases."""
+    """(6), and (7) with a corrected last branch, as cases."""
     flip = torch.where(hbar >= 0, 1.0, -1.0)
     u, hbar = u * flip, hbar.abs()
     value = torch.where(u < -a - b, u + a + b, 0.0)
@@ -89,7 +89,7 @@ def agree(result, expected):
 @pytest.mark.parametrize("depth", [1, 2, 4])
 @pytest.mark.parametrize("T", [1, 3])
 @pytest.mark.parametrize("name", UNFOLDED)
-def test_untrained_network_is_that_many_solver_iterations(name, T, depth, lambdas, normal):
+def test_an_untrained_network_equals_the_iterations_of_its_solver(name, T, depth, lambdas, normal):
     frames = 5 * normal(2, T, 16)
     for fast in (True, False):
         net = make(name, fast=fast, depth=depth, lambda1=lambdas[0], lambda2=lambdas[1])
@@ -107,7 +107,7 @@ def test_untrained_network_is_that_many_solver_iterations(name, T, depth, lambda
 @pytest.mark.parametrize("positivity", ["softplus", "exp"])
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
 @pytest.mark.parametrize("name", UNFOLDED)
-def test_any_network_is_its_solver_with_the_learned_tensors(name, fast, positivity, normal):
+def test_any_network_equals_its_solver_with_the_learned_tensors(name, fast, positivity, normal):
     net = make(name, fast=fast, depth=3, positivity=positivity, noise=0.1, lambda1=0.3)
     x = 3 * normal(2, 4, 6)
     assert agree(net.codes(x), by_the_solver(name, net, x))
@@ -147,7 +147,7 @@ def test_symbols_have_the_shapes_of_the_paper(name):
     assert {symbol: tuple(tensor.shape) for symbol, tensor in s.items()} == shapes
 
 
-def test_l1_l1_rnn_is_reweighted_rnn_with_unit_weights(normal):
+def test_l1_l1_rnn_equals_reweighted_rnn_with_unit_weights(normal):
     x = normal(2, 3, 6)
     tied = make("l1-l1-rnn", depth=2, noise=0.1)
     full = make("reweighted-rnn", depth=2)

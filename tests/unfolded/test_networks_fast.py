@@ -1,4 +1,4 @@
-"""The networks by the engine: their own steps, their streams, several runs side by side."""
+"""The networks with the engine: single steps, streams, and several runs in parallel."""
 
 import pytest
 import torch
@@ -42,7 +42,9 @@ def close(result, expected, tolerance=1e-10):
 @pytest.mark.parametrize("hidden", [6, 40])  # where factors of I − KᵀK are the dearer, the cheaper
 @pytest.mark.parametrize("option", [{}, {"lambda2": 0.0}, {"memory": False}], ids=str)
 @pytest.mark.parametrize("name", UNFOLDED)
-def test_engine_and_steps_train_alike(name, option, hidden, depth, recompute, normal):
+def test_training_with_the_engine_equals_training_by_steps(
+    name, option, hidden, depth, recompute, normal
+):
     net = make(name, hidden=hidden, depth=depth, lambda1=0.3, **option)
     frames = 3 * normal(3, 5, 9)
     if name != "reweighted-rnn":
@@ -55,7 +57,7 @@ def test_engine_and_steps_train_alike(name, option, hidden, depth, recompute, no
 
 @pytest.mark.parametrize("frames_in_time", [3, 8])  # by PyTorch's calls, by the loops in C
 @pytest.mark.parametrize("name", UNFOLDED)
-def test_single_precision_follows_double_precision(name, frames_in_time, normal):
+def test_single_precision_agrees_with_double_precision(name, frames_in_time, normal):
     # Wide enough for the routines that serve single precision only. Φ never stretches an error.
     net = make(name, hidden=260, n0=16, n=6, lambda1=0.3)
     frames = 3 * normal(32, frames_in_time, 16)
@@ -68,7 +70,7 @@ def test_single_precision_follows_double_precision(name, frames_in_time, normal)
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
 @pytest.mark.parametrize("cuts", [[9], [1] * 9, [1, 8], [2, 3, 4]], ids=str)
 @pytest.mark.parametrize("name", names())
-def test_a_stream_gives_the_numbers_of_the_whole(name, cuts, fast, normal):
+def test_a_stream_equals_the_whole_sequence(name, cuts, fast, normal):
     net = make(name)
     net.fast = fast
     x = 3 * normal(5, 9, 4)  # enough of both for the loops in C
@@ -83,7 +85,7 @@ def test_a_stream_gives_the_numbers_of_the_whole(name, cuts, fast, normal):
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_stream_passes_gradients_on(name, normal):
+def test_gradients_propagate_through_a_stream(name, normal):
     net, x = make(name), 3 * normal(2, 4, 4)
     net.recover(x).square().sum().backward()
     expected = {key: p.grad.clone() for key, p in net.named_parameters() if p.grad is not None}
@@ -99,7 +101,7 @@ def test_a_stream_passes_gradients_on(name, normal):
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_state_belongs_to_the_precision_it_was_started_in(name):
+def test_a_state_of_another_precision_is_rejected(name):
     net = build(name, n0=16, n=6, hidden=9, depth=2).requires_grad_(False)
     state = net.start(batch=2)
     net.double()
@@ -108,14 +110,14 @@ def test_a_state_belongs_to_the_precision_it_was_started_in(name):
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_state_belongs_to_so_many_sequences(name):
+def test_a_state_of_another_number_of_sequences_is_rejected(name):
     net = make(name)
     with pytest.raises(ConfigError, match=r"of the 2 sequences.*got measurements of 3"):
         net.recover(torch.zeros(3, 1, 4, dtype=F64), net.start(2))
 
 
 @pytest.mark.parametrize("name", UNFOLDED)
-def test_autocast_is_refused(name):
+def test_autocast_is_rejected(name):
     net = build(name, n0=16, n=6, hidden=20, depth=2)
     with torch.autocast("cpu"), pytest.raises(ConfigError, match="autocast"):
         net.unroll(torch.zeros(1, 2, 6))

@@ -1,4 +1,4 @@
-"""What networks hold: positive parameters, their counts, seeds, and what is refused."""
+"""Parts of the networks: positive parameters, their number, seeds, and invalid options."""
 
 import inspect
 import itertools
@@ -19,7 +19,7 @@ SIZES = {"n0": 16, "n": 6, "hidden": 20, "depth": 2}
 
 @pytest.mark.parametrize("positivity", ["exp", "softplus", "free"])
 @pytest.mark.parametrize("name", UNFOLDED)
-def test_a_lambda2_of_zero_is_held_there(name, positivity):
+def test_a_lambda2_of_zero_remains_zero(name, positivity):
     options = {"positivity": positivity, "lambda2": 0}
     net = build(name, **SIZES, **options).double()
     assert "lambda2" not in net.raw
@@ -29,7 +29,7 @@ def test_a_lambda2_of_zero_is_held_there(name, positivity):
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
 @pytest.mark.parametrize("reweighting", ["Z", "g", "Z+g"])
-def test_what_is_not_reweighted_stays_as_the_solver_has_it(reweighting, fast, normal):
+def test_weights_that_are_not_learned_equal_those_of_the_solver(reweighting, fast, normal):
     net = build("reweighted-rnn", **SIZES, reweighting=reweighting, lambda1=0.3).double()
     net.fast = fast
     names = {name.removeprefix("raw.") for name, _ in net.named_parameters()}
@@ -56,7 +56,7 @@ def test_all_networks_measure_with_the_same_A_at_one_seed():
 
 
 @pytest.mark.parametrize("name", names())
-def test_building_is_deterministic_and_leaves_the_generator_alone(name):
+def test_building_is_deterministic_and_does_not_change_the_global_generator(name):
     torch.manual_seed(5)
     before = torch.get_rng_state()
     state = build(name, **SIZES, seed=3).state_dict()
@@ -68,7 +68,7 @@ def test_building_is_deterministic_and_leaves_the_generator_alone(name):
 
 
 @pytest.mark.parametrize("form", ["softplus", "exp", "free"])
-def test_start_values_come_back_from_every_form(form):
+def test_initial_values_are_recovered_from_every_form(form):
     value = torch.tensor([1e-6, 0.01, 1.0, 3.0, 255.0, 1e4])
     assert torch.allclose(from_raw(to_raw(value, form), form), value, rtol=2e-6, atol=0)
     doubled = to_raw(value.double(), form)
@@ -77,7 +77,7 @@ def test_start_values_come_back_from_every_form(form):
 
 @pytest.mark.parametrize("name", UNFOLDED)
 @pytest.mark.parametrize("form", ["softplus", "exp", "free"])
-def test_parameters_stay_positive_by_construction_or_not(form, name):
+def test_parameters_remain_positive_only_in_positive_forms(form, name):
     net = build(name, **SIZES, positivity=form)
     generator, least = torch.Generator().manual_seed(0), []
     for _ in range(40):
@@ -94,7 +94,7 @@ def test_parameters_stay_positive_by_construction_or_not(form, name):
     ("n", "n0", "h", "d"), [(51, 256, 100, 3), (51, 256, 100, 2), (6, 16, 20, 1), (5, 7, 3, 4)]
 )
 @pytest.mark.parametrize("name", names())
-def test_parameters_are_as_many_as_the_formula_says(name, n, n0, h, d):
+def test_the_number_of_parameters_equals_the_formula(name, n, n0, h, d):
     net = build(name, n=n, n0=n0, hidden=h, depth=d)
     source = f"own-{n0}-{'0' * 16}"
     run = RunConfig(name, cs_rate=n / n0, hidden=h, depth=d, source=source)
@@ -110,7 +110,7 @@ def test_the_formulas_at_the_papers_defaults():
     }
 
 
-def test_the_papers_sizes_are_the_defaults():
+def test_the_sizes_of_the_paper_are_the_defaults():
     defaults = {k: p.default for k, p in inspect.signature(build).parameters.items()}
     wanted = {"hidden": 1024, "depth": 3, "seed": 0}
     assert defaults | wanted == defaults
@@ -134,14 +134,14 @@ IMPOSSIBLE = [
     [*itertools.product(UNFOLDED, IMPOSSIBLE), ("reweighted-rnn", {"reweighting": "none"})],
     ids=str,
 )
-def test_impossible_networks_end_in_one_clear_line(name, change):
+def test_impossible_networks_are_reported_in_one_line(name, change):
     call = {"name": name, **SIZES, **change}
     with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w.*\Z"):
         build(call.pop("name"), **call)
 
 
 @pytest.mark.parametrize("name", UNFOLDED)
-def test_without_memory_a_frame_does_not_depend_on_the_previous_ones(name):
+def test_a_frame_does_not_depend_on_the_previous_ones_without_memory(name):
     network = build(name, n0=16, n=5, hidden=12, seed=3, memory=False)
     frames = torch.randn(2, 6, 16)
     whole = network(frames)

@@ -1,4 +1,4 @@
-"""The generic networks take the steps that their authors define, written once more in NumPy."""
+"""The generic networks equal the definitions of their authors, written in NumPy."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def close(result, expected, tolerance=1e-12):
 @pytest.mark.parametrize("moved", [False, True], ids=["start", "moved"])
 @pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_network_is_its_definition_step_by_step(name, depth, moved, normal):
+def test_each_step_of_a_network_equals_its_definition(name, depth, moved, normal):
     net, x = make(name, normal if moved else None, depth=depth), 5 * normal(2, 6, 4)
     codes, frames = net.codes(x), net.recover(x)
     for i in range(2):
@@ -86,7 +86,7 @@ def test_a_network_is_its_definition_step_by_step(name, depth, moved, normal):
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_gradients_are_those_of_finite_differences(name, normal):
+def test_gradients_equal_finite_differences(name, normal):
     net = make(name, normal, hidden=5, depth=2, n0=3)
     with torch.no_grad():
         for layer in net.cells:

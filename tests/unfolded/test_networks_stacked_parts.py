@@ -1,4 +1,4 @@
-"""How the generic networks start, what their options allow, and how many numbers they learn."""
+"""The generic networks: initial values, options, and orthogonal factors."""
 
 import inspect
 import math
@@ -28,7 +28,7 @@ class LeakyRNN(SRNN):
     layer = LeakyLayer
 
 
-def test_a_layer_with_its_own_step_takes_that_step_by_every_backend(normal):
+def test_a_layer_with_its_own_step_uses_that_step_with_every_backend(normal):
     network, x = LeakyRNN(**SIZES).double(), normal(20, 12, 4)
     assert not torch.allclose(network.codes(x), make("srnn").codes(x))
     with recurrence.use("reference"):
@@ -37,13 +37,13 @@ def test_a_layer_with_its_own_step_takes_that_step_by_every_backend(normal):
         torch.testing.assert_close(network.codes(x[:size]), expected[:size])
 
 
-def test_srnn_starts_as_pytorchs_rnn():
+def test_srnn_has_the_initial_values_of_pytorch():
     for layer in make("srnn", hidden=100).cells:
         for parameter in layer.parameters():
             assert 0.08 < parameter.abs().max() <= 0.1
 
 
-def test_fastrnn_starts_as_its_authors_code():
+def test_fastrnn_has_the_initial_values_of_the_code_of_its_authors():
     net = make("fastrnn", hidden=200)
     for layer in net.cells:
         _, a, b = layer.weights()
@@ -54,7 +54,7 @@ def test_fastrnn_starts_as_its_authors_code():
         assert abs(layer.W.std().item() - 0.1) < 5 * 0.1 / math.sqrt(2 * 200**2)
 
 
-def test_indrnn_starts_within_the_bound_and_never_passes_it(normal):
+def test_indrnn_weights_never_exceed_the_bound(normal):
     bound = 2 ** (1 / 20)
     for layer in make("indrnn", hidden=500).cells:
         assert 0 <= layer.w.min() < 0.02 and bound - 0.02 < layer.w.max() <= bound
@@ -83,13 +83,13 @@ def test_indrnn_starts_within_the_bound_and_never_passes_it(normal):
     ],
     ids=str,
 )
-def test_impossible_options_end_in_one_clear_line(name, options):
+def test_impossible_options_are_reported_in_one_line(name, options):
     with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w"):
         make(name, **options)
 
 
 @pytest.mark.parametrize(("name", "least"), [("srnn", 0.4), ("fastrnn", 0.8)])
-def test_the_first_layer_starts_saturated_on_raw_pixels_only(name, least):
+def test_the_first_layer_is_initially_saturated_only_on_raw_pixels(name, least):
     frames = torch.as_tensor(sequences("digits", count=10)).view(10, -1, 256)
     for hidden in (256, 1024):
         net = build(name, hidden=hidden, depth=1)
@@ -99,7 +99,7 @@ def test_the_first_layer_starts_saturated_on_raw_pixels_only(name, least):
         assert raw > least and unit < 0.01
 
 
-def test_the_codes_of_indrnn_shrink_from_layer_to_layer_at_the_start():
+def test_the_initial_codes_of_indrnn_decrease_from_layer_to_layer():
     frames = torch.as_tensor(sequences("digits", count=10)).view(10, -1, 256)
     nets = [build("indrnn", depth=depth) for depth in (1, 2, 3)]
     sizes = [net.codes(net.measure(frames)).std().item() for net in nets]
@@ -107,7 +107,7 @@ def test_the_codes_of_indrnn_shrink_from_layer_to_layer_at_the_start():
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_layers_start_from_draws_of_their_own(name):
+def test_layers_have_independent_initial_values(name):
     _, second, third = (dict(layer.named_parameters()) for layer in build(name, **SIZES).cells)
     other = dict(build(name, **SIZES | {"seed": 1}).cells[1].named_parameters())
     for key in {"U", "W", "w", "P", "Q"} & set(second):
@@ -116,7 +116,7 @@ def test_layers_start_from_draws_of_their_own(name):
 
 
 @pytest.mark.parametrize(("name", "cells"), [("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU)])
-def test_lstm_and_gru_start_as_in_the_committed_runs(name, cells):
+def test_lstm_and_gru_have_the_initial_values_of_the_committed_runs(name, cells):
     net = build(name, **SIZES | {"seed": 3})
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(3, "weights", name.upper()))
@@ -126,7 +126,7 @@ def test_lstm_and_gru_start_as_in_the_committed_runs(name, cells):
             assert torch.equal(weight, other)
 
 
-def test_the_input_weights_start_as_the_codes_do():
+def test_initial_input_weights_have_the_distribution_of_the_public_code():
     for name, std in {"indrnn": 0.001, "fastrnn": 0.1}.items():
         for layer in make(name, hidden=300).cells:
             # Five standard errors of a deviation estimated from that many draws.
@@ -158,7 +158,7 @@ def layer_of(**options):
 
 
 def defect(factor):
-    """How far a matrix is from orthogonal: the largest entry of QᵀQ − I."""
+    """The distance of a matrix from orthogonality: the largest entry of QᵀQ − I."""
     return (factor.T @ factor - torch.eye(len(factor), dtype=factor.dtype)).abs().max().item()
 
 
@@ -174,7 +174,7 @@ def factors(layer):
 
 @torch.no_grad()
 def move(layer, scale, seed):
-    """Put every parameter of the factors at a random place of this size."""
+    """Set every parameter of the factors to random values of this size."""
     generator = torch.Generator().manual_seed(derive(seed, "move"))
     for parameter in (layer.P, layer.Q, layer.p):
         parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
@@ -183,7 +183,9 @@ def move(layer, scale, seed):
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 1.0, 1e3, 1e30])
 @pytest.mark.parametrize("reflectors", [1, 3, 11, 12])
 @pytest.mark.parametrize("margin", [0.0, 0.01, 0.5, 1.0])
-def test_orthogonal_and_within_the_margin_after_any_move(margin, reflectors, scale):
+def test_factors_remain_orthogonal_and_within_the_margin_after_any_update(
+    margin, reflectors, scale
+):
     layer = layer_of(reflectors=reflectors, margin=margin)
     for seed in range(3):
         move(layer, scale, seed)
@@ -195,14 +197,14 @@ def test_orthogonal_and_within_the_margin_after_any_move(margin, reflectors, sca
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
-def test_single_precision_keeps_the_factors_orthogonal(scale):
+def test_the_factors_are_orthogonal_in_single_precision(scale):
     layer = layer_of(hidden=200, reflectors=200).float()
     move(layer, scale, 0)
     # An entry sums h products, and k reflections turn it.
     assert max(map(defect, factors(layer))) < 200 * torch.finfo(torch.float32).eps
 
 
-def test_steps_of_adam_leave_the_margin_alone(normal):
+def test_steps_of_adam_remain_within_the_margin(normal):
     net = make("spectralrnn", depth=2, margin=0.05)
     optimiser, frames = torch.optim.Adam(net.parameters(), lr=0.5), 10 * normal(4, 3, 9)
     for _ in range(20):
@@ -216,7 +218,7 @@ def test_steps_of_adam_leave_the_margin_alone(normal):
         assert values.max() - values.min() > 0.05
 
 
-def test_the_weights_are_the_product_of_their_factors():
+def test_the_weights_equal_the_product_of_their_factors():
     layer = layer_of(reflectors=5, margin=0.5)
     move(layer, 1.0, 0)
     P, Q = factors(layer)
@@ -224,13 +226,13 @@ def test_the_weights_are_the_product_of_their_factors():
 
 
 @pytest.mark.parametrize("reflectors", [1, 4, 12])
-def test_the_weights_start_orthogonal(reflectors):
+def test_the_initial_weights_are_orthogonal(reflectors):
     layer = layer_of(reflectors=reflectors)
     assert (layer.singular_values() == 1).all()
     assert defect(layer.weights()[0]) < 1e-13
 
 
-def test_the_compact_form_is_the_product_of_reflectors(normal):
+def test_the_compact_form_equals_the_product_of_reflectors(normal):
     R = directions(normal(5, 12))
     expected = np.eye(12)
     for r in R.numpy():
@@ -238,13 +240,13 @@ def test_the_compact_form_is_the_product_of_reflectors(normal):
     assert np.abs(reflect(R).numpy() - expected).max() < 1e-13
 
 
-def test_equal_reflectors_undo_each_other(normal):
+def test_the_product_of_equal_reflectors_is_the_identity(normal):
     R = directions(normal(1, 12)).expand(6, -1)
     assert (reflect(R) - torch.eye(12)).abs().max() < 1e-12
     assert (reflect(R[:5]) - reflect(R[:1])).abs().max() < 1e-12
 
 
-def test_a_reflector_of_zeros_reflects_nothing_and_learns_nothing(normal):
+def test_a_zero_reflector_is_the_identity_with_gradient_zero(normal):
     rows = normal(3, 12)
     rows[1] = 0
     rows.requires_grad_()
@@ -254,7 +256,7 @@ def test_a_reflector_of_zeros_reflects_nothing_and_learns_nothing(normal):
     assert rows.grad.isfinite().all() and not rows.grad[1].any() and rows.grad[0].any()
 
 
-def test_the_length_of_a_reflector_does_not_matter(normal):
+def test_a_reflection_does_not_depend_on_the_length_of_the_reflector(normal):
     layer = layer_of()
     before = layer.weights()[0]
     with torch.no_grad():
@@ -264,12 +266,12 @@ def test_the_length_of_a_reflector_does_not_matter(normal):
 
 
 @pytest.mark.parametrize(("hidden", "k"), [(1, 1), (3, 1), (8, 2), (1024, 256)])
-def test_a_quarter_of_the_width_is_the_usual_number_of_reflectors(hidden, k):
+def test_the_default_number_of_reflectors_is_a_quarter_of_the_width(hidden, k):
     layer = layer_of(hidden=hidden)
     assert len(layer.P) == len(layer.Q) == k * hidden - k * (k - 1) // 2
 
 
-def test_a_stream_forms_the_weights_once(normal, monkeypatch):
+def test_a_stream_computes_the_weights_once(normal, monkeypatch):
     net, x = make("spectralrnn", depth=2), 5 * normal(2, 6, 4)
     whole, state, parts = net.recover(x), net.start(2), []
     monkeypatch.setattr(type(net.cells[0]), "weights", None)

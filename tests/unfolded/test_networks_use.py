@@ -1,4 +1,4 @@
-"""How networks behave in use: shapes, causality, gradients, precision, bad frames."""
+"""Use of the networks: shapes, causality, gradients, precision, invalid frames."""
 
 import copy
 import math
@@ -26,7 +26,7 @@ def net(request):
 
 
 @pytest.mark.parametrize(("batch", "time"), [(1, 1), (3, 1), (1, 4), (2, 5), (0, 2)])
-def test_shapes_and_the_chain_of_methods(net, batch, time, normal):
+def test_methods_have_the_right_shapes_and_compose(net, batch, time, normal):
     frames = 5 * normal(batch, time, 16)
     x = net.measure(frames)
     codes = net.codes(x)
@@ -46,27 +46,27 @@ def test_a_frame_depends_on_the_past_only(net, normal):
     assert not torch.allclose(recovery[:, 3], other[:, 3])
 
 
-def test_the_past_matters(net, normal):
+def test_a_frame_depends_on_the_previous_frame(net, normal):
     frames = 5 * normal(1, 2, 16)
     changed = frames.clone()
     changed[:, 0] = 5 * normal(16)
     assert not torch.allclose(net(frames)[:, 1], net(changed)[:, 1])
 
 
-def test_sequences_of_a_batch_do_not_touch_each_other(net, normal):
+def test_sequences_of_a_batch_are_independent(net, normal):
     frames = 5 * normal(3, 4, 16)
     for i in range(3):
         assert torch.allclose(net(frames)[i], net(frames[i : i + 1])[0], atol=1e-12)
 
 
-def test_frames_are_left_alone(net, normal):
+def test_frames_are_not_changed(net, normal):
     frames = 5 * normal(2, 3, 16)
     before = frames.clone()
     net(frames).sum().backward()
     assert torch.equal(frames, before)
 
 
-def test_every_parameter_gets_a_finite_gradient(net, normal):
+def test_every_parameter_has_a_finite_gradient(net, normal):
     frames = 5 * normal(4, 5, 16)
     (net(frames) - frames).square().sum().backward()
     for name, parameter in net.named_parameters():
@@ -76,7 +76,7 @@ def test_every_parameter_gets_a_finite_gradient(net, normal):
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
 @pytest.mark.parametrize("lambda2", [0.02, -0.02])
-def test_the_free_form_learns_lambda2_by_its_true_slope(lambda2, fast, normal):
+def test_lambda2_in_the_free_form_has_the_exact_gradient(lambda2, fast, normal):
     # The authors' runs end with a negative λ2: a slope of the wrong sign would push it further.
     net = build("l1-l1-rnn", **SIZES, positivity="free", lambda1=0.3, lambda2=0.02).double()
     net.fast, net.forward = fast, net.codes
@@ -88,7 +88,7 @@ def test_the_free_form_learns_lambda2_by_its_true_slope(lambda2, fast, normal):
     assert gradcheck(loss, torch.tensor(lambda2, dtype=F64, requires_grad=True))
 
 
-def test_states_move_between_networks(net, normal):
+def test_states_can_be_loaded_into_another_network(net, normal):
     name = next(n for n in names() if type(build(n, **SIZES)) is type(net))
     other = build(name, **SIZES, seed=9).double()
     frames = 20 * normal(1, 2, 16)
@@ -115,7 +115,7 @@ BAD_FRAMES = {
 
 
 @pytest.mark.parametrize("case", BAD_FRAMES)
-def test_bad_frames_end_in_one_clear_line(net, case):
+def test_invalid_frames_are_reported_in_one_line(net, case):
     with pytest.raises(ConfigError, match=r"^expected .*frames.*; got .*; \w.*\Z"):
         net(BAD_FRAMES[case])
     width = 6 if case != "another width" else 5
@@ -125,7 +125,7 @@ def test_bad_frames_end_in_one_clear_line(net, case):
             method(x)
 
 
-def test_one_bad_pixel_is_counted(net):
+def test_one_invalid_pixel_is_counted(net):
     frames = torch.zeros(2, 3, 16, dtype=F64)
     frames[1, 2, 7] = math.nan
     with pytest.raises(ConfigError, match="1 NaN or infinite"):
@@ -133,7 +133,7 @@ def test_one_bad_pixel_is_counted(net):
 
 
 @pytest.mark.parametrize(("height", "width"), [(2, 8), (1, 16), (16, 1)])
-def test_pictures_give_pictures(net, height, width, normal):
+def test_a_network_returns_pictures_for_pictures(net, height, width, normal):
     flat = normal(4, 9, 16)
     pictures = flat.unflatten(2, (height, width))
     assert torch.equal(net(pictures), net(flat).unflatten(2, (height, width)))
@@ -146,7 +146,7 @@ def test_pictures_give_pictures(net, height, width, normal):
 @pytest.mark.parametrize(
     "shape", [(2, 3, 4, 5), (2, 3, 16, 0), (2, 3, 1, 4, 4), (3, 16), (2, 0, 4, 4)]
 )
-def test_pictures_of_another_size_are_refused_and_so_are_measurements_as_pictures(shape):
+def test_pictures_of_another_size_are_rejected_and_so_are_measurements_as_pictures(shape):
     net = build("l1-l1-rnn", **SIZES)
     with pytest.raises(ConfigError, match=r"frames of shape \(batch, time, 16\)") as caught:
         net(torch.zeros(shape))
@@ -156,7 +156,7 @@ def test_pictures_of_another_size_are_refused_and_so_are_measurements_as_picture
 
 
 @pytest.mark.parametrize("kind", ["uint8", "single", "numpy"])
-def test_frames_of_another_kind_end_in_one_clear_line(net, kind):
+def test_frames_of_another_type_are_reported_in_one_line(net, kind):
     frames = torch.zeros(1, 2, 16)
     frames = {"uint8": frames.byte(), "single": frames, "numpy": frames.numpy()}[kind]
     with pytest.raises(ConfigError):

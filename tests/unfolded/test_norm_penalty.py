@@ -1,4 +1,4 @@
-"""A penalty on the row norms: its gradient, its unit, that zero is none, what it shrinks."""
+"""The penalty on the row norms: gradient, unit, value zero, and effect on the norms."""
 
 import dataclasses
 import json
@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 from small_runs import made, small
-from test_train_steps import Questions
+from test_train_steps import SynchronisationLog
 
 from unfolded import training
 from unfolded.choices import UNFOLDED
@@ -34,7 +34,7 @@ def gradients(config, **changes):
 
 
 @pytest.mark.parametrize("model", UNFOLDED)
-def test_what_is_penalised_is_the_sum_of_the_alphas_of_the_bounds(model):
+def test_the_penalty_is_the_sum_of_the_alphas_of_the_bounds(model):
     net = build(**small(model, depth=2).network())
     with torch.no_grad():
         for p in net.parameters():
@@ -60,7 +60,7 @@ def test_the_step_descends_the_error_of_a_pixel_in_grey_levels_and_the_norms(mod
         torch.testing.assert_close(gradient, want, rtol=1e-3, atol=1e-4 * want.abs().max().item())
 
 
-def test_rows_that_tie_share_the_gradient():
+def test_rows_with_equal_sums_share_the_gradient():
     net = build(**small("l1-l1-rnn", depth=1, hidden=4).network())
     with torch.no_grad():
         net.A.zero_()  # W_1 = G = I: every row is a largest one
@@ -69,20 +69,20 @@ def test_rows_that_tie_share_the_gradient():
 
 
 @pytest.mark.parametrize("model", UNFOLDED)
-def test_a_penalised_step_asks_the_device_for_no_value(model):
-    """So a GPU can replay it like all others."""
+def test_a_penalised_step_does_not_synchronise_with_the_device(model):
+    """A GPU can replay it like every other step."""
     jobs = [made(small(model, seed=seed, norm_penalty=20.0)) for seed in (0, 1)]
     steps = RunGroup(jobs).steps
-    with Questions() as seen:
+    with SynchronisationLog() as seen:
         steps(torch.arange(64).view(2, 32) % 40)
         assert seen.asked == []
 
 
-def test_runs_with_different_penalties_are_not_trained_as_one():
+def test_runs_with_different_penalties_are_not_trained_in_one_group():
     assert len(training.groups([small(), small(norm_penalty=1.0)])) == 2
 
 
-def test_a_penalty_shrinks_the_norms_and_the_curves_keep_the_plain_error(tmp_path):
+def test_a_penalty_decreases_the_norms_and_curves_contain_the_plain_error(tmp_path):
     ended = {}
     for weight in (0.0, 1e6):
         record = training.run(small(norm_penalty=weight), store=tmp_path, progress=False)

@@ -66,7 +66,7 @@ def test_frames_are_hashed_once(monkeypatch):
     assert len(count) == 1
 
 
-def test_an_array_a_file_and_an_archive_are_one_run(tmp_path):
+def test_an_array_a_file_and_an_archive_give_the_same_run(tmp_path):
     frames = movie(20, 4, 6, 4)
     np.save("frames.npy", frames)
     np.savez_compressed("frames.npz", frames=frames)
@@ -133,7 +133,7 @@ def test_a_sweep_trains_every_network_on_the_frames(tmp_path, capsys):
     assert [record.config["model"] for record in results] == ["gru", "srnn"]
 
 
-def test_a_sweep_in_other_processes_leaves_the_same_records(tmp_path):
+def test_a_sweep_in_other_processes_writes_the_same_records(tmp_path):
     # Other processes know no profile that only the tests have.
     np.save("frames.npy", movie(10, 2, 3, 3))
     words = ["sweep", "--grid", "smoke", "--models", "reweighted-rnn", "lstm", "--hidden", "3"]
@@ -147,7 +147,7 @@ def test_a_sweep_in_other_processes_leaves_the_same_records(tmp_path):
     assert len(alone) == 2 and alone == parallel
 
 
-def test_runs_on_own_frames_stay_out_of_the_tables(tmp_path):
+def test_runs_on_own_frames_are_not_in_the_tables(tmp_path):
     np.save("frames.npy", movie(20, 4, 16, 16))
     cli.main(["train", "--source", "frames.npy", *WORDS])
     assert cli.main(["tables", "--commit"]) == 0
@@ -180,7 +180,7 @@ def test_a_run_resumes_with_the_same_result(interrupted):
 
 
 @pytest.mark.parametrize("shape", [(20, 4, 6, 4), (30, 4, 6, 4), (20, 4, 5, 5)])
-def test_a_file_that_changed_since_the_start_is_refused(interrupted, shape, capsys):
+def test_a_file_changed_after_the_start_is_rejected(interrupted, shape, capsys):
     np.save("frames.npy", movie(*shape, seed=1))
     capsys.readouterr()
     assert cli.main(["train", "--model", "gru", "--source", "frames.npy", *WORDS]) == 1
@@ -194,7 +194,7 @@ def test_a_file_that_changed_since_the_start_is_refused(interrupted, shape, caps
     assert len(records.stored()) == 2
 
 
-def test_frames_other_than_the_configuration_names_are_refused():
+def test_frames_other_than_the_configuration_names_are_rejected():
     first, second = movie(10, 2, 3, 3), movie(10, 2, 3, 3, seed=1)
     named = small("gru", source=own_frames.checked(first).name)
     with pytest.raises(DataError, match=r"the frames of own-3x3-\w+; got those of own-3x3-\w+;"):
@@ -206,7 +206,7 @@ def test_frames_other_than_the_configuration_names_are_refused():
     assert not records.stored()
 
 
-def test_the_command_states_what_it_does_with_floats_from_0_to_1(capsys, monkeypatch):
+def test_the_command_reports_the_scaling_of_floats_from_0_to_1(capsys, monkeypatch):
     np.save("frames.npy", movie(10, 2, 3, 4) / 255)
     monkeypatch.setattr(logging.root, "handlers", [])  # as without pytest
     assert cli.main(["train", "--source", "frames.npy", "--cs-rate", "0.5", *WORDS]) == 0

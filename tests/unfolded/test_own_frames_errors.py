@@ -43,7 +43,7 @@ BAD = {
 }
 
 
-def refused(words, capsys):
+def rejected(words, capsys):
     assert cli.main(["train", "--model", "gru", *words, *WORDS]) == 1
     out, err = capsys.readouterr()
     assert not out and err.startswith("unfolded: expected ") and err.count("\n") == 1, err
@@ -52,14 +52,14 @@ def refused(words, capsys):
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_frames_are_refused_in_one_line(kind, capsys):
+def test_bad_frames_are_rejected_in_one_line(kind, capsys):
     with pytest.raises((DataError, ConfigError), match=r"^expected .*; got .*; .+\Z"):
         run(frames=BAD[kind], cs_rate=0.5)
     np.save("frames.npy", BAD[kind])
-    refused(["--source", "frames.npy", "--cs-rate", "0.5"], capsys)
+    rejected(["--source", "frames.npy", "--cs-rate", "0.5"], capsys)
 
 
-class Evil:
+class MaliciousPickle:
     def __reduce__(self):
         return exec, ("import pathlib; pathlib.Path('executed').touch()",)
 
@@ -69,11 +69,11 @@ class Evil:
              "two arrays", "no array", "cut archive"],
 )  # fmt: skip
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_bad_files_are_refused_in_one_line(kind, suffix, tmp_path, capsys):
+def test_bad_files_are_rejected_in_one_line(kind, suffix, tmp_path, capsys):
     path = tmp_path / f"frames{suffix}"
     with path.open("wb") as file:
         if kind == "objects":
-            np.save(file, np.array([Evil()] * 10, dtype=object), allow_pickle=True)
+            np.save(file, np.array([MaliciousPickle()] * 10, dtype=object), allow_pickle=True)
         elif kind in ("two arrays", "no array"):
             np.savez(file, **dict.fromkeys("ab" if kind == "two arrays" else "", GOOD))
         elif kind == "cut archive":
@@ -84,7 +84,7 @@ def test_bad_files_are_refused_in_one_line(kind, suffix, tmp_path, capsys):
     damaged = {
         "empty": b"",
         "text": b"0,1,2\n",
-        "pickle": pickle.dumps(Evil()),
+        "pickle": pickle.dumps(MaliciousPickle()),
         "cut": content[:-9],
         "header": content.replace(b"'shape'", b"'shale'"),
         "zip": b"PK\3\4" + content,
@@ -95,13 +95,13 @@ def test_bad_files_are_refused_in_one_line(kind, suffix, tmp_path, capsys):
         path.unlink()
     if kind == "folder":
         path.mkdir()
-    message = refused(["--source", str(path)], capsys)
+    message = rejected(["--source", str(path)], capsys)
     assert "allow_pickle" not in message and "unsafe" not in message
     assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize("name", ["frames.txt", "", "own-3x3-0", "own-0x3-" + "0" * 16, "cifar"])
-def test_an_unknown_source_is_refused(name, capsys):
+def test_an_unknown_source_is_rejected(name, capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--source", name])
     err = capsys.readouterr().err
@@ -110,7 +110,7 @@ def test_an_unknown_source_is_refused(name, capsys):
         config.RunConfig(source=name)
 
 
-def test_options_that_own_frames_do_not_have(capsys):
+def test_options_that_do_not_apply_to_own_frames_are_rejected(capsys):
     np.save("frames.npy", GOOD)
-    refused(["--source", "frames.npy", "--reduction", "bilinear"], capsys)
-    refused(["--source", "frames.npy", "--cs-rate", "0.05"], capsys)
+    rejected(["--source", "frames.npy", "--reduction", "bilinear"], capsys)
+    rejected(["--source", "frames.npy", "--cs-rate", "0.05"], capsys)

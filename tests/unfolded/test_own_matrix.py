@@ -24,7 +24,7 @@ def frames(*shape, n0=12):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist])
-def test_a_given_matrix_measures_and_defines_the_sizes(name, kind):
+def test_a_given_matrix_is_used_for_measuring_and_defines_the_sizes(name, kind):
     net = networks.build(name, A=kind(matrix()), **SIZES)
     assert (net.n, net.n0) == (5, 12)
     x = frames(2, 3)
@@ -35,7 +35,7 @@ def test_a_given_matrix_measures_and_defines_the_sizes(name, kind):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fixed_matrix_stays_while_all_else_is_trained(name):
+def test_a_fixed_matrix_is_constant_while_all_other_parameters_are_trained(name):
     net = networks.build(name, A=matrix(), trainable_A=False, **SIZES)
     free = networks.build(name, A=matrix(), **SIZES)
     assert "A" not in dict(net.named_parameters()) and "A" in net.state_dict()
@@ -52,7 +52,7 @@ def test_a_fixed_matrix_stays_while_all_else_is_trained(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fixed_matrix_follows_the_network(name):
+def test_a_fixed_matrix_is_converted_and_loaded_with_the_network(name):
     net = networks.build(name, A=matrix(), trainable_A=False, **SIZES)
     twin = copy.deepcopy(net).double()
     assert twin.A.dtype == torch.float64 and net.A.dtype == torch.float32
@@ -109,7 +109,7 @@ def test_every_kind_of_real_matrix_is_accepted(odd):
     ],
     ids=str,
 )
-def test_what_is_no_matrix_is_refused_in_one_line(wrong):
+def test_an_invalid_matrix_is_rejected_in_one_line(wrong):
     with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w.*\Z"):
         networks.build("gru", **wrong, **SIZES)
 
@@ -132,7 +132,7 @@ def test_layers_do_not_diverge_with_a_matrix_of_any_scale(name, kind):
     assert all(parameter.grad.isfinite().all() for parameter in net.parameters())
 
 
-def test_the_initial_step_is_one_for_a_matrix_of_small_norm():
+def test_the_initial_step_size_is_one_for_a_matrix_of_small_norm():
     for scale, least in ((1e-3, 1.0), (1e2, 1e2)):
         net = networks.build("l1-l1-rnn", A=scale * np.eye(12), hidden=12)
         norm = torch.linalg.matrix_norm(net.A @ net.D, 2).item() ** 2

@@ -5,7 +5,7 @@ import os
 from unfolded import provenance
 
 
-def test_without_git_the_commit_is_that_of_the_environment_or_unknown(monkeypatch):
+def test_the_commit_without_git_is_that_of_the_environment_or_unknown(monkeypatch):
     monkeypatch.setenv("UNFOLDED_COMMIT", "")
     known = provenance.commit()
     monkeypatch.setenv("UNFOLDED_COMMIT", "0123456789ab")
@@ -36,7 +36,7 @@ def test_the_commit_is_marked_when_the_library_differs(monkeypatch, tmp_path):
     assert provenance.commit() == head + "+changes"
 
 
-def test_the_stamp_names_no_machine(monkeypatch):
+def test_the_stamp_contains_no_machine_name(monkeypatch):
     monkeypatch.setattr(provenance, "cpuinfo", lambda: [])
     stamp = provenance.stamp()
     assert stamp["processor"]

@@ -54,7 +54,7 @@ def five_branches(u, hbar, tau1, tau2, last_of_7=None):
     return u + tau1 + tau2 if last_of_7 is None else last_of_7(u, tau1, tau2)
 
 
-def test_equals_the_five_branches_of_6_and_of_7_put_right(normal):
+def test_phi_equals_the_five_branches_of_6_and_the_corrected_7(normal):
     case = random_cases(normal, 4_000)
     branches = [five_branches(*values) for values in zip(*(t.tolist() for t in case), strict=True)]
     assert torch.allclose(prox_l1_l1(*case), torch.tensor(branches, dtype=F64), atol=1e-14)
@@ -121,7 +121,7 @@ signed = st.builds(math.copysign, magnitude, st.sampled_from([-1.0, 1.0]))
 @example(u=3.0, hbar=2.0, tau1=0.75, tau2=0.25, dtype=torch.float16)
 @example(u=-3.0, hbar=-2.0, tau1=0.25, tau2=0.75, dtype=torch.bfloat16)
 @example(u=0.5, hbar=-0.0, tau1=0.0, tau2=0.5, dtype=F64)
-def test_edges_in_every_float_type(u, hbar, tau1, tau2, dtype):
+def test_phi_is_finite_and_optimal_in_every_float_type(u, hbar, tau1, tau2, dtype):
     top = LARGEST[dtype]
     given_ = [torch.tensor(max(-top, min(top, z)), dtype=dtype) for z in (u, hbar, tau1, tau2)]
     value = prox_l1_l1(*given_)
@@ -135,12 +135,12 @@ def test_edges_in_every_float_type(u, hbar, tau1, tau2, dtype):
 
 
 @given(st.lists(st.integers(-6, 6), min_size=2, max_size=2), st.integers(0, 3), st.integers(0, 3))
-def test_is_exact_on_the_kinks(point, tau1, tau2):
+def test_phi_is_exact_on_the_kinks(point, tau1, tau2):
     case = torch.tensor([*point, tau1, tau2], dtype=F64)
     assert distance_from_optimality(prox_l1_l1(*case), *case) == 0
 
 
-def test_broadcasts_and_keeps_its_arguments(normal):
+def test_phi_broadcasts_and_does_not_change_its_arguments(normal):
     u, hbar, tau1 = normal(3, 1, 4), normal(4), normal(2, 1).abs()
     before = [t.clone() for t in (u, hbar, tau1)]
     value = prox_l1_l1(u, hbar, tau1, 0.5)
@@ -150,7 +150,7 @@ def test_broadcasts_and_keeps_its_arguments(normal):
     assert all(torch.equal(a, b) for a, b in zip((u, hbar, tau1), before, strict=True))
 
 
-def test_takes_numbers_whole_tensors_and_mixed_types():
+def test_phi_accepts_numbers_integer_tensors_and_mixed_types():
     assert prox_l1_l1(3, 0, 1, 1).item() == 1.0
     assert soft_threshold(torch.tensor([3, -3]), 1).tolist() == [2.0, -2.0]
     assert prox_l1_l1(torch.tensor(1.0), torch.tensor(2.0, dtype=F64), 0.1, 0.1).dtype == F64
@@ -160,7 +160,7 @@ def test_takes_numbers_whole_tensors_and_mixed_types():
 
 @pytest.mark.parametrize("bad", [-1.0, -1e-30, math.nan, torch.tensor([1.0, -2.0, math.nan])])
 @pytest.mark.parametrize("name", ["tau", "tau1", "tau2"])
-def test_negative_and_nan_thresholds_are_refused_in_one_line(name, bad):
+def test_negative_and_nan_thresholds_are_rejected_in_one_line(name, bad):
     u = torch.ones(3)
     with pytest.raises(ValueError, match=rf"^expected .*{name} >= 0.*; got .*; ") as caught:
         if name == "tau":
@@ -171,18 +171,18 @@ def test_negative_and_nan_thresholds_are_refused_in_one_line(name, bad):
     assert "\n" not in str(caught.value)
 
 
-def test_minus_zero_is_a_threshold():
+def test_minus_zero_is_a_valid_threshold():
     assert prox_l1_l1(torch.tensor(2.0), -0.0, -0.0, -0.0).item() == 2.0
 
 
 @pytest.mark.parametrize("u", [-3.0, 4.0])
-def test_an_infinite_threshold_at_hbar_zero_pins_phi_to_zero(u):
+def test_phi_is_zero_for_an_infinite_threshold_at_hbar_zero(u):
     # float16 gets there as soon as a threshold passes 65504.
     assert prox_l1_l1(torch.tensor(u), 0.0, math.inf, 0.5).item() == 0.0
 
 
 @pytest.mark.parametrize("u", [-3.0, 4.0])
 @pytest.mark.parametrize("hbar", [-2.0, 2.0])
-def test_an_infinite_threshold_pins_phi(u, hbar):
+def test_phi_equals_the_kink_of_an_infinite_threshold(u, hbar):
     assert prox_l1_l1(torch.tensor(u), hbar, math.inf, 0.5).item() == 0.0
     assert prox_l1_l1(torch.tensor(u), hbar, 0.5, math.inf).item() == hbar

@@ -56,7 +56,7 @@ def hull_distance(point, corners):
 
 
 def generalised_gradient_error(function, points, normal):
-    """Largest distance of function's gradient from the hull of those just beside each point."""
+    """Largest distance of the gradient from the hull of the gradients near each point."""
     moves = 1e-3 * normal(150, 4)
     worst = 0.0
     for point in points:
@@ -72,11 +72,11 @@ def kinks(taus):
     return torch.tensor(list(itertools.product(*axes)), dtype=F64)
 
 
-def test_on_a_kink_the_gradient_is_an_element_of_the_generalised_gradient(normal):
+def test_the_gradient_at_a_kink_is_an_element_of_the_generalised_gradient(normal):
     assert generalised_gradient_error(gradient, kinks((0, 1, 2)), normal) < 1e-6
 
 
-def test_without_thresholds_the_gradient_is_that_of_the_identity(normal):
+def test_the_gradient_without_thresholds_is_that_of_the_identity(normal):
     u, hbar = normal(2, 200)
     zero = torch.zeros_like(u)
     for tau1, tau2 in ((zero, zero), (zero.clone(), -zero)):
@@ -86,7 +86,7 @@ def test_without_thresholds_the_gradient_is_that_of_the_identity(normal):
         assert torch.equal(slopes[:, 3], -(u - hbar).sign())
 
 
-def test_with_one_threshold_zero_the_other_plateau_stays(normal):
+def test_the_other_plateau_remains_if_one_threshold_is_zero(normal):
     u, hbar = 3 * normal(2, 500)
     unit, zero = torch.ones_like(u), torch.zeros_like(u)
     around_zero, around_hbar = gradient(u, hbar, unit, zero), gradient(u, hbar, zero, unit)
@@ -95,14 +95,14 @@ def test_with_one_threshold_zero_the_other_plateau_stays(normal):
     assert torch.equal(around_hbar[:, :2].sum(1), unit)
 
 
-def test_at_hbar_zero_nothing_flows_to_hbar_while_tau1_is_the_larger():
+def test_the_gradient_in_hbar_at_zero_vanishes_if_tau1_is_larger_than_tau2():
     u = torch.linspace(-4, 4, 33, dtype=F64)
     for zero in (0.0, -0.0):
         slopes = gradient(u, torch.full_like(u, zero), 2 * torch.ones_like(u), torch.ones_like(u))
         assert not slopes[:, 1].any()
 
 
-def test_at_hbar_zero_phi_follows_hbar_where_tau2_is_the_larger():
+def test_the_gradient_in_hbar_at_zero_is_one_if_tau2_is_larger_than_tau1():
     # |u| < τ2 − τ1: Φ = ħ on both sides of ħ = 0, so there is no kink and the slope is 1.
     u = torch.linspace(-0.9, 0.9, 7, dtype=F64)
     ones = torch.ones_like(u)
@@ -123,7 +123,7 @@ def test_gradients_have_the_shapes_of_their_arguments(normal):
         assert torch.allclose(leaf.grad, whole.grad.sum_to_size(leaf.shape), atol=1e-14)
 
 
-def test_gradients_come_back_in_the_type_of_the_argument():
+def test_gradients_have_the_type_of_the_argument():
     u = torch.tensor([3.0, 0.1], requires_grad=True)
     tau = torch.tensor(0.5, dtype=F64, requires_grad=True)
     prox_l1_l1(u, 1.0, tau, 0.25).sum().backward()
@@ -133,7 +133,7 @@ def test_gradients_come_back_in_the_type_of_the_argument():
     assert half.grad.tolist() == [1.0, 0.0]
 
 
-def test_only_the_arguments_that_ask_get_a_gradient(normal):
+def test_only_arguments_that_require_a_gradient_have_one(normal):
     point = [normal(5).abs() for _ in range(4)]
     whole = gradient(*point)
     for i in range(4):
@@ -149,7 +149,7 @@ def test_vmap_of_grad_equals_the_batched_gradient(normal):
     assert torch.equal(torch.stack(slopes, -1), gradient(*point))
 
 
-def test_free_negative_thresholds_have_the_gradient_of_what_was_computed(normal):
+def test_gradients_for_negative_thresholds_equal_finite_differences(normal):
     # positivity="free" trains through this: the authors' logs end with λ2 < 0.
     u, hbar, tau1, _ = (t[:40].requires_grad_() for t in off_the_kinks(normal, margin=0.3))
     assert gradcheck(phi, [u, hbar, tau1, torch.full_like(u, -0.01).requires_grad_()])

@@ -62,7 +62,7 @@ def test_engine_equals_the_plain_loop_for_any_shape(shape, tie, zeros, seed):
 
 
 @pytest.mark.parametrize("tie", TIES)
-def test_single_precision_rounds_and_nothing_else(tie, normal):
+def test_single_precision_differs_only_by_rounding(tie, normal):
     values, weight = inputs(normal, MANY, tie), normal(*MANY[:2], MANY[3])
     exact = run(plain, values, weight)
     single = {name: None if t is None else t.float() for name, t in values.items()}
@@ -80,7 +80,9 @@ def test_single_precision_rounds_and_nothing_else(tie, normal):
 @pytest.mark.parametrize("rows", [1, 4, 9])
 @pytest.mark.parametrize("recompute", [False, True], ids=["stored", "recomputed"])
 @pytest.mark.parametrize("tie", TIES)
-def test_pieces_of_time_add_up(tie, recompute, rows, normal, monkeypatch):
+def test_splitting_time_into_pieces_does_not_change_the_result(
+    tie, recompute, rows, normal, monkeypatch
+):
     monkeypatch.setattr(scan, "_ROWS", rows)
     shape = (4, 5, 3, 5, 3)
     values, weight = inputs(normal, shape, tie), normal(4, 5, 5)
@@ -90,7 +92,7 @@ def test_pieces_of_time_add_up(tie, recompute, rows, normal, monkeypatch):
 
 @pytest.mark.parametrize("rows", [4, 640])
 @pytest.mark.parametrize("tie", TIES)
-def test_frames_in_place_of_codes(tie, rows, normal, monkeypatch):
+def test_frames_can_be_computed_instead_of_codes(tie, rows, normal, monkeypatch):
     monkeypatch.setattr(scan, "_ROWS", rows)
     values = inputs(normal, (4, 5, 3, 5, 3), tie) | {"D": normal(7, 5)}
     weight = normal(4, 5, 7)
@@ -101,14 +103,14 @@ def test_frames_in_place_of_codes(tie, rows, normal, monkeypatch):
 
 
 @pytest.mark.parametrize("tie", TIES)
-def test_a_state_for_each_sequence(tie, normal):
+def test_each_sequence_can_have_its_own_initial_state(tie, normal):
     values, weight = inputs(normal, (3, 4, 2, 5, 2), tie), normal(3, 4, 5)
     values["h0"] = normal(3, 5)
     close(run(engine, values, weight), run(plain, values, weight))
 
 
-def test_all_pieces_of_phi_are_met(normal):
-    # Otherwise the comparisons above would prove little.
+def test_the_test_inputs_reach_all_pieces_of_phi(normal):
+    # Otherwise the comparisons above would not test all pieces.
     (B, *_, h, _), shape = SHAPES[-1], SHAPES[-1]
     values = inputs(normal, shape, zeros=True)
     codes = engine(**values)
@@ -131,7 +133,7 @@ def test_any_tensor_may_be_frozen(tie, asks, normal):
 
 
 @pytest.mark.parametrize("tie", TIES)
-def test_runs_side_by_side_are_each_run_alone(tie, normal):
+def test_runs_in_parallel_equal_separate_runs(tie, normal):
     several = [inputs(normal, (2, 4, 3, 5, 3), tie) for _ in range(3)]
     weights = normal(3, 2, 4, 5)
     names = [name for name, tensor in several[0].items() if tensor is not None]
@@ -171,7 +173,7 @@ def test_double_use_in_one_graph(normal):
     close(run(twice(engine), values, weight), run(twice(plain), values, weight))
 
 
-def test_a_graph_can_be_walked_twice(normal):
+def test_the_backward_pass_can_run_twice(normal):
     leaves = {name: t.requires_grad_() for name, t in inputs(normal, (2, 3, 3, 4, 2)).items()}
     loss = engine(**leaves).square().sum()
     loss.backward(retain_graph=True)
@@ -206,7 +208,7 @@ def test_gradients_of_gradients_agree_with_finite_differences(shape, normal):
     assert torch.autograd.gradgradcheck(squared, tuple(leaves.values()), atol=1e-4)
 
 
-def test_inputs_are_left_alone_and_may_lie_anyhow_in_memory(normal):
+def test_inputs_are_not_changed_and_may_have_any_strides(normal):
     values, weight = inputs(normal, (3, 4, 3, 5, 2)), normal(3, 4, 5)
     expected = run(engine, values, weight)
     strided = {name: t.mT.contiguous().mT if t.ndim > 1 else t for name, t in values.items()}
@@ -221,7 +223,7 @@ def test_the_backward_pass_changes_no_codes(recompute, normal, monkeypatch):
     leaves = {name: t.clone().requires_grad_() for name, t in values.items() if t is not None}
     codes = engine(**leaves, recompute=recompute)
     before = codes.detach().clone()
-    # Another routine rounds otherwise, and must keep it to itself.
+    # Another routine rounds differently; the backward pass must not change the codes.
     monkeypatch.setattr(native_scan, "supports", lambda xs: False)
     codes.square().sum().backward()
     assert torch.equal(codes.detach(), before)
@@ -238,7 +240,7 @@ WRONG = {
 }
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_read(normal):
+def test_inconsistent_shapes_are_rejected_before_the_computation(normal):
     values = inputs(normal, (4, 5, 3, 6, 3))
     for name, change in WRONG.items():
         with pytest.raises(ConfigError, match=r"^expected .*; got .*; see the shapes"):

@@ -1,4 +1,4 @@
-"""Products are the same by every routine, which is selected by measurement and recorded."""
+"""All routines compute the same products; the fastest is selected and recorded."""
 
 import itertools
 import json
@@ -152,7 +152,7 @@ def test_a_damaged_cache_is_replaced(content, cache, routines):
     assert fastest(f"after {content!r}", routines) == "quick"
 
 
-def test_a_cache_that_cannot_be_written_stops_nothing(cache, routines):
+def test_a_cache_that_cannot_be_written_is_ignored(cache, routines):
     (cache / "unfolded").write_text("a file in place of the folder")
     assert fastest("unwritable", routines) == "quick"
 
@@ -163,7 +163,7 @@ def test_a_disturbed_measurement_is_not_stored(cache, clock):
     assert not list(cache.rglob("routines-*.json"))
 
 
-def test_a_routine_can_be_forced(routines, monkeypatch):
+def test_a_routine_can_be_set_by_the_variable(routines, monkeypatch):
     for name, expected in (("slow", "slow"), ("quick", "quick"), ("absent", "slow")):
         monkeypatch.setenv("UNFOLDED_ROUTINE", name)
         assert fastest("forced", routines) == expected
@@ -204,13 +204,13 @@ def test_a_record_states_backend_routines_and_instruction_set(tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["torch", "reference"])
-def test_a_record_states_the_backend_that_was_chosen(tmp_path, backend):
+def test_a_record_states_the_selected_backend(tmp_path, backend):
     with recurrence.use(backend):
         facts = trained(tmp_path)
     assert (facts["backend"], facts["scan"], facts["instructions"]) == (backend, "PyTorch", None)
 
 
-def test_a_network_without_the_engine_is_stated(tmp_path):
+def test_a_record_of_a_network_without_the_engine_states_this(tmp_path):
     facts = trained(tmp_path, positivity="free")
     assert (facts["backend"], facts["scan"]) == ("reference", "PyTorch")
 
@@ -236,7 +236,7 @@ for _ in range(3):
 """
 
 
-def test_a_missing_compiler_is_one_line_of_a_process(tmp_path):
+def test_a_missing_compiler_is_reported_once_in_a_process(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CC": "",
                    "PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # fmt: skip
     call = [sys.executable, "-c", CODE]

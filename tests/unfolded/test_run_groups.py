@@ -1,4 +1,4 @@
-"""Runs side by side: each is the run alone, up to rounding, whatever happens to the others."""
+"""Runs trained in one group equal separate runs, up to rounding, also after failures."""
 
 import itertools
 
@@ -50,7 +50,7 @@ def assert_equal(ours, theirs, rtol):
         *itertools.product(STACKED, [{}]),
     ],
 )
-def test_in_double_precision_each_is_the_run_alone(model, fields):
+def test_a_grouped_run_equals_the_separate_run_in_double_precision(model, fields):
     configs = [small(model, **fields, **changes) for changes in SEVERAL]
     beside = trained([double(made(config)) for config in configs])
     for job, config in zip(beside, configs, strict=True):
@@ -60,7 +60,7 @@ def test_in_double_precision_each_is_the_run_alone(model, fields):
 
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("model", UNFOLDED)
-def test_in_single_precision_one_step_is_the_step_alone(model, fast):
+def test_one_grouped_step_equals_the_separate_step_in_single_precision(model, fast):
     rows = torch.arange(32 * len(SEVERAL)).view(-1, 32) % 40
     jobs, alone = ([made(small(model, **fields)) for fields in SEVERAL] for _ in range(2))
     for job in (*jobs, *alone):
@@ -72,7 +72,7 @@ def test_in_single_precision_one_step_is_the_step_alone(model, fast):
             torch.testing.assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-5)
 
 
-def test_each_has_its_own_matrix_and_order_and_all_share_the_data():
+def test_grouped_runs_have_their_own_matrix_and_order_and_share_the_data():
     cache = {}
     first, second = (made(small(seed=seed), cache=cache) for seed in (0, 1))
     assert first.train is second.train and first.test is second.test
@@ -86,7 +86,7 @@ def ended(configs, store, **options):
     return training.fit(configs, store=store, progress=False, **options)
 
 
-def test_together_they_get_the_records_that_they_would_get_alone(tmp_path):
+def test_grouped_runs_have_the_records_of_separate_runs(tmp_path):
     configs = [small(**fields) for fields in SEVERAL]
     results = ended(configs, tmp_path / "together")
     for config, record in zip(configs, results, strict=True):
@@ -102,7 +102,7 @@ def test_together_they_get_the_records_that_they_would_get_alone(tmp_path):
     assert ended(configs, tmp_path / "together") == results
 
 
-def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path):
+def test_runs_at_different_epochs_continue_in_one_group(tmp_path):
     configs = [small(seed=seed) for seed in range(3)]
     whole = ended(configs, tmp_path / "whole")
     sizes = []
@@ -118,7 +118,7 @@ def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path):
             ended(configs, tmp_path / "cut")
         with pytest.raises(KeyboardInterrupt):
             training.run(small(seed=1), store=tmp_path / "alone", progress=False)
-    # Each state holds its own run and not those beside it; only its curves grow.
+    # Each state contains one run of the group; only its curves grow.
     assert max(sizes) - min(sizes) < 0.01 * min(sizes)
     states = [
         checkpoint.load_state(records.folder_of(config, tmp_path / "cut"), config)
@@ -130,7 +130,7 @@ def test_runs_that_stand_at_different_epochs_go_on_together(tmp_path):
         assert len(record.curves["train_mse"]) == 3
 
 
-def test_a_state_kept_in_a_group_serves_the_run_alone(tmp_path):
+def test_a_state_saved_in_a_group_continues_in_a_separate_run(tmp_path):
     whole = training.run(small(), store=tmp_path / "whole", progress=False)
     with interrupted(), pytest.raises(KeyboardInterrupt):
         ended([small(), small(seed=1)], tmp_path / "cut")
@@ -139,7 +139,7 @@ def test_a_state_kept_in_a_group_serves_the_run_alone(tmp_path):
     assert record.metrics == pytest.approx(whole.metrics, rel=1e-4)
 
 
-def test_one_that_fails_gets_its_record_and_the_others_go_on(tmp_path, monkeypatch):
+def test_a_failed_run_of_a_group_has_a_record_and_the_others_continue(tmp_path, monkeypatch):
     configs = [small(seed=seed) for seed in range(3)]
     whole = ended(configs, tmp_path / "whole")
     begin = Trainer.begin
@@ -167,7 +167,7 @@ def test_a_group_with_a_folder_in_use_does_not_start(tmp_path):
     assert not list(tmp_path.glob("*/state.pt"))
 
 
-def test_on_a_gpu_the_first_state_is_kept_and_then_one_every_half_minute(tmp_path, monkeypatch):
+def test_states_on_a_gpu_are_saved_first_and_then_every_half_minute(tmp_path, monkeypatch):
     job, now, times = made(small(), tmp_path), [100.0], []
     monkeypatch.setattr(checkpoint, "save_state", lambda *_: times.append(now[0]))
     monkeypatch.setattr("unfolded.training.trainer.time.monotonic", lambda: now[0])
@@ -177,7 +177,7 @@ def test_on_a_gpu_the_first_state_is_kept_and_then_one_every_half_minute(tmp_pat
     assert times == [100, 131]
 
 
-def test_every_run_shows_its_epochs(tmp_path, capsys):
+def test_every_run_reports_its_epochs(tmp_path, capsys):
     configs = [small(seed=seed) for seed in range(2)]
     training.fit(configs, store=tmp_path, progress=True)
     lines = capsys.readouterr().err.splitlines()
@@ -185,7 +185,7 @@ def test_every_run_shows_its_epochs(tmp_path, capsys):
     assert sorted(line.partition("  train")[0] for line in lines) == sorted(heads)
 
 
-def test_runs_of_one_shape_go_together():
+def test_runs_of_equal_shape_are_grouped():
     seeds = [small(seed=seed) for seed in range(5)]
     other = [small(hidden=7), small(cs_rate=0.3), small("sista-rnn"), small(protocol="normalised")]
     softplus, calm = small(positivity="softplus"), small(lambda2=0.3)
@@ -197,7 +197,7 @@ def test_runs_of_one_shape_go_together():
     ]
 
 
-def test_on_a_gpu_all_runs_are_trained_in_groups_and_one_that_fails_stops_none(monkeypatch):
+def test_all_runs_on_a_gpu_are_trained_in_groups_and_a_failure_stops_no_other(monkeypatch):
     seen = []
 
     def fit(group, *, device, cache, **options):

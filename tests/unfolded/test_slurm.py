@@ -1,4 +1,4 @@
-"""Three runs on a real cluster of one node: the workflow is killed, and its next call ends it."""
+"""A workflow on a Slurm cluster of one node is killed, and its next call completes it."""
 
 import subprocess
 import time
@@ -21,7 +21,7 @@ def cluster():
         yield environment
 
 
-def test_a_workflow_on_a_cluster_that_was_killed_goes_on(tmp_path, cluster):
+def test_a_killed_workflow_on_a_cluster_continues(tmp_path, cluster):
     store = tmp_path / "a store"
     quick = ["--slurm-init-seconds-before-status-checks", "8"]
     quick += ["--seconds-between-status-checks", "1", "--default-resources", "mem_mb=500"]
@@ -42,7 +42,7 @@ def test_a_workflow_on_a_cluster_that_was_killed_goes_on(tmp_path, cluster):
     assert w.results(store) == w.results(tmp_path / "here")
 
 
-def test_nothing_is_left_of_a_cluster_with_a_job_that_runs(tmp_path):
+def test_no_process_or_file_of_a_cluster_remains_after_its_end(tmp_path):
     with slurm_cluster.cluster() as environment:
         folder = Path(environment["SLURM_CONF"]).parent
         job = ["sbatch", "--output=/dev/null", f"--wrap=touch '{tmp_path}/runs'; srun sleep 600"]

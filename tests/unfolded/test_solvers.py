@@ -1,4 +1,4 @@
-"""The solvers minimise what they say, and their certificates are true."""
+"""The solvers minimise their objectives, and their certificates are correct."""
 
 import cvxpy
 import pytest
@@ -15,8 +15,8 @@ DESCENDING = ("ista", "sista", "l1_l1", "reweighted_l1_l1")
 
 @pytest.fixture
 def problem(normal):
-    """One small random problem: everything that any of the solvers asks for."""
-    # Orthonormal rows keep ISTA from crawling; 1.3 keeps c from being 1.
+    """One small random problem: the arguments of all solvers."""
+    # ISTA converges fast with orthonormal rows; the factor 1.3 makes c differ from 1.
     A, D = (torch.linalg.qr(normal(*size))[0].T for size in ((N0, N), (H, N0)))
     return {
         "x": 2 * normal(BATCH, TIME, N),
@@ -76,7 +76,7 @@ def subgradient_distance(h, B, y, a, b, hbar):
     """Distance of 0 from a box: the interval of each unit's subgradients."""
     low = high = (h @ B.T - y) @ B
     for weight, gap in ((a, h), (b, h - hbar)):
-        # ħ is computed anew here: what differs from it by rounding lies on it.
+        # ħ is computed again here: values that differ from it by rounding count as equal.
         low = low + torch.where(gap > 1e-13, weight, -weight)
         high = high + torch.where(gap < -1e-13, -weight, weight)
     return torch.maximum(low.clamp(min=0), (-high).clamp(min=0)).norm(dim=-1)
@@ -110,7 +110,7 @@ def test_agrees_with_cvxpy_within_the_certificate(name, iterations, problem):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_objective_and_certificate_are_those_of_the_frame(name, problem):
+def test_objective_and_certificate_agree_with_their_definition(name, problem):
     for iterations in (1, 30) if name == "reweighted_l1_l1" else (0, 1, 30):
         solution = solve(name, problem, iterations=iterations, h0=problem["h0"])
         parts = terms(name, problem, previous(solution, problem))
@@ -120,7 +120,7 @@ def test_objective_and_certificate_are_those_of_the_frame(name, problem):
         assert torch.allclose(solution.certificate, subgradient_distance(solution.codes, *parts))
 
 
-def test_without_an_iteration_the_objective_is_that_of_the_given_g(problem):
+def test_the_objective_without_an_iteration_is_that_of_the_given_g(problem):
     none = solve("reweighted_l1_l1", problem, iterations=0, h0=problem["h0"])
     first = solve("reweighted_l1_l1", problem, iterations=1, h0=problem["h0"])
     assert torch.allclose(none.objective[:, 0, 0], first.objective[:, 0, 0])
@@ -137,7 +137,7 @@ def test_certificate_is_zero_at_a_minimiser_and_large_elsewhere(name, problem):
 
 @pytest.mark.parametrize("enlarge", [1.0, 2.5])
 @pytest.mark.parametrize("name", DESCENDING)
-def test_objective_never_rises_when_c_is_a_lipschitz_constant(name, enlarge, problem):
+def test_the_objective_never_increases_if_c_is_a_lipschitz_constant(name, enlarge, problem):
     c = enlarge * lipschitz(name, problem)
     path = solve(name, problem, c=c, iterations=200, h0=problem["h0"]).objective
     assert (path.diff(dim=-1) <= 1e-13 * path[..., :1]).all()
@@ -158,7 +158,7 @@ def test_c_defaults_to_the_lipschitz_constant(name, problem):
         assert torch.allclose(solve(name, problem, iterations=20).codes, expected.codes)
 
 
-def test_ista_and_fista_keep_the_rates_of_beck_and_teboulle(problem):
+def test_ista_and_fista_have_the_rates_of_beck_and_teboulle(problem):
     best = solve("fista", problem, iterations=5_000)
     lowest, L = best.objective[..., -1:], lipschitz("ista", problem)
     k = torch.arange(1, 301, dtype=F64)
@@ -169,7 +169,7 @@ def test_ista_and_fista_keep_the_rates_of_beck_and_teboulle(problem):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_sequences_of_a_batch_do_not_touch_each_other(name, problem):
+def test_sequences_of_a_batch_are_independent(name, problem):
     batch = solve(name, problem, iterations=25, h0=problem["h0"])
     for i in range(BATCH):
         alone = solve(name, {**problem, "x": problem["x"][i : i + 1]}, iterations=25,
@@ -179,7 +179,7 @@ def test_sequences_of_a_batch_do_not_touch_each_other(name, problem):
 
 
 @pytest.mark.parametrize("name", ["sista", "l1_l1", "reweighted_l1_l1"])
-def test_a_frame_knows_the_past_only_through_the_previous_code(name, problem):
+def test_a_frame_depends_on_the_past_only_through_the_previous_code(name, problem):
     sequence = {**problem, "x": problem["x"][:1]}
     both = solve(name, sequence, iterations=15, h0=problem["h0"]).codes
     first = {**sequence, "x": sequence["x"][:, :1]}
@@ -189,7 +189,7 @@ def test_a_frame_knows_the_past_only_through_the_previous_code(name, problem):
     assert torch.equal(both, torch.cat([h1, h2], 1))
 
 
-def test_solvers_change_nothing_they_are_given(problem):
+def test_solvers_do_not_change_their_arguments(problem):
     before = {name: tensor.clone() for name, tensor in problem.items()}
     for name in NAMES:
         solve(name, problem, iterations=3, h0=problem["h0"])

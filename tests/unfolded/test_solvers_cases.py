@@ -1,4 +1,4 @@
-"""Solvers where the answer is known by hand, Algorithm 1 step by step, and bad input."""
+"""Solvers on cases with a known solution, Algorithm 1 step by step, and invalid input."""
 
 import math
 
@@ -16,7 +16,7 @@ def eye(size):
     return torch.eye(size, dtype=F64)
 
 
-def test_with_orthonormal_atoms_one_step_is_the_answer(normal):
+def test_one_step_solves_the_problem_with_orthonormal_atoms(normal):
     x, I, h0 = normal(2, 3, 5), eye(5), normal(5)
     assert torch.allclose(
         solvers.ista(x, I, I, lambda1=0.3, iterations=1).codes, soft_threshold(x, 0.3)
@@ -28,7 +28,7 @@ def test_with_orthonormal_atoms_one_step_is_the_answer(normal):
     assert net.certificate.max() < 1e-12
 
 
-def test_with_lambda2_zero_the_past_only_sets_the_start(normal):
+def test_the_past_with_lambda2_zero_determines_only_the_initial_code(normal):
     x, A, D, h0 = normal(2, 1, 4), normal(4, 6), normal(6, 8), normal(8)
     start = {"lambda1": 0.2, "iterations": 10, "c": 50.0}
     plain = solvers.ista(x, A, D, **start, h0=h0)
@@ -39,7 +39,7 @@ def test_with_lambda2_zero_the_past_only_sets_the_start(normal):
     assert torch.allclose(pulled.codes, again.codes, atol=1e-12)
 
 
-def test_l1_l1_is_algorithm_1_with_unit_weights(normal):
+def test_l1_l1_equals_algorithm_1_with_unit_weights(normal):
     x, A, D, G = normal(2, 3, 4), normal(4, 6), normal(6, 8), normal(8, 8) / 4
     options = {"lambda1": 0.2, "lambda2": 0.1, "iterations": 9}
     plain = solvers.l1_l1(x, A, D, G, **options)
@@ -50,7 +50,7 @@ def test_l1_l1_is_algorithm_1_with_unit_weights(normal):
     assert torch.allclose(plain.objective, full.objective, atol=1e-12)
 
 
-def test_ista_can_be_stopped_and_started_again(normal):
+def test_ista_can_be_continued(normal):
     x, A, D = 2 * normal(1, 1, 4), normal(4, 6), normal(6, 8)
     whole, half = (solvers.ista(x, A, D, lambda1=0.2, iterations=k) for k in (12, 5))
     rest = solvers.ista(x, A, D, lambda1=0.2, iterations=7, h0=half.codes[0, 0])
@@ -88,7 +88,7 @@ def test_algorithm_1_step_by_step(normal):
             assert torch.allclose(solution.codes[i, t], h, atol=1e-12)
 
 
-def test_gradients_flow_through_a_solver(normal):
+def test_gradients_propagate_through_a_solver(normal):
     x, A, D = normal(1, 2, 3).requires_grad_(), normal(3, 4), normal(4, 5).requires_grad_()
     lambda1 = torch.tensor(0.1, dtype=F64, requires_grad=True)
     G = eye(5).requires_grad_()
@@ -96,7 +96,7 @@ def test_gradients_flow_through_a_solver(normal):
     assert all(t.grad is not None and t.grad.isfinite().all() for t in (x, D, G, lambda1))
 
 
-def test_single_precision_stays_single(normal):
+def test_single_precision_is_preserved(normal):
     x, A, D = (t.float() for t in (normal(1, 2, 3), normal(3, 4), normal(4, 5)))
     for run in (
         solvers.fista(x, A, D, lambda1=0.1, iterations=2),
@@ -135,7 +135,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_ends_in_one_clear_line(case):
+def test_invalid_input_is_reported_in_one_line(case):
     call = {**FINE, **BAD[case]}
     positional = [call.pop(name) for name in ("x", "A", "D", "G")]
     with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w.*\Z"):

@@ -1,4 +1,4 @@
-"""For which Z Algorithm 1 minimises (3), and what W and U share: the theorems of its page."""
+"""Theorems about Algorithm 1: for which Z it minimises (3), and the relation of W and U."""
 
 import cvxpy
 import pytest
@@ -16,7 +16,7 @@ L1, L2 = 0.3, 0.2
 @pytest.fixture
 def problem(normal):
     """One small random problem (3) with G = I, so that ħ = h_0."""
-    # Orthonormal rows keep ISTA from crawling; 1.3 keeps c from being 1.
+    # ISTA converges fast with orthonormal rows; the factor 1.3 makes c differ from 1.
     A, D = (torch.linalg.qr(normal(*size))[0].T for size in ((N0, N), (H, N0)))
     tensors = {"x": 2 * normal(1, 1, N), "A": 1.3 * A, "D": D, "G": torch.eye(H, dtype=F64)}
     weights = {"g": normal(H).abs() + 0.1, "lambda1": L1, "lambda2": L2}
@@ -42,7 +42,7 @@ def distance_to_subdifferential(problem, gradient, h):
     return torch.maximum(low.clamp(min=0), (-high).clamp(min=0)).norm()
 
 
-def test_with_the_identity_it_keeps_the_rate_of_proximal_gradient_methods(problem):
+def test_algorithm_1_with_the_identity_has_the_rate_of_proximal_gradient_methods(problem):
     best = solvers.reweighted_l1_l1(**problem, iterations=5000)
     assert best.certificate < 1e-6
     far = (best.codes[0, 0] - problem["h0"]).square().sum()
@@ -52,7 +52,7 @@ def test_with_the_identity_it_keeps_the_rate_of_proximal_gradient_methods(proble
     assert (path.diff() <= 1e-12).all()
 
 
-def test_the_minimum_of_3_does_not_know_an_invertible_Z(problem, normal):
+def test_the_minimum_of_3_does_not_depend_on_an_invertible_Z(problem, normal):
     M = (problem["A"] @ problem["D"]).numpy()
     x, g, hbar = (problem[name].flatten().numpy() for name in ("x", "g", "h0"))
 
@@ -98,7 +98,7 @@ def test_a_limit_solves_its_own_inclusion_and_not_that_of_3(problem, normal):
     assert distance_to_subdifferential(problem, gradient, h) > 1e-2
 
 
-def test_a_larger_Z_runs_away_along_what_is_not_measured(problem):
+def test_a_larger_Z_diverges_in_the_null_space_of_the_measurements(problem):
     zeta, c = 1.05, lipschitz(problem)
     w = torch.linalg.svd(problem["A"] @ problem["D"])[2][-1]
     step = ((L1 + L2) * problem["g"] / c).norm()
@@ -113,7 +113,7 @@ def test_a_larger_Z_runs_away_along_what_is_not_measured(problem):
 
 
 @given(st.integers(1, 4), st.integers(0, 2**31))
-def test_a_layer_misses_the_coupling_by_just_Z_minus_I(depth, seed):
+def test_the_error_of_the_coupling_of_a_layer_is_Z_minus_I(depth, seed):
     net = networks.build("reweighted-rnn", n0=16, n=5, hidden=9, depth=depth).double()
     net.requires_grad_(False)
     draw = torch.Generator().manual_seed(seed)
@@ -125,7 +125,7 @@ def test_a_layer_misses_the_coupling_by_just_Z_minus_I(depth, seed):
         assert torch.allclose(W[l] @ truth + U[l] @ M @ truth, net.Z[l] @ truth, atol=1e-12)
 
 
-def test_without_weights_of_its_own_the_coupling_is_exact():
+def test_the_coupling_without_learned_Z_is_exact():
     net = networks.build("l1-l1-rnn", n0=16, n=5, hidden=9, depth=3).double()
     (W, U), M = net.layer_weights(), net.A @ net.D
     assert torch.allclose(W[1], torch.eye(9, dtype=F64) - U[1] @ M, atol=1e-12)

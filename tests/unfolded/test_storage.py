@@ -1,4 +1,4 @@
-"""Networks in files: what comes back is the same network; what is damaged is refused."""
+"""Networks in files: a loaded network equals the stored one, and damaged files are rejected."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def step(net):
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
-def test_a_network_comes_back_and_can_be_trained_further(name, options, tmp_path):
+def test_a_stored_network_is_loaded_and_can_be_trained_further(name, options, tmp_path):
     net = step(unfolded.build(name, **SIZES | options))
     unfolded.save(net, str(tmp_path / "new" / "net.safetensors"))
     other = unfolded.load(str(tmp_path / "new" / "net.safetensors"))
@@ -61,7 +61,7 @@ def test_a_network_comes_back_and_can_be_trained_further(name, options, tmp_path
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", networks.names())
-def test_the_precision_is_kept(name, dtype, tmp_path):
+def test_the_precision_is_preserved(name, dtype, tmp_path):
     net = unfolded.build(name, **SIZES).to(dtype)
     unfolded.save(net, tmp_path / "net")
     other = unfolded.load(tmp_path / "net")
@@ -95,7 +95,7 @@ def test_weights_of_a_run_and_of_the_repository_are_read(tmp_path):
     assert single.A.dtype == torch.float32 and torch.equal(single.D, whole.D)
 
 
-def test_another_network_is_no_result_of_a_run(tmp_path):
+def test_weights_of_another_network_are_not_the_result_of_a_run(tmp_path):
     unfolded.save(unfolded.build("gru", **SIZES), tmp_path / "weights.safetensors")
     with pytest.raises(RecordError, match=r"weights of a run at .*; got those of another network"):
         checkpoint.load_network(tmp_path)
@@ -107,20 +107,20 @@ def stored(tmp_path):
     return tmp_path / "net"
 
 
-def refused(path):
+def rejected(path):
     match = r"^expected a network of unfolded.save at .*; got .+; save it again.*\Z"
     with pytest.raises(RecordError, match=match):
         unfolded.load(path)
 
 
-def test_what_is_no_file_or_a_damaged_or_truncated_one_is_refused(stored, tmp_path):
+def test_a_missing_damaged_or_truncated_file_is_rejected(stored, tmp_path):
     content = stored.read_bytes()
     cut = [content[:end] for end in (0, 3, 8, 60, len(content) // 2, -1)]
     for damaged in (*cut, b"no weights", b"\xff" * 64, b"\0" * 4096, b"PK\3\4" * 9):
         stored.write_bytes(damaged)
-        refused(stored)
-    refused(tmp_path / "absent")
-    refused(tmp_path)
+        rejected(stored)
+    rejected(tmp_path / "absent")
+    rejected(tmp_path)
 
 
 HEADER = {"format": 1, "build": {"name": "gru", **SIZES}}
@@ -144,16 +144,16 @@ HEADER = {"format": 1, "build": {"name": "gru", **SIZES}}
     ],
     ids=str,
 )
-def test_a_file_of_another_program_is_refused(stored, header):
+def test_a_file_of_another_program_is_rejected(stored, header):
     weights = safetensors.torch.load_file(stored)
     safetensors.torch.save_file(weights, stored, metadata=header)
-    refused(stored)
+    rejected(stored)
 
 
-def test_a_file_with_other_tensors_is_refused(stored):
+def test_a_file_with_other_tensors_is_rejected(stored):
     for weights in ({}, {"A": torch.zeros(5, 16)}, {"A": torch.zeros(5, 16, dtype=torch.int8)}):
         safetensors.torch.save_file(weights, stored, metadata={"unfolded": json.dumps(HEADER)})
-        refused(stored)
+        rejected(stored)
 
 
 def test_only_networks_of_the_library_are_saved(tmp_path):
@@ -177,7 +177,7 @@ def test_links_and_special_files_are_not_replaced(stored, tmp_path):
     assert not (tmp_path / "absent").exists()
 
 
-def test_importing_the_library_stays_cheap():
+def test_importing_the_library_does_not_import_torch():
     code = (
         "import sys, unfolded; print('torch' in sys.modules); print(unfolded.build, unfolded.load)"
     )

@@ -1,4 +1,4 @@
-"""Networks under PyTorch's tools: higher derivatives, tracing, export, compilation, torch.func."""
+"""Networks with tools of PyTorch: higher derivatives, tracing, export, compilation, functions."""
 
 import copy
 
@@ -35,7 +35,7 @@ def penalised(net):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("second", [hessian, penalised])
-def test_second_derivatives_are_those_of_the_reference(net, second, backend):
+def test_second_derivatives_equal_those_of_the_reference(net, second, backend):
     with recurrence.use("reference"):
         expected = second(net)
     with recurrence.use(backend):
@@ -46,7 +46,7 @@ def test_second_derivatives_are_those_of_the_reference(net, second, backend):
 # PyTorch announces the end of torch.jit.
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-def test_a_traced_and_an_exported_network_compute_the_same(net):
+def test_a_traced_and_an_exported_network_equal_the_network(net):
     short = frames[:, :2]  # the loop over time is unrolled: two steps are one and its successor
     expected = net(short)
     traced = torch.jit.trace(net, (short,), check_trace=False)
@@ -118,14 +118,14 @@ def test_a_network_has_the_default_dtype_and_device_with_the_same_weights(name):
     assert devices == {"meta"}
 
 
-def test_under_autocast_a_network_keeps_the_precision_of_its_parameters(net):
+def test_a_network_under_autocast_has_the_precision_of_its_parameters(net):
     net = net.float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(net(frames.float()), net(frames.float()))
         assert net(frames.float()).dtype == torch.float32
 
 
-def test_numpy_numbers_and_arrays():
+def test_numpy_numbers_are_accepted_as_sizes_and_arrays_by_metrics():
     net = networks.build("gru", n0=np.int64(16), n=np.int32(8), hidden=np.int64(4))
     assert net.n0 == 16 and type(net.n0) is int
     whole = networks.build("gru", n0=16.0, n=8.0, hidden=4.0, depth=3.0, seed=0.0)
@@ -136,7 +136,7 @@ def test_numpy_numbers_and_arrays():
     assert metrics.psnr(*pair, peak=255, average="global") == pytest.approx(20)
 
 
-def test_without_a_home_folder_the_engine_falls_back(monkeypatch):
+def test_the_engine_without_a_home_folder_uses_pytorch(monkeypatch):
     def nowhere(_):
         raise RuntimeError("Could not determine home directory.")
 

@@ -1,4 +1,4 @@
-"""Steps: what they log, when they stop, and that a replayed step is a step like all others."""
+"""Training steps: their log, divergence, and replay on a GPU."""
 
 import contextlib
 import copy
@@ -43,7 +43,7 @@ def assert_same(ours, theirs):
 
 
 @pytest.mark.parametrize("model", names())
-def test_an_epoch_is_the_plain_loop_bit_for_bit(model):
+def test_an_epoch_equals_the_plain_loop_exactly(model):
     (net,), (plain,) = networks(0, model=model), networks(0, model=model)
     taken, order = made(net), torch.randperm(14)
     log = taken.epoch(order)
@@ -61,8 +61,8 @@ def test_an_epoch_is_the_plain_loop_bit_for_bit(model):
     assert_same(list(net.parameters()), list(plain.parameters()))
 
 
-class Questions(TorchDispatchMode):
-    """Note what would wait for the device: a value, or a shape that depends on values."""
+class SynchronisationLog(TorchDispatchMode):
+    """Record operations that wait for the device: a value, or a shape that depends on values."""
 
     def __init__(self):
         super().__init__()
@@ -76,9 +76,9 @@ class Questions(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
-def test_no_step_asks_the_device_for_a_value(model):
+def test_no_step_synchronises_with_the_device(model):
     taken = made(*networks(0, 1, model=model))
-    with Questions() as seen:
+    with SynchronisationLog() as seen:
         taken(torch.arange(8).view(2, 4))
         assert seen.asked == []
         torch.ones(()).item()
@@ -86,7 +86,7 @@ def test_no_step_asks_the_device_for_a_value(model):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
-def test_after_a_step_that_is_not_finite_nothing_changes(value):
+def test_parameters_do_not_change_after_a_step_that_is_not_finite(value):
     bad = frames()
     bad[5] = value
     taken = made(*networks(0), data=bad)
@@ -98,7 +98,7 @@ def test_after_a_step_that_is_not_finite_nothing_changes(value):
     assert_same(state(taken), before)
 
 
-def test_a_gradient_whose_squares_overflow_is_clipped_and_the_run_goes_on():
+def test_a_gradient_whose_squares_overflow_is_clipped_and_the_run_continues():
     large = frames()
     large[5] = 1e17
     (net,) = networks(0)
@@ -111,7 +111,7 @@ def test_a_gradient_whose_squares_overflow_is_clipped_and_the_run_goes_on():
     assert all(leaf.isfinite().all() for leaf in taken.models.leaves)
 
 
-def test_a_run_that_fails_leaves_those_beside_it_alone():
+def test_a_failed_run_does_not_change_the_other_runs_of_its_group():
     bad = frames()
     bad[5] = float("nan")
     both, alone = made(*networks(0, 1), data=bad), made(*networks(1), data=bad)
@@ -128,7 +128,7 @@ def test_a_run_that_fails_leaves_those_beside_it_alone():
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """What only a GPU can do is done step by step here; the list says what was asked for."""
+    """Replace the operations of a GPU; the list contains the requested operations."""
     asked = []
 
     def beside(stream, step):
@@ -151,7 +151,7 @@ def gpu(monkeypatch):
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
-def test_warm_up_and_replay_take_each_step_once_and_the_rest_of_a_batch_is_not_replayed(gpu, seeds):
+def test_warm_up_and_replay_take_each_step_once_and_a_partial_batch_is_not_replayed(gpu, seeds):
     eager, replayed = made(*networks(*seeds)), made(*networks(*seeds))
     replayed.on_gpu = True
     for _ in range(2):
@@ -167,7 +167,7 @@ def test_warm_up_and_replay_take_each_step_once_and_the_rest_of_a_batch_is_not_r
     assert [(group["lr"], group["capturable"]) for group in groups] == [(RATE, False)] * len(seeds)
 
 
-def test_a_rate_that_changes_between_epochs_reaches_the_replayed_step(gpu):
+def test_the_replayed_step_uses_a_learning_rate_changed_between_epochs(gpu):
     taken = made(*networks(0))
     taken.on_gpu = True
     taken.epoch(torch.arange(12))
@@ -178,7 +178,7 @@ def test_a_rate_that_changes_between_epochs_reaches_the_replayed_step(gpu):
     assert_same(state(taken)[0], before[0])
 
 
-def test_single_steps_outside_an_epoch_go_on_at_the_top_of_the_log(gpu):
+def test_single_steps_after_the_end_of_the_log_continue_at_its_start(gpu):
     called, epochs = made(*networks(0)), made(*networks(0))
     called.on_gpu = True
     for first in (0, 4, 8, 0, 4, 8):
@@ -189,7 +189,7 @@ def test_single_steps_outside_an_epoch_go_on_at_the_top_of_the_log(gpu):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, torch.OutOfMemoryError])
-def test_what_cannot_be_captured_is_taken_step_by_step_with_one_warning(error, monkeypatch):
+def test_a_step_that_cannot_be_captured_runs_without_replay_after_one_warning(error, monkeypatch):
     monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
     monkeypatch.setattr(torch.cuda, "graph", lambda graph, stream: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
@@ -209,7 +209,7 @@ def test_what_cannot_be_captured_is_taken_step_by_step_with_one_warning(error, m
     assert streams == ["before"]
 
 
-def test_a_step_that_could_not_be_captured_goes_on(gpu, monkeypatch):
+def test_training_continues_after_a_failed_capture(gpu, monkeypatch):
     monkeypatch.setattr(train_step, "capture", lambda *_: gpu.append("no capture"))
     eager, tried = made(*networks(0)), made(*networks(0))
     tried.on_gpu = True
@@ -221,13 +221,13 @@ def test_a_step_that_could_not_be_captured_goes_on(gpu, monkeypatch):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_memory_is_asked_for_and_given_back_even_after_an_error():
+def test_keep_freed_memory_propagates_an_error():
     with pytest.raises(KeyError), runtime.keep_freed_memory():
         raise KeyError
 
 
 @pytest.mark.parametrize("missing", [AttributeError, OSError, TypeError])
-def test_without_glibc_memory_is_left_to_the_system(missing, monkeypatch):
+def test_keep_freed_memory_without_glibc_does_nothing(missing, monkeypatch):
     def none(_):
         raise missing
 

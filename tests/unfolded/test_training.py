@@ -1,4 +1,4 @@
-"""Training: interrupted equals uninterrupted, bit for bit; failures are named; runs are paired."""
+"""Training: an interrupted run equals an uninterrupted one; failures are named; runs are paired."""
 
 import math
 import time
@@ -40,7 +40,9 @@ def train_epoch(job):
 # Killed and started again ----------------------------------------------------------------------
 
 
-def test_a_run_killed_at_every_write_ends_as_if_nothing_had_been(uninterrupted, tmp_path):
+def test_a_run_killed_at_every_write_has_the_result_of_an_uninterrupted_run(
+    uninterrupted, tmp_path
+):
     model, expected = uninterrupted
     for plan in INTERRUPTIONS:
         assert end(start({"model": model}, tmp_path, plan)) == -9, plan
@@ -48,7 +50,7 @@ def test_a_run_killed_at_every_write_ends_as_if_nothing_had_been(uninterrupted, 
     assert result(records.folder_of(small(model), tmp_path)) == expected
 
 
-def test_the_first_epochs_state_is_kept_when_the_second_is_cut_short(tmp_path):
+def test_the_state_of_the_first_epoch_is_preserved_if_the_second_is_interrupted(tmp_path):
     folder = records.folder_of(small(), tmp_path)
     assert end(start({}, tmp_path, ("state.pt", "moved"))) == -9
     state = (folder / "state.pt").read_bytes()
@@ -60,7 +62,7 @@ def test_the_first_epochs_state_is_kept_when_the_second_is_cut_short(tmp_path):
         assert {path.name for path in folder.iterdir()} == {".lock", "state.pt"}
 
 
-def test_a_second_process_is_refused_and_the_folder_is_free_after_a_kill(tmp_path):
+def test_a_second_process_is_rejected_and_the_folder_is_free_after_a_kill(tmp_path):
     process = start({}, tmp_path, ("state.pt", "waits"))
     try:
         path = records.folder_of(small(), tmp_path) / "state.pt"
@@ -78,7 +80,7 @@ def test_a_second_process_is_refused_and_the_folder_is_free_after_a_kill(tmp_pat
 # Done, again, failed ---------------------------------------------------------------------------
 
 
-def test_a_finished_run_is_read_and_needs_no_data_nor_a_folder_to_write(tmp_path, monkeypatch):
+def test_a_finished_run_is_read_without_data_or_a_writable_folder(tmp_path, monkeypatch):
     first = run(small(), tmp_path)
     monkeypatch.setattr(data, "sequences", None)
     monkeypatch.setattr(records.filelock, "FileLock", None)
@@ -96,7 +98,7 @@ def test_again_repeats_a_finished_run_to_the_same_numbers(tmp_path):
     assert result(folder)[1] == expected
 
 
-def test_an_interrupted_repetition_is_no_finished_run(tmp_path):
+def test_an_interrupted_repetition_is_not_a_finished_run(tmp_path):
     first = run(small(), tmp_path)
     with interrupted(), pytest.raises(KeyboardInterrupt):
         run(small(), tmp_path, again=True)
@@ -105,7 +107,7 @@ def test_an_interrupted_repetition_is_no_finished_run(tmp_path):
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "sista-rnn", "lstm"])
-def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
+def test_a_diverged_run_has_a_failed_record_and_is_repeated_by_the_next_call(
     model, tmp_path, monkeypatch
 ):
     wild, before = small(model, learning_rate=1e30), torch.get_rng_state()
@@ -117,7 +119,7 @@ def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
     assert "\n" not in record.reason
     assert {path.name for path in folder.iterdir()} == {".lock", "record.json"}
     assert results.collect(tmp_path)["reason"].tolist() == [record.reason]
-    # The configuration is the same for the second try: only its luck is better.
+    # The second attempt has the same configuration and a finite loss.
     adam = torch.optim.Adam
     calm = {"lr": 3e-4, "fused": True}
     monkeypatch.setattr(trainer, "Adam", lambda parameters, lr, fused: adam(parameters, **calm))
@@ -127,7 +129,7 @@ def test_a_loss_that_blows_up_is_a_failed_record_and_the_next_try_starts_anew(
 
 
 @pytest.mark.parametrize("name", ["A", "G", "raw.lambda2"])
-def test_the_parameter_whose_gradient_blew_up_is_named(name, tmp_path, monkeypatch):
+def test_a_parameter_with_a_diverged_gradient_is_named(name, tmp_path, monkeypatch):
     def poisoned(**options):
         network = build(**options)
         network.get_parameter(name).register_hook(lambda gradient: gradient * float("nan"))
@@ -139,14 +141,14 @@ def test_the_parameter_whose_gradient_blew_up_is_named(name, tmp_path, monkeypat
         run(small(), tmp_path)
 
 
-def test_negative_thresholds_of_free_parameters_are_no_crash(tmp_path):
+def test_negative_thresholds_of_free_parameters_are_not_an_error(tmp_path):
     free = small("sista-rnn", positivity="free", lambda2=1e30)
     with pytest.raises(TrainingError, match="expected a finite"):
         run(free, tmp_path)
     assert records.load(records.folder_of(free, tmp_path)).status == "failed"
 
 
-def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept(
+def test_an_error_in_the_last_step_of_an_epoch_is_detected_before_the_state_is_saved(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(trainer, "mean_squared_errors", lambda *_: torch.tensor(math.inf))
@@ -155,7 +157,7 @@ def test_an_error_in_the_last_step_of_an_epoch_is_found_before_the_state_is_kept
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn", "lstm", "gru"])
-def test_the_weights_that_a_run_leaves_give_the_numbers_in_its_record(model, tmp_path):
+def test_the_stored_weights_of_a_run_reproduce_its_record(model, tmp_path):
     record = run(small(model, protocol="normalised"), tmp_path)
     folder = records.folder_of(small(model, protocol="normalised"), tmp_path)
     network, configuration = checkpoint.load_network(folder)
@@ -187,7 +189,7 @@ def batches(run_config):
     return seen
 
 
-def test_models_see_the_same_batches_and_the_same_sensing_matrix():
+def test_models_have_the_same_batches_and_the_same_sensing_matrix():
     ours, lstm, other = batches(small()), batches(small("lstm")), batches(small(seed=1))
     assert [len(frames) for frames in ours] == [32, 8, 32, 8]
     assert all(map(torch.equal, ours, lstm))
@@ -209,7 +211,7 @@ def rates(validation, monkeypatch):
     return [round(rate / job.config.scale.learning_rate, 6) for rate in job.curves["learning_rate"]]
 
 
-def test_the_rate_decays_by_three_tenths_after_five_epochs_without_a_better_one(monkeypatch):
+def test_the_rate_is_multiplied_by_0_3_after_five_epochs_without_improvement(monkeypatch):
     assert rates([9, 8, 8, 9, 8, 9, 9, 9], monkeypatch) == [1] * 7 + [0.3]
     assert rates([9, 8, 9, 9, 9, 9, 7.9999999, 8, 8, 8, 8], monkeypatch) == [1] * 11
     assert rates([8] * 12, monkeypatch) == [1] * 6 + [0.3] * 5 + [0.09]
@@ -224,7 +226,7 @@ def test_the_gradient_is_clipped_to_a_quarter():
 
 
 @pytest.mark.parametrize("protocol", ["authors", "normalised"])
-def test_the_training_error_printed_is_the_mean_square_in_grey_levels(protocol):
+def test_the_printed_training_error_is_the_mean_square_in_grey_levels(protocol):
     job = made(small(protocol=protocol))
     job.train = job.train[:32]
     with torch.no_grad():
@@ -245,7 +247,7 @@ def recovered(monkeypatch, model, unit, protocol="normalised", positivity="free"
 def test_rescaled_frames_and_thresholds_rescale_the_untrained_output(model, monkeypatch):
     """All with a unit is divided by 255; the weight of a square, in SISTA-RNN, has none."""
     whole = recovered(monkeypatch, model, 1.0, "authors")
-    # A power of two rounds nothing: then the theorem holds to the last bit.
+    # A power of two causes no rounding, so that the theorem holds exactly.
     assert torch.equal(recovered(monkeypatch, model, 1 / 256), whole)
     for positivity in ("free", "exp", "softplus"):
         scaled = recovered(monkeypatch, model, 1 / 255, positivity=positivity)
@@ -260,7 +262,7 @@ def denormals_are_zero():
 
 
 @pytest.mark.parametrize("before", [False, True])
-def test_the_treatment_of_denormals_is_put_back(before, tmp_path):
+def test_the_treatment_of_denormals_is_restored(before, tmp_path):
     if not torch.set_flush_denormal(before):
         pytest.skip("this processor cannot flush denormals")
     try:
@@ -274,7 +276,7 @@ def test_the_treatment_of_denormals_is_put_back(before, tmp_path):
         torch.set_flush_denormal(False)
 
 
-def test_devices():
+def test_devices_are_resolved_or_rejected():
     assert training.resolve("cpu") == "cpu"
     assert training.resolve("auto") in ("cpu", "cuda")
     for wrong in ("gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "", None, "cuda:²"):

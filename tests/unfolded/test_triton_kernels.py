@@ -1,4 +1,4 @@
-"""The kernels in Triton compute what those in PyTorch compute; without a GPU, interpreted."""
+"""The kernels in Triton agree with those in PyTorch; without a GPU they are interpreted."""
 
 import os
 
@@ -42,7 +42,7 @@ def test_triton_and_pytorch_agree(runs, sizes, soft, add, rho, dtype, normal):
 
 @pytest.mark.parametrize("soft", [False, True], ids=["phi", "soft"])
 @pytest.mark.parametrize("hbar", [-1.0, 0.0, 1.0])
-def test_nan_reaches_the_code(hbar, soft):
+def test_nan_propagates_to_the_code(hbar, soft):
     u, zero = torch.full((2, 3), torch.nan, device=DEVICE), torch.zeros(2, 3, device=DEVICE)
     out, ones, hbar = zero.clone(), torch.ones(1, 3, device=DEVICE), zero + hbar
     triton_kernels.forward(u, zero, None, hbar, None, None if soft else hbar, ones, ones, out)

@@ -1,4 +1,4 @@
-"""The same grid in three ways: killed in the middle, gone on with, and the same records."""
+"""A sweep, a workflow and pages are killed; they continue with the same records."""
 
 import json
 import sys
@@ -39,13 +39,13 @@ def swept(tmp_path_factory):
     return store
 
 
-def test_a_sweep_that_was_killed_goes_on(swept):
+def test_a_killed_sweep_continues(swept):
     assert sorted(w.results(swept)) == HASHES
 
 
 @snakemake
 @pytest.mark.parametrize("children", [True, False], ids=["all of it", "only its head"])
-def test_a_workflow_that_was_killed_goes_on(tmp_path, swept, children):
+def test_a_killed_workflow_continues(tmp_path, swept, children):
     store = tmp_path / "a store" / "of runs"
     command = w.snakemake(store)
     done, _ = w.killed(w.start(command, tmp_path), store, "*/record.json", children=children)
@@ -59,7 +59,7 @@ def test_a_workflow_that_was_killed_goes_on(tmp_path, swept, children):
 
 
 @snakemake
-def test_a_failed_run_is_kept_with_its_reason_until_it_is_tried_anew(tmp_path):
+def test_a_failed_run_is_stored_with_its_reason_until_it_is_repeated(tmp_path):
     run = w.RUNS[0]
     failed = Record(run.as_dict(), run.hash, "failed", reason="expected a finite loss; got nan")
     save(failed, tmp_path / run.hash)
@@ -82,7 +82,7 @@ def test_a_wrong_grid_ends_with_one_line(tmp_path):
 
 
 @snakemake
-def test_a_job_asks_for_the_threads_and_the_gpu_that_it_needs(tmp_path):
+def test_a_job_requests_its_threads_and_gpu(tmp_path):
     plan = ["-n", "--quiet", "host", "--cores", "8"]
     for config, wants in (
         ({"grid": "row", "hidden": 1024, "threads": 3}, ["threads: 3", "gpu=0"]),
@@ -94,7 +94,7 @@ def test_a_job_asks_for_the_threads_and_the_gpu_that_it_needs(tmp_path):
     assert not (tmp_path / ".plan.json").exists()
 
 
-def test_pages_that_were_killed_go_on(tmp_path, swept):
+def test_killed_pages_are_executed_again(tmp_path, swept):
     out, store = tmp_path / "the pages", tmp_path / "runs"
     two = [run for run in w.RUNS if run.model != "lstm"]
     words = ["--grid", "smoke", "--models", *(run.model for run in two), "--device", "cpu"]
@@ -116,7 +116,7 @@ def test_pages_that_were_killed_go_on(tmp_path, swept):
     assert [path.name for path in out.glob(".*.ipynb")] == []
 
 
-def test_profiles_share_what_makes_a_killed_workflow_go_on():
+def test_profiles_share_the_settings_for_continuing_a_killed_workflow():
     profiles = {
         path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8"))
         for path in (w.WORKFLOW / "profiles").glob("*/config.yaml")

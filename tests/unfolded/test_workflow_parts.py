@@ -1,4 +1,4 @@
-"""The parts of the workflow, each by itself: which runs, whose store, one job, its table."""
+"""Parts of the workflow: selection of runs, locks of a store, one job, and its table."""
 
 import csv
 import doctest
@@ -27,7 +27,7 @@ def failed(run: RunConfig) -> records.Record:
     return records.Record(run.as_dict(), run.hash, "failed", reason="a loss of nan")
 
 
-def test_the_examples_hold():
+def test_the_examples_in_docstrings_are_correct():
     assert doctest.testmod(grids, raise_on_error=True).attempted
 
 
@@ -56,14 +56,14 @@ def test_the_runs_are_those_of_the_grid_for_each_seed(seeds):
         ("row", {"protocol": "author"}, "protocol from authors, normalised"),
     ],
 )
-def test_what_is_not_known_ends_in_one_line(name, settings, wrong):
+def test_unknown_names_are_reported_in_one_line(name, settings, wrong):
     with pytest.raises(ConfigError, match=wrong) as caught:
         grids.runs(name, **settings)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("given", [{"device": "gpu"}, {"threads": "0"}, {"retry": "yes"}])
-def test_what_says_how_to_run_is_checked_before_a_job_starts(tmp_path, given):
+def test_the_options_of_a_workflow_are_checked_before_a_job_starts(tmp_path, given):
     with pytest.raises(ConfigError, match=f"expected {next(iter(given))} "):
         opened(tmp_path / "runs", **given)
     assert not (tmp_path / "runs").exists()
@@ -76,7 +76,7 @@ def opened(store, **settings):
     return grids.opened({"grid": "smoke", "store": store, **settings}, dry=False)
 
 
-def test_a_second_workflow_is_kept_out_of_a_store(tmp_path):
+def test_a_second_workflow_on_the_same_store_is_rejected(tmp_path):
     with filelock.FileLock(tmp_path / ".workflow.lock"):
         with pytest.raises(RecordError, match="another workflow that runs on it; wait for it"):
             opened(tmp_path)
@@ -84,7 +84,7 @@ def test_a_second_workflow_is_kept_out_of_a_store(tmp_path):
     assert not (tmp_path / ".plan.json").exists()
 
 
-def test_a_plan_keeps_what_earlier_jobs_need_and_a_damaged_one_is_written_anew(tmp_path):
+def test_a_plan_preserves_the_entries_of_earlier_jobs_and_a_damaged_one_is_rewritten(tmp_path):
     (tmp_path / ".plan.json").write_text("{", encoding="utf-8")
     runs, _ = opened(tmp_path, models="gru")
     grids.HELD.pop().release()
@@ -95,7 +95,7 @@ def test_a_plan_keeps_what_earlier_jobs_need_and_a_damaged_one_is_written_anew(t
     assert written[runs[0].hash]["options"] == runs[0].arguments()
 
 
-def test_only_failed_records_are_dropped_and_only_when_asked(tmp_path, capsys):
+def test_only_failed_records_are_removed_and_only_on_request(tmp_path, capsys):
     runs = grids.runs("smoke", models="gru lstm")
     for run in runs:
         records.save(failed(run), records.folder_of(run, tmp_path))
@@ -109,7 +109,7 @@ def test_only_failed_records_are_dropped_and_only_when_asked(tmp_path, capsys):
     assert said[-1] == f"0 of 2 done, 0 failed, 2 left in {tmp_path}"
 
 
-def test_a_store_that_cannot_be_written_ends_in_one_line(tmp_path):
+def test_a_store_that_cannot_be_written_is_reported_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match=r"expected to write .*/file/runs; got Not a directory"):
         opened(tmp_path / "file" / "runs")
@@ -122,14 +122,14 @@ def job(run, store, device="cpu"):
     return train_one.main(store / run.hash / "record.json", device, run.arguments())
 
 
-def test_a_run_that_is_there_is_left_alone(tmp_path, monkeypatch):
+def test_a_finished_run_is_not_repeated(tmp_path, monkeypatch):
     run = small("gru")
     records.save(failed(run), tmp_path / run.hash)
     monkeypatch.setattr(train_one, "train", None)
     assert job(run, tmp_path) == 0
 
 
-def test_a_job_waits_for_the_process_that_an_earlier_workflow_left(tmp_path, capsys):
+def test_a_job_waits_for_a_process_of_an_earlier_workflow(tmp_path, capsys):
     run = small("gru")
     with filelock.FileLock(tmp_path / run.hash / ".lock"):
         waits = threading.Thread(target=job, args=(run, tmp_path), daemon=True)
@@ -143,7 +143,7 @@ def test_a_job_waits_for_the_process_that_an_earlier_workflow_left(tmp_path, cap
     assert not (tmp_path / run.hash / "log").exists()
 
 
-def test_a_run_that_diverges_is_a_failed_record_and_no_failed_job(tmp_path, capsys):
+def test_a_diverged_run_is_a_failed_record_and_not_a_failed_job(tmp_path, capsys):
     run = small("lstm", learning_rate=1e30)
     assert job(run, tmp_path) == 0
     record = records.load(tmp_path / run.hash, run)
@@ -151,7 +151,7 @@ def test_a_run_that_diverges_is_a_failed_record_and_no_failed_job(tmp_path, caps
     assert capsys.readouterr().err == f"unfolded: {record.reason}\n"
 
 
-def test_a_job_that_cannot_start_says_one_line_and_leaves_no_record(tmp_path, capsys):
+def test_a_job_that_cannot_start_reports_one_line_and_writes_no_record(tmp_path, capsys):
     assert job(small("gru"), tmp_path, device="cuda:99") == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert list(tmp_path.glob("*/record.json")) == []
