@@ -123,11 +123,11 @@ def _curves(base: RunConfig, start: Callable) -> list[dict[str, pd.DataFrame]]:
 
 def _missing(base: RunConfig, start: Callable) -> str:
     run_set = decision.committed_runs()
-    missing = [run for run in row(base) if not run_set.seeds(start(run))]
-    reasons: dict[str, list[str]] = {}
-    for run in missing:
-        reasons.setdefault(run_set.no_result(start(run)), []).append(title(run.model))
-    if len(missing) == len(row(base)) and [*reasons] == [NOT_RUN]:
+    runs, reasons = row(base), {}
+    for run in runs:
+        if not run_set.seeds(start(run)):
+            reasons.setdefault(run_set.no_result(start(run)), []).append(title(run.model))
+    if len(reasons.get(NOT_RUN, [])) == len(runs):
         return "nothing has run"
     parts = [f"{reason}: {', '.join(names)}" for reason, names in reasons.items()]
     return "; ".join(parts) or "no seed with which all have run"

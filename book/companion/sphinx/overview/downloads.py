@@ -87,33 +87,34 @@ def document_link(root: Path) -> nodes.paragraph:
     if not (root / PDF).is_file():
         commands = nodes.literal(text="make pdf && make book")
         return nodes.paragraph("", "", nodes.Text("This book as PDF: run "), commands)
-    reference = nodes.reference("", "Download this book as PDF", refuri=f"../_static/{PDF.name}")
-    size = nodes.Text(f" ({(root / PDF).stat().st_size / 1e6:.0f} MB)")
-    return nodes.paragraph("", "", reference, size)
+    size = f"{(root / PDF).stat().st_size / 1e6:.0f} MB"
+    return _link("Download this book as PDF", PDF.name, size)
+
+
+def _link(text: str, name: str, note: str) -> nodes.paragraph:
+    """Return a link to a file in `_static` with a note in parentheses."""
+    reference = nodes.reference("", text, refuri=f"../_static/{name}")
+    return nodes.paragraph("", "", reference, nodes.Text(f" ({note})"))
 
 
 class Archives(FromFiles):
     """`{archives}`: links to the archives, the errors by sequence and the PDF, with sizes."""
 
     def run(self) -> list[nodes.Node]:
-        root, items = Path(self.env.srcdir), nodes.bullet_list()
+        root, links = Path(self.env.srcdir), []
         for name, (text, _) in ARCHIVES.items():
             paths = archive_files(root, name)
             self.root(*paths)
             size = sum((root / path).stat().st_size for path in paths) / 1e6
-            reference = nodes.reference("", text, refuri=f"../_static/{name}")
-            words = nodes.Text(f" ({len(paths)} files, {size:.1f} MB before compression)")
-            items += nodes.list_item("", nodes.paragraph("", "", reference, words))
+            note = f"{len(paths)} files, {size:.1f} MB before compression"
+            links.append(_link(text, name, note))
         paths = error_files(root)
         self.root(*paths)
-        reference = nodes.reference(
-            "", "Download the errors by sequence", refuri=f"../_static/{ERRORS}"
-        )
-        words = nodes.Text(f" (one column for each of {len(paths)} runs)")
-        items += nodes.list_item("", nodes.paragraph("", "", reference, words))
+        note = f"one column for each of {len(paths)} runs"
+        links.append(_link("Download the errors by sequence", ERRORS, note))
         self.root(PDF)  # also if it does not exist yet: the link appears with the next build
-        items += nodes.list_item("", document_link(root))
-        return [items]
+        links.append(document_link(root))
+        return [nodes.bullet_list("", *(nodes.list_item("", link) for link in links))]
 
 
 def setup(app) -> None:
