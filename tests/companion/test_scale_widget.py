@@ -1,12 +1,14 @@
 """The explorer of the pixel scale: values and ranks of stored runs, with labelled controls."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from synthetic_runs import evidence, run
 from test_widgets import classic, in_chromium, in_node
 
 from companion.claims.decision import committed_runs
+from companion.labels import UNTRAINED
 from companion.reproduction.ablation_effects import scale_levels
 from companion.widgets.scale_widget import ScaleExplorer, recorded
 from unfolded.errors import ConfigError
@@ -36,6 +38,7 @@ def few_scales():
         run("gru", 9.0, **small),
         run("fastrnn", 9e3, hidden=256),
         run("fastrnn", 40.0, **small),
+        replace(run("indrnn", 40.0, hidden=256), status="diverged"),
     ]
     return recorded(scale_levels(evidence(runs)))
 
@@ -55,7 +58,7 @@ def test_every_value_is_from_stored_runs_and_none_is_interpolated():
     for row in levels.itertuples():
         at = [scale["protocol"] for scale in data["scales"]].index(row.protocol)
         cell = data["cells"][row.size][row.model][at]
-        assert (cell["seeds"], cell["untrained"]) == (row.seeds, row.untrained)
+        assert (cell["seeds"], cell["reason"]) == (row.seeds, row.reason)
         assert cell["psnr"] == (row.psnr if row.seeds else None)
     widths = [len(line) for cells in data["cells"].values() for line in cells.values()]
     assert set(widths) == {len(peaks)}
@@ -76,7 +79,7 @@ def test_networks_are_ranked_by_psnr_and_others_have_no_rank(data):
         (None, "l1-l1-rnn"),
     ]
     assert [cell["model"] for cell in large if cell["rank"]] == ["reweighted-rnn", "gru"]
-    assert [cell["model"] for cell in large if cell["untrained"]] == ["fastrnn"]
+    assert [cell["model"] for cell in large if cell["reason"] == UNTRAINED] == ["fastrnn"]
     psnr = [cell["psnr"] for cell in small if cell["rank"]]
     assert psnr == sorted(psnr, reverse=True)
 
@@ -97,6 +100,7 @@ def test_the_slider_reorders_the_rows_and_play_returns_to_the_largest_scale(data
     assert [row[:2] for row in small["rows"][:2]] == [["1", "GRU"], ["2", "reweighted-RNN"]]
     states = {row[1]: row[2] for row in large["rows"]}
     assert states["FastRNN"] == "did not train" and states["LSTM"] == "not run"
+    assert states["IndRNN"] == "diverged"
     assert states["GRU"] == f"{data['cells']['equal width']['gru'][1]['psnr']:.2f} dB"
     assert "Did not train: FastRNN." in large["words"] and "LSTM" in small["words"]
     assert following == 255 and "(2 seeds)" in table

@@ -141,9 +141,9 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
     Runs of the first of :data:`BASES` at which reweighted-RNN has run with two scales, each
     network with the same initial λ for all; ``attrs["evidence"]`` is the name of the base.
     Columns: size ("equal width", "equal size"), model, protocol, psnr (mean over trained seeds,
-    dB; NaN without one), seeds (trained), untrained (seeds that did not train or diverged).
+    dB; NaN without one), seeds (trained), reason (why there is no trained seed; else empty).
     """
-    columns = ["size", "model", "protocol", "psnr", "seeds", "untrained"]
+    columns = ["size", "model", "protocol", "psnr", "seeds", "reason"]
     for name, base in BASES.items():
         rows, used = [], []
         groups = named_grids.ablations(base)["number of parameters"]
@@ -152,9 +152,9 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
             for pair in zip(*both, strict=True):
                 for run in initialised_pair(run_set, INITIALISATIONS[1], *pair):
                     psnr = run_set.trained.at(run)["psnr_authors"]
-                    untrained = sum(run_set.seeds_without_result(run).values())
+                    reason = "" if len(psnr) else run_set.no_result(run)
                     used.append(run)
-                    rows.append((size, run.model, run.protocol, psnr.mean(), len(psnr), untrained))
+                    rows.append((size, run.model, run.protocol, psnr.mean(), len(psnr), reason))
         table = mark(pd.DataFrame(rows, columns=columns), run_set.source(used))
         table.attrs["evidence"] = name
         ours = table[(table["model"] == "reweighted-rnn") & (table["size"] == "equal width")]
@@ -179,11 +179,9 @@ def describe_scales(levels: pd.DataFrame) -> str:
         ahead = trained.loc[trained["psnr"] > rows.loc[is_ours, "psnr"].item(), "model"]
         text = f"At {size}, reweighted-RNN is behind {', '.join(map(title, ahead)) or 'none'} of "
         text += labels.counted(len(trained), "other network") + " that trained"
-        others = rows[rows["seeds"] == 0]
-        failed = others["untrained"] > 0
-        for words, mask in ((f"{DIVERGED} or {UNTRAINED}", failed), (NOT_RUN, ~failed)):
-            if mask.any():
-                text += f"; {words}: {', '.join(map(title, others.loc[mask, 'model']))}"
+        for reason in (DIVERGED, UNTRAINED, NOT_RUN):
+            if (models := rows.loc[rows["reason"] == reason, "model"]).any():
+                text += f"; {reason}: {', '.join(map(title, models))}"
         texts.append(f"{text}.")
     if seeds.empty:
         return "reweighted-RNN has not run with both pixel scales yet."

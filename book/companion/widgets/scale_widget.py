@@ -73,8 +73,9 @@ def recorded(levels: pd.DataFrame) -> dict:
     ``levels``: :func:`companion.reproduction.ablation_effects.scale_levels`.
 
     ``cells`` has size -> network -> one cell per scale, in increasing order of the scale: ``psnr``
-    (mean over trained seeds in dB, None without one), ``seeds`` and ``untrained`` (seeds that did
-    not train); the numbers are not rounded. Raises ConfigError without runs at two scales.
+    (mean over trained seeds in dB, None without one), ``seeds`` (trained) and ``reason`` (why there
+    is no trained seed; else empty); the numbers are not rounded. Raises ConfigError without
+    runs at two scales.
     """
     if levels.empty:
         do = "run the ablations of the pixel scale"
@@ -97,4 +98,4 @@ def recorded(levels: pd.DataFrame) -> dict:
 
 def _cell(row: pd.Series) -> dict:
     psnr = float(row["psnr"]) if row["seeds"] else None
-    return {"psnr": psnr, "seeds": int(row["seeds"]), "untrained": int(row["untrained"])}
+    return {"psnr": psnr, "seeds": int(row["seeds"]), "reason": row["reason"]}

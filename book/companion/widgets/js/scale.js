@@ -7,7 +7,7 @@ const { ranking, verdict, render } = (() => {
   const decibel = (value) => common.decibel(value, 2);
   const span = ({ peak }) => `[0, ${common.number(peak)}]`;
   const seeds = (count) => `${count} seed${count === 1 ? "" : "s"}`;
-  const state = ({ psnr, untrained }) => (psnr !== null ? decibel(psnr) : untrained ? "did not train" : "not run");
+  const state = ({ psnr, reason }) => (psnr !== null ? decibel(psnr) : reason);
 
   // The networks at one scale, best first; without a PSNR they are last and have no rank.
   function ranking(networks, at) {
@@ -25,7 +25,7 @@ const { ranking, verdict, render } = (() => {
     const value = ({ model, psnr }) => `${names[model]} with ${decibel(psnr)}`;
     const place = own === first ? `${value(own)} is first of ${ranked.length} networks${second ? `, ahead of ${value(second)}` : ""}` :
       own ? `${value(own)} has rank ${own.rank} of ${ranked.length}; the first is ${value(first)}` : `${names[OURS]} has no rank`;
-    const others = ["did not train", "not run"].map((word) => [word, rows.filter((row) => !row.rank && state(row) === word).map(({ model }) => names[model])])
+    const others = ["diverged", "did not train", "not run"].map((word) => [word, rows.filter((row) => !row.rank && state(row) === word).map(({ model }) => names[model])])
       .filter(([, models]) => models.length).map(([word, models]) => ` ${word[0].toUpperCase()}${word.slice(1)}: ${models.join(", ")}.`);
     return `Pixels in ${span(scales[at])}, ${size}: ${place}.${others.join("")}`;
   }
