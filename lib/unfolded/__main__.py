@@ -68,9 +68,9 @@ def _runs(options: argparse.Namespace) -> list[RunConfig]:
 
 
 def _grid(options: argparse.Namespace) -> int:
+    own_files = {options.source: options.frames or options.source}
     for run in _runs(options):
-        words = (options.frames or word if word == run.source else word for word in run.arguments())
-        print(run.hash, shlex.join(words))
+        print(run.hash, shlex.join(own_files.get(word, word) for word in run.arguments()))
     return 0
 
 
