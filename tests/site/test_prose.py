@@ -10,8 +10,11 @@ import pytest
 import yaml
 from test_repository import ROOT, own_texts
 
+from companion import statistics
 from companion.__main__ import main
 from companion.build import pdf
+from companion.claims import experiment_rules
+from companion.reproduction import linear_baseline, paper_tables
 from companion.sphinx import address
 
 BOOK = ROOT / "book"
@@ -63,6 +66,24 @@ def test_words_of_the_glossary_are_sorted_and_used():
     said = " ".join(prose(p) for p in pages if p.name not in {"glossary.md", "changelog.md"})
     flat = re.sub(r"[-_\s]+", " ", said.replace("$", "").replace(r"\ell_1", "ℓ1")).lower()
     assert [word for word in words if word.replace("-", " ").lower() not in flat] == []
+
+
+@pytest.mark.parametrize(
+    ("phrase", "value"),
+    [
+        (r"([\d.]+) dB of the\s+mean frame", linear_baseline.DID_NOT_TRAIN),
+        (r"([\d.]+) dB of the\s+best linear reconstruction", experiment_rules.PLATEAU),
+        (r"([\d.]+) dB of both\s+plateaus", paper_tables.AGREES),
+        (r"differences? of at most ([\d.]+) dB", paper_tables.AGREES),
+        (r"([\d.]+) dB of zero", statistics.ALIKE),
+        (r"corrected p-value is at most ([\d.]+) %", 100 * statistics.LEVEL),
+    ],
+)
+def test_thresholds_in_prose_are_those_of_the_rules(phrase, value):
+    texts = [text for path, text in own_texts() if path.is_relative_to(ROOT / "notebooks")]
+    texts += [text for path, text in own_texts() if path.is_relative_to(BOOK)]
+    found = [float(number) for text in texts for number in re.findall(phrase, text)]
+    assert found and set(found) == {value}
 
 
 def test_the_address_of_the_repository_is_in_one_file():
