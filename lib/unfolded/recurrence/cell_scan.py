@@ -114,7 +114,7 @@ class CellScan(torch.autograd.Function):
         other_gradients = {
             "independent": lambda: [dab[0]],
             "fast": lambda: [dW, *dab.sum(1)],
-            "lstm": lambda: [dW, dbias],
+            "lstm": lambda: [dW, dbias.clone()],  # no shared memory: clipping is in place
             "gru": lambda: [dW, torch.cat([dbias[: 2 * h], dbias[3 * h :]])],
         }.get(kind, lambda: [dW])()
         dx = None if dx is None else dx.transpose(0, 1)
