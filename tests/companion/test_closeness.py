@@ -42,6 +42,13 @@ def test_the_answer_is_provisional_until_every_cell_has_three_seeds():
     assert closeness.answer(every).startswith("**Not always.**")
 
 
+def test_a_width_without_another_network_is_not_a_comparison():
+    alone = evaluated(30.0, hidden=512, **SUCCESSOR_PAIR)
+    rows = [evaluated(28.0, hidden=128, **SUCCESSOR_PAIR), evaluated(23.0, model="gru", hidden=128)]
+    assert "At 1 of the 6 widths, other networks have" in closeness.answer(cells_of(*rows, alone))
+    assert closeness.answer(cells_of(alone)).startswith("**Not tested.**")
+
+
 def test_coverage_counts_cells_that_did_not_train_separately():
     rows = [evaluated(23.0, model="gru", hidden=128), evaluated(23.0, 1, model="gru", hidden=128)]
     rows.append(evaluated(mean_frame(), model="fastrnn", hidden=128))
@@ -55,7 +62,7 @@ def test_coverage_counts_cells_that_did_not_train_separately():
 def test_the_ranking_of_a_table_with_lost_values_is_not_stated():
     cells = committed()
     known = [closeness.finding(cells[cells["table"] == number]) for number in (1, 2, 3)]
-    assert [" is the best at " in text for text in known] == [True, True, False]
+    assert [" has the highest PSNR at " in text for text in known] == [True, True, False]
     assert "18 of the 54 values" in known[2] and "4 of 4 known steps" in known[2]
 
 
@@ -75,7 +82,9 @@ def test_agreements_and_differences_are_counted_and_the_largest_difference_is_fi
     assert row["agree with the paper"] == "1 of 3"
     assert row["median absolute difference (dB)"] == "2.00"
     end = "The largest differences are sRNN at h = 128 (+3.00 dB) and LSTM at h = 128 (−2.00 dB)."
-    assert closeness.summary(cells).endswith(f"1 of these agree with the paper. {end}")
+    limits = "within 0.5 dB or within our interval"
+    said = closeness.summary(cells)
+    assert said.endswith(f"have one, and 1 of these agree with the paper, {limits}. {end}")
     one = cells_of(evaluated(psnr["srnn"], model="srnn", hidden=128))
     assert closeness.summary(one).endswith("The largest difference is sRNN at h = 128 (+3.00 dB).")
     wrong = closeness.disagreements(cells)

@@ -39,21 +39,26 @@ def answer(cells: pd.DataFrame, number: int = 2) -> str:
     every, names = rows["value"].nunique(), f"{_VARIED_NAMES[grid.VARIED[number][0]]}s"
     if ours.empty:
         return f"**Not tested.** reweighted-RNN has been run at none of the {every} {names}."
-    first = []
+    first = {}
     for row in ours.itertuples():
-        same = done[done["value"].eq(row.value) & done["start"].isin(["", row.start])]
-        first.append(row.ours >= same["ours"].max())
+        others = done[done["value"].eq(row.value) & done["model"].str.lower().ne(MODEL)]
+        others = others[others["start"].isin(["", row.start])]
+        if len(others):
+            first[row.value, row.start] = row.ours >= others["ours"].max()
+    if not first:
+        return "**Not tested.** No other network has a result where reweighted-RNN has one."
     firm = len(done) == len(rows) and done["runs"].min() >= paper_tables.SEEDS
-    word = "yes" if all(first) else "not always" if any(first) else "no"
+    word = "yes" if all(first.values()) else "not always" if any(first.values()) else "no"
     word = word.capitalize() if firm else f"So far, {word}"
-    count = ours["value"].nunique()
-    text = f"Of the {every} {names}, {count} {'has' if count == 1 else 'have'} been run; "
-    if all(first):
-        text += f"{'there' if count == 1 else 'at each of them'} reweighted-RNN has the highest "
-        text += "PSNR of the networks that trained, with either initialisation of λ."
+    values, starts = (dict.fromkeys(key[at] for key in first) for at in (0, 1))
+    text = f"At {len(values)} of the {every} {names}, other networks have been run as well; "
+    if all(first.values()):
+        text += f"{'there' if len(values) == 1 else 'at each of them'} reweighted-RNN has the "
+        text += "highest PSNR of the networks that trained, "
+        text += f"{listing(f'from the {start}' for start in starts)}."
     else:
-        text += f"reweighted-RNN has the highest PSNR in {sum(first)} of {len(first)} comparisons "
-        text += "by value and initialisation of λ."
+        text += f"reweighted-RNN has the highest PSNR in {sum(first.values())} of {len(first)} "
+        text += "comparisons by value and initialisation of λ."
     return f"**{word}.** {text}" + ("" if firm else f" {_caveat(done)}")
 
 
@@ -82,14 +87,15 @@ def finding(cells: pd.DataFrame) -> str:
 
 
 def winners(models: pd.Series) -> str:
-    """Return which networks are the best, and at how many values, in words.
+    """Return which networks have the highest PSNR, and at how many values, in words.
 
     >>> winners(pd.Series(["gru", "gru", "srnn"]))
-    'GRU is the best at 2 of 3 values and sRNN at 1'
+    'GRU has the highest PSNR at 2 of 3 values and sRNN at 1'
     """
     count = models.map(title).value_counts()
     parts = [f"{name} at {number}" for name, number in count.items()]
-    parts[0] = f"{count.index[0]} is the best at {count.iloc[0]} of {len(models)} values"
+    number = f"all {len(models)}" if len(count) == 1 else f"{count.iloc[0]} of {len(models)}"
+    parts[0] = f"{count.index[0]} has the highest PSNR at {number} values"
     return listing(parts)
 
 
@@ -121,9 +127,11 @@ def summary(cells: pd.DataFrame) -> str:
     if rows.empty:
         return f"None of the paper's {count} cells has been run at full scale."
     wrong = _ordered_disagreements(rows)
+    trained = cells[cells["runs"] > 0].drop_duplicates(["table", "model", "value"])
     text = (
-        f"In {len(rows)} of the paper's {count} cells we have full-scale runs that trained; from "
-        f"the {SUCCESSOR}, {len(rows) - len(wrong)} of these agree with the paper."
+        f"Of the {count} values in the paper's three tables, {len(trained)} have a full-scale run "
+        f"that trained. With the {SUCCESSOR}, {len(rows)} have one, and {len(rows) - len(wrong)} "
+        f"of these agree with the paper, within {AGREES} dB or within our interval."
     )
     names = [
         f"{_cell_label(cell, ' at ')} ({signed(cell.difference)} dB)" for cell in wrong.itertuples()
