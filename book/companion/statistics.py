@@ -16,6 +16,10 @@ LEVEL = 0.05
 ALIKE = 0.1
 """A difference whose interval lies within this many dB of zero counts as no difference."""
 
+SEED_MARGIN = 0.5
+"""With few seeds, a difference within this many dB of zero is undecided: two runs of one network
+that differ in the seed only can differ by as much, and an interval over sequences omits this."""
+
 DRAWS = 5_000
 """Number of bootstrap resamples, enough for p-values after a correction for 100 tests."""
 

@@ -109,7 +109,7 @@ TABLES = [
     (FIRST, lambda: [lstm(20.0, 3), lstm(30.0, 2)], "refuted"),
     (FIRST, lambda: [lstm(20.0, 3), lstm(20.0, 2)], "refuted"),
     (FIRST, lambda: [lstm(20.0, 3, [0]), lstm(10.0, 2, [0])],
-     "confirmed so far: 1 of 1 comparisons"),
+     "confirmed so far: 1 of 1 comparison"),
     (FIRST, lambda: [lstm(20.0, 3)], "not tested"),
 ]  # fmt: skip
 """A rule, records, the verdict with its share, and parts of its reason (with ^: the beginning)."""
@@ -213,7 +213,7 @@ PARTS = [
     (HELPS, lambda: [whole(), without(LESS, 10.0)], "refuted"),
     (HELPS, lambda: [whole(), without(LESS, 5.0)], "refuted"),
     (HELPS, lambda: [whole(), without(EQUAL, 20.0)], "not tested",
-     "A larger number of parameters can"),
+     "so the number of parameters can explain a lead."),
     # The network of equal size is on the linear plateau.
     (HELPS, lambda: [whole(), without(EQUAL, 20.0), without(["matched"], 260, psnr=24)],
      "not tested"),

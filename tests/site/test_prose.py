@@ -74,8 +74,9 @@ def test_words_of_the_glossary_are_sorted_and_used():
         (r"([\d.]+) dB of the\s+mean frame", linear_baseline.DID_NOT_TRAIN),
         (r"([\d.]+) dB of the\s+best linear reconstruction", experiment_rules.PLATEAU),
         (r"([\d.]+) dB of both\s+plateaus", paper_tables.AGREES),
-        (r"differences? of at most ([\d.]+) dB", paper_tables.AGREES),
+        (r"differences of at most ([\d.]+) dB", paper_tables.AGREES),
         (r"([\d.]+) dB of zero", statistics.ALIKE),
+        (r"a difference of at most ([\d.]+) dB is then undecided", statistics.SEED_MARGIN),
         (r"corrected p-value is at most ([\d.]+) %", 100 * statistics.LEVEL),
     ],
 )

@@ -86,10 +86,10 @@ class _Race(NamedTuple):
 def _faster(curves: dict[str, pd.DataFrame]) -> tuple[float, str]:
     """Return whether all unfolded networks are faster and ours is the fastest, and words."""
     race = _race(curves)
-    multiples = listing(f"{level:g}" for level in _LEVELS[1:])
-    text = f"to reach a validation error of {race.level:.0f}, the least of any stacked network, "
-    text += f"and {multiples} times as much, the first stacked network takes "
-    text += "{} epochs, the last unfolded one {}, reweighted-RNN {}".format(
+    multiples = listing(f"{level:g}" for level in _LEVELS)
+    text = f"until the validation error is {multiples} times the lowest of any stacked network "
+    text += f"({race.level:.0f}), the first stacked network needs "
+    text += "{} epochs, the last unfolded network {}, reweighted-RNN {}".format(
         *map(_epochs, race[1:4])
     )
     return (race.faster + race.fastest) / 2, text

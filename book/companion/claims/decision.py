@@ -12,7 +12,7 @@ from typing import NamedTuple
 from companion.labels import counted, listing, minus, title
 from companion.reproduction.paper_tables import BEST, SUCCESSOR
 from companion.run_set import RunSet
-from companion.statistics import ALIKE, LEVEL, Difference, holm
+from companion.statistics import ALIKE, LEVEL, SEED_MARGIN, Difference, holm
 from unfolded.runs.config import RunConfig
 from unfolded.runs.grid import UNFOLDED, initialised
 
@@ -41,7 +41,8 @@ class Judgement(NamedTuple):
     @property
     def share(self) -> str:
         """The confirmed part of a claim, for example "7 of 40 comparisons"."""
-        return f"{self.done} of {self.all} {self.unit}" if self.word == "confirmed so far" else ""
+        unit = self.unit.removesuffix("s") if self.all == 1 else self.unit
+        return f"{self.done} of {self.all} {unit}" if self.word == "confirmed so far" else ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def decide(comparisons: Mapping[str, Sequence[Comparison]], unit: str = "compari
     The tests of one initialisation form one family, corrected by Holm's method. The claim is
     "confirmed" if all are ahead with at least :data:`SEEDS` seeds, none excluded, and "confirmed so
     far" if some are ahead and none contradicts; a contradiction is a comparison that is behind, or
-    alike with enough seeds. With enough seeds, a contradiction makes the claim "conditional" if
+    alike with enough seeds; with fewer, a difference within
+    :data:`companion.statistics.SEED_MARGIN` is undecided. With enough seeds, a contradiction makes the claim "conditional" if
     some are ahead, else "refuted"; with fewer, it is "not tested". Different verdicts of the
     initialisations make it conditional as well.
     No correction across the two is needed, because both have to confirm the claim.
@@ -151,6 +153,8 @@ def verdict(pairs: Sequence[Comparison], unit: str = "comparisons") -> Judgement
 
 def _outcome(pair: Comparison, p: float) -> str:
     gap = pair.gap
+    if gap.seeds < SEEDS and abs(gap.mean - pair.null) <= SEED_MARGIN:
+        return "undecided"
     if p <= LEVEL:
         return "ahead" if gap.mean > pair.null else "behind"
     near = pair.null - ALIKE <= gap.low and gap.high <= pair.null + ALIKE

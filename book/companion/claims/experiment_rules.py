@@ -225,9 +225,8 @@ def reweighting_helps() -> Judgement:
     missing = [label for label in comparisons if label not in evidence]
     if not missing:
         return judgement
-    limit = "A larger number of parameters can explain a lead, because there is no run of "
-    limit += "ℓ1-ℓ1-RNN at equal size above the plateau of linear reconstruction "
-    limit += f"({', '.join(missing)})."
+    limit = f"{listing(missing).capitalize()}, ℓ1-ℓ1-RNN has not run at equal size, or is on the "
+    limit += "plateau of linear reconstruction, so the number of parameters can explain a lead."
     if evidence:
         return decision.at_most_so_far(judgement, limit)
     return Judgement("not tested", f"{text} {limit}", judgement.ran)
@@ -252,8 +251,8 @@ def _on_plateau(run: RunConfig) -> bool:
 def temporal_prior() -> Judgement:
     """Judge "the ℓ1-ℓ1 term is part of the gain", by networks with λ2 fixed at zero.
 
-    The reason also states the effect of λ2 for each pair of initial λ, the effect of memory, and
-    the better pair; these numbers are not part of the tests.
+    The reason also states the effect of λ2 for each pair of initial λ, the trained λ2, and the
+    effect of memory; these numbers are not part of the tests.
     """
     without = replace(WIDE, lambda2=0.0)
     comparisons = {
@@ -275,7 +274,9 @@ def _worth_of(component: str, change: dict) -> list[str]:
         gap = decision.committed_runs().trained.difference(run, replace(run, **change))
         if gap:
             worth = f"{component} is worth {decision.interval(gap)}"
-            parts.append(f"from {pair[0]:g}, {pair[1]:g} {worth}")
+            trained = decision.committed_runs().at(run)["learned_lambda2"].mean()
+            trained = f", trained to {trained:.1g}" * (component == "λ2")
+            parts.append(f"from {pair[0]:g}, {pair[1]:g} {worth}{trained}")
     return parts
 
 
