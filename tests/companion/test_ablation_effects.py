@@ -55,20 +55,20 @@ def test_the_summary_states_the_lead_and_the_effect_of_each_part():
         np.repeat(10 * np.log10([4, 2]), 2).tolist(), abs=0.01
     )
     assert ablation_effects.finding(effects) == (
-        "reweighted-RNN is ahead of the best other network in 2 of 2 comparisons of a "
-        "setting and an initial λ. "
-        "0 of 2 effects come from short runs only. 0 of 4 values have fewer than 3 seeds."
+        "The lead of reweighted-RNN over the best other network is +6.02 dB (as in the paper). "
+        "0 of 4 values in the figure have fewer than 3 seeds."
     )
     fig = effect_plots.forest(effects)
     labels = [label.get_text() for ax in fig.axes for label in ax.get_yticklabels()]
     assert labels == ["as in the paper", "memory (G = 0)"]
-    assert "LSTM\nh = 256, 3 seeds" in [text.get_text() for text in fig.axes[0].texts]
+    assert "LSTM, h = 256, 3 seeds" in [text.get_text() for text in fig.axes[0].texts]
 
 
 def test_the_summary_names_a_setting_that_changes_the_ranking():
     better = [run("gru", 5.0, hidden=256, seed=seed) for seed in range(3)]
     effects = ablation_effects.summary(evidence(OURS, better))
-    assert "and behind with as in the paper (GRU)." in ablation_effects.finding(effects)
+    limits = "(as in the paper; only GRU has run; GRU has the higher PSNR)"
+    assert f"is −3.01 dB {limits}." in ablation_effects.finding(effects)
 
 
 def test_an_effect_without_runs_at_full_scale_is_preliminary():
@@ -79,7 +79,10 @@ def test_an_effect_without_runs_at_full_scale_is_preliminary():
     ]
     effects = ablation_effects.summary(evidence(short))
     assert set(effects["evidence"]) == {ablation_effects.PRELIMINARY}
-    assert "1 of 1 effects come from short runs only" in ablation_effects.finding(effects)
+    said = ablation_effects.finding(effects)
+    assert said == "1 of 1 values in the figure have fewer than 3 seeds."
+    better = evidence([*short, run("gru", 9.0, **small)])
+    assert "; short runs; " in ablation_effects.finding(ablation_effects.summary(better))
 
 
 def test_neither_of_two_compared_runs_has_a_larger_search_of_the_initial_weights():
@@ -105,7 +108,7 @@ def test_pixel_scales_compare_runs_from_one_initialisation():
     ours = levels.query("model == 'reweighted-rnn' and size == 'equal width'")["psnr"]
     assert ours.tolist() == pytest.approx(decibel(np.array([10.0, 20.0])).tolist(), abs=0.02)
     said = ablation_effects.describe_scales(levels)
-    assert "(h = 256; seeds: 1): At equal width, reweighted-RNN is behind GRU of 1 other" in said
+    assert "(h = 256; seeds: 1): At equal width, GRU of the 1 other" in said
     assert "; not run: ℓ1-ℓ1-RNN, SISTA-RNN, sRNN, LSTM, IndRNN, FastRNN, SpectralRNN." in said
     untrained = run("fastrnn", 2000.0, psnr=14.2, hidden=256, protocol="normalised")
     diverged = run("indrnn", 10.0, hidden=256, protocol="normalised")

@@ -64,11 +64,12 @@ def forest(effects: pd.DataFrame) -> Figure:
 
 def _margin(points: pd.DataFrame, panel: str) -> str:
     others = " / ".join(dict.fromkeys(points["over"])) if panel == "lead" else ""
+    others = f"only {others}" if others and points["ran"].max() == 1 else others
     evidence = points["evidence"].iloc[0]
     width = "" if evidence == PRELIMINARY else evidence
     seeds = sorted(set(points["seeds"]))
     count = "–".join(map(str, seeds)) + (" seed" if seeds == [1] else " seeds")
-    return "\n".join(filter(None, [others, ", ".join(filter(None, [width, count]))]))
+    return ", ".join(filter(None, [others, width, count]))
 
 
 def pixel_scales(levels: pd.DataFrame) -> Figure:

@@ -31,7 +31,7 @@ BASES = {
 
 PRELIMINARY = list(BASES)[-1]
 
-_EFFECT = ["panel", "effect", "initialisation", "evidence", "over", *Difference._fields]
+_EFFECT = ["panel", "effect", "initialisation", "evidence", "over", "ran", *Difference._fields]
 
 _SETTINGS = {
     "as in the paper": ("scale of the pixels", "authors"),
@@ -59,7 +59,8 @@ def summary(run_set: RunSet) -> pd.DataFrame:
     Panel "lead": reweighted-RNN minus the best other network (``over``) of each setting, which is
     selected on validation data. Panel "worth": reweighted-RNN minus the same network without a
     component. Each effect has the first of :data:`BASES` with runs as ``evidence``, with one row
-    per initialisation. Other columns: those of :class:`companion.statistics.Difference`.
+    per initialisation. ``ran``: the number of other networks that have run; other columns: those
+    of :class:`companion.statistics.Difference`.
     """
     rows = []
     for panel, effects in (("lead", _SETTINGS), ("worth", _PARTS)):
@@ -72,8 +73,12 @@ def summary(run_set: RunSet) -> pd.DataFrame:
 
 
 def _effects(run_set: RunSet, panel: str, base: RunConfig, question: str, answer: str) -> dict:
-    """Return initialisation -> the other network and the values of a difference, if it ran."""
-    groups, trained, gaps = named_grids.ablations(base)[question], run_set.trained, {}
+    """Return initialisation -> the other network and the values of a difference, if it ran.
+
+    If the best λ is that of the successor paper, only the latter has an entry.
+    """
+    groups, trained = named_grids.ablations(base)[question], run_set.trained
+    gaps, compared = {}, []
     if panel == "lead":
         run, *others = groups[answer]
     else:
@@ -82,8 +87,10 @@ def _effects(run_set: RunSet, panel: str, base: RunConfig, question: str, answer
         pairs = [initialised_pair(run_set, init, run, other) for other in others]
         best = min(pairs, key=lambda pair: trained.validation(pair[1]))
         gap = trained.difference(*best)
-        if gap:
-            gaps[init] = (title(best[1].model), *gap)
+        if gap and best not in compared:
+            compared.append(best)
+            ran = sum(trained.difference(*pair) is not None for pair in pairs)
+            gaps[init] = (title(best[1].model), ran, *gap)
     return gaps
 
 
@@ -119,20 +126,25 @@ def finding(effects: pd.DataFrame) -> str:
     """Return the findings from the effects of :func:`summary`, in sentences."""
     if effects.empty:
         return "No ablation has run yet."
-    lead = effects[effects["panel"] == "lead"]
-    behind = lead[lead["high"] < 0]
-    text = (
-        f"reweighted-RNN is ahead of the best other network in {int((lead['low'] > 0).sum())} of "
-        f"{len(lead)} comparisons of a setting and an initial λ"
-    )
-    if len(behind):
-        names = dict.fromkeys(f"{row.effect} ({row.over})" for row in behind.itertuples())
-        text += f" and behind with {', '.join(names)}"
-    count, weak = effects["effect"].nunique(), effects[effects["evidence"] == PRELIMINARY]
-    parts = [text, f"{weak['effect'].nunique()} of {count} effects come from short runs only"]
     few = int((effects["seeds"] < SEEDS).sum())
-    parts.append(f"{few} of {len(effects)} values have fewer than {SEEDS} seeds")
-    return f"{'. '.join(parts)}."
+    text = f"{few} of {len(effects)} values in the figure have fewer than {SEEDS} seeds."
+    leads = effects[effects["panel"] == "lead"].groupby("effect", sort=False)
+    parts = [_lead(name, rows) for name, rows in leads]
+    if not parts:
+        return text
+    lead = f"The lead of reweighted-RNN over the best other network is {labels.listing(parts)}."
+    return f"{lead} {text}"
+
+
+def _lead(name: str, rows: pd.DataFrame) -> str:
+    """Return the range of the leads in one setting, with what limits them."""
+    values = dict.fromkeys(map(labels.signed, (rows["mean"].min(), rows["mean"].max())))
+    others = labels.listing(dict.fromkeys(rows["over"]))
+    notes = [name]
+    notes += [f"only {others} has run"] * int(rows["ran"].max() == 1)
+    notes += ["short runs"] * int((rows["evidence"] == PRELIMINARY).any())
+    notes += [f"{others} has the higher PSNR"] * int((rows["high"] < 0).all())
+    return f"{' to '.join(values)} dB ({'; '.join(notes)})"
 
 
 def scale_levels(run_set: RunSet) -> pd.DataFrame:
@@ -164,7 +176,7 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
 
 
 def describe_scales(levels: pd.DataFrame) -> str:
-    """State which networks of :func:`scale_levels` are ahead with pixels in [0, 1].
+    """State which networks of :func:`scale_levels` are better than reweighted-RNN in [0, 1].
 
     Also how many other networks trained, and which diverged, did not train or have not run.
     """
@@ -177,8 +189,9 @@ def describe_scales(levels: pd.DataFrame) -> str:
             continue
         trained = rows[~is_ours & (rows["seeds"] > 0)]
         ahead = trained.loc[trained["psnr"] > rows.loc[is_ours, "psnr"].item(), "model"]
-        text = f"At {size}, reweighted-RNN is behind {', '.join(map(title, ahead)) or 'none'} of "
-        text += labels.counted(len(trained), "other network") + " that trained"
+        verb = "has" if len(ahead) < 2 else "have"
+        text = f"At {size}, {labels.listing(map(title, ahead)) if len(ahead) else 'none'} of the "
+        text += f"{len(trained)} other networks that trained {verb} a higher PSNR"
         for reason in (DIVERGED, UNTRAINED, NOT_RUN):
             if (models := rows.loc[rows["reason"] == reason, "model"]).any():
                 text += f"; {reason}: {', '.join(map(title, models))}"

@@ -104,8 +104,9 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
 
     A step goes from one value to the next one that was run. Columns: model, start, low_value,
     high_value, mean, low, high (dB, averaged by sequence), seeds, sequences, verdict ("rises",
-    "falls" or "undecided", all steps being one family of tests, see :func:`_tested`), paper (the
-    paper's step in dB, NaN if a value is lost).
+    "falls" or "undecided", all steps being one family of tests, see :func:`_tested`), authors
+    (the step of the mean PSNR in the authors' averaging, dB), paper (the paper's step in dB, NaN if
+    a value is lost).
     """
     run_set, rows, used = run_set.trained, [], []
     paper = results.paper_values(number)
@@ -123,9 +124,11 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
                     continue
                 used += [config_at[low], config_at[high]]
                 step = {"model": model, "start": start, "low_value": low, "high_value": high}
+                means = [run_set.at(config_at[at])["psnr_authors"].mean() for at in (low, high)]
+                step |= {"authors": means[1] - means[0]}
                 printed = paper[model, high] - paper[model, low]
                 rows.append(step | gap._asdict() | {"paper": printed})
-    names = ["model", "start", "low_value", "high_value", *Difference._fields, "paper"]
+    names = ["model", "start", "low_value", "high_value", *Difference._fields, "authors", "paper"]
     words = {True: "rises", False: "falls", None: "undecided"}
     table = _tested(pd.DataFrame(rows, columns=names), words)
     return attribution.mark(table, run_set.source(used), paper)
@@ -134,7 +137,8 @@ def steps(run_set: RunSet, number: int, base: RunConfig = FULL) -> pd.DataFrame:
 def trend(gains: pd.DataFrame) -> pd.DataFrame:
     """Return the counts of :func:`steps`, one row per network and initialisation with any step.
 
-    "total" is the gain in dB from the first existing value to the last, averaged by sequence.
+    The totals are gains in dB from the first existing value to the last: by sequence, like the
+    steps, and in the authors' averaging, like the values of the paper.
     """
     rows = {}
     for (model, start), group in gains.groupby(["model", "start"], sort=False):
@@ -144,7 +148,8 @@ def trend(gains: pd.DataFrame) -> pd.DataFrame:
         row |= {word: int(count.get(word, 0)) for word in ("rises", "falls", "undecided")}
         row["direction as in the paper"] = f"{_matches(pairs)} of {len(pairs)}"
         paper = signed(group["paper"].sum()) if len(pairs) == len(group) else "–"
-        row |= {"total (dB)": signed(group["mean"].sum()), "total in the paper (dB)": paper}
+        row |= {"total by sequence (dB)": signed(group["mean"].sum())}
+        row |= {"total (dB)": signed(group["authors"].sum()), "total in the paper (dB)": paper}
         rows[label(model, start)] = row | {"seeds": span(group["seeds"])}
     return attribution.mark(pd.DataFrame(rows).T, gains)
 
