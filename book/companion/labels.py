@@ -1,5 +1,6 @@
 """Labels for readers: names of networks, column headings, minus signs."""
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -31,10 +32,10 @@ HEADS = {
     "psnr": "PSNR (dB)",
     "PSNR": "PSNR (dB)",
     "ssim": "SSIM",
-    "mse": "MSE (squared grey levels)",
-    "test_mse": "test MSE (squared grey levels)",
-    "train_mse": "training MSE (squared grey levels)",
-    "validation_mse": "validation MSE (squared grey levels)",
+    "mse": "MSE (grey levels²)",
+    "test_mse": "test MSE (grey levels²)",
+    "train_mse": "training MSE (grey levels²)",
+    "validation_mse": "validation MSE (grey levels²)",
     "learned_c": "learned c",
     "learned_lambda1": "learned λ1",
     "learned_lambda2": "learned λ2",
@@ -139,13 +140,14 @@ def signed(value: float, digits: int = 2) -> str:
     return minus(text) if float(text) else text[1:]
 
 
-def signed_interval(value: float, low: float, high: float) -> str:
-    """Return a difference with its interval.
+def signed_interval(value: float, low: float, high: float, digits: int = 2) -> str:
+    """Return a difference with its interval, or "–" for an interval that is not known (NaN).
 
-    >>> signed_interval(-1.0, -1.5, 0.5)
-    '−1.00 [−1.50, +0.50]'
+    >>> signed_interval(-1.0, -1.5, 0.5), signed_interval(2, math.nan, math.nan, digits=1)
+    ('−1.00 [−1.50, +0.50]', '+2.0 [–]')
     """
-    return f"{signed(value)} [{signed(low)}, {signed(high)}]"
+    ends = (signed(end, digits) for end in (low, high))
+    return f"{signed(value, digits)} [{'–' if math.isnan(low) else ', '.join(ends)}]"
 
 
 def counted(count: float, noun: str) -> str:
@@ -201,7 +203,7 @@ def head(name: object) -> object:
     """Return the label of a column, or of a row of a transposed table; other names are unchanged.
 
     >>> head("test_mse"), head("verdict"), head(1)
-    ('test MSE (squared grey levels)', 'verdict', 1)
+    ('test MSE (grey levels²)', 'verdict', 1)
     """
     if not isinstance(name, str):
         return name

@@ -54,7 +54,7 @@ def test_schedules_distinguish_the_end_of_the_budget_from_convergence():
     (row,) = curve_findings.schedules(run_set, run_set.runs).itertuples(index=False)
     assert row[:4] == ("GRU", 0, 1, "21") and row[5:] == (39, 40)
     said = curve_findings.convergence(curve_findings.schedules(run_set, run_set.runs))
-    assert "In 0 of these 1 runs" in said and "reduced for GRU (1 times)" in said
+    assert "In 0 of these 1 runs" in said and "reduced in runs of GRU (1 time)." in said
 
 
 def test_curves_of_a_table_are_those_of_the_first_seed_with_a_run():

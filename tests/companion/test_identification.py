@@ -185,7 +185,7 @@ def test_a_variant_has_a_row_and_does_not_count_as_agreement():
     levels = pd.Series({"bilinear": 20.0, "area": 23.5})
     text = identification_display.finding(cells, levels)
     assert "0 of our 1 networks" in text
-    assert text.endswith("are within this distance: FastRNN (variant scaled).")
+    assert text.endswith("are also within this distance: FastRNN (variant scaled).")
     default = cells[cells["start"] == ""]
     default.attrs = cells.attrs
     assert "variants" not in identification_display.finding(default, levels)

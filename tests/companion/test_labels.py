@@ -49,7 +49,7 @@ def test_a_table_has_readable_headers_and_minus_signs():
 def test_rows_of_a_transposed_table_have_readable_names():
     table = pd.DataFrame({"GRU": [1.0]}, index=["test_mse"])
     shown = tables.style_table(table, index=True).to_html()
-    assert "test MSE (squared grey levels)" in shown
+    assert "test MSE (grey levels²)" in shown
 
 
 def test_numbers_and_other_names_remain_unchanged():

@@ -207,7 +207,7 @@ def paths():
 
 
 def test_three_reading_paths_name_pages_of_the_book_without_repetition():
-    assert [title for title, _ in paths()] == ["Student", "Reuse", "Referee"]
+    assert [title for title, _ in paths()] == ["Student", "Reuse", "Reviewer"]
     for _, names in paths():
         pages = names.split()
         assert set(pages) <= set(freshness.pages(ROOT)) and len(set(pages)) == len(pages)

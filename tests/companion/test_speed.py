@@ -1,4 +1,4 @@
-"""The page "How fast" agrees with the records."""
+"""The page on speed agrees with the records."""
 
 import pandas as pd
 import pytest

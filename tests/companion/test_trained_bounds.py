@@ -16,7 +16,7 @@ from companion.theory.trained_bounds import (
     errors,
     gap,
     log10_bounds,
-    log_promised_gap,
+    log_guaranteed_gap,
     log_rademacher_stacked,
     recorded_gap,
     row_norm,
@@ -145,7 +145,8 @@ def test_the_relative_gap_is_13_with_the_complexity_of_the_losses():
     losses = math.sqrt(2) * lipschitz * n0 * zeta * sum(complexities)
     expected = bounds.generalization_gap(losses, eta=eta, delta=0.05, m=m) / eta
     logs = [math.log(value) for value in complexities]
-    assert math.exp(log_promised_gap(logs, zeta, m=m, n0=n0, peak=peak)) == pytest.approx(expected)
+    gap = log_guaranteed_gap(logs, zeta, m=m, n0=n0, peak=peak)
+    assert math.exp(gap) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "srnn"])
@@ -154,8 +155,8 @@ def test_the_relative_gap_does_not_depend_on_the_unit_of_a_pixel(model):
     small_unit, grey = (
         build(**small(model, protocol=name).network()) for name in ("normalised", "authors")
     )
-    left = log10_bounds(small_unit, m=40, peak=1.0)["promised gap"]
-    right = log10_bounds(grey, m=40, peak=255.0)["promised gap"]
+    left = log10_bounds(small_unit, m=40, peak=1.0)["guaranteed gap"]
+    right = log10_bounds(grey, m=40, peak=255.0)["guaranteed gap"]
     # The bias of sRNN is an input of one for every scale of the pixels.
     assert left == pytest.approx(right, rel=1e-3 if model == "srnn" else 1e-6)
 
@@ -203,4 +204,4 @@ def test_the_bounds_of_the_stored_networks_increased_with_training_and_are_vacuo
         )
         assert after["ours"] > before["ours"]
         # A share of one is known without a bound.
-        assert before["promised gap"] > 0
+        assert before["guaranteed gap"] > 0

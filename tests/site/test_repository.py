@@ -237,7 +237,7 @@ def test_the_page_of_the_protocol_states_the_growth_of_fastrnn():
         radius = torch.linalg.eigvals(W).abs().max() / 0.1 / 400**0.5
     assert abs(radius - 1) < 0.1
     largest = 0.1 * 4096**0.5
-    grown = f"a frame multiplies by {a * largest + b:.2f} at the most, not by {largest:.1f}"
+    grown = f"multiplies the norm of the state by at most {a * largest + b:.2f}, not {largest:.1f}"
     assert grown in page("protocol")
 
 

@@ -1,4 +1,4 @@
-"""The figures of the page "How fast": measured and theoretical growth, PSNR against speed."""
+"""The figures of the page on speed: measured and theoretical growth, PSNR against speed."""
 
 import itertools
 import re

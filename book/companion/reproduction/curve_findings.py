@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from companion import attribution
-from companion.labels import listing, title
+from companion.labels import NOT_RUN, UNTRAINED, listing, span, title
 from companion.reproduction import linear_baseline
 from companion.reproduction.paper_tables import BEST, MEAN, starts
 from companion.run_set import RunSet, epochs_to
@@ -52,9 +52,14 @@ def error_levels(base: RunConfig) -> dict[str, float]:
 
 
 def missing_networks(run_set: RunSet, base: RunConfig) -> str:
-    """Return a sentence on the networks of a row without any run."""
-    names = [title(run.model) for run in grid.row(base) if not run_set.tested_starts(run)]
-    return f"Not run: {', '.join(names)}." if names else "All nine networks have been run."
+    """Return sentences on the networks of a row that did not train or have not run."""
+    trained, reasons = run_set.trained, {}
+    for run in grid.row(base):
+        if not trained.tested_starts(run):
+            reason = UNTRAINED if run_set.tested_starts(run) else NOT_RUN
+            reasons.setdefault(reason, []).append(title(run.model))
+    texts = [f"{reason.capitalize()}: {', '.join(names)}." for reason, names in reasons.items()]
+    return " ".join(texts)
 
 
 def final_errors(curves: Mapping[str, pd.DataFrame]) -> str:
@@ -162,9 +167,9 @@ def convergence(table: pd.DataFrame) -> str:
     text = f"In {len(constant)} of these {len(table)} runs the learning rate was never reduced, "
     text += f"and in {late} the least validation error is in the last twentieth of the epochs: for "
     text += "them the number of epochs is a budget, not the end of training."
-    ordered = table[table["reductions"] > 0].sort_values("reductions", ascending=False)
-    parts = [f"{row.network} ({row.reductions} times)" for row in ordered.itertuples()]
-    return text + (f" It was reduced for {listing(parts, most=6)}." if parts else "")
+    reductions = table[table["reductions"] > 0].groupby("network", sort=False)["reductions"]
+    parts = [f"{network} ({span(counts, 'time')})" for network, counts in reductions]
+    return text + (f" It was reduced in runs of {listing(parts, most=6)}." if parts else "")
 
 
 def run_label(run) -> str:

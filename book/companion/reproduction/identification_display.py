@@ -25,6 +25,13 @@ from companion.reproduction.paper_tables import AGREES
 from unfolded import networks
 from unfolded.runs import grid
 
+_FRAMES = {
+    "area": "the means of 4×4 blocks",
+    "bilinear": "bilinear sampling",
+    "antialiased": "a triangular filter",
+}
+"""What each filter does, in words."""
+
 AGREEMENT = "≈"
 """Marks a difference of at most 0.5 dB."""
 
@@ -42,9 +49,10 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
     gaps = distance[~is_variant].groupby(rows["model"]).min()
     near = rows[is_variant & (distance <= AGREES) & ~rows["model"].isin(gaps[gaps <= AGREES].index)]
     text = (
-        f"At h = {cells.attrs['hidden']}, the paper's values are closest to `{best}` frames: their "
-        "median distance from the best linear reconstruction is "
-        f"{medians.iloc[0]:.2f} dB (other frames: at least {medians.iloc[1]:.2f} dB). With these "
+        f"At h = {cells.attrs['hidden']}, the paper's values are closest to `{best}` frames, which "
+        f"are reduced by {_FRAMES[best]}: the median distance of the values from the best linear "
+        f"reconstruction is {medians.iloc[0]:.2f} dB (other frames: at least "
+        f"{medians.iloc[1]:.2f} dB). With these "
         f"frames, {int((gaps <= AGREES).sum())} of our {len(gaps)} networks are within {AGREES:g} "
         "dB of them (unfolded networks from at least one initial λ; seeds of each run: "
         f"{span(rows.loc[~is_variant, 'seeds'])})."
@@ -52,7 +60,7 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
     if near.empty:
         return text
     names = [f"{title(row.model)} ({row.start})" for row in near.itertuples()]
-    return f"{text} Of the others, these variants are within this distance: {listing(names)}."
+    return f"{text} Variants of other networks are also within this distance: {listing(names)}."
 
 
 def describe_filters(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:

@@ -21,11 +21,11 @@ _LARGEST = "largest |replay − log| at iteration {} (dB)"
 
 WORDS = {
     "reduction": "frames",
-    "eval_mse": "validation MSE (squared grey levels)",
+    "eval_mse": "validation MSE (grey levels²)",
     "apart": "replay − log (dB)",
     "zeros": "fraction of zero codes",
     "spread": "range over seeds (dB)",
-    "variance": "variance (squared grey levels)",
+    "variance": "variance (grey levels²)",
 }
 """Labels of the columns of the tables of logs and replays, with units."""
 
@@ -63,7 +63,7 @@ def compare_with_log(network: str, iteration: int, *, log: str | None = None) ->
     """Return the values of a log at an iteration, and the replays of a network.
 
     The first row is the log, then one row per filter and n: means over seeds, and the largest
-    difference between seeds. Columns: frames, n, seeds, eval_mse (squared grey levels), psnr (dB),
+    difference between seeds. Columns: frames, n, seeds, eval_mse (grey levels²), psnr (dB),
     apart (dB, minus the log), zeros (share of codes), lambda1, lambda2, spread (dB). ``log``: the
     name of the log if it differs from the network: "stacked" for the log without codes.
     """

@@ -1,4 +1,4 @@
-"""The measurements of the page "How fast": tables of stored records, and one on this machine."""
+"""The measurements of the page on speed: tables of stored records, and one on this machine."""
 
 import re
 

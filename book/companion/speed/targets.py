@@ -1,4 +1,4 @@
-"""The targets of the page "How fast", compared with the stored records."""
+"""The targets of the page on speed, compared with the stored records."""
 
 from collections.abc import Sequence
 
@@ -80,7 +80,8 @@ def target_table(name: str = "step") -> pd.DataFrame:
 def verdict(measurement: str = "step") -> str:
     """Return, for each machine, how a step compares with PyTorch's modules and the targets."""
     lines = [f"- {_verdict(name)}" for name in records_of(measurement)]
-    return "\n".join(["A training step, by network and width:", "", *lines])
+    heading = "A training step, by network and width (PyTorch's module for an unfolded network is "
+    return "\n".join([heading + "nn.LSTM with the same layers):", "", *lines])
 
 
 def _verdict(name: str) -> str:

@@ -8,7 +8,7 @@ from companion.labels import listing, power_of_ten
 
 PUBLISHED = {
     "SISTA-RNN": {
-        "pictures": "Caltech-256",
+        "images": "Caltech-256",
         "batches per epoch": 490,
         "pixels per column": 128,
         "measurements per column": 32,
@@ -17,7 +17,7 @@ PUBLISHED = {
         "updates": 49_000,
     },
     "LISTA": {
-        "pictures": "CIFAR-10",
+        "images": "CIFAR-10",
         "dictionary": "random, uniform",
         "training signals": 32_000,
         "pixels": 1024,
@@ -27,7 +27,7 @@ PUBLISHED = {
         "steps": 310_000,
     },
     "GLOW-Prox": {
-        "pictures": "CelebA-HQ",
+        "images": "CelebA-HQ",
         "values per picture": 64 * 64 * 3,
         "layers": 5,
         "scales": 4,
@@ -44,7 +44,7 @@ PUBLISHED = {
 """The settings in the public code of each system, by quantity. LISTA: 5000 epochs of 62 batches;
 GLOW-Prox: 40 epochs of 27,000 pictures. Source: code of Wisdom et al. (2017), Hadou et al. (2024).
 """
-_DATA = ("pictures", "batches per epoch", "training signals", "dictionary")
+_DATA = ("images", "batches per epoch", "training signals", "dictionary")
 """The quantities that describe the data and not the network or its training."""
 
 OPERATIONS = {"one processor core": 5e10, "a large GPU": 2e13}
@@ -54,8 +54,8 @@ OPERATIONS = {"one processor core": 5e10, "a large GPU": 2e13}
 def differences(system: str, here: Mapping[str, object]) -> pd.DataFrame:
     """Return one row per published setting, with its value here.
 
-    >>> differences("LISTA", {"pictures": "digits"}).iloc[0].tolist()
-    ['pictures', 'CIFAR-10', 'digits', True]
+    >>> differences("LISTA", {"images": "digits"}).iloc[0].tolist()
+    ['images', 'CIFAR-10', 'digits', True]
     """
     rows = []
     for name, published in PUBLISHED[system].items():

@@ -63,8 +63,8 @@ def log10_bounds(
 
     ``ours``: the Rademacher complexity of one unit of :math:`h_T`, by the valid bound;
     ``printed``: the same by (14), for SISTA-RNN by (17) extended to T frames; NaN for sRNN without
-    a printed bound; ``largest code``: a bound on every unit, hence on the complexity; ``promised
-    gap``: the gap of the loss, relative to its range, see :func:`log_promised_gap`.
+    a printed bound; ``largest code``: a bound on every unit, hence on the complexity; ``guaranteed
+    gap``: the gap of the loss, relative to its range, see :func:`log_guaranteed_gap`.
     ``m`` training sequences of ``T`` frames with pixels in [0, ``peak``], the only assumption on
     them. Units: those of the code, the last one none. Thresholds and norms are the current values
     of the network; a statement for all networks also needs a union bound.
@@ -73,7 +73,7 @@ def log10_bounds(
 
     >>> from unfolded.networks import build
     >>> {key: round(x, 1) for key, x in log10_bounds(build("l1-l1-rnn", hidden=64), m=800).items()}
-    {'ours': 21.7, 'printed': 16.1, 'largest code': 16.2, 'promised gap': 21.5}
+    {'ours': 21.7, 'printed': 16.1, 'largest code': 16.2, 'guaranteed gap': 21.5}
     """
     data = {"m": m, "n": net.n0, "B_x": peak}
     if isinstance(net, UnfoldedNetwork):
@@ -91,16 +91,16 @@ def log10_bounds(
         norms = _stacked_norms(net)
         complexities = [log_rademacher_stacked(*norms, **data, T=t) for t in range(1, T + 1)]
         printed_bound, code_bound = math.nan, 0.0  # |tanh| ≤ 1
-    gap_bound = log_promised_gap(
+    gap_bound = log_guaranteed_gap(
         complexities, row_norm(net.decoder_matrix()), m=m, n0=net.n0, peak=peak
     )
     logarithms = {"ours": complexities[-1], "printed": printed_bound, "largest code": code_bound}
     return {
-        name: value / _LN10 for name, value in (logarithms | {"promised gap": gap_bound}).items()
+        name: value / _LN10 for name, value in (logarithms | {"guaranteed gap": gap_bound}).items()
     }
 
 
-def log_promised_gap(
+def log_guaranteed_gap(
     complexities: Iterable[float], zeta: float, *, m: int, n0: int, peak: float
 ) -> float:
     r"""Return the logarithm of the guaranteed gap, relative to the range of the loss.
@@ -114,7 +114,7 @@ def log_promised_gap(
     norm of the decoder. A value of one is trivial.
     Source: the corollary "From one unit to the loss" with :math:`L = 2\sqrt\eta`.
 
-    >>> round(math.exp(log_promised_gap([-100.0] * 20, 1.0, m=8000, n0=256, peak=255.0)), 3)
+    >>> round(math.exp(log_guaranteed_gap([-100.0] * 20, 1.0, m=8000, n0=256, peak=255.0)), 3)
     0.132
     """
     logs = np.array(list(complexities))

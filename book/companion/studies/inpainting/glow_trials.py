@@ -179,7 +179,7 @@ def settings() -> dict[str, object]:
     """Return the sizes of the planned networks by the names of `published_systems`."""
     flow = glow.FlowTraining()
     return {
-        "pictures": "MNIST",
+        "images": "MNIST",
         "values per picture": glow.SIDE**2,
         "layers": LAYERS,
         "scales": flow.scales,

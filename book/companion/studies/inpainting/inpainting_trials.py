@@ -219,7 +219,7 @@ def settings(table: pd.DataFrame) -> dict[str, object]:
     blocks = [step for step in network.flows[0].steps if isinstance(step, GlowBlock)]
     scales = len(network.flows[0].steps) - len(blocks)
     return {
-        "pictures": str(table["source"].iloc[0]),
+        "images": str(table["source"].iloc[0]),
         "values per picture": hole(HOLE).numel(),
         "layers": len(network.flows),
         "scales": scales,

@@ -182,7 +182,7 @@ def stored_rows(name: str = TRIALS) -> pd.DataFrame:
 def settings(row: pd.Series) -> dict[str, object]:
     """Return the sizes of a stored trial by the names of `published_systems`."""
     return {
-        "pictures": "Caltech-101",
+        "images": "Caltech-101",
         "dictionary": "cosines",
         "training signals": int(row["train"]),
         "pixels": int(row["side"]) ** 2,

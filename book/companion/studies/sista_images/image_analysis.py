@@ -111,7 +111,7 @@ def settings(row: pd.Series) -> dict[str, object]:
     `free` are the pictures of scikit-image and scikit-learn.
     """
     return {
-        "pictures": {"caltech": "Caltech-101", "free": "free pictures"}[row["source"]],
+        "images": {"caltech": "Caltech-101", "free": "freely licensed images"}[row["source"]],
         "batches per epoch": math.ceil(row["train"] / row["batch"]),
         "pixels per column": SIDE,
         "measurements per column": MEASUREMENTS,

@@ -30,6 +30,6 @@ def descent(paths: Mapping[str, pd.DataFrame], *, x: str = "epoch") -> Figure:
         mark = {"marker": _MARKS[counts[model] % len(_MARKS)], "markevery": 3, "ms": 5}
         ax.plot(path[x], path["validation_mse"], label=title(name), **STYLES[model] | mark)
     label = {"seconds": "seconds of one core"}.get(x, x)
-    ax.set(xlabel=label, ylabel="validation MSE (squared grey levels)", yscale="log")
+    ax.set(xlabel=label, ylabel="validation MSE (grey levels²)", yscale="log")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize="small")
     return fig
