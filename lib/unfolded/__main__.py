@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not re.search("memory|allocate", str(error)):
+        if not isinstance(error, MemoryError) and not re.search("of memory|allocate", str(error)):
             raise
         do = "choose a smaller --hidden or --depth"
         print(f"unfolded: {complain('a run that fits', 'too little memory', do)}", file=sys.stderr)

@@ -52,7 +52,7 @@ def read_json(path: Path) -> dict | None:
         return None
     except (OSError, ValueError) as error:
         got = getattr(error, "strerror", None) or error
-        do = "make it readable, or delete its folder and run again"
+        do = "make it readable, or delete this file and run again"
         raise RecordError(complain(f"a JSON object at {path}", got, do)) from error
     return content
 

@@ -265,7 +265,7 @@ def test_tables_reports_an_unreadable_record_and_collects_the_others(capsys, tmp
     assert cli.main(["tables", "--commit"]) == 1
     out, (error,) = said(capsys)
     assert error.startswith(f"unfolded: expected a JSON object at {damaged}; got ")
-    assert error.endswith("delete its folder and run again")
+    assert error.endswith("delete this file and run again")
     assert out[1:] == [
         f"1 runs in {tmp_path / 'runs'}",
         f"1 runs in {tmp_path / 'results' / 'runs.csv'}",

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
+from unfolded import recurrence
 from unfolded.errors import ConfigError
 from unfolded.networks import build, names
+from unfolded.recurrence.backends import native
 
 F64 = torch.float64
 SIZES = {"n0": 16, "n": 6, "hidden": 20, "depth": 2}
@@ -161,3 +163,35 @@ def test_frames_of_another_type_are_reported_in_one_line(net, kind):
     frames = {"uint8": frames.byte(), "single": frames, "numpy": frames.numpy()}[kind]
     with pytest.raises(ConfigError):
         net(frames)
+
+
+BACKENDS = [
+    pytest.param(
+        "native", marks=pytest.mark.skipif(native.library() is None, reason="no C compiler here")
+    ),
+    "torch",
+    "reference",
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", names())
+def test_gradients_can_be_clipped_and_accumulated_in_place(name, backend, normal):
+    net = build(name, n0=9, n=4, hidden=12, depth=2).double()
+    frames = 10 * normal(3, 5, 9)  # above the thresholds of the unfolded networks
+    with recurrence.use(backend):
+        (net(frames) - frames).square().sum().backward()
+        once = [p.grad.clone() for p in net.parameters()]
+        (net(frames) - frames).square().sum().backward()
+    twice = [p.grad for p in net.parameters()]
+    torch.testing.assert_close(twice, [2 * gradient for gradient in once])
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 1e-3)
+    length = torch.cat([gradient.flatten() for gradient in twice]).norm()
+    assert length.item() == pytest.approx(1e-3, rel=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", names())
+def test_an_empty_batch_has_an_empty_result(name, backend):
+    with recurrence.use(backend):
+        assert build(name, n0=9, n=4, hidden=12, depth=2)(torch.rand(0, 5, 9)).shape == (0, 5, 9)

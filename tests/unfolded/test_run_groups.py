@@ -8,7 +8,7 @@ from small_runs import interrupted, made, small
 
 from unfolded import training
 from unfolded.choices import POSITIVITY, UNFOLDED
-from unfolded.errors import RecordError, TrainingError
+from unfolded.errors import ConfigError, RecordError, TrainingError
 from unfolded.runs import records
 from unfolded.training import checkpoint, fitting
 from unfolded.training.trainer import RunGroup, Trainer
@@ -215,3 +215,10 @@ def test_all_runs_on_a_gpu_are_trained_in_groups_and_a_failure_stops_no_other(mo
     monkeypatch.setattr(records, "load", lambda folder, config: f"record of seed {config.seed}")
     wild, gru = small(seed=3), small("gru")
     assert training.run_all([wild, gru], device="cuda") == ["record of seed 3", 0]
+
+
+@pytest.mark.parametrize("change", [PENALISED, {"depth": 1}, {"protocol": "normalised"}])
+def test_runs_that_cannot_be_one_group_are_rejected(change):
+    with pytest.raises(ConfigError, match=r"runs of one group; got .*; use training\.fit_all"):
+        training.fit([small("l1-l1-rnn"), small("l1-l1-rnn", **change)])
+    assert training.fit([]) == []

@@ -224,8 +224,7 @@ class UnfoldedNetwork(SequenceNetwork):
     def uses_engine(self) -> bool:
         """Whether the engine runs; its backward pass assumes positive thresholds.
 
-        The solver steps run instead if torch.func differentiates (grad, jacrev, jvp, …) or torch
-        traces, compiles or exports.
+        Otherwise the solver steps run: if torch.func differentiates, or torch traces or exports.
         """
         reference = not self.fast or recurrence.chosen() == "reference"
         if reference or self.positivity == "free" or transforms.is_symbolic(self.A):

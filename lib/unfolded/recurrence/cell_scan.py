@@ -62,7 +62,7 @@ def reference(cell: Cell, x: Tensor, h: Tensor, c: Tensor | None, U: Tensor, b: 
 def supports(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
     """Return whether the scan in C is the fastest implementation for x (batch, time, k)."""
     return (
-        has_values(x)
+        (has_values(x) and x.numel() > 0)
         and cell.kind in KINDS
         and cell.phi in PHI
         and not torch.is_autocast_enabled(x.device.type)

@@ -68,7 +68,7 @@ def fit_all(
     frames: input_frames.Given = None,
     **options,
 ) -> Iterator[tuple[RunConfig, Record | TrainingError | RecordError]]:
-    """Yield each configuration once, with its result, in the order of completion.
+    """Yield each configuration once, with its result, in the order of the groups.
 
     The default is one process per core on the CPU; a GPU has one process with groups of at most
     ``together`` runs (see :func:`groups`). A locked or damaged folder does not stop other runs.
@@ -110,14 +110,13 @@ def fit(
     cache: dict | None = None,
     frames: input_frames.Given = None,
 ) -> list[Record | TrainingError]:
-    """Return the result of each run of a group; train the runs without a finished record.
+    """Return the result of each run of one of the :func:`groups`; train those without a record.
 
     A finished run is not repeated; a failed run is repeated; an interrupted run resumes after its
     last complete epoch with the same result (on a GPU, after the last checkpoint, at most half a
     minute old). With ``again`` training restarts, and an existing record stays until the first
     epoch is complete. ``cache``, a dictionary, stores the frames on the device for the next call.
-    ``frames``: own frames, an array or a file, which then are the source of all runs (see
-    :func:`unfolded.runs.input_frames.user_frames`).
+    ``frames``: own frames of all runs, see :func:`unfolded.runs.input_frames.user_frames`.
     The runs of a group take their steps simultaneously; each has the same record as a single run,
     up to rounding, and a run that diverges does not stop the others.
     Raises RecordError if a folder is locked, damaged or not writable, and DataError or
@@ -125,9 +124,11 @@ def fit(
     """
     device, cache = resolve(device), {} if cache is None else cache
     configs, frames = input_frames.user_frames(configs, frames, store)
+    if len(groups(configs, len(configs) or 1)) > 1:
+        raise ConfigError(complain("runs of one group", "several groups", "use training.fit_all"))
     folders = {config: records.folder_of(config, store) for config in configs}
     outcomes = {} if again else _finished_records(folders)
-    hidden = max(config.hidden for config in configs)
+    hidden = max((config.hidden for config in configs), default=1)
     load = functools.partial(input_frames.on_device, device=device, shelf=cache, frames=frames)
     with threads_for(hidden), flushed_denormals(), keep_freed_memory(), _device_settings(device):
         # Build the trainers first: a run that cannot start must not create folders.
