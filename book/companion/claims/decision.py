@@ -122,9 +122,9 @@ def decide(comparisons: Mapping[str, Sequence[Comparison]], unit: str = "compari
     "confirmed" if all are ahead with at least :data:`SEEDS` seeds, none excluded, and "confirmed so
     far" if some are ahead and none contradicts; a contradiction is a comparison that is behind, or
     alike with enough seeds; with fewer, a difference within
-    :data:`companion.statistics.SEED_MARGIN` is undecided. With enough seeds, a contradiction makes the claim "conditional" if
-    some are ahead, else "refuted"; with fewer, it is "not tested". Different verdicts of the
-    initialisations make it conditional as well.
+    :data:`companion.statistics.SEED_MARGIN` is undecided. With enough seeds, a contradiction makes
+    the claim "conditional" if some are ahead, else "refuted"; with fewer, it is "not tested".
+    Different verdicts of the initialisations make it conditional as well.
     No correction across the two is needed, because both have to confirm the claim.
     """
     distinct = {tuple(pair.runs for pair in group) for group in comparisons.values()}
