@@ -123,7 +123,8 @@ def test_the_verdict_counts_the_targets(results_folder):
     ]
     write(results_folder, "step", rows)
     assert targets.verdict() == (
-        "A training step, by network and width:\n\n- **P:** less time than with PyTorch's module "
+        "A training step, by network and width (PyTorch's module for an unfolded network is "
+        "nn.LSTM with the same layers):\n\n- **P:** less time than with PyTorch's module "
         "in 2 of 2 cases; 4 targets met (4 of 6 for unfolded networks, 0 of 0 for stacked "
         "networks) and 2 missed; 48 not measured."
     )
