@@ -14,7 +14,7 @@ class Record:
     """A table that grows row by row and is on disk, whole, after each."""
 
     def __init__(self, path: Path, *, device: str = "cpu", **conditions: object):
-        self.path, self.rows = path, []
+        self.path, self.rows, self.conditions = path, [], conditions
         origin = result_store.origin(device, torch.get_num_threads())
         self._origin = {**conditions, **origin}
 

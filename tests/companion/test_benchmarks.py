@@ -147,6 +147,13 @@ def test_a_ratio_is_the_median_of_ratios_within_rounds():
     assert slow.row(fast, steps=2)["median_ms"] == 2e3
 
 
+def test_the_rounds_of_two_processes_count_together():
+    slow = Timing([2.0], [1]) + Timing([30.0, 4.0], [2, 3])
+    fast = Timing([1.0], [0]) + Timing([10.0, 4.0], [0, 0])
+    row = slow.row(fast)
+    assert (row["rounds"], row["ratio"], row["faults"]) == (3, 2.0, 2)
+
+
 def test_the_formula_of_states_equals_the_memory_of_the_engine():
     sizes = {"time": 6, "depth": 3, "hidden": 32, "batch": 8}
     more = speed_plots.states(**sizes | {"time": 7}) - speed_plots.states(**sizes)

@@ -19,6 +19,9 @@ class Timing:
     seconds: list[float] = field(default_factory=list)
     faults: list[int] = field(default_factory=list)
 
+    def __add__(self, other: "Timing") -> "Timing":
+        return Timing(self.seconds + other.seconds, self.faults + other.faults)
+
     def row(self, ours: "Timing", steps: int = 1) -> dict[str, float]:
         """Return median, minimum and quartiles in milliseconds, and the ratio to ``ours``.
 

@@ -19,7 +19,7 @@ from unfolded import files
 from unfolded.errors import RecordError
 from unfolded.recurrence.backends import native
 
-_FEWEST, _SECONDS = 9, 10e-3
+_FEWEST, _SECONDS = 15, 20e-3
 """Fewest rounds and shortest duration, in seconds, of a measurement of all routines."""
 _CLEAN = 1.5
 """Largest ratio of the median to the shortest time of a measurement that is stored."""
@@ -28,11 +28,11 @@ selected: dict[str, str] = {}
 
 
 def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tensor) -> str:
-    """Return the name of the routine that takes the shortest time for ``routine(*arguments)``.
+    """Return the name of the routine whose call with ``arguments`` takes the shortest time.
 
-    ``product`` describes shapes and layouts. The shortest time of each routine counts, because
-    interference by other processes only prolongs the others; a measurement that was disturbed
-    is not stored, so that the next process repeats it.
+    ``product`` describes shapes and layouts. The median time of each routine counts. The routines
+    alternate, so that interference by other processes affects all of them; a measurement that was
+    disturbed is not stored, so that the next process repeats it.
     """
     key = f"{product}, {torch.get_num_threads()} threads: {', '.join(routines)}"
     if forced := os.environ.get("UNFOLDED_ROUTINE"):
@@ -54,7 +54,7 @@ def _measured(key: str, routines: dict[str, Callable], arguments) -> str:
             start = time.perf_counter()
             routine(*arguments)
             times[name].append(time.perf_counter() - start)
-    name = min(times, key=lambda name: min(times[name]))
+    name = min(times, key=lambda name: statistics.median(times[name]))
     if statistics.median(times[name]) <= _CLEAN * min(times[name]) and (path := _path()):
         with contextlib.suppress(RecordError):
             files.write_json(path, _stored() | {key: name})
