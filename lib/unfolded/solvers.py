@@ -140,8 +140,8 @@ def reweighted_l1_l1(
     scalars = {"lambda1": lambda1, "lambda2": lambda2}
     M, c, h = _prepare(x, A, D, c, h0, iterations=iterations, **scalars, G=G, Z=Z, g=g)
     g = torch.ones_like(M[0]) if g is None else g
-    weights = g.expand(iterations, -1)
-    transforms = [None] * iterations if Z is None else Z.expand(iterations, *Z.shape[-2:])
+    weights = g.expand(int(iterations), -1)
+    transforms = [None] * iterations if Z is None else Z.expand(int(iterations), *Z.shape[-2:])
 
     def frame(x_t, h):
         hbar = h @ G.T
@@ -197,7 +197,7 @@ class _Objective:
 def _solve(objective: _Objective, h: Tensor, iterations: int, step: Callable[[Tensor], Tensor]):
     """Return the code after all iterations, the path of the objective, and the certificate."""
     path = [objective.value(h)]
-    for _ in range(iterations):
+    for _ in range(int(iterations)):
         h = step(h)
         path.append(objective.value(h))
     return h, torch.stack(path, -1), objective.certificate(h)
@@ -225,8 +225,7 @@ def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, penalty_matrix
         if penalty_matrix is not None:
             c = c + lambda2 * torch.linalg.matrix_norm(penalty_matrix, 2) ** 2
     if not bool(torch.as_tensor(c) > 0):
-        got = torch.as_tensor(c).item()
-        raise ConfigError(complain("c > 0", got, "pass an upper bound of the squared norm of AD"))
+        raise ConfigError(complain("c > 0", float(c), "pass at least the squared norm of AD"))
     start = torch.zeros_like(M[0]) if h0 is None else h0
     return M, c, start.expand(*x.shape[:2], -1)
 
@@ -235,6 +234,9 @@ def _check(x, A, D, iterations: int, tensors: dict) -> None:
     """Reject invalid solver inputs with a one-line error."""
     inputs = {"x": x, "A": A, "D": D, **{k: v for k, v in tensors.items() if v is not None}}
     whole_number("iterations", iterations, 0)
+    for name, value in inputs.items():
+        if not isinstance(value, Tensor):
+            raise ConfigError(complain(f"a tensor {name}", type(value).__name__, "convert it"))
     n, n0, h = *(A.shape if A.ndim == 2 else (0, 0)), D.shape[-1]
     g_shape = (iterations, h)
     shapes = {"A": [(n, n0)], "D": [(n0, h)], "G": [(h, h)], "F": [(n0, n0)], "h0": [(h,)]}
@@ -245,7 +247,6 @@ def _check(x, A, D, iterations: int, tensors: dict) -> None:
             got = f"{name} {tuple(tensor.shape)} with h = {h}, iterations = {iterations}"
             raise ConfigError(complain(want, got, "make the sizes agree"))
         if tensor.dtype != x.dtype:
-            got = f"{name} in {tensor.dtype}"
-            raise ConfigError(complain(f"all tensors in {x.dtype} like x", got, "convert them"))
-    if not bool(torch.isfinite(x).all()):
-        raise ConfigError(complain("finite measurements x", "NaN or infinity", "clean them first"))
+            raise ConfigError(complain(f"{name} in {x.dtype} like x", tensor.dtype, "convert it"))
+        if not bool(torch.isfinite(tensor).all()):
+            raise ConfigError(complain(f"finite {name}", "NaN or infinity", "clean it first"))

@@ -117,6 +117,15 @@ def test_a_record_with_entries_of_another_type_is_rejected(trained, tmp_path, na
     rejected(folder, r"expected a record of a run at .*; got one with missing or invalid entries; ")
 
 
+def test_a_record_with_curves_of_unequal_length_is_rejected(trained, tmp_path):
+    folder = tmp_path / trained.name
+    shutil.copytree(trained, folder)
+    content = json.loads((folder / "record.json").read_text())
+    content["curves"]["train_mse"].pop()
+    (folder / "record.json").write_text(json.dumps(content))
+    rejected(folder, r"expected a record of a run at .*; got one with missing or invalid entries; ")
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "absent", "other"])
 def test_damaged_weights_are_rejected(trained, tmp_path, damage):
     folder = shutil.copytree(trained, tmp_path / trained.name)

@@ -13,7 +13,7 @@ from small_runs import small
 
 from unfolded import recurrence, training
 from unfolded.recurrence import matmul, use
-from unfolded.recurrence.backends import native
+from unfolded.recurrence.backends import native, selection
 from unfolded.recurrence.routine_selection import fastest, selected
 from unfolded.runs import records, results_table
 from unfolded.runtime import cpuinfo
@@ -167,6 +167,16 @@ def test_a_routine_can_be_set_by_the_variable(routines, monkeypatch):
     for name, expected in (("slow", "slow"), ("quick", "quick"), ("absent", "slow")):
         monkeypatch.setenv("UNFOLDED_ROUTINE", name)
         assert fastest("forced", routines) == expected
+
+
+def test_contexts_that_overlap_leave_the_default_backend():
+    first, second = use("torch"), use("reference")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert selection.chosen() == "reference"
+    second.__exit__(None, None, None)
+    assert selection.chosen() is None
 
 
 def test_backend_and_settings_limit_the_routines(monkeypatch):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -131,6 +132,9 @@ BAD = {
     "iterations negative": {"iterations": -1},
     "x in double precision": {"x": X.double()},
     "x with NaN": {"x": X * math.nan},
+    "D with infinity": {"D": D / 0},
+    "x as a list": {"x": X.tolist()},
+    "G as an array": {"G": G.numpy()},
 }
 
 
@@ -140,6 +144,17 @@ def test_invalid_input_is_reported_in_one_line(case):
     positional = [call.pop(name) for name in ("x", "A", "D", "G")]
     with pytest.raises(ConfigError, match=r"^expected .*; got .*; \w.*\Z"):
         solvers.reweighted_l1_l1(*positional, **call)
+
+
+@pytest.mark.parametrize("iterations", [2.0, np.int64(2)])
+def test_whole_numbers_of_other_types_are_iterations(iterations):
+    positional = [FINE[name] for name in ("x", "A", "D", "G")]
+    weights = {"lambda1": 0.1, "lambda2": 0.1, "Z": torch.eye(5).expand(2, 5, 5)}
+    reference = solvers.reweighted_l1_l1(*positional, iterations=2, **weights)
+    codes = solvers.reweighted_l1_l1(*positional, iterations=iterations, **weights).codes
+    assert torch.equal(codes, reference.codes)
+    fista = solvers.fista(X, A, D, lambda1=0.1, iterations=iterations)
+    assert fista.objective.shape[-1] == 3
 
 
 def test_zero_weights_are_allowed():

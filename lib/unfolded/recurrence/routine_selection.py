@@ -1,8 +1,8 @@
 """Selection of the fastest routine for a product: measured once, then read from a cache.
 
 The cache is a file next to the compiled kernels, one for each processor and version of PyTorch.
-The environment variable ``UNFOLDED_ROUTINE`` disables the measurement: "native", "gemm" or
-"onednn" is used where it is available, else the first available routine.
+With ``UNFOLDED_ROUTINE`` set to "native", "gemm" or "onednn", nothing is measured: that routine is
+used if it is available, else the first available one.
 """
 
 import contextlib
@@ -30,9 +30,8 @@ selected: dict[str, str] = {}
 def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tensor) -> str:
     """Return the name of the routine whose call with ``arguments`` takes the shortest time.
 
-    ``product`` describes shapes and layouts. The median time of each routine counts. The routines
-    alternate, so that interference by other processes affects all of them; a measurement that was
-    disturbed is not stored, so that the next process repeats it.
+    ``product`` describes shapes and layouts. The routines alternate, and the median time of each
+    counts. A disturbed measurement is not stored, so that the next process repeats it.
     """
     key = f"{product}, {torch.get_num_threads()} threads: {', '.join(routines)}"
     if forced := os.environ.get("UNFOLDED_ROUTINE"):
@@ -47,9 +46,8 @@ def _measured(key: str, routines: dict[str, Callable], arguments) -> str:
     times = {name: [] for name in routines}
     for routine in routines.values():
         routine(*arguments)
-    began, number = time.perf_counter(), 0
-    while number < _FEWEST or time.perf_counter() - began < _SECONDS:
-        number += 1
+    began = time.perf_counter()
+    while min(map(len, times.values())) < _FEWEST or time.perf_counter() - began < _SECONDS:
         for name, routine in routines.items():
             start = time.perf_counter()
             routine(*arguments)

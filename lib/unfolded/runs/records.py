@@ -92,6 +92,7 @@ def load(folder: Path, config: RunConfig | None = None) -> Record | None:
         texts = record.reason, record.row()["started"] or ""
         is_valid = required <= set(record.metrics) and set(FIRST_FIELDS) <= set(record.config)
         is_valid &= all(isinstance(number, float | int) for number in numbers)
+        is_valid &= len({len(curve) for curve in record.curves.values()}) <= 1
         if not (is_valid and all(isinstance(text, str) for text in texts)):
             raise TypeError
     except (AttributeError, KeyError, TypeError) as error:

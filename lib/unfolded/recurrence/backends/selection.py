@@ -12,7 +12,7 @@ from unfolded.errors import ConfigError, check_choice, complain
 from unfolded.recurrence.backends import native, reference
 
 BACKENDS = ("reference", "torch", "native")
-_selected: str | None = None
+_selections: list[str] = []
 
 
 @contextlib.contextmanager
@@ -27,20 +27,20 @@ def use(name: str) -> Iterator[None]:
     ...     chosen()
     'reference'
     """
-    global _selected
     check_choice("a backend", name, BACKENDS)
     if name == "native" and native.library() is None:
         raise ConfigError(complain("a C compiler", "none that works", 'choose "torch"'))
-    previous, _selected = _selected, name
+    _selections.append(name)
     try:
         yield
     finally:
-        _selected = previous
+        # The contexts of several threads may overlap: remove the last one of this name.
+        del _selections[-1 - _selections[::-1].index(name)]
 
 
 def chosen() -> str | None:
     """Return the selected backend, or None for the default."""
-    return _selected
+    return _selections[-1] if _selections else None
 
 
 def native_available() -> bool:
