@@ -107,12 +107,12 @@ def verdict_counts(cases: pd.DataFrame) -> dict[str, int]:
 
 
 def in_words(counts: dict[str, int], cases: str = "disturbances") -> str:
-    """Return the counts of verdicts in words.
+    """Return the counts of verdicts in words, without verdicts that do not occur.
 
     >>> in_words({"better": 1, "worse": 0, "alike": 2, "undecided": 0})
-    'better in 1, worse in 0, alike in 2, undecided in 0 of 3 disturbances'
+    'better in 1, alike in 2 of 3 disturbances'
     """
-    words = ", ".join(f"{word} in {number}" for word, number in counts.items())
+    words = ", ".join(f"{word} in {number}" for word, number in counts.items() if number)
     return f"{words} of {sum(counts.values())} {cases}"
 
 
