@@ -150,6 +150,14 @@ def test_the_finding_names_the_filter_that_agrees_best():
     assert "2 of our 3 networks are within 0.5 dB" in text and "seeds of each run: 1 to 2" in text
 
 
+def test_the_finding_counts_the_networks_from_the_same_initialisation():
+    rows = [run(23.9, "sista-rnn", **SUCCESSOR), run(20.0, "sista-rnn")]
+    rows += [run(23.9, "l1-l1-rnn"), run(20.0, "l1-l1-rnn", **SUCCESSOR), run(23.5, "gru")]
+    levels = pd.Series({"bilinear": 20.0, "area": 23.5})
+    text = identification_display.finding(runs_by_filter(evidence(*rows)), levels)
+    assert "3 of our 3 networks" in text and "from the same one, 2;" in text
+
+
 def test_the_decisive_runs_have_a_row_for_each_network_and_initialisation():
     table = identification_display.decisive_runs(runs_by_filter(SOME))
     gru = table.loc["GRU"]

@@ -40,13 +40,16 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
     """State in a sentence which filter agrees best with the paper.
 
     A network comes close to the paper if it does so from one of the initial λ that have run. This
-    choice uses the values of the paper to identify a protocol: it is not a reproduction.
+    choice uses the values of the paper to identify a protocol: it is not a reproduction. The
+    largest number of networks from the same initial λ is stated as well.
     """
     medians = identification.distances(cells, levels).sort_values()
     best = str(medians.index[0])
     rows = cells[cells["reduction"] == best]
     is_variant, distance = rows["start"].str.startswith("variant"), rows["difference"].abs()
     gaps = distance[~is_variant].groupby(rows["model"]).min()
+    by_start = (distance <= AGREES)[~is_variant].groupby(rows["start"]).sum()
+    same_start = int(by_start.get("", 0) + max(by_start.drop("", errors="ignore"), default=0))
     near = rows[is_variant & (distance <= AGREES) & ~rows["model"].isin(gaps[gaps <= AGREES].index)]
     text = (
         f"At h = {cells.attrs['hidden']}, the paper's values are closest to `{best}` frames, which "
@@ -54,8 +57,8 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
         f"reconstruction is {medians.iloc[0]:.2f} dB (other frames: at least "
         f"{medians.iloc[1]:.2f} dB). With these "
         f"frames, {int((gaps <= AGREES).sum())} of our {len(gaps)} networks are within {AGREES:g} "
-        "dB of them (unfolded networks from at least one initial λ; seeds of each run: "
-        f"{span(rows.loc[~is_variant, 'seeds'])})."
+        f"dB of them (unfolded networks from at least one initial λ; from the same one, "
+        f"{same_start}; seeds of each run: {span(rows.loc[~is_variant, 'seeds'])})."
     )
     if near.empty:
         return text
