@@ -188,7 +188,7 @@ def test_bars_have_lengths_in_proportion_to_their_values():
 
 def test_curves_share_one_scale_and_larger_values_are_higher():
     lines = {"low": [(0, 0), (1, 0)], "high": [(0, 1), (1, 2)]}
-    picture = ElementTree.fromstring(thumbnails.curves(lines, "Lines."))
+    picture = ElementTree.fromstring(thumbnails.curves(lines, "Lines.", "across: x, up: y"))
     low, high = (line.get("points").split() for line in picture.findall("polyline")[:2])
     y = [[float(point.split(",")[1]) for point in points] for points in (low, high)]
     assert y[0][0] == y[0][1] > y[1][0] > y[1][1]

@@ -49,12 +49,15 @@ def bars(
     return svg("".join(parts), alt)
 
 
-def curves(lines: Mapping[str, Sequence[tuple[float, float]]], alt: str) -> str:
-    """Return lines through points (x, y), all on one scale; each has its name as a legend entry."""
+def curves(lines: Mapping[str, Sequence[tuple[float, float]]], alt: str, axes: str) -> str:
+    """Return lines through points (x, y), all on one scale; each has its name as a legend entry.
+
+    ``axes`` names both axes in the bottom line.
+    """
     points = np.concatenate([np.asarray(line, float) for line in lines.values()])
     low, high = points.min(0), points.max(0)
     size = np.where(high > low, high - low, 1)
-    box, legend, x = (WIDTH - 16, HEIGHT - 40), "", 8.0
+    box, legend, x = (WIDTH - 16, HEIGHT - 56), _text(WIDTH - 8, HEIGHT - 4, axes, "end"), 8.0
     parts = []
     for number, (name, line) in enumerate(lines.items()):
         kind = ("thumb-line-a", "thumb-line-b", "thumb-line-c")[number]

@@ -167,7 +167,8 @@ def activation() -> Finding:
         f"After training from two initial λ ({runs}), {text}. A plateau is in use if at least 1 % "
         "of the entries of the codes are on it.",
         thumbnails.curves(lines, "The activation Φ in the first layer after training, from two "
-                          "initial λ: one curve is flat at zero, the other one is flat at ħ."),
+                          "initial λ: one curve is flat at zero, the other one is flat at ħ.",
+                          "horizontal: u / ħ, vertical: Φ / ħ"),
         (("notebooks/03_activation_shapes", "The shapes of the activation"),
          ("notebooks/14_fairness", "both solutions")),
         attribution.of(rows),
@@ -193,7 +194,8 @@ def theorem() -> Finding:
         "pattern of signs, although the bound tends to zero with more samples. A bound that "
         "includes the norm of G holds, but it is vacuous for trained networks.",
         thumbnails.curves(lines, "Against the number of samples, the bound (14) decreases below "
-                          "the complexity of the class, which is constant."),
+                          "the complexity of the class, which is constant.",
+                          "horizontal: samples (logarithmic), vertical: complexity"),
         (("notebooks/15_theorem_3_1", "Theorem 3.1"),
          ("notebooks/16_a_bound_that_holds", "A bound that holds")),
         attribution.Source(),
