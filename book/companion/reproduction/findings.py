@@ -168,7 +168,7 @@ def activation() -> Finding:
         "of the entries of the codes are on it.",
         thumbnails.curves(lines, "The activation Φ in the first layer after training, from two "
                           "initial λ: one curve is flat at zero, the other one is flat at ħ.",
-                          "horizontal: u / ħ, vertical: Φ / ħ"),
+                          "x: u / ħ, y: Φ / ħ"),
         (("notebooks/03_activation_shapes", "The shapes of the activation"),
          ("notebooks/14_fairness", "both solutions")),
         attribution.of(rows),
@@ -195,7 +195,7 @@ def theorem() -> Finding:
         "includes the norm of G holds, but it is vacuous for trained networks.",
         thumbnails.curves(lines, "Against the number of samples, the bound (14) decreases below "
                           "the complexity of the class, which is constant.",
-                          "horizontal: samples (logarithmic), vertical: complexity"),
+                          "x: samples (logarithmic), y: complexity"),
         (("notebooks/15_theorem_3_1", "Theorem 3.1"),
          ("notebooks/16_a_bound_that_holds", "A bound that holds")),
         attribution.Source(),
