@@ -73,7 +73,7 @@ def ista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
     >>> ista(x, A, D, lambda1=0.25, iterations=1).codes[0, 0]
     tensor([0.7500, 0.7500, 0.7500])
     """
-    M, c, start = _prepare(x, A, D, c, h0, iterations=iterations, lambda1=lambda1)
+    M, c, start, iterations = _prepare(x, A, D, c, h0, iterations, lambda1=lambda1)
     step = functools.partial(ista_step, x=x, M=M, c=c, lambda1=lambda1)
     return Solution(*_solve(_Objective(x, M, lambda1), start, iterations, step))
 
@@ -83,7 +83,7 @@ def fista(x, A, D, *, lambda1, c=None, iterations=100, h0=None) -> Solution:
 
     Shapes, units and errors: as :func:`ista`. The objective may increase temporarily.
     """
-    M, c, y = _prepare(x, A, D, c, h0, iterations=iterations, lambda1=lambda1)
+    M, c, y, iterations = _prepare(x, A, D, c, h0, iterations, lambda1=lambda1)
     start, momentum = y, 1.0
 
     def step(h):
@@ -105,7 +105,7 @@ def sista(x, A, D, F, *, lambda1, lambda2, c=None, iterations=100, h0=None) -> S
     :math:`\|AD\|_2^2 + \lambda_2\|D\|_2^2`.
     """
     weights = {"lambda1": lambda1, "lambda2": lambda2}
-    M, c, h = _prepare(x, A, D, c, h0, iterations=iterations, **weights, penalty_matrix=D, F=F)
+    M, c, h, iterations = _prepare(x, A, D, c, h0, iterations, **weights, penalty_matrix=D, F=F)
 
     def frame(x_t, h):
         prediction = h @ (F @ D).T
@@ -138,10 +138,10 @@ def reweighted_l1_l1(
     v = Zh with the last g; the algorithm is known to minimise it for Z = I only.
     """
     scalars = {"lambda1": lambda1, "lambda2": lambda2}
-    M, c, h = _prepare(x, A, D, c, h0, iterations=iterations, **scalars, G=G, Z=Z, g=g)
+    M, c, h, iterations = _prepare(x, A, D, c, h0, iterations, **scalars, G=G, Z=Z, g=g)
     g = torch.ones_like(M[0]) if g is None else g
-    weights = g.expand(int(iterations), -1)
-    transforms = [None] * iterations if Z is None else Z.expand(int(iterations), *Z.shape[-2:])
+    weights = g.expand(iterations, -1)
+    transforms = [None] * iterations if Z is None else Z.expand(iterations, *Z.shape[-2:])
 
     def frame(x_t, h):
         hbar = h @ G.T
@@ -197,7 +197,7 @@ class _Objective:
 def _solve(objective: _Objective, h: Tensor, iterations: int, step: Callable[[Tensor], Tensor]):
     """Return the code after all iterations, the path of the objective, and the certificate."""
     path = [objective.value(h)]
-    for _ in range(int(iterations)):
+    for _ in range(iterations):
         h = step(h)
         path.append(objective.value(h))
     return h, torch.stack(path, -1), objective.certificate(h)
@@ -212,8 +212,9 @@ def _solve_by_frame(x: Tensor, h: Tensor, frame: Callable[..., tuple[Tensor, ...
     return Solution(*(torch.stack(parts, 1) for parts in zip(*solutions, strict=True)))
 
 
-def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, penalty_matrix=None, **tensors):
-    """Check the inputs of a solver; return M = AD, c and the initial code (batch, time, h)."""
+def _prepare(x, A, D, c, h0, iterations, *, lambda1, lambda2=0.0, penalty_matrix=None, **tensors):
+    """Check all inputs; return M = AD, c, the initial code (batch, time, h) and the iterations."""
+    iterations = whole_number("iterations", iterations, 0)
     _check(x, A, D, iterations, {"h0": h0, **tensors})
     for name, value in (("lambda1", lambda1), ("lambda2", lambda2), ("g", tensors.get("g"))):
         if value is not None and not bool((torch.as_tensor(value) >= 0).all()):
@@ -227,13 +228,12 @@ def _prepare(x, A, D, c, h0, *, iterations, lambda1, lambda2=0.0, penalty_matrix
     if not bool(torch.as_tensor(c) > 0):
         raise ConfigError(complain("c > 0", float(c), "pass at least the squared norm of AD"))
     start = torch.zeros_like(M[0]) if h0 is None else h0
-    return M, c, start.expand(*x.shape[:2], -1)
+    return M, c, start.expand(*x.shape[:2], -1), iterations
 
 
 def _check(x, A, D, iterations: int, tensors: dict) -> None:
     """Reject invalid solver inputs with a one-line error."""
     inputs = {"x": x, "A": A, "D": D, **{k: v for k, v in tensors.items() if v is not None}}
-    whole_number("iterations", iterations, 0)
     for name, value in inputs.items():
         if not isinstance(value, Tensor):
             raise ConfigError(complain(f"a tensor {name}", type(value).__name__, "convert it"))

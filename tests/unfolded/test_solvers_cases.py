@@ -153,6 +153,8 @@ def test_whole_numbers_of_other_types_are_iterations(iterations):
     reference = solvers.reweighted_l1_l1(*positional, iterations=2, **weights)
     codes = solvers.reweighted_l1_l1(*positional, iterations=iterations, **weights).codes
     assert torch.equal(codes, reference.codes)
+    without = solvers.l1_l1(*positional, lambda1=0.1, lambda2=0.1, iterations=iterations)
+    assert without.objective.shape[-1] == 3
     fista = solvers.fista(X, A, D, lambda1=0.1, iterations=iterations)
     assert fista.objective.shape[-1] == 3
 
