@@ -28,45 +28,38 @@ def measure(
         for model in models:
             Step(networks.build(model, n=N, hidden=h), sequences)()
     available = ", ".join(matmul.routines())
-    products = {
-        product.partition(",")[0]: name
-        for product, name in sorted(routine_selection.selected.items())
-        if product.endswith(f": {available}") and " prepared," not in product
-    }
-    settings = torch.get_num_threads(), record.conditions["allocator"], rounds, warm
-    tasks = [(list(products), *settings)] * PROCESSES
+    selected = {}
+    for product, name in sorted(routine_selection.selected.items()):
+        shape, layouts = product.partition(",")[0].split()
+        if layouts != "prepared" and product.endswith(f": {available}"):
+            selected[*map(int, shape.split("x")), layouts] = name
+    settings = record.origin["threads"], record.origin["allocator"], rounds, warm
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        measurements = pool.starmap(_timings, tasks, chunksize=1)
-    for product, name in products.items():
-        shape, layouts = product.split()
-        size = dict(zip(("rows", "inner", "columns"), map(int, shape.split("x")), strict=True))
+        tasks = [(list(selected), *settings)] * PROCESSES
+        processes = pool.starmap(_timings, tasks, chunksize=1)
+    for product, name in selected.items():
+        size = dict(zip(("rows", "inner", "columns", "layouts"), product, strict=True))
         timings = {
-            routine: sum((timings[product][routine] for timings in measurements), Timing())
+            routine: sum((process[product][routine] for process in processes), Timing())
             for routine in matmul.routines()
         }
         for routine, timing in timings.items():
             row = timing.row(timings[name])
-            record.add(
-                {"what": routine, "selected": routine == name, **size, "layouts": layouts, **row}
-            )
+            record.add({"what": routine, "selected": routine == name, **size, **row})
 
 
 def _timings(
-    products: Sequence[str], threads: int, allocator: str, rounds: int, warm: int
-) -> dict[str, dict[str, Timing]]:
-    """Return the timings of each routine for each product, by product."""
+    products: Sequence[tuple], threads: int, allocator: str, rounds: int, warm: int
+) -> dict[tuple, dict[str, Timing]]:
+    """Return the timings of each routine for each product (rows, inner, columns, layouts)."""
+    timings, routines = {}, matmul.routines()
     with conditions(threads, allocator):
-        return {product: _interleaved(product, rounds, warm) for product in products}
-
-
-def _interleaved(product: str, rounds: int, warm: int) -> dict[str, Timing]:
-    shape, layouts = product.split()
-    rows, inner, columns = map(int, shape.split("x"))
-    matrices = _matrix(rows, inner, layouts[0]), _matrix(columns, inner, layouts[1])
-    calls = {
-        name: functools.partial(routine, *matrices) for name, routine in matmul.routines().items()
-    }
-    return interleave(calls, rounds=rounds, warm=warm)
+        for product in products:
+            rows, inner, columns, layouts = product
+            matrices = _matrix(rows, inner, layouts[0]), _matrix(columns, inner, layouts[1])
+            calls = {name: functools.partial(call, *matrices) for name, call in routines.items()}
+            timings[product] = interleave(calls, rounds=rounds, warm=warm)
+    return timings
 
 
 def _matrix(rows: int, columns: int, layout: str) -> torch.Tensor:

@@ -14,13 +14,13 @@ class Record:
     """A table that grows row by row and is on disk, whole, after each."""
 
     def __init__(self, path: Path, *, device: str = "cpu", **conditions: object):
-        self.path, self.rows, self.conditions = path, [], conditions
+        self.path, self.rows = path, []
         origin = result_store.origin(device, torch.get_num_threads())
-        self._origin = {**conditions, **origin}
+        self.origin = {**conditions, **origin}
 
     def add(self, *rows: dict[str, object]) -> None:
         """Add rows and write the file anew."""
-        self.rows += [{**row, **self._origin} for row in rows]
+        self.rows += [{**row, **self.origin} for row in rows]
         result_store.write(self.path, self.table())
 
     def table(self) -> pd.DataFrame:
@@ -30,9 +30,9 @@ class Record:
     def show(self) -> None:
         """Print the table without its origin, then the origin once and where the record lies."""
         with contextlib.suppress(BrokenPipeError):
-            table = self.table().drop(columns=list(self._origin))
+            table = self.table().drop(columns=list(self.origin))
             print(table.to_string(index=False, float_format="{:.4g}".format, na_rep="–"))
-            print("; ".join(f"{name}: {value}" for name, value in self._origin.items()))
+            print("; ".join(f"{name}: {value}" for name, value in self.origin.items()))
             print(f"record: {self.path}")
 
 

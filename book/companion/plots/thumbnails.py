@@ -57,8 +57,8 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], alt: str, axes: s
     points = np.concatenate([np.asarray(line, float) for line in lines.values()])
     low, high = points.min(0), points.max(0)
     size = np.where(high > low, high - low, 1)
-    box, legend, x = (WIDTH - 16, HEIGHT - 56), _text(WIDTH - 8, HEIGHT - 4, axes, "end"), 8.0
-    parts = []
+    box, legend, x = (WIDTH - 16, HEIGHT - 56), "", 8.0
+    parts = [_text(WIDTH - 8, HEIGHT - 4, axes, "end")]
     for number, (name, line) in enumerate(lines.items()):
         kind = ("thumb-line-a", "thumb-line-b", "thumb-line-c")[number]
         places = (np.asarray(line, float) - low) / size

@@ -46,18 +46,19 @@ def finding(cells: pd.DataFrame, levels: Mapping[str, float]) -> str:
     medians = identification.distances(cells, levels).sort_values()
     best = str(medians.index[0])
     rows = cells[cells["reduction"] == best]
-    is_variant, distance = rows["start"].str.startswith("variant"), rows["difference"].abs()
-    gaps = distance[~is_variant].groupby(rows["model"]).min()
-    by_start = (distance <= AGREES)[~is_variant].groupby(rows["start"]).sum()
+    is_variant = rows["start"].str.startswith("variant")
+    is_near = rows["difference"].abs() <= AGREES
+    agrees = is_near[~is_variant].groupby(rows["model"]).any()
+    by_start = is_near[~is_variant].groupby(rows["start"]).sum()
     same_start = int(by_start.get("", 0) + max(by_start.drop("", errors="ignore"), default=0))
-    near = rows[is_variant & (distance <= AGREES) & ~rows["model"].isin(gaps[gaps <= AGREES].index)]
+    near = rows[is_variant & is_near & ~rows["model"].isin(agrees[agrees].index)]
     text = (
         f"At h = {cells.attrs['hidden']}, the paper's values are closest to `{best}` frames, which "
         f"are reduced by {_FRAMES[best]}: the median distance of the values from the best linear "
         f"reconstruction is {medians.iloc[0]:.2f} dB (other frames: at least "
         f"{medians.iloc[1]:.2f} dB). With these "
-        f"frames, {int((gaps <= AGREES).sum())} of our {len(gaps)} networks are within {AGREES:g} "
-        f"dB of them (unfolded networks from at least one initial λ; from the same one, "
+        f"frames, {agrees.sum()} of our {len(agrees)} networks are within {AGREES:g} "
+        "dB of them (unfolded networks from at least one initial λ; from the same one, "
         f"{same_start}; seeds of each run: {span(rows.loc[~is_variant, 'seeds'])})."
     )
     if near.empty:
