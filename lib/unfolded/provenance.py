@@ -40,15 +40,17 @@ def commit() -> str:
 
 def stamp(device: str = "cpu") -> dict[str, object]:
     """Return the provenance stored in every record, without the machine's name."""
-    cuda = device.startswith("cuda")
-    models = (line.partition(":")[2].strip() for line in cpuinfo() if line.startswith("model name"))
+    cuda, facts = device.startswith("cuda"), cpuinfo()
+    # A virtual machine can have one name for several generations of processors.
+    generation = ", ".join(f"{key} {facts[key]}" for key in ("cpu family", "model") if key in facts)
+    name = facts.get("model name") or platform.processor() or "unknown"
     return {
         "commit": commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": importlib.metadata.version("numpy"),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": next(models, platform.processor() or "unknown"),
+        "processor": f"{name} ({generation})" if generation else name,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if cuda else "cpu",

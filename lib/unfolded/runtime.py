@@ -62,8 +62,10 @@ def threads_for(hidden: int) -> Iterator[None]:
 
 
 @functools.cache
-def cpuinfo() -> list[str]:
-    """Return the lines of /proc/cpuinfo, or none if the file does not exist."""
+def cpuinfo() -> dict[str, str]:
+    """Return the fields of the first processor in /proc/cpuinfo; none if there is no such file."""
     with contextlib.suppress(OSError):
-        return Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    return []
+        first = Path("/proc/cpuinfo").read_text(errors="replace").partition("\n\n")[0]
+        fields = (line.split(":", 1) for line in first.splitlines() if ":" in line)
+        return {name.strip(): value.strip() for name, value in fields}
+    return {}

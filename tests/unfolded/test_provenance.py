@@ -37,9 +37,18 @@ def test_the_commit_is_marked_when_the_library_differs(monkeypatch, tmp_path):
 
 
 def test_the_stamp_contains_no_machine_name(monkeypatch):
-    monkeypatch.setattr(provenance, "cpuinfo", lambda: [])
+    monkeypatch.setattr(provenance, "cpuinfo", dict)
     stamp = provenance.stamp()
     assert stamp["processor"]
     assert stamp["device"] == "cpu" and stamp["cuda"] is None
     assert not {"host", "node", "user"} & set(stamp)
     assert os.uname().nodename not in stamp.values()
+
+
+def test_processors_of_one_name_are_distinguished_by_family_and_model(monkeypatch):
+    facts = {"model name": "P", "cpu family": "25"}
+    names = set()
+    for model in ("1", "17"):
+        monkeypatch.setattr(provenance, "cpuinfo", lambda model=model: {**facts, "model": model})
+        names.add(provenance.stamp()["processor"])
+    assert names == {"P (cpu family 25, model 1)", "P (cpu family 25, model 17)"}

@@ -105,8 +105,7 @@ def _builds(compiler: list[str], target: str, more: list[str]) -> bool:
 
 def processor() -> str:
     """Return an identifier of the processor, because machines may share a home folder."""
-    flags = (line for line in cpuinfo() if line.startswith(("flags", "Features")))
-    return next(flags, platform.processor())
+    return cpuinfo().get("flags") or cpuinfo().get("Features") or platform.processor()
 
 
 def _load(path: Path) -> ctypes.CDLL:
@@ -143,11 +142,8 @@ def parallel_call(name: str, dtype: torch.dtype, job: ctypes.Structure) -> None:
 class _Packing(ctypes.Structure):
     """Arguments of `pack`: a matrix (inner, columns) with its strides."""
 
-    _fields_ = [
-        *((name, _LONG) for name in ("inner", "columns", "inner_step", "column_step")),
-        *((name, _AT) for name in ("source", "target")),
-        ("next", _LONG),
-    ]
+    _fields_ = [*((name, _LONG) for name in ("inner", "columns", "inner_step", "column_step"))]
+    _fields_ += [*((name, _AT) for name in ("source", "target")), ("next", _LONG)]
 
 
 class _Products(ctypes.Structure):
@@ -168,8 +164,7 @@ def packed(W: Tensor) -> Tensor:
     """Return Wᵀ in the layout of the C products; W (columns, inner)."""
     columns, inner = W.shape
     target = W.new_empty(getattr(library(), f"packed_{SUFFIX[W.dtype]}")(inner, columns))
-    steps = reversed(W.stride())
-    job = _Packing(inner, columns, *steps, W.data_ptr(), target.data_ptr(), 0)
+    job = _Packing(inner, columns, *reversed(W.stride()), W.data_ptr(), target.data_ptr(), 0)
     parallel_call("pack", W.dtype, job)
     return target
 
