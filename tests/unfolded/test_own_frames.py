@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,6 +193,15 @@ def test_a_file_changed_after_the_start_is_rejected(interrupted, shape, capsys):
     np.save("frames.npy", movie(*shape, seed=1))
     assert cli.main(["train", "--model", "gru", "--source", "frames.npy", *WORDS]) == 0
     assert len(records.stored()) == 2
+
+
+def test_a_finished_run_is_read_without_writing():
+    np.save("frames.npy", movie(20, 4, 6, 4))
+    record = training.run(small("gru"), frames="frames.npy", store="first", progress=False)
+    shutil.copytree(Path("first", record.config_hash), Path("copy", record.config_hash))
+    content = {path: path.stat().st_mtime_ns for path in Path("copy").rglob("*")}
+    assert training.run(small("gru"), frames="frames.npy", store="copy", progress=False) == record
+    assert {path: path.stat().st_mtime_ns for path in Path("copy").rglob("*")} == content
 
 
 def test_frames_other_than_the_configuration_names_are_rejected():

@@ -48,8 +48,9 @@ def user_frames(
             want, do = f"the frames of {config.source}", "pass the frames that the run began with"
             raise DataError(complain(want, f"those of {name}", do))
     configs = [replace(config, source=name) for config in configs]
-    if isinstance(frames, str | Path):
-        _check_unchanged(str(Path(frames).resolve()), name, configs, records.store(store))
+    unfinished = [c for c in configs if not (records.folder_of(c, store) / records.RECORD).exists()]
+    if unfinished and isinstance(frames, str | Path):
+        _check_unchanged(str(Path(frames).resolve()), name, unfinished, records.store(store))
     return configs, checked
 
 
