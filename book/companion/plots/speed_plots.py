@@ -32,11 +32,12 @@ STYLES = {
 
 
 def work(*, time: int, depth: int, hidden: int, batch: int, runs: int = 1, n: int = 51) -> float:
-    r"""Return the minimum number of multiplications and additions of one step.
+    r"""Return the number of multiplications and additions of the recurrence in one step.
 
     .. math:: 3 R B T\,\bigl((d + 1)\,2h^2 + 4 d n h\bigr)
 
-    for the forward pass and the gradients of states and weights; R parallel runs. Source: (8)–(11).
+    forward and backward, in the form (8)–(9) with all products per frame, without the products
+    with A and D; R parallel runs. The engine forms W_l once per step.
     """
     return 3.0 * runs * batch * time * ((depth + 1) * 2 * hidden**2 + 4 * depth * n * hidden)
 
@@ -179,7 +180,8 @@ def recovery(measurements: pd.DataFrame) -> tuple[Figure, str]:
             )
         for row in rows.itertuples():
             at = (row.frames_per_second, row.psnr_frame)
-            parts.append(f"{row.what}, batch {batch}: {at[0]:.0f} frames a second, {at[1]:.1f} dB")
+            text = f"{row.what}, batch {batch}: {at[0]:.0f} frames per second, {at[1]:.1f} dB"
+            parts.append(text)
             if row.what.startswith("fista"):
                 count = re.search(r"\d+", row.what)[0]
                 ax.annotate(count, at, (0, 6), textcoords="offset points", ha="center", size=8)
@@ -188,7 +190,7 @@ def recovery(measurements: pd.DataFrame) -> tuple[Figure, str]:
     axes.flat[0].set_ylabel("PSNR, frame (dB)")
     keys = axes.flat[0].get_legend_handles_labels()
     fig.legend(*keys, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
-    return fig, f"PSNR against frames a second. {'; '.join(parts)}."
+    return fig, f"PSNR against frames per second. {'; '.join(parts)}."
 
 
 def _coordinates(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

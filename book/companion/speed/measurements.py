@@ -32,11 +32,11 @@ RATIOS = {
 
 The module is `nn.LSTM` for the unfolded networks, LSTM; `nn.GRU` for GRU; else `nn.RNN`."""
 
-CLOSE = 1.05
+FASTEST_TOLERANCE = 1.05
 """A selected routine counts as the fastest up to this factor."""
 
-FAR = 3.0
-"""A time that differs from the record by a larger factor needs an explanation."""
+UNUSUAL_FACTOR = 3.0
+"""A time that differs from the record by a larger factor is reported as unusual."""
 
 
 def record(name: str) -> pd.DataFrame | None:
@@ -128,8 +128,8 @@ def products(name: str = "products") -> pd.DataFrame:
 def products_summary() -> pd.DataFrame:
     """Return, by machine and selected routine, the number of products and how often it is fastest.
 
-    "fastest": no other routine is faster; "within 5 %": none is faster by more than CLOSE, which is
-    the target for all products of a machine.
+    "fastest": no other routine is faster; "within 5 %": none is faster by more than the factor
+    FASTEST_TOLERANCE, which is the target for all products of a machine.
     """
     tables = [_products_summary(name) for name in records_of("products")]
     return mark(pd.concat(tables, ignore_index=True), *tables)
@@ -140,7 +140,7 @@ def _products_summary(name: str) -> pd.DataFrame:
     if "selected" not in table:
         return table
     least = table.drop(columns=["product", "selected"]).min(axis=1)
-    fastest, close = least >= 1, least >= 1 / CLOSE
+    fastest, close = least >= 1, least >= 1 / FASTEST_TOLERANCE
     rows = pd.DataFrame({"selected": table["selected"], "fastest": fastest, "close": close})
     rows["slower"] = 1 / least
     by = rows.groupby("selected").agg(
@@ -166,9 +166,13 @@ def compile_seconds() -> str:
         return NOT_RUN
     rows = table[table["what"].str.startswith("compiling")]
     if rows["median_ms"].isna().any():
-        return "no compiler"
-    times = (f"{row.what}: {row.median_ms / 1e3:.2f} s" for row in rows.itertuples())
-    return f"On {processor(table)}: {'; '.join(times)}"
+        return "The machine has no C compiler"
+    first, later = rows["median_ms"]
+    return (
+        f"On {processor(table)}, the first process that uses the C kernels takes "
+        f"{first / 1e3:.2f} s to compile and load them; a later process takes {later:.1f} ms to "
+        "load them"
+    )
 
 
 def memory() -> pd.DataFrame:
@@ -211,8 +215,8 @@ def gpu_rows() -> pd.DataFrame:
 def compare_with_record(measured: pd.DataFrame, hidden: int = 256) -> str:
     """Return a comparison of the engine time of :func:`measure_step` with the record at that width.
 
-    The record of this processor, else the first one. A large difference is due to the machine:
-    other load, or slower cores.
+    The record of this processor, else the first one. Load, the number of threads, the allocator
+    and the commit can differ from those of the record.
     """
     tables = {processor(table): table for name in records_of("step")
               if (table := record(name)) is not None}  # fmt: skip
@@ -228,12 +232,13 @@ def compare_with_record(measured: pd.DataFrame, hidden: int = 256) -> str:
     current, recorded = float(measured["median_ms"].iloc[0]), float(median.iloc[0])
     text = f"The engine takes {current:.1f} ms here ({here}) and {recorded:.1f} ms in the record"
     text += f" above ({name})"
-    if max(current / recorded, recorded / current) <= FAR:
+    factor = max(current / recorded, recorded / current)
+    if factor <= UNUSUAL_FACTOR:
         return f"{text}."
     return (
-        f"{text}, a factor of {max(current / recorded, recorded / current):.0f}. So large a "
-        "difference is due to the machine, most likely to other work on it while this page was "
-        "executed, and the ratio of the two rows is not reliable either: use the record."
+        f"{text}, a factor of {factor:.0f}. Possible causes are another processor, other load, "
+        "another number of threads, the settings of the allocator, or a change of the code since "
+        "the record. Do not use the ratio of the two rows; use the record."
     )
 
 

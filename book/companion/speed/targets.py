@@ -81,7 +81,7 @@ def verdict(measurement: str = "step") -> str:
     """Return, for each machine, how a step compares with PyTorch's modules and the targets."""
     lines = [f"- {_verdict(name)}" for name in records_of(measurement)]
     heading = "A training step, by network and width (PyTorch's module for an unfolded network is "
-    return "\n".join([heading + "nn.LSTM with the same layers):", "", *lines])
+    return "\n".join([heading + "nn.LSTM with two layers):", "", *lines])
 
 
 def _verdict(name: str) -> str:
@@ -104,7 +104,7 @@ def _verdict(name: str) -> str:
 
 
 def compare_machines() -> str:
-    """Return what differs between the machines: the selected routine, and the gain from it."""
+    """Return, for each machine, how often `gemm` is selected and how a step compares."""
     steps, selections = records_of("step"), records_of("products")
     if len(steps) < 2 or len(selections) < 2:
         return f"The comparison of two machines: {NOT_RUN}."
@@ -118,15 +118,15 @@ def compare_machines() -> str:
             f"calls of PyTorch in {faster.sum()} of {len(faster)} cases"
         )
     return (
-        f"The machines differ in the fastest routine: {'; '.join(parts)}. Where `gemm` is the "
-        "fastest, the engine gains from the work between the products, and not from the products."
+        f"The machines differ in the fastest routine: {'; '.join(parts)}. The selection concerns "
+        "the products outside the loops in C, which always use the C routine."
     )
 
 
 def _ratio(
     table: pd.DataFrame | None, competitors: Sequence[str], model: str, hidden: int
 ) -> float | None:
-    """Return the median of competitor / ours within a run for the first competitor present."""
+    """Return the median of competitor / ours within a round for the first competitor present."""
     if table is None:
         return None
     table = table.reindex(columns=["what", "model", "hidden", "ratio"])
