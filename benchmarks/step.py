@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor
 
-from benchmarks import compile_time, levers, plain, stacked
+from benchmarks import compile_time, plain, stacked
+from benchmarks.configurations import (
+    pytorch_alone,
+    under,
+    without_compiled_kernels,
+    without_onednn,
+)
 from benchmarks.records import Record
 from benchmarks.replay import record, replay
 from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, frames
@@ -48,7 +54,7 @@ def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callabl
 
     solver = step()
     solver.network.fast = False
-    with levers.without_compiled_kernels():  # products in C are not calls that can be recorded
+    with without_compiled_kernels():  # products in C are not calls that can be recorded
         recorded = step()
         recorded()  # the first step also times the routines, with further products
         products = record(recorded)
@@ -56,9 +62,9 @@ def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callabl
         "engine": step(),
         "plain": step(recover=plain.recover),
         "solver's steps": solver,
-        "engine without compiled kernels": levers.under(levers.without_compiled_kernels, step()),
-        "engine without oneDNN": levers.under(levers.without_onednn, step()),
-        "engine in PyTorch alone": levers.under(levers.pytorch_alone, step()),
+        "engine without compiled kernels": under(without_compiled_kernels, step()),
+        "engine without oneDNN": under(without_onednn, step()),
+        "engine in PyTorch alone": under(pytorch_alone, step()),
         "its products alone": replay(products),
-        **{name: levers.under(_reference, step(name=name)) for name in GENERIC},
+        **{name: under(_reference, step(name=name)) for name in GENERIC},
     }
