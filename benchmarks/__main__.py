@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks import gpu, growth, inference, products, stacked, step, workload
-from benchmarks.records import Record, place
+from benchmarks.records import Record, record_path
 from companion.build.options import Parser
 from unfolded.errors import UnfoldedError
 from unfolded.runs.config import PROTOCOLS, RunConfig
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out = options.out or (os.environ.get("OUT") if options.name == "gpu" else None)
         ends = ["" if options.allocator == "kept" else options.allocator, options.machine]
         name = "-".join(filter(None, [options.name, *ends]))
-        path = place(name, out, options.commit)
+        path = record_path(name, out, options.commit)
         with workload.conditions(options.threads, options.allocator):
             record = Record(path, device=device, allocator=options.allocator)
             options.command(record, options)

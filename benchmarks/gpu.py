@@ -11,7 +11,7 @@ from torch.optim import Adam
 from benchmarks import plain
 from benchmarks.records import Record
 from benchmarks.step import MODELS
-from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, Trained, frames
+from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, TrainingSteps, frames
 from companion.speed.interleaved_timing import interleave
 from unfolded import networks
 from unfolded.errors import ConfigError, complain
@@ -155,7 +155,7 @@ def competitors(model: str, hidden: int) -> dict[str, Callable[[], Callable[[], 
     def network(seed: int = 0) -> nn.Module:
         return networks.build(model, n=N, hidden=hidden, depth=DEPTH, seed=seed).cuda()
 
-    def several(**options) -> Callable[[], None]:
+    def repeated_step(**options) -> Callable[[], None]:
         step = Step(network(), data[:BATCH], **options)
 
         def call() -> None:
@@ -165,11 +165,11 @@ def competitors(model: str, hidden: int) -> dict[str, Callable[[], Callable[[], 
         return call
 
     return {
-        _ENGINE: lambda: Trained([network()], data),
-        "engine": several,
-        "plain": lambda: several(recover=plain.recover),
-        f"{RUNS} runs, as trained": lambda: Trained([network(s) for s in range(RUNS)], data),
-        _COMPILED: lambda: several(recover=torch.compile(plain.recover, dynamic=False)),
+        _ENGINE: lambda: TrainingSteps([network()], data),
+        "engine": repeated_step,
+        "plain": lambda: repeated_step(recover=plain.recover),
+        f"{RUNS} runs, as trained": lambda: TrainingSteps([network(s) for s in range(RUNS)], data),
+        _COMPILED: lambda: repeated_step(recover=torch.compile(plain.recover, dynamic=False)),
     }
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from benchmarks import workload
 from benchmarks.memory import usage
 from benchmarks.records import Record
-from benchmarks.workload import BATCH, DEPTH, TIME, N, Trained
+from benchmarks.workload import BATCH, DEPTH, TIME, N, TrainingSteps
 from companion.speed.interleaved_timing import interleave
 from unfolded import networks
 
@@ -35,7 +35,7 @@ def measure(
             timings = interleave(steps, rounds=rounds, warm=warm)
             for recompute, timing in timings.items():
                 row = {"model": model, "axis": axis, **sizes, "recompute": recompute}
-                steps[recompute].forget()
+                steps[recompute].clear_gradients()
                 memory = usage(steps[recompute].forward, steps[recompute].backward)
                 row |= {**memory._asdict(), "peak_to_kept": memory.ratio}
                 record.add(row | timing.row(timings[False]))
@@ -50,4 +50,4 @@ def step(model: str, *, time: int, depth: int, hidden: int, batch: int, runs: in
         return net
 
     nets = [network(seed) for seed in range(runs)]
-    return Trained(nets, workload.frames(batch, time), batch)
+    return TrainingSteps(nets, workload.frames(batch, time), batch)

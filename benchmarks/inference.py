@@ -17,7 +17,7 @@ from unfolded.training import checkpoint
 
 MODELS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn", "lstm")
 ITERATIONS = (3, 30, 300)
-WEIGHTS = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+LAMBDA1_GRID = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """What FISTA's λ1 is chosen from on the validation set, with frames in 0..1."""
 _AVERAGES = ("authors", "frame", "global")
 
@@ -131,4 +131,4 @@ def _choose(network: nn.Module, validation: Tensor, count: int, base: RunConfig)
     def error(lambda1: float) -> float:
         return (_solve(network, validation, count, lambda1) - validation).square().mean().item()
 
-    return min((weight * base.scale.peak for weight in WEIGHTS), key=error)
+    return min((weight * base.scale.peak for weight in LAMBDA1_GRID), key=error)

@@ -36,7 +36,7 @@ class Record:
             print(f"record: {self.path}")
 
 
-def place(name: str, out: str | None, commit: bool) -> Path:
+def record_path(name: str, out: str | None, commit: bool) -> Path:
     """Return the record's path: data/results/speed/ to commit, else a folder beside the runs."""
     folder = results_table.RESULTS / "speed" if commit else Path(out or records.store() / "speed")
     return folder.expanduser() / f"{name}.csv"

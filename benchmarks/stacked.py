@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from benchmarks.configurations import under
+from benchmarks.configurations import in_configuration
 from benchmarks.workload import BATCH, N0, TIME, N, Step
 from unfolded import networks, recurrence
 from unfolded.runs.config import usual_depth
@@ -24,7 +24,7 @@ def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callabl
     module = Step(_Module(networks.build(model, **sizes), cells), sequences)
     return {
         "engine": engine,
-        "reference": under(lambda: recurrence.use("reference"), reference),
+        "reference": in_configuration(lambda: recurrence.use("reference"), reference),
         "PyTorch's module": module,
         "its products alone": products(model, hidden),
     }

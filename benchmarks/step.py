@@ -10,8 +10,8 @@ from torch import Tensor
 
 from benchmarks import compile_time, plain, stacked
 from benchmarks.configurations import (
+    in_configuration,
     pytorch_alone,
-    under,
     without_compiled_kernels,
     without_onednn,
 )
@@ -62,9 +62,9 @@ def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callabl
         "engine": step(),
         "plain": step(recover=plain.recover),
         "solver's steps": solver,
-        "engine without compiled kernels": under(without_compiled_kernels, step()),
-        "engine without oneDNN": under(without_onednn, step()),
-        "engine in PyTorch alone": under(pytorch_alone, step()),
+        "engine without compiled kernels": in_configuration(without_compiled_kernels, step()),
+        "engine without oneDNN": in_configuration(without_onednn, step()),
+        "engine in PyTorch alone": in_configuration(pytorch_alone, step()),
         "its products alone": replay(products),
-        **{name: under(_reference, step(name=name)) for name in GENERIC},
+        **{name: in_configuration(_reference, step(name=name)) for name in GENERIC},
     }

@@ -13,7 +13,7 @@ from unfolded.training.stacking import SingleModel, StackedModels, recover
 from unfolded.training.train_step import TrainSteps, backward_loss
 
 N0, N, TIME, BATCH, DEPTH = 256, 51, 20, 32, 3
-SCALE = PROTOCOLS["authors"]
+PROTOCOL = PROTOCOLS["authors"]
 
 
 def frames(batch: int = BATCH, time: int = TIME) -> Tensor:
@@ -36,24 +36,24 @@ class Step:
     ):
         self.network, self.frames, self.recover = network, frames, recover
         self.parameters = list(network.parameters())
-        self.optimiser = Adam(self.parameters, lr=SCALE.learning_rate, fused=True, **adam)
+        self.optimiser = Adam(self.parameters, lr=PROTOCOL.learning_rate, fused=True, **adam)
 
     def __call__(self) -> None:
         self.optimiser.zero_grad()
         backward_loss(self.recover(self.network, self.frames), self.frames)
-        nn.utils.clip_grad_norm_(self.parameters, SCALE.clip)
+        nn.utils.clip_grad_norm_(self.parameters, PROTOCOL.clip)
         self.optimiser.step()
 
 
-class Trained:
+class TrainingSteps:
     """Steps as training takes them: of one network, or of several of one shape side by side."""
 
     def __init__(self, networks: Sequence[nn.Module], frames: Tensor, batch: int = BATCH):
         self.models = StackedModels(networks) if len(networks) > 1 else SingleModel(networks[0])
         self.frames = frames
-        adam = {"lr": SCALE.learning_rate, "fused": True}
+        adam = {"lr": PROTOCOL.learning_rate, "fused": True}
         optimisers = [Adam(network.parameters(), **adam) for network in networks]
-        self.steps = TrainSteps(self.models, optimisers, frames, batch=batch, clip=SCALE.clip)
+        self.steps = TrainSteps(self.models, optimisers, frames, batch=batch, clip=PROTOCOL.clip)
         orders = torch.stack([torch.randperm(len(frames)) for _ in networks])
         self.orders = orders.view(*self.models.shape, -1).to(frames.device)
 
@@ -69,7 +69,7 @@ class Trained:
         """Send the gradient of the loss backward."""
         backward_loss(recovered, self.frames.expand_as(recovered))
 
-    def forget(self) -> None:
+    def clear_gradients(self) -> None:
         """Drop the gradients."""
         for leaf in self.models.leaves:
             leaf.grad = None

@@ -82,10 +82,11 @@ def test_wide_products_are_recorded_for_every_routine():
 
 
 @pytest.mark.parametrize("name", ["without_compiled_kernels", "without_onednn", "pytorch_alone"])
-def test_a_lever_changes_no_number_and_is_reset(name):
+def test_a_configuration_changes_no_number_and_is_reset(name):
     net, frames = networks.build("reweighted-rnn", **SIZES), workload.frames(4, 3)
     whole = net(frames).detach()
-    call = configurations.under(getattr(configurations, name), lambda: net(frames).detach())
+    context = getattr(configurations, name)
+    call = configurations.in_configuration(context, lambda: net(frames).detach())
     assert torch.allclose(call(), whole, rtol=1e-4, atol=1e-3)
     assert torch.equal(net(frames), whole)
 
