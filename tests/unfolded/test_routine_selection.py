@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 import torch
@@ -177,6 +178,17 @@ def test_contexts_that_overlap_leave_the_default_backend():
     assert selection.chosen() == "reference"
     second.__exit__(None, None, None)
     assert selection.chosen() is None
+
+
+@pytest.mark.parametrize("backend", selection.BACKENDS)
+def test_triton_is_used_on_cuda_unless_pytorch_is_selected(backend, monkeypatch):
+    rows = types.SimpleNamespace(is_cuda=True)
+    monkeypatch.setattr(selection, "_on_cuda", lambda: "Triton")
+    assert selection.elementwise(rows, None) == "Triton"
+    monkeypatch.setattr(native, "library", lambda: "C")
+    with use(backend):
+        is_triton = selection.elementwise(rows, None) == "Triton"
+    assert is_triton == (backend == "native")
 
 
 def test_backend_and_settings_limit_the_routines(monkeypatch):

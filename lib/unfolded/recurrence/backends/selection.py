@@ -51,7 +51,7 @@ def native_available() -> bool:
 def elementwise(rows: torch.Tensor, rho: torch.Tensor | None) -> ModuleType | native.NativeKernels:
     """Return the fastest implementation of reference.py for rows (…, batch, h)."""
     if rows.is_cuda:
-        return _on_cuda()
+        return _on_cuda() if chosen() in (None, "native") else reference
     if rows.ndim == 2 and rows.dtype in native.SUFFIX and native_available():
         return native.NativeKernels(rows.dtype, 0.0 if rho is None else rho.item())
     return reference
