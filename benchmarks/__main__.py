@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         cores = os.cpu_count() or 1
         threads = {"type": _whole_number(1, cores), "default": min(2, cores)}
-        subparser.add_argument("--threads", **threads, help="default 2")
+        subparser.add_argument("--threads", **threads, help="default 2, or 1 on one core")
         text = "whether freed memory is kept, default kept as in training"
         subparser.add_argument(
             "--allocator", choices=workload.ALLOCATORS, default="kept", help=text

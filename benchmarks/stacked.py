@@ -43,10 +43,11 @@ class _Module(nn.Module):
 
 
 def products(model: str, hidden: int, batch: int = BATCH) -> Callable[[], None]:
-    """Return the matrix products of a step by calls of PyTorch, with operands of their own.
+    """Return the matrix products of a step by calls of PyTorch, with random operands.
 
-    Those with time in them are made once for all frames, as the gradients of weights are; those of
-    the recurrence frame by frame, forward and backward. W of SpectralRNN is taken as given.
+    Products of equal shapes share their operands. Products with inputs and with weight gradients
+    are computed once for all frames; recurrent products are computed frame by frame. The work to
+    form W of SpectralRNN is not included.
     """
     rows, gate_width, h = TIME * batch, GATES.get(model, 1) * hidden, hidden
     matrix = functools.cache(torch.randn)  # by its sizes

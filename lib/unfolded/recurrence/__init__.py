@@ -26,9 +26,9 @@ def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[st
     """Return the names of the routines for sequences of the shape of x: (batch, time, n0).
 
     ``backend``: "native", "triton", "torch" or, outside the engine, "reference"; ``scan``: the
-    loop over time, "C" or "PyTorch"; ``instructions``: the instruction set of the C kernels.
-    ``measurement`` and ``decoding``: the products with A (n, n0) and with D (n0, h), see
-    :mod:`unfolded.recurrence.matmul`.
+    loop over time, "C" or "PyTorch"; ``instructions``: the instruction set of the C kernels, or
+    None without them. ``measurement`` and ``decoding``: the products with A (n, n0) and D (n0, h),
+    see :mod:`unfolded.recurrence.matmul`; measures them if they have not been measured before.
     """
     in_engine = in_engine and chosen() != "reference"
     in_c = not x.is_cuda and native_available()

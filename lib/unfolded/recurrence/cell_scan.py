@@ -16,8 +16,8 @@ PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
 """Cells, and activations of the first three cells, in the order of the enums in cell_scan.c."""
 
 _ROWS, _BLOCK, _LONG_BLOCK, _SMALL = 64, 256, 640, 2**19
-"""Maximum rows per chunk; rows per gradient block if the weights fit in the cache, so that these
-rows fit too; rows per block for larger weights, which are then read less often; that limit."""
+"""_SMALL: largest number of weights that counts as fitting in the cache. _ROWS: maximum rows per
+chunk for such weights. _BLOCK, _LONG_BLOCK: rows per gradient block for small or large weights."""
 
 
 class Cell(NamedTuple):

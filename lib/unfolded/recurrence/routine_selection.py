@@ -1,8 +1,8 @@
 """Selection of the fastest routine for a product: measured once, then read from a cache.
 
-The cache is a file next to the compiled kernels, one for each processor and version of PyTorch.
-With ``UNFOLDED_ROUTINE`` set to "native", "gemm" or "onednn", nothing is measured: that routine is
-used if it is available, else the first available one.
+The cache is a file next to the compiled kernels, one for each processor, version of PyTorch and
+compiled library. With ``UNFOLDED_ROUTINE`` set to "native", "gemm" or "onednn", nothing is
+measured: that routine is used if it is available, else the first available one.
 """
 
 import contextlib

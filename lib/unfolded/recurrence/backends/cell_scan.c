@@ -23,7 +23,8 @@ enum { GROUP = 8 }; /* time steps whose products with x are computed together */
  * h0 and c0.  stored: gates (frames, batch, gates width): i f g o of LSTM, r z n and W_n h + b_n of
  * GRU, φ of FAST; null if not stored.  W: w for INDEPENDENT.  bias_h: second bias of LSTM and GRU.
  * Backward pass, if grads is given: dh0 and dc0 initially contain the gradients of the last states;
- * dU, dW may be null; dbias (gates width); dab (2, width): terms of da and db for each unit. */
+ * dU, dW may be null; dbias (gates width); dab (2, width): terms of da and db for each unit for
+ * FAST; for INDEPENDENT the first row is dw. */
 struct cell_job {
     long frames, batch, width, features, rows, block, cell, phi;
     double a, b;

@@ -1,7 +1,8 @@
 /* Element-wise operations of one layer; reference.py implements the same operations in PyTorch.
  *
  * Included twice, for float and double.  All arrays are row-major; a, b, da and db have one row.
- * residual, extra and centre may be null: then nothing is added, and Φ has the centre 0.
+ * residual, extra and centre may be null, except in slopes, which needs centre: then nothing is
+ * added, and Φ has the centre 0.
  * NaN must propagate to the loss: a comparison that is false for NaN must not select a number.
  */
 

@@ -1,4 +1,4 @@
-/* Matrix routines for the loops of scan.c: packing and multiplication.
+/* Packed matrix products for scan.c, cell_scan.c and matmul.py.
  *
  * Compiled twice, for float and double, with fused multiply-add (-ffp-contract=fast).
  */

@@ -14,7 +14,8 @@ struct packing {
     long next;
 };
 
-/* p (rows, inner) with row stride step, and each B (rows, columns), packed or null. */
+/* p (rows, inner) with row stride step, and each B (rows, columns) packed; a product whose out is
+ * null is skipped. */
 struct correlation {
     long rows, inner, step;
     const void *p;

@@ -21,8 +21,8 @@ from unfolded import files
 from unfolded.errors import RecordError, one_line
 from unfolded.runtime import cpuinfo
 
-# Matrix products and scans use fused multiply-add. The element-wise kernels of elementwise.c
-# must agree with reference.py bit for bit.
+# Only matmul.c and cell_scan.c use fused multiply-add. elementwise.c must agree with reference.py
+# bit for bit, and scan.c has no floating-point multiplication.
 _SOURCES = {
     "elementwise.c": "-ffp-contract=off",
     "matmul.c": "-ffp-contract=fast",

@@ -18,8 +18,9 @@ struct matrix {
     long inner;
 };
 
-/* values: p_0 … p_d; the last has one more, earlier frame.  x: forward pass only; du and all later
- * fields: backward pass only.  Shapes: (frames, batch, width), or features instead of width. */
+/* values: p_0 … p_d; the last has one more, earlier frame.  x: forward pass only; du, grads, dhbar,
+ * carry, dx and slopes: backward pass only.  Shapes: (frames, batch, width), with features instead
+ * of width for x and dx; carry: (batch, width); slopes: (chunks, 2, depth, width). */
 struct scan_job {
     long frames, batch, width, depth, features, rows, soft, residual; /* rows of a chunk */
     double rho;
