@@ -41,7 +41,7 @@ _JOBS = ("pack", "multiply_rows", "correlate", "cell_scan", "scan_forward", "sca
 _SIGNATURES = {
     "activate": (None, _LONG, _LONG, _AT),
     **dict.fromkeys(("forward", "backward"), (None, *_LAYER)),
-    "slopes": (None, _LONG, _LONG, _AT, _AT, _AT, _AT, _AT),
+    "threshold_gradients": (None, _LONG, _LONG, _AT, _AT, _AT, _AT, _AT),
     **dict.fromkeys(_JOBS, (None, _AT, _AT, _LONG)),
     **{"packed": (_LONG, _LONG, _LONG), "cell_scan_workspace": (_LONG, _AT)},
 }
@@ -197,7 +197,7 @@ class NativeKernels:
         suffix, self._rho = SUFFIX[dtype], rho
         self._forward = getattr(library(), f"forward_{suffix}")
         self._backward = getattr(library(), f"backward_{suffix}")
-        self._slopes = getattr(library(), f"slopes_{suffix}")
+        self._threshold_gradients = getattr(library(), f"threshold_gradients_{suffix}")
 
     def forward(self, u, s, residual, hbar, rho, centre, a, b, out) -> None:
         self._forward(
@@ -211,9 +211,9 @@ class NativeKernels:
             a.data_ptr(), b.data_ptr(), du.data_ptr(), dhbar.data_ptr(),
         )  # fmt: skip
 
-    def slopes(self, du, value, centre):
+    def threshold_gradients(self, du, value, centre):
         da, db = both = torch.zeros(2, du.shape[-1], dtype=torch.float64)
-        self._slopes(
+        self._threshold_gradients(
             *(*du.shape, du.data_ptr(), value.data_ptr()),
             *((value if centre is None else centre).data_ptr(), da.data_ptr(), db.data_ptr()),
         )

@@ -24,10 +24,9 @@ class _ScanJob(ctypes.Structure):
         ("rho", ctypes.c_double),
         ("transition", _Matrix),
         *((name, ctypes.POINTER(_Matrix)) for name in ("layers", "inputs")),
-        *((name, ctypes.c_void_p) for name in ("a", "b", "x", "values", "du", "grads")),
-        *((name, ctypes.c_void_p) for name in ("dhbar", "carry", "dx", "scratch", "slopes")),
-        ("scratch_size", ctypes.c_long),
-        ("next", ctypes.c_long),
+        *((name, ctypes.c_void_p) for name in ("a", "b", "x", "values", "du", "grads", "dhbar")),
+        *((name, ctypes.c_void_p) for name in ("carry", "dx", "scratch", "threshold_gradients")),
+        *((name, ctypes.c_long) for name in ("scratch_size", "next")),
         ("environment", ctypes.c_byte * 256),  # upper bound of the size of fenv_t
     ]
 
@@ -88,12 +87,12 @@ class NativeScan:
         Adds to ``dx`` unless it is None. Returns the gradients of a and b, (d, h) each.
         """
         depth, width = self._job.depth, self._job.width
-        slopes = self._example.new_zeros(self._threads, 2, depth, width, dtype=torch.float64)
+        sums = self._example.new_zeros(self._threads, 2, depth, width, dtype=torch.float64)
         pointers = _pointers(du)
         self._job.du = ctypes.addressof(pointers)
-        arguments = {"grads": grads, "dhbar": dhbar, "carry": carry, "dx": dx, "slopes": slopes}
-        self._run("scan_backward", values, **arguments)
-        return [slope.clone() for slope in slopes.sum(0).to(grads.dtype)]
+        arguments = {"grads": grads, "dhbar": dhbar, "carry": carry, "dx": dx}
+        self._run("scan_backward", values, **arguments, threshold_gradients=sums)
+        return [gradient.clone() for gradient in sums.sum(0).to(grads.dtype)]
 
     def _run(self, name: str, values: Sequence[Tensor], **arguments: Tensor | None) -> None:
         pointers = _pointers(values)

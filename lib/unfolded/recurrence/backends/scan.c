@@ -19,8 +19,9 @@ struct matrix {
 };
 
 /* values: p_0 … p_d; the last has one more, earlier frame.  x: forward pass only; du, grads, dhbar,
- * carry, dx and slopes: backward pass only.  Shapes: (frames, batch, width), with features instead
- * of width for x and dx; carry: (batch, width); slopes: (chunks, 2, depth, width). */
+ * carry, dx and threshold_gradients: backward pass only.  Shapes: (frames, batch, width), with
+ * features instead of width for x and dx; carry (batch, width); threshold_gradients, of a and b:
+ * (chunks, 2, depth, width). */
 struct scan_job {
     long frames, batch, width, depth, features, rows, soft, residual; /* rows of a chunk */
     double rho;
@@ -28,7 +29,7 @@ struct scan_job {
     const struct matrix *layers, *inputs; /* inputs: U_l for each layer, or one U and then null */
     const void *a, *b, *x, *const *values, *const *du, *grads;
     void *dhbar, *carry, *dx, *scratch; /* dx may be null */
-    double *slopes;
+    double *threshold_gradients;
     long scratch_size, next;
     fenv_t environment;
 };
@@ -43,7 +44,8 @@ void NAME(forward)(long, long, const REAL *, const REAL *, const REAL *, const R
                    const REAL *, const REAL *, const REAL *, REAL *);
 void NAME(backward)(long, long, const REAL *, const REAL *, const REAL *, const REAL *, double,
                     const REAL *, const REAL *, REAL *, REAL *);
-void NAME(slopes)(long, long, const REAL *, const REAL *, const REAL *, double *, double *);
+void NAME(threshold_gradients)(long, long, const REAL *, const REAL *, const REAL *, double *,
+                               double *);
 
 /* From matmul.c */
 void NAME(product)(long, const REAL *, long, const REAL *, long, REAL *);
@@ -109,7 +111,7 @@ static void NAME(backward_chunk)(struct scan_job *s, long chunk, long rows, REAL
 {
     long width = s->width, frame = s->batch * width, from = chunk * s->rows * width;
     long depth = s->depth;
-    double *da = s->slopes + chunk * 2 * depth * width, *db = da + depth * width;
+    double *da = s->threshold_gradients + chunk * 2 * depth * width, *db = da + depth * width;
     const REAL *a = s->a, *b = s->b;
     REAL *dnext = scratch, *du_sum = dnext + rows * width, *product = du_sum + rows * width;
     REAL *carry = (REAL *)s->carry + from;
@@ -125,8 +127,8 @@ static void NAME(backward_chunk)(struct scan_job *s, long chunk, long rows, REAL
             REAL *du = (REAL *)s->du[l] + at;
             NAME(backward)(rows, width, dp, extra, value, centre, s->rho, a + l * width,
                            b + l * width, du, dhbar);
-            NAME(slopes)(rows, width, du, value, centre ? centre : value, da + l * width,
-                         db + l * width);
+            NAME(threshold_gradients)(rows, width, du, value, centre ? centre : value,
+                                      da + l * width, db + l * width);
             if (s->dx)
                 NAME(add_input_gradient)(s, l, rows, at, du, du_sum, product);
             NAME(apply)(s->layers + l, rows, width, du, product, dnext);
@@ -166,7 +168,7 @@ void NAME(scan_forward)(struct scan_job *s, team start, long threads)
 }
 
 /* Compute du and dhbar; replace the last code's gradient in carry by that of the previous code.
- * Add to dx and, for each chunk separately, to the slopes (2, depth, width). */
+ * Add to dx and, for each chunk separately, to threshold_gradients (2, depth, width). */
 void NAME(scan_backward)(struct scan_job *s, team start, long threads)
 {
     s->next = 0;

@@ -6,9 +6,9 @@ As reference.py, for rows (runs, batch, h) or (batch, h); only the runs may be n
 import triton
 import triton.language as tl
 
-from unfolded.recurrence.backends.reference import slopes
+from unfolded.recurrence.backends.reference import threshold_gradients
 
-__all__ = ["backward", "forward", "slopes"]
+__all__ = ["backward", "forward", "threshold_gradients"]
 
 _BLOCK = 512
 
