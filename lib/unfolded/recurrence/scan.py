@@ -16,8 +16,7 @@ class Scan:
     """A batch of sequences x (…, batch, T, n) with weights; leading dimensions are parallel runs.
 
     All tensors have the same leading dimensions; W is one matrix per layer or one for all. All
-    buffers are time-major, so that the rows of several time steps are contiguous for the
-    products.
+    buffers are time-major, so that the rows of several time steps are contiguous.
     """
 
     def __init__(self, x, h0, transition, transition_left, U, a, b, rho, D, W_left, *W):

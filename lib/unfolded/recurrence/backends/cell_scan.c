@@ -92,7 +92,7 @@ static inline double tanh_double(double x) { return tanh(x); }
 /* From matmul.c */
 long NAME(packed)(long, long);
 void NAME(pack)(struct packing *, team, long);
-void NAME(correlate)(struct correlation *, team, long);
+void NAME(multiply_transposed)(struct transposed_products *, team, long);
 void NAME(multiply)(long, struct factors, struct factors, long, REAL *, long, int);
 
 /* v = φ(v).  NaN must propagate: a comparison that is false for NaN must not select a number. */
@@ -374,15 +374,15 @@ static void NAME(pack_matrix)(long rows, long columns, const REAL *from, void *t
 }
 
 /* Multiply columns of dgates, from column from on, with x and the previous states of a block. */
-static void NAME(correlate_gates)(struct cell_job *s, long from, long count, REAL *dU, REAL *dW,
-                                  team start, long threads)
+static void NAME(multiply_gates_transposed)(struct cell_job *s, long from, long count, REAL *dU,
+                                            REAL *dW, team start, long threads)
 {
     long h = s->width, gates_width = gates_of(s) * h;
-    struct correlation job = {
+    struct transposed_products job = {
         (s->end - s->first) * s->batch, count, gates_width, (REAL *)s->dgates + from,
         {{s->features, s->columns, dU}, {h, s->before, dW}}, s->sums + from, s->end < s->frames, 0,
     };
-    NAME(correlate)(&job, start, threads);
+    NAME(multiply_transposed)(&job, start, threads);
 }
 
 /* Accumulate the gradients of U, W and the biases from one block of dgates. */
@@ -396,11 +396,12 @@ static void NAME(add_weight_gradients)(struct cell_job *s, team start, long thre
         NAME(pack_matrix)(count, features, x, s->columns, 1, start, threads);
     if (dW)
         NAME(pack_matrix)(count, h, codes, s->before, 1, start, threads);
-    NAME(correlate_gates)(s, 0, shared_width, dU, dW, start, threads);
+    NAME(multiply_gates_transposed)(s, 0, shared_width, dU, dW, start, threads);
     if (s->cell == GRU) {
-        NAME(correlate_gates)(s, shared_width, h, dU ? dU + shared_width * features : 0, 0, start,
-                              threads);
-        NAME(correlate_gates)(s, input_width, h, 0, dW ? dW + shared_width * h : 0, start, threads);
+        NAME(multiply_gates_transposed)(s, shared_width, h, dU ? dU + shared_width * features : 0,
+                                        0, start, threads);
+        NAME(multiply_gates_transposed)(s, input_width, h, 0, dW ? dW + shared_width * h : 0, start,
+                                        threads);
     }
 }
 

@@ -44,8 +44,8 @@ enum { TILES = 8 }; /* most tiles of rows in a block of a product */
 
 enum { AHEAD = 16 }; /* steps of the inner dimension by which a panel is prefetched */
 
-/* A correlation processes STRIPS strips of p with LONGEST rows at once: a panel of B and one strip
- * then fit in the L1 cache, and all strips fit in the L2 cache. */
+/* A transposed product processes STRIPS strips of p with LONGEST rows at once: a panel of B and one
+ * strip then fit in the L1 cache, and all strips fit in the L2 cache. */
 enum { LONGEST = 256, STRIPS = 12 };
 
 #define THIS "matmul.c"
@@ -219,9 +219,9 @@ static void NAME(pack_strips)(long rows, long columns, const REAL *p, long step,
         sums[i] += sum[i];
 }
 
-static void NAME(take_correlations)(void *job)
+static void NAME(multiply_strips)(void *job)
 {
-    struct correlation *s = job;
+    struct transposed_products *s = job;
     REAL strips[STRIPS * NAME(STRIP)] = {0};
     for (long i0; (i0 = take(&s->next) * STRIPS * ROWS) < s->inner;) {
         long columns = s->inner - i0 < STRIPS * ROWS ? s->inner - i0 : STRIPS * ROWS;
@@ -230,9 +230,9 @@ static void NAME(take_correlations)(void *job)
             NAME(pack_strips)(some, columns, (const REAL *)s->p + k * s->step + i0, s->step, strips,
                               s->sums + i0);
             for (int w = 0; w < 2; w++) {
-                const REAL *B = (const REAL *)s->with[w].B + k * NAME(PANEL);
-                long width = s->with[w].out ? s->with[w].columns : 0;
-                REAL *out = (REAL *)s->with[w].out + i0 * width;
+                const REAL *B = (const REAL *)s->factors[w].B + k * NAME(PANEL);
+                long width = s->factors[w].out ? s->factors[w].columns : 0;
+                REAL *out = (REAL *)s->factors[w].out + i0 * width;
                 for (long c = 0; c < width; c += NAME(PANEL))
                     for (long i = 0; i < columns; i += ROWS) {
                         NAME(vector) sum[ROWS][VECTORS] = {{{0}}};
@@ -251,10 +251,10 @@ static void NAME(take_correlations)(void *job)
 
 /* Compute out (inner, columns) = p^T B for each B (weight gradients), and add the rows of p to sums
  * (bias gradients).  A product with out null is skipped. */
-void NAME(correlate)(struct correlation *correlation, team start, long threads)
+void NAME(multiply_transposed)(struct transposed_products *products, team start, long threads)
 {
-    correlation->next = 0;
-    begin(start, NAME(take_correlations), correlation, threads);
+    products->next = 0;
+    begin(start, NAME(multiply_strips), products, threads);
 }
 
 #endif

@@ -37,12 +37,13 @@ UNAVAILABLE = (
 )
 _LONG, _REAL, _AT = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
 _LAYER = [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT]
-_JOBS = ("pack", "multiply_rows", "correlate", "cell_scan", "scan_forward", "scan_backward")
+_PRODUCTS = ("pack", "multiply_rows", "multiply_transposed")
+_SCANS = ("cell_scan", "scan_forward", "scan_backward")
 _SIGNATURES = {
     "activate": (None, _LONG, _LONG, _AT),
     **dict.fromkeys(("forward", "backward"), (None, *_LAYER)),
     "threshold_gradients": (None, _LONG, _LONG, _AT, _AT, _AT, _AT, _AT),
-    **dict.fromkeys(_JOBS, (None, _AT, _AT, _LONG)),
+    **dict.fromkeys((*_PRODUCTS, *_SCANS), (None, _AT, _AT, _LONG)),
     **{"packed": (_LONG, _LONG, _LONG), "cell_scan_workspace": (_LONG, _AT)},
 }
 """The type of the result and the types of the arguments of each function."""
@@ -159,7 +160,7 @@ class _Factor(ctypes.Structure):
     _fields_ = [("columns", _LONG), ("B", _AT), ("out", _AT)]
 
 
-class _Correlation(ctypes.Structure):
+class _TransposedProducts(ctypes.Structure):
     _fields_ = [*((name, _LONG) for name in ("rows", "inner", "step")), ("p", _AT)]
     _fields_ += [("factors", _Factor * 2), ("sums", _AT), ("add", ctypes.c_int), ("next", _LONG)]
 
@@ -185,8 +186,8 @@ def multiply(x: Tensor, W: Tensor) -> Tensor:
         return out
     sums = x.new_zeros(rows, dtype=torch.float64)
     factors = (_Factor * 2)(_Factor(columns, B.data_ptr(), out.data_ptr()))
-    job = _Correlation(inner, rows, x.stride(1), x.data_ptr(), factors, sums.data_ptr())
-    parallel_call("correlate", x.dtype, job)
+    job = _TransposedProducts(inner, rows, x.stride(1), x.data_ptr(), factors, sums.data_ptr())
+    parallel_call("multiply_transposed", x.dtype, job)
     return out
 
 
