@@ -109,13 +109,13 @@ class Layer(nn.Module):
         """Return the other arguments of ``step``, computed once for each sequence."""
         raise NotImplementedError
 
-    def step(self, drive: Tensor, h: Tensor, _, *weights: Tensor) -> tuple[Tensor, None]:
+    def step(self, input_term: Tensor, h: Tensor, _, *weights: Tensor) -> tuple[Tensor, None]:
         """Return h_t (batch, h) from the input term of frame t, h_{t−1} and the weights, here W.
 
         As in :class:`unfolded.recurrence.cell_scan.Cell`, the second result is the cell state.
         """
         (W,) = weights
-        return self.phi(drive + h @ W.T), None
+        return self.phi(input_term + h @ W.T), None
 
     def forward(
         self, x: Tensor, h: Tensor, weights: tuple[Tensor, ...], fast: bool = True

@@ -53,8 +53,8 @@ def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
 def reference(cell: Cell, x: Tensor, h: Tensor, c: Tensor | None, U: Tensor, b: Tensor, *weights):
     """Return the same as :func:`run`, step by step with autograd."""
     codes = []
-    for drive in torch.nn.functional.linear(x, U, b).unbind(1):
-        h, c = cell.step(drive, h, c, *weights)
+    for input_term in torch.nn.functional.linear(x, U, b).unbind(1):
+        h, c = cell.step(input_term, h, c, *weights)
         codes.append(h)
     return torch.stack(codes, 1), c
 

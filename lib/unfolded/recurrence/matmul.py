@@ -119,9 +119,9 @@ class LinearMap:
         first, *second = (prepared_matmul(W, **self._use) for W in factors)
         return (lambda p: second[0](first(p))) if second else first
 
-    def gradients(self, p: Tensor, dp: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the gradients of right and left, summed over all rows of p and dp."""
+    def gradients(self, p: Tensor, grad_output: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the gradients of right and left, summed over all rows of p and grad_output."""
         if self.left is None:
-            return matmul_nt(dp.mT, p.mT), None
-        right = matmul_nt(matmul_nt(dp, self.left).mT, p.mT)
-        return right, matmul_nt(matmul_nt(p, self.right).mT, dp.mT)
+            return matmul_nt(grad_output.mT, p.mT), None
+        right = matmul_nt(matmul_nt(grad_output, self.left).mT, p.mT)
+        return right, matmul_nt(matmul_nt(p, self.right).mT, grad_output.mT)
