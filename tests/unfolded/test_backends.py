@@ -137,7 +137,7 @@ def test_products_of_several_runs(normal):
 @needs_c
 @pytest.mark.skipif(native.openmp_launcher() is None, reason="PyTorch has no OpenMP here")
 def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeypatch, normal):
-    monkeypatch.setattr(native_scan, "SAMPLES", 0)
+    monkeypatch.setattr(native_scan, "MIN_SAMPLES_PER_THREAD", 0)
     x, h0, G, W = normal(21, 9, 4), normal(6), 0.3 * normal(6, 6), 0.3 * normal(2, 6, 6)
     U, a, b = normal(2, 6, 4), normal(2, 6).abs(), normal(2, 6).abs()
     results = []
@@ -157,7 +157,9 @@ def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeyp
 def test_loops_in_c_are_not_used_where_pytorch_is_faster(lacks, threads, monkeypatch):
     threads(2)
     xs = torch.zeros(
-        native_scan.FRAMES - (lacks == "frames"), 2 * native_scan.SAMPLES - (lacks == "samples"), 3
+        native_scan.MIN_TIME_STEPS - (lacks == "frames"),
+        2 * native_scan.MIN_SAMPLES_PER_THREAD - (lacks == "samples"),
+        3,
     )
     if lacks == "OpenMP":
         monkeypatch.setattr(native, "openmp_launcher", lambda: None)
@@ -169,7 +171,7 @@ def test_loops_in_c_are_not_used_where_pytorch_is_faster(lacks, threads, monkeyp
 @needs_c
 @pytest.mark.skipif(native.openmp_launcher() is None, reason="PyTorch has no OpenMP here")
 def test_threads_flush_denormals_where_the_caller_does(threads, monkeypatch):
-    monkeypatch.setattr(native_scan, "SAMPLES", 0)
+    monkeypatch.setattr(native_scan, "MIN_SAMPLES_PER_THREAD", 0)
     x, unit, zero = torch.full((4000, 9, 1), 1e-30), torch.eye(1), torch.zeros(1, 1)
 
     def left() -> int:

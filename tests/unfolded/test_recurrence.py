@@ -26,8 +26,8 @@ def kernels(request, monkeypatch, threads):
     elif request.param == "layers":
         monkeypatch.setattr(native_scan, "supports", lambda xs: False)
     else:
-        monkeypatch.setattr(native_scan, "SAMPLES", 0)
-        monkeypatch.setattr(native_scan, "FRAMES", 0)
+        monkeypatch.setattr(native_scan, "MIN_SAMPLES_PER_THREAD", 0)
+        monkeypatch.setattr(native_scan, "MIN_TIME_STEPS", 0)
         if request.param == "shares":
             if native.openmp_launcher() is None:
                 pytest.skip("PyTorch has no OpenMP here")

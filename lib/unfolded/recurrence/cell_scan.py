@@ -15,9 +15,10 @@ KINDS = ("elman", "independent", "fast", "lstm", "gru")
 PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
 """Cells, and activations of the first three cells, in the order of the enums in cell_scan.c."""
 
-_ROWS, _BLOCK, _LONG_BLOCK, _SMALL = 64, 256, 640, 2**19
-"""_SMALL: largest number of weights that counts as fitting in the cache. _ROWS: maximum rows per
-chunk for such weights. _BLOCK, _LONG_BLOCK: rows per gradient block for small or large weights."""
+_ROWS, _BLOCK, _LONG_BLOCK, _CACHED_WEIGHTS = 64, 256, 640, 2**19
+"""_CACHED_WEIGHTS: largest number of weights that counts as fitting in the cache. _ROWS: maximum
+rows per chunk for such weights. _BLOCK, _LONG_BLOCK: rows per gradient block for such weights and
+for more weights."""
 
 
 class Cell(NamedTuple):
@@ -141,7 +142,7 @@ def _scan(cell: Cell, xs: Tensor, weights: Sequence[Tensor], **buffers: Tensor |
     tensors = {"x": xs, "U": U, "bias": bias, "W": W, **buffers}
     if other_weights and cell.kind != "fast":
         tensors["bias_h"] = other_weights[0]
-    is_small = U.numel() + W.numel() <= _SMALL
+    is_small = U.numel() + W.numel() <= _CACHED_WEIGHTS
     chunks = max(threads, -(-B // _ROWS)) if is_small else threads
     rows, block = -(-B // chunks), _BLOCK if is_small else _LONG_BLOCK
     job = _CellJob(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unfolded.recurrence.backends import native, selection
 
-SAMPLES, FRAMES = 4, 8
+MIN_SAMPLES_PER_THREAD, MIN_TIME_STEPS = 4, 8
 """Fewest samples per thread and fewest time steps for which the C loops are faster: with fewer
 samples, parallel matrix products are faster; with fewer time steps, packing takes too long."""
 
@@ -33,15 +33,15 @@ class _ScanJob(ctypes.Structure):
 
 def supports(xs: Tensor) -> bool:
     """Return whether the C loops are the fastest backend for frames (…, T, batch, n)."""
-    threads = torch.get_num_threads()
-    selected = selection.chosen() == "native"
+    (T, batch), threads = xs.shape[-3:-1], torch.get_num_threads()
+    is_large = T >= MIN_TIME_STEPS and batch >= MIN_SAMPLES_PER_THREAD * threads
     return (
         xs.ndim == 3
         and xs.device.type == "cpu"
         and xs.dtype in native.SUFFIX
         and selection.native_available()
         and (threads == 1 or native.openmp_launcher() is not None)
-        and (selected or (xs.shape[0] >= FRAMES and xs.shape[1] >= SAMPLES * threads))
+        and (is_large or selection.chosen() == "native")
     )
 
 
