@@ -143,7 +143,7 @@ def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeyp
     results = []
     for number in (1, 2, 3, 40):
         threads(number)
-        assert native_scan.supports(x.transpose(0, 1))
+        assert native_scan.should_use_c_loops(x.transpose(0, 1))
         leaves = [tensor.clone().requires_grad_() for tensor in (x, h0, G, *W, U, a, b)]
         codes = unroll(*leaves[:3], leaves[3:5], *leaves[5:])
         codes.square().sum().backward()
@@ -165,7 +165,7 @@ def test_loops_in_c_are_not_used_where_pytorch_is_faster(lacks, threads, monkeyp
         monkeypatch.setattr(native, "openmp_launcher", lambda: None)
     if lacks == "C":
         monkeypatch.setattr(native, "library", lambda: None)
-    assert not native_scan.supports(xs)
+    assert not native_scan.should_use_c_loops(xs)
 
 
 @needs_c

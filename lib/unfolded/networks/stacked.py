@@ -63,9 +63,9 @@ class GatedNetwork(StackedNetwork):
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run the layers by the scan or by PyTorch's module: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
-        is_supported = cell_scan.supports(self.cell, x, *self.cells.parameters())
+        in_c = cell_scan.should_use_c_loops(self.cell, x, *self.cells.parameters())
         # PyTorch can neither compile nor vmap these modules.
-        if transforms.has_values(x) and not (self.fast and is_supported):
+        if transforms.has_values(x) and not (self.fast and in_c):
             codes, last_states = self.cells(x, state.codes)
             return codes, state._replace(codes=last_states)
         hs, cs = state.codes if self.cell.kind == "lstm" else (state.codes, [None] * self.depth)

@@ -32,6 +32,7 @@ def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[st
     """
     in_engine = in_engine and chosen() != "reference"
     in_c = not x.is_cuda and native_available()
+    loops_in_c = in_engine and native_scan.should_use_c_loops(x.transpose(0, 1))
     on_gpu = x.is_cuda and elementwise(x, None) is not reference
     backend = "native" if in_c else "triton" if on_gpu else "torch"
     codes = x.new_zeros(x.shape[0] * x.shape[1], D.shape[1])
@@ -39,7 +40,7 @@ def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[st
         "measurement": routine_name(x.flatten(0, 1), A),
         "decoding": routine_name(codes, D),
         "backend": backend if in_engine else "reference",
-        "scan": "C" if in_engine and native_scan.supports(x.transpose(0, 1)) else "PyTorch",
+        "scan": "C" if loops_in_c else "PyTorch",
         "instructions": native.library().instructions().decode() if in_c else None,
     }
 
@@ -98,8 +99,7 @@ def unroll(
     transition = (G.right, G.left) if isinstance(G, LowRank) else (G, None)
     layers = (W.left, W.right) if isinstance(W, LowRank) else (None, *W)
     tensors = (x, h0, *transition, U, a, b, rho, D, *layers)
-    differentiable = _requires_gradients(*tensors)
-    if differentiable or transforms.functorch_active():
+    if _requires_gradients(*tensors) or transforms.functorch_active():
         return _Unroll.apply(not recompute, *tensors)[0]
     # For a single time step, the overhead of autograd.Function would be a fifth of the time.
     scan = Scan(*tensors)

@@ -47,7 +47,7 @@ def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
     (gates h,), with 3 gates for GRU and 4 for LSTM; w (h,); α and β (). Differentiable any number
     of times; higher derivatives use :func:`reference`.
     """
-    scan = CellScan.apply if supports(cell, x, h0, *weights) else reference
+    scan = CellScan.apply if should_use_c_loops(cell, x, h0, *weights) else reference
     return scan(cell, x, h0, c0, *weights)
 
 
@@ -60,14 +60,16 @@ def reference(cell: Cell, x: Tensor, h: Tensor, c: Tensor | None, U: Tensor, b: 
     return torch.stack(codes, 1), c
 
 
-def supports(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
-    """Return whether the scan in C is the fastest implementation for x (batch, time, k)."""
+def should_use_c_loops(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
+    """Return whether the C loops can run for x (batch, time, k) and, by default, whether the sizes
+    reach the thresholds of native_scan.py, below which PyTorch operations are used.
+    """
     return (
         (has_values(x) and x.numel() > 0)
         and cell.kind in KINDS
         and cell.phi in PHI
         and not torch.is_autocast_enabled(x.device.type)
-        and native_scan.supports(x.transpose(0, 1))
+        and native_scan.should_use_c_loops(x.transpose(0, 1))
         and all(tensor.dtype == x.dtype and tensor.device == x.device for tensor in tensors)
     )
 

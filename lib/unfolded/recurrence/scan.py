@@ -30,7 +30,7 @@ class Scan:
         self.layers = layers * depth if self.shared else layers
         b = torch.zeros_like(a) if b is None else b
         self.a, self.b = (threshold.contiguous().unsqueeze(-2).unbind(-3) for threshold in (a, b))
-        self.native = native_scan.supports(xs)
+        self.native = native_scan.should_use_c_loops(xs)
         self.kernels = None if self.native else selection.elementwise(xs.select(-3, 0), rho)
         # One number per run, broadcast over all rows of the run.
         self.rho_rows = None if rho is None else rho[..., None, None]

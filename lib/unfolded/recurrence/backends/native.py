@@ -31,10 +31,8 @@ _SOURCES = {
 }
 _FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC"]
 SUFFIX = {torch.float32: "float", torch.float64: "double"}
-UNAVAILABLE = (
-    *(ImportError, OSError, AttributeError, ValueError, RecordError),
-    *(KeyError, RuntimeError),  # no home folder
-)
+UNAVAILABLE = (ImportError, OSError, AttributeError, ValueError, RecordError)
+UNAVAILABLE += (KeyError, RuntimeError)  # no home folder
 _LONG, _REAL, _AT = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
 _LAYER = [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT]
 _PRODUCTS = ("pack", "multiply_rows", "multiply_transposed")

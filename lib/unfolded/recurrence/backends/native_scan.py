@@ -31,8 +31,10 @@ class _ScanJob(ctypes.Structure):
     ]
 
 
-def supports(xs: Tensor) -> bool:
-    """Return whether the C loops are the fastest backend for frames (…, T, batch, n)."""
+def should_use_c_loops(xs: Tensor) -> bool:
+    """Return whether the C loops can run for xs (…, T, batch, n) and, by default, whether T and
+    batch reach the thresholds below which PyTorch operations are used.
+    """
     (T, batch), threads = xs.shape[-3:-1], torch.get_num_threads()
     is_large = T >= MIN_TIME_STEPS and batch >= MIN_SAMPLES_PER_THREAD * threads
     return (
