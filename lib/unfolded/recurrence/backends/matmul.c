@@ -55,11 +55,11 @@ enum { LONGEST = 256, STRIPS = 12 };
 
 typedef REAL NAME(vector) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 enum { NAME(LANES) = BYTES / sizeof(REAL), NAME(PANEL) = VECTORS * NAME(LANES) };
-enum { NAME(LINE) = 64 / sizeof(REAL) }; /* numbers per cache line */
-/* Numbers per strip; the extra line lets the strips use different sets of the L1 cache. */
+enum { NAME(LINE) = 64 / sizeof(REAL) }; /* elements per cache line */
+/* Elements per strip; the extra line lets the strips use different sets of the L1 cache. */
 enum { NAME(STRIP) = ROWS * LONGEST + NAME(LINE) };
 
-/* Return the packed size of a matrix (inner, columns) in numbers. */
+/* Return the packed size of a matrix (inner, columns) in elements. */
 long NAME(packed)(long inner, long columns)
 {
     return (columns + NAME(PANEL) - 1) / NAME(PANEL) * NAME(PANEL) * inner;
@@ -83,7 +83,7 @@ static void NAME(pack_panels)(void *job)
     struct packing *p = job;
     const REAL *from = p->from;
     REAL *to = p->to;
-    for (long c; (c = take(&p->next) * NAME(PANEL)) < p->columns;) {
+    for (long c; (c = next_index(&p->next) * NAME(PANEL)) < p->columns;) {
         const REAL *first = from + c * p->column_step;
         REAL *panel = to + c * p->inner;
         long columns = p->columns - c < NAME(PANEL) ? p->columns - c : NAME(PANEL);
@@ -110,10 +110,10 @@ static void NAME(pack_panels)(void *job)
 }
 
 /* Pack a matrix (inner, columns) into panels; the columns of a panel are adjacent in memory. */
-void NAME(pack)(struct packing *packing, team start, long threads)
+void NAME(pack)(struct packing *packing, parallel_launcher launcher, long threads)
 {
     packing->next = 0;
-    begin(start, NAME(pack_panels), packing, threads);
+    run_parallel(launcher, NAME(pack_panels), packing, threads);
 }
 
 /* sum += p B for one panel of B and at most ROWS rows of p; missing rows repeat the last row.
@@ -178,11 +178,11 @@ void NAME(product)(long rows, const REAL *p, long inner, const REAL *B, long col
     NAME(multiply)(rows, one, none, columns, out, columns, 0);
 }
 
-static void NAME(take_rows)(void *job)
+static void NAME(multiply_row_blocks)(void *job)
 {
     struct products *s = job;
     struct factors none = {0};
-    for (long i; (i = take(&s->next) * s->block) < s->rows;) {
+    for (long i; (i = next_index(&s->next) * s->block) < s->rows;) {
         struct factors first = {(const REAL *)s->p + i * s->step, s->B, s->step, s->inner};
         long rows = s->rows - i < s->block ? s->rows - i : s->block;
         REAL *out = (REAL *)s->out + i * s->columns;
@@ -191,12 +191,12 @@ static void NAME(take_rows)(void *job)
 }
 
 /* out (rows, columns) = p B; each thread computes blocks of rows. */
-void NAME(multiply_rows)(struct products *products, team start, long threads)
+void NAME(multiply_rows)(struct products *products, parallel_launcher launcher, long threads)
 {
     long tiles = (products->rows + ROWS * threads - 1) / (ROWS * threads);
     products->block = ROWS * (tiles < TILES ? tiles : TILES);
     products->next = 0;
-    begin(start, NAME(take_rows), products, threads);
+    run_parallel(launcher, NAME(multiply_row_blocks), products, threads);
 }
 
 /* Pack columns of p into strips of ROWS columns, and add each column to its sum. */
@@ -223,7 +223,7 @@ static void NAME(multiply_strips)(void *job)
 {
     struct transposed_products *s = job;
     REAL strips[STRIPS * NAME(STRIP)] = {0};
-    for (long i0; (i0 = take(&s->next) * STRIPS * ROWS) < s->inner;) {
+    for (long i0; (i0 = next_index(&s->next) * STRIPS * ROWS) < s->inner;) {
         long columns = s->inner - i0 < STRIPS * ROWS ? s->inner - i0 : STRIPS * ROWS;
         for (long k = 0; k < s->rows; k += LONGEST) {
             long some = s->rows - k < LONGEST ? s->rows - k : LONGEST;
@@ -251,10 +251,11 @@ static void NAME(multiply_strips)(void *job)
 
 /* Compute out (inner, columns) = p^T B for each B (weight gradients), and add the rows of p to sums
  * (bias gradients).  A product with out null is skipped. */
-void NAME(multiply_transposed)(struct transposed_products *products, team start, long threads)
+void NAME(multiply_transposed)(struct transposed_products *products, parallel_launcher launcher,
+                               long threads)
 {
     products->next = 0;
-    begin(start, NAME(multiply_strips), products, threads);
+    run_parallel(launcher, NAME(multiply_strips), products, threads);
 }
 
 #endif

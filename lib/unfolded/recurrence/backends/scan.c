@@ -142,13 +142,13 @@ static void NAME(backward_chunk)(struct scan_job *s, long chunk, long rows, REAL
 }
 
 /* Use the denormal mode of the caller: another mode would be slow or give other results. */
-static void NAME(take_chunks)(struct scan_job *s,
-                              void (*run)(struct scan_job *, long, long, REAL *))
+static void NAME(run_chunks)(struct scan_job *s,
+                             void (*run)(struct scan_job *, long, long, REAL *))
 {
     fenv_t own;
     fegetenv(&own);
     fesetenv(&s->environment);
-    for (long chunk; (chunk = take(&s->next)) * s->rows < s->batch;) {
+    for (long chunk; (chunk = next_index(&s->next)) * s->rows < s->batch;) {
         long rest = s->batch - chunk * s->rows;
         run(s, chunk, rest < s->rows ? rest : s->rows,
             (REAL *)s->scratch + chunk * s->scratch_size);
@@ -156,24 +156,24 @@ static void NAME(take_chunks)(struct scan_job *s,
     fesetenv(&own);
 }
 
-static void NAME(take_forward)(void *s) { NAME(take_chunks)(s, NAME(forward_chunk)); }
-static void NAME(take_backward)(void *s) { NAME(take_chunks)(s, NAME(backward_chunk)); }
+static void NAME(forward_chunks)(void *s) { NAME(run_chunks)(s, NAME(forward_chunk)); }
+static void NAME(backward_chunks)(void *s) { NAME(run_chunks)(s, NAME(backward_chunk)); }
 
 /* Compute p_0 … p_d from x and the previous code. */
-void NAME(scan_forward)(struct scan_job *s, team start, long threads)
+void NAME(scan_forward)(struct scan_job *s, parallel_launcher launcher, long threads)
 {
     s->next = 0;
     fegetenv(&s->environment);
-    begin(start, NAME(take_forward), s, threads);
+    run_parallel(launcher, NAME(forward_chunks), s, threads);
 }
 
 /* Compute du and dhbar; replace the last code's gradient in carry by that of the previous code.
  * Add to dx and, for each chunk separately, to threshold_gradients (2, depth, width). */
-void NAME(scan_backward)(struct scan_job *s, team start, long threads)
+void NAME(scan_backward)(struct scan_job *s, parallel_launcher launcher, long threads)
 {
     s->next = 0;
     fegetenv(&s->environment);
-    begin(start, NAME(take_backward), s, threads);
+    run_parallel(launcher, NAME(backward_chunks), s, threads);
 }
 
 #endif
