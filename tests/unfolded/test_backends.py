@@ -106,7 +106,7 @@ def test_pytorch_is_used_without_a_compiler(breaks, monkeypatch, tmp_path):
 def built(tmp_path_factory):
     """The library of this processor, and a compiler that returns it: real calls take seconds."""
     folder = tmp_path_factory.mktemp("cc")
-    whole = native._place(os.environ.get("CC") or shutil.which("cc")).read_bytes()
+    whole = native._library_path(os.environ.get("CC") or shutil.which("cc")).read_bytes()
     (folder / "library").write_bytes(whole[:-32])  # without its checksum
     (folder / "cc").write_text(
         '#!/bin/sh\nfor target; do :; done\ncp "${0%/*}/library" "$target"\n'
@@ -122,7 +122,7 @@ def test_a_broken_library_in_the_cache_is_compiled_again(size, monkeypatch, tmp_
     whole, compiler = built
     monkeypatch.setenv("CC", compiler)
     monkeypatch.setattr(native, "cache_folder", lambda: tmp_path)
-    broken = native._place(compiler)
+    broken = native._library_path(compiler)
     broken.write_bytes(b"no library" * 5000 if size is None else whole[:size])
     assert native.library.__wrapped__() is not None
     assert broken.read_bytes() == whole

@@ -110,16 +110,14 @@ class Scan:
     def _native_scan(self, back: bool) -> native_scan.NativeScan:
         if back not in self._native_scans:
             name = "factors_back" if back else "factors"
-            layers = [getattr(layer, name) for layer in self.layers]
-            inputs = (self.U.mT if back else self.U).unbind()
-            self._native_scans[back] = native_scan.NativeScan(
-                self, getattr(self.transition, name), layers, inputs
+            transition, *layers = (
+                getattr(product, name) for product in (self.transition, *self.layers)
             )
+            inputs = (self.U.mT if back else self.U).unbind()
+            self._native_scans[back] = native_scan.NativeScan(self, transition, layers, inputs)
         return self._native_scans[back]
 
-    def _backward_block(
-        self, grads, carry, values, du, dhbar, dx
-    ) -> tuple[Tensor, list[Tensor] | None]:
+    def _backward_block(self, grads, carry, values, du, dhbar, dx) -> tuple:
         """Compute ∂/∂u_l and ∂/∂ħ of a block, last step first; return the previous code's gradient.
 
         The C loops also add to dx and return the gradients of a and b.

@@ -50,9 +50,7 @@ def should_use_c_loops(xs: Tensor) -> bool:
 class NativeScan:
     """The C loops of one `Scan` in one direction, with their packed matrices; see scan.c."""
 
-    def __init__(
-        self, scan, transition: Sequence[Tensor], layers: Sequence, inputs: Sequence[Tensor]
-    ):
+    def __init__(self, scan, transition: Sequence, layers: Sequence, inputs: Sequence[Tensor]):
         """Pack the matrices of all products: x ↦ x W₁ᵀ, or (x W₁ᵀ) W₂ᵀ for two factors.
 
         ``transition`` and each entry of ``layers`` are lists of factors: (h, h), or (k, h) and
