@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from benchmarks import gpu, growth, inference, products, stacked, step, workload
 from benchmarks.records import Record, record_path
 from companion.build.options import Parser
-from unfolded.errors import UnfoldedError
+from unfolded.errors import UnfoldedError, complain
 from unfolded.runs.config import PROTOCOLS, RunConfig
 
 _EXAMPLES = """\
@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "alloc" not in str(error):
             raise
-        print("benchmarks: expected to fit into memory; choose smaller sizes", file=sys.stderr)
+        want, got = "a measurement that fits into memory", "a failed allocation"
+        print(f"benchmarks: {complain(want, got, 'choose smaller sizes')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("benchmarks: interrupted; the rows measured so far are kept", file=sys.stderr)

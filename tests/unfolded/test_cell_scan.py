@@ -281,6 +281,6 @@ def test_an_unavailable_backend_is_rejected(monkeypatch):
     with pytest.raises(ConfigError, match="a backend from reference, torch, native"):
         recurrence.use("fast").__enter__()
     monkeypatch.setattr(native, "library", lambda: None)
-    with pytest.raises(ConfigError, match="a C compiler"), recurrence.use("native"):
+    with pytest.raises(ConfigError, match="compiled C kernels"), recurrence.use("native"):
         pass
     assert recurrence.chosen() is None

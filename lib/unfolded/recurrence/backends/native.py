@@ -60,8 +60,9 @@ def library() -> ctypes.CDLL | None:
         _compile(shlex.split(compiler), path)
         return _load(path)
     except (*UNAVAILABLE, subprocess.SubprocessError) as error:
-        log = logging.getLogger(__name__)
-        log.warning("no compiled kernels, slower PyTorch operations serve: %s", one_line(error))
+        message = "expected compiled C kernels; got: %s; install a C compiler or set CC"
+        message += " (until then, slower PyTorch operations are used)"
+        logging.getLogger(__name__).warning(message, one_line(error))
         return None
 
 
@@ -86,7 +87,7 @@ def _compile(compiler: list[str], path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         target = str(Path(folder) / path.name)
         if not any(_compile_succeeds(compiler, target, more) for more in (["-march=native"], [])):
-            raise OSError("no compiler that works")
+            raise OSError("the compiler failed")
         content = Path(target).read_bytes()
     # Loading a truncated library would crash the process, so a hash is appended.
     files.write(path, content + hashlib.sha256(content).digest())
