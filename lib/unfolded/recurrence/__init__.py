@@ -123,7 +123,7 @@ def _check(x, h0, G, W, U, a, b, rho, D) -> None:
     tied = isinstance(W, LowRank)
     if min(n, d, h) < 1 or not (tied or len(W) in (1, d)):
         got = f"n = {n}, d = {d}, h = {h}" + ("" if tied else f" and {len(W)} matrices")
-        want = "n, d and h of at least 1, and one matrix W a layer or one for all"
+        want = "n, d and h of at least 1, and one matrix W per layer or one for all"
         raise ConfigError(complain(want, got, "see the shapes in unroll's docstring"))
     expected = {"h0": (h0, [(h,), (batch, h)]), "U": (U, [(d, h, n), (1, h, n)])}
     expected |= {"a": (a, [(d, h)]), "b": (b, [(d, h)]), "rho": (rho, [()])}

@@ -16,9 +16,8 @@ PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
 """Cells, and activations of the first three cells, in the order of the enums in cell_scan.c."""
 
 _ROWS, _BLOCK, _LONG_BLOCK, _CACHED_WEIGHTS = 64, 256, 640, 2**19
-"""_CACHED_WEIGHTS: largest number of weights that counts as fitting in the cache. _ROWS: maximum
-rows per chunk for such weights. _BLOCK, _LONG_BLOCK: rows per gradient block for such weights and
-for more weights."""
+"""_CACHED_WEIGHTS: most weights that count as fitting in the cache. _ROWS: maximum rows per chunk
+for such weights. _BLOCK, _LONG_BLOCK: rows per gradient block for small or large weights."""
 
 
 class Cell(NamedTuple):
