@@ -1,4 +1,4 @@
-"""How a training step grows with T, d, h, the batch and the number of runs side by side."""
+"""Time and memory of a training step against T, d, h, batch and the number of parallel runs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +25,7 @@ QUICK = {"time": (2, 4), "depth": (1, 2), "hidden": (16, 32), "batch": (2, 4), "
 def measure(
     record: Record, *, model: str, varied: Mapping[str, Sequence[int]], rounds: int, warm: int
 ) -> None:
-    """Vary one size at a time; with every size once storing and once recomputing."""
+    """Vary one size at a time; measure each size with stored and with recomputed states."""
     for axis, values in varied.items():
         for value in values:
             sizes = USUAL | {axis: value}
@@ -42,7 +42,7 @@ def measure(
 
 
 def step(model: str, *, time: int, depth: int, hidden: int, batch: int, runs: int, recompute: bool):
-    """Return a training step of these sizes, as training takes it."""
+    """Return a training step of these sizes."""
 
     def network(seed: int) -> nn.Module:
         net = networks.build(model, n=N, hidden=hidden, depth=depth, seed=seed)

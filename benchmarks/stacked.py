@@ -17,7 +17,7 @@ _MODULES = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
 def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callable[[], object]]:
-    """Return what is timed in turn, each with a network and an optimiser of its own."""
+    """Return the competitors by name; each training step has its own network and optimiser."""
     sizes = {"n": N, "hidden": hidden, "depth": usual_depth(model)}
     engine, reference = (Step(networks.build(model, **sizes), sequences) for _ in range(2))
     cells = _MODULES.get(model, nn.RNN)(N, hidden, usual_depth(model), batch_first=True)
@@ -31,7 +31,7 @@ def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callabl
 
 
 class _Module(nn.Module):
-    """A network of PyTorch's own cells: nn.RNN where it has none of the kind."""
+    """A network of PyTorch's cells; nn.RNN where PyTorch has no such cell."""
 
     def __init__(self, network: nn.Module, cells: nn.Module):
         super().__init__()
@@ -50,10 +50,10 @@ def products(model: str, hidden: int, batch: int = BATCH) -> Callable[[], None]:
     form W of SpectralRNN is not included.
     """
     rows, gate_width, h = TIME * batch, GATES.get(model, 1) * hidden, hidden
-    matrix = functools.cache(torch.randn)  # by its sizes
+    matrix = functools.cache(torch.randn)  # one buffer per shape
 
     def multiply(rows: int, inner: int, columns: int) -> None:
-        """Make x Wᵀ and the gradients in both."""
+        """Compute x Wᵀ and its gradients with respect to x and W."""
         dy, x, W = matrix(rows, columns), matrix(rows, inner), matrix(columns, inner)
         torch.mm(x, W.T)
         torch.mm(dy, W)

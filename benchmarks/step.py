@@ -1,6 +1,6 @@
-"""The whole training step: the engine against plain PyTorch, its products alone, LSTM and GRU.
+"""A training step: the engine against plain PyTorch, its products alone, LSTM and GRU.
 
-LSTM and GRU are PyTorch's modules there; how our own stand beside them, stacked.py measures.
+LSTM and GRU are PyTorch's modules here; stacked.py compares our LSTM and GRU with them.
 """
 
 import functools
@@ -30,7 +30,7 @@ GENERIC = ("lstm", "gru")
 def measure(
     record: Record, *, hidden: Sequence[int], models: Iterable[str], rounds: int, warm: int
 ) -> None:
-    """Measure each network at each width and add one row a competitor."""
+    """Measure each network at each width and add one row per competitor."""
     for name, seconds in compile_time.first_use().items():
         record.add({"what": f"compiling, {name} use", "median_ms": 1e3 * seconds})
     sequences = frames()
@@ -46,7 +46,7 @@ def measure(
 
 
 def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callable[[], object]]:
-    """Return what is timed in turn, each with a network and an optimiser of its own."""
+    """Return the competitors by name; each training step has its own network and optimiser."""
 
     def step(*, name: str = model, **options) -> Step:
         depth = usual_depth(name) if name in GENERIC else DEPTH
