@@ -1,6 +1,6 @@
-"""How fast the library is: the measurements behind the page "How fast", with their records."""
+"""Measurements of the speed of the library for the page "How fast", with their records."""
 
 import os
 
-# Else the profiler says on standard error that it starts and that it stops.
+# Otherwise the profiler writes its start and stop to standard error.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")

@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: one table on standard output and one record a command."""
+"""The command line of the benchmarks: one table on standard output and one record per command."""
 
 import argparse
 import os
@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks import gpu, growth, inference, products, stacked, step, workload
-from benchmarks.records import Record, place
+from benchmarks.records import Record, record_path
 from companion.build.options import Parser
-from unfolded.errors import UnfoldedError
+from unfolded.errors import UnfoldedError, complain
 from unfolded.runs.config import PROTOCOLS, RunConfig
 
 _EXAMPLES = """\
@@ -17,16 +17,17 @@ examples, from the root of the repository:
   python -m benchmarks step
       minutes: a whole training step at h = 256 and 1024
   python -m benchmarks step --quick
-      seconds: a check that everything works; its numbers mean nothing
+      seconds: a check that everything works; do not use its times
   python -m benchmarks step --commit
-      the same into data/results/speed/, where the page "How fast" reads it
+      the same; the record is written to data/results/speed/, where the page "How fast" reads it
   python -m benchmarks step --commit --machine intel
       the same as a second record, step-intel.csv
   python -m benchmarks gpu --out FOLDER
       the same step on a CUDA device
 
-Close what else runs: two cores that are shared measure the sharing. A record is speed/NAME.csv
-in the folder of runs (UNFOLDED_RUNS, or runs/), or in --out, or in data/results/ with --commit.
+Close all other programs: other load on the cores changes the measured times. A record is
+speed/NAME.csv in the folder of runs (UNFOLDED_RUNS, or runs/), NAME.csv in --out, or
+speed/NAME.csv in data/results/ with --commit.
 """
 
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out = options.out or (os.environ.get("OUT") if options.name == "gpu" else None)
         ends = ["" if options.allocator == "kept" else options.allocator, options.machine]
         name = "-".join(filter(None, [options.name, *ends]))
-        path = place(name, out, options.commit)
+        path = record_path(name, out, options.commit)
         with workload.conditions(options.threads, options.allocator):
             record = Record(path, device=device, allocator=options.allocator)
             options.command(record, options)
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "alloc" not in str(error):
             raise
-        print("benchmarks: expected to fit into memory; choose smaller sizes", file=sys.stderr)
+        want, got = "a measurement that fits into memory", "a failed allocation"
+        print(f"benchmarks: {complain(want, got, 'choose smaller sizes')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("benchmarks: interrupted; the rows measured so far are kept", file=sys.stderr)
@@ -105,7 +107,7 @@ def _word(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    about = "Measure how fast the library is, and write records."
+    about = "Measure the speed of the library, and write records."
     parser = Parser(prog="python -m benchmarks", description=about, epilog=_EXAMPLES)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="name")
 
@@ -117,14 +119,12 @@ def _parser() -> argparse.ArgumentParser:
         )
         cores = os.cpu_count() or 1
         threads = {"type": _whole_number(1, cores), "default": min(2, cores)}
-        subparser.add_argument("--threads", **threads, help="default 2")
+        subparser.add_argument("--threads", **threads, help="default 2, or 1 on one core")
         text = "whether freed memory is kept, default kept as in training"
         subparser.add_argument(
             "--allocator", choices=workload.ALLOCATORS, default="kept", help=text
         )
-        subparser.add_argument(
-            "--quick", action="store_true", help="tiny sizes, to see that it runs"
-        )
+        subparser.add_argument("--quick", action="store_true", help="tiny sizes, as a test")
         text = "lower-case word at the end of the record's name, for another machine; default none"
         subparser.add_argument("--machine", type=_word, metavar="NAME", help=text)
         group = subparser.add_mutually_exclusive_group()
@@ -139,10 +139,12 @@ def _parser() -> argparse.ArgumentParser:
     growth_parser = command("growth", _growth, 7, "time and memory against T, d, h, batch and runs")
     growth_parser.add_argument("--model", choices=step.MODELS, default=step.MODELS[0])
     inference_parser = command(
-        "inference", _inference, 15, "frames a second and PSNR, frame by frame"
+        "inference", _inference, 15, "frames per second and PSNR, frame by frame"
     )
     inference_parser.add_argument("--protocol", choices=tuple(PROTOCOLS), default="normalised")
-    gpu_parser = command("gpu", _gpu, 30, "the step on CUDA: plain, compiled, captured, together")
+    gpu_parser = command(
+        "gpu", _gpu, 30, "the step on CUDA: plain, compiled, captured, in parallel"
+    )
     all_models = (*step.MODELS, *stacked.MODELS)
     sizes = [(subparser, all_models, all_models) for subparser in (step_parser, products_parser)]
     for subparser, choices, models in (*sizes, (gpu_parser, step.MODELS, step.MODELS[:1])):

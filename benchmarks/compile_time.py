@@ -1,4 +1,4 @@
-"""What the first use of the compiled kernels costs: the compiler, then reading what it left."""
+"""Time to compile the C kernels at first use, and to load them later."""
 
 import math
 import tempfile
@@ -10,7 +10,7 @@ from unfolded.recurrence.backends import native
 
 
 def first_use() -> dict[str, float]:
-    """Return the seconds of the first and of every later process; NaN without a compiler."""
+    """Return the seconds of the first use and of a later one; NaN without a compiler."""
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(native, "cache_folder", return_value=Path(folder)),

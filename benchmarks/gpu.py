@@ -1,4 +1,4 @@
-"""The same step on a GPU: parity first, then plain, compiled, engine, captured, runs together."""
+"""The same step on a GPU: checks first, then times of the engine and of its competitors."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from torch.optim import Adam
 from benchmarks import plain
 from benchmarks.records import Record
 from benchmarks.step import MODELS
-from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, Trained, frames
+from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, TrainingSteps, frames
 from companion.speed.interleaved_timing import interleave
 from unfolded import networks
 from unfolded.errors import ConfigError, complain
@@ -19,7 +19,7 @@ from unfolded.training.stacking import SingleModel, StackedModels, recover
 from unfolded.training.train_step import TrainSteps, backward_loss
 
 RUNS, STEPS = 8, 10
-"""Runs side by side; steps between two looks at the clock."""
+"""Runs in parallel; training steps per timed call."""
 
 _ENGINE, _COMPILED = "engine, as trained", "plain, torch.compile"
 
@@ -27,7 +27,7 @@ _SIZES = {"n0": 16, "n": 5, "hidden": 24, "depth": 3}
 
 
 def require() -> str:
-    """Return the device. Raises ConfigError where there is none."""
+    """Return the device. Raises ConfigError if there is none."""
     if not torch.cuda.is_available():
         do = "run it where torch.cuda.is_available(), or measure the CPU with `step`"
         raise ConfigError(complain("a CUDA device", "none", do))
@@ -37,7 +37,7 @@ def require() -> str:
 def measure(
     record: Record, *, hidden: Iterable[int], models: Iterable[str], rounds: int, warm: int
 ) -> None:
-    """Add a row a check and a competitor, as each is done; what fails is a row with its reason."""
+    """Add one row per check and competitor; a failure is stored as a row with its error message."""
     for model in MODELS:
         for dtype in (torch.float64, torch.float32):
             row = {"what": "parity", "model": model, "dtype": str(dtype).removeprefix("torch.")}
@@ -45,14 +45,18 @@ def measure(
         for check_name, check in {"side by side": side_by_side, "captured steps": captured}.items():
             row = {"what": f"parity, {check_name}", "model": model, "dtype": "float32"}
             record.add(row | _result(lambda m=model, c=check: c(m, "cuda")))
-    # What a compiler needs minutes for comes last: all else is on disk by then.
+    # Compiled competitors run last, because compilation takes minutes and the other rows are then
+    # already stored.
     for compiled, h, model in product((False, True), hidden, models):
         sizes = {"model": model, "hidden": h, "n": N, "depth": DEPTH, "time": TIME}
         _compare(record, sizes | {"batch": BATCH}, compiled, rounds, warm)
 
 
 def parity(model: str, dtype: torch.dtype, device: str) -> dict[str, float]:
-    """Return the largest differences between engine and solver's steps, relative to 1 + size."""
+    """Return the largest differences between engine and solver steps.
+
+    Each is relative to 1 + the largest absolute entry.
+    """
     torch.manual_seed(0)
     sequences = torch.randn(3, 7, _SIZES["n0"], dtype=dtype).to(device)
     tensors = {}
@@ -72,7 +76,7 @@ def parity(model: str, dtype: torch.dtype, device: str) -> dict[str, float]:
 
 
 def side_by_side(model: str, device: str) -> dict[str, float]:
-    """Return the largest difference between three wide runs in one pass and each of them alone."""
+    """Return the largest difference between three wide runs in parallel and each of them alone."""
     torch.manual_seed(0)
     sequences = torch.randn(3, 7, _SIZES["n0"]).to(device)
     single_networks, stacked_networks = (
@@ -88,7 +92,11 @@ def side_by_side(model: str, device: str) -> dict[str, float]:
 
 
 def captured(model: str, device: str) -> dict[str, float]:
-    """Return the largest differences between steps as trained and the same steps call by call."""
+    """Return the largest differences between captured steps and the same steps without capture.
+
+    ``log_difference``: of losses and norms of the gradient; ``parameter_difference``: of the
+    parameters after two epochs; ``captured``: whether a CUDA graph was captured.
+    """
     torch.manual_seed(0)
     data = torch.randn(64, 7, _SIZES["n0"]).to(device)
     logs, nets = [], [_small_network(model, 0, device) for _ in range(2)]
@@ -100,10 +108,9 @@ def captured(model: str, device: str) -> dict[str, float]:
         logs.append((torch.cat(epochs), steps.replay is not None))
     (log, was_captured), (expected, _) = logs
     pairs = zip(nets[0].parameters(), nets[1].parameters(), strict=True)
-    differences = {"gradient_difference": max(_difference(p, q) for p, q in pairs)}
     return {
-        "output_difference": _difference(log, expected),
-        **differences,
+        "log_difference": _difference(log, expected),
+        "parameter_difference": max(_difference(p, q) for p, q in pairs),
         "captured": was_captured,
     }
 
@@ -136,7 +143,7 @@ def _compare(record: Record, sizes: dict, compiled: bool, rounds: int, warm: int
             continue
         calls[name], first_seconds = call, time.perf_counter() - started
         if compiled and name == _ENGINE:
-            continue  # measured before; here it is the other one's measure
+            continue  # measured before; here it is only the reference of the ratio
         pair = {key: calls[key] for key in (_ENGINE, name) if key in calls}
         timings = interleave(pair, rounds=rounds, warm=warm, wait=torch.cuda.synchronize)
         captured = getattr(getattr(call, "steps", None), "captured", False)
@@ -145,9 +152,9 @@ def _compare(record: Record, sizes: dict, compiled: bool, rounds: int, warm: int
 
 
 def competitors(model: str, hidden: int) -> dict[str, Callable[[], Callable[[], object]]]:
-    """Return what makes each competitor, since to make one may take long or fail.
+    """Return a constructor for each competitor, because construction may be slow or fail.
 
-    A call of each takes STEPS steps; "as trained" are the captured steps of
+    Each call of a competitor takes STEPS steps; "as trained" are the captured steps of
     train_step.py.
     """
     data = frames(BATCH * STEPS).cuda()
@@ -155,7 +162,7 @@ def competitors(model: str, hidden: int) -> dict[str, Callable[[], Callable[[], 
     def network(seed: int = 0) -> nn.Module:
         return networks.build(model, n=N, hidden=hidden, depth=DEPTH, seed=seed).cuda()
 
-    def several(**options) -> Callable[[], None]:
+    def repeated_step(**options) -> Callable[[], None]:
         step = Step(network(), data[:BATCH], **options)
 
         def call() -> None:
@@ -165,11 +172,11 @@ def competitors(model: str, hidden: int) -> dict[str, Callable[[], Callable[[], 
         return call
 
     return {
-        _ENGINE: lambda: Trained([network()], data),
-        "engine": several,
-        "plain": lambda: several(recover=plain.recover),
-        f"{RUNS} runs, as trained": lambda: Trained([network(s) for s in range(RUNS)], data),
-        _COMPILED: lambda: several(recover=torch.compile(plain.recover, dynamic=False)),
+        _ENGINE: lambda: TrainingSteps([network()], data),
+        "engine": repeated_step,
+        "plain": lambda: repeated_step(recover=plain.recover),
+        f"{RUNS} runs, as trained": lambda: TrainingSteps([network(s) for s in range(RUNS)], data),
+        _COMPILED: lambda: repeated_step(recover=torch.compile(plain.recover, dynamic=False)),
     }
 
 

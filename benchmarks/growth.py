@@ -1,4 +1,4 @@
-"""How a training step grows with T, d, h, the batch and the number of runs side by side."""
+"""Time and memory of a training step against T, d, h, batch and the number of parallel runs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from torch import nn
 from benchmarks import workload
 from benchmarks.memory import usage
 from benchmarks.records import Record
-from benchmarks.workload import BATCH, DEPTH, TIME, N, Trained
+from benchmarks.workload import BATCH, DEPTH, TIME, N, TrainingSteps
 from companion.speed.interleaved_timing import interleave
 from unfolded import networks
 
@@ -25,7 +25,7 @@ QUICK = {"time": (2, 4), "depth": (1, 2), "hidden": (16, 32), "batch": (2, 4), "
 def measure(
     record: Record, *, model: str, varied: Mapping[str, Sequence[int]], rounds: int, warm: int
 ) -> None:
-    """Vary one size at a time; with every size once storing and once recomputing."""
+    """Vary one size at a time; measure each size with stored and with recomputed states."""
     for axis, values in varied.items():
         for value in values:
             sizes = USUAL | {axis: value}
@@ -35,14 +35,14 @@ def measure(
             timings = interleave(steps, rounds=rounds, warm=warm)
             for recompute, timing in timings.items():
                 row = {"model": model, "axis": axis, **sizes, "recompute": recompute}
-                steps[recompute].forget()
+                steps[recompute].clear_gradients()
                 memory = usage(steps[recompute].forward, steps[recompute].backward)
                 row |= {**memory._asdict(), "peak_to_kept": memory.ratio}
                 record.add(row | timing.row(timings[False]))
 
 
 def step(model: str, *, time: int, depth: int, hidden: int, batch: int, runs: int, recompute: bool):
-    """Return a training step of these sizes, as training takes it."""
+    """Return a training step of these sizes."""
 
     def network(seed: int) -> nn.Module:
         net = networks.build(model, n=N, hidden=hidden, depth=depth, seed=seed)
@@ -50,4 +50,4 @@ def step(model: str, *, time: int, depth: int, hidden: int, batch: int, runs: in
         return net
 
     nets = [network(seed) for seed in range(runs)]
-    return Trained(nets, workload.frames(batch, time), batch)
+    return TrainingSteps(nets, workload.frames(batch, time), batch)

@@ -1,4 +1,4 @@
-"""Recovery frame by frame: frames a second and PSNR, against an LSTM and against FISTA."""
+"""Recovery frame by frame: frames per second and PSNR, against an LSTM and against FISTA."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -17,13 +17,13 @@ from unfolded.training import checkpoint
 
 MODELS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn", "lstm")
 ITERATIONS = (3, 30, 300)
-WEIGHTS = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-"""What FISTA's λ1 is chosen from on the validation set, with frames in 0..1."""
+LAMBDA1_GRID = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+"""The values of λ1 of which FISTA uses the best on the validation set, for frames in 0..1."""
 _AVERAGES = ("authors", "frame", "global")
 
 
 def measure(record: Record, base: RunConfig, *, batches: Iterable[int], rounds: int, warm: int):
-    """Train or read the networks, then stream the test set and add a row a competitor."""
+    """Train or read the networks, then stream the test set and add one row per competitor."""
     nets = {model: _trained_network(replace(base, model=model, depth=None)) for model in MODELS}
     validation, test = _evaluation_sequences(base)
     with torch.no_grad():
@@ -126,9 +126,9 @@ def _solve(network: nn.Module, frames: Tensor, count: int, lambda1: float) -> Te
 
 
 def _choose(network: nn.Module, validation: Tensor, count: int, base: RunConfig) -> float:
-    """Return the λ1 with the least validation error, in the protocol's units."""
+    """Return the λ1 of LAMBDA1_GRID with the smallest validation error, in the protocol's units."""
 
     def error(lambda1: float) -> float:
         return (_solve(network, validation, count, lambda1) - validation).square().mean().item()
 
-    return min((weight * base.scale.peak for weight in WEIGHTS), key=error)
+    return min((weight * base.scale.peak for weight in LAMBDA1_GRID), key=error)

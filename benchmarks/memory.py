@@ -1,4 +1,4 @@
-"""What a training step holds in memory, from the profiler's record of every allocation."""
+"""Memory allocated by a training step, from the profiler's record of every allocation."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,18 +6,18 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 
-_BACKWARD = "what backward() does"
+_BACKWARD = "backward pass"
 
 
 class Usage(NamedTuple):
-    """Bytes beyond what there was before the step: parameters, optimiser and data do not count."""
+    """Bytes allocated since the start of the step, without parameters, optimiser and data."""
 
     kept: int
-    """Held between forward and backward: what the backward pass must keep, and the result."""
+    """Bytes between forward and backward pass: stored states and the result."""
     peak: int
-    """The most that is held while backward runs, the gradients that it returns included."""
+    """Largest number of bytes allocated during the backward pass, with the returned gradients."""
     left: int
-    """Held at the end: the gradients."""
+    """Bytes at the end: the gradients."""
 
     @property
     def ratio(self) -> float:
@@ -26,10 +26,10 @@ class Usage(NamedTuple):
 
 
 def usage(forward: Callable[[], Tensor], backward: Callable[[Tensor], object]) -> Usage:
-    """Measure one forward and backward pass on the CPU; the second is given what the first returns.
+    """Measure a forward and backward pass on the CPU; ``backward`` receives ``forward``'s result.
 
-    Gradients of an earlier pass must be None. What a library allocates by itself, such as the
-    layout that oneDNN makes of a matrix, is not seen.
+    Gradients of an earlier pass must be None. Allocations inside a library, such as oneDNN's packed
+    weights, are not recorded.
     """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         result = forward()

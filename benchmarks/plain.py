@@ -1,4 +1,4 @@
-"""The plain path: autograd over (8)–(11), with W_l and U_l formed once a step."""
+"""The plain path: autograd over (8)–(11), with W_l and U_l formed once per step."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""The records of the measurements: small tables, one row a measurement, each with its origin."""
+"""The records of the measurements: small tables, one row per measurement, with their origin."""
 
 import contextlib
 from pathlib import Path
@@ -11,7 +11,7 @@ from unfolded.runs import records, results_table
 
 
 class Record:
-    """A table that grows row by row and is on disk, whole, after each."""
+    """A table that is written to disk completely after each new row."""
 
     def __init__(self, path: Path, *, device: str = "cpu", **conditions: object):
         self.path, self.rows = path, []
@@ -19,7 +19,7 @@ class Record:
         self.origin = {**conditions, **origin}
 
     def add(self, *rows: dict[str, object]) -> None:
-        """Add rows and write the file anew."""
+        """Add rows and rewrite the file."""
         self.rows += [{**row, **self.origin} for row in rows]
         result_store.write(self.path, self.table())
 
@@ -28,7 +28,7 @@ class Record:
         return pd.DataFrame(self.rows)
 
     def show(self) -> None:
-        """Print the table without its origin, then the origin once and where the record lies."""
+        """Print the table without its origin, then the origin once and the path of the record."""
         with contextlib.suppress(BrokenPipeError):
             table = self.table().drop(columns=list(self.origin))
             print(table.to_string(index=False, float_format="{:.4g}".format, na_rep="–"))
@@ -36,7 +36,7 @@ class Record:
             print(f"record: {self.path}")
 
 
-def place(name: str, out: str | None, commit: bool) -> Path:
-    """Return the record's path: data/results/speed/ to commit, else a folder beside the runs."""
+def record_path(name: str, out: str | None, commit: bool) -> Path:
+    """Return the path in data/results/speed/ if ``commit``, else in ``out`` or beside the runs."""
     folder = results_table.RESULTS / "speed" if commit else Path(out or records.store() / "speed")
     return folder.expanduser() / f"{name}.csv"

@@ -1,4 +1,4 @@
-"""The matrix products of a step alone: recorded while it runs, then replayed with nothing else."""
+"""The matrix products of a step alone: recorded while it runs, then replayed."""
 
 import functools
 import math
@@ -17,7 +17,7 @@ _ROUTINES = (
 
 
 class Operand(NamedTuple):
-    """How a matrix lay in memory; ``place`` tells two matrices of one shape apart."""
+    """Shape, strides and dtype of a matrix; ``place`` is its address or identity."""
 
     shape: tuple[int, ...]
     stride: tuple[int, ...] | None
@@ -26,7 +26,7 @@ class Operand(NamedTuple):
 
 
 class Product(NamedTuple):
-    """One call: the routine, what it was given, and where its result lay."""
+    """One call: the routine, its arguments and the layout of its result."""
 
     call: Callable
     arguments: tuple
@@ -48,7 +48,7 @@ class Product(NamedTuple):
 
     @property
     def form(self) -> tuple:
-        """What two calls must share to be the same product: routine, shapes and layouts."""
+        """Routine, shapes and strides, which are equal for two calls of the same product."""
         operands = [argument for argument in self.arguments if isinstance(argument, Operand)]
         return self.routine, *((operand.shape, operand.stride) for operand in operands)
 
@@ -57,7 +57,7 @@ class _Recorder(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.products: list[Product] = []
-        self._packed: list[Tensor] = []  # held, so that no two have one identity
+        self._packed: list[Tensor] = []  # stored, because identities of deleted tensors are reused
 
     def __torch_dispatch__(self, call, types, arguments=(), keywords=None):
         result = call(*arguments, **(keywords or {}))
@@ -76,19 +76,19 @@ class _Recorder(TorchDispatchMode):
 
 
 def record(call: Callable[[], object]) -> list[Product]:
-    """Return every matrix product that a call makes, in order, forward and backward."""
+    """Return all matrix products that a call computes, in order, forward and backward."""
     with _Recorder() as recorder:
         call()
     return recorder.products
 
 
 def replay(products: list[Product]) -> Callable[[], None]:
-    """Return a function that makes these products, by the same routines, and nothing else.
+    """Return a function that computes only these products, with the same routines.
 
-    Operands are random, each in memory of its own and laid out as in the step; results go to
-    memory that is there already, where the routine can do that.
+    Operands are random, each in a separate buffer with the layout of the step; mm and bmm write to
+    preallocated results.
     """
-    # Apart, so that what is written never becomes an operand and grows from round to round.
+    # Operands and results use separate buffers; otherwise values would grow from round to round.
     operands, results = functools.cache(_buffer), functools.cache(_buffer)
     calls = [_call(product, operands, results) for product in products]
 

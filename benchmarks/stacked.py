@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from benchmarks import levers
+from benchmarks.configurations import in_configuration
 from benchmarks.workload import BATCH, N0, TIME, N, Step
 from unfolded import networks, recurrence
 from unfolded.runs.config import usual_depth
@@ -17,21 +17,21 @@ _MODULES = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
 def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callable[[], object]]:
-    """Return what is timed in turn, each with a network and an optimiser of its own."""
+    """Return the competitors by name; each training step has its own network and optimiser."""
     sizes = {"n": N, "hidden": hidden, "depth": usual_depth(model)}
     engine, reference = (Step(networks.build(model, **sizes), sequences) for _ in range(2))
     cells = _MODULES.get(model, nn.RNN)(N, hidden, usual_depth(model), batch_first=True)
     module = Step(_Module(networks.build(model, **sizes), cells), sequences)
     return {
         "engine": engine,
-        "reference": levers.under(lambda: recurrence.use("reference"), reference),
+        "reference": in_configuration(lambda: recurrence.use("reference"), reference),
         "PyTorch's module": module,
         "its products alone": products(model, hidden),
     }
 
 
 class _Module(nn.Module):
-    """A network of PyTorch's own cells: nn.RNN where it has none of the kind."""
+    """A network of PyTorch's cells; nn.RNN where PyTorch has no such cell."""
 
     def __init__(self, network: nn.Module, cells: nn.Module):
         super().__init__()
@@ -43,16 +43,17 @@ class _Module(nn.Module):
 
 
 def products(model: str, hidden: int, batch: int = BATCH) -> Callable[[], None]:
-    """Return the matrix products of a step by calls of PyTorch, with operands of their own.
+    """Return the matrix products of a step by calls of PyTorch, with random operands.
 
-    Those with time in them are made once for all frames, as the gradients of weights are; those of
-    the recurrence frame by frame, forward and backward. W of SpectralRNN is taken as given.
+    Products of equal shapes share their operands. Products with inputs and with weight gradients
+    are computed once for all frames; recurrent products are computed frame by frame. The work to
+    form W of SpectralRNN is not included.
     """
     rows, gate_width, h = TIME * batch, GATES.get(model, 1) * hidden, hidden
-    matrix = functools.cache(torch.randn)  # by its sizes
+    matrix = functools.cache(torch.randn)  # one buffer per shape
 
     def multiply(rows: int, inner: int, columns: int) -> None:
-        """Make x Wᵀ and the gradients in both."""
+        """Compute x Wᵀ and its gradients with respect to x and W."""
         dy, x, W = matrix(rows, columns), matrix(rows, inner), matrix(columns, inner)
         torch.mm(x, W.T)
         torch.mm(dy, W)

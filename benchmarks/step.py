@@ -1,6 +1,6 @@
-"""The whole training step: the engine against plain PyTorch, its products alone, LSTM and GRU.
+"""A training step: the engine against plain PyTorch, its products alone, LSTM and GRU.
 
-LSTM and GRU are PyTorch's modules there; how our own stand beside them, stacked.py measures.
+LSTM and GRU are PyTorch's modules here; stacked.py compares our LSTM and GRU with them.
 """
 
 import functools
@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor
 
-from benchmarks import compile_time, levers, plain, stacked
+from benchmarks import compile_time, plain, stacked
+from benchmarks.configurations import (
+    in_configuration,
+    pytorch_alone,
+    without_compiled_kernels,
+    without_onednn,
+)
 from benchmarks.records import Record
 from benchmarks.replay import record, replay
 from benchmarks.workload import BATCH, DEPTH, TIME, N, Step, frames
@@ -24,7 +30,7 @@ GENERIC = ("lstm", "gru")
 def measure(
     record: Record, *, hidden: Sequence[int], models: Iterable[str], rounds: int, warm: int
 ) -> None:
-    """Measure each network at each width and add one row a competitor."""
+    """Measure each network at each width and add one row per competitor."""
     for name, seconds in compile_time.first_use().items():
         record.add({"what": f"compiling, {name} use", "median_ms": 1e3 * seconds})
     sequences = frames()
@@ -40,7 +46,7 @@ def measure(
 
 
 def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callable[[], object]]:
-    """Return what is timed in turn, each with a network and an optimiser of its own."""
+    """Return the competitors by name; each training step has its own network and optimiser."""
 
     def step(*, name: str = model, **options) -> Step:
         depth = usual_depth(name) if name in GENERIC else DEPTH
@@ -48,7 +54,7 @@ def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callabl
 
     solver = step()
     solver.network.fast = False
-    with levers.without_compiled_kernels():  # products in C are not calls that can be recorded
+    with without_compiled_kernels():  # products in C are not calls that can be recorded
         recorded = step()
         recorded()  # the first step also times the routines, with further products
         products = record(recorded)
@@ -56,9 +62,9 @@ def competitors(model: str, hidden: int, sequences: Tensor) -> dict[str, Callabl
         "engine": step(),
         "plain": step(recover=plain.recover),
         "solver's steps": solver,
-        "engine without compiled kernels": levers.under(levers.without_compiled_kernels, step()),
-        "engine without oneDNN": levers.under(levers.without_onednn, step()),
-        "engine in PyTorch alone": levers.under(levers.pytorch_alone, step()),
+        "engine without compiled kernels": in_configuration(without_compiled_kernels, step()),
+        "engine without oneDNN": in_configuration(without_onednn, step()),
+        "engine in PyTorch alone": in_configuration(pytorch_alone, step()),
         "its products alone": replay(products),
-        **{name: levers.under(_reference, step(name=name)) for name in GENERIC},
+        **{name: in_configuration(_reference, step(name=name)) for name in GENERIC},
     }

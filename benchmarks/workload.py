@@ -1,4 +1,4 @@
-"""What is measured: one whole training step on real frames, and under which conditions."""
+"""The measured training step on the bundled digits, and the conditions of a measurement."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +13,14 @@ from unfolded.training.stacking import SingleModel, StackedModels, recover
 from unfolded.training.train_step import TrainSteps, backward_loss
 
 N0, N, TIME, BATCH, DEPTH = 256, 51, 20, 32, 3
-SCALE = PROTOCOLS["authors"]
+PROTOCOL = PROTOCOLS["authors"]
 
 
 def frames(batch: int = BATCH, time: int = TIME) -> Tensor:
-    """Return embedded sequences in grey levels, (batch, time, n0), repeated in both directions."""
+    """Return sequences of the bundled digits in grey levels, (batch, time, n0).
+
+    Longer sequences alternate between forward and reversed frames.
+    """
     sequences = data.sequences("digits", count=max(batch, 10))[:batch]
     sequences = torch.from_numpy(sequences).flatten(2)
     cycle = torch.cat([sequences, sequences.flip(1)], 1)
@@ -25,7 +28,7 @@ def frames(batch: int = BATCH, time: int = TIME) -> Tensor:
 
 
 class Step:
-    """A whole training step: forward, loss, backward, clipping of the norm, Adam."""
+    """A training step: forward, loss, backward, clipping of the norm, Adam."""
 
     def __init__(
         self,
@@ -36,24 +39,27 @@ class Step:
     ):
         self.network, self.frames, self.recover = network, frames, recover
         self.parameters = list(network.parameters())
-        self.optimiser = Adam(self.parameters, lr=SCALE.learning_rate, fused=True, **adam)
+        self.optimiser = Adam(self.parameters, lr=PROTOCOL.learning_rate, fused=True, **adam)
 
     def __call__(self) -> None:
         self.optimiser.zero_grad()
         backward_loss(self.recover(self.network, self.frames), self.frames)
-        nn.utils.clip_grad_norm_(self.parameters, SCALE.clip)
+        nn.utils.clip_grad_norm_(self.parameters, PROTOCOL.clip)
         self.optimiser.step()
 
 
-class Trained:
-    """Steps as training takes them: of one network, or of several of one shape side by side."""
+class TrainingSteps:
+    """Training steps of one network, or of several networks of equal shapes in parallel.
+
+    The number of threads is that of the measurement; training uses one thread up to width 512.
+    """
 
     def __init__(self, networks: Sequence[nn.Module], frames: Tensor, batch: int = BATCH):
         self.models = StackedModels(networks) if len(networks) > 1 else SingleModel(networks[0])
         self.frames = frames
-        adam = {"lr": SCALE.learning_rate, "fused": True}
+        adam = {"lr": PROTOCOL.learning_rate, "fused": True}
         optimisers = [Adam(network.parameters(), **adam) for network in networks]
-        self.steps = TrainSteps(self.models, optimisers, frames, batch=batch, clip=SCALE.clip)
+        self.steps = TrainSteps(self.models, optimisers, frames, batch=batch, clip=PROTOCOL.clip)
         orders = torch.stack([torch.randperm(len(frames)) for _ in networks])
         self.orders = orders.view(*self.models.shape, -1).to(frames.device)
 
@@ -66,22 +72,22 @@ class Trained:
         return self.models.recover(self.frames)
 
     def backward(self, recovered: Tensor) -> None:
-        """Send the gradient of the loss backward."""
+        """Backpropagate the loss."""
         backward_loss(recovered, self.frames.expand_as(recovered))
 
-    def forget(self) -> None:
-        """Drop the gradients."""
+    def clear_gradients(self) -> None:
+        """Set all gradients to None."""
         for leaf in self.models.leaves:
             leaf.grad = None
 
 
 ALLOCATORS = {"kept": runtime.keep_freed_memory, "system": contextlib.nullcontext}
-"""The freed memory: kept by the process, as in training, or returned to the system by default."""
+"""Freed memory is kept by the process, as in training, or returned to the system."""
 
 
 @contextlib.contextmanager
 def conditions(threads: int, allocator: str = "kept") -> Iterator[None]:
-    """Give all competitors the same threads, flushed denormals and allocator."""
+    """Use the same threads, flushed denormals and allocator for all competitors."""
     thread_count = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

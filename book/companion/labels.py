@@ -50,6 +50,8 @@ HEADS = {
     "first_s": "first call (s)",
     "output_difference": "difference of outputs",
     "gradient_difference": "difference of gradients",
+    "parameter_difference": "difference of parameters",
+    "log_difference": "difference of training logs",
     "seconds": "time (s)",
     "s/epoch": "time per epoch (s)",
     "mean": "mean difference (dB)",

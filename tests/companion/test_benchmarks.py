@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))
 
 from benchmarks import __main__ as cli  # noqa: E402
-from benchmarks import gpu, growth, inference, levers, memory, plain, replay, step, workload  # noqa: E402
+from benchmarks import configurations, gpu, growth, inference, memory, plain, replay, step, workload  # noqa: E402
 from benchmarks.records import Record  # noqa: E402
 
 MODELS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn")
@@ -41,7 +41,7 @@ def test_the_plain_form_equals_the_network(model, normal):
 def test_all_products_of_a_step_are_recorded(model):
     step = workload.Step(networks.build(model, **SIZES), workload.frames(4, 3))
     products = replay.record(step)
-    with levers.without_onednn(), FlopCounterMode(display=False) as counted:
+    with configurations.without_onednn(), FlopCounterMode(display=False) as counted:
         step()
     assert sum(product.flops for product in products) == counted.get_total_flops() > 0
 
@@ -74,7 +74,7 @@ def test_products_exclude_those_of_the_selection_of_routines(tmp_path, monkeypat
 def test_wide_products_are_recorded_for_every_routine():
     sizes = {**SIZES, "hidden": 768, "depth": 1}
     step = workload.Step(networks.build("reweighted-rnn", **sizes), workload.frames(2, 8))
-    with levers.without_compiled_kernels():
+    with configurations.without_compiled_kernels():
         products = replay.record(step)
     replay.replay(products)()
     least = speed_plots.work(time=8, depth=1, hidden=768, batch=2, n=20)
@@ -82,10 +82,11 @@ def test_wide_products_are_recorded_for_every_routine():
 
 
 @pytest.mark.parametrize("name", ["without_compiled_kernels", "without_onednn", "pytorch_alone"])
-def test_a_lever_changes_no_number_and_is_reset(name):
+def test_a_configuration_changes_no_number_and_is_reset(name):
     net, frames = networks.build("reweighted-rnn", **SIZES), workload.frames(4, 3)
     whole = net(frames).detach()
-    call = levers.under(getattr(levers, name), lambda: net(frames).detach())
+    context = getattr(configurations, name)
+    call = configurations.in_configuration(context, lambda: net(frames).detach())
     assert torch.allclose(call(), whole, rtol=1e-4, atol=1e-3)
     assert torch.equal(net(frames), whole)
 

@@ -45,16 +45,17 @@ def test_c_and_pytorch_agree_exactly(dtype, sizes, seed, whole, residual, soft, 
     centre = None if soft else hbar
     b = torch.zeros_like(b) if soft else b
     compiled = native.NativeKernels(dtype, rho or 0.0)
-    values, slopes = [], []
+    values, gradients = [], []
     for kernels in (compiled, reference):
         value, du, dhbar = torch.empty_like(u), torch.empty_like(u), u.clone()
         kernels.forward(u, s, p if residual else None, hbar, rho, centre, a, b, value)
         kernels.backward(g, s if more else None, value, centre, rho, a, b, du, dhbar)
         values.append((value, du, dhbar))
-        slopes.append([slope for slope in kernels.slopes(du, value, centre) if slope is not None])
+        of_a, of_b = kernels.threshold_gradients(du, value, centre)
+        gradients.append([of_a] if of_b is None else [of_a, of_b])
     for left, right in zip(*values, strict=True):
         assert torch.equal(left, right)
-    for left, right in zip(*slopes, strict=True):
+    for left, right in zip(*gradients, strict=True):
         assert torch.allclose(left, right, rtol=1e-5, atol=1e-5)
 
 
@@ -105,7 +106,7 @@ def test_pytorch_is_used_without_a_compiler(breaks, monkeypatch, tmp_path):
 def built(tmp_path_factory):
     """The library of this processor, and a compiler that returns it: real calls take seconds."""
     folder = tmp_path_factory.mktemp("cc")
-    whole = native._place(os.environ.get("CC") or shutil.which("cc")).read_bytes()
+    whole = native._library_path(os.environ.get("CC") or shutil.which("cc")).read_bytes()
     (folder / "library").write_bytes(whole[:-32])  # without its checksum
     (folder / "cc").write_text(
         '#!/bin/sh\nfor target; do :; done\ncp "${0%/*}/library" "$target"\n'
@@ -121,7 +122,7 @@ def test_a_broken_library_in_the_cache_is_compiled_again(size, monkeypatch, tmp_
     whole, compiler = built
     monkeypatch.setenv("CC", compiler)
     monkeypatch.setattr(native, "cache_folder", lambda: tmp_path)
-    broken = native._place(compiler)
+    broken = native._library_path(compiler)
     broken.write_bytes(b"no library" * 5000 if size is None else whole[:size])
     assert native.library.__wrapped__() is not None
     assert broken.read_bytes() == whole
@@ -136,13 +137,13 @@ def test_products_of_several_runs(normal):
 @needs_c
 @pytest.mark.skipif(native.openmp_launcher() is None, reason="PyTorch has no OpenMP here")
 def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeypatch, normal):
-    monkeypatch.setattr(native_scan, "SAMPLES", 0)
+    monkeypatch.setattr(native_scan, "MIN_SAMPLES_PER_THREAD", 0)
     x, h0, G, W = normal(21, 9, 4), normal(6), 0.3 * normal(6, 6), 0.3 * normal(2, 6, 6)
     U, a, b = normal(2, 6, 4), normal(2, 6).abs(), normal(2, 6).abs()
     results = []
     for number in (1, 2, 3, 40):
         threads(number)
-        assert native_scan.supports(x.transpose(0, 1))
+        assert native_scan.should_use_c_loops(x.transpose(0, 1))
         leaves = [tensor.clone().requires_grad_() for tensor in (x, h0, G, *W, U, a, b)]
         codes = unroll(*leaves[:3], leaves[3:5], *leaves[5:])
         codes.square().sum().backward()
@@ -156,19 +157,21 @@ def test_loops_in_c_compute_the_same_with_any_number_of_threads(threads, monkeyp
 def test_loops_in_c_are_not_used_where_pytorch_is_faster(lacks, threads, monkeypatch):
     threads(2)
     xs = torch.zeros(
-        native_scan.FRAMES - (lacks == "frames"), 2 * native_scan.SAMPLES - (lacks == "samples"), 3
+        native_scan.MIN_TIME_STEPS - (lacks == "frames"),
+        2 * native_scan.MIN_SAMPLES_PER_THREAD - (lacks == "samples"),
+        3,
     )
     if lacks == "OpenMP":
         monkeypatch.setattr(native, "openmp_launcher", lambda: None)
     if lacks == "C":
         monkeypatch.setattr(native, "library", lambda: None)
-    assert not native_scan.supports(xs)
+    assert not native_scan.should_use_c_loops(xs)
 
 
 @needs_c
 @pytest.mark.skipif(native.openmp_launcher() is None, reason="PyTorch has no OpenMP here")
 def test_threads_flush_denormals_where_the_caller_does(threads, monkeypatch):
-    monkeypatch.setattr(native_scan, "SAMPLES", 0)
+    monkeypatch.setattr(native_scan, "MIN_SAMPLES_PER_THREAD", 0)
     x, unit, zero = torch.full((4000, 9, 1), 1e-30), torch.eye(1), torch.zeros(1, 1)
 
     def left() -> int:

@@ -20,8 +20,8 @@ from unfolded.seeds import derive
 
 
 class LeakyLayer(ElmanLayer):
-    def step(self, drive, h, _, W):
-        return 0.3 * h + 0.7 * torch.tanh(drive + h @ W.T), None
+    def step(self, input_term, h, _, W):
+        return 0.3 * h + 0.7 * torch.tanh(input_term + h @ W.T), None
 
 
 class LeakyRNN(SRNN):
@@ -95,7 +95,7 @@ def test_the_first_layer_is_initially_saturated_only_on_raw_pixels(name, least):
         net = build(name, hidden=hidden, depth=1)
         U, b = net.cells[0].U, net.cells[0].offset()
         inputs = [net.measure(f) @ U.T + b for f in (frames, frames / 255)]
-        raw, unit = ((drive.abs() > 3).float().mean().item() for drive in inputs)
+        raw, unit = ((input_term.abs() > 3).float().mean().item() for input_term in inputs)
         assert raw > least and unit < 0.01
 
 

@@ -24,10 +24,10 @@ def kernels(request, monkeypatch, threads):
     elif native.library() is None:
         pytest.skip("no C compiler here")
     elif request.param == "layers":
-        monkeypatch.setattr(native_scan, "supports", lambda xs: False)
+        monkeypatch.setattr(native_scan, "should_use_c_loops", lambda xs: False)
     else:
-        monkeypatch.setattr(native_scan, "SAMPLES", 0)
-        monkeypatch.setattr(native_scan, "FRAMES", 0)
+        monkeypatch.setattr(native_scan, "MIN_SAMPLES_PER_THREAD", 0)
+        monkeypatch.setattr(native_scan, "MIN_TIME_STEPS", 0)
         if request.param == "shares":
             if native.openmp_launcher() is None:
                 pytest.skip("PyTorch has no OpenMP here")
@@ -224,7 +224,7 @@ def test_the_backward_pass_changes_no_codes(recompute, normal, monkeypatch):
     codes = engine(**leaves, recompute=recompute)
     before = codes.detach().clone()
     # Another routine rounds differently; the backward pass must not change the codes.
-    monkeypatch.setattr(native_scan, "supports", lambda xs: False)
+    monkeypatch.setattr(native_scan, "should_use_c_loops", lambda xs: False)
     codes.square().sum().backward()
     assert torch.equal(codes.detach(), before)
 

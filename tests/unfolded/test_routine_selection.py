@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 import torch
@@ -179,6 +180,17 @@ def test_contexts_that_overlap_leave_the_default_backend():
     assert selection.chosen() is None
 
 
+@pytest.mark.parametrize("backend", selection.BACKENDS)
+def test_triton_is_used_on_cuda_unless_pytorch_is_selected(backend, monkeypatch):
+    rows = types.SimpleNamespace(is_cuda=True)
+    monkeypatch.setattr(selection, "_on_cuda", lambda: "Triton")
+    assert selection.elementwise(rows, None) == "Triton"
+    monkeypatch.setattr(native, "library", lambda: "C")
+    with use(backend):
+        is_triton = selection.elementwise(rows, None) == "Triton"
+    assert is_triton == (backend == "native")
+
+
 def test_backend_and_settings_limit_the_routines(monkeypatch):
     with use("torch"):
         assert "native" not in matmul.routines()
@@ -251,5 +263,5 @@ def test_a_missing_compiler_is_reported_once_in_a_process(tmp_path):
     call = [sys.executable, "-c", CODE]
     done = subprocess.run(call, capture_output=True, text=True, env=environment)
     assert done.stdout.count("torch.Size([9, 9, 256])") == 3
-    assert done.stderr.startswith("no compiled kernels, slower PyTorch operations serve: ")
+    assert done.stderr.startswith("expected compiled C kernels; got: no C compiler cc; install")
     assert done.stderr.count("\n") == 1

@@ -202,8 +202,9 @@ def recovery() -> pd.DataFrame:
 
 
 def gpu_rows() -> pd.DataFrame:
-    """Return the complete GPU record: differences from the plain path, times, and failures."""
+    """Return the complete GPU record: the differences found by each check, times, and failures."""
     columns = ["what", "model", "dtype", "hidden", "output_difference", "gradient_difference"]
+    columns += ["parameter_difference", "log_difference"]
     columns += ["median_ms", "first_s", "captured", "failed"]
     table = record("gpu")
     if table is None:

@@ -26,8 +26,8 @@ class FastLayer(Layer):
         """Return W, a = σ(α) and b = σ(β)."""
         return self.W, torch.sigmoid(self.alpha), torch.sigmoid(self.beta)
 
-    def step(self, drive: Tensor, h: Tensor, _, W: Tensor, a: Tensor, b: Tensor):
-        return a * self.phi(drive + h @ W.T) + b * h, None
+    def step(self, input_term: Tensor, h: Tensor, _, W: Tensor, a: Tensor, b: Tensor):
+        return a * self.phi(input_term + h @ W.T) + b * h, None
 
 
 class FastRNN(LayeredNetwork):

@@ -30,8 +30,8 @@ class IndependentLayer(Layer):
         """Return w, clipped."""
         return (self.w if self.bound is None else self.w.clamp(-self.bound, self.bound),)
 
-    def step(self, drive: Tensor, h: Tensor, _, w: Tensor):
-        return self.phi(drive + w * h), None
+    def step(self, input_term: Tensor, h: Tensor, _, w: Tensor):
+        return self.phi(input_term + w * h), None
 
 
 class IndRNN(LayeredNetwork):

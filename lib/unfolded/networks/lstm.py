@@ -6,9 +6,9 @@ from unfolded.networks.stacked import GatedNetwork
 from unfolded.recurrence import cell_scan
 
 
-def _step(drive: Tensor, h: Tensor, c: Tensor, W: Tensor, b_h: Tensor):
+def _step(input_term: Tensor, h: Tensor, c: Tensor, W: Tensor, b_h: Tensor):
     """Return h_t and c_t; the gates are in PyTorch's order."""
-    i, f, g, o = (drive + h @ W.mT + b_h).chunk(4, -1)
+    i, f, g, o = (input_term + h @ W.mT + b_h).chunk(4, -1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return o.sigmoid() * c.tanh(), c
 

@@ -63,9 +63,9 @@ class GatedNetwork(StackedNetwork):
     def unroll(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run the layers by the scan or by PyTorch's module: (batch, time, n) -> (…, h)."""
         state = state or self.start(len(x))
-        is_supported = cell_scan.supports(self.cell, x, *self.cells.parameters())
+        in_c = cell_scan.should_use_c_loops(self.cell, x, *self.cells.parameters())
         # PyTorch can neither compile nor vmap these modules.
-        if transforms.has_values(x) and not (self.fast and is_supported):
+        if transforms.has_values(x) and not (self.fast and in_c):
             codes, last_states = self.cells(x, state.codes)
             return codes, state._replace(codes=last_states)
         hs, cs = state.codes if self.cell.kind == "lstm" else (state.codes, [None] * self.depth)
@@ -109,13 +109,13 @@ class Layer(nn.Module):
         """Return the other arguments of ``step``, computed once for each sequence."""
         raise NotImplementedError
 
-    def step(self, drive: Tensor, h: Tensor, _, *weights: Tensor) -> tuple[Tensor, None]:
+    def step(self, input_term: Tensor, h: Tensor, _, *weights: Tensor) -> tuple[Tensor, None]:
         """Return h_t (batch, h) from the input term of frame t, h_{t−1} and the weights, here W.
 
         As in :class:`unfolded.recurrence.cell_scan.Cell`, the second result is the cell state.
         """
         (W,) = weights
-        return self.phi(drive + h @ W.T), None
+        return self.phi(input_term + h @ W.T), None
 
     def forward(
         self, x: Tensor, h: Tensor, weights: tuple[Tensor, ...], fast: bool = True

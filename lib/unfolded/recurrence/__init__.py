@@ -26,12 +26,13 @@ def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[st
     """Return the names of the routines for sequences of the shape of x: (batch, time, n0).
 
     ``backend``: "native", "triton", "torch" or, outside the engine, "reference"; ``scan``: the
-    loop over time, "C" or "PyTorch"; ``instructions``: the instruction set of the C kernels.
-    ``measurement`` and ``decoding``: the products with A (n, n0) and with D (n0, h), see
-    :mod:`unfolded.recurrence.matmul`.
+    loop over time, "C" or "PyTorch"; ``instructions``: the instruction set of the C kernels, or
+    None without them. ``measurement`` and ``decoding``: the products with A (n, n0) and D (n0, h),
+    see :mod:`unfolded.recurrence.matmul`; measures them if they have not been measured before.
     """
     in_engine = in_engine and chosen() != "reference"
     in_c = not x.is_cuda and native_available()
+    loops_in_c = in_engine and native_scan.should_use_c_loops(x.transpose(0, 1))
     on_gpu = x.is_cuda and elementwise(x, None) is not reference
     backend = "native" if in_c else "triton" if on_gpu else "torch"
     codes = x.new_zeros(x.shape[0] * x.shape[1], D.shape[1])
@@ -39,7 +40,7 @@ def routines(x: Tensor, A: Tensor, D: Tensor, in_engine: bool = True) -> dict[st
         "measurement": routine_name(x.flatten(0, 1), A),
         "decoding": routine_name(codes, D),
         "backend": backend if in_engine else "reference",
-        "scan": "C" if in_engine and native_scan.supports(x.transpose(0, 1)) else "PyTorch",
+        "scan": "C" if loops_in_c else "PyTorch",
         "instructions": native.library().instructions().decode() if in_c else None,
     }
 
@@ -98,8 +99,7 @@ def unroll(
     transition = (G.right, G.left) if isinstance(G, LowRank) else (G, None)
     layers = (W.left, W.right) if isinstance(W, LowRank) else (None, *W)
     tensors = (x, h0, *transition, U, a, b, rho, D, *layers)
-    differentiable = _requires_gradients(*tensors)
-    if differentiable or transforms.functorch_active():
+    if _requires_gradients(*tensors) or transforms.functorch_active():
         return _Unroll.apply(not recompute, *tensors)[0]
     # For a single time step, the overhead of autograd.Function would be a fifth of the time.
     scan = Scan(*tensors)
@@ -123,7 +123,7 @@ def _check(x, h0, G, W, U, a, b, rho, D) -> None:
     tied = isinstance(W, LowRank)
     if min(n, d, h) < 1 or not (tied or len(W) in (1, d)):
         got = f"n = {n}, d = {d}, h = {h}" + ("" if tied else f" and {len(W)} matrices")
-        want = "n, d and h of at least 1, and one matrix W a layer or one for all"
+        want = "n, d and h of at least 1, and one matrix W per layer or one for all"
         raise ConfigError(complain(want, got, "see the shapes in unroll's docstring"))
     expected = {"h0": (h0, [(h,), (batch, h)]), "U": (U, [(d, h, n), (1, h, n)])}
     expected |= {"a": (a, [(d, h)]), "b": (b, [(d, h)]), "rho": (rho, [()])}

@@ -15,9 +15,9 @@ KINDS = ("elman", "independent", "fast", "lstm", "gru")
 PHI = (torch.tanh, torch.relu, torch.nn.functional.softshrink)
 """Cells, and activations of the first three cells, in the order of the enums in cell_scan.c."""
 
-_ROWS, _BLOCK, _LONG_BLOCK, _SMALL = 64, 256, 640, 2**19
-"""Maximum rows per chunk; rows per gradient block if the weights fit in the cache, so that these
-rows fit too; rows per block for larger weights, which are then read less often; that limit."""
+_ROWS, _BLOCK, _LONG_BLOCK, _CACHED_WEIGHTS = 64, 256, 640, 2**19
+"""_CACHED_WEIGHTS: most weights that count as fitting in the cache. _ROWS: maximum rows per chunk
+for such weights. _BLOCK, _LONG_BLOCK: rows per gradient block for small or large weights."""
 
 
 class Cell(NamedTuple):
@@ -46,27 +46,29 @@ def run(cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | None, *weights: Tensor):
     (gates h,), with 3 gates for GRU and 4 for LSTM; w (h,); α and β (). Differentiable any number
     of times; higher derivatives use :func:`reference`.
     """
-    scan = CellScan.apply if supports(cell, x, h0, *weights) else reference
+    scan = CellScan.apply if should_use_c_loops(cell, x, h0, *weights) else reference
     return scan(cell, x, h0, c0, *weights)
 
 
 def reference(cell: Cell, x: Tensor, h: Tensor, c: Tensor | None, U: Tensor, b: Tensor, *weights):
     """Return the same as :func:`run`, step by step with autograd."""
     codes = []
-    for drive in torch.nn.functional.linear(x, U, b).unbind(1):
-        h, c = cell.step(drive, h, c, *weights)
+    for input_term in torch.nn.functional.linear(x, U, b).unbind(1):
+        h, c = cell.step(input_term, h, c, *weights)
         codes.append(h)
     return torch.stack(codes, 1), c
 
 
-def supports(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
-    """Return whether the scan in C is the fastest implementation for x (batch, time, k)."""
+def should_use_c_loops(cell: Cell, x: Tensor, *tensors: Tensor) -> bool:
+    """Return whether the C loops can run for x (batch, time, k) and, by default, whether the sizes
+    reach the thresholds of native_scan.py, below which PyTorch operations are used.
+    """
     return (
         (has_values(x) and x.numel() > 0)
         and cell.kind in KINDS
         and cell.phi in PHI
         and not torch.is_autocast_enabled(x.device.type)
-        and native_scan.supports(x.transpose(0, 1))
+        and native_scan.should_use_c_loops(x.transpose(0, 1))
         and all(tensor.dtype == x.dtype and tensor.device == x.device for tensor in tensors)
     )
 
@@ -141,7 +143,7 @@ def _scan(cell: Cell, xs: Tensor, weights: Sequence[Tensor], **buffers: Tensor |
     tensors = {"x": xs, "U": U, "bias": bias, "W": W, **buffers}
     if other_weights and cell.kind != "fast":
         tensors["bias_h"] = other_weights[0]
-    is_small = U.numel() + W.numel() <= _SMALL
+    is_small = U.numel() + W.numel() <= _CACHED_WEIGHTS
     chunks = max(threads, -(-B // _ROWS)) if is_small else threads
     rows, block = -(-B // chunks), _BLOCK if is_small else _LONG_BLOCK
     job = _CellJob(

@@ -8,7 +8,7 @@ from unfolded.recurrence.matmul import matmul_nt, routines
 
 
 def linear(x: Tensor, W: Tensor) -> Tensor:
-    """Return x Wᵀ: x (…, k), W (o, k). A node is created only if a gradient is required."""
+    """Return x Wᵀ: x (…, rows, k), W (o, k). A node is created only if a gradient is required."""
     if x.ndim == 2:
         return linear(x[None], W).squeeze(0)
     transformed = transforms.functorch_active()

@@ -9,16 +9,15 @@ from torch import Tensor
 from unfolded.recurrence.backends import native, selection
 from unfolded.recurrence.routine_selection import fastest
 
-_LARGE = 2**18
-"""Fewest multiply-adds of a product for which the routines are compared."""
-_OFTEN = 8
-"""Fewest uses of a matrix for which its layout for oneDNN is worth forming."""
+_MIN_MULTIPLY_ADDS, _MIN_USES = 2**18, 8
+"""Fewest multiply-adds of a product for which the routines are compared, and fewest uses of a
+matrix for which its layout for oneDNN is formed."""
 
 
 def _onednn():
     """Return PyTorch's oneDNN operators for x Wᵀ and for the layout of W, or None."""
     try:
-        linear, pack = (getattr(torch.ops.mkldnn, name) for name in _ENTRIES)
+        linear, pack = torch.ops.mkldnn._linear_pointwise, torch.ops.mkldnn._reorder_linear_weight
         x, W = (torch.arange(5.0 * n, dtype=torch.float32, device="cpu").view(n, 5) for n in (3, 4))
         product = linear(x, pack(W, None), None, "none", [], "")
         works = torch.allclose(product, x @ W.T, atol=1e-4)
@@ -27,7 +26,6 @@ def _onednn():
     return (linear, pack) if works else None
 
 
-_ENTRIES = ("_linear_pointwise", "_reorder_linear_weight")
 _ONEDNN = _onednn()
 
 
@@ -63,7 +61,7 @@ def routine_name(x: Tensor, W: Tensor) -> str:
     """Return the name of the routine for x Wᵀ."""
     if not _selectable(x) or not _selectable(W):
         return "gemm"
-    if len(x) * W.numel() < _LARGE or 1 not in x.stride():
+    if len(x) * W.numel() < _MIN_MULTIPLY_ADDS or 1 not in x.stride():
         return "gemm"
     available = routines()
     if not (W.is_contiguous() or W.mT.is_contiguous()):
@@ -76,8 +74,8 @@ def routine_name(x: Tensor, W: Tensor) -> str:
 def prepared_matmul(W: Tensor, rows: int, uses: int) -> Callable[[Tensor], Tensor]:
     """Return x ↦ x Wᵀ for ``uses`` products with ``rows`` rows; W (…, o, k) must not change."""
     available = routines()
-    large = _selectable(W) and rows * W.numel() >= _LARGE
-    if not large or uses < _OFTEN or "onednn" not in available:
+    is_large = _selectable(W) and rows * W.numel() >= _MIN_MULTIPLY_ADDS
+    if not is_large or uses < _MIN_USES or "onednn" not in available:
         return lambda x: matmul_nt(x, W)
     W = W.contiguous()
     layout = _ONEDNN[1](W, None)
@@ -119,9 +117,9 @@ class LinearMap:
         first, *second = (prepared_matmul(W, **self._use) for W in factors)
         return (lambda p: second[0](first(p))) if second else first
 
-    def gradients(self, p: Tensor, dp: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the gradients of right and left, summed over all rows of p and dp."""
+    def gradients(self, p: Tensor, grad_output: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the gradients of right and left, summed over all rows of p and grad_output."""
         if self.left is None:
-            return matmul_nt(dp.mT, p.mT), None
-        right = matmul_nt(matmul_nt(dp, self.left).mT, p.mT)
-        return right, matmul_nt(matmul_nt(p, self.right).mT, dp.mT)
+            return matmul_nt(grad_output.mT, p.mT), None
+        right = matmul_nt(matmul_nt(grad_output, self.left).mT, p.mT)
+        return right, matmul_nt(matmul_nt(p, self.right).mT, grad_output.mT)

@@ -1,8 +1,8 @@
 """Selection of the fastest routine for a product: measured once, then read from a cache.
 
-The cache is a file next to the compiled kernels, one for each processor and version of PyTorch.
-With ``UNFOLDED_ROUTINE`` set to "native", "gemm" or "onednn", nothing is measured: that routine is
-used if it is available, else the first available one.
+The cache is a file next to the compiled kernels, one for each processor, version of PyTorch and
+compiled library. With ``UNFOLDED_ROUTINE`` set to "native", "gemm" or "onednn", nothing is
+measured: that routine is used if it is available, else the first available one.
 """
 
 import contextlib
@@ -19,10 +19,9 @@ from unfolded import files
 from unfolded.errors import RecordError
 from unfolded.recurrence.backends import native
 
-_FEWEST, _SECONDS = 15, 20e-3
-"""Fewest rounds and shortest duration, in seconds, of a measurement of all routines."""
-_CLEAN = 1.5
-"""Largest ratio of the median to the shortest time of a measurement that is stored."""
+_MIN_ROUNDS, _MIN_SECONDS, _MAX_SPREAD = 15, 20e-3, 1.5
+"""Fewest rounds and shortest duration of a measurement of all routines, and the largest ratio of
+the median to the shortest time of a measurement that is stored."""
 selected: dict[str, str] = {}
 """The routines selected in this process by product, threads and available routines."""
 
@@ -47,13 +46,13 @@ def _measured(key: str, routines: dict[str, Callable], arguments) -> str:
     for routine in routines.values():
         routine(*arguments)
     began = time.perf_counter()
-    while min(map(len, times.values())) < _FEWEST or time.perf_counter() - began < _SECONDS:
+    while min(map(len, times.values())) < _MIN_ROUNDS or time.perf_counter() - began < _MIN_SECONDS:
         for name, routine in routines.items():
             start = time.perf_counter()
             routine(*arguments)
             times[name].append(time.perf_counter() - start)
     name = min(times, key=lambda name: statistics.median(times[name]))
-    if statistics.median(times[name]) <= _CLEAN * min(times[name]) and (path := _path()):
+    if statistics.median(times[name]) <= _MAX_SPREAD * min(times[name]) and (path := _path()):
         with contextlib.suppress(RecordError):
             files.write_json(path, _stored() | {key: name})
     return name

@@ -16,8 +16,7 @@ class Scan:
     """A batch of sequences x (…, batch, T, n) with weights; leading dimensions are parallel runs.
 
     All tensors have the same leading dimensions; W is one matrix per layer or one for all. All
-    buffers are time-major, so that the rows of several time steps are contiguous for the
-    products.
+    buffers are time-major, so that the rows of several time steps are contiguous.
     """
 
     def __init__(self, x, h0, transition, transition_left, U, a, b, rho, D, W_left, *W):
@@ -31,7 +30,7 @@ class Scan:
         self.layers = layers * depth if self.shared else layers
         b = torch.zeros_like(a) if b is None else b
         self.a, self.b = (threshold.contiguous().unsqueeze(-2).unbind(-3) for threshold in (a, b))
-        self.native = native_scan.supports(xs)
+        self.native = native_scan.should_use_c_loops(xs)
         self.kernels = None if self.native else selection.elementwise(xs.select(-3, 0), rho)
         # One number per run, broadcast over all rows of the run.
         self.rho_rows = None if rho is None else rho[..., None, None]
@@ -100,27 +99,25 @@ class Scan:
             du, dhbar = torch.empty_like(values), torch.empty_like(codes_out)
             block_grads = grads[..., block, :, :].contiguous()
             if self.D is not None:
-                block_grads = accumulator.decoder(block_grads, codes_out)
+                block_grads = accumulator.add_decoder_gradient(block_grads, codes_out)
             dx = None if accumulator.dx is None else accumulator.dx[..., block, :, :]
             layers = (*values, codes_out)
-            carry, slopes = self._backward_block(block_grads, carry, layers, du, dhbar, dx)
-            accumulator.add(block, previous_codes, layers, du, dhbar, slopes)
+            carry, dab = self._backward_block(block_grads, carry, layers, du, dhbar, dx)
+            accumulator.add(block, previous_codes, layers, du, dhbar, threshold_gradients=dab)
             del values, layers, du, dhbar  # free memory before the next block
         return accumulator.gradients(carry)
 
     def _native_scan(self, back: bool) -> native_scan.NativeScan:
         if back not in self._native_scans:
             name = "factors_back" if back else "factors"
-            layers = [getattr(layer, name) for layer in self.layers]
-            inputs = (self.U.mT if back else self.U).unbind()
-            self._native_scans[back] = native_scan.NativeScan(
-                self, getattr(self.transition, name), layers, inputs
+            transition, *layers = (
+                getattr(product, name) for product in (self.transition, *self.layers)
             )
+            inputs = (self.U.mT if back else self.U).unbind()
+            self._native_scans[back] = native_scan.NativeScan(self, transition, layers, inputs)
         return self._native_scans[back]
 
-    def _backward_block(
-        self, grads, carry, values, du, dhbar, dx
-    ) -> tuple[Tensor, list[Tensor] | None]:
+    def _backward_block(self, grads, carry, values, du, dhbar, dx) -> tuple:
         """Compute ∂/∂u_l and ∂/∂ħ of a block, last step first; return the previous code's gradient.
 
         The C loops also add to dx and return the gradients of a and b.
@@ -168,17 +165,17 @@ class GradientAccumulator:
         if term is not None:
             self.totals[name] = self.totals[name].add_(term) if name in self.totals else term
 
-    def decoder(self, grad: Tensor, codes_out: Tensor) -> Tensor:
+    def add_decoder_gradient(self, grad: Tensor, codes_out: Tensor) -> Tensor:
         """Add to the gradient of D, and return that of the codes: both (…, frames, batch, ·)."""
         rows = _rows(grad)
         if self.needed["D"]:
             self._add("D", matmul_nt(rows.mT, _rows(codes_out).mT))
         return matmul_nt(rows, self.scan.D.mT).view(codes_out.shape)
 
-    def add(self, block: slice, previous_codes: Tensor, values, du, dhbar: Tensor, slopes) -> None:
+    def add(self, block, previous_codes, values, du, dhbar, threshold_gradients) -> None:
         """Add the terms of a block, given h_{t−1}, p_0 … p_d and the gradients of u_l and ħ.
 
-        ``slopes``: the gradients of a and b from the C loops, which also add to dx; else None.
+        ``threshold_gradients``: those of a and b from the C loops, which also add to dx, or None.
         """
         values, du = [_rows(value) for value in values], [_rows(du_l) for du_l in du]
         scan, needed = self.scan, self.needed
@@ -193,9 +190,10 @@ class GradientAccumulator:
                 self._add(name, W)
                 self._add("W_left", left)
         if needed["a"] or needed["b"]:
-            for threshold, slope in zip("ab", slopes or self._slopes(values, du), strict=True):
+            gradients = threshold_gradients or self._threshold_gradients(values, du)
+            for threshold, gradient in zip("ab", gradients, strict=True):
                 if needed[threshold]:
-                    self._add(threshold, slope)
+                    self._add(threshold, gradient)
         is_shared = scan.U.shape[-3] == 1
         total = sum(du[1:], du[0]) if is_shared or needed["rho"] else None
         if needed["rho"]:
@@ -205,16 +203,16 @@ class GradientAccumulator:
             # A product copies a column-major first operand: use the smaller operand there.
             x = _rows(scan.xs[..., block, :, :])
             self._add("U", torch.stack([matmul_nt(x.mT, du_l.mT) for du_l in du], -3).mT)
-        if self.dx is not None and slopes is None:
+        if self.dx is not None and threshold_gradients is None:
             for U_l, du_l in zip(scan.U.unbind(-3), du, strict=True):
                 dx = self.dx[..., block, :, :]
                 dx.add_(matmul_nt(du_l, U_l.mT).view(dx.shape))
 
-    def _slopes(self, values: list[Tensor], du: list[Tensor]) -> list[Tensor | None]:
+    def _threshold_gradients(self, values: list[Tensor], du: list[Tensor]) -> list[Tensor | None]:
         centre = None if self.scan.soft else values[0]
-        layers = zip(du, values[1:], strict=True)
-        slopes = zip(*(self.scan.kernels.slopes(*layer, centre) for layer in layers), strict=True)
-        return [None if slope[0] is None else torch.stack(slope, -2) for slope in slopes]
+        layers, kernel = zip(du, values[1:], strict=True), self.scan.kernels.threshold_gradients
+        gradients = zip(*(kernel(*layer, centre) for layer in layers), strict=True)
+        return [None if terms[0] is None else torch.stack(terms, -2) for terms in gradients]
 
     def gradients(self, carry: Tensor) -> list[Tensor | None]:
         """Return all gradients in order, given the gradient of h_0 for each sample."""

@@ -23,14 +23,15 @@ enum { GROUP = 8 }; /* time steps whose products with x are computed together */
  * h0 and c0.  stored: gates (frames, batch, gates width): i f g o of LSTM, r z n and W_n h + b_n of
  * GRU, φ of FAST; null if not stored.  W: w for INDEPENDENT.  bias_h: second bias of LSTM and GRU.
  * Backward pass, if grads is given: dh0 and dc0 initially contain the gradients of the last states;
- * dU, dW may be null; dbias (gates width); dab (2, width): terms of da and db for each unit. */
+ * dU, dW may be null; dbias (gates width); dab (2, width): terms of da and db for each unit for
+ * FAST; for INDEPENDENT the first row is dw. */
 struct cell_job {
     long frames, batch, width, features, rows, block, cell, phi;
     double a, b;
     const void *x, *U, *W, *bias, *bias_h, *grads;
     void *codes, *cells, *stored, *dh0, *dc0, *dx, *dU, *dW, *dbias, *dab, *workspace;
     /* Internal fields, in the workspace. */
-    void *input, *recurrent, *second, *offset, *gates, *dgates, *columns, *before;
+    void *packed_U, *packed_W, *packed_Wn, *offset, *gates, *dgates, *packed_x, *packed_h;
     double *sums; /* the sums of dbias, then those of dab for each chunk */
     long first, end, next; /* the time steps of a block; dgates begins at first */
     fenv_t environment;
@@ -90,8 +91,8 @@ static inline double tanh_double(double x) { return tanh(x); }
 
 /* From matmul.c */
 long NAME(packed)(long, long);
-void NAME(pack)(struct packing *, team, long);
-void NAME(correlate)(struct correlation *, team, long);
+void NAME(pack)(struct packing *, parallel_launcher, long);
+void NAME(multiply_transposed)(struct transposed_products *, parallel_launcher, long);
 void NAME(multiply)(long, struct factors, struct factors, long, REAL *, long, int);
 
 /* v = φ(v).  NaN must propagate: a comparison that is false for NaN must not select a number. */
@@ -229,8 +230,8 @@ static void NAME(gru_backward)(long count, const REAL *restrict r, const REAL *r
     }
 }
 
-/* out_t = p_t B for the rows of a chunk at some time steps, B = input: each panel of B is read from
- * memory once for all steps. */
+/* out_t = p_t B for the rows of a chunk at some time steps, with B = packed_U: each panel of B is
+ * read from memory once for all steps. */
 static void NAME(multiply_steps)(const struct cell_job *s, long steps, long rows, const REAL *p,
                                  long step, long inner, long columns, REAL *out, long width)
 {
@@ -238,7 +239,7 @@ static void NAME(multiply_steps)(const struct cell_job *s, long steps, long rows
     long panel = NAME(packed)(1, 1);
     for (long c = 0; c < columns; c += panel)
         for (long t = 0; t < steps; t++) {
-            struct factors first = {p + t * s->batch * step, (REAL *)s->input + c * inner, step,
+            struct factors first = {p + t * s->batch * step, (REAL *)s->packed_U + c * inner, step,
                                     inner};
             NAME(multiply)(rows, first, none, columns - c < panel ? columns - c : panel,
                            out + t * s->batch * width + c, width, 0);
@@ -249,7 +250,7 @@ static void NAME(forward_scan)(struct cell_job *s, long chunk, long rows)
 {
     long h = s->width, gates_width = gates_of(s) * h, input_width = input_gates_of(s) * h;
     long first = chunk * s->rows, features = s->features;
-    struct factors none = {0}, before = {0, s->recurrent, h, h}, state = {0, s->second, h, h};
+    struct factors none = {0}, before = {0, s->packed_W, h, h}, state = {0, s->packed_Wn, h, h};
     for (long t = 0; t < s->frames; t++) {
         long at = t * s->batch + first, steps = s->frames - t < GROUP ? s->frames - t : GROUP;
         REAL *g = s->stored ? (REAL *)s->stored + at * gates_width
@@ -282,8 +283,8 @@ static void NAME(backward_scan)(struct cell_job *s, long chunk, long rows)
     long first = chunk * s->rows, features = s->features;
     REAL *carry = (REAL *)s->dh0 + first * h, *carry_cell = s->dc0;
     REAL *dgates = (REAL *)s->dgates + first * gates_width;
-    struct factors none = {0}, gates = {0, s->recurrent, gates_width, shared_width},
-                   state = {0, s->second, gates_width, h};
+    struct factors none = {0}, gates = {0, s->packed_W, gates_width, shared_width},
+                   state = {0, s->packed_Wn, gates_width, h};
     for (long t = s->end - 1; t >= s->first; t--) {
         long at = t * s->batch + first;
         const REAL *before = (const REAL *)s->codes + at * h;
@@ -314,13 +315,13 @@ static void NAME(backward_scan)(struct cell_job *s, long chunk, long rows)
 }
 
 /* Use the denormal mode of the caller: another mode would be slow or give other results. */
-static void NAME(take_scans)(void *job)
+static void NAME(scan_chunks)(void *job)
 {
     struct cell_job *s = job;
     fenv_t previous;
     fegetenv(&previous);
     fesetenv(&s->environment);
-    for (long chunk; (chunk = take(&s->next)) * s->rows < s->batch;) {
+    for (long chunk; (chunk = next_index(&s->next)) * s->rows < s->batch;) {
         long rest = s->batch - chunk * s->rows, rows = rest < s->rows ? rest : s->rows;
         if (s->grads)
             NAME(backward_scan)(s, chunk, rows);
@@ -331,14 +332,14 @@ static void NAME(take_scans)(void *job)
 }
 
 /* Return a part of the workspace, or null before the workspace is allocated. */
-static void *NAME(allocate)(REAL *workspace, long *used, long numbers)
+static void *NAME(allocate)(REAL *workspace, long *used, long elements)
 {
     long at = *used;
-    *used += (numbers + 15) / 16 * 16; /* align to cache lines */
+    *used += (elements + 15) / 16 * 16; /* align to cache lines */
     return workspace ? workspace + at : 0;
 }
 
-/* Assign the parts of the workspace and return its size in numbers. */
+/* Assign the parts of the workspace and return its size in elements. */
 long NAME(cell_scan_workspace)(struct cell_job *s)
 {
     long h = s->width, gates_width = gates_of(s) * h, input_width = input_gates_of(s) * h,
@@ -347,69 +348,71 @@ long NAME(cell_scan_workspace)(struct cell_job *s)
     long doubles = sizeof(double) / sizeof(REAL), chunks = chunks_of(s);
     REAL *workspace = s->workspace;
     int back = s->grads != 0;
-    s->input = NAME(allocate)(workspace, &used,
-                              back ? NAME(packed)(input_width, n) : NAME(packed)(n, input_width));
-    s->recurrent = NAME(allocate)(
+    s->packed_U = NAME(allocate)(
+        workspace, &used, back ? NAME(packed)(input_width, n) : NAME(packed)(n, input_width));
+    s->packed_W = NAME(allocate)(
         workspace, &used,
         matrix * (back ? NAME(packed)(shared_width, h) : NAME(packed)(h, shared_width)));
-    s->second = NAME(allocate)(workspace, &used, (s->cell == GRU) * NAME(packed)(h, h));
+    s->packed_Wn = NAME(allocate)(workspace, &used, (s->cell == GRU) * NAME(packed)(h, h));
     s->offset = NAME(allocate)(workspace, &used, gates_width);
     s->gates = NAME(allocate)(workspace, &used,
                               back || s->stored ? 0 : GROUP * s->batch * gates_width);
     s->dgates = NAME(allocate)(workspace, &used, back * all * gates_width);
-    s->columns = NAME(allocate)(workspace, &used, back * NAME(packed)(all, n));
-    s->before = NAME(allocate)(workspace, &used, back * NAME(packed)(all, h));
+    s->packed_x = NAME(allocate)(workspace, &used, back * NAME(packed)(all, n));
+    s->packed_h = NAME(allocate)(workspace, &used, back * NAME(packed)(all, h));
     s->sums = NAME(allocate)(workspace, &used, back * doubles * (gates_width + 2 * h * chunks));
     return used;
 }
 
 /* Pack a matrix (rows, columns) for products with its transpose or, backward, with itself. */
 static void NAME(pack_matrix)(long rows, long columns, const REAL *from, void *to, int back,
-                           team start, long threads)
+                           parallel_launcher launcher, long threads)
 {
     struct packing transposed = {columns, rows, 1, columns, from, to, 0};
     struct packing plain = {rows, columns, columns, 1, from, to, 0};
-    NAME(pack)(back ? &plain : &transposed, start, threads);
+    NAME(pack)(back ? &plain : &transposed, launcher, threads);
 }
 
 /* Multiply columns of dgates, from column from on, with x and the previous states of a block. */
-static void NAME(correlate_gates)(struct cell_job *s, long from, long count, REAL *dU, REAL *dW,
-                                  team start, long threads)
+static void NAME(multiply_gates_transposed)(struct cell_job *s, long from, long count, REAL *dU,
+                                            REAL *dW, parallel_launcher launcher, long threads)
 {
     long h = s->width, gates_width = gates_of(s) * h;
-    struct correlation job = {
+    struct transposed_products job = {
         (s->end - s->first) * s->batch, count, gates_width, (REAL *)s->dgates + from,
-        {{s->features, s->columns, dU}, {h, s->before, dW}}, s->sums + from, s->end < s->frames, 0,
+        {{s->features, s->packed_x, dU}, {h, s->packed_h, dW}},
+        s->sums + from, s->end < s->frames, 0,
     };
-    NAME(correlate)(&job, start, threads);
+    NAME(multiply_transposed)(&job, launcher, threads);
 }
 
 /* Accumulate the gradients of U, W and the biases from one block of dgates. */
-static void NAME(add_weight_gradients)(struct cell_job *s, team start, long threads)
+static void NAME(add_weight_gradients)(struct cell_job *s, parallel_launcher launcher, long threads)
 {
     long h = s->width, input_width = input_gates_of(s) * h, shared_width = shared_gates_of(s) * h;
     long at = s->first * s->batch, count = s->end * s->batch - at, features = s->features;
     const REAL *x = (const REAL *)s->x + at * features, *codes = (const REAL *)s->codes + at * h;
     REAL *dU = s->dU, *dW = s->cell == INDEPENDENT ? 0 : s->dW;
     if (dU)
-        NAME(pack_matrix)(count, features, x, s->columns, 1, start, threads);
+        NAME(pack_matrix)(count, features, x, s->packed_x, 1, launcher, threads);
     if (dW)
-        NAME(pack_matrix)(count, h, codes, s->before, 1, start, threads);
-    NAME(correlate_gates)(s, 0, shared_width, dU, dW, start, threads);
+        NAME(pack_matrix)(count, h, codes, s->packed_h, 1, launcher, threads);
+    NAME(multiply_gates_transposed)(s, 0, shared_width, dU, dW, launcher, threads);
     if (s->cell == GRU) {
-        NAME(correlate_gates)(s, shared_width, h, dU ? dU + shared_width * features : 0, 0, start,
-                              threads);
-        NAME(correlate_gates)(s, input_width, h, 0, dW ? dW + shared_width * h : 0, start, threads);
+        NAME(multiply_gates_transposed)(s, shared_width, h, dU ? dU + shared_width * features : 0,
+                                        0, launcher, threads);
+        NAME(multiply_gates_transposed)(s, input_width, h, 0, dW ? dW + shared_width * h : 0,
+                                        launcher, threads);
     }
 }
 
-static void NAME(run_scans)(struct cell_job *s, team start, long threads)
+static void NAME(run_scans)(struct cell_job *s, parallel_launcher launcher, long threads)
 {
     s->next = 0;
-    begin(start, NAME(take_scans), s, threads);
+    run_parallel(launcher, NAME(scan_chunks), s, threads);
 }
 
-static void NAME(run_forward)(struct cell_job *s, team start, long threads)
+static void NAME(run_forward)(struct cell_job *s, parallel_launcher launcher, long threads)
 {
     long h = s->width, gates_width = gates_of(s) * h, input_width = input_gates_of(s) * h,
          shared_width = shared_gates_of(s) * h;
@@ -418,10 +421,10 @@ static void NAME(run_forward)(struct cell_job *s, team start, long threads)
     for (long j = 0; j < gates_width; j++) /* GRU has separate b_n for input and state */
         offset[j] = j >= input_width ? bias_h[j - h]
                                      : bias[j] + (bias_h && j < shared_width ? bias_h[j] : 0);
-    NAME(run_scans)(s, start, threads);
+    NAME(run_scans)(s, launcher, threads);
 }
 
-static void NAME(run_backward)(struct cell_job *s, team start, long threads)
+static void NAME(run_backward)(struct cell_job *s, parallel_launcher launcher, long threads)
 {
     long h = s->width, gates_width = gates_of(s) * h;
     REAL *dbias = s->dbias, *dab = s->dab;
@@ -429,8 +432,8 @@ static void NAME(run_backward)(struct cell_job *s, team start, long threads)
     memset(s->sums, 0, (gates_width + 2 * h * chunks_of(s)) * sizeof(double));
     for (s->end = s->frames; s->end > 0; s->end = s->first) {
         s->first = s->end < s->block ? 0 : s->end - s->block;
-        NAME(run_scans)(s, start, threads);
-        NAME(add_weight_gradients)(s, start, threads);
+        NAME(run_scans)(s, launcher, threads);
+        NAME(add_weight_gradients)(s, launcher, threads);
     }
     for (long j = 0; j < gates_width; j++)
         dbias[j] = (REAL)s->sums[j];
@@ -443,23 +446,23 @@ static void NAME(run_backward)(struct cell_job *s, team start, long threads)
 }
 
 /* Forward pass: compute codes, cells and gates.  Backward pass: compute all gradients. */
-void NAME(cell_scan)(struct cell_job *s, team start, long threads)
+void NAME(cell_scan)(struct cell_job *s, parallel_launcher launcher, long threads)
 {
     long h = s->width, input_width = input_gates_of(s) * h, shared_width = shared_gates_of(s) * h,
          features = s->features;
     const REAL *U = s->U, *W = s->W;
     int back = s->grads != 0;
     NAME(cell_scan_workspace)(s);
-    NAME(pack_matrix)(input_width, features, U, s->input, back, start, threads);
+    NAME(pack_matrix)(input_width, features, U, s->packed_U, back, launcher, threads);
     if (s->cell != INDEPENDENT)
-        NAME(pack_matrix)(shared_width, h, W, s->recurrent, back, start, threads);
+        NAME(pack_matrix)(shared_width, h, W, s->packed_W, back, launcher, threads);
     if (s->cell == GRU)
-        NAME(pack_matrix)(h, h, W + shared_width * h, s->second, back, start, threads);
+        NAME(pack_matrix)(h, h, W + shared_width * h, s->packed_Wn, back, launcher, threads);
     fegetenv(&s->environment);
     if (back)
-        NAME(run_backward)(s, start, threads);
+        NAME(run_backward)(s, launcher, threads);
     else
-        NAME(run_forward)(s, start, threads);
+        NAME(run_forward)(s, launcher, threads);
 }
 
 #endif

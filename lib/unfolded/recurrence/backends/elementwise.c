@@ -1,7 +1,8 @@
 /* Element-wise operations of one layer; reference.py implements the same operations in PyTorch.
  *
  * Included twice, for float and double.  All arrays are row-major; a, b, da and db have one row.
- * residual, extra and centre may be null: then nothing is added, and Φ has the centre 0.
+ * residual, extra and centre may be null: then nothing is added, and Φ has the centre 0.  Only
+ * threshold_gradients needs centre.
  * NaN must propagate to the loss: a comparison that is false for NaN must not select a number.
  */
 
@@ -70,8 +71,8 @@ void NAME(backward)(long rows, long width, const REAL *gradient, const REAL *ext
 
 /* da = Σ ∂Φ/∂a g and db = Σ ∂Φ/∂b g over the rows, where du = g on the pieces of slope one.
  * The sums are in double precision because there may be thousands of rows. */
-void NAME(slopes)(long rows, long width, const REAL *du, const REAL *value, const REAL *centre,
-                  double *restrict da, double *restrict db)
+void NAME(threshold_gradients)(long rows, long width, const REAL *du, const REAL *value,
+                               const REAL *centre, double *restrict da, double *restrict db)
 {
     for (long i = 0; i < rows; i++)
         for (long j = 0; j < width; j++) {

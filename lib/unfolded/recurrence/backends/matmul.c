@@ -1,4 +1,4 @@
-/* Matrix routines for the loops of scan.c: packing and multiplication.
+/* Packed matrix products for scan.c, cell_scan.c and matmul.py.
  *
  * Compiled twice, for float and double, with fused multiply-add (-ffp-contract=fast).
  */
@@ -44,8 +44,8 @@ enum { TILES = 8 }; /* most tiles of rows in a block of a product */
 
 enum { AHEAD = 16 }; /* steps of the inner dimension by which a panel is prefetched */
 
-/* A correlation processes STRIPS strips of p with LONGEST rows at once: a panel of B and one strip
- * then fit in the L1 cache, and all strips fit in the L2 cache. */
+/* A transposed product processes STRIPS strips of p with LONGEST rows at once: a panel of B and one
+ * strip then fit in the L1 cache, and all strips fit in the L2 cache. */
 enum { LONGEST = 256, STRIPS = 12 };
 
 #define THIS "matmul.c"
@@ -55,11 +55,11 @@ enum { LONGEST = 256, STRIPS = 12 };
 
 typedef REAL NAME(vector) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 enum { NAME(LANES) = BYTES / sizeof(REAL), NAME(PANEL) = VECTORS * NAME(LANES) };
-enum { NAME(LINE) = 64 / sizeof(REAL) }; /* numbers per cache line */
-/* Numbers per strip; the extra line lets the strips use different sets of the L1 cache. */
+enum { NAME(LINE) = 64 / sizeof(REAL) }; /* elements per cache line */
+/* Elements per strip; the extra line lets the strips use different sets of the L1 cache. */
 enum { NAME(STRIP) = ROWS * LONGEST + NAME(LINE) };
 
-/* Return the packed size of a matrix (inner, columns) in numbers. */
+/* Return the packed size of a matrix (inner, columns) in elements. */
 long NAME(packed)(long inner, long columns)
 {
     return (columns + NAME(PANEL) - 1) / NAME(PANEL) * NAME(PANEL) * inner;
@@ -83,7 +83,7 @@ static void NAME(pack_panels)(void *job)
     struct packing *p = job;
     const REAL *from = p->from;
     REAL *to = p->to;
-    for (long c; (c = take(&p->next) * NAME(PANEL)) < p->columns;) {
+    for (long c; (c = next_index(&p->next) * NAME(PANEL)) < p->columns;) {
         const REAL *first = from + c * p->column_step;
         REAL *panel = to + c * p->inner;
         long columns = p->columns - c < NAME(PANEL) ? p->columns - c : NAME(PANEL);
@@ -110,10 +110,10 @@ static void NAME(pack_panels)(void *job)
 }
 
 /* Pack a matrix (inner, columns) into panels; the columns of a panel are adjacent in memory. */
-void NAME(pack)(struct packing *packing, team start, long threads)
+void NAME(pack)(struct packing *packing, parallel_launcher launcher, long threads)
 {
     packing->next = 0;
-    begin(start, NAME(pack_panels), packing, threads);
+    run_parallel(launcher, NAME(pack_panels), packing, threads);
 }
 
 /* sum += p B for one panel of B and at most ROWS rows of p; missing rows repeat the last row.
@@ -178,11 +178,11 @@ void NAME(product)(long rows, const REAL *p, long inner, const REAL *B, long col
     NAME(multiply)(rows, one, none, columns, out, columns, 0);
 }
 
-static void NAME(take_rows)(void *job)
+static void NAME(multiply_row_blocks)(void *job)
 {
     struct products *s = job;
     struct factors none = {0};
-    for (long i; (i = take(&s->next) * s->block) < s->rows;) {
+    for (long i; (i = next_index(&s->next) * s->block) < s->rows;) {
         struct factors first = {(const REAL *)s->p + i * s->step, s->B, s->step, s->inner};
         long rows = s->rows - i < s->block ? s->rows - i : s->block;
         REAL *out = (REAL *)s->out + i * s->columns;
@@ -191,12 +191,12 @@ static void NAME(take_rows)(void *job)
 }
 
 /* out (rows, columns) = p B; each thread computes blocks of rows. */
-void NAME(multiply_rows)(struct products *products, team start, long threads)
+void NAME(multiply_rows)(struct products *products, parallel_launcher launcher, long threads)
 {
     long tiles = (products->rows + ROWS * threads - 1) / (ROWS * threads);
     products->block = ROWS * (tiles < TILES ? tiles : TILES);
     products->next = 0;
-    begin(start, NAME(take_rows), products, threads);
+    run_parallel(launcher, NAME(multiply_row_blocks), products, threads);
 }
 
 /* Pack columns of p into strips of ROWS columns, and add each column to its sum. */
@@ -219,20 +219,20 @@ static void NAME(pack_strips)(long rows, long columns, const REAL *p, long step,
         sums[i] += sum[i];
 }
 
-static void NAME(take_correlations)(void *job)
+static void NAME(multiply_strips)(void *job)
 {
-    struct correlation *s = job;
+    struct transposed_products *s = job;
     REAL strips[STRIPS * NAME(STRIP)] = {0};
-    for (long i0; (i0 = take(&s->next) * STRIPS * ROWS) < s->inner;) {
+    for (long i0; (i0 = next_index(&s->next) * STRIPS * ROWS) < s->inner;) {
         long columns = s->inner - i0 < STRIPS * ROWS ? s->inner - i0 : STRIPS * ROWS;
         for (long k = 0; k < s->rows; k += LONGEST) {
             long some = s->rows - k < LONGEST ? s->rows - k : LONGEST;
             NAME(pack_strips)(some, columns, (const REAL *)s->p + k * s->step + i0, s->step, strips,
                               s->sums + i0);
             for (int w = 0; w < 2; w++) {
-                const REAL *B = (const REAL *)s->with[w].B + k * NAME(PANEL);
-                long width = s->with[w].out ? s->with[w].columns : 0;
-                REAL *out = (REAL *)s->with[w].out + i0 * width;
+                const REAL *B = (const REAL *)s->factors[w].B + k * NAME(PANEL);
+                long width = s->factors[w].out ? s->factors[w].columns : 0;
+                REAL *out = (REAL *)s->factors[w].out + i0 * width;
                 for (long c = 0; c < width; c += NAME(PANEL))
                     for (long i = 0; i < columns; i += ROWS) {
                         NAME(vector) sum[ROWS][VECTORS] = {{{0}}};
@@ -251,10 +251,11 @@ static void NAME(take_correlations)(void *job)
 
 /* Compute out (inner, columns) = p^T B for each B (weight gradients), and add the rows of p to sums
  * (bias gradients).  A product with out null is skipped. */
-void NAME(correlate)(struct correlation *correlation, team start, long threads)
+void NAME(multiply_transposed)(struct transposed_products *products, parallel_launcher launcher,
+                               long threads)
 {
-    correlation->next = 0;
-    begin(start, NAME(take_correlations), correlation, threads);
+    products->next = 0;
+    run_parallel(launcher, NAME(multiply_strips), products, threads);
 }
 
 #endif

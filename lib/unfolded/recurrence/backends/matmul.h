@@ -14,15 +14,16 @@ struct packing {
     long next;
 };
 
-/* p (rows, inner) with row stride step, and each B (rows, columns), packed or null. */
-struct correlation {
+/* p (rows, inner) with row stride step, and each B (rows, columns) packed; a product whose out is
+ * null is skipped. */
+struct transposed_products {
     long rows, inner, step;
     const void *p;
     struct {
         long columns;
         const void *B;
         void *out;
-    } with[2];
+    } factors[2];
     double *sums;
     int add; /* whether to add to out */
     long next;

@@ -21,8 +21,8 @@ from unfolded import files
 from unfolded.errors import RecordError, one_line
 from unfolded.runtime import cpuinfo
 
-# Matrix products and scans use fused multiply-add. The element-wise kernels of elementwise.c
-# must agree with reference.py bit for bit.
+# Only matmul.c and cell_scan.c use fused multiply-add. elementwise.c must agree with reference.py
+# bit for bit, and scan.c has no floating-point multiplication.
 _SOURCES = {
     "elementwise.c": "-ffp-contract=off",
     "matmul.c": "-ffp-contract=fast",
@@ -31,19 +31,18 @@ _SOURCES = {
 }
 _FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC"]
 SUFFIX = {torch.float32: "float", torch.float64: "double"}
-UNAVAILABLE = (
-    *(ImportError, OSError, AttributeError, ValueError, RecordError),
-    *(KeyError, RuntimeError),  # no home folder
-)
-_LONG, _REAL, _AT = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
-_LAYER = [_LONG, _LONG, _AT, _AT, _AT, _AT, _REAL, _AT, _AT, _AT, _AT]
-_JOBS = ("pack", "multiply_rows", "correlate", "cell_scan", "scan_forward", "scan_backward")
+UNAVAILABLE = (ImportError, OSError, AttributeError, ValueError, RecordError)
+UNAVAILABLE += (KeyError, RuntimeError)  # no home folder
+_LONG, _REAL, _POINTER = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
+_LAYER = [_LONG, _LONG, *[_POINTER] * 4, _REAL, *[_POINTER] * 4]
+_PRODUCTS = ("pack", "multiply_rows", "multiply_transposed")
+_SCANS = ("cell_scan", "scan_forward", "scan_backward")
 _SIGNATURES = {
-    "activate": (None, _LONG, _LONG, _AT),
+    "activate": (None, _LONG, _LONG, _POINTER),
     **dict.fromkeys(("forward", "backward"), (None, *_LAYER)),
-    "slopes": (None, _LONG, _LONG, _AT, _AT, _AT, _AT, _AT),
-    **dict.fromkeys(_JOBS, (None, _AT, _AT, _LONG)),
-    **{"packed": (_LONG, _LONG, _LONG), "cell_scan_workspace": (_LONG, _AT)},
+    "threshold_gradients": (None, _LONG, _LONG, *[_POINTER] * 5),
+    **dict.fromkeys((*_PRODUCTS, *_SCANS), (None, _POINTER, _POINTER, _LONG)),
+    **{"packed": (_LONG, _LONG, _LONG), "cell_scan_workspace": (_LONG, _POINTER)},
 }
 """The type of the result and the types of the arguments of each function."""
 
@@ -55,18 +54,19 @@ def library() -> ctypes.CDLL | None:
         compiler = os.environ.get("CC") or shutil.which("cc")
         if compiler is None:
             raise OSError("no C compiler cc")
-        path = _place(compiler)
+        path = _library_path(compiler)
         with contextlib.suppress(OSError, AttributeError):
             return _load(path)
         _compile(shlex.split(compiler), path)
         return _load(path)
     except (*UNAVAILABLE, subprocess.SubprocessError) as error:
-        log = logging.getLogger(__name__)
-        log.warning("no compiled kernels, slower PyTorch operations serve: %s", one_line(error))
+        message = "expected compiled C kernels; got: %s; install a C compiler or set CC"
+        message += " (until then, slower PyTorch operations are used)"
+        logging.getLogger(__name__).warning(message, one_line(error))
         return None
 
 
-def _place(compiler: str) -> Path:
+def _library_path(compiler: str) -> Path:
     """Return the path of the library for this source, compiler and processor."""
     names = (*_SOURCES, "matmul.h", "threads.h", "precisions.h")
     sources = (Path(__file__).with_name(name).read_text() for name in names)
@@ -86,14 +86,14 @@ def _compile(compiler: list[str], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         target = str(Path(folder) / path.name)
-        if not any(_builds(compiler, target, more) for more in (["-march=native"], [])):
-            raise OSError("no compiler that works")
+        if not any(_compile_succeeds(compiler, target, more) for more in (["-march=native"], [])):
+            raise OSError("the compiler failed")
         content = Path(target).read_bytes()
     # Loading a truncated library would crash the process, so a hash is appended.
     files.write(path, content + hashlib.sha256(content).digest())
 
 
-def _builds(compiler: list[str], target: str, more: list[str]) -> bool:
+def _compile_succeeds(compiler: list[str], target: str, more: list[str]) -> bool:
     commands, objects = [], [f"{target}.{name}.o" for name in _SOURCES]
     for made, (name, flag) in zip(objects, _SOURCES.items(), strict=True):
         source = str(Path(__file__).with_name(name))
@@ -143,21 +143,23 @@ class _Packing(ctypes.Structure):
     """Arguments of `pack`: a matrix (inner, columns) with its strides."""
 
     _fields_ = [*((name, _LONG) for name in ("inner", "columns", "inner_step", "column_step"))]
-    _fields_ += [*((name, _AT) for name in ("source", "target")), ("next", _LONG)]
+    _fields_ += [*((name, _POINTER) for name in ("source", "target")), ("next", _LONG)]
 
 
 class _Products(ctypes.Structure):
     _fields_ = [*((name, _LONG) for name in ("rows", "inner", "columns", "step"))]
-    _fields_ += [*((name, _AT) for name in ("p", "B", "out")), ("block", _LONG), ("next", _LONG)]
+    _fields_ += [*((name, _POINTER) for name in ("p", "B", "out"))]
+    _fields_ += [("block", _LONG), ("next", _LONG)]
 
 
 class _Factor(ctypes.Structure):
-    _fields_ = [("columns", _LONG), ("B", _AT), ("out", _AT)]
+    _fields_ = [("columns", _LONG), ("B", _POINTER), ("out", _POINTER)]
 
 
-class _Correlation(ctypes.Structure):
-    _fields_ = [*((name, _LONG) for name in ("rows", "inner", "step")), ("p", _AT)]
-    _fields_ += [("factors", _Factor * 2), ("sums", _AT), ("add", ctypes.c_int), ("next", _LONG)]
+class _TransposedProducts(ctypes.Structure):
+    _fields_ = [*((name, _LONG) for name in ("rows", "inner", "step")), ("p", _POINTER)]
+    _fields_ += [("factors", _Factor * 2), ("sums", _POINTER)]
+    _fields_ += [("add", ctypes.c_int), ("next", _LONG)]
 
 
 def packed(W: Tensor) -> Tensor:
@@ -180,8 +182,8 @@ def multiply(x: Tensor, W: Tensor) -> Tensor:
         return out
     sums = x.new_zeros(rows, dtype=torch.float64)
     factors = (_Factor * 2)(_Factor(columns, B.data_ptr(), out.data_ptr()))
-    job = _Correlation(inner, rows, x.stride(1), x.data_ptr(), factors, sums.data_ptr())
-    parallel_call("correlate", x.dtype, job)
+    job = _TransposedProducts(inner, rows, x.stride(1), x.data_ptr(), factors, sums.data_ptr())
+    parallel_call("multiply_transposed", x.dtype, job)
     return out
 
 
@@ -192,23 +194,23 @@ class NativeKernels:
         suffix, self._rho = SUFFIX[dtype], rho
         self._forward = getattr(library(), f"forward_{suffix}")
         self._backward = getattr(library(), f"backward_{suffix}")
-        self._slopes = getattr(library(), f"slopes_{suffix}")
+        self._threshold_gradients = getattr(library(), f"threshold_gradients_{suffix}")
 
     def forward(self, u, s, residual, hbar, rho, centre, a, b, out) -> None:
         self._forward(
-            *u.shape, u.data_ptr(), s.data_ptr(), _at(residual), hbar.data_ptr(), self._rho,
-            _at(centre), a.data_ptr(), b.data_ptr(), out.data_ptr(),
+            *u.shape, u.data_ptr(), s.data_ptr(), _address(residual), hbar.data_ptr(), self._rho,
+            _address(centre), a.data_ptr(), b.data_ptr(), out.data_ptr(),
         )  # fmt: skip
 
     def backward(self, gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
         self._backward(
-            *du.shape, gradient.data_ptr(), _at(extra), value.data_ptr(), _at(centre), self._rho,
-            a.data_ptr(), b.data_ptr(), du.data_ptr(), dhbar.data_ptr(),
+            *du.shape, gradient.data_ptr(), _address(extra), value.data_ptr(), _address(centre),
+            self._rho, a.data_ptr(), b.data_ptr(), du.data_ptr(), dhbar.data_ptr(),
         )  # fmt: skip
 
-    def slopes(self, du, value, centre):
+    def threshold_gradients(self, du, value, centre):
         da, db = both = torch.zeros(2, du.shape[-1], dtype=torch.float64)
-        self._slopes(
+        self._threshold_gradients(
             *(*du.shape, du.data_ptr(), value.data_ptr()),
             *((value if centre is None else centre).data_ptr(), da.data_ptr(), db.data_ptr()),
         )
@@ -216,5 +218,5 @@ class NativeKernels:
         return da, None if centre is None else db
 
 
-def _at(tensor):
+def _address(tensor):
     return None if tensor is None else tensor.data_ptr()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unfolded.recurrence.backends import native, selection
 
-SAMPLES, FRAMES = 4, 8
+MIN_SAMPLES_PER_THREAD, MIN_TIME_STEPS = 4, 8
 """Fewest samples per thread and fewest time steps for which the C loops are faster: with fewer
 samples, parallel matrix products are faster; with fewer time steps, packing takes too long."""
 
@@ -24,34 +24,33 @@ class _ScanJob(ctypes.Structure):
         ("rho", ctypes.c_double),
         ("transition", _Matrix),
         *((name, ctypes.POINTER(_Matrix)) for name in ("layers", "inputs")),
-        *((name, ctypes.c_void_p) for name in ("a", "b", "x", "values", "du", "grads")),
-        *((name, ctypes.c_void_p) for name in ("dhbar", "carry", "dx", "scratch", "slopes")),
-        ("scratch_size", ctypes.c_long),
-        ("next", ctypes.c_long),
+        *((name, ctypes.c_void_p) for name in ("a", "b", "x", "values", "du", "grads", "dhbar")),
+        *((name, ctypes.c_void_p) for name in ("carry", "dx", "scratch", "threshold_gradients")),
+        *((name, ctypes.c_long) for name in ("scratch_size", "next")),
         ("environment", ctypes.c_byte * 256),  # upper bound of the size of fenv_t
     ]
 
 
-def supports(xs: Tensor) -> bool:
-    """Return whether the C loops are the fastest backend for frames (…, T, batch, n)."""
-    threads = torch.get_num_threads()
-    selected = selection.chosen() == "native"
+def should_use_c_loops(xs: Tensor) -> bool:
+    """Return whether the C loops can run for xs (…, T, batch, n) and, by default, whether T and
+    batch reach the thresholds below which PyTorch operations are used.
+    """
+    (T, batch), threads = xs.shape[-3:-1], torch.get_num_threads()
+    is_large = T >= MIN_TIME_STEPS and batch >= MIN_SAMPLES_PER_THREAD * threads
     return (
         xs.ndim == 3
         and xs.device.type == "cpu"
         and xs.dtype in native.SUFFIX
         and selection.native_available()
         and (threads == 1 or native.openmp_launcher() is not None)
-        and (selected or (xs.shape[0] >= FRAMES and xs.shape[1] >= SAMPLES * threads))
+        and (is_large or selection.chosen() == "native")
     )
 
 
 class NativeScan:
     """The C loops of one `Scan` in one direction, with their packed matrices; see scan.c."""
 
-    def __init__(
-        self, scan, transition: Sequence[Tensor], layers: Sequence, inputs: Sequence[Tensor]
-    ):
+    def __init__(self, scan, transition: Sequence, layers: Sequence, inputs: Sequence[Tensor]):
         """Pack the matrices of all products: x ↦ x W₁ᵀ, or (x W₁ᵀ) W₂ᵀ for two factors.
 
         ``transition`` and each entry of ``layers`` are lists of factors: (h, h), or (k, h) and
@@ -88,12 +87,12 @@ class NativeScan:
         Adds to ``dx`` unless it is None. Returns the gradients of a and b, (d, h) each.
         """
         depth, width = self._job.depth, self._job.width
-        slopes = self._example.new_zeros(self._threads, 2, depth, width, dtype=torch.float64)
+        sums = self._example.new_zeros(self._threads, 2, depth, width, dtype=torch.float64)
         pointers = _pointers(du)
         self._job.du = ctypes.addressof(pointers)
-        arguments = {"grads": grads, "dhbar": dhbar, "carry": carry, "dx": dx, "slopes": slopes}
-        self._run("scan_backward", values, **arguments)
-        return [slope.clone() for slope in slopes.sum(0).to(grads.dtype)]
+        arguments = {"grads": grads, "dhbar": dhbar, "carry": carry, "dx": dx}
+        self._run("scan_backward", values, **arguments, threshold_gradients=sums)
+        return [gradient.clone() for gradient in sums.sum(0).to(grads.dtype)]
 
     def _run(self, name: str, values: Sequence[Tensor], **arguments: Tensor | None) -> None:
         pointers = _pointers(values)

@@ -26,7 +26,7 @@ def backward(gradient, extra, value, centre, rho, a, b, du, dhbar) -> None:
         dhbar.add_(rho * du)
 
 
-def slopes(du, value, centre):
+def threshold_gradients(du, value, centre):
     """Return ∂Φ/∂a g and ∂Φ/∂b g summed over the rows of (…, rows, h), given ``du``."""
     da = -(du * torch.sign(value)).sum(-2)
     db = None if centre is None else -(du * torch.sign(value - centre)).sum(-2)

@@ -18,8 +18,10 @@ struct matrix {
     long inner;
 };
 
-/* values: p_0 … p_d; the last has one more, earlier frame.  x: forward pass only; du and all later
- * fields: backward pass only.  Shapes: (frames, batch, width), or features instead of width. */
+/* values: p_0 … p_d; the last has one more, earlier frame.  x: forward pass only; du, grads, dhbar,
+ * carry, dx and threshold_gradients: backward pass only.  Shapes: (frames, batch, width), with
+ * features instead of width for x and dx; carry (batch, width); threshold_gradients, of a and b:
+ * (chunks, 2, depth, width). */
 struct scan_job {
     long frames, batch, width, depth, features, rows, soft, residual; /* rows of a chunk */
     double rho;
@@ -27,7 +29,7 @@ struct scan_job {
     const struct matrix *layers, *inputs; /* inputs: U_l for each layer, or one U and then null */
     const void *a, *b, *x, *const *values, *const *du, *grads;
     void *dhbar, *carry, *dx, *scratch; /* dx may be null */
-    double *slopes;
+    double *threshold_gradients;
     long scratch_size, next;
     fenv_t environment;
 };
@@ -42,7 +44,8 @@ void NAME(forward)(long, long, const REAL *, const REAL *, const REAL *, const R
                    const REAL *, const REAL *, const REAL *, REAL *);
 void NAME(backward)(long, long, const REAL *, const REAL *, const REAL *, const REAL *, double,
                     const REAL *, const REAL *, REAL *, REAL *);
-void NAME(slopes)(long, long, const REAL *, const REAL *, const REAL *, double *, double *);
+void NAME(threshold_gradients)(long, long, const REAL *, const REAL *, const REAL *, double *,
+                               double *);
 
 /* From matmul.c */
 void NAME(product)(long, const REAL *, long, const REAL *, long, REAL *);
@@ -108,7 +111,7 @@ static void NAME(backward_chunk)(struct scan_job *s, long chunk, long rows, REAL
 {
     long width = s->width, frame = s->batch * width, from = chunk * s->rows * width;
     long depth = s->depth;
-    double *da = s->slopes + chunk * 2 * depth * width, *db = da + depth * width;
+    double *da = s->threshold_gradients + chunk * 2 * depth * width, *db = da + depth * width;
     const REAL *a = s->a, *b = s->b;
     REAL *dnext = scratch, *du_sum = dnext + rows * width, *product = du_sum + rows * width;
     REAL *carry = (REAL *)s->carry + from;
@@ -124,8 +127,8 @@ static void NAME(backward_chunk)(struct scan_job *s, long chunk, long rows, REAL
             REAL *du = (REAL *)s->du[l] + at;
             NAME(backward)(rows, width, dp, extra, value, centre, s->rho, a + l * width,
                            b + l * width, du, dhbar);
-            NAME(slopes)(rows, width, du, value, centre ? centre : value, da + l * width,
-                         db + l * width);
+            NAME(threshold_gradients)(rows, width, du, value, centre ? centre : value,
+                                      da + l * width, db + l * width);
             if (s->dx)
                 NAME(add_input_gradient)(s, l, rows, at, du, du_sum, product);
             NAME(apply)(s->layers + l, rows, width, du, product, dnext);
@@ -139,13 +142,13 @@ static void NAME(backward_chunk)(struct scan_job *s, long chunk, long rows, REAL
 }
 
 /* Use the denormal mode of the caller: another mode would be slow or give other results. */
-static void NAME(take_chunks)(struct scan_job *s,
-                              void (*run)(struct scan_job *, long, long, REAL *))
+static void NAME(run_chunks)(struct scan_job *s,
+                             void (*run)(struct scan_job *, long, long, REAL *))
 {
     fenv_t own;
     fegetenv(&own);
     fesetenv(&s->environment);
-    for (long chunk; (chunk = take(&s->next)) * s->rows < s->batch;) {
+    for (long chunk; (chunk = next_index(&s->next)) * s->rows < s->batch;) {
         long rest = s->batch - chunk * s->rows;
         run(s, chunk, rest < s->rows ? rest : s->rows,
             (REAL *)s->scratch + chunk * s->scratch_size);
@@ -153,24 +156,24 @@ static void NAME(take_chunks)(struct scan_job *s,
     fesetenv(&own);
 }
 
-static void NAME(take_forward)(void *s) { NAME(take_chunks)(s, NAME(forward_chunk)); }
-static void NAME(take_backward)(void *s) { NAME(take_chunks)(s, NAME(backward_chunk)); }
+static void NAME(forward_chunks)(void *s) { NAME(run_chunks)(s, NAME(forward_chunk)); }
+static void NAME(backward_chunks)(void *s) { NAME(run_chunks)(s, NAME(backward_chunk)); }
 
 /* Compute p_0 … p_d from x and the previous code. */
-void NAME(scan_forward)(struct scan_job *s, team start, long threads)
+void NAME(scan_forward)(struct scan_job *s, parallel_launcher launcher, long threads)
 {
     s->next = 0;
     fegetenv(&s->environment);
-    begin(start, NAME(take_forward), s, threads);
+    run_parallel(launcher, NAME(forward_chunks), s, threads);
 }
 
 /* Compute du and dhbar; replace the last code's gradient in carry by that of the previous code.
- * Add to dx and, for each chunk separately, to the slopes (2, depth, width). */
-void NAME(scan_backward)(struct scan_job *s, team start, long threads)
+ * Add to dx and, for each chunk separately, to threshold_gradients (2, depth, width). */
+void NAME(scan_backward)(struct scan_job *s, parallel_launcher launcher, long threads)
 {
     s->next = 0;
     fegetenv(&s->environment);
-    begin(start, NAME(take_backward), s, threads);
+    run_parallel(launcher, NAME(backward_chunks), s, threads);
 }
 
 #endif

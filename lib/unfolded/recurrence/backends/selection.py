@@ -21,7 +21,7 @@ def use(name: str) -> Iterator[None]:
 
     "reference": step by step with autograd; "torch": the engine with PyTorch operations where they
     exist, else the reference; "native": the C loops wherever they can run, for any size.
-    Raises ConfigError on an unknown name, and on "native" without a C compiler.
+    Raises ConfigError on an unknown name, and on "native" without compiled C kernels.
 
     >>> with use("reference"):
     ...     chosen()
@@ -29,7 +29,7 @@ def use(name: str) -> Iterator[None]:
     """
     check_choice("a backend", name, BACKENDS)
     if name == "native" and native.library() is None:
-        raise ConfigError(complain("a C compiler", "none that works", 'choose "torch"'))
+        raise ConfigError(complain("compiled C kernels", "none (see the log)", 'choose "torch"'))
     _selections.append(name)
     try:
         yield
@@ -51,7 +51,7 @@ def native_available() -> bool:
 def elementwise(rows: torch.Tensor, rho: torch.Tensor | None) -> ModuleType | native.NativeKernels:
     """Return the fastest implementation of reference.py for rows (…, batch, h)."""
     if rows.is_cuda:
-        return _on_cuda()
+        return _on_cuda() if chosen() in (None, "native") else reference
     if rows.ndim == 2 and rows.dtype in native.SUFFIX and native_available():
         return native.NativeKernels(rows.dtype, 0.0 if rho is None else rho.item())
     return reference
@@ -67,6 +67,7 @@ def _on_cuda() -> ModuleType:
         triton_kernels.forward(*rows[:2], None, rows[2], None, rows[2], row, row, rows[3])
         triton_kernels.backward(rows[0], None, *rows[2:4], None, row, row, rows[1], rows[4])
     except Exception as error:
-        warnings.warn(f"PyTorch replaces Triton, which is not available: {error}", stacklevel=2)
+        text = f"Triton is not available ({error}); slower PyTorch operations are used"
+        warnings.warn(text, stacklevel=2)
         return reference
     return triton_kernels

@@ -29,11 +29,11 @@ def pytorch_alone() -> Iterator[None]:
         yield
 
 
-def under(lever: Callable, call: Callable[[], object]) -> Callable[[], object]:
-    """Return a function that runs ``call`` in the configuration of the lever."""
+def in_configuration(context: Callable, call: Callable[[], object]) -> Callable[[], object]:
+    """Return a function that runs ``call`` in the configuration of a context."""
 
     def run() -> object:
-        with lever():
+        with context():
             return call()
 
     return run
