@@ -146,7 +146,7 @@ def _compare(record: Record, sizes: dict, compiled: bool, rounds: int, warm: int
             continue  # measured before; here it is only the reference of the ratio
         pair = {key: calls[key] for key in (_ENGINE, name) if key in calls}
         timings = interleave(pair, rounds=rounds, warm=warm, wait=torch.cuda.synchronize)
-        captured = getattr(getattr(call, "steps", None), "captured", False)
+        captured = getattr(getattr(call, "steps", None), "replay", None) is not None
         row = timings[name].row(timings.get(_ENGINE, timings[name]), STEPS)
         record.add({"what": name, **sizes, "captured": captured, "first_s": first_seconds, **row})
 

@@ -17,7 +17,7 @@ from unfolded.training import checkpoint
 
 MODELS = ("reweighted-rnn", "l1-l1-rnn", "sista-rnn", "lstm")
 ITERATIONS = (3, 30, 300)
-LAMBDA1_GRID = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+LAMBDA1_GRID = (0.0, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """The values of λ1 of which FISTA uses the best on the validation set, for frames in 0..1."""
 _AVERAGES = ("authors", "frame", "global")
 
