@@ -103,8 +103,8 @@ def test_killed_pages_are_executed_again(tmp_path, swept):
     done, _ = w.killed(w.start(command, tmp_path), out, "[!.]*.ipynb")
     status, said = w.run(command, tmp_path)
     assert status == 0, said
-    assert said.splitlines()[0] == f"1 of 2 pages there, 1 to make in {out}"
-    assert said.splitlines()[-1] == f"2 of 2 pages there, 0 failed in {out}"
+    assert said.splitlines()[0] == f"1 of 2 pages done, 1 left in {out}"
+    assert said.splitlines()[-1] == f"2 of 2 pages done, 0 failed in {out}"
     assert untouched(done) and len(done) == 1
     expected = w.results(swept)
     assert w.results(store) == {run.hash: expected[run.hash] for run in two}
