@@ -36,7 +36,7 @@ def refuse_stale_pages(app) -> None:
         raise ExtensionError(
             "expected fresh executions of all notebooks; got\n  "
             + "\n  ".join(faults)
-            + f"\n{freshness.REPAIR}"
+            + f"\n{freshness.REMEDY}"
         )
 
 
