@@ -50,7 +50,7 @@ def test_alt_text_is_moved_to_the_cell_and_is_required():
     with pytest.raises(ExtensionError, match="expected alt text"):
         outputs.move_alt({"metadata": {}, "outputs": [image | {"metadata": {}}]}, "here")
     other = image | {"metadata": {"image/svg+xml": {"alt": "Another"}}}
-    with pytest.raises(ExtensionError, match="one figure a cell"):
+    with pytest.raises(ExtensionError, match="one figure per cell"):
         outputs.move_alt({"metadata": {}, "outputs": [*cell["outputs"], other]}, "here")
 
 
