@@ -11,7 +11,7 @@ import workflow_runs as w
 
 from unfolded import training
 
-SKIP_REASON = "Snakemake is not installed" if w.NO_SNAKEMAKE else slurm_cluster.missing()
+SKIP_REASON = "Snakemake is not installed" if w.NO_SNAKEMAKE else slurm_cluster.obstacle()
 pytestmark = pytest.mark.skipif(bool(SKIP_REASON), reason=SKIP_REASON)
 
 
