@@ -1,4 +1,4 @@
-"""A real Chromium that can reach no other host, and the built site served on loopback."""
+"""Chromium without access to other hosts, and a server of the built site on loopback."""
 
 import atexit
 import contextlib
@@ -18,7 +18,7 @@ NAMES = ("chromium", "google-chrome", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 DRIVER = shutil.which("chromedriver")
 
-# What every test of the built site in a browser is marked with.
+# The marks of each test of the built site in a browser.
 NEEDED = [
     pytest.mark.browser,
     pytest.mark.skipif(not WHOLE.is_file(), reason="the book is not built: run `make book`"),
@@ -49,18 +49,22 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--window-size=1280,900",
 )
-SENT = "Network.requestWillBeSent"
+REQUEST_EVENT = "Network.requestWillBeSent"
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class QuietHandler(SimpleHTTPRequestHandler):
+    """A handler without messages."""
+
     def log_message(self, *_):
         pass
 
 
 @contextlib.contextmanager
 def serving(folder=SITE):
-    """Serve a folder on loopback; give its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    """Serve a folder on loopback; yield its address."""
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(QuietHandler, directory=folder)
+    )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -90,7 +94,7 @@ def chromium():
 
 
 def reset(driver):
-    """Open an empty page without emulation, in a window of the first size."""
+    """Open an empty page without emulation, in a window of the initial size."""
     driver.get("about:blank")
     driver.set_window_size(1280, 900)
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -104,7 +108,7 @@ SCREENS = []
 
 @contextlib.contextmanager
 def screen(browser, width, media=""):
-    """Make the browser's window that many CSS pixels wide, as a phone's or as a sheet's."""
+    """Emulate a screen of this width in CSS pixels, of a phone or, with ``media``, of a sheet."""
     SCREENS.append((width, media))
     emulate(browser)
     try:
@@ -115,7 +119,7 @@ def screen(browser, width, media=""):
 
 
 def emulate(browser):
-    """Apply the last of the screens, if there is one."""
+    """Emulate the last screen of the list, if the list is not empty."""
     width, media = SCREENS[-1] if SCREENS else (None, "")
     size = {"width": width, "height": 780, "deviceScaleFactor": 1, "mobile": not media}
     command = "setDeviceMetricsOverride" if width else "clearDeviceMetricsOverride"
@@ -134,7 +138,7 @@ def load(browser, address):
 
 
 def severe(browser):
-    """Return the errors on the console since the last look."""
+    """Return the errors on the console since the last call."""
     return [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"]
 
 
@@ -145,15 +149,15 @@ def open_page(browser, site, name):
     path, _, query = name.partition("?")
     load(browser, f"{site}/{path}.html" + (f"?{query}" if query else ""))
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [e["params"]["request"]["url"] for e in events if e["method"] == SENT]
-    return asked, severe(browser)
+    requests = [e["params"]["request"]["url"] for e in events if e["method"] == REQUEST_EVENT]
+    return requests, severe(browser)
 
 
 def assert_whole(browser, site, name):
-    """Open a page that needs no other host and reports no error; return its requests."""
-    asked, errors = open_page(browser, site, name)
+    """Open a page without requests to other hosts and without errors; return its requests."""
+    requests, errors = open_page(browser, site, name)
     assert errors == []
-    inside = (site, "data:", "blob:" + site.split("/")[0])
-    assert asked, "the browser reported no request at all"
-    assert [url for url in asked if not url.startswith(inside)] == []
-    return asked
+    internal = (site, "data:", "blob:" + site.split("/")[0])
+    assert requests, "expected requests of the page; got none"
+    assert [url for url in requests if not url.startswith(internal)] == []
+    return requests

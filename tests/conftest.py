@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-# One thread makes small products faster and sums reproducible from machine to machine.
+# With one thread small products are faster, and sums are equal on all machines.
 torch.set_num_threads(1)
-# A fixed routine makes products reproducible; test_routine_selection.py tests the measurement.
+# With a fixed routine products are reproducible; test_routine_selection.py tests the measurement.
 os.environ.setdefault("UNFOLDED_ROUTINE", "first")
 settings.register_profile(
     "unfolded",
@@ -22,10 +22,10 @@ settings.register_profile(
 )
 settings.load_profile("unfolded")
 
-# Importing this file, which holds no test, takes a second.
+# This file contains no test, and its import takes a second.
 collect_ignore = ["warm_runs.py"]
 
-# The files with the longest tests start first; otherwise one process would end alone with them.
+# The files with the longest tests start first, so that all processes end at a similar time.
 LONGEST = (
     "test_slurm.py",
     "test_workflow.py",
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def studies_in_this_process(request):
-    """Run the trainings of the companion's tests here: each worker would import everything."""
+    """Run the trainings of the companion's tests here, because each worker imports all modules."""
     is_companion = request.path.parent.name == "companion"
     with joblib.parallel_config("sequential") if is_companion else contextlib.nullcontext():
         yield
@@ -48,7 +48,7 @@ def studies_in_this_process(request):
 
 @pytest.fixture
 def results_folder(tmp_path, monkeypatch):
-    """An empty folder in place of data/results/, and another for runs."""
+    """A temporary, empty folder that replaces data/results/, with a separate folder for runs."""
     from companion import results
     from unfolded.runs import results_table
 
@@ -60,7 +60,7 @@ def results_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def normal():
-    """A source of standard normal float64 tensors, the same in every run of a test."""
+    """A generator of standard normal float64 tensors, with a fixed seed."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> torch.Tensor:
@@ -71,10 +71,10 @@ def normal():
 
 @pytest.fixture
 def threads():
-    """Set the number of threads; it is set back afterwards."""
-    before = torch.get_num_threads()
+    """A function that sets the number of threads until the end of the test."""
+    original = torch.get_num_threads()
     yield torch.set_num_threads
-    torch.set_num_threads(before)
+    torch.set_num_threads(original)
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +88,7 @@ def served():
 
 @pytest.fixture(scope="module")
 def browser():
-    """The Chromium of this process, which can reach no other host, with an empty page."""
+    """The Chromium of this process without access to other hosts, with an empty page."""
     from browser import chromium, reset
 
     reset(chromium())

@@ -1,11 +1,11 @@
-"""A Slurm cluster of one node, this machine, for as long as a command runs.
+"""A temporary Slurm cluster of one node, this machine, for the duration of a command.
 
     python tests/slurm_cluster.py COMMAND...
 
-Configuration, key, sockets and logs lie in a new temporary folder, and the daemons listen on
-free ports of the loopback: a Slurm that the machine may have is neither read nor touched.  The
-command finds the cluster through SLURM_CONF.  Afterwards its jobs are killed, the daemons
-stopped and the folder removed, whatever happened.
+The configuration, the key, the sockets and the logs are in a new temporary folder, and the daemons
+use free ports of the loopback interface, so that an installed Slurm configuration is not used. The
+variable SLURM_CONF selects the cluster for the command. After the command, also after an error, the
+jobs are killed, the daemons are stopped, and the folder is removed.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ from pathlib import Path
 
 import psutil
 
-NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "srun")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "srun")
 NAME = "unfolded"
-# Debian keeps daemons where the path of an ordinary user does not look.
+# Debian installs daemons in folders that are not in the path of an ordinary user.
 PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 _CONF = """\
@@ -53,23 +53,23 @@ PartitionName={name} Nodes={name} Default=YES
 
 
 class NoCluster(Exception):
-    """The cluster cannot be had here, or did not start; the message says why."""
+    """A cluster is not possible on this machine, or did not start; the message has the reason."""
 
 
-def missing() -> str:
-    """Return why there can be no cluster here, or an empty string."""
-    lacking = [name for name in NEEDED if not shutil.which(name, path=PATH)]
-    if lacking:
-        return f"Slurm is not installed: no {', '.join(lacking)}"
+def obstacle() -> str:
+    """Return the reason why no cluster is possible on this machine, or an empty string."""
+    missing = [name for name in PROGRAMS if not shutil.which(name, path=PATH)]
+    if missing:
+        return f"Slurm is not installed: no {', '.join(missing)}"
     names = {process.info["name"] for process in psutil.process_iter(["name"])}
     running = sorted(names & {"slurmctld", "slurmd"})
-    return f"a Slurm of this machine runs already: {', '.join(running)}" if running else ""
+    return f"another Slurm runs on this machine: {', '.join(running)}" if running else ""
 
 
 @contextlib.contextmanager
 def cluster() -> Iterator[dict[str, str]]:
-    """Start a cluster, yield the environment in which commands find it, and stop it."""
-    # A socket's path must be short, which pytest's temporary folders are not.
+    """Start a cluster, yield the environment of its commands, and stop it."""
+    # The path of a socket must be short, but paths of pytest's temporary folders are long.
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
     environment["PATH"] = f"{folder}/bin{os.pathsep}{PATH}"
@@ -80,7 +80,7 @@ def cluster() -> Iterator[dict[str, str]]:
             daemons.append(_start(folder, environment, name, options))
             if name == "munged":
                 _await(folder, daemons, (folder / "munge.socket").is_socket, "no socket of munge")
-        _await(folder, daemons, lambda: _state(environment) == "idle", "no node that is idle")
+        _await(folder, daemons, lambda: _state(environment) == "idle", "no idle node")
         yield environment
     finally:
         _stop(folder, environment, daemons)
@@ -88,14 +88,14 @@ def cluster() -> Iterator[dict[str, str]]:
 
 
 def _configure(folder: Path) -> None:
-    folder.chmod(0o711)  # munge wants its socket within the reach of all
+    folder.chmod(0o711)  # munge requires that all users can reach its socket.
     for name in ("state", "spool"):
         (folder / name).mkdir(mode=0o700)
     (folder / "key").write_bytes(secrets.token_bytes(128))
     (folder / "key").chmod(0o400)
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = [server.getsockname()[1] for server in taken]
-    for server in taken:
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ports = [server.getsockname()[1] for server in servers]
+    for server in servers:
         server.close()
     text = _CONF.format(name=NAME, ports=ports, user=getpass.getuser(), folder=folder)
     (folder / "slurm.conf").write_text(text, encoding="utf-8")
@@ -130,29 +130,29 @@ def _start(folder: Path, environment: dict, name: str, options: list[str]) -> su
         )
 
 
-def _await(folder: Path, daemons: list, there: Callable[[], bool], otherwise: str) -> None:
+def _await(folder: Path, daemons: list, is_ready: Callable[[], bool], got: str) -> None:
     for _ in range(200):
-        if there():
+        if is_ready():
             return
         if any(daemon.poll() is not None for daemon in daemons):
             break
         time.sleep(0.1)
-    said = [log.read_text(errors="replace").splitlines()[-3:] for log in folder.glob("*.log")]
-    lines = "\n".join(line for tail in said for line in tail)
-    raise NoCluster(f"expected a cluster that starts; got {otherwise}; its logs end with\n{lines}")
+    tails = [log.read_text(errors="replace").splitlines()[-3:] for log in folder.glob("*.log")]
+    lines = "\n".join(line for tail in tails for line in tail)
+    raise NoCluster(f"expected a cluster that starts; got {got}; the logs end with\n{lines}")
 
 
 def _state(environment: dict) -> str:
     call = ["sinfo", "--noheader", "--format=%T"]
     with contextlib.suppress(subprocess.TimeoutExpired):
-        done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=5)
-        return done.stdout.strip()
+        process = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=5)
+        return process.stdout.strip()
     return ""
 
 
 def _stop(folder: Path, environment: dict, daemons: list[subprocess.Popen]) -> None:
-    """Stop the daemons, then whatever else runs with this cluster's configuration."""
-    ours = [process for process in psutil.process_iter() if belongs(process, folder)]
+    """Stop the daemons, then kill all other processes with the configuration of this cluster."""
+    processes = [process for process in psutil.process_iter() if belongs(process, folder)]
     for daemon in reversed(daemons):
         daemon.terminate()
     for daemon in reversed(daemons):
@@ -161,14 +161,15 @@ def _stop(folder: Path, environment: dict, daemons: list[subprocess.Popen]) -> N
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
-    # What was about to start when the daemons stopped is there by now.
-    for process in ours + [member for member in psutil.process_iter() if belongs(member, folder)]:
+    # The second search finds processes that started while the daemons stopped.
+    processes += [process for process in psutil.process_iter() if belongs(process, folder)]
+    for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()
 
 
 def belongs(process: psutil.Process, folder: Path) -> bool:
-    """Tell a job by its environment, and its keeper, who hides that, by the socket it serves."""
+    """Return whether a process is a job or monitor, by its environment or by its socket."""
     with contextlib.suppress(psutil.Error):
         if process.environ().get("SLURM_CONF") == str(folder / "slurm.conf"):
             return True
@@ -180,11 +181,10 @@ def belongs(process: psutil.Process, folder: Path) -> bool:
 
 def main(command: list[str]) -> int:
     """Run a command with a cluster and return its exit status."""
-    # Told to end, Python leaves its blocks in order, as after Ctrl-C.
+    # After SIGTERM, as after Ctrl-C, Python executes the finally blocks.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    why = missing()
-    if why:
-        print(why, file=sys.stderr)
+    if reason := obstacle():
+        print(reason, file=sys.stderr)
         return 1
     try:
         with cluster() as environment:

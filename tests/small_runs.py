@@ -1,4 +1,4 @@
-"""Runs of one second, and child processes that train them, are killed, or hold a lock."""
+"""Runs of one second, child processes that train them, and controlled interruptions."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from unfolded.training import trainer
 from unfolded.training.trainer import Trainer
 
 SMALL = Profile(count=50, epochs=3, hidden=9)
-"""Forty training sequences: two steps an epoch."""
+"""Forty training sequences, which are two steps per epoch."""
 
 config.PROFILES["small"] = SMALL
 
@@ -31,19 +31,19 @@ def small(model: str = "reweighted-rnn", **fields) -> RunConfig:
 
 
 def run(run_config, store, **options) -> Record:
-    """Train a run in this process without a bar."""
+    """Train a run in this process without a progress bar."""
     return training.run(run_config, store=store, progress=False, **options)
 
 
-def made(run_config=None, store="unused", cache=None) -> Trainer:
-    """Return the trainer of a run, with frames of the cache, before its first epoch."""
+def new_trainer(run_config=None, store="unused", cache=None) -> Trainer:
+    """Return the trainer of a run before its first epoch, with frames from the cache."""
     run_config = run_config or small()
     frames = input_frames.on_device(run_config, "cpu", {} if cache is None else cache)
     return Trainer(run_config, "cpu", records.folder_of(run_config, store), False, frames)
 
 
-def warm() -> None:
-    """Pay once, before children are forked, for what every run imports and draws."""
+def preload() -> None:
+    """Import the modules and generate the data of all runs, before children are forked."""
     torch.set_num_threads(1)
     data.sequences(count=SMALL.count)
     parameter = torch.nn.Parameter(torch.zeros(1))
@@ -51,21 +51,21 @@ def warm() -> None:
     torch.optim.Adam([parameter]).step()
 
 
-def child(fields: dict, store: str, plan: tuple | None = None) -> None:
-    """Train in this process; ``plan`` says at which write to be killed or to wait."""
+def child(fields: dict, store: str, fault: tuple | None = None) -> None:
+    """Train in this process; ``fault``: the file name and the moment of a simulated fault."""
     torch.set_num_threads(1)
-    # A commit made while the tests run is no difference between two runs.
+    # A fixed commit, so that a commit during the tests does not cause a difference of runs.
     trainer.stamp = lambda device, stamp=trainer.stamp: {**stamp(device), "commit": "of the tests"}
-    if plan is not None:
-        _plant(*plan)
+    if fault is not None:
+        _install_fault(*fault)
     training.run(small(**fields), store=store, progress=False)
 
 
-def _plant(name: str, moment: str) -> None:
-    """Make the first write of this file the last thing that the process does."""
+def _install_fault(name: str, moment: str) -> None:
+    """Kill or stop the process at its first write of this file, half-way or after the move."""
     replace = os.replace
 
-    def planted(source, target):
+    def faulty_replace(source, target):
         if Path(target).name != name:
             return replace(source, target)
         if moment == "half-way":
@@ -74,30 +74,30 @@ def _plant(name: str, moment: str) -> None:
         replace(source, target)
         if moment == "moved":
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(60)  # "waits": the test ends it
+        time.sleep(60)  # For the moment "waits", the test kills the process.
 
-    os.replace = planted
+    os.replace = faulty_replace
 
 
-def start(fields: dict, store: Path, plan: tuple | None = None):
-    """Start a child that trains; it is forked from a process that has already imported all."""
+def start(fields: dict, store: Path, fault: tuple | None = None):
+    """Start a child that trains, forked from a server process with all imports."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["warm_runs"])
-    process = context.Process(target=child, args=(fields, str(store), plan))
-    # The server that forks does not take over the path of this process, only its variables.
-    before = os.environ.get("PYTHONPATH")
+    process = context.Process(target=child, args=(fields, str(store), fault))
+    # The server process inherits the environment of this process, but not sys.path.
+    original = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     try:
         process.start()
     finally:
         del os.environ["PYTHONPATH"]
-        if before is not None:
-            os.environ["PYTHONPATH"] = before
+        if original is not None:
+            os.environ["PYTHONPATH"] = original
     return process
 
 
 def end(process) -> int:
-    """Wait for a child and return its exit status, negative for the signal that killed it."""
+    """Wait for a child; return its exit status, or the negative number of its signal."""
     process.join(60)
     status = process.exitcode
     process.close()
@@ -106,7 +106,7 @@ def end(process) -> int:
 
 @contextlib.contextmanager
 def interrupted(is_last=lambda trainer: True, after=lambda trainer: None):
-    """Interrupt each run, like a user, after the first checkpoint for which ``is_last`` holds."""
+    """Raise KeyboardInterrupt after the first checkpoint for which ``is_last`` is true."""
 
     def stop(self, save=Trainer.save):
         save(self)
@@ -120,7 +120,7 @@ def interrupted(is_last=lambda trainer: True, after=lambda trainer: None):
 
 
 def result(folder: Path) -> tuple[dict, dict[str, bytes]]:
-    """Return a run's record without its times, and every other file that is not empty."""
+    """Return the record of a run without its times, and the contents of other non-empty files."""
     contents = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
     record = json.loads(contents.pop("record.json"))
     record.pop("seconds")

@@ -1,5 +1,5 @@
-"""Loaded once by the process from which the tests fork their children."""
+"""The server process that forks the children of the tests imports this module once."""
 
 import small_runs
 
-small_runs.warm()
+small_runs.preload()

@@ -1,4 +1,4 @@
-"""The table of some runs of a store, one row a run, as a CSV file.
+"""Write a CSV file with one row for each of the given records of a store.
 
 python workflow/collect.py TABLE RECORD...
 """
@@ -11,7 +11,7 @@ from unfolded.runs import records, results_table
 
 
 def main(table: Path, paths: list[Path]) -> int:
-    """Write the table; return 1, with one line said, if a record or the table cannot be used."""
+    """Write the table; return 1 after a one-line message if a file cannot be read or written."""
     try:
         rows = (records.load(path.parent).row() for path in paths)
         results_table.write(table, records.COLUMNS, rows)
@@ -22,4 +22,4 @@ def main(table: Path, paths: list[Path]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(Path(sys.argv[1]), [Path(path) for path in sys.argv[2:]])))
+    sys.exit(main(Path(sys.argv[1]), [Path(path) for path in sys.argv[2:]]))

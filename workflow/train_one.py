@@ -1,10 +1,10 @@
-"""One job of a workflow: afterwards its record is there, or one line says why it is not.
+"""Train one run of a workflow unless its record exists.
 
     python workflow/train_one.py RECORD DEVICE OPTIONS_OF_TRAIN...
 
-A run whose record is there, failed or not, is left alone.  A workflow that was killed may have
-left a process that still trains it: its end is waited for.  What the training says is added to
-the file log beside the record.
+The job first waits for a process of an earlier workflow that still trains the run. A record of a
+failed run is also kept. The output of the training is appended to the file log in the folder of the
+record. If there is no record afterwards, the job prints a one-line message and fails.
 """
 
 import contextlib
@@ -17,48 +17,52 @@ from unfolded import files
 
 
 def main(record: Path, device: str, options: list[str]) -> int:
-    """Train one run if nothing else has; return 0 if its record is there in the end."""
+    """Train the run if it has no record; return 0 if the record exists afterwards, else 1."""
     try:
-        wait_for_others(record.parent)
+        wait_for_other_process(record.parent)
         if not record.exists():
             train(record, device, options)
     except OSError as error:
-        say(f"unfolded: {files.cannot_write(record.parent, error)}")
+        report(f"unfolded: {files.cannot_write(record.parent, error)}")
     return 0 if record.exists() else 1
 
 
-def wait_for_others(folder: Path) -> None:
-    """Return once no other process trains the run in this folder, or if nobody can tell."""
+def wait_for_other_process(folder: Path) -> None:
+    """Wait until no other process trains the run in this folder.
+
+    Return at once if the file system does not support locks.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        say(f"{folder.name} waits for another process that trains it")
+        report(f"{folder.name} waits for another process that trains it")
         lock.acquire()
-    except NotImplementedError:  # no locks on this file system: the training says so
+    except NotImplementedError:  # The training reports this error.
         return
     lock.release()
 
 
 def train(record: Path, device: str, options: list[str]) -> None:
-    """Call ``python -m unfolded train``; if that fails, repeat its last line."""
-    from unfolded.__main__ import main as unfolded  # late: what is there needs no PyTorch
+    """Call ``python -m unfolded train``; if it fails, report the last line of its output."""
+    # Deferred import: a job whose record exists does not need PyTorch.
+    from unfolded.__main__ import main as unfolded
 
-    where = ["--device", device, "--store", str(record.parent.parent)]
+    execution = ["--device", device, "--store", str(record.parent.parent)]
     path = record.with_name("log")
     with (
         path.open("a", encoding="utf-8", buffering=1) as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):
-        status = unfolded(["train", *options, *where])
+        status = unfolded(["train", *options, *execution])
     if status:
-        say("\n".join(path.read_text(encoding="utf-8").splitlines()[-1:]))
+        report("\n".join(path.read_text(encoding="utf-8").splitlines()[-1:]))
 
 
-def say(line: str) -> None:
-    """Write a line to standard error in one piece, since other jobs write there too."""
+def report(line: str) -> None:
+    """Write a line to standard error with one call, because other jobs write there, too."""
     sys.stderr.write(f"{line}\n")
 
 

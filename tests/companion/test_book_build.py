@@ -18,7 +18,11 @@ from unfolded.runs.config import RunConfig
 
 def test_builds_share_the_doctrees_unless_there_were_warnings(tmp_path, monkeypatch):
     doctrees, output = tmp_path / ".doctrees", tmp_path / "html"
-    for name, path in (("BUILD", tmp_path), ("DOCTREES", doctrees), ("READ", doctrees / "whole")):
+    for name, path in (
+        ("BUILD", tmp_path),
+        ("DOCTREES", doctrees),
+        ("READ_MARKER", doctrees / "whole"),
+    ):
         monkeypatch.setattr(html, name, path)
     states = []
 
@@ -27,7 +31,7 @@ def test_builds_share_the_doctrees_unless_there_were_warnings(tmp_path, monkeypa
         for folder in (doctrees, output):
             folder.mkdir(exist_ok=True)
         (doctrees / "page").touch()
-        assert not html.READ.exists(), "an interrupted build counts as one with warnings"
+        assert not html.READ_MARKER.exists(), "an interrupted build counts as one with warnings"
         return SimpleNamespace(returncode=statuses.pop(0), stdout="")
 
     monkeypatch.setattr(html.subprocess, "run", sphinx)
@@ -46,7 +50,7 @@ def test_alt_text_is_moved_to_the_cell_and_is_required():
     with pytest.raises(ExtensionError, match="expected alt text"):
         outputs.move_alt({"metadata": {}, "outputs": [image | {"metadata": {}}]}, "here")
     other = image | {"metadata": {"image/svg+xml": {"alt": "Another"}}}
-    with pytest.raises(ExtensionError, match="one figure a cell"):
+    with pytest.raises(ExtensionError, match="one figure per cell"):
         outputs.move_alt({"metadata": {}, "outputs": [*cell["outputs"], other]}, "here")
 
 

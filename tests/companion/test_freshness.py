@@ -52,18 +52,20 @@ def test_a_fresh_execution_is_fresh(place):
 
 
 def test_the_import_graph_is_transitive_and_minimal(place):
-    paths = {p.relative_to(place.root / "lib" / "unfolded").as_posix() for p in reached(place)}
+    paths = {
+        p.relative_to(place.root / "lib" / "unfolded").as_posix() for p in reachable_files(place)
+    }
     assert paths == set(LIBRARY) - {"unused.py", "deep/other.py"}
 
 
-def reached(place):
-    return import_graph.reached(import_graph.code_of(place.source), place.root)
+def reachable_files(place):
+    return import_graph.reachable_files(import_graph.notebook_code(place.source), place.root)
 
 
 def test_an_import_by_name_includes_the_whole_package(place):
     inner = place.root / "lib/unfolded/deep/inner.py"
     inner.write_text("from importlib import import_module\n")
-    assert place.root / "lib/unfolded/deep/other.py" in reached(place)
+    assert place.root / "lib/unfolded/deep/other.py" in reachable_files(place)
 
 
 @pytest.mark.parametrize(
@@ -130,11 +132,11 @@ def test_a_syntax_error_does_not_stop_the_check_of_freshness(place):
 
 
 def test_a_lazily_imported_name_is_in_the_import_graph():
-    reached = import_graph.reached
+    reachable_files = import_graph.reachable_files
     for name, module in import_graph.LAZY.items():
         place = ROOT.joinpath("lib", *module.split("."))
         files = {place.with_suffix(".py"), place / "__init__.py"}
         short = name.rpartition(".")[2]
         for source in (f"import unfolded\nunfolded.{short}", f"from unfolded import {short}"):
-            assert files & set(reached(source, ROOT)), source
-        assert not files & set(reached("import unfolded\nunfolded.__version__", ROOT))
+            assert files & set(reachable_files(source, ROOT)), source
+        assert not files & set(reachable_files("import unfolded\nunfolded.__version__", ROOT))

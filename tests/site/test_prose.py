@@ -152,12 +152,12 @@ def test_printing_without_a_browser_states_the_missing_program(monkeypatch, caps
     ],
 )
 def test_links_of_the_single_document_are_internal(before, after):
-    assert pdf.mended(before, ["wave.js"]) == after
+    assert pdf.corrected_links(before, ["wave.js"]) == after
 
 
 def test_the_single_document_lists_its_pages():
     page = '<div class="toctree-wrapper"><span id="document-book/a"></span><h2>A<a>#</a></h2></div>'
-    assert pdf.mended(page, []).startswith(
+    assert pdf.corrected_links(page, []).startswith(
         '<h2 class="contents">Contents</h2><ol><li><a href="#document-book/a">A</a></li></ol>'
     )
 

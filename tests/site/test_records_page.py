@@ -126,7 +126,7 @@ def test_only_figures_and_tables_have_a_stamp():
     outputs = [shown(source), shown(), shown(html=table), shown(html="<b>no table</b>"),
                shown(html='<cells-explorer table="1"></cells-explorer>')]  # fmt: skip
     cell = {"outputs": [*outputs, {"output_type": "stream", "text": "<table>"}]}
-    stamps.put_stamps(cell, "computed here", "../book/status.html#made-x")
+    stamps.add_stamps(cell, "computed here", "../book/status.html#made-x")
     texts = ["".join(o.get("data", {}).get("text/html", "")) for o in cell["outputs"]]
     links = [re.search(r'href="(.*)">(.*)</a>', text) for text in texts if "stamp" in text]
     assert ["stamp" in text for text in texts] == [0, 1, 0, 1, 0, 1, 0, 0, 1, 0]
@@ -142,7 +142,7 @@ def test_only_figures_and_tables_have_a_stamp():
 def test_the_stamp_of_a_figure_with_a_caption_is_in_the_caption():
     figure = {"caption": "A line."}
     cell = {"outputs": [shown()], "metadata": {"mystnb": {"figure": figure}}}
-    stamps.put_stamps(cell, "computed here", "here")
+    stamps.add_stamps(cell, "computed here", "here")
     assert len(cell["outputs"]) == 1
     assert figure["caption"] == f"A line.\n\n{stamps.stamp('computed here', 'here')}"
 

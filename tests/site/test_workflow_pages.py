@@ -1,4 +1,4 @@
-"""The script that executes a page for each run, with a replacement for papermill."""
+"""The script that executes a page for each run, with a replacement of papermill."""
 
 import doctest
 import errno
@@ -22,31 +22,31 @@ def test_the_examples_in_docstrings_are_correct():
 
 
 def test_a_page_accepts_every_field_of_a_run():
-    known = set(papermill.inspect_notebook(notebooks.NOTEBOOK))
+    expected = set(papermill.inspect_notebook(notebooks.NOTEBOOK))
     run = RunConfig(lambda2=0.0, profile="smoke")
-    given = notebooks.parameters(run, "cpu")
-    assert set(given) == known
-    given.pop("device")
-    assert RunConfig(**given.pop("more"), **given) == run
+    parameters = notebooks.parameters(run, "cpu")
+    assert set(parameters) == expected
+    parameters.pop("device")
+    assert RunConfig(**parameters.pop("more"), **parameters) == run
 
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """Call the script for one run, with a papermill that ends as the test says."""
+    """Call the script for one run; papermill raises the error that the test passes."""
     run = grids.runs("smoke", models="gru")[0]
-    words = ["--grid", "smoke", "--models", "gru", "--store", str(tmp_path / "runs")]
-    monkeypatch.setattr(notebooks, "use_this_python", lambda store: None)
+    arguments = ["--grid", "smoke", "--models", "gru", "--store", str(tmp_path / "runs")]
+    monkeypatch.setattr(notebooks, "select_interpreter", lambda store: None)
 
     def call(error: Exception | None, *more: str) -> int:
-        def execute(source, target, parameters, **how):
+        def execute(source, target, parameters, **settings):
             assert parameters["model"] == "gru"
             target.write_text("{}", encoding="utf-8")
             if error:
                 raise error
 
         monkeypatch.setattr(papermill, "execute_notebook", execute)
-        status = notebooks.main([*words, "--out", str(tmp_path / "out"), *more])
-        grids.HELD.pop().release()
+        status = notebooks.main([*arguments, "--out", str(tmp_path / "out"), *more])
+        grids.LOCKS.pop().release()
         return status
 
     call.run, call.store, call.out = run, tmp_path / "runs", tmp_path / "out"
@@ -63,15 +63,15 @@ def test_a_failed_page_is_stored_separately_and_executed_by_the_next_call(page, 
     name = page.run.hash
     full = OSError(errno.ENOSPC, "No space left on device")
     cell = papermill.PapermillExecutionError(0, 1, "f()", "DataError", "no data\nat all", [])
-    for error, status, there, said in (
+    for error, status, file_name, message in (
         (full, 1, f"{name}.failed.ipynb", "got No space left on device; free some space"),
         (cell, 1, f"{name}.failed.ipynb", "failed: DataError: no data"),
-        (None, 0, f"{name}.ipynb", "1 of 1 pages there, 0 failed"),
+        (None, 0, f"{name}.ipynb", "1 of 1 pages done, 0 failed"),
     ):
         assert page(error) == status
-        assert pages_in(page.out) == [there]
-        assert said in capsys.readouterr().out.splitlines()[-1]
-    assert page(cell) == 0  # what is there is not made again
+        assert pages_in(page.out) == [file_name]
+        assert message in capsys.readouterr().out.splitlines()[-1]
+    assert page(cell) == 0  # An existing page is not executed again.
 
 
 def test_a_failed_run_has_no_page_until_it_is_repeated(page, capsys):

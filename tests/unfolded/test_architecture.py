@@ -166,15 +166,15 @@ def test_folders_are_small_and_module_names_are_unique(package):
 @pytest.mark.parametrize("name", LIMITS)
 def test_imports_reach_few_files_of_the_library(name):
     page = ROOT / f"{name}.ipynb"
-    source = import_graph.code_of(page) if page.is_file() else f"import {name}"
-    paths = [path for path in import_graph.reached(source, ROOT) if path.suffix == ".py"]
+    source = import_graph.notebook_code(page) if page.is_file() else f"import {name}"
+    paths = [path for path in import_graph.reachable_files(source, ROOT) if path.suffix == ".py"]
     assert len([path for path in paths if path.is_relative_to(LIBRARY)]) <= LIMITS[name]
 
 
 @pytest.mark.parametrize("name", NO_NETWORK)
 def test_a_page_without_a_network_does_not_depend_on_a_kernel(name):
-    code = import_graph.code_of(Path(ROOT, "notebooks", f"{name}.ipynb"))
-    assert not [path for path in import_graph.reached(code, ROOT) if path.suffix == ".c"]
+    code = import_graph.notebook_code(Path(ROOT, "notebooks", f"{name}.ipynb"))
+    assert not [path for path in import_graph.reachable_files(code, ROOT) if path.suffix == ".c"]
 
 
 def test_the_library_has_at_most_its_limit_of_lines():

@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from small_runs import made, small
+from small_runs import new_trainer, small
 from test_train_steps import SynchronisationLog
 
 from unfolded import training
@@ -24,7 +24,7 @@ ROWS = torch.arange(32)
 
 def gradients(config, **changes):
     """Return the gradients of a first step, before they are clipped."""
-    job = made(config)
+    job = new_trainer(config)
     for name, value in changes.items():
         setattr(job.network, name, value)
     steps = RunGroup([job]).steps
@@ -71,7 +71,7 @@ def test_rows_with_equal_sums_share_the_gradient():
 @pytest.mark.parametrize("model", UNFOLDED)
 def test_a_penalised_step_does_not_synchronise_with_the_device(model):
     """A GPU can replay it like every other step."""
-    jobs = [made(small(model, seed=seed, norm_penalty=20.0)) for seed in (0, 1)]
+    jobs = [new_trainer(small(model, seed=seed, norm_penalty=20.0)) for seed in (0, 1)]
     steps = RunGroup(jobs).steps
     with SynchronisationLog() as seen:
         steps(torch.arange(64).view(2, 32) % 40)

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from small_runs import interrupted, made, small
+from small_runs import interrupted, new_trainer, small
 
 from unfolded import training
 from unfolded.choices import POSITIVITY, UNFOLDED
@@ -52,9 +52,9 @@ def assert_equal(ours, theirs, rtol):
 )
 def test_a_grouped_run_equals_the_separate_run_in_double_precision(model, fields):
     configs = [small(model, **fields, **changes) for changes in SEVERAL]
-    beside = trained([double(made(config)) for config in configs])
+    beside = trained([double(new_trainer(config)) for config in configs])
     for job, config in zip(beside, configs, strict=True):
-        (alone,) = trained([double(made(config))])
+        (alone,) = trained([double(new_trainer(config))])
         assert_equal(job, alone, rtol=1e-10)
 
 
@@ -62,7 +62,7 @@ def test_a_grouped_run_equals_the_separate_run_in_double_precision(model, fields
 @pytest.mark.parametrize("model", UNFOLDED)
 def test_one_grouped_step_equals_the_separate_step_in_single_precision(model, fast):
     rows = torch.arange(32 * len(SEVERAL)).view(-1, 32) % 40
-    jobs, alone = ([made(small(model, **fields)) for fields in SEVERAL] for _ in range(2))
+    jobs, alone = ([new_trainer(small(model, **fields)) for fields in SEVERAL] for _ in range(2))
     for job in (*jobs, *alone):
         job.network.fast = fast
     RunGroup(jobs).steps(rows)
@@ -74,11 +74,11 @@ def test_one_grouped_step_equals_the_separate_step_in_single_precision(model, fa
 
 def test_grouped_runs_have_their_own_matrix_and_order_and_share_the_data():
     cache = {}
-    first, second = (made(small(seed=seed), cache=cache) for seed in (0, 1))
+    first, second = (new_trainer(small(seed=seed), cache=cache) for seed in (0, 1))
     assert first.train is second.train and first.test is second.test
     assert not torch.equal(first.network.A, second.network.A)
     assert not torch.equal(first.order(), second.order())
-    made(small(protocol="normalised"), cache=cache)
+    new_trainer(small(protocol="normalised"), cache=cache)
     assert len(cache) == 1
 
 
@@ -168,7 +168,7 @@ def test_a_group_with_a_folder_in_use_does_not_start(tmp_path):
 
 
 def test_states_on_a_gpu_are_saved_first_and_then_every_half_minute(tmp_path, monkeypatch):
-    job, now, times = made(small(), tmp_path), [100.0], []
+    job, now, times = new_trainer(small(), tmp_path), [100.0], []
     monkeypatch.setattr(checkpoint, "save_state", lambda *_: times.append(now[0]))
     monkeypatch.setattr("unfolded.training.trainer.time.monotonic", lambda: now[0])
     job.device = "cuda"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import torch
-from small_runs import SMALL, end, interrupted, made, result, run, small, start
+from small_runs import SMALL, end, interrupted, new_trainer, result, run, small, start
 
 from companion import results
 from unfolded import data, runtime, training
@@ -179,7 +179,7 @@ def test_the_stored_weights_of_a_run_reproduce_its_record(model, tmp_path):
 
 def batches(run_config):
     """Return the frames of each step of two epochs."""
-    seen, job = [], made(run_config)
+    seen, job = [], new_trainer(run_config)
     with pytest.MonkeyPatch.context() as patch:
         recover = stacking.recover
         patch.setattr(stacking, "recover", lambda net, x: seen.append(x) or recover(net, x))
@@ -196,13 +196,13 @@ def test_models_have_the_same_batches_and_the_same_sensing_matrix():
     assert not torch.equal(ours[0], ours[2])
     assert not any(map(torch.equal, ours, other))
     alike = small(), small("lstm", hidden=5, depth=1), small("gru", protocol="normalised")
-    first, *others, last = (made(run_config).network.A for run_config in (*alike, small(seed=1)))
+    first, *others, last = (new_trainer(config).network.A for config in (*alike, small(seed=1)))
     assert all(torch.equal(first, A) for A in others) and not torch.equal(first, last)
 
 
 def rates(validation, monkeypatch):
     """Return the learning rate of each epoch when the validation errors are these."""
-    job = made()
+    job = new_trainer()
     job.train = job.train[:1]
     errors = iter(torch.tensor(validation, dtype=torch.float64))
     monkeypatch.setattr(trainer, "mean_squared_errors", lambda *_: next(errors))
@@ -218,7 +218,7 @@ def test_the_rate_is_multiplied_by_0_3_after_five_epochs_without_improvement(mon
 
 
 def test_the_gradient_is_clipped_to_a_quarter():
-    job = made()
+    job = new_trainer()
     job.train = job.train[:32]
     train_epoch(job)
     gradients = torch.cat([p.grad.flatten() for p in job.network.parameters()])
@@ -227,7 +227,7 @@ def test_the_gradient_is_clipped_to_a_quarter():
 
 @pytest.mark.parametrize("protocol", ["authors", "normalised"])
 def test_the_printed_training_error_is_the_mean_square_in_grey_levels(protocol):
-    job = made(small(protocol=protocol))
+    job = new_trainer(small(protocol=protocol))
     job.train = job.train[:32]
     with torch.no_grad():
         error = (job.network(job.train) - job.train).double() * 255 / job.config.scale.peak

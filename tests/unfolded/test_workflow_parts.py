@@ -1,4 +1,4 @@
-"""Parts of the workflow: selection of runs, locks of a store, one job, and its table."""
+"""Parts of the workflow: selection of runs, locks of a store, one job, and the table."""
 
 import csv
 import doctest
@@ -31,7 +31,7 @@ def test_the_examples_in_docstrings_are_correct():
     assert doctest.testmod(grids, raise_on_error=True).attempted
 
 
-# Which runs ------------------------------------------------------------------------------------
+# The selection of runs --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seeds", ["1 0", "1,0", [1, 0]])
@@ -46,7 +46,7 @@ def test_the_runs_are_those_of_the_grid_for_each_seed(seeds):
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "wrong"),
+    ("name", "settings", "message"),
     [
         ("smok", {}, "got 'smok'; choose"),
         (None, {}, "a grid from .* got None; choose"),
@@ -56,42 +56,42 @@ def test_the_runs_are_those_of_the_grid_for_each_seed(seeds):
         ("row", {"protocol": "author"}, "protocol from authors, normalised"),
     ],
 )
-def test_unknown_names_are_reported_in_one_line(name, settings, wrong):
-    with pytest.raises(ConfigError, match=wrong) as caught:
+def test_unknown_names_are_reported_in_one_line(name, settings, message):
+    with pytest.raises(ConfigError, match=message) as caught:
         grids.runs(name, **settings)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("given", [{"device": "gpu"}, {"threads": "0"}, {"retry": "yes"}])
-def test_the_options_of_a_workflow_are_checked_before_a_job_starts(tmp_path, given):
-    with pytest.raises(ConfigError, match=f"expected {next(iter(given))} "):
-        opened(tmp_path / "runs", **given)
+@pytest.mark.parametrize("settings", [{"device": "gpu"}, {"threads": "0"}, {"retry": "yes"}])
+def test_the_options_of_a_workflow_are_checked_before_a_job_starts(tmp_path, settings):
+    with pytest.raises(ConfigError, match=f"expected {next(iter(settings))} "):
+        prepare(tmp_path / "runs", **settings)
     assert not (tmp_path / "runs").exists()
 
 
-# The store -------------------------------------------------------------------------------------
+# The store --------------------------------------------------------------------------------------
 
 
-def opened(store, **settings):
-    return grids.opened({"grid": "smoke", "store": store, **settings}, dry=False)
+def prepare(store, **settings):
+    return grids.prepare({"grid": "smoke", "store": store, **settings}, dry_run=False)
 
 
 def test_a_second_workflow_on_the_same_store_is_rejected(tmp_path):
     with filelock.FileLock(tmp_path / ".workflow.lock"):
-        with pytest.raises(RecordError, match="another workflow that runs on it; wait for it"):
-            opened(tmp_path)
-        grids.opened({"grid": "smoke", "store": tmp_path}, dry=True)
+        with pytest.raises(RecordError, match="another workflow that uses it; wait for its end"):
+            prepare(tmp_path)
+        grids.prepare({"grid": "smoke", "store": tmp_path}, dry_run=True)
     assert not (tmp_path / ".plan.json").exists()
 
 
 def test_a_plan_preserves_the_entries_of_earlier_jobs_and_a_damaged_one_is_rewritten(tmp_path):
     (tmp_path / ".plan.json").write_text("{", encoding="utf-8")
-    runs, _ = opened(tmp_path, models="gru")
-    grids.HELD.pop().release()
-    more, _ = opened(tmp_path, models="lstm", seed=1)
-    grids.HELD.pop().release()
+    runs, _ = prepare(tmp_path, models="gru")
+    grids.LOCKS.pop().release()
+    later_runs, _ = prepare(tmp_path, models="lstm", seed=1)
+    grids.LOCKS.pop().release()
     written = json.loads((tmp_path / ".plan.json").read_text(encoding="utf-8"))
-    assert sorted(written) == sorted(run.hash for run in runs + more)
+    assert sorted(written) == sorted(run.hash for run in runs + later_runs)
     assert written[runs[0].hash]["options"] == runs[0].arguments()
 
 
@@ -100,22 +100,22 @@ def test_only_failed_records_are_removed_and_only_on_request(tmp_path, capsys):
     for run in runs:
         records.save(failed(run), records.folder_of(run, tmp_path))
     for retry, left in ((False, 2), ("false", 2), ("true", 0)):
-        opened(tmp_path, models="gru lstm", retry=retry)
-        grids.HELD.pop().release()
+        prepare(tmp_path, models="gru lstm", retry=retry)
+        grids.LOCKS.pop().release()
         assert len(list(tmp_path.glob("*/record.json"))) == left
-    said = capsys.readouterr().err.splitlines()
-    assert said[0] == f"0 of 2 done, 2 failed, 0 left in {tmp_path}"
-    assert said[1] == f"  {runs[0].hash} {runs[0].model} failed: a loss of nan"
-    assert said[-1] == f"0 of 2 done, 0 failed, 2 left in {tmp_path}"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"0 of 2 done, 2 failed, 0 left in {tmp_path}"
+    assert lines[1] == f"  {runs[0].hash} {runs[0].model} failed: a loss of nan"
+    assert lines[-1] == f"0 of 2 done, 0 failed, 2 left in {tmp_path}"
 
 
 def test_a_store_that_cannot_be_written_is_reported_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match=r"expected to write .*/file/runs; got Not a directory"):
-        opened(tmp_path / "file" / "runs")
+        prepare(tmp_path / "file" / "runs")
 
 
-# One job ---------------------------------------------------------------------------------------
+# One job ----------------------------------------------------------------------------------------
 
 
 def job(run, store, device="cpu"):
@@ -132,14 +132,14 @@ def test_a_finished_run_is_not_repeated(tmp_path, monkeypatch):
 def test_a_job_waits_for_a_process_of_an_earlier_workflow(tmp_path, capsys):
     run = small("gru")
     with filelock.FileLock(tmp_path / run.hash / ".lock"):
-        waits = threading.Thread(target=job, args=(run, tmp_path), daemon=True)
-        waits.start()
-        while not (said := capsys.readouterr().err):
+        thread = threading.Thread(target=job, args=(run, tmp_path), daemon=True)
+        thread.start()
+        while not (message := capsys.readouterr().err):
             time.sleep(0.01)
         records.save(failed(run), tmp_path / run.hash)
-    waits.join(30)
-    assert not waits.is_alive()
-    assert said == f"{run.hash} waits for another process that trains it\n"
+    thread.join(30)
+    assert not thread.is_alive()
+    assert message == f"{run.hash} waits for another process that trains it\n"
     assert not (tmp_path / run.hash / "log").exists()
 
 
@@ -160,7 +160,7 @@ def test_a_job_that_cannot_start_reports_one_line_and_writes_no_record(tmp_path,
     assert capsys.readouterr().err.startswith("unfolded: expected to write ")
 
 
-# The table -------------------------------------------------------------------------------------
+# The table --------------------------------------------------------------------------------------
 
 
 def test_the_table_has_a_row_for_each_record(tmp_path):

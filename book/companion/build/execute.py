@@ -3,11 +3,11 @@
 Notebooks run simultaneously, at most one per core, except those that :func:`batches` separates.
 
     python -m companion execute            the stale notebooks of the table of contents
-    python -m companion execute 07_…       only this one (a name or a path), stale or not
-    python -m companion execute --force    all of them
+    python -m companion execute 07_…       only this notebook (a name or a path), even if fresh
+    python -m companion execute --force    all notebooks
 
-The executed copy, its record and its log go to `_executed/`, the runs that pages train to
-`_executed/runs/`.  The sources stay without outputs.
+The executed copy, its record and its log are written to `_executed/`, and the runs that pages train
+to `_executed/runs/`. The sources remain without outputs.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from pathlib import Path
 from companion.build import ROOT, freshness, import_graph
 from companion.build.options import Parser
 
-MOST = 4
+MAX_JOBS = 4
 """Largest number of simultaneous notebooks; each needs about half a gigabyte."""
 
 
-def use_this_python(environment) -> None:
+def select_interpreter(environment) -> None:
     """Register this interpreter as kernel python3, independent of the user's kernels."""
     environment.pop("JUPYTER_PATH", None)
     # Inline figures require ipykernel's default backend.
@@ -41,12 +41,12 @@ def use_this_python(environment) -> None:
     environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
 
 
-def keep_runs_of_this_code(environment) -> None:
-    """Give the notebooks a run folder for the current library, and remove older run folders.
+def select_run_folder(environment) -> None:
+    """Select the run folder of the current library for the notebooks, and remove older folders.
 
-    A finished run is read and not repeated; a page must not show a run of another library version.
+    Notebooks read finished runs from it, and must not read runs of another library version.
     """
-    code = freshness.reached("from unfolded import training", ROOT)
+    code = freshness.reachable_files("from unfolded import training", ROOT)
     facts = [*freshness.hashes(ROOT, code).items(), *freshness.versions().items()]
     name = hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
     folder = ROOT / "_executed" / "runs"
@@ -77,8 +77,8 @@ def call_papermill(place: freshness.Place) -> None:
     )
 
 
-def explain(error: Exception) -> str:
-    """Return the failing cell and its error in a readable form."""
+def failure_report(error: Exception) -> str:
+    """Return the failed cell and its error as indented text."""
     if not hasattr(error, "ename"):
         return f"{type(error).__name__}: {error}"
     cell = "\n".join(f"    | {line}" for line in error.source.splitlines())
@@ -88,6 +88,7 @@ def explain(error: Exception) -> str:
 
 
 def first_line(error: Exception) -> str:
+    """Return the name and the first line of an error, at most 200 characters."""
     name = getattr(error, "ename", type(error).__name__)
     return f"{name}: {getattr(error, 'evalue', error)}".splitlines()[0][:200]
 
@@ -96,7 +97,7 @@ def execute(place: freshness.Place) -> tuple[dict, Exception | None]:
     """Execute one notebook and write its record; return the record and the error, if any."""
     place.executed("").parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, place.executed(".log").open("wb") as log:
-        os.dup2(log.fileno(), 2)  # The kernel inherits the stderr of this worker process.
+        os.dup2(log.fileno(), 2)  # The kernel inherits the standard error of this process.
         read_list = Path(folder, "reads")
         os.environ["UNFOLDED_READS"] = str(read_list)
         initial_facts = freshness.facts(place, [])
@@ -123,14 +124,15 @@ def execute(place: freshness.Place) -> tuple[dict, Exception | None]:
     return record, error
 
 
-def chosen(arguments) -> list[freshness.Place]:
+def requested_places(arguments) -> list[freshness.Place]:
+    """Return the named notebooks, or those of the table of contents; exit if one is missing."""
     names = [Path(name).stem for name in arguments.names] or freshness.in_toc(ROOT)
     places = [freshness.Place(ROOT, name) for name in names]
     for place in places:
         if not place.source.is_file():
             sys.exit(
                 f"expected a notebook at notebooks/{place.name}.ipynb; got no such file; "
-                "name one that exists or correct _toc.yml"
+                "name an existing notebook or correct _toc.yml"
             )
     return places
 
@@ -145,7 +147,7 @@ def batches(places: Sequence[freshness.Place]) -> list[list[list[freshness.Place
     """
     training, timing, remainder = [], [], []
     for place in places:
-        code = import_graph.code_of(place.source)
+        code = import_graph.notebook_code(place.source)
         chain = (
             training
             if "training.run" in code
@@ -173,7 +175,7 @@ def execute_in_order(chain: list[tuple[freshness.Place, str, str]], jobs: int) -
         record, error = execute(place)
         if error is not None:
             return (
-                f"{head}: FAILED after {record['seconds']} s\n{explain(error)}\n"
+                f"{head}: FAILED after {record['seconds']} s\n{failure_report(error)}\n"
                 f"  the log is in _executed/{place.name}.log"
             )
         print(f"{head}: done in {record['seconds']} s", flush=True)
@@ -183,22 +185,22 @@ def execute_in_order(chain: list[tuple[freshness.Place, str, str]], jobs: int) -
 def main(arguments: Sequence[str] | None = None) -> int:
     """Execute the requested or stale notebooks; return 1 after the first failure."""
     parser = Parser(prog="python -m companion execute", description=__doc__)
-    parser.add_argument("names", nargs="*", help="notebooks to execute, fresh or not")
-    parser.add_argument("--force", action="store_true", help="execute fresh ones too")
+    parser.add_argument("names", nargs="*", help="notebooks to execute, even if fresh")
+    parser.add_argument("--force", action="store_true", help="execute also the fresh notebooks")
     options = parser.parse_args(arguments)
     os.chdir(ROOT)
-    use_this_python(os.environ)
-    keep_runs_of_this_code(os.environ)
+    select_interpreter(os.environ)
+    select_run_folder(os.environ)
     is_requested = bool(options.names) or options.force
-    places = chosen(options)
+    places = requested_places(options)
     reasons = {
         place: reason
         for place in places
-        if (reason := "asked for" if is_requested else freshness.stale(place))
+        if (reason := "requested" if is_requested else freshness.stale(place))
     }
     heads = {place: f"[{k}/{len(places)}] {place.name}" for k, place in enumerate(places, start=1)}
     for batch in batches(list(reasons)):
-        jobs = min(MOST, os.cpu_count() or 1, len(batch))
+        jobs = min(MAX_JOBS, os.cpu_count() or 1, len(batch))
         with ProcessPoolExecutor(jobs) as pool:
             try:
                 calls = [

@@ -1,7 +1,7 @@
 """The execution gate: a page is shown only if its inputs have not changed since execution.
 
 `companion.build.execute` writes a record next to each executed notebook; the Sphinx extension reads
-the record. Both use this module, so that they have the same definition of "fresh".
+the record. Both use this module, so that their definitions of "fresh" are equal.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
-from companion.build.import_graph import PACKAGES, code_of, reached
+from companion.build.import_graph import PACKAGES, notebook_code, reachable_files
 
-REPAIR = "run `make notebooks`"
+REMEDY = "run `make notebooks`"
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,11 @@ class Place:
 
     @property
     def source(self) -> Path:
+        """The path of the notebook."""
         return self.root / "notebooks" / f"{self.name}.ipynb"
 
     def executed(self, suffix: str) -> Path:
+        """Return the path of the file in `_executed` with this suffix."""
         return self.root / "_executed" / f"{self.name}{suffix}"
 
 
@@ -43,7 +45,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
 
 
-def short(root: Path, path: Path) -> str:
+def relative_name(root: Path, path: Path) -> str:
     """Return `path` relative to the repository if it is inside, else unchanged."""
     path = Path(os.path.abspath(root / path))
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
@@ -51,13 +53,13 @@ def short(root: Path, path: Path) -> str:
 
 def hashes(root: Path, files) -> dict[str, str]:
     """Return {path: sha256}; paths inside the repository are relative to it."""
-    names = sorted({short(root, Path(file)) for file in files})
+    names = sorted({relative_name(root, Path(file)) for file in files})
     return {name: sha256(root / name) for name in names}
 
 
 def library(place: Place) -> dict[str, str]:
     """Return the hashes of all library files imported by the notebook, directly or indirectly."""
-    return hashes(place.root, reached(code_of(place.source), place.root))
+    return hashes(place.root, reachable_files(notebook_code(place.source), place.root))
 
 
 def versions() -> dict[str, str]:
@@ -125,7 +127,7 @@ def difference(before: dict[str, str], now: dict[str, str]) -> str:
 
 
 def stale(place: Place) -> str:
-    """Return a phrase why the executed copy is stale; "" if it is fresh."""
+    """Return the reason why the executed copy is stale, or "" if it is fresh."""
     record = read_record(place)
     if record is None:
         return "it was never executed"

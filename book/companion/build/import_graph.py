@@ -1,4 +1,4 @@
-"""The files of library and companion that a notebook imports, found by static analysis."""
+"""Static analysis of the files of library and companion that a notebook imports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAZY = {
 """Names of a package that import a module at first use."""
 
 
-def code_of(notebook: Path) -> str:
+def notebook_code(notebook: Path) -> str:
     """Return the code cells of a notebook as one source text, without shell and magic lines."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     lines = []
@@ -33,17 +33,17 @@ def code_of(notebook: Path) -> str:
 
 
 @functools.cache  # Most pages import the same files.
-def imported(source: str, inside: str = "") -> frozenset[str]:
+def imported_names(source: str, package: str = "") -> frozenset[str]:
     """Return the dotted names that `source` may import from the packages.
 
-    `inside` is the package for relative imports.  `from a import b` yields both `a` and `a.b`,
+    `package` is the package for relative imports. `from a import b` yields both `a` and `a.b`,
     because only the file system shows whether `b` is a module.
     """
     names = set()
     try:
         tree = ast.parse(source)
     except SyntaxError:
-        # Executing the notebook reports the syntax error; its imports are unknown.
+        # The execution of the notebook reports the syntax error; the imports are unknown.
         return frozenset()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -51,7 +51,7 @@ def imported(source: str, inside: str = "") -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                parents = inside.split(".")[: len(inside.split(".")) - node.level + 1]
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*parents, base] if base else parents)
             names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -66,23 +66,22 @@ def files_of(module: str, root: Path) -> list[Path]:
     folder = root / PACKAGES[parts[0]]
     files = []
     for end in range(1, len(parts) + 1):
-        place = folder.joinpath(*parts[:end])
-        files += [
-            path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()
-        ]
+        module_path = folder.joinpath(*parts[:end])
+        candidates = (module_path / "__init__.py", module_path.with_suffix(".py"))
+        files += [path for path in candidates if path.is_file()]
     return files
 
 
-def neighbours(path: Path) -> list[Path]:
-    """Return the other files in the folder of a module, and in its subfolder `js`."""
+def data_files(path: Path) -> list[Path]:
+    """Return the scripts, styles, tables and C sources in a module's folder and its folder js."""
     kinds = {".js", ".css", ".mplstyle", ".json", ".csv", ".c", ".h"}
     files = [*path.parent.iterdir(), *(path.parent / "js").glob("*.js")]
     return [file for file in files if file.is_file() and file.suffix in kinds]
 
 
-def reached(source: str, root: Path) -> list[Path]:
+def reachable_files(source: str, root: Path) -> list[Path]:
     """Return all files of the packages that `source` imports, directly or indirectly."""
-    queue = set(imported(source))
+    queue = set(imported_names(source))
     names: set[str] = set()
     files: set[Path] = set()
     while queue:
@@ -92,11 +91,11 @@ def reached(source: str, root: Path) -> list[Path]:
             if path in files:
                 continue
             files.add(path)
-            files.update(neighbours(path))
+            files.update(data_files(path))
             text = path.read_text(encoding="utf-8")
             folder = root / PACKAGES[name.partition(".")[0]]
             package = ".".join(path.parent.relative_to(folder).parts)
-            queue |= imported(text, package)
+            queue |= imported_names(text, package)
             if "import_module" in text or "pkgutil" in text:
                 # A module imported by name at run time may be any module of the package.
                 queue |= {f"{package}.{sibling.stem}" for sibling in path.parent.glob("*.py")}

@@ -1,4 +1,4 @@
-"""Options of the commands, each defined once for all commands, and a parser with short errors."""
+"""Common options of the commands, and a parser with one-line errors."""
 
 import argparse
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ OPTIONS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line; --help prints the usage."""
+    """A parser with one-line errors; --help prints the usage."""
 
     def __init__(self, **settings):
         super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter} | settings)
@@ -44,7 +44,7 @@ def parse(
         settings = OPTIONS.get(option, {}) | changes.get(option, {})
         default = settings.get("default")
         if default is not None:
-            words = " ".join(map(str, default)) if isinstance(default, (tuple, list)) else default
-            settings["help"] = "; ".join(filter(None, [settings.get("help"), f"default {words}"]))
+            text = " ".join(map(str, default)) if isinstance(default, (tuple, list)) else default
+            settings["help"] = "; ".join(filter(None, [settings.get("help"), f"default {text}"]))
         parser.add_argument(f"--{option}", **settings)
     return parser.parse_args(arguments)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from companion.build import ROOT, options
-from companion.build.html import BUILD, complaints, run_sphinx
+from companion.build.html import BUILD, error_lines, run_sphinx
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
@@ -32,13 +32,13 @@ FLAGS = (
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Join and print the pages; report the path of the document, or what is missing."""
+    """Join and print the pages; report the path of the document or the error."""
     options.parse("pdf", __doc__, arguments)
     browser = next(filter(None, map(shutil.which, NAMES)), None)
     if browser is None:
         print(
             f"expected a browser that prints ({' or '.join(NAMES)}); got none; "
-            "install Chromium, or read the pages that `make book` makes",
+            "install Chromium, or read the pages that `make book` builds",
             file=sys.stderr,
         )
         return 1
@@ -63,26 +63,26 @@ def main(arguments: Sequence[str] = ()) -> int:
 def join() -> Path | None:
     """Build the book as one page with corrected links, or report the reason and return None."""
     print("pdf: joining the pages …", flush=True)
-    is_whole, log = run_sphinx("singlehtml")
-    if not is_whole:
-        print(f"{complaints(log)}\npdf: FAILED to join the pages", file=sys.stderr)
+    is_successful, log = run_sphinx("singlehtml")
+    if not is_successful:
+        print(f"{error_lines(log)}\npdf: FAILED to join the pages", file=sys.stderr)
         return None
     output = BUILD / "singlehtml"
     page = output / "whole.html"
     scripts = [path.name for path in (ROOT / "book" / "companion" / "widgets" / "js").glob("*.js")]
     text = (output / "book" / "intro.html").read_text(encoding="utf-8")
-    page.write_text(mended(text, scripts), encoding="utf-8")
+    page.write_text(corrected_links(text, scripts), encoding="utf-8")
     return page
 
 
-def mended(text: str, scripts: list[str]) -> str:
-    """Return the single page with links to anchors in it, and without the scripts of explorers.
+def corrected_links(text: str, scripts: list[str]) -> str:
+    """Return the single page with links to its own anchors, and without scripts of explorers.
 
-    >>> mended('<body id="a"><a href="../notebooks/02_x.html#y">', [])
+    >>> corrected_links('<body id="a"><a href="../notebooks/02_x.html#y">', [])
     '<body class="whole" id="a"><a href="#y">'
-    >>> mended('<script src="_static/a.js?v=1"></script><a href="book/intro.html#b">', ["a.js"])
-    '<a href="#b">'
-    >>> mended('<a href="../notebooks/02_x.html">', [])
+    >>> corrected_links('<script src="_static/a.js?v=1"></script><p>', ["a.js"])
+    '<p>'
+    >>> corrected_links('<a href="../notebooks/02_x.html">', [])
     '<a href="#document-notebooks/02_x">'
     """
     for name in scripts:
@@ -90,7 +90,7 @@ def mended(text: str, scripts: list[str]) -> str:
     pattern = r'href="(?:\.\./)?((?:book|notebooks)/[\w-]+)\.html'
     text = re.sub(pattern + r'#([^"]+)"', r'href="#\2"', text)
     text = re.sub(pattern + '"', r'href="#document-\1"', text)
-    # Files next to the page are not part of the document, so remove links to them.
+    # Files outside the page are not part of the document, so remove links to them.
     text = re.sub(r'(<a\b[^>]*?)\shref="(?!#|https?:|mailto:)[^"]*"', r"\1", text)
     mark = '<div class="toctree-wrapper'
     text = text.replace(mark, contents(text) + mark, 1)

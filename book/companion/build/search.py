@@ -1,7 +1,7 @@
 """The search index of the built site: one record per section, written by Pagefind.
 
 The index contains prose, headings and captions, not code and formulas. A page that is opened from
-disk cannot read the index; the search of Sphinx answers there.
+disk cannot read the index and uses the search of Sphinx.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EXCLUDED = (
 LISTS = {"book/status", "book/records", "book/gallery", "book/changelog", "book/bibliography"}
 # Sections that only link to other pages.
 LINKS = {"Next steps"}
-# A section with a word that starts as on the left is also found by the words on the right.
+# A search for the words on the right also finds sections with a word that starts with the left one.
 SYNONYMS = {
     "ablation": "remove component",
     "activation": "nonlinearity",
@@ -62,9 +62,14 @@ SYNONYMS = {
     "ℓ1": "l1",
     "vacuous": "useless meaningless loose",
 }
-# The symbols of a title in words.
-SPOKEN = {">": "larger than", "<": "smaller than", "ħ": "hbar", "ℓ": "l", "λ": "lambda", "Φ": "Phi"}
-SPOKEN |= {
+# The names of symbols in titles.
+SYMBOL_NAMES = {
+    ">": "larger than",
+    "<": "smaller than",
+    "ħ": "hbar",
+    "ℓ": "l",
+    "λ": "lambda",
+    "Φ": "Phi",
     "α": "alpha",
     "β": "beta",
     "γ": "gamma",
@@ -89,7 +94,7 @@ def sections(path: Path, site: Path) -> Iterator[Section]:
     match = re.search(r"<article\b.*</article>", path.read_text(encoding="utf-8"), re.DOTALL)
     if not match:
         return
-    # The drawing of a formula is large, and its MathML contains the same symbols.
+    # The drawing of a formula is large, and the MathML contains the same symbols.
     text = re.sub(r"<mjx-math\b.*?</mjx-math>", "", match[0], flags=re.DOTALL)
     article = BeautifulSoup(text, "html.parser")
     for formula in article.select(":is(h1, h2, h3, h4) .math"):
@@ -128,9 +133,9 @@ def record(section: Section) -> str:
     content = f"{section.title} {section.text}"
     hits = (re.search(rf"\b{key}", content, re.IGNORECASE) for key in SYNONYMS)
     words = " ".join(words for words, match in zip(SYNONYMS.values(), hits, strict=True) if match)
-    spoken = section.title.translate(str.maketrans(SPOKEN))
-    if spoken != section.title:
-        words = f"{spoken} {words}"
+    title_in_words = section.title.translate(str.maketrans(SYMBOL_NAMES))
+    if title_in_words != section.title:
+        words = f"{title_in_words} {words}"
     page, title, text = map(html.escape, (section.page, section.title, section.text))
     # The title of a page counts more than those of its sections.
     title_weight, page_weight = (7, 2) if "#" in section.url else (10, 10)
@@ -141,10 +146,10 @@ def record(section: Section) -> str:
     )
 
 
-def words_of(text: str) -> set[str]:
+def word_set(text: str) -> set[str]:
     """Return the words of a text in lower case, without accents, as the search page splits them.
 
-    >>> sorted(words_of("Hölder's prox_l1 λ₁"))
+    >>> sorted(word_set("Hölder's prox_l1 λ₁"))
     ['holder', 'l1', 'prox', 's', 'λ1']
     """
     plain = unicodedata.normalize("NFKD", text.lower())
@@ -161,7 +166,7 @@ def write_index(site: Path, pages: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for section in entries:
             content = record(section)
-            words |= words_of(BeautifulSoup(content, "html.parser").get_text(" "))
+            words |= word_set(BeautifulSoup(content, "html.parser").get_text(" "))
             # The search page replaces PAGE/ANCHOR.html by PAGE.html#ANCHOR.
             page, _, anchor = section.url.partition(".html")
             path = Path(folder, page, f"{anchor[1:] or 'index'}.html")

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 from PIL import Image
 
-# A deprecated role, and a label that hides the text of its element.
-BETTER = {
+# Replacements of a deprecated role, and of a label that hides the text of its element.
+REPLACEMENTS = {
     'role="doc-biblioentry"': 'role="listitem"',
     '<summary aria-label="Toggle hidden content">': "<summary>",
 }
@@ -20,11 +20,11 @@ CODE = re.compile(r'(<div class="cell [^"]*">\s*)(<div class="cell_input)')
 SWITCH = r'\1<label class="code-switch"><input type="checkbox"> Code</label>\n\2'
 
 
-def name_parts(app, page, template, context, doctree) -> None:
-    """Give each part of a page an accessible name that corresponds to its content."""
+def correct_labels(app, page, template, context, doctree) -> None:
+    """Correct the accessible names of parts, and add the switch of the code on a phone."""
     if "body" not in context:
         return
-    for original, replacement in BETTER.items():
+    for original, replacement in REPLACEMENTS.items():
         context["body"] = context["body"].replace(original, replacement)
     context["body"] = CODE.sub(SWITCH, context["body"])
 
@@ -44,16 +44,16 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 def reserve_space(app, page, template, context, doctree) -> None:
-    """State the size of each image, so that the text does not move when the image is loaded."""
+    """Add the size to each image, so that loading the image does not shift the text."""
     sources = {name: Path(app.srcdir, source) for source, name in app.builder.images.items()}
 
-    def sized(match):
+    def replace(match):
         source = sources.get(unquote(match[1]))
         width, height = size_of(source) if source and source.is_file() else (0, 0)
         return f'<img width="{width}" height="{height}"' if width and height else match[0]
 
     if "body" in context and app.builder.format == "html":
-        context["body"] = IMAGE.sub(sized, context["body"])
+        context["body"] = IMAGE.sub(replace, context["body"])
 
 
 def name_sidebar(app, page, template, context, doctree) -> None:
@@ -62,14 +62,14 @@ def name_sidebar(app, page, template, context, doctree) -> None:
     if sidebar is None:
         return
 
-    def named(*arguments, **options):
+    def named_tree(*arguments, **options):
         tree = sidebar(*arguments, **options)
         for button in tree.select("li > details > summary") if hasattr(tree, "select") else ():
             chapter = button.find_parent("li").find("a").get_text(strip=True)
             button["aria-label"] = f"Sections of {chapter}"
         return tree
 
-    context["generate_toctree_html"] = named
+    context["generate_toctree_html"] = named_tree
 
 
 FIGURE = re.compile(
@@ -82,23 +82,23 @@ FIGURE = re.compile(
 def put_captions_first(app, page, template, context, doctree) -> None:
     """Put the caption of an explorer above it; the stamp with its source remains below.
 
-    An explorer is often higher than the screen, and its caption states what to see.
+    An explorer is often higher than the screen, and its caption explains its content.
     """
 
-    def arranged(match):
+    def rearrange(match):
         start, content, caption, legend = match.groups()
         if "-explorer" not in content:
             return match[0]
         return f"{start}<figcaption>{caption}</figcaption>\n{content}{legend}"
 
     if "body" in context:
-        context["body"] = FIGURE.sub(arranged, context["body"])
+        context["body"] = FIGURE.sub(rearrange, context["body"])
 
 
 def setup(app) -> dict:
-    app.connect("html-page-context", name_parts)
+    app.connect("html-page-context", correct_labels)
     app.connect("html-page-context", put_captions_first)
     app.connect("html-page-context", reserve_space)
-    # After the theme, which adds the function.
+    # Run after the theme, which adds the function.
     app.connect("html-page-context", name_sidebar, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

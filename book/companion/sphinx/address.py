@@ -1,6 +1,6 @@
-"""The repository address, from its only definition, and the citation of the companion.
+"""The address of the repository and the citation of the companion.
 
-`{{ repository }}` in a prose page, also in a listing, stands for `repository.url` of _config.yml.
+In prose pages and their listings, `repository.url` of _config.yml replaces `{{ repository }}`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-MARK = "{{ repository }}"
+PLACEHOLDER = "{{ repository }}"
 
 
 def address(config) -> str:
+    """Return the address of the repository from _config.yml."""
     return config.html_theme_options["repository_url"]
 
 
-def fill_in(app, page, source: list[str]) -> None:
-    """Insert the address where a prose page refers to it."""
+def insert_address(app, page, source: list[str]) -> None:
+    """Replace the placeholder of the address in a prose page."""
     if page.startswith("book/"):
-        source[0] = source[0].replace(MARK, address(app.config))
+        source[0] = source[0].replace(PLACEHOLDER, address(app.config))
 
 
 def bibtex(citation: dict, url: str) -> str:
@@ -57,6 +58,6 @@ class CiteCompanion(SphinxDirective):
 
 
 def setup(app) -> dict:
-    app.connect("source-read", fill_in)
+    app.connect("source-read", insert_address)
     app.add_directive("cite-companion", CiteCompanion)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,7 +9,7 @@ from pathlib import Path
 from sphinx.errors import ExtensionError
 
 ICONS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
-"""The theme's fonts of icons; companion.css prefers their subsets to the whole fonts."""
+"""The theme's icon fonts; companion.css uses their subsets."""
 
 
 def copy_if_new(source: Path, target: Path) -> None:
@@ -95,7 +95,7 @@ def reduce_theme(app, exception) -> None:
     names = set()
     for page in Path(app.outdir).rglob("*.html"):
         names |= set(re.findall(r"\bfa-[\w-]+", page.read_text(encoding="utf-8")))
-    subset_icons(static, style, names | {"fa-xmark"})  # which the theme's script inserts
+    subset_icons(static, style, names | {"fa-xmark"})  # The theme's script inserts it.
     # Browsers load the icon fonts as woff2; the copies in TrueType are for browsers before 2015.
     unused = ("*.map", "fontawesome.js*", "webfonts/*.ttf")
     for path in {path for pattern in unused for path in static.rglob(pattern)}:

@@ -21,8 +21,8 @@ from companion.sphinx import (
 from companion.sphinx.overview import cover, downloads, gallery, page_metadata
 
 
-def own_code() -> str:
-    """Return a hash of this code, so that a change of an extension re-reads every page."""
+def code_hash() -> str:
+    """Return a hash of the extensions; if it changes, Sphinx reads every page again."""
     here = Path(__file__).parent
     folders = (here, here / "overview", Path(freshness.__file__).parent)
     files = sorted(path for folder in folders for path in folder.glob("*.[pc][ys]*"))
@@ -30,7 +30,7 @@ def own_code() -> str:
 
 
 def setup(app) -> ExtensionMetadata:
-    app.add_config_value("companion_code", own_code(), "env", [str])
+    app.add_config_value("companion_code", code_hash(), "env", [str])
     app.connect("builder-inited", outputs.refuse_stale_pages)
     app.connect("source-read", outputs.use_executed_copy)
     app.connect("builder-inited", assets.install)

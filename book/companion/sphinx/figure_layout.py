@@ -1,7 +1,7 @@
-"""Static figures in dark mode and on phones, from the layout that each image file states.
+"""Static figures in dark mode and on phones, according to the layout in each image file.
 
-In dark mode a figure exchanges light and dark; an overlay shows its frames unchanged. A figure
-with small labels has a minimum width, below which it scrolls inside its frame; its link to the
+In dark mode the lightness of a figure is inverted; an overlay shows its frames unchanged. A figure
+with small labels has a minimum width, below which it scrolls inside its frame; the link to the
 image file makes it accessible by keyboard. See :func:`companion.plots.style.layout`.
 """
 
@@ -30,7 +30,7 @@ DESCRIPTION = re.compile(r"<(?:dc:description|desc)>(\{.*?\})<", re.DOTALL)
 
 
 def layout_of(path: Path) -> dict | None:
-    """Return the layout that an image file states, or None."""
+    """Return the layout in the metadata of an image file, or None."""
     if path.suffix == ".svg":
         match = DESCRIPTION.search(path.read_text(encoding="utf-8"))
         text = html.unescape(match[1]) if match else ""
@@ -53,36 +53,36 @@ def polygon(boxes: list) -> str:
     return f"polygon({','.join(points)})"
 
 
-def framed(picture: re.Match, layout: dict) -> str:
+def figure_html(picture: re.Match, layout: dict) -> str:
     """Return the HTML of an image with its overlay of frames and its minimum width."""
     overlay = ""
     if layout["frames"]:
         style = f"background-image:url({picture['source']});clip-path:{polygon(layout['frames'])}"
         overlay = f'<span class="frames" style="{style}"></span>'
-    if not picture["link"]:  # a small picture that is not to be read, as in the gallery
+    if not picture["link"]:  # A small picture without readable labels, as in the gallery.
         return f'<span class="drawing"><span>{picture["image"]}{overlay}</span></span>'
     text = f"{picture['link']}{picture['image']}{overlay}</a>"
-    least = round(LABEL / layout["label"])
-    if least <= NARROW:
+    min_width = round(LABEL / layout["label"])
+    if min_width <= NARROW:
         return f'<span class="drawing">{text}</span>'
     return (
-        f'<span class="drawing small-labels" style="--least:{least}px"><span>{text}</span>'
+        f'<span class="drawing small-labels" style="--least:{min_width}px"><span>{text}</span>'
         '<span class="scroll-hint">Scroll to the right to see the whole figure.</span></span>'
     )
 
 
 def arrange(app, page, template, context, doctree) -> None:
-    """Arrange each image of a page whose file states its layout."""
+    """Add the overlay and the minimum width to each image with a layout."""
     if "body" not in context or app.builder.format != "html":
         return
     sources = {name: Path(app.srcdir, source) for source, name in app.builder.images.items()}
 
-    def replaced(picture):
+    def replace(picture):
         source = sources.get(unquote(picture["name"]))
         layout = layout_of(source) if source and source.is_file() else None
-        return framed(picture, layout) if layout else picture[0]
+        return figure_html(picture, layout) if layout else picture[0]
 
-    context["body"] = PICTURE.sub(replaced, context["body"])
+    context["body"] = PICTURE.sub(replace, context["body"])
 
 
 def setup(app) -> None:

@@ -1,6 +1,6 @@
-"""Formulas typeset while the book is built: MathJax runs in V8, so a page needs no script for them.
+"""Typesetting of formulas during the build: MathJax runs in V8, so a page needs no script.
 
-The markup is MathJax's HTML with MathML for screen readers, as a browser would produce it.
+The markup is the HTML that MathJax produces in a browser, with MathML for screen readers.
 """
 
 from __future__ import annotations
@@ -55,11 +55,12 @@ def files() -> dict[str, Path]:
         The package with MathJax is not installed, or it is incomplete.
     """
     try:
-        listed = metadata.files("sphinx-mathjax-offline") or []
+        package_files = metadata.files("sphinx-mathjax-offline") or []
     except metadata.PackageNotFoundError:
-        listed = []
+        package_files = []
     paths = {
-        str(file).replace("\\", "/").partition(MATHJAX)[2]: Path(file.locate()) for file in listed
+        str(file).replace("\\", "/").partition(MATHJAX)[2]: Path(file.locate())
+        for file in package_files
     }
     if missing := [name for name in COMPONENTS if name not in paths]:
         raise ExtensionError(
@@ -69,7 +70,7 @@ def files() -> dict[str, Path]:
 
 
 class Typesetter:
-    """MathJax in a V8 of its own.
+    """MathJax in a separate V8 engine.
 
     >>> typesetter = Typesetter()
     >>> typesetter("x", display=False).startswith('<mjx-container class="MathJax" jax="CHTML"')
@@ -99,11 +100,12 @@ class Typesetter:
         return self.engine.eval("MathJax.startup.adaptor.textContent(MathJax.chtmlStylesheet())")
 
     def close(self) -> None:
-        """Stop the threads of V8, which would prevent Python from ending."""
+        """Stop the threads of V8, because Python waits for them at exit."""
         self.engine.close()
 
 
 def typeset(writer, node: nodes.Node, tex: str, display: bool) -> str:
+    """Return a formula as HTML; warn if MathJax reports an error."""
     html = writer.builder.app.formulas(tex, display)
     if "<mjx-merror" in html or "NaN" in html:
         logger.warning("expected TeX that MathJax reads; got %r; correct it", tex, location=node)
@@ -111,14 +113,14 @@ def typeset(writer, node: nodes.Node, tex: str, display: bool) -> str:
 
 
 def visit_math(self, node) -> None:
-    """Write a formula in a line of text."""
+    """Write an inline formula."""
     html = typeset(self, node, node.astext(), False)
     self.body.append(f'<span class="math notranslate nohighlight">{html}</span>')
     raise nodes.SkipNode
 
 
 def visit_displaymath(self, node) -> None:
-    """Write a formula on its own, with its number after it; `\\tag{2}` gives a number, too."""
+    """Write a displayed formula, followed by its number, which may be that of `\\tag{2}`."""
     tex = node.astext()
     tags = TAG.findall(tex)
     tex = TAG.sub("", tex)
@@ -138,7 +140,7 @@ def visit_displaymath(self, node) -> None:
 
 
 def start(app) -> None:
-    """Start MathJax, and put its fonts and its style sheet into `_static`."""
+    """Start MathJax, and write its fonts and its style sheet into `_static`."""
     from companion.sphinx.assets import copy_if_new
 
     if app.builder.format != "html":

@@ -1,4 +1,4 @@
-"""The live figure on the cover: its element in the page, and its weights as scripts."""
+"""The live figure on the cover: the element of the page, and the weights as scripts."""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ def stamp_node(source: dict[str, str]) -> nodes.paragraph:
 
 
 def depend(env, root: Path, paths) -> None:
+    """Register the files as dependencies of the current page."""
     for path in paths:
         env.note_dependency(str(root / path))
 
@@ -50,6 +51,7 @@ class FromFiles(SphinxDirective):
     """A directive whose page is read again if the displayed files change."""
 
     def root(self, *paths: Path) -> Path:
+        """Register the files as dependencies of the page; return the root of the repository."""
         root = Path(self.env.srcdir)
         depend(self.env, root, paths)
         return root

@@ -11,7 +11,7 @@ from sphinx.errors import ExtensionError
 from companion.build import freshness
 from companion.sphinx import stamps
 
-WIDE = re.compile(
+WIDE_TABLE = re.compile(
     r"<thead>(?:(?!</thead>).)*?<tr[^>]*>(?:\s*<th(?:(?!</tr>).)*?</th>){9}", re.DOTALL
 )
 """Start of a table with a header row of nine columns or more."""
@@ -26,17 +26,17 @@ def refuse_stale_pages(app) -> None:
         Lists every such notebook with the reason and the remedy.
     """
     root = Path(app.srcdir)
-    faults = []
+    reasons = []
     for name in freshness.in_toc(root):
         place = freshness.Place(root, name)
         reason = freshness.stale(place) if place.source.is_file() else "there is no such notebook"
         if reason:
-            faults.append(f"notebooks/{name}.ipynb: {reason}")
-    if faults:
+            reasons.append(f"notebooks/{name}.ipynb: {reason}")
+    if reasons:
         raise ExtensionError(
             "expected fresh executions of all notebooks; got\n  "
-            + "\n  ".join(faults)
-            + f"\n{freshness.REPAIR}"
+            + "\n  ".join(reasons)
+            + f"\n{freshness.REMEDY}"
         )
 
 
@@ -48,13 +48,13 @@ def use_executed_copy(app, docname: str, source: list[str]) -> None:
     executed = place.executed(".ipynb")
     app.env.note_dependency(str(executed))
     notebook = json.loads(executed.read_text(encoding="utf-8"))
-    default = stamps.computed_here(freshness.read_record(place) or {})
+    default = stamps.default_provenance(freshness.read_record(place) or {})
     for number, cell in enumerate(notebook["cells"], start=1):
         if cell["cell_type"] == "code":
             move_alt(cell, f"notebooks/{place.name}.ipynb, cell {number}")
             typeset(cell)
             arrange(cell)
-            stamps.put_stamps(cell, default, f"../book/status.html#made-{place.name}")
+            stamps.add_stamps(cell, default, f"../book/status.html#made-{place.name}")
     # With saved widget state, every page would request a widget manager.
     notebook["metadata"].pop("widgets", None)
     source[0] = json.dumps(notebook)
@@ -71,13 +71,13 @@ def typeset(cell: dict) -> None:
 
 
 def arrange(cell: dict) -> None:
-    """Hide the code of a cell that only states sentences; give wide tables the full width."""
+    """Hide the code of a cell with prose only, and set the full width for wide tables."""
     tags = cell["metadata"].setdefault("tags", [])
     data = [output.get("data", {}) for output in cell.get("outputs", [])]
     texts = ["".join(d.get("text/markdown", "|")) for d in data]
     if "hide-input" in tags and texts and not any("|" in text for text in texts):
         tags[tags.index("hide-input")] = "remove-input"
-    if any(WIDE.search("".join(d.get("text/html", ""))) for d in data):
+    if any(WIDE_TABLE.search("".join(d.get("text/html", ""))) for d in data):
         tags.append("full-width")
 
 
@@ -93,7 +93,7 @@ def alts_of(cell: dict, where: str) -> list[str]:
     for output in cell.get("outputs", []):
         if output["output_type"] == "error":
             raise ExtensionError(
-                f"{where}: expected no error; got {output['ename']}; repair the cell"
+                f"{where}: expected no error; got {output['ename']}; correct the cell"
             )
         for mime in output.get("data", {}):
             if mime.startswith("image/"):
@@ -112,7 +112,7 @@ def move_alt(cell: dict, where: str) -> None:
     alts = alts_of(cell, where)
     if len(set(alts)) > 1:
         raise ExtensionError(
-            f"{where}: expected one figure a cell; got {len(alts)}; split the cell"
+            f"{where}: expected one figure per cell; got {len(alts)}; split the cell"
         )
     if alts:
         settings = cell["metadata"].setdefault("mystnb", {})

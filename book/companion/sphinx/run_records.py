@@ -21,8 +21,8 @@ HEADER = ["Run", "Model", "CS rate", "h", "d", "Changed", "Seed", "Status", "Epo
 
 def committed_files(root: Path) -> list[str]:
     """Return all tables, lists of claims and weights in data/, without the files of single runs."""
-    kinds = ("*.csv", "*.toml", "*.safetensors")
-    candidates = (path for kind in kinds for path in (root / "data").rglob(kind))
+    patterns = ("*.csv", "*.toml", "*.safetensors")
+    candidates = (path for pattern in patterns for path in (root / "data").rglob(pattern))
     paths = (path for path in candidates if path.parent.name not in RUN_FILES)
     return sorted(path.relative_to(root).as_posix() for path in paths)
 
@@ -44,7 +44,7 @@ def download(path: str, text: str) -> nodes.Node:
 
 
 def changed(row) -> str:
-    """Return the differences from the usual configuration."""
+    """Return the settings of a run that differ from the defaults."""
     from unfolded.runs.config import other_defaults
 
     defaults = other_defaults()
@@ -88,7 +88,7 @@ class CommittedRuns(FromFiles):
 
 
 class BuiltRuns(FromFiles):
-    """`{built-runs}`: all runs made by the pages of this build."""
+    """`{built-runs}`: all runs that the pages of this build have trained."""
 
     def run(self) -> list[nodes.Node]:
         import pandas as pd

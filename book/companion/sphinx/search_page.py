@@ -28,7 +28,7 @@ document.addEventListener("DOMContentLoaded", async () => {
     pageSize: 10,
     excerptLength: 25,
     autofocus: true,
-    // An exact word is before a longer one: "2" before "256".
+    // Rank an exact word before a longer one: "2" before "256".
     ranking: {termSimilarity: 1.5},
     translations: {zero_results: "Nothing was found for [SEARCH_TERM]"},
     // A result contains all words, so the words of a question are removed. Quotation marks request

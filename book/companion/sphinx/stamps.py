@@ -11,11 +11,11 @@ from pathlib import Path
 
 from companion.build import freshness
 
-STAMPED = re.compile(r"<table\b|<svg\b|<img\b|<[a-z]+-explorer\b")
-"""Patterns of a figure or a table in an HTML output."""
+FIGURE_OR_TABLE = re.compile(r"<table\b|<svg\b|<img\b|<[a-z]+-explorer\b")
+"""Pattern of a figure or a table in an HTML output."""
 
-CARRIED = re.compile(r'\s*data-source="([^"]*)"')
-"""Key of the source of a table from companion.reproduction.paper_tables."""
+SOURCE_ATTRIBUTE = re.compile(r'\s*data-source="([^"]*)"')
+"""The attribute with the source of a table, from companion.reproduction.paper_tables."""
 
 SOURCES = ("lib", "notebooks", "book", "data", "_config.yml", "_toc.yml", "constraints.txt")
 
@@ -33,8 +33,8 @@ def source_of(output: dict) -> dict | None:
     """Return the source of an output, {} if it is unknown; None if it needs no stamp."""
     data = output.get("data", {})
     markup = "".join(data.get("text/html", ""))
-    if STAMPED.search(markup):
-        match = CARRIED.search(markup)
+    if FIGURE_OR_TABLE.search(markup):
+        match = SOURCE_ATTRIBUTE.search(markup)
         return json.loads(html.unescape(match[1])) if match else {}
     for mime in data:
         if mime.startswith("image/"):
@@ -42,7 +42,7 @@ def source_of(output: dict) -> dict | None:
     return None
 
 
-def put_stamps(cell: dict, default: str, here: str) -> None:
+def add_stamps(cell: dict, default: str, here: str) -> None:
     """Add a stamp below each figure and table of a cell, inside the figure if it has a caption.
 
     ``default``: the text for results computed on this page; ``here``: the link to its record.
@@ -56,7 +56,7 @@ def put_stamps(cell: dict, default: str, here: str) -> None:
         text = source.get("text", default)
         href = f"../book/records.html#{source['anchor']}" if source else here
         if "caption" in figure:
-            # MyST-NB puts every output of such a cell into a figure with this caption.
+            # MyST-NB inserts every output of such a cell into a figure with this caption.
             figure["caption"] += f"\n\n{stamp(text, href)}"
             continue
         content = {"text/html": stamp(text, href), "text/plain": f"Source: {text}"}
@@ -64,21 +64,21 @@ def put_stamps(cell: dict, default: str, here: str) -> None:
     cell["outputs"] = outputs
 
 
-def computed_here(record: dict) -> str:
+def default_provenance(record: dict) -> str:
     """Return the provenance of a figure without an attached source.
 
-    Files read by the page belong to other figures, which have a source: they are not listed.
+    It does not list the files that the page reads, because the figures from files have a source.
 
     >>> reads = {"data/results/runs.csv": ""}
-    >>> computed_here({"machine": "Linux, AMD, 2 cores", "reads": reads})  # doctest: +ELLIPSIS
+    >>> default_provenance({"machine": "Linux, AMD, 2 cores", "reads": reads})  # doctest: +ELLIPSIS
     'computed on this page · Linux, AMD, 2 cores · ...'
     """
-    parts = ["computed on this page", record.get("machine", ""), built_from()[0][:7]]
+    parts = ["computed on this page", record.get("machine", ""), checkout_version()[0][:7]]
     return " · ".join(filter(None, parts))
 
 
 @functools.cache
-def built_from() -> tuple[str, str]:
+def checkout_version() -> tuple[str, str]:
     """Return the commit of the checkout, with "+changes" if its files differ, and its date."""
     from unfolded import provenance
 
@@ -106,7 +106,7 @@ def profile_of(notebook: dict) -> str:
     return match[1] if match else ""
 
 
-def how_it_was_made(place: freshness.Place) -> str:
+def execution_footer(place: freshness.Place) -> str:
     """Return the footer of an executed notebook, as HTML."""
     record = freshness.read_record(place) or {}
     versions = record.get("versions", {})
@@ -118,7 +118,7 @@ def how_it_was_made(place: freshness.Place) -> str:
         f"Python {versions.get('python')}, torch {versions.get('torch')}",
         f"profile {profile}" if profile else "",
         f"notebook {record.get('notebook', '')[:8]}",
-        f"commit {built_from()[0]}",
+        f"commit {checkout_version()[0]}",
     ]
     text = html.escape("; ".join(filter(None, parts)))
     return f'{text}. <a href="../book/status.html#made-{place.name}">Its record</a>.'
@@ -129,16 +129,16 @@ def add_footer(app, pagename: str, templatename: str, context: dict, doctree) ->
     if doctree is None or "body" not in context:
         return
     if pagename.startswith("notebooks/"):
-        text = how_it_was_made(
+        text = execution_footer(
             freshness.Place(Path(app.srcdir), pagename.removeprefix("notebooks/"))
         )
     else:
-        commit, date = built_from()
+        commit, date = checkout_version()
         text = f"Built from commit {commit}{f' of {date}' if date else ''}."
     context["body"] += f'<p class="made">{text}</p>\n'
 
 
 def setup(app) -> None:
     # A new commit changes the footer of every page, so all pages are written again.
-    app.add_config_value("companion_commit", "+".join(built_from()), "html", [str])
+    app.add_config_value("companion_commit", "+".join(checkout_version()), "html", [str])
     app.connect("html-page-context", add_footer)

@@ -1,4 +1,4 @@
-"""The cells of the paper's tables with our full-scale runs, and the sources of the cover."""
+"""The cells of the paper's tables with our full-scale runs, and sources for the stamps."""
 
 from __future__ import annotations
 

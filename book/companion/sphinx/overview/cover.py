@@ -15,7 +15,7 @@ from sphinx.util.docutils import SphinxRole
 from companion.sphinx.numbers_from_files import FromFiles, depend, stamp_node
 
 WORDS_PER_MINUTE = 200
-"""Speed of reading; figures, code and folded blocks are not counted."""
+"""Reading speed; figures, code and folded blocks are not counted."""
 
 FOLDED = re.compile(r"^(:{3,})\{(?:dropdown|prf:proof)\}.*?^\1$", re.MULTILINE | re.DOTALL)
 
@@ -86,7 +86,7 @@ class Findings(FromFiles):
 class ReadingPath(FromFiles):
     """`{reading-path} TITLE`: pages to read in order, with the duration of their prose.
 
-    ``:pages:`` lists pages of the contents; the content is a sentence for whom the path is.
+    ``:pages:`` lists pages of the contents; the content is a sentence about the intended readers.
     """
 
     required_arguments = 1
@@ -111,7 +111,7 @@ class ReadingPath(FromFiles):
 
 
 class Speed(SphinxRole):
-    """`{reading-speed}`words``: the rule behind the durations."""
+    """`{reading-speed}`words``: the reading speed from which the durations are computed."""
 
     def run(self):
         return [nodes.Text(f"{WORDS_PER_MINUTE} {self.text} per minute")], []

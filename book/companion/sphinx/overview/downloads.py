@@ -1,7 +1,7 @@
-"""Downloads of the site, made at build time: tables, errors by sequence, smaller networks, PDF.
+"""Downloads that the build writes: tables, errors by sequence, smaller networks, PDF.
 
-The large networks are files of their own on the page of records; the archives do not repeat
-them, because the size of the site is limited. For the same reason the errors by sequence are
+The page of records has a download for each large network; the archives do not contain them, because
+the size of the site is limited. For the same reason the errors by sequence are
 one compressed table instead of one file per run.
 """
 
@@ -33,7 +33,7 @@ ERRORS = "unfolded-sequence-errors.csv.gz"
 """The mean squared error of each test sequence (rows) in each committed run (columns)."""
 
 PDF = Path("_build/unfolded.pdf")
-"""The book as one document, if `make pdf` has printed it."""
+"""The book as one document, which `make pdf` prints."""
 
 _DATE = (2020, 1, 1, 0, 0, 0)
 
@@ -83,7 +83,7 @@ def install_archives(app) -> None:
 
 
 def document_link(root: Path) -> nodes.paragraph:
-    """Return the link to the PDF, or the commands that make it."""
+    """Return the link to the PDF, or the commands that print it."""
     if not (root / PDF).is_file():
         commands = nodes.literal(text="make pdf && make book")
         return nodes.paragraph("", "", nodes.Text("This book as PDF: run "), commands)
@@ -112,7 +112,7 @@ class Archives(FromFiles):
         self.root(*paths)
         note = f"one column for each of {len(paths)} runs"
         links.append(_link("Download the errors by sequence", ERRORS, note))
-        self.root(PDF)  # also if it does not exist yet: the link appears with the next build
+        self.root(PDF)  # A PDF that does not exist yet is linked by the next build.
         links.append(document_link(root))
         return [nodes.bullet_list("", *(nodes.list_item("", link) for link in links))]
 

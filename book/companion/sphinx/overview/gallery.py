@@ -1,4 +1,4 @@
-"""The gallery: one figure of each notebook, the one with a caption, else the first."""
+"""The gallery with one figure of each notebook: the figure with a caption, else the first."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from companion.build import freshness
 from companion.sphinx.numbers_from_files import FromFiles
 from companion.sphinx.overview.cover import page_link
 
-ENDINGS = {"image/svg+xml": ".svg", "image/png": ".png"}
+SUFFIXES = {"image/svg+xml": ".svg", "image/png": ".png"}
 
 
 def figures(notebook: dict) -> list[tuple[bool, bytes, str, str]]:
-    """Return whether it has a caption, content, ending and description of each figure."""
+    """Return for each figure: has a caption, content, suffix and description."""
     entries = []
     for cell in notebook["cells"]:
-        captioned = "caption" in cell["metadata"].get("mystnb", {}).get("figure", {})
+        has_caption = "caption" in cell["metadata"].get("mystnb", {}).get("figure", {})
         for output in cell.get("outputs", []):
             for mime, content in output.get("data", {}).items():
-                if mime in ENDINGS:
+                if mime in SUFFIXES:
                     alt = output["metadata"].get(mime, {}).get("alt", "")
-                    entries.append((captioned, _bytes(mime, content), ENDINGS[mime], alt))
+                    entries.append((has_caption, _bytes(mime, content), SUFFIXES[mime], alt))
     return entries
 
 
 def _bytes(mime: str, content: str | list[str]) -> bytes:
-    """Return the file that MyST-NB writes for an output, so that both pages share it."""
+    """Return the content of the file that MyST-NB writes for an output; both pages share it."""
     text = "".join(content)
     if mime == "image/svg+xml":
         return os.linesep.join(text.splitlines()).encode("utf-8")
@@ -48,12 +48,12 @@ class FigureGallery(FromFiles):
         for name in freshness.in_toc(root):
             path = freshness.Place(root, name).executed(".ipynb")
             self.root(path.relative_to(root))
-            shown = figures(json.loads(path.read_text(encoding="utf-8")))
-            if not shown:
+            candidates = figures(json.loads(path.read_text(encoding="utf-8")))
+            if not candidates:
                 continue
-            _, content, ending, alt = max(shown, key=lambda figure: figure[0])
+            _, content, suffix, alt = max(candidates, key=lambda figure: figure[0])
             folder.mkdir(parents=True, exist_ok=True)
-            target = folder / (hashlib.sha256(content).hexdigest() + ending)
+            target = folder / (hashlib.sha256(content).hexdigest() + suffix)
             if not target.exists():
                 target.write_bytes(content)
             card = nodes.container(classes=["card-item"])
