@@ -24,10 +24,10 @@ def test_the_examples_in_docstrings_are_correct():
 def test_a_page_accepts_every_field_of_a_run():
     known = set(papermill.inspect_notebook(notebooks.NOTEBOOK))
     run = RunConfig(lambda2=0.0, profile="smoke")
-    given = notebooks.parameters(run, "cpu")
-    assert set(given) == known
-    given.pop("device")
-    assert RunConfig(**given.pop("more"), **given) == run
+    arguments = notebooks.parameters(run, "cpu")
+    assert set(arguments) == known
+    arguments.pop("device")
+    assert RunConfig(**arguments.pop("more"), **arguments) == run
 
 
 @pytest.fixture
@@ -63,14 +63,14 @@ def test_a_failed_page_is_stored_separately_and_executed_by_the_next_call(page, 
     name = page.run.hash
     full = OSError(errno.ENOSPC, "No space left on device")
     cell = papermill.PapermillExecutionError(0, 1, "f()", "DataError", "no data\nat all", [])
-    for error, status, there, said in (
+    for error, status, file_name, message in (
         (full, 1, f"{name}.failed.ipynb", "got No space left on device; free some space"),
         (cell, 1, f"{name}.failed.ipynb", "failed: DataError: no data"),
         (None, 0, f"{name}.ipynb", "1 of 1 pages there, 0 failed"),
     ):
         assert page(error) == status
-        assert pages_in(page.out) == [there]
-        assert said in capsys.readouterr().out.splitlines()[-1]
+        assert pages_in(page.out) == [file_name]
+        assert message in capsys.readouterr().out.splitlines()[-1]
     assert page(cell) == 0  # what is there is not made again
 
 

@@ -81,10 +81,10 @@ def test_every_part_of_the_library_imports_from_lower_layers_only():
     assert set(depth) == {part(name) for name in UNFOLDED} - {""}
     faults = []
     for name, path in UNFOLDED.items():
-        for other in imports(path):
-            inside = not other.startswith("unfolded.") or part(other) == part(name)
-            if not inside and depth[part(other)] <= depth[part(name)]:
-                faults.append(f"{name} imports {other}")
+        for module in imports(path):
+            inside = not module.startswith("unfolded.") or part(module) == part(name)
+            if not inside and depth[part(module)] <= depth[part(name)]:
+                faults.append(f"{name} imports {module}")
     assert faults == []
     assert len(LAYERS) <= 7
 
@@ -102,8 +102,8 @@ def test_no_import_cycle_in_the_library():
         if name in seen:
             return
         stack.append(name)
-        for other in sorted(used[name]):
-            visit(other)
+        for dependency in sorted(used[name]):
+            visit(dependency)
         stack.pop()
         seen.add(name)
 
@@ -115,10 +115,10 @@ def test_the_library_imports_only_permitted_packages():
     faults = []
     for name, path in UNFOLDED.items():
         folder = part(name) if (LIBRARY / part(name)).is_dir() else ""
-        for other in {module.partition(".")[0] for module in imports(path)}:
-            permitted = other in sys.stdlib_module_names or other == "unfolded"
-            if not permitted and other not in THIRD_PARTY[folder]:
-                faults.append(f"{name} imports {other}")
+        for package in {module.partition(".")[0] for module in imports(path)}:
+            permitted = package in sys.stdlib_module_names or package == "unfolded"
+            if not permitted and package not in THIRD_PARTY[folder]:
+                faults.append(f"{name} imports {package}")
     assert faults == []
 
 

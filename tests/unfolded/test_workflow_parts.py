@@ -62,10 +62,10 @@ def test_unknown_names_are_reported_in_one_line(name, settings, wrong):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("given", [{"device": "gpu"}, {"threads": "0"}, {"retry": "yes"}])
-def test_the_options_of_a_workflow_are_checked_before_a_job_starts(tmp_path, given):
-    with pytest.raises(ConfigError, match=f"expected {next(iter(given))} "):
-        opened(tmp_path / "runs", **given)
+@pytest.mark.parametrize("options", [{"device": "gpu"}, {"threads": "0"}, {"retry": "yes"}])
+def test_the_options_of_a_workflow_are_checked_before_a_job_starts(tmp_path, options):
+    with pytest.raises(ConfigError, match=f"expected {next(iter(options))} "):
+        opened(tmp_path / "runs", **options)
     assert not (tmp_path / "runs").exists()
 
 
@@ -103,10 +103,10 @@ def test_only_failed_records_are_removed_and_only_on_request(tmp_path, capsys):
         opened(tmp_path, models="gru lstm", retry=retry)
         grids.HELD.pop().release()
         assert len(list(tmp_path.glob("*/record.json"))) == left
-    said = capsys.readouterr().err.splitlines()
-    assert said[0] == f"0 of 2 done, 2 failed, 0 left in {tmp_path}"
-    assert said[1] == f"  {runs[0].hash} {runs[0].model} failed: a loss of nan"
-    assert said[-1] == f"0 of 2 done, 0 failed, 2 left in {tmp_path}"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"0 of 2 done, 2 failed, 0 left in {tmp_path}"
+    assert lines[1] == f"  {runs[0].hash} {runs[0].model} failed: a loss of nan"
+    assert lines[-1] == f"0 of 2 done, 0 failed, 2 left in {tmp_path}"
 
 
 def test_a_store_that_cannot_be_written_is_reported_in_one_line(tmp_path):
@@ -134,12 +134,12 @@ def test_a_job_waits_for_a_process_of_an_earlier_workflow(tmp_path, capsys):
     with filelock.FileLock(tmp_path / run.hash / ".lock"):
         waits = threading.Thread(target=job, args=(run, tmp_path), daemon=True)
         waits.start()
-        while not (said := capsys.readouterr().err):
+        while not (message := capsys.readouterr().err):
             time.sleep(0.01)
         records.save(failed(run), tmp_path / run.hash)
     waits.join(30)
     assert not waits.is_alive()
-    assert said == f"{run.hash} waits for another process that trains it\n"
+    assert message == f"{run.hash} waits for another process that trains it\n"
     assert not (tmp_path / run.hash / "log").exists()
 
 
