@@ -47,10 +47,10 @@ def starts(model, mse, pairs=PAIRS, seeds=SEEDS, **fields):
             yield run(model, mse, seed=seed, **{**fields, **initial})
 
 
-def all_networks(ours=10.0, others=20.0, **where):
+def all_networks(ours=10.0, competitors=20.0, **where):
     """Records of all networks of a row."""
     for model in networks.names():
-        yield from starts(model, ours if model == "reweighted-rnn" else others, **where)
+        yield from starts(model, ours if model == "reweighted-rnn" else competitors, **where)
 
 
 def evidence(*records):

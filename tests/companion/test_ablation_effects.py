@@ -44,8 +44,8 @@ def test_the_summary_states_the_lead_and_the_effect_of_each_part():
     columns = ["panel", "effect", "initialisation", "evidence", "over"]
     # The other network is selected on validation data, although another has the better test error.
     assert effects[columns].to_numpy().tolist() == [
-        [panel, effect, way, "h = 256", other]
-        for panel, effect, other in (
+        [panel, effect, way, "h = 256", reference]
+        for panel, effect, reference in (
             ("lead", "as in the paper", "LSTM"),
             ("worth", "memory (G = 0)", "reweighted-RNN"),
         )
@@ -79,8 +79,8 @@ def test_an_effect_without_runs_at_full_scale_is_preliminary():
     ]
     effects = ablation_effects.summary(evidence(short))
     assert set(effects["evidence"]) == {ablation_effects.PRELIMINARY}
-    said = ablation_effects.finding(effects)
-    assert said == "1 of 1 values in the figure have fewer than 3 seeds."
+    sentence = ablation_effects.finding(effects)
+    assert sentence == "1 of 1 values in the figure have fewer than 3 seeds."
     better = evidence([*short, run("gru", 9.0, **small)])
     assert "; short runs; " in ablation_effects.finding(ablation_effects.summary(better))
 
@@ -90,8 +90,8 @@ def test_neither_of_two_compared_runs_has_a_larger_search_of_the_initial_weights
         run("reweighted-rnn", 10.0, hidden=256, lambda1=1.0, lambda2=0.01, curve=(9.0, 2.0)),
         run("reweighted-rnn", 5.0, hidden=256, lambda1=3.0, lambda2=2.0, curve=(9.0, 1.0)),
     ]
-    other = [run("l1-l1-rnn", 20.0, hidden=256, lambda1=1.0, lambda2=0.01)]
-    effects = ablation_effects.summary(evidence(ours, other)).set_index("effect")
+    competitor = [run("l1-l1-rnn", 20.0, hidden=256, lambda1=1.0, lambda2=0.01)]
+    effects = ablation_effects.summary(evidence(ours, competitor)).set_index("effect")
     assert effects.at["as in the paper", "mean"] == pytest.approx(10 * np.log10(2), abs=0.01)
 
 
@@ -107,16 +107,16 @@ def test_pixel_scales_compare_runs_from_one_initialisation():
     levels = ablation_effects.scale_levels(evidence(runs))
     ours = levels.query("model == 'reweighted-rnn' and size == 'equal width'")["psnr"]
     assert ours.tolist() == pytest.approx(decibel(np.array([10.0, 20.0])).tolist(), abs=0.02)
-    said = ablation_effects.describe_scales(levels)
-    assert "(h = 256; seeds: 1): At equal width, GRU of the 1 other" in said
-    assert "; not run: ℓ1-ℓ1-RNN, SISTA-RNN, sRNN, LSTM, IndRNN, FastRNN, SpectralRNN." in said
+    sentence = ablation_effects.describe_scales(levels)
+    assert "(h = 256; seeds: 1): At equal width, GRU of the 1 other" in sentence
+    assert "; not run: ℓ1-ℓ1-RNN, SISTA-RNN, sRNN, LSTM, IndRNN, FastRNN, SpectralRNN." in sentence
     untrained = run("fastrnn", 2000.0, psnr=14.2, hidden=256, protocol="normalised")
     diverged = run("indrnn", 10.0, hidden=256, protocol="normalised")
     diverged = dataclasses.replace(diverged, status="diverged")
-    said = ablation_effects.describe_scales(
+    sentence = ablation_effects.describe_scales(
         ablation_effects.scale_levels(evidence([*runs, untrained, diverged]))
     )
-    assert "; diverged: IndRNN; did not train: FastRNN; not run: ℓ1-ℓ1-RNN, " in said
+    assert "; diverged: IndRNN; did not train: FastRNN; not run: ℓ1-ℓ1-RNN, " in sentence
 
 
 def test_one_component_is_changed_from_the_same_initialisation():
@@ -156,8 +156,8 @@ def test_solutions_are_compared_only_where_all_else_is_equal():
     first = starts("reweighted-rnn", 10.0, pairs=PAIRS[:1], hidden=256)
     second = starts("reweighted-rnn", 20.0, pairs=PAIRS[1:], hidden=256)
     alone = starts("reweighted-rnn", 20.0, pairs=PAIRS[1:], hidden=512)
-    other = starts("reweighted-rnn", 20.0, hidden=256, schedule="pytorch")
-    table = ablation_tables.solutions(evidence(first, second, alone, other))
+    pytorch_runs = starts("reweighted-rnn", 20.0, hidden=256, schedule="pytorch")
+    table = ablation_tables.solutions(evidence(first, second, alone, pytorch_runs))
     assert table[["model", "hidden", "seeds"]].to_numpy().tolist() == [["reweighted-rnn", 256, 3]]
     assert table["difference"].item() == pytest.approx(-10 * np.log10(2), abs=0.01)
 

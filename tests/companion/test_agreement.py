@@ -19,9 +19,9 @@ WIDE = replace(paper_tables.FULL, hidden=256)
 
 def evaluated(psnr, seed=0, **fields):
     """Return a record whose test sequences have this PSNR, give or take a little."""
-    made = record(psnr, seed=seed, **fields)
+    base = record(psnr, seed=seed, **fields)
     mse = 255.0**2 / 10 ** ((psnr + np.linspace(-0.2, 0.2, 40)) / 10)
-    return replace(made, sequence_mse=list(mse))
+    return replace(base, sequence_mse=list(mse))
 
 
 def cells_of(*rows):

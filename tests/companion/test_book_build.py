@@ -49,9 +49,9 @@ def test_alt_text_is_moved_to_the_cell_and_is_required():
     assert cell["metadata"]["mystnb"]["image"]["alt"] == "A line"
     with pytest.raises(ExtensionError, match="expected alt text"):
         outputs.move_alt({"metadata": {}, "outputs": [image | {"metadata": {}}]}, "here")
-    other = image | {"metadata": {"image/svg+xml": {"alt": "Another"}}}
+    second_image = image | {"metadata": {"image/svg+xml": {"alt": "Another"}}}
     with pytest.raises(ExtensionError, match="one figure per cell"):
-        outputs.move_alt({"metadata": {}, "outputs": [*cell["outputs"], other]}, "here")
+        outputs.move_alt({"metadata": {}, "outputs": [*cell["outputs"], second_image]}, "here")
 
 
 def test_a_module_becomes_a_classic_script():

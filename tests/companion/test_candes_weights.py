@@ -46,10 +46,10 @@ def test_two_rounds_are_algorithm_1_with_the_weights_of_the_first_code(problem, 
 
 def test_sequences_are_independent(problem):
     weights = {"lambda1": 0.01, "lambda2": 0.005, "epsilon": 0.1, "iterations": 20}
-    both = in_rounds(**problem, **weights)
-    assert both.codes.shape == (2, 3, 25) and both.objective.shape == (2, 3, 21)
+    batch = in_rounds(**problem, **weights)
+    assert batch.codes.shape == (2, 3, 25) and batch.objective.shape == (2, 3, 21)
     alone = in_rounds(**problem | {"x": problem["x"][1:]}, **weights)
-    torch.testing.assert_close(both.codes[1:], alone.codes)
+    torch.testing.assert_close(batch.codes[1:], alone.codes)
 
 
 def test_the_certificate_of_the_last_round_falls(problem):

@@ -35,11 +35,11 @@ def test_the_answer_is_provisional_until_every_cell_has_three_seeds():
     assert closeness.answer(cells_of(*rows)).startswith("**So far, yes.**")
     rows.append(evaluated(29.0, model="indrnn", hidden=128))
     assert closeness.answer(cells_of(*rows)).startswith("**So far, no.**")
-    every = cells_of(*rows[:2]).assign(runs=3, ours=20.0)
-    every["ours"] += every["model"].eq("reweighted-RNN")
-    assert closeness.answer(every).startswith("**Yes.**")
-    every.loc[every["model"].eq("GRU") & every["value"].eq(512), "ours"] = 30.0
-    assert closeness.answer(every).startswith("**Not always.**")
+    table = cells_of(*rows[:2]).assign(runs=3, ours=20.0)
+    table["ours"] += table["model"].eq("reweighted-RNN")
+    assert closeness.answer(table).startswith("**Yes.**")
+    table.loc[table["model"].eq("GRU") & table["value"].eq(512), "ours"] = 30.0
+    assert closeness.answer(table).startswith("**Not always.**")
 
 
 def test_a_width_without_another_network_is_not_a_comparison():
@@ -83,10 +83,10 @@ def test_agreements_and_differences_are_counted_and_the_largest_difference_is_fi
     assert row["median absolute difference (dB)"] == "2.00"
     end = "The largest differences are sRNN at h = 128 (+3.00 dB) and LSTM at h = 128 (−2.00 dB)."
     limits = "within 0.5 dB or within our interval"
-    said = closeness.summary(cells)
-    assert said.endswith(f"have one, and 1 of these agree with the paper, {limits}. {end}")
-    one = cells_of(evaluated(psnr["srnn"], model="srnn", hidden=128))
-    assert closeness.summary(one).endswith("The largest difference is sRNN at h = 128 (+3.00 dB).")
+    sentence = closeness.summary(cells)
+    assert sentence.endswith(f"have one, and 1 of these agree with the paper, {limits}. {end}")
+    cell = cells_of(evaluated(psnr["srnn"], model="srnn", hidden=128))
+    assert closeness.summary(cell).endswith("The largest difference is sRNN at h = 128 (+3.00 dB).")
     wrong = closeness.disagreements(cells)
     assert wrong["cell"].tolist() == ["sRNN, h = 128", "LSTM, h = 128"]
     assert wrong["difference (dB)"].tolist() == ["+3.00", "−2.00"]

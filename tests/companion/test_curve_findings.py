@@ -21,9 +21,9 @@ def curve(*errors):
 def test_curves_are_compared_by_their_last_epoch():
     curves = {"gru": curve(9.0, 2.0), "srnn": curve(5.0, 4.0)}
     curves["srnn"]["train_mse"] = [5.0, 1.0]
-    said = curve_findings.lowest(curves)
-    assert "sRNN ends with the lowest training error" in said
-    assert "GRU ends with the lowest validation error" in said
+    sentence = curve_findings.lowest(curves)
+    assert "sRNN ends with the lowest training error" in sentence
+    assert "GRU ends with the lowest validation error" in sentence
     assert curve_findings.lowest({}) == "No network has been run."
     ratio = curve_findings.generalisation(curves)["ratio"]
     assert ratio.to_dict() == pytest.approx({"gru": 1.0, "srnn": 4.0})
@@ -46,15 +46,15 @@ def test_the_order_of_curves_is_counted_without_a_verdict(ends, text):
 
 
 def test_schedules_distinguish_the_end_of_the_budget_from_convergence():
-    made = evaluated(27.0, model="gru", hidden=256)
+    record = evaluated(27.0, model="gru", hidden=256)
     curves = {"train_mse": [3.0] * 40, "validation_mse": [*np.linspace(9, 5, 39), 6.0],
               "learning_rate": [3e-4] * 20 + [9e-5] * 20}  # fmt: skip
-    run_set = RunSet.of([replace(made, curves=curves)])
+    run_set = RunSet.of([replace(record, curves=curves)])
     assert curve_findings.convergence(curve_findings.schedules(NONE, NONE.runs)).startswith("None")
     (row,) = curve_findings.schedules(run_set, run_set.runs).itertuples(index=False)
     assert row[:4] == ("GRU", 0, 1, "21") and row[5:] == (39, 40)
-    said = curve_findings.convergence(curve_findings.schedules(run_set, run_set.runs))
-    assert "In 0 of these 1 runs" in said and "reduced in runs of GRU (1 time)." in said
+    sentence = curve_findings.convergence(curve_findings.schedules(run_set, run_set.runs))
+    assert "In 0 of these 1 runs" in sentence and "reduced in runs of GRU (1 time)." in sentence
 
 
 def test_curves_of_a_table_are_those_of_the_first_seed_with_a_run():

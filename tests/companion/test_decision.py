@@ -42,8 +42,8 @@ def test_combined_words():
     assert of("confirmed", "not tested") == "confirmed so far"
     open_ = decision.Judgement("not tested", "So.", contradicted=True)
     assert combine({"a": open_, "b": decision.Judgement("confirmed", "So.")}).word == "not tested"
-    for other in ("refuted", "conditional"):
-        assert of("confirmed", other) == of("not tested", other) == "conditional"
+    for verdict in ("refuted", "conditional"):
+        assert of("confirmed", verdict) == of("not tested", verdict) == "conditional"
 
 
 def test_cases_are_counted():

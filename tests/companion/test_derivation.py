@@ -74,11 +74,11 @@ def test_the_error_of_the_printed_last_branch_is_twice_the_first_threshold():
     assert slip["slope of the objective there"] == -2 * derivation.tau1
     assert slip["jump at the end of the branch"] == 2 * derivation.tau1
     u, hbar, tau1, tau2 = draw()
-    there = u < hbar.clamp(max=0) - tau1 - tau2
+    mask = u < hbar.clamp(max=0) - tau1 - tau2
     right = ternary_search(u, hbar.clamp(max=0), tau1, tau2)
-    miss = (right - (u - tau1 + tau2))[there]
-    assert there.sum() > 100
-    torch.testing.assert_close(miss, 2 * tau1[there], rtol=0, atol=1e-6)
+    miss = (right - (u - tau1 + tau2))[mask]
+    assert mask.sum() > 100
+    torch.testing.assert_close(miss, 2 * tau1[mask], rtol=0, atol=1e-6)
 
 
 def test_the_printed_bounds_are_bounds_and_are_not_attained():

@@ -21,25 +21,25 @@ SIZES = {"m": 8000, "n": 51, "h": 1024, "T": 20, "B_x": 1.0}
 
 def test_equation_4_with_one_iterate_on_both_sides_defines_the_minimum(normal):
     A, D = (torch.linalg.qr(normal(*size))[0].T for size in ((6, 4), (9, 6)))
-    given = {"x": 2 * normal(1, 1, 4), "A": A, "D": D, "G": torch.eye(9, dtype=F64)}
-    given |= {"lambda1": 0.3, "lambda2": 0.2, "h0": normal(9)}
+    problem = {"x": 2 * normal(1, 1, 4), "A": A, "D": D, "G": torch.eye(9, dtype=F64)}
+    problem |= {"lambda1": 0.3, "lambda2": 0.2, "h0": normal(9)}
     step = {"M": A @ D, "c": 1.0, "a": torch.full((9,), 0.3).double(), "b": torch.tensor(0.2)}
     for iterations, solves in ((1, False), (3, False), (800, True)):
-        run = solvers.reweighted_l1_l1(**given, iterations=iterations, c=1.0)
+        run = solvers.reweighted_l1_l1(**problem, iterations=iterations, c=1.0)
         h = run.codes[:, 0]
-        again = solvers.reweighted_step(h, given["x"][:, 0], given["h0"], **step)
+        again = solvers.reweighted_step(h, problem["x"][:, 0], problem["h0"], **step)
         assert torch.allclose(h, again, atol=1e-9) == solves == bool(run.certificate < 1e-8)
 
 
 def test_published_weights_depend_on_the_signal_and_learned_ones_do_not():
     """Of two signals with exchanged entries, the rule of Candès et al. shrinks the larger less."""
     x = torch.tensor([[[3.0, 1.0]], [[1.0, 3.0]]], dtype=F64)
-    eye, given = torch.eye(2, dtype=F64), {"lambda1": 0.5, "lambda2": 0.0}
-    published = in_rounds(x, eye, eye, eye, epsilon=1.0, **given).codes
+    eye, penalties = torch.eye(2, dtype=F64), {"lambda1": 0.5, "lambda2": 0.0}
+    published = in_rounds(x, eye, eye, eye, epsilon=1.0, **penalties).codes
     shrunk = (x - published)[:, 0]
     assert shrunk[0, 0] < shrunk[0, 1] - 0.1 and shrunk[1, 1] < shrunk[1, 0] - 0.1
     g = torch.tensor([0.3, 0.8], dtype=F64)
-    fixed = solvers.reweighted_l1_l1(x, eye, eye, eye, g=g, iterations=50, **given).codes
+    fixed = solvers.reweighted_l1_l1(x, eye, eye, eye, g=g, iterations=50, **penalties).codes
     assert torch.allclose((x - fixed)[:, 0], (0.5 * g).expand(2, 2))
 
 
@@ -59,11 +59,11 @@ def test_one_is_a_valid_c_for_a_tight_frame_and_not_for_atoms_of_length_one():
 def test_the_objective_can_increase_below_half_the_lipschitz_constant(normal):
     M = normal(4, 9)
     top = torch.linalg.svd(M)[2][0]
-    given = {"A": M, "D": torch.eye(9, dtype=F64), "G": torch.eye(9, dtype=F64), "h0": top}
-    given |= {"x": torch.zeros(1, 1, 4, dtype=F64), "lambda1": 1e-6, "lambda2": 1e-6}
+    problem = {"A": M, "D": torch.eye(9, dtype=F64), "G": torch.eye(9, dtype=F64), "h0": top}
+    problem |= {"x": torch.zeros(1, 1, 4, dtype=F64), "lambda1": 1e-6, "lambda2": 1e-6}
     L = torch.linalg.matrix_norm(M, 2) ** 2
     for share, rises in ((0.4, True), (1.0, False)):
-        path = solvers.reweighted_l1_l1(**given, c=share * L, iterations=20).objective[0, 0]
+        path = solvers.reweighted_l1_l1(**problem, c=share * L, iterations=20).objective[0, 0]
         assert bool((path.diff() > 1e-12).any()) == rises
 
 
@@ -146,10 +146,10 @@ def test_the_bounds_of_one_step_fail_for_two_layers_even_with_g_fixed():
     )
     values = outputs(torch.zeros(6, 1, 1, dtype=F64), weights)
     reached = (signs(6) @ values.T).amax(1).mean() / 6
-    given = {"m": 6, "n": 1, "h": 1, "B_x": 0.0, "B_h": 1.0}
+    data = {"m": 6, "n": 1, "h": 1, "B_x": 0.0, "B_h": 1.0}
     assert reached > 0.1
-    assert bounds.rademacher_step_reweighted([1e-9, 1.0], [1e-9] * 2, **given) < 1e-6
-    assert bounds.rademacher_step_l1_l1(1e-9, 1.0, 1e-9, d=2, **given) < 1e-6
+    assert bounds.rademacher_step_reweighted([1e-9, 1.0], [1e-9] * 2, **data) < 1e-6
+    assert bounds.rademacher_step_l1_l1(1e-9, 1.0, 1e-9, d=2, **data) < 1e-6
 
 
 @pytest.mark.parametrize("lambda2", [0.1, 1.0])
@@ -164,8 +164,8 @@ def test_the_bounds_of_one_step_hold_for_one_layer_with_g_fixed(lambda2, normal)
     values = phi(u, (before @ G).expand_as(u), *torch.tensor([0.1, lambda2]).double())
     reached = (signs(m) @ values.T).amax(1).mean() / m
     B_x, B_h = ((z.square().sum(0).max() / m).sqrt() for z in (x, before))
-    given = {"m": m, "n": n, "h": h, "B_x": B_x, "B_h": B_h}
-    assert 0.1 < reached < bounds.rademacher_step_reweighted([1.0], [1.0], **given)
+    data = {"m": m, "n": n, "h": h, "B_x": B_x, "B_h": B_h}
+    assert 0.1 < reached < bounds.rademacher_step_reweighted([1.0], [1.0], **data)
 
 
 def test_the_sample_is_not_fixed_if_the_measurements_are_learned(normal):
@@ -176,10 +176,10 @@ def test_the_sample_is_not_fixed_if_the_measurements_are_learned(normal):
         A = torch.linalg.lstsq(frames, pattern[:, None], driver="gelsd").solution.T
         x = frames @ A.T
         assert torch.allclose(x[:, 0], pattern)
-        given = {"m": 200, "h": 1024, "T": 1}
-        printed.append(bounds.rademacher_reweighted([1e-9], [1.0], n=51, B_x=1.0, **given))
+        sizes = {"m": 200, "h": 1024, "T": 1}
+        printed.append(bounds.rademacher_reweighted([1e-9], [1.0], n=51, B_x=1.0, **sizes))
         whole = A.abs().sum(1).max()
-        assert bounds.rademacher_reweighted([1e-9], [whole], n=256, B_x=B_s, **given) > 1
+        assert bounds.rademacher_reweighted([1e-9], [whole], n=256, B_x=B_s, **sizes) > 1
     assert max(printed) < 0.5  # the first measurement reaches Σ ε x / m = 1
 
 
@@ -237,11 +237,11 @@ def test_the_bound_that_grows_most_slowly_depends_on_the_matrix(orthogonal):
     def rise(bound):
         return bound(2000) - bound(1000)
 
-    given = {"m": 100, "n": 51, "h": 64}
+    sizes = {"m": 100, "n": 51, "h": 64}
     margin = {"n_y": 10, "B": 1.0, "gamma": 1.0, "delta": 0.05}
     norms = frobenius, 1.0, 1.0, spectral, 1.0, 1.0
-    ours = rise(lambda T: bounds.log_rademacher_reweighted_one_layer(row, 1, **given, T=T, B_x=1))
-    theirs = rise(lambda T: bounds.log_gap_spectralrnn(*norms, **given, **margin, T=T))
+    ours = rise(lambda T: bounds.log_rademacher_reweighted_one_layer(row, 1, **sizes, T=T, B_x=1))
+    theirs = rise(lambda T: bounds.log_gap_spectralrnn(*norms, **sizes, **margin, T=T))
     fast = rise(lambda T: bounds.log_rademacher_fastrnn(frobenius, 1, a=1, m=100, T=T, B=1))
     assert theirs == pytest.approx(2 * math.log(2), rel=1e-2)
     assert (ours > theirs) == orthogonal and ours < fast

@@ -24,10 +24,10 @@ def call(tmp_path, monkeypatch):
     (spec / "kernel.json").write_text(json.dumps(kernel))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
 
-    def run(*sources, **others):
-        for name, text in {"01_one": notebook(*sources), **others}.items():
+    def run(*sources, **pages):
+        for name, text in {"01_one": notebook(*sources), **pages}.items():
             (tmp_path / "notebooks" / f"{name}.ipynb").write_text(text)
-        toc = "".join(f"  - file: notebooks/{name}\n" for name in ("01_one", *others))
+        toc = "".join(f"  - file: notebooks/{name}\n" for name in ("01_one", *pages))
         (tmp_path / "_toc.yml").write_text(toc)
         line = [sys.executable, "-m", "companion", "execute"]
         return subprocess.run(line, capture_output=True, text=True, cwd=tmp_path / "book")
@@ -40,8 +40,8 @@ def test_pages_run_in_parallel_and_once_and_a_failure_names_its_page(call, tmp_p
     waits = (
         "from pathlib import Path\nimport time\n"
         f"Path('{name}').touch()\n"
-        f"while not Path('{other}').exists():\n    time.sleep(0.05)"
-        for name, other in (("one", "two"), ("two", "one"))
+        f"while not Path('{peer}').exists():\n    time.sleep(0.05)"
+        for name, peer in (("one", "two"), ("two", "one"))
     )
     first, second = waits if (os.cpu_count() or 1) > 1 else ("", "")
     read = "import os; open(os.environ['UNFOLDED_READS'], 'a').write('book/intro.md\\n')"

@@ -117,10 +117,10 @@ TABLES = [
 # Learning curves ----------------------------------------------------------------------------------
 
 
-def figure_3(ours, others, unfolded=None, **where):
+def figure_3(ours, competitors, unfolded=None, **where):
     """Records of a row with these curves."""
     for model in networks.names():
-        curve = unfolded if unfolded and model in UNFOLDED else others
+        curve = unfolded if unfolded and model in UNFOLDED else competitors
         curve = ours if model == "reweighted-rnn" else curve
         yield from starts(model, 1.0, curve=curve, **where)
 
@@ -128,8 +128,8 @@ def figure_3(ours, others, unfolded=None, **where):
 LOW, HIGH = (9.0, 1.0), (9.0, 2.0)
 
 
-def lower(*hidden, ours=LOW, others=HIGH, **where):
-    return itertools.chain(*(figure_3(ours, others, hidden=h, **where) for h in hidden))
+def lower(*hidden, ours=LOW, competitors=HIGH, **where):
+    return itertools.chain(*(figure_3(ours, competitors, hidden=h, **where) for h in hidden))
 
 
 LOWEST = "lowest error"
@@ -137,9 +137,9 @@ CURVES = [
     (LOWEST, lambda: [lower(128, 256, 1024)], "confirmed"),
     (LOWEST, lambda: [lower(128, 256)], "confirmed so far: 2 of 3 widths"),
     (LOWEST, lambda: [lower(256, **ONE)], "confirmed so far: 1 of 3 widths"),
-    (LOWEST, lambda: [lower(256, ours=HIGH, others=LOW)], "refuted"),
-    (LOWEST, lambda: [lower(256, ours=HIGH, others=LOW, **ONE)], "not tested"),
-    (LOWEST, lambda: [lower(128), lower(256, ours=HIGH, others=LOW)], "conditional"),
+    (LOWEST, lambda: [lower(256, ours=HIGH, competitors=LOW)], "refuted"),
+    (LOWEST, lambda: [lower(256, ours=HIGH, competitors=LOW, **ONE)], "not tested"),
+    (LOWEST, lambda: [lower(128), lower(256, ours=HIGH, competitors=LOW)], "conditional"),
     # The end counts, not the least on the way.
     (LOWEST, lambda: [lower(256, ours=(0.5, 3.0))], "refuted"),
     (LOWEST, lambda: [(record for record in lower(256) if record.config["model"] != "gru")],
@@ -170,8 +170,8 @@ def gapped(field, ratios, step=1, **more):
 
 
 def gaps(rule, field):
-    def case(verdict, *said, ratios, **more):
-        return rule, lambda: [gapped(field, ratios, **more)], verdict, *said
+    def case(verdict, *phrases, ratios, **more):
+        return rule, lambda: [gapped(field, ratios, **more)], verdict, *phrases
 
     first, unit = grid.VARIED[3 if field == "depth" else 2][1][0], {"depth": "depths"}
     rising, lagging = ([1 + step * k for k in range(6)] for step in (0.1, 0.01))
@@ -242,9 +242,9 @@ PARTS = [
 CASES = [*TABLES, *CURVES, *gaps("gap by depth", "depth"), *gaps("gap by width", "hidden"), *PARTS]
 
 
-@pytest.mark.parametrize(("rule", "source", "verdict", "said"), [(*c[:3], c[3:]) for c in CASES])
-def test_a_verdict_follows_from_the_records(rule, source, verdict, said, records):
+@pytest.mark.parametrize(("rule", "source", "verdict", "phrases"), [(*c[:3], c[3:]) for c in CASES])
+def test_a_verdict_follows_from_the_records(rule, source, verdict, phrases, records):
     records(*source())
     judgement = experiment_rules.RULES[rule]()
     assert judgement.word + f": {judgement.share}" * bool(judgement.share) == verdict
-    assert all(part in f"^{judgement.because}" for part in said)
+    assert all(part in f"^{judgement.because}" for part in phrases)

@@ -66,8 +66,8 @@ def test_an_image_without_a_hole_is_a_fixed_point_without_regularisation(images)
 def test_the_output_does_not_depend_on_pixels_in_the_hole(images):
     net, mask = GlowProx(layers=2, blocks=1, hidden=8), hole(6)
     net(images * mask, mask)
-    other = torch.where(mask == 0, torch.rand_like(images), images)
-    for a, b in zip(net(images * mask, mask), net(other * mask, mask), strict=True):
+    variant = torch.where(mask == 0, torch.rand_like(images), images)
+    for a, b in zip(net(images * mask, mask), net(variant * mask, mask), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 

@@ -30,9 +30,9 @@ def run(psnr, model="gru", **fields):
 
 def row(config, psnr):
     levels = {f"psnr_{how}": psnr for how in ("authors", "sequence", "global")}
-    made = {"status": "done", "psnr_frame": psnr + 1, "config_hash": config.hash}
-    made |= {"learned_lambda1": 2.0, "learned_lambda2": 0.5}
-    return dict.fromkeys(COLUMNS) | asdict(config) | levels | made
+    facts = {"status": "done", "psnr_frame": psnr + 1, "config_hash": config.hash}
+    facts |= {"learned_lambda1": 2.0, "learned_lambda2": 0.5}
+    return dict.fromkeys(COLUMNS) | asdict(config) | levels | facts
 
 
 def evidence(*rows):
@@ -98,9 +98,9 @@ def test_differences_that_remain_are_listed_for_each_setting_and_width():
                                               "+0.05 ≈ (2)"]  # fmt: skip
     text = identification_display.describe_open_differences(table)
     assert "from one setting: ℓ1-ℓ1-RNN, GRU." in text and "every width: reweighted-RNN." in text
-    other = cells.assign(difference=3.1 - cells["difference"])
-    other.attrs["hidden"] = 256
-    text = identification_display.describe_open_differences(open_differences(cells, other))
+    cells_256 = cells.assign(difference=3.1 - cells["difference"])
+    cells_256.attrs["hidden"] = 256
+    text = identification_display.describe_open_differences(open_differences(cells, cells_256))
     assert "not from one initial λ: ℓ1-ℓ1-RNN." in text
     assert open_differences(runs_by_filter(evidence())).empty
 
@@ -118,9 +118,9 @@ def test_a_run_without_a_result_is_listed_as_diverged():
 def test_an_effect_states_the_number_of_seeds_that_trained_with_both_settings():
     usual = [run(23.0, "gru", seed=seed) for seed in range(3)]
     changed = [run(24.0, "gru", seed=seed, schedule="pytorch") for seed in range(3)]
-    some = evidence(*usual, *changed[:1], run(16.6, "gru", seed=1, schedule="pytorch"))
-    diverged = replace(some, failed=evidence(changed[2]).runs)
-    text = {"all": evidence(*usual, *changed), "trained": some, "some": diverged}
+    subset = evidence(*usual, *changed[:1], run(16.6, "gru", seed=1, schedule="pytorch"))
+    diverged = replace(subset, failed=evidence(changed[2]).runs)
+    text = {"all": evidence(*usual, *changed), "trained": subset, "some": diverged}
     text = {name: hypotheses(runs).at["PyTorch's schedule", "gru"] for name, runs in text.items()}
     assert text == {"all": "+1.00 (3)", "trained": "+1.00 (1 of 2)", "some": "+1.00 (1 of 3)"}
     none = replace(evidence(*usual), failed=evidence(*changed).runs)

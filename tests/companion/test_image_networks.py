@@ -43,12 +43,12 @@ def test_untrained_l1_l1_networks_equal_their_algorithm(small_task, model):
 
 @pytest.mark.parametrize("model", ["sista-rnn", "l1-l1-rnn", "reweighted-rnn"])
 def test_units_do_not_change_the_output_of_an_untrained_network(small_task, model):
-    other = task(count=8, deviation=1.0)
-    there = network(Trial(model=model, deviation=1.0), other.A, other.D)
-    here = network(Trial(model=model), small_task.A, small_task.D)
-    scaled = there.recover(other.measure(other.test)) * DEVIATION
+    unit_task = task(count=8, deviation=1.0)
+    unit_net = network(Trial(model=model, deviation=1.0), unit_task.A, unit_task.D)
+    net = network(Trial(model=model), small_task.A, small_task.D)
+    scaled = unit_net.recover(unit_task.measure(unit_task.test)) * DEVIATION
     assert torch.allclose(
-        here.recover(small_task.measure(small_task.test)), scaled, rtol=1e-3, atol=1e-2
+        net.recover(small_task.measure(small_task.test)), scaled, rtol=1e-3, atol=1e-2
     )
 
 

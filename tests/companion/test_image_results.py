@@ -81,19 +81,19 @@ class TestStoredTrainings:
 
     def test_networks_are_compared_at_their_greatest_common_length(self, small_task, trained):
         longer = Training(Trial(**SMALL | {"epochs": 2}), small_task).finish()
-        other = Training(Trial(model="lstm", **SMALL), small_task).finish()
+        lstm = Training(Trial(model="lstm", **SMALL), small_task).finish()
         for training in (longer, trained):
             image_results.store(training)
         with pytest.raises(RecordError, match=r"of equal length; got none; run"):
             image_analysis.comparable("free")
-        image_results.store(other)
+        image_results.store(lstm)
         table = image_analysis.comparable("free")
         assert len(table) == 2 and table["psnr"].is_monotonic_decreasing
         name = trained.trial.name
         assert table.set_index("name").at[name, "updates"] == trained.updates
         assert len(image_analysis.curves(table)[name]) == 2
-        gap = image_analysis.lead(table, name, other.trial.name)
-        errors = [np.array(image_results.picture_errors(run)) for run in (trained, other)]
+        gap = image_analysis.lead(table, name, lstm.trial.name)
+        errors = [np.array(image_results.picture_errors(run)) for run in (trained, lstm)]
         assert gap.mean == pytest.approx((10 * np.log10(errors[1] / errors[0])).mean(), rel=1e-3)
 
     def test_a_row_of_an_algorithm_replaces_the_previous_one(self, small_task):

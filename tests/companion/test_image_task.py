@@ -39,10 +39,10 @@ def test_units_are_those_of_the_public_code(small_task):
     assert small_task.train.std(-1, correction=0).mean().item() == pytest.approx(
         DEVIATION, rel=1e-4
     )
-    other = task(count=8, deviation=1.0)
-    assert torch.allclose(other.train * DEVIATION, small_task.train, atol=1e-3)
-    assert torch.equal(other.pictures(other.test), small_task.pictures(small_task.test))
-    assert small_task.data_sha256 == other.data_sha256 != task(count=4).data_sha256
+    unit_task = task(count=8, deviation=1.0)
+    assert torch.allclose(unit_task.train * DEVIATION, small_task.train, atol=1e-3)
+    assert torch.equal(unit_task.pictures(unit_task.test), small_task.pictures(small_task.test))
+    assert small_task.data_sha256 == unit_task.data_sha256 != task(count=4).data_sha256
 
 
 def test_measurements_are_noiseless_and_a_quarter_of_the_pixels(small_task):
@@ -71,8 +71,8 @@ def test_ssim_of_flat_pictures_is_the_luminance_term():
     flat = torch.ones(1, 16, 16)
     expected = (2 * a * b + C1) / (a**2 + b**2 + C1)
     assert ssim(a * flat, b * flat, peak=255) == pytest.approx(expected)
-    both = ssim(torch.cat([a * flat] * 2), torch.cat([b * flat, a * flat]), peak=255)
-    assert both == pytest.approx((1 + expected) / 2)
+    values = ssim(torch.cat([a * flat] * 2), torch.cat([b * flat, a * flat]), peak=255)
+    assert values == pytest.approx((1 + expected) / 2)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (1, 10, 16), (1, 1, 16, 16), (0, 16, 16)])

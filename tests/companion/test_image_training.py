@@ -96,7 +96,7 @@ def test_the_first_step_of_rmsprop_equals_that_of_the_public_code(small_task):
 
 
 def test_the_plan_contains_each_trial_once():
-    trials = [Trial(model=model, rate=rate, **other) for model, rate, other in PLAN]
+    trials = [Trial(model=model, rate=rate, **options) for model, rate, options in PLAN]
     assert len({trial.hash for trial in trials}) == len(trials)
     assert len({trial.name for trial in trials}) == len(trials)
 

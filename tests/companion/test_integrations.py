@@ -48,8 +48,8 @@ def test_ista_and_lista_reach_the_objective_of_scikit_learn(l1):
     for name, value in values.items():
         assert least - 1e-9 <= value <= least * (1 + 1e-3), name
     # Another scale of alpha would have another optimum.
-    other = sparse_coding.solve(problem.x, problem.D, l1 * 1.1)
-    assert problem.objective(other.codes).mean().item() > least * (1 + 1e-4)
+    solution = sparse_coding.solve(problem.x, problem.D, l1 * 1.1)
+    assert problem.objective(solution.codes).mean().item() > least * (1 + 1e-4)
 
 
 @pytest.mark.parametrize("name", unfolded.networks.names())
@@ -121,9 +121,9 @@ def test_the_cells_of_the_page_work_for_an_array_in_a_file(tmp_path, monkeypatch
     cells = {cell["id"]: "".join(cell["source"]) for cell in json.loads(PAGE.read_text())["cells"]}
     names = {"folder": tmp_path}
     # The comment of the cell has the line for a file.
-    given = re.sub(r"= frames\[.*#.*: (.*)", r"= \1", cells["own-imports"])
-    assert 'array = np.load("FILE.npy")' in given
-    for code in (given, cells["own-ten-lines"]):
+    import_code = re.sub(r"= frames\[.*#.*: (.*)", r"= \1", cells["own-imports"])
+    assert 'array = np.load("FILE.npy")' in import_code
+    for code in (import_code, cells["own-ten-lines"]):
         exec(code, names)
     assert "(1, 3, 7) -> (1, 3, 5, 7)" in capsys.readouterr().out
     names |= {"network": names["net"].requires_grad_(False), "test": names["video"]}

@@ -44,8 +44,8 @@ def test_a_layer_equals_the_printed_formula(normal):
 
 
 def test_random_initial_weights_are_small_and_reproducible_and_tied_layers_share_them(M):
-    first, same, other = (LISTA(M, lambda1=0.1, depth=2, start="random", seed=s) for s in (0, 0, 1))
-    assert torch.equal(first.W, same.W) and not torch.equal(first.W, other.W)
+    first, same, third = (LISTA(M, lambda1=0.1, depth=2, start="random", seed=s) for s in (0, 0, 1))
+    assert torch.equal(first.W, same.W) and not torch.equal(first.W, third.W)
     assert first.W.std().item() == pytest.approx(0.01, rel=0.2)
     assert bool((first.gamma > 0).all())
     nets = (LISTA(M, lambda1=0.1, depth=4, tied=tied) for tied in (True, False))

@@ -29,10 +29,10 @@ def test_the_right_side_of_the_inequality_exceeds_the_left_side(problem):
 
 def test_more_noise_increases_the_distance_and_is_equal_for_all_methods(problem):
     ista = lista_training.untrained(problem)
-    both = lista_tables.under_noise({"a": [ista], "b": [ista]}, problem, [0.0, 1.0, 10.0])
-    assert np.array_equal(both["a"], both["b"])
-    assert (np.diff(both["a"][0]) > 0).all()
-    assert both["a"][0, 0] == pytest.approx(lista_tables.relative(problem, ista.net(problem.x)))
+    errors = lista_tables.under_noise({"a": [ista], "b": [ista]}, problem, [0.0, 1.0, 10.0])
+    assert np.array_equal(errors["a"], errors["b"])
+    assert (np.diff(errors["a"][0]) > 0).all()
+    assert errors["a"][0, 0] == pytest.approx(lista_tables.relative(problem, ista.net(problem.x)))
     # Changed inputs are compared with their own optimum.
     moved = sparse_coding.solve(problem.x + 0.5, problem.D, problem.lambda1)
     table = lista_tables.under_inputs({"ISTA": [ista]}, {"same": problem, "moved": moved})

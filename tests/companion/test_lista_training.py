@@ -29,11 +29,11 @@ def small():
 
 def test_methods_are_paired_and_reproducible(small):
     training, same = (lista_training.train(Method(), small, seed=0, steps=3) for _ in range(2))
-    other = lista_training.train(Method(), small, seed=1, steps=3)
+    second = lista_training.train(Method(), small, seed=1, steps=3)
     cut = lista_training.train(Method(constraint="distance"), small, seed=0, steps=3)
     assert torch.equal(training.net.W, same.net.W)
     assert torch.equal(training.history.loss[:1], cut.history.loss[:1])
-    assert not torch.equal(training.history.loss[:1], other.history.loss[:1])
+    assert not torch.equal(training.history.loss[:1], second.history.loss[:1])
 
 
 def test_layerwise_training_passes_no_gradient_between_layers(small):
@@ -42,8 +42,8 @@ def test_layerwise_training_passes_no_gradient_between_layers(small):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lista_training, "DEPTH", 2)
         shallow = lista_training.train(Method(layerwise=True), small, seed=0, steps=4)
-    for weights, other in ((deep.net.U, shallow.net.U), (deep.net.gamma, shallow.net.gamma)):
-        torch.testing.assert_close(weights[0], other[0], rtol=0, atol=0)
+    for weights, expected in ((deep.net.U, shallow.net.U), (deep.net.gamma, shallow.net.gamma)):
+        torch.testing.assert_close(weights[0], expected[0], rtol=0, atol=0)
     assert not torch.equal(deep.net.U[0], lista_training.untrained(small).net.U[0])
 
 

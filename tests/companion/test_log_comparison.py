@@ -35,10 +35,10 @@ def test_stored_replays_start_at_the_initial_values_and_have_provenance():
 @pytest.mark.parametrize("network", ["l1-l1-rnn", "sista-rnn"])
 def test_the_table_of_a_log_contains_its_replays(network):
     table = compare_with_log(network, 50)
-    log, *others = table.to_dict("records")
+    log, *replays = table.to_dict("records")
     assert log["frames"] == "the log" and np.isnan(log["apart"]) and np.isnan(log["n"])
-    assert {row["frames"] for row in others if row["n"] == 85} == set(REDUCTIONS)
-    for row in others:
+    assert {row["frames"] for row in replays if row["n"] == 85} == set(REDUCTIONS)
+    for row in replays:
         assert row["apart"] == pytest.approx(row["psnr"] - log["psnr"])
 
 

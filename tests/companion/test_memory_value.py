@@ -176,8 +176,8 @@ def test_runs_at_the_mean_frame_are_listed_separately(tested, monkeypatch):
 def test_the_figure_has_a_line_for_each_row_and_the_command_names_each_run(store, table, capsys):
     arguments = ["--store", str(store), "--profile", "small", "--source", "digits", "--hidden", "9"]
     assert memory_evaluation.main(arguments) == 0
-    said = capsys.readouterr().out
-    assert all(run.hash in said for run in PLAN)
+    output = capsys.readouterr().out
+    assert all(run.hash in output for run in PLAN)
     rows = memory_value.summary(Outcomes.committed(hidden=9))
     (ax,) = memory_value.draw_changes(rows).axes
     assert [tick.get_text() for tick in ax.get_yticklabels()] == [

@@ -19,8 +19,8 @@ def test_the_tables_and_the_figure_are_empty_without_runs():
 
 
 def test_overfitting_is_test_over_training_error_of_one_filter():
-    wide = [run("reweighted-rnn", 30.0, hidden=512, curve=(9.0, 2.0, 4.0))]
-    narrow = [run("reweighted-rnn", 12.0, hidden=128, curve=(9.0, 10.0))]
+    wide_runs = [run("reweighted-rnn", 30.0, hidden=512, curve=(9.0, 2.0, 4.0))]
+    narrow_runs = [run("reweighted-rnn", 12.0, hidden=128, curve=(9.0, 10.0))]
     elsewhere = [
         run("reweighted-rnn", 1.0, hidden=256, **change)
         for change in (
@@ -28,17 +28,17 @@ def test_overfitting_is_test_over_training_error_of_one_filter():
             {"schedule": "pytorch"}, {"positivity": "softplus"},
         )
     ]  # fmt: skip
-    errors = overfitting.error_ratios(evidence(wide, narrow, elsewhere))
+    errors = overfitting.error_ratios(evidence(wide_runs, narrow_runs, elsewhere))
     assert errors["hidden"].tolist() == [128, 512]
     expected = [1.2, 7.5]
-    mse = [np.mean(record.sequence_mse) for record in (*narrow, *wide)]
+    mse = [np.mean(record.sequence_mse) for record in (*narrow_runs, *wide_runs)]
     errors = errors.assign(ratio=np.array(mse) / errors["train_mse"], parameters=[10, 40])
     assert errors["ratio"].tolist() == pytest.approx(expected, rel=0.01)
     assert errors["late"].tolist() == [10 / 9, 2.0]
     assert overfitting.averages_by_width(errors)["initial λ"].tolist() == ["1, 0.01"] * 2
     assert "at h = 512 (1 seed)" in overfitting.ratios_by_width(errors)
     assert len(effect_plots.overfitting(errors).axes) == 2
-    bilinear = overfitting.error_ratios(evidence(wide, narrow, elsewhere), "bilinear")
+    bilinear = overfitting.error_ratios(evidence(wide_runs, narrow_runs, elsewhere), "bilinear")
     assert bilinear["hidden"].tolist() == [256]
 
 

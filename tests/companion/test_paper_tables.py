@@ -70,10 +70,10 @@ def test_an_unfolded_network_has_two_values_and_a_stacked_one_has_one():
     assert {model: list(sizes) for model, sizes in count.items()} == {
         model: [2 if model.lower() in grid.UNFOLDED else 1] for model in set(cells["model"])
     }
-    here = cells.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
-    here = here.set_index("start")
-    assert here.loc[paper_tables.SUCCESSOR, ["ours", "lambda1"]].tolist() == [27.0, 0.003]
-    assert here.loc[paper_tables.BEST, ["ours", "lambda1", "pairs"]].tolist() == [28.0, 1.0, 2]
+    rows = cells.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
+    rows = rows.set_index("start")
+    assert rows.loc[paper_tables.SUCCESSOR, ["ours", "lambda1"]].tolist() == [27.0, 0.003]
+    assert rows.loc[paper_tables.BEST, ["ours", "lambda1", "pairs"]].tolist() == [28.0, 1.0, 2]
 
 
 def test_the_initial_lambda_is_selected_on_validation_data_and_not_on_test_data():
@@ -95,8 +95,8 @@ def test_a_run_at_the_mean_frame_did_not_train_and_is_excluded_from_means():
     alone = cell([gru(still)], 1, 0.2, "GRU")
     assert alone["verdict"] == "did not train" and math.isnan(alone["ours"])
     assert (alone["runs"], alone["untrained"]) == (0, 1)
-    both = cell([gru(still), gru(trained, seed=1)], 1, 0.2, "GRU")
-    assert (both["ours"], both["runs"], both["untrained"]) == (trained, 1, 1)
+    row = cell([gru(still), gru(trained, seed=1)], 1, 0.2, "GRU")
+    assert (row["ours"], row["runs"], row["untrained"]) == (trained, 1, 1)
 
 
 def test_a_seed_that_diverged_is_counted_next_to_the_value():
@@ -189,9 +189,9 @@ def test_the_committed_runs_are_compared_with_the_paper():
     runs = results.load_table().set_index("config_hash")
     for row in cells[cells["runs"] > 0].itertuples():
         for name in row.config_hash.split():
-            made = runs.loc[name]
-            assert made["reduction"] == "area" and made[row.varies] == row.value
-            assert made["model"] == row.model.lower() and made["profile"] == "paper"
+            entry = runs.loc[name]
+            assert entry["reduction"] == "area" and entry[row.varies] == row.value
+            assert entry["model"] == row.model.lower() and entry["profile"] == "paper"
 
 
 def test_every_cell_without_a_run_states_not_run():

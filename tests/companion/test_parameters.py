@@ -132,9 +132,9 @@ def test_a_value_is_accepted_or_rejected_in_one_line(page, name, capsys):
     for value in accepted:
         result = checked(page, **{name: value})[name]
         assert type(result) is type(default) or None in (result, default), (result, default)
-        said = capsys.readouterr().out
-        assert said.count("\n") == (result != default)
-        assert said == "" or f": {name} = {result!r} ({default!r})." in said
+        message = capsys.readouterr().out
+        assert message.count("\n") == (result != default)
+        assert message == "" or f": {name} = {result!r} ({default!r})." in message
     for value in wrong + [item for item in NO_VALUE if item != {} or name != "more"]:
         assert name in rejected(page, **{name: value}) or name in ("device", "more")
 
@@ -159,9 +159,9 @@ def test_any_number_inside_the_limits_is_accepted(page, name, data):
 
 def test_incompatible_settings_are_rejected_in_the_first_cell():
     assert "memory off" in rejected("07", model="gru", more={"memory": "off"})
-    wide = {"model": "spectralrnn", "more": {"variant": "few-reflectors"}}
-    assert "hidden a whole number >= 16" in rejected("07", hidden=15, **wide)
-    assert checked("07", hidden=16, **wide)["run"].variant == "few-reflectors"
+    options = {"model": "spectralrnn", "more": {"variant": "few-reflectors"}}
+    assert "hidden a whole number >= 16" in rejected("07", hidden=15, **options)
+    assert checked("07", hidden=16, **options)["run"].variant == "few-reflectors"
     assert checked("07", profile="smoke")["run"].hidden == config.PROFILES["smoke"].hidden
 
 

@@ -256,10 +256,10 @@ class TestPlayer:
         order = []
         for _ in range(5):
             browser.switch_to.active_element.send_keys(Keys.TAB)
-            now = browser.switch_to.active_element
-            order.append(now.get_attribute("type") or now.tag_name)
+            control = browser.switch_to.active_element
+            order.append(control.get_attribute("type") or control.tag_name)
             style = "return getComputedStyle(arguments[0]).outlineStyle"
-            assert browser.execute_script(style, now) == "solid"
+            assert browser.execute_script(style, control) == "solid"
         assert order == ["select-one", "checkbox", "button", "range", "radio"]
         marked = "return document.querySelector('path[data-marked]').dataset.network"
         assert browser.execute_script(marked) == "gru"  # the first network

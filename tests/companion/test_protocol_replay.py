@@ -81,12 +81,12 @@ def test_a_replay_learns_and_has_the_quantities_of_the_log(network):
 
 
 def test_a_dictionary_of_unit_norm_diverges_at_once(monkeypatch):
-    def wide(trial):
+    def unit_norm_network(trial):
         network = build(trial)
         network.D.data /= network.D.norm(dim=0)
         return network
 
-    monkeypatch.setattr(protocol_replay, "build", wide)
+    monkeypatch.setattr(protocol_replay, "build", unit_norm_network)
     with pytest.raises(TrainingError, match="below 1e8"):
         replay(Trial(), *FRAMES, at=(2,))
 
@@ -100,8 +100,8 @@ def test_batches_contain_each_sequence_once_and_seed_0_uses_the_order_of_the_fil
     stream = protocol_replay.batches(70, seed=0)
     assert torch.cat([next(stream), next(stream)]).tolist() == list(range(64))
     assert len(set(torch.cat([next(stream), next(stream)]).tolist())) == 64
-    other = protocol_replay.batches(70, seed=1)
-    assert next(other).tolist() != list(range(32))
+    second_stream = protocol_replay.batches(70, seed=1)
+    assert next(second_stream).tolist() != list(range(32))
 
 
 def test_an_unknown_network_is_rejected():
@@ -110,9 +110,9 @@ def test_an_unknown_network_is_rejected():
 
 
 def test_the_command_stores_each_replay_once_with_its_origin(tmp_path, monkeypatch, capsys):
-    other = replace(SMALL, network="gru")
+    gru = replace(SMALL, network="gru")
     monkeypatch.setattr(results_table, "RESULTS", tmp_path)
-    monkeypatch.setattr(protocol_replay, "plan", lambda: [SMALL, replace(SMALL, seed=1), other])
+    monkeypatch.setattr(protocol_replay, "plan", lambda: [SMALL, replace(SMALL, seed=1), gru])
     monkeypatch.setattr(protocol_replay, "frames_of", lambda *_: FRAMES)
     monkeypatch.setattr(protocol_replay, "AT", (1, 2))
     assert protocol_replay.main(["--networks", "l1-l1-rnn"]) == 0

@@ -13,8 +13,8 @@ from companion.studies.sista_images import image_analysis, image_results
 @pytest.mark.parametrize("system", PUBLISHED)
 def test_the_published_settings_do_not_differ_from_the_published_system(system):
     assert published_systems.statement(system, PUBLISHED[system]).endswith(f"published {system}**.")
-    other = published_systems.statement(system, PUBLISHED[system] | {"images": "others"})
-    assert f"on other data**: 1 of {len(PUBLISHED[system])} settings differ" in other
+    sentence = published_systems.statement(system, PUBLISHED[system] | {"images": "others"})
+    assert f"on other data**: 1 of {len(PUBLISHED[system])} settings differ" in sentence
     smaller = published_systems.statement(system, PUBLISHED[system] | {"layers": 1})
     assert "a reduced version" in smaller and ": 1 of " in smaller
     table = published_systems.settings_table(system, PUBLISHED[system] | {"layers": 1})

@@ -98,8 +98,8 @@ def test_equal_arguments_give_equal_results():
     balls = Balls([0.8, 0.8], [1, 1], gamma=2.0, tau1=0.1, tau2=(0.0, 0.5))
     first, again = (lower_estimate(samples(4, 2, 3), balls, h=3, **SMALL) for _ in range(2))
     assert torch.equal(first.per_draw, again.per_draw)
-    other = lower_estimate(samples(4, 2, 3), balls, h=3, seed=1, **SMALL)
-    assert not torch.equal(first.per_draw, other.per_draw)
+    second = lower_estimate(samples(4, 2, 3), balls, h=3, seed=1, **SMALL)
+    assert not torch.equal(first.per_draw, second.per_draw)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 5.0])
@@ -141,7 +141,7 @@ def test_sign_memory_reproduces_any_signs(m, beta, seed):
 @settings(max_examples=20)
 @given(st.integers(2, 40), st.floats(0.01, 50), st.floats(0.01, 50), st.integers(0, 99))
 def test_sign_row_reproduces_any_signs_with_one_row_of_weights(m, lambda1, lambda2, seed):
-    made = []
+    pairs = []
     for pattern in signs(m, draws=2, seed=seed):
         net, x = counterexample.sign_row(pattern, lambda1=lambda1, lambda2=lambda2)
         apart = (net.codes(x)[:, -1, 0] - lambda2 * (1 + pattern)).abs().max()
@@ -150,11 +150,11 @@ def test_sign_row_reproduces_any_signs_with_one_row_of_weights(m, lambda1, lambd
         assert norms["alpha"] == 0 and norms["beta"] == pytest.approx(lambda1 + 3 * lambda2)
         assert net.G.abs().sum(1).max() == pytest.approx(4 * math.sqrt(m))
         assert x.square().sum(0).max() == pytest.approx(m)
-        made.append((x, net))
-    (x, first), (same, other) = made
+        pairs.append((x, net))
+    (x, first), (same, second) = pairs
     assert torch.equal(x, same)
     for name, left in first.named_parameters():
-        right = other.get_parameter(name)
+        right = second.get_parameter(name)
         assert torch.equal(left[0, 1:], right[0, 1:]) if name == "Z" else torch.equal(left, right)
 
 

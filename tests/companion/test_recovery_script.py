@@ -84,26 +84,26 @@ RECOVER = """data.sequences.map((sequence) => {
 @pytest.mark.parametrize("memory", [True, False])
 def test_layers_and_iterations_equal_those_of_the_library(model, memory, tmp_path):
     network = pretrained.pretrained(model, "cover")[0].double()
-    some = frames()[:, :5]
-    content = {"sequences": some.tolist(), "memory": memory}
+    inputs = frames()[:, :5]
+    content = {"sequences": inputs.tolist(), "memory": memory}
     codes = torch.tensor(in_node(RECOVER, content, tmp_path, model), dtype=torch.float64)
-    theta, x = network.symbols(), network.measure(some)
-    given = {name: theta[name] for name in ("A", "D", "G", "lambda1", "lambda2")}
+    theta, x = network.symbols(), network.measure(inputs)
+    problem = {name: theta[name] for name in ("A", "D", "G", "lambda1", "lambda2")}
     for s, sequence in enumerate(x):
         h = network.h0
         for t, x_t in enumerate(sequence[:, None, None]):
             layers = [
-                solvers.reweighted_l1_l1(x_t, **given, h0=h, Z=theta["Z"][:l], g=theta["g"][:l],
+                solvers.reweighted_l1_l1(x_t, **problem, h0=h, Z=theta["Z"][:l], g=theta["g"][:l],
                                          c=theta["c"], iterations=l)
                 for l in range(1, network.depth + 1)
             ]  # fmt: skip
             last = {"g": theta["g"][-1], "h0": h}
-            runs = [solvers.reweighted_l1_l1(x_t, **given, **last, iterations=k) for k in (3, 40)]
+            runs = [solvers.reweighted_l1_l1(x_t, **problem, **last, iterations=k) for k in (3, 40)]
             expected = torch.stack([theta["G"] @ h, *(run.codes[0, 0] for run in (*layers, *runs))])
             assert ((codes[s, t] - expected) @ theta["D"].T).abs().max() < TOLERANCE
             h = layers[-1].codes[0, 0] if memory else network.h0
     estimate = codes[:, :, network.depth] @ theta["D"].T
-    with_state = network(some) if memory else network(some.reshape(-1, 1, 256))
+    with_state = network(inputs) if memory else network(inputs.reshape(-1, 1, 256))
     assert (estimate - with_state.view_as(estimate)).abs().max() < TOLERANCE
 
 

@@ -162,8 +162,8 @@ def test_cells_are_compared_with_their_own_seed_and_settings():
     ])  # fmt: skip
     gap = evidence.difference(run("reweighted-rnn"), run("gru", seed=9))
     assert (gap.mean, gap.seeds, gap.sequences) == (pytest.approx(10.0), 1, 3)
-    for other in (run("gru", cs_rate=0.4), run("gru", hidden=9), run("lstm")):
-        assert evidence.difference(run("reweighted-rnn"), other) is None
+    for competitor in (run("gru", cs_rate=0.4), run("gru", hidden=9), run("lstm")):
+        assert evidence.difference(run("reweighted-rnn"), competitor) is None
 
 
 def test_a_table_of_leads_contains_every_pair_of_every_cell():
@@ -234,8 +234,8 @@ def test_the_best_initialisation_is_selected_only_on_validation_data():
     best = evidence.best_start(run("l1-l1-rnn"))
     assert (best.lambda1, best.lambda2) == (0.003, 0.02)
     assert evidence.validation(best) == 4.0 and np.isinf(evidence.validation(run("gru")))
-    for other in (run("sista-rnn"), run("gru")):
-        assert evidence.best_start(other) == other
+    for base in (run("sista-rnn"), run("gru")):
+        assert evidence.best_start(base) == base
     without = RunSet.of([trained(0.003, 0.0, 4.0, 1.0)])
     best = without.best_start(run("l1-l1-rnn", lambda2=0.0))
     assert (best.lambda1, best.lambda2) == (0.003, 0.0)

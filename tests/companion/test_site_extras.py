@@ -65,12 +65,12 @@ def test_the_caption_of_an_explorer_is_above_it_and_the_stamp_below():
     stamp = '<div class="legend">\n<p class="stamp">Source</p>\n</div>\n'
     caption, end = "<figcaption>\n<p>A line.</p>\n", "</figcaption>\n"
     explorer, image = '<div><signs-explorer beta="1.0">\n</div>\n', "<img>\n"
-    other = f"<figure>\n{image}{caption}{stamp}{end}</figure>\n"
-    context = {"body": f"{other}<figure>\n{explorer}{caption}{stamp}{end}</figure>\n{other}"}
+    figure = f"<figure>\n{image}{caption}{stamp}{end}</figure>\n"
+    context = {"body": f"{figure}<figure>\n{explorer}{caption}{stamp}{end}</figure>\n{figure}"}
     access.put_captions_first(None, "page", None, context, None)
     moved = f"<figure>\n{caption}{end}{explorer}{stamp}"
     assert context["body"].replace("\n", "") == (
-        f"{other}{moved}</figure>{other}".replace("\n", "")
+        f"{figure}{moved}</figure>{figure}".replace("\n", "")
     )
 
 

@@ -197,8 +197,8 @@ def test_the_script_decodes_the_library_frames_and_psnr():
     body = "decoded(data).problems.map(({ methods }) => methods.map(({ psnr }) => psnr))"
     explorer = StepperExplorer(data=data())
     for name, paths in zip(nets(), in_node(body, data(), SCRIPT), strict=True):
-        for which, path in zip(METHODS, paths, strict=True):
-            assert path == pytest.approx(explorer.psnr(name, which), rel=1e-12)
+        for label, path in zip(METHODS, paths, strict=True):
+            assert path == pytest.approx(explorer.psnr(name, label), rel=1e-12)
 
 
 @pytest.mark.parametrize("key", ["(1)", "(3)"])
@@ -243,10 +243,10 @@ class TestStepper:
                 value = path[min(i, len(path) - 1)]
                 assert texts[name] == f"{value:.1f} dB"
             forward.click()
-        said = browser.execute_script(TEXTS, "active")
+        captions = browser.execute_script(TEXTS, "active")
         active = method(data()["problems"][0], "ISTA")["active"][12]
-        assert said["ISTA"] == f"iteration {steps[12]}, {active} of 64 active"
-        assert said["layers"].startswith("layer 2, ")
+        assert captions["ISTA"] == f"iteration {steps[12]}, {active} of 64 active"
+        assert captions["layers"].startswith("layer 2, ")
         back.click()
         assert output.text == f"{steps[11]} of 40"
         slider = explorer.find_element(By.CSS_SELECTOR, "[type=range]")
@@ -277,10 +277,10 @@ class TestStepper:
         assert chosen["code"] != before["code"] and chosen["gap"] == before["gap"]
         problem, objective = map(Select, explorer.find_elements(By.TAG_NAME, "select"))
         objective.select_by_value("(3)")
-        other = browser.execute_script(see, explorer)
-        assert other["gap"] != chosen["gap"] and other["psnr"] == chosen["psnr"]
-        assert "objective (3) above its minimum" in other["gap"]
+        view = browser.execute_script(see, explorer)
+        assert view["gap"] != chosen["gap"] and view["psnr"] == chosen["psnr"]
+        assert "objective (3) above its minimum" in view["gap"]
         problem.select_by_value("reweighted-rnn")
-        assert browser.execute_script(see, explorer)["psnr"] != other["psnr"]
-        assert not any("NaN" in str(values) for values in (before, chosen, other))
+        assert browser.execute_script(see, explorer)["psnr"] != view["psnr"]
+        assert not any("NaN" in str(values) for values in (before, chosen, view))
         assert severe(browser) == []

@@ -22,7 +22,7 @@ FACTS = {"device": "cpu", "processor": "X", "commit": "0123456789ab"}
 
 
 @functools.cache
-def some():
+def example_runs():
     """Two seeds of one cell, another initial λ, a network that did not train, a run at h = 256,
     a small run, and two runs with something else changed.
     """
@@ -31,14 +31,14 @@ def some():
     rows += [record(mean_frame(), model="fastrnn"), record(25.0, model="gru", hidden=256)]
     rows += [record(25.0, profile="short", protocol="normalised")]
     rows += [record(99.0, lambda2=0.5), record(98.0, model="gru", reduction="bilinear")]
-    made = FACTS | {"epochs": 200, "seconds": 9.5}
+    facts = FACTS | {"epochs": 200, "seconds": 9.5}
     evidence = RunSet.of(rows)
-    return replace(evidence, runs=evidence.runs.assign(**made))
+    return replace(evidence, runs=evidence.runs.assign(**facts))
 
 
 @functools.cache
 def cells():
-    return recorded(some())
+    return recorded(example_runs())
 
 
 def explorer(**state):
@@ -61,7 +61,7 @@ def test_a_cell_contains_the_unrounded_values_of_the_tables():
     keys = ["paper/authors/mnist/paper", "paper/authors/mnist/256", "short/normalised/mnist/128"]
     assert [entry["key"] for entry in sets] == keys
     ours = sets[0]["cells"][1]["reweighted-rnn"]
-    expected = paper_tables.compare_with_paper(some())
+    expected = paper_tables.compare_with_paper(example_runs())
     expected = expected.query("table == 1 and value == 0.2 and model == 'reweighted-RNN'")
     for row in expected.itertuples():
         cell = ours[1][row.start]
@@ -74,13 +74,13 @@ def test_a_cell_contains_the_unrounded_values_of_the_tables():
 
 
 def test_only_the_width_of_the_paper_has_verdicts():
-    _, wide, small = cells()["sets"]
-    assert not wide["full"] and not small["full"]
-    assert wide["cells"][1]["gru"][1][""] | {"records": []} == {
+    _, wide_set, small_set = cells()["sets"]
+    assert not wide_set["full"] and not small_set["full"]
+    assert wide_set["cells"][1]["gru"][1][""] | {"records": []} == {
         "ours": 25.0, "low": None, "high": None, "seeds": 1, "untrained": 0, "diverged": 0,
         "lambda": None, "verdict": None, "records": [],
     }  # fmt: skip
-    assert small["cells"][2]["reweighted-rnn"][0][paper_tables.BEST]["verdict"] is None
+    assert small_set["cells"][2]["reweighted-rnn"][0][paper_tables.BEST]["verdict"] is None
 
 
 def test_a_network_that_did_not_train_has_no_value():
@@ -101,7 +101,7 @@ def test_every_table_has_both_baselines():
 
 def test_the_record_of_a_point_is_the_record_of_its_run():
     anchors = cells()["sets"][0]["cells"][1]["gru"][0][""]["records"]
-    row = some().runs.query("model == 'gru' and cs_rate == 0.1").iloc[0]
+    row = example_runs().runs.query("model == 'gru' and cs_rate == 0.1").iloc[0]
     assert anchors == [f"built-{row['config_hash']}"]
     assert cells()["records"][anchors[0]] == {
         "hash": row["config_hash"], "seed": 0, "epochs": 200, "seconds": 10,
@@ -127,7 +127,7 @@ def test_the_picture_draws_the_chosen_table():
 
 def test_an_explorer_without_a_run_is_rejected():
     with pytest.raises(ConfigError, match="at least one finished run; got none"):
-        recorded(replace(some(), runs=some().runs.iloc[:0]))
+        recorded(replace(example_runs(), runs=example_runs().runs.iloc[:0]))
 
 
 def test_the_element_has_a_source():
@@ -147,12 +147,12 @@ def test_the_text_names_both_values_and_missing_ones():
     several = value | {"low": 29.0, "high": 31.4, "verdict": None, "seeds": 3, "untrained": 1}
     still = value | {"ours": None, "verdict": "did not train", "untrained": 1}
     lost_seeds = value | {"ours": None, "verdict": "diverged", "diverged": 2, "seeds": 0}
-    both = {"λ of the successor paper": value | {"lambda": [0.003, 0.02]},
-            "best λ": value | {"ours": 33.3151, "verdict": "higher"}}  # fmt: skip
+    starts = {"λ of the successor paper": value | {"lambda": [0.003, 0.02]},
+              "best λ": value | {"ours": 33.3151, "verdict": "higher"}}  # fmt: skip
     lost = about | {"printed": None}
     data = [about | {"cell": {"": value}}, about | {"cell": None}, lost | {"cell": {"": several}},
             about | {"cell": {"": several}, "full": False}, about | {"cell": {"": still}},
-            about | {"cell": both}, about | {"cell": {"": lost_seeds}},
+            about | {"cell": starts}, about | {"cell": {"": lost_seeds}},
             about | {"cell": {"": value | {"diverged": 2}}, "full": False}]  # fmt: skip
     head, paper = "GRU, width h 256 (Table 2): ", "the paper 31.46 dB; "
     assert in_node("data.map(describe)", data, SCRIPT) == [
@@ -268,12 +268,12 @@ def test_choices_change_the_picture_and_links_go_to_records(tmp_path):
       return steps;
     }})()"""
     seen = in_chromium(body, None, tmp_path, explorer(at=1).element(), SCRIPT)
-    hashes = list(some().runs["config_hash"])
+    hashes = list(example_runs().runs["config_hash"])
     page = "../book/records.html#built-"
     assert seen["start"]["links"] == [page + name for name in hashes[:3]]
     assert seen["small"]["links"] == [page + hashes[6]]
     assert "the paper" not in seen["small"]["words"] and seen["small"]["printed"] == 0
     assert seen["widths"]["printed"] == 18 and seen["widths"]["words"].endswith("settings.")
     assert (seen["nine"]["printed"], seen["eight"]["printed"], seen["table"]) == (54, 48, 84)
-    cells = paper_tables.compare_with_paper(some()).query("table == 3")
+    cells = paper_tables.compare_with_paper(example_runs()).query("table == 3")
     assert seen["lost"] == cells["psnr_db"].isna().sum() > 0, "one a row of an unfolded network"

@@ -111,8 +111,8 @@ def test_no_network_of_a_class_exceeds_the_bound_of_the_stack():
                     h[l] = below = torch.tanh(h[l] @ W[l].T + below @ U[l].T + b[l])
             # A unit and its negative are both in the class.
             best = torch.maximum(best, (signs @ h[-1]).abs().amax(1) / m)
-        given = {"m": m, "n": n, "T": T, "B_x": B_x}
-        bound = log_rademacher_stacked([1.0] * 2, [1.0] * 2, [bias] * 2, **given)
+        data = {"m": m, "n": n, "T": T, "B_x": B_x}
+        bound = log_rademacher_stacked([1.0] * 2, [1.0] * 2, [bias] * 2, **data)
         assert 0.1 < best.mean().item() <= math.exp(bound)
 
 
@@ -123,10 +123,10 @@ def ball(draw, shape, norm):
 
 
 def test_a_bias_counts_as_a_weight_on_an_input_of_one():
-    given = {"m": 100, "n": 5, "T": 1, "B_x": 0.0}
-    assert log_rademacher_stacked([0.5], [1.0], [2.0], **given) == pytest.approx(math.log(0.2))
+    data = {"m": 100, "n": 5, "T": 1, "B_x": 0.0}
+    assert log_rademacher_stacked([0.5], [1.0], [2.0], **data) == pytest.approx(math.log(0.2))
     with pytest.raises(ConfigError, match=r"bias\[0\] of at least 0"):
-        log_rademacher_stacked([0.5], [1.0], [-2.0], **given)
+        log_rademacher_stacked([0.5], [1.0], [-2.0], **data)
 
 
 @pytest.mark.parametrize("net", ["lstm", "gru", "fastrnn", "indrnn", "spectralrnn", "relu"])

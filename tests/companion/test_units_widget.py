@@ -97,8 +97,8 @@ def test_the_script_draws_the_library_activation(data):
       const taus = shape(unit, data.start, suppose);
       return [...taus, ...curves(grid, unit.quantiles, ...taus).flat()];
     }))"""
-    given = {"units": chosen, "suppose": units_widget.SUPPOSE, "start": facts["start"]}
-    results = iter(in_node(body, given, SCRIPT))
+    payload = {"units": chosen, "suppose": units_widget.SUPPOSE, "start": facts["start"]}
+    results = iter(in_node(body, payload, SCRIPT))
     for unit in chosen:
         tau = unit["tau1"]
         for tau2 in (unit["tau2"], facts["start"] * tau, tau):
@@ -147,7 +147,7 @@ def test_the_widget_and_python_are_synchronised(tmp_path, data):
       heard["change:data"]();
       return { layer: values.layer, first, second: said() };
     """
-    given = {name: getattr(UnitsExplorer(), name) for name in UnitsExplorer.NAMES} | {"data": data}
-    seen = in_widget(steps, given, tmp_path, code=SCRIPT)
+    state = {name: getattr(UnitsExplorer(), name) for name in UnitsExplorer.NAMES} | {"data": data}
+    seen = in_widget(steps, state, tmp_path, code=SCRIPT)
     assert seen["layer"] == 3
     assert (seen["first"].split(", ")[1], seen["second"].split(", ")[1]) == ("g = 1", "g = 7")

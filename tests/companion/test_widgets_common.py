@@ -41,8 +41,8 @@ def test_a_network_has_the_style_of_all_figures():
 
 
 def test_numbers_are_short_and_readable():
-    given = [0, -1.5, 0.1 + 0.2, 1234.5, 2.67e-5, 1e9, 1e-4, -3.14159e-7, 4096]
-    texts = in_node("data.map((x) => common.number(x))", given, COMMON)
+    numbers = [0, -1.5, 0.1 + 0.2, 1234.5, 2.67e-5, 1e9, 1e-4, -3.14159e-7, 4096]
+    texts = in_node("data.map((x) => common.number(x))", numbers, COMMON)
     assert texts == ["0", "−1.5", "0.3", "1235", "2.67e−5", "1e9", "1e−4", "−3.14e−7", "4096"]
     assert in_node("common.number(data, 4)", 31.456, COMMON) == "31.46"
 
@@ -283,6 +283,6 @@ def test_an_explorer_fits_a_phone_has_named_controls_and_a_dark_theme(name, tmp_
     markup = "".join(f'<div style="width: {width}px">{element}</div>' for width in widths)
     result = in_chromium(body, None, tmp_path, markup, classic(name))
     assert result["light"] != result["dark"]
-    for width, (wide, seen) in zip(widths, result["boxes"], strict=True):
-        assert wide <= width
+    for width, (page_width, seen) in zip(widths, result["boxes"], strict=True):
+        assert page_width <= width
         assert seen == dict.fromkeys(seen, 0) | {"live": 1}

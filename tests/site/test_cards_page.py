@@ -51,14 +51,14 @@ select.value = arguments[1]; select.dispatchEvent(new Event("change"));"""
 def test_the_claims_are_filtered_by_verdict_and_section(browser):
     with screen(browser, 390):
         open_page(browser, SITE.as_uri(), CLAIMS)
-        every = browser.execute_script(VISIBLE, "verdict")
+        verdicts = browser.execute_script(VISIBLE, "verdict")
         browser.execute_script(SELECT, "verdict", "refuted")
         refuted = browser.execute_script(VISIBLE, "verdict")
-        assert refuted == ["refuted"] * every.count("refuted") and len(refuted) < len(every)
+        assert refuted == ["refuted"] * verdicts.count("refuted") and len(refuted) < len(verdicts)
         status = browser.find_element("css selector", ".claim-filter [role=status]").text
-        assert status == f"{len(refuted)} of {len(every)} claims"
+        assert status == f"{len(refuted)} of {len(verdicts)} claims"
         browser.execute_script(SELECT, "section", "§3")
         sections = browser.execute_script(VISIBLE, "section")
         assert sections and all("§3" in names.split("|") for names in sections)
-        wide = "return document.documentElement.scrollWidth"
-        assert browser.execute_script(wide) <= 390 and severe(browser) == []
+        script = "return document.documentElement.scrollWidth"
+        assert browser.execute_script(script) <= 390 and severe(browser) == []

@@ -49,7 +49,7 @@ def test_contents_list_every_entry_in_its_order():
 
 
 def test_each_claim_of_theory_that_does_not_hold_fully_is_explained():
-    said = {claim for _, entry in ENTRIES.values() for claim in named(entry)}
+    names = {claim for _, entry in ENTRIES.values() for claim in named(entry)}
     assert {
         name for name, claim in THEORY.items() if claim.verdict not in ("confirmed", "not tested")
-    } <= said
+    } <= names

@@ -45,11 +45,11 @@ def test_each_equation_is_on_the_pages_that_the_glossary_names():
     assert numbers == sorted(numbers) and set(numbers) >= {*range(1, 20), 35, 51, 54, 55}
     for number, page in places:
         # (n), its own display, or inside a range such as (8)–(11).
-        said = rf"(?<![\w\\])\({number}\)|\\tag\{{{number}\}}"
+        pattern = rf"(?<![\w\\])\({number}\)|\\tag\{{{number}\}}"
         text = prose(BOOK / page)
         ranges = re.findall(r"\((\d+)\)(?:–| to )\((\d+)\)", text)
         inside = any(int(low) <= number <= int(high) for low, high in ranges)
-        assert inside or re.search(said, text), (number, page)
+        assert inside or re.search(pattern, text), (number, page)
 
 
 def test_words_of_the_glossary_are_sorted_and_used():
@@ -63,8 +63,8 @@ def test_words_of_the_glossary_are_sorted_and_used():
         *(BOOK / "companion").rglob("*.py"),
         *(ROOT / "tests").rglob("test_prox*.py"),
     ]
-    said = " ".join(prose(p) for p in pages if p.name not in {"glossary.md", "changelog.md"})
-    flat = re.sub(r"[-_\s]+", " ", said.replace("$", "").replace(r"\ell_1", "ℓ1")).lower()
+    text = " ".join(prose(p) for p in pages if p.name not in {"glossary.md", "changelog.md"})
+    flat = re.sub(r"[-_\s]+", " ", text.replace("$", "").replace(r"\ell_1", "ℓ1")).lower()
     assert [word for word in words if word.replace("-", " ").lower() not in flat] == []
 
 
@@ -83,8 +83,8 @@ def test_words_of_the_glossary_are_sorted_and_used():
 def test_thresholds_in_prose_are_those_of_the_rules(phrase, value):
     texts = [text for path, text in own_texts() if path.is_relative_to(ROOT / "notebooks")]
     texts += [text for path, text in own_texts() if path.is_relative_to(BOOK)]
-    found = [float(number) for text in texts for number in re.findall(phrase, text)]
-    assert found and set(found) == {value}
+    numbers = [float(number) for text in texts for number in re.findall(phrase, text)]
+    assert numbers and set(numbers) == {value}
 
 
 def test_the_address_of_the_repository_is_in_one_file():
@@ -128,8 +128,8 @@ def test_the_changelog_contains_the_installed_version():
 def test_printing_without_a_browser_states_the_missing_program(monkeypatch, capsys):
     monkeypatch.setenv("PATH", os.devnull)
     assert main(["pdf"]) == 1
-    said, complaint = capsys.readouterr()
-    assert said == ""
+    output, complaint = capsys.readouterr()
+    assert output == ""
     assert re.fullmatch(
         r"expected a browser .*; got none; install Chromium.*\n", complaint, flags=re.DOTALL
     )

@@ -70,14 +70,14 @@ def test_runs_of_this_build_are_distinguished_from_committed_runs():
     assert source.text().startswith("2 runs made with this book · smoke · authors · digits · ")
     assert source.anchor() == "runs-made-with-this-book"
     assert attribution.of(record()).anchor() == f"built-{RunConfig(profile='smoke').hash}"
-    both = source | attribution.of(RUNS)
-    assert both.anchor() == "committed-runs"
-    assert both.text().startswith(f"runs.csv · {len(RUNS)} runs · 2 runs made with this book · ")
+    union = source | attribution.of(RUNS)
+    assert union.anchor() == "committed-runs"
+    assert union.text().startswith(f"runs.csv · {len(RUNS)} runs · 2 runs made with this book · ")
 
 
 def test_the_source_of_a_comparison_contains_the_runs_of_both_sides():
-    every = [record(model=name) for name in ("reweighted-rnn", "gru", "lstm")]
-    evidence = RunSet.of(dataclasses.replace(run, sequence_mse=[4.0, 5.0]) for run in every)
+    trainings = [record(model=name) for name in ("reweighted-rnn", "gru", "lstm")]
+    evidence = RunSet.of(dataclasses.replace(run, sequence_mse=[4.0, 5.0]) for run in trainings)
     runs = [RunConfig(profile="smoke", model=name) for name in ("reweighted-rnn", "gru")]
     expected = {run.hash for run in runs}
     for table in (run_set.leads(evidence, runs), run_set.answers(evidence, {"usual": runs})):
@@ -192,10 +192,10 @@ def test_every_figure_and_table_is_followed_by_its_stamp(name):
     page = article(SITE / f"{name}.html")
     captioned = re.findall(r"<figure\b.*?</figure>", page, flags=re.DOTALL)
     assert all('<p class="stamp">' in figure for figure in captioned)
-    every = outputs(re.sub(r"<figure\b.*?</figure>", "", page, flags=re.DOTALL))
-    for number, text in enumerate(every):
+    texts = outputs(re.sub(r"<figure\b.*?</figure>", "", page, flags=re.DOTALL))
+    for number, text in enumerate(texts):
         if SHOWN.search(text):
-            assert '<p class="stamp">' in every[number + 1], text[:200]
+            assert '<p class="stamp">' in texts[number + 1], text[:200]
 
 
 @built

@@ -58,9 +58,9 @@ def test_buttons_lead_to_the_clean_notebook(path):
     assert f"https://mybinder.org/v2/gh/{owner}/{branch}?urlpath=lab/tree/{source}" in links
     assert f"https://colab.research.google.com/github/{owner}/blob/{branch}/{source}" in links
     (download,) = {url for url in links if url.endswith(".ipynb") and "_sources" in url}
-    given = json.loads((path.parent / download).read_text(encoding="utf-8"))
-    assert given == json.loads((ROOT / source).read_text(encoding="utf-8"))
-    assert all(not cell.get("outputs") for cell in given["cells"])
+    notebook = json.loads((path.parent / download).read_text(encoding="utf-8"))
+    assert notebook == json.loads((ROOT / source).read_text(encoding="utf-8"))
+    assert all(not cell.get("outputs") for cell in notebook["cells"])
 
 
 @in_a_browser

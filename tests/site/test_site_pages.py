@@ -53,7 +53,7 @@ def opened(browser, site, name):
 
 
 @pytest.fixture(scope="module", params=[*TOC, "search", "genindex"])
-def wide(request, browser, served):
+def wide_page(request, browser, served):
     """A page that is open on a wide screen."""
     with screen(browser, 1280, media="screen"):
         yield opened(browser, served, request.param)
@@ -96,8 +96,8 @@ def assert_light_and_still(browser, page):
     assert sum(transferred(name.removeprefix(f"{root}/")) for name in names) <= 1.5e6
 
 
-def test_a_page_is_small_without_layout_shift_and_formulas_are_not_tab_stops(browser, wide):
-    assert_light_and_still(browser, wide)
+def test_a_page_is_small_without_layout_shift_and_formulas_are_not_tab_stops(browser, wide_page):
+    assert_light_and_still(browser, wide_page)
 
 
 COVER = TOC[0]
@@ -115,8 +115,8 @@ def assert_cover_is_visible(browser, page, width, height):
         assert severe(browser) == []
 
 
-def test_the_live_figure_of_the_cover_is_visible_without_scrolling(browser, wide):
-    assert_cover_is_visible(browser, wide, 1280, 720)
+def test_the_live_figure_of_the_cover_is_visible_without_scrolling(browser, wide_page):
+    assert_cover_is_visible(browser, wide_page, 1280, 720)
 
 
 # The sizes and weights of the headings, the width of the text and that of wide tables.
@@ -130,15 +130,15 @@ return [heads.filter(head => head).map(head => {
 """
 
 
-def test_headings_have_three_sizes_and_a_wide_table_is_wider_than_the_text(browser, wide):
+def test_headings_have_three_sizes_and_a_wide_table_is_wider_than_the_text(browser, wide_page):
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 1280
-    if wide.name in TOC:
+    if wide_page.name in TOC:
         heads, text, tables = browser.execute_script(LAYOUT)
         sizes, weights = zip(*heads, strict=True)
         assert sizes == (34, 25, 19)[: len(heads)]
         assert len(heads) < 3 or weights[1] >= weights[2]
         assert all(table > text + 200 for table in tables)
-        assert tables or wide.name != "book/records"
+        assert tables or wide_page.name != "book/records"
 
 
 # Of each figure with an explorer: its first element, and the ends of the caption and the explorer.
@@ -154,9 +154,9 @@ CAPTIONED = """return [...document.querySelectorAll("figure:has(.ue)")].map(figu
 FIGURE = re.compile(r"<figure(?:(?!</figure>).)*</figure>", re.DOTALL)
 
 
-def test_an_explorer_is_visible_together_with_its_caption_and_controls(browser, wide):
+def test_an_explorer_is_visible_together_with_its_caption_and_controls(browser, wide_page):
     """At 1280x720; the first figure of a page has its caption and a part on the first screen."""
-    live = ["-explorer" in figure for figure in FIGURE.findall(wide.html)]
+    live = ["-explorer" in figure for figure in FIGURE.findall(wide_page.html)]
     figures = browser.execute_script(CAPTIONED)
     assert len(figures) == sum(live)
     for first, top, height, start, end in figures:
@@ -185,20 +185,20 @@ return [inside, ring || look.boxShadow !== "none"];
 """
 
 
-def test_tab_visits_the_controls_of_an_explorer_in_order_with_visible_focus(browser, wide):
+def test_tab_visits_the_controls_of_an_explorer_in_order_with_visible_focus(browser, wide_page):
     explorers = browser.execute_script(EXPLORERS)
     # The list of claims is an element that no script of an explorer draws.
-    kinds = set(re.findall(r"<([a-z]+)-explorer\b", wide.html)) - {"claim"}
+    kinds = set(re.findall(r"<([a-z]+)-explorer\b", wide_page.html)) - {"claim"}
     assert bool(explorers) == bool(kinds), "an explorer was not brought to life"
     for explorer in explorers:
         controls = browser.execute_script(CONTROLS, explorer)
         assert controls, "an explorer without a control"
         browser.execute_script("arguments[0].focus()", controls[0])
-        for here, following in zip(controls, [*controls[1:], None], strict=True):
+        for control, following in zip(controls, [*controls[1:], None], strict=True):
             inside, seen = browser.execute_script(FOCUS)
-            assert inside == here
+            assert inside == control
             # The first was not reached by the keyboard, so the browser may show no ring yet.
-            assert seen or here == controls[0], here.get_attribute("outerHTML")
+            assert seen or control == controls[0], control.get_attribute("outerHTML")
             if following is not None:
                 inside.send_keys(Keys.TAB)
 
@@ -218,7 +218,7 @@ return height;
 """
 
 
-def test_a_page_has_at_most_ten_screens_with_proofs_and_code_folded(browser, wide):
+def test_a_page_has_at_most_ten_screens_with_proofs_and_code_folded(browser, wide_page):
     assert browser.execute_script(FOLDED) <= 10 * 900
 
 
@@ -255,7 +255,7 @@ def axe():
     return AXE.read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("wide")
+@pytest.mark.usefixtures("wide_page")
 def test_a_page_has_no_serious_violation(browser, axe):
     browser.execute_script(PREPARE + axe)
     assert violations(browser, "light") == []

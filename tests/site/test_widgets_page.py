@@ -107,8 +107,8 @@ def test_pieces_are_shaded_and_named_and_the_minimiser_is_marked(opened):
     for preset in opened.find_elements(By.CSS_SELECTOR, f"{tag} [data-preset]"):
         preset.click()
         assert preset.get_attribute("aria-pressed") == "true"
-        now = state(opened, tag)
-        tau = [now[name] * now["g"] / now["c"] for name in ("lambda1", "lambda2")]
+        values = state(opened, tag)
+        tau = [values[name] * values["g"] / values["c"] for name in ("lambda1", "lambda2")]
         named = {node.text for node in opened.find_elements(By.CSS_SELECTOR, f"{tag} .ae-piece")}
         shaded = opened.find_elements(By.CSS_SELECTOR, f"{tag} rect")
         plateaus = 2 if tau[1] else 1
@@ -116,7 +116,7 @@ def test_pieces_are_shaded_and_named_and_the_minimiser_is_marked(opened):
         assert {"0"} <= named and ("ħ" in named) == (plateaus == 2)
         # The dot of the objective is at Φ(u) on the axis of v.
         dot = inside(opened, tag, '[data-part="minimum"]').get_attribute("cx")
-        phi = prox_l1_l1(now["u"], now["hbar"], *tau).item()
+        phi = prox_l1_l1(values["u"], values["hbar"], *tau).item()
         zero, two = opened.execute_script(
             f"return [...document.querySelectorAll('{tag} [data-part=side-frame] .ue-tick')]"
             ".filter(t => ['0', '2'].includes(t.textContent) && t.getAttribute('text-anchor') == 'middle')"  # noqa: E501
@@ -139,8 +139,8 @@ def test_a_unit_is_chosen_and_λ2_supposed(opened):
     Select(inside(opened, tag, "select[name=network]")).select_by_value("l1-l1-rnn")
     inside(opened, tag, "input[name=layer]").send_keys(Keys.END)
     inside(opened, tag, "input[name=unit]").send_keys(Keys.HOME)
-    now = state(opened, tag)
-    assert (now["network"], now["layer"], now["unit"]) == ("l1-l1-rnn", 3, 0)
+    values = state(opened, tag)
+    assert (values["network"], values["layer"], values["unit"]) == ("l1-l1-rnn", 3, 0)
     assert output_text(opened, tag, "unit").endswith("g = 1")
     curves = "return [...document.querySelectorAll('units-explorer .un-curve')].map(p => p.getAttribute('d'))"  # noqa: E501
     learned = opened.execute_script(curves)
@@ -238,8 +238,8 @@ def test_one_live_region_announces_a_change_once(opened):
             By.CSS_SELECTOR, f"{tag} :is([role=status], [aria-live=polite])"
         )
         assert len(regions) == 1
-        others = opened.find_elements(By.CSS_SELECTOR, f"{tag} output:not([aria-live=off])")
-        assert others == []
+        outputs = opened.find_elements(By.CSS_SELECTOR, f"{tag} output:not([aria-live=off])")
+        assert outputs == []
         count = """window.changes = 0; new MutationObserver(() => { window.changes += 1; })
             .observe(arguments[0], { childList: true, subtree: true });"""
         opened.execute_script(count, regions[0])

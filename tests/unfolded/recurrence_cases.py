@@ -90,8 +90,8 @@ def close(result, expected, tolerance=1e-10):
     assert (codes - expected[0]).abs().max() <= tolerance * scale
     assert gradients.keys() == expected[1].keys()
     for name, gradient in gradients.items():
-        other = expected[1][name]
-        assert (gradient is None) == (other is None), name
+        target = expected[1][name]
+        assert (gradient is None) == (target is None), name
         if gradient is not None:
-            assert gradient.shape == other.shape, name
-            assert (gradient - other).abs().max() <= tolerance * (1 + other.abs().max()), name
+            assert gradient.shape == target.shape, name
+            assert (gradient - target).abs().max() <= tolerance * (1 + target.abs().max()), name

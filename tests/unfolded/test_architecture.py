@@ -1,4 +1,4 @@
-"""Dependency rules: layers, permitted packages, forbidden imports, and sizes."""
+"""Rules for the code: layers, permitted packages, forbidden imports, sizes, and names."""
 
 import ast
 import subprocess
@@ -81,10 +81,10 @@ def test_every_part_of_the_library_imports_from_lower_layers_only():
     assert set(depth) == {part(name) for name in UNFOLDED} - {""}
     faults = []
     for name, path in UNFOLDED.items():
-        for other in imports(path):
-            inside = not other.startswith("unfolded.") or part(other) == part(name)
-            if not inside and depth[part(other)] <= depth[part(name)]:
-                faults.append(f"{name} imports {other}")
+        for module in imports(path):
+            inside = not module.startswith("unfolded.") or part(module) == part(name)
+            if not inside and depth[part(module)] <= depth[part(name)]:
+                faults.append(f"{name} imports {module}")
     assert faults == []
     assert len(LAYERS) <= 7
 
@@ -102,8 +102,8 @@ def test_no_import_cycle_in_the_library():
         if name in seen:
             return
         stack.append(name)
-        for other in sorted(used[name]):
-            visit(other)
+        for dependency in sorted(used[name]):
+            visit(dependency)
         stack.pop()
         seen.add(name)
 
@@ -115,10 +115,10 @@ def test_the_library_imports_only_permitted_packages():
     faults = []
     for name, path in UNFOLDED.items():
         folder = part(name) if (LIBRARY / part(name)).is_dir() else ""
-        for other in {module.partition(".")[0] for module in imports(path)}:
-            permitted = other in sys.stdlib_module_names or other == "unfolded"
-            if not permitted and other not in THIRD_PARTY[folder]:
-                faults.append(f"{name} imports {other}")
+        for package in {module.partition(".")[0] for module in imports(path)}:
+            permitted = package in sys.stdlib_module_names or package == "unfolded"
+            if not permitted and package not in THIRD_PARTY[folder]:
+                faults.append(f"{name} imports {package}")
     assert faults == []
 
 
@@ -180,6 +180,29 @@ def test_a_page_without_a_network_does_not_depend_on_a_kernel(name):
 def test_the_library_has_at_most_its_limit_of_lines():
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in UNFOLDED.values())
     assert lines <= 6500, "shorten the library, or raise the limit and say why in the commit"
+
+
+ROLELESS = {"said", "found", "told", "made", "own", "held", "each", "kept", "these", "those"}
+ROLELESS |= {"given", "wanted", "judged"}
+"""Pronouns and participles that no variable has as its name; fields of a class may have them."""
+
+
+def test_names_of_variables_state_a_role():
+    folders = ("lib", "book/companion", "benchmarks", "workflow", "tests")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    faults = []
+    for path in sorted([*files, *(ROOT / "notebooks").glob("*.ipynb")]):
+        notebook = path.suffix == ".ipynb"
+        code = import_graph.code_of(path) if notebook else path.read_text(encoding="utf-8")
+        nodes = list(ast.walk(ast.parse(code)))
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+        lines = [line for node in classes for line in node.body]
+        fields = [line.target for line in lines if isinstance(line, ast.AnnAssign)]
+        names = {node.arg for node in nodes if isinstance(node, ast.arg)}
+        variables = [node for node in nodes if isinstance(node, ast.Name) and node not in fields]
+        names |= {node.id for node in variables if isinstance(node.ctx, ast.Store)}
+        faults += [f"{path.relative_to(ROOT)}: {name}" for name in sorted(names & ROLELESS)]
+    assert not faults, "\n".join(["rename to nouns that state the role, as `output`:", *faults])
 
 
 ALONE = """

@@ -47,8 +47,8 @@ def expected_sup(patterns, values):
 def pair_sup(u, hbar):
     """Return E sup Σ (ε u + ε' ħ) over a finite set of pairs, with independent signs."""
     patterns = signs(u.shape[1])
-    both = (patterns @ u.T)[:, None] + (patterns @ hbar.T)[None]
-    return both.amax(-1).mean()
+    sums = (patterns @ u.T)[:, None] + (patterns @ hbar.T)[None]
+    return sums.amax(-1).mean()
 
 
 @given(

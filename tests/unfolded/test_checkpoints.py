@@ -46,14 +46,14 @@ def rejected(folder, match):
 
 
 def test_a_state_or_a_record_of_another_configuration_is_rejected(interrupted):
-    mine, other = interrupted, records.folder_of(small(seed=1), interrupted.parent)
-    shutil.copytree(mine, other)
-    with pytest.raises(RecordError, match=f"expected state of configuration {other.name} at "):
-        run(small(seed=1), mine.parent)
-    run(small(), mine.parent)
-    shutil.copy(mine / "record.json", other)
-    with pytest.raises(RecordError, match=f"the record of {other.name} .* got one of {mine.name}"):
-        run(small(seed=1), mine.parent)
+    source, copy = interrupted, records.folder_of(small(seed=1), interrupted.parent)
+    shutil.copytree(source, copy)
+    with pytest.raises(RecordError, match=f"expected state of configuration {copy.name} at "):
+        run(small(seed=1), source.parent)
+    run(small(), source.parent)
+    shutil.copy(source / "record.json", copy)
+    with pytest.raises(RecordError, match=f"the record of {copy.name} .* got one of {source.name}"):
+        run(small(seed=1), source.parent)
 
 
 @pytest.mark.parametrize("part", [0, 40, 0.5, 0.999])

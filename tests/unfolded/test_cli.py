@@ -33,7 +33,7 @@ def sandbox(tmp_path, monkeypatch):
     monkeypatch.setattr(cli.os, "cpu_count", lambda: 1)  # other processes know no such profile
 
 
-def said(capsys):
+def output(capsys):
     return tuple(text.splitlines() for text in capsys.readouterr())
 
 
@@ -83,16 +83,16 @@ def test_every_option_reaches_the_run(monkeypatch, tmp_path):
         raise ConfigError("enough")
 
     monkeypatch.setattr(training, "run", run)
-    given = {
+    arguments = {
         **{"model": "reweighted-rnn", "cs_rate": 0.3, "hidden": 7, "depth": 2, "seed": 5},
         **{"source": "mnist", "reweighting": "g", "norm_penalty": 0.5, "learning_rate": 1e-3},
         **{"reduction": "bilinear", "protocol": "normalised", "profile": "smoke", "lambda1": 2.0},
         **{"schedule": "pytorch", "memory": "off", "variant": "default"},
         **{"lambda2": 0.5, "positivity": "free", "device": "cpu", "store": str(tmp_path)},
     }
-    words = [word for name, value in given.items() for word in (_option(name), str(value))]
+    words = [word for name, value in arguments.items() for word in (_option(name), str(value))]
     cli.main(["train", *words, "--again", "--quiet"])
-    assert seen == {**given, "again": True, "progress": False, "frames": None}
+    assert seen == {**arguments, "again": True, "progress": False, "frames": None}
 
 
 def _option(name):
@@ -103,7 +103,7 @@ def test_the_module_ends_with_the_status_of_the_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["unfolded", "train", "--cs-rate", "2"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(cli.__file__, run_name="__main__")
-    out, (error,) = said(capsys)
+    out, (error,) = output(capsys)
     assert (ended.value.code, out) == (1, [])
     assert error.startswith("unfolded: expected cs_rate between 0.00390625 and 1; got 2.0; pass ")
 
@@ -113,7 +113,7 @@ def test_the_module_ends_with_the_status_of_the_command(monkeypatch, capsys):
 
 def test_a_log_has_one_line_for_each_epoch_and_the_result_is_on_standard_output(capsys):
     assert cli.main(["train", *SMALL, "--model", "lstm"]) == 0
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert len(err) == 2
     for number, line in enumerate(err, 1):
         assert line.startswith(f"lstm {small('lstm').hash}  epoch {number}/2  train_mse ")
@@ -121,12 +121,12 @@ def test_a_log_has_one_line_for_each_epoch_and_the_result_is_on_standard_output(
     assert len(out) == 1
     assert out[0].startswith("lstm rate=0.2 h=4 d=2 seed=0 digits authors small: PSNR authors ")
     assert cli.main(["train", *SMALL, "--model", "lstm"]) == 0
-    assert said(capsys) == (out, [])
+    assert output(capsys) == (out, [])
 
 
 def test_a_sweep_is_the_grid_and_quiet_shows_no_progress(capsys):
     assert cli.main(["sweep", "--table", "1", "--models", "gru", *SMALL, "--quiet"]) == 0
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert err == []
     assert [line.split(":")[0].split(" h=")[0] for line in out] == [
         f"[{k}/5] gru rate={rate}" for k, rate in enumerate(grid.VARIED[1][1], 1)
@@ -136,10 +136,10 @@ def test_a_sweep_is_the_grid_and_quiet_shows_no_progress(capsys):
 @contextlib.contextmanager
 def terminal(monkeypatch):
     """Make standard error a terminal; what it shows is in the list afterwards."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 120))
+    leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (24, 120))
     shown = []
-    with os.fdopen(ours, "rb", buffering=0) as screen, os.fdopen(theirs, "w") as stream:
+    with os.fdopen(leader, "rb", buffering=0) as screen, os.fdopen(follower, "w") as stream:
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stderr", stream)
             yield shown
@@ -174,14 +174,14 @@ def test_an_interruption_states_how_to_continue(monkeypatch, capsys):
 
     monkeypatch.setattr(training, "run", run)
     assert cli.main(["train", *SMALL]) == 130
-    _, err = said(capsys)
+    _, err = output(capsys)
     assert len(err) == 1 and "continues after the last stored epoch" in err[0]
 
 
 def test_a_sweep_continues_after_a_diverged_run(capsys):
     words = ["sweep", "--table", "1", "--models", "lstm", "sista-rnn", *SMALL, *WILD, "--quiet"]
     status = cli.main(words)
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert status == 1
     assert len(err) >= 5 and all("expected a finite" in line for line in err)
     assert len(out) + len(err) == 10
@@ -191,19 +191,19 @@ def test_a_sweep_continues_after_a_diverged_run(capsys):
 
 
 def test_a_sweep_skips_a_folder_in_use(capsys, tmp_path):
-    first, *others = grid.table(1, small(), ["gru"])
+    first, *rest = grid.table(1, small(), ["gru"])
     with records.lock(records.folder_of(first)):
         words = ["sweep", "--table", "1", "--models", "gru", *SMALL, "--quiet"]
         assert cli.main(words) == 1
-    out, err = said(capsys)
-    assert len(out) == len(others) and len(err) == 1 and "to be free" in err[0]
+    out, err = output(capsys)
+    assert len(out) == len(rest) and len(err) == 1 and "to be free" in err[0]
     assert cli.main(words) == 0
 
 
 def test_a_sweep_of_several_seeds_trains_each_of_them(capsys):
     words = ["sweep", "--table", "3", "--models", "sista-rnn", *SMALL, "--quiet"]
     assert cli.main([*words, "--seed", "1", "0", "1"]) == 0
-    out, _ = said(capsys)
+    out, _ = output(capsys)
     assert len(out) == 12
     assert sorted(results.collect()["seed"]) == [0] * 6 + [1] * 6
 
@@ -225,11 +225,11 @@ def test_the_seeds_of_a_cell_are_trained_together_on_a_gpu(monkeypatch, capsys):
     rates = grid.VARIED[1][1]
     assert groups == [pair for r in rates for pair in ([(r, 0), (r, 1)], [(r, 2)])]
     assert all(cache is shelves[0] for cache in shelves)
-    _, err = said(capsys)
+    _, err = output(capsys)
     assert err == [f"unfolded: wild {seed}" for _ in rates for seed in (0, 1, 2)]
     with pytest.raises(SystemExit):
         cli.main([*words, "0"])
-    assert "expected a whole number >= 1; got 0; choose another" in said(capsys)[1][0]
+    assert "expected a whole number >= 1; got 0; choose another" in output(capsys)[1][0]
 
 
 # Tables ----------------------------------------------------------------------------------------
@@ -237,19 +237,19 @@ def test_the_seeds_of_a_cell_are_trained_together_on_a_gpu(monkeypatch, capsys):
 
 def test_tables_lists_the_runs_and_stores_them_only_with_commit(capsys, tmp_path):
     assert cli.main(["tables"]) == 0
-    assert said(capsys)[0] == [f"0 runs in {tmp_path / 'runs'}"]
+    assert output(capsys)[0] == [f"0 runs in {tmp_path / 'runs'}"]
     assert cli.main(["tables", "--commit"]) == 0
     assert not (tmp_path / "results").exists()
     for seed in ("0", "1"):
         cli.main(["train", *SMALL, "--quiet", "--seed", seed])
-    lines = said(capsys)[0][-2:]
+    lines = output(capsys)[0][-2:]
     assert cli.main(["tables"]) == 0
-    assert sorted(said(capsys)[0][:-1]) == sorted(lines)
+    assert sorted(output(capsys)[0][:-1]) == sorted(lines)
     assert not (tmp_path / "results").exists()
     table = tmp_path / "results" / "runs.csv"
     for _ in range(2):
         assert cli.main(["tables", "--commit"]) == 0
-        assert said(capsys)[0][-1] == f"2 runs in {table}"
+        assert output(capsys)[0][-1] == f"2 runs in {table}"
     committed = pd.read_csv(table)
     assert committed["seed"].tolist() == [0, 1]
     runs = results.collect().sort_values("seed")
@@ -263,7 +263,7 @@ def test_tables_reports_an_unreadable_record_and_collects_the_others(capsys, tmp
     damaged.write_text('{"config": ')
     capsys.readouterr()
     assert cli.main(["tables", "--commit"]) == 1
-    out, (error,) = said(capsys)
+    out, (error,) = output(capsys)
     assert error.startswith(f"unfolded: expected a JSON object at {damaged}; got ")
     assert error.endswith("delete this file and run again")
     assert out[1:] == [
@@ -276,14 +276,14 @@ def test_tables_needs_the_folder_that_store_names(capsys, tmp_path):
     assert cli.main(["tables"]) == 0
     capsys.readouterr()
     assert cli.main(["tables", "--store", str(tmp_path / "absent")]) == 1
-    out, (error,) = said(capsys)
+    out, (error,) = output(capsys)
     assert not out and error.endswith("absent; got none; correct --store")
 
 
 def test_tables_shows_a_failed_run_with_its_reason(capsys):
     assert cli.main(["train", *SMALL, *WILD, "--quiet"]) == 1
-    reason = said(capsys)[1][0].removeprefix("unfolded: ")
+    reason = output(capsys)[1][0].removeprefix("unfolded: ")
     assert cli.main(["tables", "--commit"]) == 0
-    line = said(capsys)[0][0]
+    line = output(capsys)[0][0]
     assert line.endswith(f": failed: {reason}") and "learning_rate=1e+30" in line
     assert results.load_table()["reason"].tolist() == [reason]

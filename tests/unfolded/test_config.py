@@ -41,7 +41,7 @@ def test_invalid_fields_of_a_run_are_rejected_in_one_line(name, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "plain", "others"),
+    ("name", "plain", "values"),
     [
         ("hidden", 256, (256.0, np.int64(256), np.float32(256), np.uint16(256))),
         ("depth", 2, (2.0, np.int8(2))),
@@ -50,10 +50,10 @@ def test_invalid_fields_of_a_run_are_rejected_in_one_line(name, value):
         ("cs_rate", 0.5, (np.float32(0.5), Fraction(1, 2), np.float64(0.5))),
     ],
 )
-def test_every_type_of_a_number_gives_the_same_name(name, plain, others):
+def test_every_type_of_a_number_gives_the_same_name(name, plain, values):
     expected = RunConfig(**{name: plain})
-    for other in others:
-        config = RunConfig(**{name: other})
+    for value in values:
+        config = RunConfig(**{name: value})
         assert config == expected and config.hash == expected.hash
         assert type(getattr(config, name)) is type(plain)
 
@@ -65,8 +65,8 @@ def test_defaults_are_the_profiles_width_and_the_papers_depth():
     for model in networks.names():
         assert RunConfig(model=model).depth == (2 if model == "lstm" else 3)
         assert RunConfig(model=model, depth=5).depth == 5
-    given = RunConfig(model="lstm", profile="paper", hidden=1024, depth=2)
-    assert given.hash == RunConfig(model="lstm", profile="paper").hash
+    config = RunConfig(model="lstm", profile="paper", hidden=1024, depth=2)
+    assert config.hash == RunConfig(model="lstm", profile="paper").hash
 
 
 def test_the_number_of_measurements_equals_that_of_the_authors():

@@ -227,8 +227,8 @@ def test_a_checksum_depends_on_values_shape_and_type_but_not_on_layout():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     seal = data.checksum(array)
     assert seal == data.checksum(np.asfortranarray(array)) == data.checksum(array.astype(">f4"))
-    others = [array.T, array.astype(np.float64), array.reshape(3, 2), array + 1, array[:0]]
-    assert seal not in map(data.checksum, others)
+    arrays = [array.T, array.astype(np.float64), array.reshape(3, 2), array + 1, array[:0]]
+    assert seal not in map(data.checksum, arrays)
 
 
 @pytest.mark.parametrize("count", [9, 0, -1, 10_001, 10.5, "10", None, True, float("nan")])

@@ -214,11 +214,11 @@ MD5 = hashlib.md5(PACKED).hexdigest()
 
 
 def test_a_download_is_complete_and_happens_once(folder, server):
-    wanted = remote(f"{server}/good", md5=MD5)
-    path = download.obtain(wanted)
+    file = remote(f"{server}/good", md5=MD5)
+    path = download.obtain(file)
     assert path.read_bytes() == PACKED
     assert files(folder) == [path]
-    assert download.obtain(replace(wanted, urls=())) == path
+    assert download.obtain(replace(file, urls=())) == path
 
 
 def test_the_next_mirror_is_used_after_a_failure(folder, server):

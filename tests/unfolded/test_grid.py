@@ -88,13 +88,13 @@ def test_matched_networks_have_the_parameters_of_reweighted_rnn(model, hidden):
 
 @pytest.mark.parametrize("name", ["row", "ablations", "table-2"])
 def test_the_options_of_a_run_give_that_run(name, capsys, monkeypatch):
-    made = []
-    monkeypatch.setattr("unfolded.training.run", lambda config, **_: made.append(config) or 1 / 0)
+    runs = []
+    monkeypatch.setattr("unfolded.training.run", lambda config, **_: runs.append(config) or 1 / 0)
     base = RunConfig(profile="smoke", source="mnist", protocol="normalised")
     for run in named_grids.named(name, base):
         with pytest.raises(ZeroDivisionError):
             main(["train", *run.arguments()])
-        assert made.pop() == run
+        assert runs.pop() == run
 
 
 @pytest.mark.parametrize("source", ["digits", "mnist", "moving-mnist"])

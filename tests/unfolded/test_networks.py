@@ -125,7 +125,7 @@ def test_printed_form_and_its_weights(name, depth, noise, fast, normal):
     assert agree(net.codes(x), codes)
     for weights, expected in zip(net.layer_weights(), (W, U), strict=True):
         assert len(weights) == len(expected)
-        assert all(agree(weight, other) for weight, other in zip(weights, expected, strict=True))
+        assert all(agree(weight, target) for weight, target in zip(weights, expected, strict=True))
 
 
 @pytest.mark.parametrize("name", UNFOLDED)

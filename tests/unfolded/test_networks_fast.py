@@ -33,8 +33,8 @@ def trained(net, frames):
 
 def close(result, expected, tolerance=1e-10):
     pairs = [(result[0], expected[0]), *((result[1][key], expected[1][key]) for key in expected[1])]
-    for value, other in pairs:
-        assert (value - other).abs().max() <= tolerance * (1 + other.abs().max())
+    for value, target in pairs:
+        assert (value - target).abs().max() <= tolerance * (1 + target.abs().max())
 
 
 @pytest.mark.parametrize("recompute", [False, True], ids=["stored", "recomputed"])

@@ -62,9 +62,9 @@ def test_building_is_deterministic_and_does_not_change_the_global_generator(name
     state = build(name, **SIZES, seed=3).state_dict()
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(6)
-    other = build(name, **SIZES, seed=3).state_dict()
-    assert state.keys() == other.keys()
-    assert all(torch.equal(state[key], other[key]) for key in state)
+    twin = build(name, **SIZES, seed=3).state_dict()
+    assert state.keys() == twin.keys()
+    assert all(torch.equal(state[key], twin[key]) for key in state)
 
 
 @pytest.mark.parametrize("form", ["softplus", "exp", "free"])
@@ -112,8 +112,8 @@ def test_the_formulas_at_the_papers_defaults():
 
 def test_the_sizes_of_the_paper_are_the_defaults():
     defaults = {k: p.default for k, p in inspect.signature(build).parameters.items()}
-    wanted = {"hidden": 1024, "depth": 3, "seed": 0}
-    assert defaults | wanted == defaults
+    sizes = {"hidden": 1024, "depth": 3, "seed": 0}
+    assert defaults | sizes == defaults
     assert build("indrnn", hidden=4).A.shape == (51, 256)
 
 
@@ -157,6 +157,6 @@ def test_every_variant_builds_another_network():
     for model, variants in VARIANTS.items():
         usual = build(model, hidden=20, seed=3)
         for variant in variants:
-            other = build(model, hidden=20, seed=3, variant=variant)
+            net = build(model, hidden=20, seed=3, variant=variant)
             x = 100 * torch.rand(1, 4, 51)
-            assert not torch.equal(usual.recover(x), other.recover(x)), (model, variant)
+            assert not torch.equal(usual.recover(x), net.recover(x)), (model, variant)

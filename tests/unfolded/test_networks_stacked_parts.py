@@ -109,10 +109,10 @@ def test_the_initial_codes_of_indrnn_decrease_from_layer_to_layer():
 @pytest.mark.parametrize("name", CLASSES)
 def test_layers_have_independent_initial_values(name):
     _, second, third = (dict(layer.named_parameters()) for layer in build(name, **SIZES).cells)
-    other = dict(build(name, **SIZES | {"seed": 1}).cells[1].named_parameters())
+    weights = dict(build(name, **SIZES | {"seed": 1}).cells[1].named_parameters())
     for key in {"U", "W", "w", "P", "Q"} & set(second):
         assert not torch.equal(second[key], third[key])
-        assert not torch.equal(second[key], other[key])
+        assert not torch.equal(second[key], weights[key])
 
 
 @pytest.mark.parametrize(("name", "cells"), [("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU)])
@@ -122,8 +122,8 @@ def test_lstm_and_gru_have_the_initial_values_of_the_committed_runs(name, cells)
         torch.default_generator.manual_seed(derive(3, "weights", name.upper()))
         drawn = cells(4, 12, num_layers=3, batch_first=True), torch.nn.Linear(12, 9)
     for ours, expected in zip((net.cells, net.readout), drawn, strict=True):
-        for weight, other in zip(ours.parameters(), expected.parameters(), strict=True):
-            assert torch.equal(weight, other)
+        for weight, target in zip(ours.parameters(), expected.parameters(), strict=True):
+            assert torch.equal(weight, target)
 
 
 def test_initial_input_weights_have_the_distribution_of_the_public_code():

@@ -43,9 +43,9 @@ def test_a_frame_depends_on_the_past_only(net, normal):
     frames = 5 * normal(2, 5, 16)
     changed = frames.clone()
     changed[:, 3:] += 5 * normal(2, 2, 16)
-    recovery, other = net(frames), net(changed)
-    assert torch.allclose(recovery[:, :3], other[:, :3], atol=1e-12)
-    assert not torch.allclose(recovery[:, 3], other[:, 3])
+    recovery, second = net(frames), net(changed)
+    assert torch.allclose(recovery[:, :3], second[:, :3], atol=1e-12)
+    assert not torch.allclose(recovery[:, 3], second[:, 3])
 
 
 def test_a_frame_depends_on_the_previous_frame(net, normal):
@@ -92,11 +92,11 @@ def test_lambda2_in_the_free_form_has_the_exact_gradient(lambda2, fast, normal):
 
 def test_states_can_be_loaded_into_another_network(net, normal):
     name = next(n for n in names() if type(build(n, **SIZES)) is type(net))
-    other = build(name, **SIZES, seed=9).double()
+    twin = build(name, **SIZES, seed=9).double()
     frames = 20 * normal(1, 2, 16)
-    assert not torch.equal(other(frames), net(frames))
-    other.load_state_dict(net.state_dict())
-    assert torch.equal(other(frames), net(frames))
+    assert not torch.equal(twin(frames), net(frames))
+    twin.load_state_dict(net.state_dict())
+    assert torch.equal(twin(frames), net(frames))
 
 
 def test_single_precision_agrees_with_double(net, normal):

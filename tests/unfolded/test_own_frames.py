@@ -72,30 +72,30 @@ def test_an_array_a_file_and_an_archive_give_the_same_run(tmp_path):
     np.save("frames.npy", frames)
     np.savez_compressed("frames.npz", frames=frames)
     np.save("columns.npy", np.asfortranarray(frames))
-    wanted = run(frames=frames)
+    expected = run(frames=frames)
     digest = hashlib.sha256((tmp_path / "frames.npy").read_bytes()).hexdigest()
-    assert wanted.data_sha256 == digest and wanted.config["source"] == f"own-6x4-{digest[:16]}"
-    for given in (torch.from_numpy(frames), "frames.npy", tmp_path / "frames.npz", "columns.npy"):
-        assert run(frames=given) == wanted
+    assert expected.data_sha256 == digest and expected.config["source"] == f"own-6x4-{digest[:16]}"
+    for source in (torch.from_numpy(frames), "frames.npy", tmp_path / "frames.npz", "columns.npy"):
+        assert run(frames=source) == expected
     shutil.copy("frames.npy", "copy.npy")
     assert cli.main(["train", "--model", "gru", "--source", "copy.npy", *WORDS]) == 0
     assert len(list((tmp_path / "runs").glob("*/record.json"))) == 1
     # Vectors have no height and width, and other values another name.
-    others = (frames.reshape(20, 4, 24), frames[:, :, ::-1], frames[:19], frames.astype(float))
-    assert len({own_frames.checked(array).name for array in (frames, *others)}) == 5
+    variants = (frames.reshape(20, 4, 24), frames[:, :, ::-1], frames[:19], frames.astype(float))
+    assert len({own_frames.checked(array).name for array in (frames, *variants)}) == 5
 
 
 @pytest.mark.parametrize("protocol", ["authors", "normalised"])
 def test_the_scale_of_the_frames(protocol, caplog):
     frames, peak = movie(10, 2, 4, 4), {"authors": 255, "normalised": 1}[protocol]
     base = small(protocol=protocol)
-    *wanted, _ = input_frames.load(base, frames)
-    assert [part.dtype for part in wanted] == [torch.float32] * 3
-    assert [len(part) for part in wanted] == [8, 1, 1] and not caplog.records
+    *expected, _ = input_frames.load(base, frames)
+    assert [part.dtype for part in expected] == [torch.float32] * 3
+    assert [len(part) for part in expected] == [8, 1, 1] and not caplog.records
     values = torch.from_numpy(frames).flatten(2).float() * (peak / 255)
-    assert torch.allclose(torch.cat(wanted), values)
+    assert torch.allclose(torch.cat(expected), values)
     for same in (frames.astype(np.float16), frames.astype(">f8")):
-        assert torch.equal(torch.cat(input_frames.load(base, same)[:3]), torch.cat(wanted))
+        assert torch.equal(torch.cat(input_frames.load(base, same)[:3]), torch.cat(expected))
     assert not caplog.records
     *unit, _ = input_frames.load(base, frames / 255)
     assert torch.allclose(torch.cat(unit), values, atol=1e-4)

@@ -43,9 +43,9 @@ def test_a_fixed_matrix_is_constant_while_all_other_parameters_are_trained(name)
     x = frames(8, 9)
     for network in (net, free):
         (network(x) - x).square().mean().backward()
-    others = dict(free.named_parameters())
+    parameters = dict(free.named_parameters())
     for key, parameter in net.named_parameters():
-        assert torch.allclose(parameter.grad, others[key].grad, rtol=1e-4, atol=1e-7), key
+        assert torch.allclose(parameter.grad, parameters[key].grad, rtol=1e-4, atol=1e-7), key
     before = net.A.clone()
     torch.optim.SGD(net.requires_grad_(True).parameters(), 0.1).step()
     assert torch.equal(net.A, before) and not net.A.requires_grad
@@ -56,22 +56,22 @@ def test_a_fixed_matrix_is_converted_and_loaded_with_the_network(name):
     net = networks.build(name, A=matrix(), trainable_A=False, **SIZES)
     twin = copy.deepcopy(net).double()
     assert twin.A.dtype == torch.float64 and net.A.dtype == torch.float32
-    other = networks.build(name, n=5, n0=12, trainable_A=False, **SIZES)
-    assert not torch.equal(other.A, net.A)
-    other.load_state_dict(net.state_dict())
-    assert torch.equal(other(frames(2, 3)), net(frames(2, 3)))
+    receiver = networks.build(name, n=5, n0=12, trainable_A=False, **SIZES)
+    assert not torch.equal(receiver.A, net.A)
+    receiver.load_state_dict(net.state_dict())
+    assert torch.equal(receiver(frames(2, 3)), net(frames(2, 3)))
 
 
 def test_a_given_matrix_is_copied_with_its_precision():
-    given = matrix()
+    array = matrix()
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        net = networks.build("gru", A=given, **SIZES)
+        net = networks.build("gru", A=array, **SIZES)
     finally:
         torch.set_default_dtype(before)
-    assert net.A.detach().numpy().tobytes() == given.tobytes()
-    given[:] = 0
+    assert net.A.detach().numpy().tobytes() == array.tobytes()
+    array[:] = 0
     assert net.A.abs().min() > 0
 
 

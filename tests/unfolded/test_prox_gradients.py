@@ -45,8 +45,8 @@ def test_gradients_are_odd_or_even_exactly(normal):
     u, hbar = torch.cat([grid, 3 * normal(500, 2)]).T
     for tau1, tau2 in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 2.0), (0.3, 0.1)):
         taus = torch.full_like(u, tau1), torch.full_like(u, tau2)
-        there, back = gradient(u, hbar, *taus), gradient(-u, -hbar, *taus)
-        assert torch.equal(there, back * torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=F64))
+        values, mirror = gradient(u, hbar, *taus), gradient(-u, -hbar, *taus)
+        assert torch.equal(values, mirror * torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=F64))
 
 
 def hull_distance(point, corners):

@@ -66,9 +66,9 @@ def test_one_grouped_step_equals_the_separate_step_in_single_precision(model, fa
     for job in (*jobs, *alone):
         job.network.fast = fast
     RunGroup(jobs).steps(rows)
-    for job, other, batch in zip(jobs, alone, rows, strict=True):
-        RunGroup([other]).steps(batch)
-        for p, q in zip(job.network.parameters(), other.network.parameters(), strict=True):
+    for job, reference, batch in zip(jobs, alone, rows, strict=True):
+        RunGroup([reference]).steps(batch)
+        for p, q in zip(job.network.parameters(), reference.network.parameters(), strict=True):
             torch.testing.assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-5)
 
 
@@ -125,8 +125,8 @@ def test_runs_at_different_epochs_continue_in_one_group(tmp_path):
         for config in configs
     ]
     assert [len(state["curves"]["train_mse"]) for state in states] == [2, 2, 1]
-    for record, other in zip(ended(configs, tmp_path / "cut"), whole, strict=True):
-        assert record.metrics == pytest.approx(other.metrics, rel=1e-4)
+    for record, expected in zip(ended(configs, tmp_path / "cut"), whole, strict=True):
+        assert record.metrics == pytest.approx(expected.metrics, rel=1e-4)
         assert len(record.curves["train_mse"]) == 3
 
 
@@ -168,11 +168,11 @@ def test_a_group_with_a_folder_in_use_does_not_start(tmp_path):
 
 
 def test_states_on_a_gpu_are_saved_first_and_then_every_half_minute(tmp_path, monkeypatch):
-    job, now, times = new_trainer(small(), tmp_path), [100.0], []
-    monkeypatch.setattr(checkpoint, "save_state", lambda *_: times.append(now[0]))
-    monkeypatch.setattr("unfolded.training.trainer.time.monotonic", lambda: now[0])
+    job, clock, times = new_trainer(small(), tmp_path), [100.0], []
+    monkeypatch.setattr(checkpoint, "save_state", lambda *_: times.append(clock[0]))
+    monkeypatch.setattr("unfolded.training.trainer.time.monotonic", lambda: clock[0])
     job.device = "cuda"
-    for now[0] in (100.0, 101.0, 129.0, 131.0, 140.0):
+    for clock[0] in (100.0, 101.0, 129.0, 131.0, 140.0):
         job.save()
     assert times == [100, 131]
 
@@ -187,10 +187,10 @@ def test_every_run_reports_its_epochs(tmp_path, capsys):
 
 def test_runs_of_equal_shape_are_grouped():
     seeds = [small(seed=seed) for seed in range(5)]
-    other = [small(hidden=7), small(cs_rate=0.3), small("sista-rnn"), small(protocol="normalised")]
+    rest = [small(hidden=7), small(cs_rate=0.3), small("sista-rnn"), small(protocol="normalised")]
     softplus, calm = small(positivity="softplus"), small(lambda2=0.3)
-    groups = training.groups([*seeds, *other, softplus, calm, seeds[0]], most=4)
-    assert groups == [seeds[:4], [seeds[4], calm], *([config] for config in other), [softplus]]
+    groups = training.groups([*seeds, *rest, softplus, calm, seeds[0]], most=4)
+    assert groups == [seeds[:4], [seeds[4], calm], *([config] for config in rest), [softplus]]
     assert training.groups([small("lstm", seed=seed) for seed in range(2)]) == [
         [small("lstm")],
         [small("lstm", seed=1)],

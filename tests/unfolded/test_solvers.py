@@ -153,8 +153,8 @@ def lipschitz(name, problem):
 @pytest.mark.parametrize("name", NAMES)
 def test_c_defaults_to_the_lipschitz_constant(name, problem):
     c = lipschitz(name, problem)
-    for given in (c, float(c)):
-        expected = solve(name, problem, c=given, iterations=20)
+    for constant in (c, float(c)):
+        expected = solve(name, problem, c=constant, iterations=20)
         assert torch.allclose(solve(name, problem, iterations=20).codes, expected.codes)
 
 
@@ -181,12 +181,12 @@ def test_sequences_of_a_batch_are_independent(name, problem):
 @pytest.mark.parametrize("name", ["sista", "l1_l1", "reweighted_l1_l1"])
 def test_a_frame_depends_on_the_past_only_through_the_previous_code(name, problem):
     sequence = {**problem, "x": problem["x"][:1]}
-    both = solve(name, sequence, iterations=15, h0=problem["h0"]).codes
+    codes = solve(name, sequence, iterations=15, h0=problem["h0"]).codes
     first = {**sequence, "x": sequence["x"][:, :1]}
     second = {**sequence, "x": sequence["x"][:, 1:]}
     h1 = solve(name, first, iterations=15, h0=problem["h0"]).codes
     h2 = solve(name, second, iterations=15, h0=h1[0, 0]).codes
-    assert torch.equal(both, torch.cat([h1, h2], 1))
+    assert torch.equal(codes, torch.cat([h1, h2], 1))
 
 
 def test_solvers_do_not_change_their_arguments(problem):

@@ -80,8 +80,8 @@ def test_a_smaller_Z_solves_another_problem(problem, zeta):
     run = solvers.reweighted_l1_l1(**problem, Z=zeta * eye, c=c, iterations=3000)
     ridge = torch.cat([zeta**0.5 * problem["A"] @ problem["D"], (c * (1 - zeta)) ** 0.5 * eye])
     padded = torch.cat([zeta**0.5 * problem["x"], torch.zeros(1, 1, H, dtype=F64)], -1)
-    other = problem | {"x": padded, "A": ridge, "D": eye}
-    solution = solvers.reweighted_l1_l1(**other, c=c, iterations=3000)
+    ridge_problem = problem | {"x": padded, "A": ridge, "D": eye}
+    solution = solvers.reweighted_l1_l1(**ridge_problem, c=c, iterations=3000)
     assert torch.allclose(run.codes, solution.codes, atol=1e-12)
     assert solution.certificate < 1e-9 < 1e-2 < run.certificate
 

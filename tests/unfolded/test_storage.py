@@ -48,15 +48,15 @@ def step(net):
 def test_a_stored_network_is_loaded_and_can_be_trained_further(name, options, tmp_path):
     net = step(unfolded.build(name, **SIZES | options))
     unfolded.save(net, str(tmp_path / "new" / "net.safetensors"))
-    other = unfolded.load(str(tmp_path / "new" / "net.safetensors"))
-    assert type(other) is type(net)
-    assert torch.equal(other(frames()), net(frames()))
-    assert [p.requires_grad for p in other.parameters()] == [True] * len(list(net.parameters()))
-    for network in (net, other):
+    twin = unfolded.load(str(tmp_path / "new" / "net.safetensors"))
+    assert type(twin) is type(net)
+    assert torch.equal(twin(frames()), net(frames()))
+    assert [p.requires_grad for p in twin.parameters()] == [True] * len(list(net.parameters()))
+    for network in (net, twin):
         network.zero_grad()
-    assert torch.equal(step(other)(frames()), step(net)(frames()))
-    unfolded.save(other, tmp_path / "again")
-    assert torch.equal(unfolded.load(tmp_path / "again")(frames()), other(frames()))
+    assert torch.equal(step(twin)(frames()), step(net)(frames()))
+    unfolded.save(twin, tmp_path / "again")
+    assert torch.equal(unfolded.load(tmp_path / "again")(frames()), twin(frames()))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
@@ -64,10 +64,10 @@ def test_a_stored_network_is_loaded_and_can_be_trained_further(name, options, tm
 def test_the_precision_is_preserved(name, dtype, tmp_path):
     net = unfolded.build(name, **SIZES).to(dtype)
     unfolded.save(net, tmp_path / "net")
-    other = unfolded.load(tmp_path / "net")
-    assert {tensor.dtype for tensor in other.state_dict().values()} == {dtype}
+    twin = unfolded.load(tmp_path / "net")
+    assert {tensor.dtype for tensor in twin.state_dict().values()} == {dtype}
     if dtype == torch.float64:
-        assert torch.equal(other(frames(dtype)), net(frames(dtype)))
+        assert torch.equal(twin(frames(dtype)), net(frames(dtype)))
 
 
 def test_a_given_matrix_is_stored(tmp_path):
@@ -158,9 +158,9 @@ def test_a_file_with_other_tensors_is_rejected(stored):
 
 def test_only_networks_of_the_library_are_saved(tmp_path):
     net = unfolded.build("gru", **SIZES)
-    for other in (torch.nn.Linear(2, 3), torch.nn.DataParallel(net), net.state_dict(), None):
+    for model in (torch.nn.Linear(2, 3), torch.nn.DataParallel(net), net.state_dict(), None):
         with pytest.raises(ConfigError, match=r"a network from unfolded.build; got an object of "):
-            unfolded.save(other, tmp_path / "net")
+            unfolded.save(model, tmp_path / "net")
     assert not list(tmp_path.iterdir())
 
 

@@ -26,7 +26,7 @@ def networks(*seeds, model="reweighted-rnn"):
     return [build(**small(model, seed=seed).network()) for seed in seeds]
 
 
-def made(*nets, data=None):
+def train_steps(*nets, data=None):
     runs = StackedModels(nets) if len(nets) > 1 else SingleModel(nets[0])
     adams = [torch.optim.Adam(net.parameters(), lr=RATE, fused=True) for net in nets]
     return TrainSteps(runs, adams, frames() if data is None else data, batch=BATCH, clip=CLIP)
@@ -45,7 +45,7 @@ def assert_same(ours, theirs):
 @pytest.mark.parametrize("model", names())
 def test_an_epoch_equals_the_plain_loop_exactly(model):
     (net,), (plain,) = networks(0, model=model), networks(0, model=model)
-    taken, order = made(net), torch.randperm(14)
+    taken, order = train_steps(net), torch.randperm(14)
     log = taken.epoch(order)
     adam = torch.optim.Adam(plain.parameters(), lr=RATE, fused=True)
     for row, rows in zip(log, order.split(BATCH), strict=True):
@@ -77,7 +77,7 @@ class SynchronisationLog(TorchDispatchMode):
 
 @pytest.mark.parametrize("model", ["reweighted-rnn", "l1-l1-rnn", "sista-rnn"])
 def test_no_step_synchronises_with_the_device(model):
-    taken = made(*networks(0, 1, model=model))
+    taken = train_steps(*networks(0, 1, model=model))
     with SynchronisationLog() as seen:
         taken(torch.arange(8).view(2, 4))
         assert seen.asked == []
@@ -89,7 +89,7 @@ def test_no_step_synchronises_with_the_device(model):
 def test_parameters_do_not_change_after_a_step_that_is_not_finite(value):
     bad = frames()
     bad[5] = value
-    taken = made(*networks(0), data=bad)
+    taken = train_steps(*networks(0), data=bad)
     taken.epoch(torch.arange(4))
     before = state(taken)
     log = taken.epoch(torch.tensor([4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11]))
@@ -102,7 +102,7 @@ def test_a_gradient_whose_squares_overflow_is_clipped_and_the_run_continues():
     large = frames()
     large[5] = 1e17
     (net,) = networks(0)
-    taken = made(net, data=large)
+    taken = train_steps(net, data=large)
     log = taken.epoch(torch.tensor([4, 5, 6, 7, 0, 1, 2, 3]))
     assert log[:2].isfinite().all() and log[0, 1] > 1e20
     assert taken.failed.item() == 0
@@ -114,15 +114,15 @@ def test_a_gradient_whose_squares_overflow_is_clipped_and_the_run_continues():
 def test_a_failed_run_does_not_change_the_other_runs_of_its_group():
     bad = frames()
     bad[5] = float("nan")
-    both, alone = made(*networks(0, 1), data=bad), made(*networks(1), data=bad)
+    group, alone = train_steps(*networks(0, 1), data=bad), train_steps(*networks(1), data=bad)
     orders = torch.tensor([[4, 5, 6, 7, 0, 1, 2, 3], [0, 1, 2, 3, 8, 9, 10, 11]])
-    before = [leaf.detach()[0].clone() for leaf in both.models.leaves]
-    log = both.epoch(orders)
+    before = [leaf.detach()[0].clone() for leaf in group.models.leaves]
+    log = group.epoch(orders)
     alone.epoch(orders[1])
-    assert both.failed.tolist() == [1, 0]
+    assert group.failed.tolist() == [1, 0]
     assert log[:2, 1].isfinite().all()
-    assert_same([leaf.detach()[0] for leaf in both.models.leaves], before)
-    for ours, theirs in zip(both.models.leaves, alone.models.leaves, strict=True):
+    assert_same([leaf.detach()[0] for leaf in group.models.leaves], before)
+    for ours, theirs in zip(group.models.leaves, alone.models.leaves, strict=True):
         torch.testing.assert_close(ours.detach()[1], theirs.detach(), rtol=1e-5, atol=1e-6)
 
 
@@ -152,7 +152,7 @@ def gpu(monkeypatch):
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_warm_up_and_replay_take_each_step_once_and_a_partial_batch_is_not_replayed(gpu, seeds):
-    eager, replayed = made(*networks(*seeds)), made(*networks(*seeds))
+    eager, replayed = train_steps(*networks(*seeds)), train_steps(*networks(*seeds))
     replayed.on_gpu = True
     for _ in range(2):
         orders = torch.stack([torch.randperm(14) for _ in seeds]).view(*eager.models.shape, -1)
@@ -168,7 +168,7 @@ def test_warm_up_and_replay_take_each_step_once_and_a_partial_batch_is_not_repla
 
 
 def test_the_replayed_step_uses_a_learning_rate_changed_between_epochs(gpu):
-    taken = made(*networks(0))
+    taken = train_steps(*networks(0))
     taken.on_gpu = True
     taken.epoch(torch.arange(12))
     before = state(taken)
@@ -179,7 +179,7 @@ def test_the_replayed_step_uses_a_learning_rate_changed_between_epochs(gpu):
 
 
 def test_single_steps_after_the_end_of_the_log_continue_at_its_start(gpu):
-    called, epochs = made(*networks(0)), made(*networks(0))
+    called, epochs = train_steps(*networks(0)), train_steps(*networks(0))
     called.on_gpu = True
     for first in (0, 4, 8, 0, 4, 8):
         called(torch.arange(first, first + 4))
@@ -211,7 +211,7 @@ def test_a_step_that_cannot_be_captured_runs_without_replay_after_one_warning(er
 
 def test_training_continues_after_a_failed_capture(gpu, monkeypatch):
     monkeypatch.setattr(train_step, "capture", lambda *_: gpu.append("no capture"))
-    eager, tried = made(*networks(0)), made(*networks(0))
+    eager, tried = train_steps(*networks(0)), train_steps(*networks(0))
     tried.on_gpu = True
     for _ in range(2):
         tried.epoch(torch.arange(14))

@@ -190,14 +190,14 @@ def batches(run_config):
 
 
 def test_models_have_the_same_batches_and_the_same_sensing_matrix():
-    ours, lstm, other = batches(small()), batches(small("lstm")), batches(small(seed=1))
+    ours, lstm, seed_1 = batches(small()), batches(small("lstm")), batches(small(seed=1))
     assert [len(frames) for frames in ours] == [32, 8, 32, 8]
     assert all(map(torch.equal, ours, lstm))
     assert not torch.equal(ours[0], ours[2])
-    assert not any(map(torch.equal, ours, other))
+    assert not any(map(torch.equal, ours, seed_1))
     alike = small(), small("lstm", hidden=5, depth=1), small("gru", protocol="normalised")
-    first, *others, last = (new_trainer(config).network.A for config in (*alike, small(seed=1)))
-    assert all(torch.equal(first, A) for A in others) and not torch.equal(first, last)
+    first, *matrices, last = (new_trainer(config).network.A for config in (*alike, small(seed=1)))
+    assert all(torch.equal(first, A) for A in matrices) and not torch.equal(first, last)
 
 
 def rates(validation, monkeypatch):

@@ -26,9 +26,9 @@ def test_triton_and_pytorch_agree(runs, sizes, soft, add, rho, dtype, normal):
         return (2 * normal(*shape)).round().to(DEVICE, dtype)
 
     # Runs lie apart in memory, as slices of longer sequences do.
-    u, s, other, hbar, g = (draw(*runs, 4, *sizes).select(-3, 1) for _ in range(5))
+    u, s, term, hbar, g = (draw(*runs, 4, *sizes).select(-3, 1) for _ in range(5))
     a, b = (draw(*runs, 1, sizes[1]).abs() * scale for scale in (1, 0 if soft else 1))
-    extra = {"nothing": None, "other": other, "hbar": hbar}[add]
+    extra = {"nothing": None, "other": term, "hbar": hbar}[add]
     rho, centre = draw(*runs)[..., None, None] if rho else None, None if soft else hbar
     results = []
     for kernels in (reference, triton_kernels):
@@ -36,8 +36,8 @@ def test_triton_and_pytorch_agree(runs, sizes, soft, add, rho, dtype, normal):
         kernels.forward(u, s, extra, hbar, rho, centre, a, b, value)
         kernels.backward(g, extra, value, centre, rho, a, b, du, dhbar)
         results.append((value, du, dhbar))
-    for value, other in zip(*results, strict=True):
-        assert torch.allclose(value, other, rtol=1e-6, atol=1e-6)
+    for value, triton_value in zip(*results, strict=True):
+        assert torch.allclose(value, triton_value, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("soft", [False, True], ids=["phi", "soft"])

@@ -197,12 +197,12 @@ def histogram(groups: Mapping, *, xlabel: str, bins: int = 40, ax: Axes | None =
     """
     fig, ax = figure_and_axes(ax)
     flat = {name: array(np.ravel(values), name, 1) for name, values in groups.items()}
-    both = np.concatenate(list(flat.values())).astype(float)
-    size = np.abs(both).max()
+    entries = np.concatenate(list(flat.values())).astype(float)
+    size = np.abs(entries).max()
     margin = (
-        0.01 * size if np.ptp(both) < 1e-9 * size else 0.0
+        0.01 * size if np.ptp(entries) < 1e-9 * size else 0.0
     )  # equal values: one bin in the middle
-    edges = np.histogram_bin_edges(both, bins, (both.min() - margin, both.max() + margin))
+    edges = np.histogram_bin_edges(entries, bins, (entries.min() - margin, entries.max() + margin))
     for name, values in flat.items():
         ax.hist(values, edges, histtype="step", lw=2, label=name)
     ax.set(xlabel=xlabel, ylabel="count")

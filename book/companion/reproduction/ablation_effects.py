@@ -106,10 +106,12 @@ def initialised_pair(
     if init == INITIALISATIONS[0]:
         return tuple(map(grid.initialised, runs))
     candidates = [[grid.initialised(config, pair) for pair in STARTS.values()] for config in runs]
-    both = [pair for pair in zip(*candidates, strict=True) if all(map(run_set.trained.seeds, pair))]
-    if not both:
+    pairs = [
+        pair for pair in zip(*candidates, strict=True) if all(map(run_set.trained.seeds, pair))
+    ]
+    if not pairs:
         return runs
-    return tuple(min(side, key=run_set.trained.validation) for side in zip(*both, strict=True))
+    return tuple(min(side, key=run_set.trained.validation) for side in zip(*pairs, strict=True))
 
 
 def description(effects: pd.DataFrame) -> str:
@@ -160,8 +162,8 @@ def scale_levels(run_set: RunSet) -> pd.DataFrame:
         rows, used = [], []
         groups = named_grids.ablations(base)["number of parameters"]
         for size, kind in (("equal width", "as printed"), ("equal size", "matched")):
-            both = (groups[f"{kind}, {protocol}"] for protocol in PROTOCOLS)
-            for pair in zip(*both, strict=True):
+            run_lists = (groups[f"{kind}, {protocol}"] for protocol in PROTOCOLS)
+            for pair in zip(*run_lists, strict=True):
                 for run in initialised_pair(run_set, INITIALISATIONS[1], *pair):
                     psnr = run_set.trained.at(run)["psnr_authors"]
                     reason = "" if len(psnr) else run_set.no_result(run)

@@ -36,9 +36,9 @@ def answer(cells: pd.DataFrame, number: int = 2) -> str:
     rows = cells[cells["table"] == number]
     done = rows[rows["runs"] > 0]
     ours = done[done["model"].str.lower() == MODEL]
-    every, names = rows["value"].nunique(), f"{_VARIED_NAMES[grid.VARIED[number][0]]}s"
+    total, names = rows["value"].nunique(), f"{_VARIED_NAMES[grid.VARIED[number][0]]}s"
     if ours.empty:
-        return f"**Not tested.** reweighted-RNN has been run at none of the {every} {names}."
+        return f"**Not tested.** reweighted-RNN has been run at none of the {total} {names}."
     first = {}
     for row in ours.itertuples():
         others = done[done["value"].eq(row.value) & done["model"].str.lower().ne(MODEL)]
@@ -51,7 +51,7 @@ def answer(cells: pd.DataFrame, number: int = 2) -> str:
     word = "yes" if all(first.values()) else "not always" if any(first.values()) else "no"
     word = word.capitalize() if firm else f"So far, {word}"
     values, starts = (dict.fromkeys(key[at] for key in first) for at in (0, 1))
-    text = f"At {len(values)} of the {every} {names}, other networks have been run as well; "
+    text = f"At {len(values)} of the {total} {names}, other networks have been run as well; "
     if all(first.values()):
         text += f"{'there' if len(values) == 1 else 'at each of them'} reweighted-RNN has the "
         text += "highest PSNR of the networks that trained, "
@@ -236,8 +236,8 @@ def start_effects(cells: pd.DataFrame) -> pd.DataFrame:
     sides = [cells[cells["start"].eq(start) & cells["runs"].gt(0)].set_index(place)
              for start in (SUCCESSOR, BEST)]  # fmt: skip
     best = sides[1][["ours", "pairs", "lambda1", "lambda2"]].add_suffix("_best")
-    both = sides[0].join(best, how="inner")
-    both = both[both["pairs_best"] > 1]
+    table = sides[0].join(best, how="inner")
+    table = table[table["pairs_best"] > 1]
     rows = {
         f"{title(model)}, {NAMES[cell['varies']]} {value:g}": _start_row(
             cell["psnr_db"],
@@ -245,10 +245,10 @@ def start_effects(cells: pd.DataFrame) -> pd.DataFrame:
             cell["ours_best"],
             f"{cell['lambda1_best']:g}, {cell['lambda2_best']:g}",
         )
-        for (_, model, value), cell in both.iterrows()
+        for (_, model, value), cell in table.iterrows()
     }
-    columns = both[["psnr_db", "ours", "ours_best"]]
-    for value in sorted(both.index.get_level_values("value").unique()):
+    columns = table[["psnr_db", "ours", "ours_best"]]
+    for value in sorted(table.index.get_level_values("value").unique()):
         keys = [(2, name, value) for name in ("reweighted-RNN", "l1-l1-RNN")]
         if all(key in columns.index for key in keys):
             lead = columns.loc[keys[0]] - columns.loc[keys[1]]

@@ -126,11 +126,11 @@ def update(
         if checksum := weights_sha256(folder):
             key = row["config_hash"], checksum, str(permutations)
             tasks[key] = functools.partial(_run, folder, row, cache, permutations)
-    wanted = (
+    expected = (
         f"finished runs with weights on {base.source}, profile {base.profile}, h = {base.hidden}"
     )
     do = "train one, or choose another --store, --source, --profile or --hidden"
-    searched = complain(wanted, f"none in {records.store(store)}", do)
+    searched = complain(expected, f"none in {records.store(store)}", do)
     columns = "config_hash", "weights_sha256", "permutations"
     return result_store.complete(TABLE, tasks, searched, columns=columns)
 

@@ -89,8 +89,8 @@ def update(store: str | None = None) -> list[dict]:
     hashes = runs[np.logical_and.reduce(matches)]["config_hash"]
     tasks = {f"{name}-1": functools.partial(_run, records.store(store) / name) for name in hashes}
     settings = ", ".join(f"{name} {value}" for name, value in fixed.items())
-    wanted, got = f"finished runs of {' or '.join(MODELS)} with {settings}", records.store(store)
-    searched = complain(wanted, f"none in {got}", "train one, or choose another --store")
+    expected, got = f"finished runs of {' or '.join(MODELS)} with {settings}", records.store(store)
+    searched = complain(expected, f"none in {got}", "train one, or choose another --store")
     return result_store.complete(TABLE, tasks, searched)
 
 

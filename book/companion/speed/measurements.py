@@ -223,15 +223,15 @@ def compare_with_record(measured: pd.DataFrame, hidden: int = 256) -> str:
               if (table := record(name)) is not None}  # fmt: skip
     if not tables:
         return f"The record: {NOT_RUN}."
-    here = processor(pd.DataFrame([stamp()]))
-    name = here if here in tables else next(iter(tables))
+    machine = processor(pd.DataFrame([stamp()]))
+    name = machine if machine in tables else next(iter(tables))
     table = tables[name]
     same = table["what"].eq("engine") & table["model"].eq("reweighted-rnn")
     median = table.loc[same & table["hidden"].eq(hidden), "median_ms"]
     if median.empty:
         return f"The record at this width: {NOT_RUN}."
     current, recorded = float(measured["median_ms"].iloc[0]), float(median.iloc[0])
-    text = f"The engine takes {current:.1f} ms here ({here}) and {recorded:.1f} ms in the record"
+    text = f"The engine takes {current:.1f} ms here ({machine}) and {recorded:.1f} ms in the record"
     text += f" above ({name})"
     factor = max(current / recorded, recorded / current)
     if factor <= UNUSUAL_FACTOR:
