@@ -36,11 +36,7 @@ def snakemake(store: Path, *more: str, profile: str = "local", **config: object)
 
 def start(command: list[str], cwd: Path, environment: dict | None = None) -> psutil.Popen:
     """Start a command whose output is appended to the file `output` of its folder."""
-    variables = {
-        "PYTHONPATH": str(ROOT / "lib"),
-        "OMP_NUM_THREADS": "1",
-        "XDG_CACHE_HOME": str(cwd),
-    }
+    variables = {"PYTHONPATH": str(ROOT / "lib"), "OMP_NUM_THREADS": "1"}
     with (cwd / "output").open("ab") as output:
         return psutil.Popen(
             command,

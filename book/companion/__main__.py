@@ -43,8 +43,8 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors are one line on standard error and a non-zero exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    name = words[0] if words else ""
+    parameters = list(sys.argv[1:] if arguments is None else arguments)
+    name = parameters[0] if parameters else ""
     if name in ("", "-h", "--help"):
         print(__doc__)
         return 0 if name else 2
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"companion: no command {name!r}; see python -m companion --help", file=sys.stderr)
         return 2
     try:
-        return importlib.import_module(COMMANDS[name]).main(words[1:])
+        return importlib.import_module(COMMANDS[name]).main(parameters[1:])
     except UnfoldedError as error:
         print(f"companion: {error}", file=sys.stderr)
         return 1

@@ -203,8 +203,8 @@ def test_every_command_prints_a_table_that_the_page_reads(command, results_folde
             set(record[record["model"] == name]["what"]) == whats for name in ("gru", "indrnn")
         )
     if command == "growth":
-        said = speed_plots.growth(record, "median_ms", speed_plots.work, ylabel="ms")[1]
-        assert all(axis in said for axis in growth.USUAL)
+        text = speed_plots.growth(record, "median_ms", speed_plots.work, ylabel="ms")[1]
+        assert all(axis in text for axis in growth.USUAL)
     if command == "inference":
         assert "300 iterations" in speed_plots.recovery(record)[1]
 

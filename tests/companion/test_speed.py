@@ -91,9 +91,9 @@ def test_records_of_two_machines_are_compared(results_folder, capsys):
         write(results_folder, f"step{end}", rows, machine)
         chosen = {"what": "gemm" if end else "native", "selected": True}
         write(results_folder, f"products{end}", [product | chosen], machine)
-    said = targets.compare_machines()
-    assert "on P, `gemm` is selected for 0 of 1 products" in said and "in 1 of 1 cases; " in said
-    assert "on Q, `gemm` is selected for 1 of 1 products" in said and "in 0 of 1 cases. " in said
+    text = targets.compare_machines()
+    assert "on P, `gemm` is selected for 0 of 1 products" in text and "in 1 of 1 cases; " in text
+    assert "on Q, `gemm` is selected for 1 of 1 products" in text and "in 0 of 1 cases. " in text
     assert "\n- **P:** " in targets.verdict() and "\n- **Q:** " in targets.verdict()
     here = measurements.processor(pd.DataFrame([stamp()]))
     write(

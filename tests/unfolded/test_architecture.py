@@ -193,7 +193,7 @@ def test_names_of_variables_state_a_role():
     faults = []
     for path in sorted([*files, *(ROOT / "notebooks").glob("*.ipynb")]):
         notebook = path.suffix == ".ipynb"
-        code = import_graph.code_of(path) if notebook else path.read_text(encoding="utf-8")
+        code = import_graph.notebook_code(path) if notebook else path.read_text(encoding="utf-8")
         nodes = list(ast.walk(ast.parse(code)))
         classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
         lines = [line for node in classes for line in node.body]

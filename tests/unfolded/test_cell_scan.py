@@ -181,8 +181,8 @@ def test_gradients_can_be_differentiated_again(kind, normal):
     leaves = [t.requires_grad_() for t in tensors if t is not None]
 
     def slope(*leaves):
-        given = list(leaves) if kind == "lstm" else [*leaves[:2], None, *leaves[2:]]
-        codes = cell_scan.run(cell, *given)[0]
+        tensors = list(leaves) if kind == "lstm" else [*leaves[:2], None, *leaves[2:]]
+        codes = cell_scan.run(cell, *tensors)[0]
         return torch.autograd.grad(codes.pow(3).sum(), leaves[:4], create_graph=True)
 
     with recurrence.use("native"):

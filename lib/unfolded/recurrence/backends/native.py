@@ -95,9 +95,9 @@ def _compile(compiler: list[str], path: Path) -> None:
 
 def _compile_succeeds(compiler: list[str], target: str, more: list[str]) -> bool:
     commands, objects = [], [f"{target}.{name}.o" for name in _SOURCES]
-    for made, (name, flag) in zip(objects, _SOURCES.items(), strict=True):
+    for target_object, (name, flag) in zip(objects, _SOURCES.items(), strict=True):
         source = str(Path(__file__).with_name(name))
-        commands.append([*compiler, *_FLAGS, *more, flag, "-c", source, "-o", made])
+        commands.append([*compiler, *_FLAGS, *more, flag, "-c", source, "-o", target_object])
     commands.append([*compiler, "-shared", *objects, "-lm", "-o", target])
     runs = (subprocess.run(command, capture_output=True, timeout=60) for command in commands)
     return all(run.returncode == 0 for run in runs)
