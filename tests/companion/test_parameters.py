@@ -230,7 +230,7 @@ def test_a_page_works_with_extreme_values(whole, page, values):
 
 
 def test_the_solvers_of_a_page_accept_an_odd_number_of_iterations(whole):
-    whole("04", {"hidden": 20, "iterations": 3}, before="t, long =")
+    whole("04", {"hidden": 20, "iterations": 3}, before="short_run, long_run =")
 
 
 def test_pages_of_small_runs_work_with_a_single_value(whole):
