@@ -184,7 +184,9 @@ def test_make_env_refuses_an_old_python(tmp_path):
     assert not (tmp_path / ".venv").exists()
 
 
-@pytest.mark.parametrize(("browser", "targets"), [(True, ["pdf", "test"]), (False, ["test"])])
+@pytest.mark.parametrize(
+    ("browser", "targets"), [(True, ["env", "pdf", "test"]), (False, ["env", "test"])]
+)
 def test_continuous_integration_prints_the_pdf_before_the_book_is_built(tmp_path, browser, targets):
     (tmp_path / ".ci").mkdir()
     script = shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
