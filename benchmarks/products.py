@@ -12,7 +12,7 @@ from companion.speed.interleaved_timing import Timing, interleave
 from unfolded import networks
 from unfolded.recurrence import matmul, routine_selection
 
-PROCESSES = 5
+PROCESSES = 15
 """Number of processes that measure: the addresses of memory pages differ between processes."""
 
 
