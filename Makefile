@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml book/pyproject.toml constraints.txt
 	    "install one of them and run make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): the first time this takes minutes ..."
-	@$(BIN)/python -m pip install --no-compile --disable-pip-version-check $(PIP_ARGS) \
+	@$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) \
 	  -c constraints.txt -e '.[$(EXTRAS)]' -e ./book
 	@touch $@
 
