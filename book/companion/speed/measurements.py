@@ -57,12 +57,12 @@ def records_of(measurement: str) -> list[str]:
 
 
 def processor(table: pd.DataFrame) -> str:
-    """Return the processor of a record, without trade marks.
+    """Return the processor of a record, without trade marks and without family and model.
 
-    >>> processor(pd.DataFrame({"processor": ["Intel(R) Xeon(R) Processor"]}))
+    >>> processor(pd.DataFrame({"processor": ["Intel(R) Xeon(R) Processor (model 1)"]}))
     'Intel Xeon'
     """
-    return re.sub(r"\(R\)| Processor$", "", str(table["processor"].iloc[0]))
+    return re.sub(r"\(R\)| Processor\b| \([^)]*model[^)]*\)$", "", table["processor"].iloc[0])
 
 
 def origin(name: str) -> str:
@@ -219,11 +219,11 @@ def compare_with_record(measured: pd.DataFrame, hidden: int = 256) -> str:
     The record of this processor, else the first one. Load, the number of threads, the allocator
     and the commit can differ from those of the record.
     """
-    tables = {processor(table): table for name in records_of("step")
+    tables = {table["processor"].iloc[0]: table for name in records_of("step")
               if (table := record(name)) is not None}  # fmt: skip
     if not tables:
         return f"The record: {NOT_RUN}."
-    machine = processor(pd.DataFrame([stamp()]))
+    machine = stamp()["processor"]
     name = machine if machine in tables else next(iter(tables))
     table = tables[name]
     same = table["what"].eq("engine") & table["model"].eq("reweighted-rnn")
@@ -231,8 +231,8 @@ def compare_with_record(measured: pd.DataFrame, hidden: int = 256) -> str:
     if median.empty:
         return f"The record at this width: {NOT_RUN}."
     current, recorded = float(measured["median_ms"].iloc[0]), float(median.iloc[0])
-    text = f"The engine takes {current:.1f} ms here ({machine}) and {recorded:.1f} ms in the record"
-    text += f" above ({name})"
+    text = f"The engine takes {current:.1f} ms here, on {machine}, and {recorded:.1f} ms in the "
+    text += f"record above, on {name}"
     factor = max(current / recorded, recorded / current)
     if factor <= UNUSUAL_FACTOR:
         return f"{text}."
