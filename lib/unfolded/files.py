@@ -50,7 +50,7 @@ def read_json(path: Path) -> dict | None:
             raise ValueError(f"a {type(content).__name__}")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         got = getattr(error, "strerror", None) or error
         do = "make it readable, or delete this file and run again"
         raise RecordError(complain(f"a JSON object at {path}", got, do)) from error

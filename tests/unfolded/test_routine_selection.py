@@ -139,14 +139,15 @@ def test_the_fastest_routine_is_selected_and_stored(cache, routines):
 def test_a_stored_selection_is_read(cache, routines):
     fastest("first", routines)
     content = json.loads(_file(cache).read_text())
-    names = {"second": "slow", "third": "unknown"}
+    names = {"second": "slow", "third": "unknown", "fourth": ["slow"]}
     content = {key.replace("first", new): name for key in content for new, name in names.items()}
     _file(cache).write_text(json.dumps(content))
     assert fastest("second", routines) == "slow"
     assert fastest("third", routines) == "quick"
+    assert fastest("fourth", routines) == "quick"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{"])
+@pytest.mark.parametrize("content", ["", "[]", "{", pytest.param("[" * 10**5, id="nested")])
 def test_a_damaged_cache_is_replaced(content, cache, routines):
     fastest(f"before {content!r}", routines)
     _file(cache).write_text(content)
@@ -176,7 +177,13 @@ def test_contexts_that_overlap_leave_the_default_backend():
     second.__enter__()
     first.__exit__(None, None, None)
     assert selection.chosen() == "reference"
-    second.__exit__(None, None, None)
+    third = use("reference")
+    third.__enter__()
+    with use("torch"):
+        second.__exit__(None, None, None)
+        assert selection.chosen() == "torch"
+    assert selection.chosen() == "reference"
+    third.__exit__(None, None, None)
     assert selection.chosen() is None
 
 

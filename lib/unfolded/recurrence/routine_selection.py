@@ -37,7 +37,7 @@ def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tenso
         return forced if forced in routines else next(iter(routines))
     if key not in selected:
         stored = _stored().get(key)
-        selected[key] = stored if stored in routines else _measured(key, routines, arguments)
+        selected[key] = stored if stored in [*routines] else _measured(key, routines, arguments)
     return selected[key]
 
 

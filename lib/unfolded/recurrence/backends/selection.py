@@ -12,7 +12,7 @@ from unfolded.errors import ConfigError, check_choice, complain
 from unfolded.recurrence.backends import native, reference
 
 BACKENDS = ("reference", "torch", "native")
-_selections: list[str] = []
+_selections: list[list[str]] = []
 
 
 @contextlib.contextmanager
@@ -30,17 +30,17 @@ def use(name: str) -> Iterator[None]:
     check_choice("a backend", name, BACKENDS)
     if name == "native" and native.library() is None:
         raise ConfigError(complain("compiled C kernels", "none (see the log)", 'choose "torch"'))
-    _selections.append(name)
+    _selections.append(entry := [name])
     try:
         yield
     finally:
-        # The contexts of several threads may overlap: remove the last one of this name.
-        del _selections[-1 - _selections[::-1].index(name)]
+        # The contexts of several threads may overlap: remove the entry of this one.
+        _selections[:] = [other for other in _selections if other is not entry]
 
 
 def chosen() -> str | None:
     """Return the selected backend, or None for the default."""
-    return _selections[-1] if _selections else None
+    return _selections[-1][0] if _selections else None
 
 
 def native_available() -> bool:
