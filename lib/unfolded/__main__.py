@@ -44,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    record = training.run(_config(options), **_run_options(options))
-    print(_summary(record.row()))
+    print(_summary(training.run(_config(options), **_run_options(options)).row()))
     return 0
 
 
@@ -85,8 +84,7 @@ def _tables(options: argparse.Namespace) -> int:
         print(f"unfolded: {error}", file=sys.stderr)
     print(f"{len(run_records)} runs in {folder}")
     if options.commit and run_records:
-        rows = results_table.merge(run_records)
-        print(f"{rows} runs in {results_table.RESULTS / 'runs.csv'}")
+        print(f"{results_table.merge(run_records)} runs in {results_table.RESULTS / 'runs.csv'}")
     return 1 if damaged else 0
 
 
@@ -115,7 +113,6 @@ def _config(options: argparse.Namespace, **overrides) -> RunConfig:
 
 
 COMMANDS = {"train": _train, "sweep": _sweep, "grid": _grid, "tables": _tables}
-"""The function of each command."""
 
 if __name__ == "__main__":
     sys.exit(main())

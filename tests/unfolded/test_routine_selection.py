@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import torch
 from small_runs import small
 
 from unfolded import recurrence, training
+from unfolded.errors import ConfigError
 from unfolded.recurrence import matmul, use
 from unfolded.recurrence.backends import native, selection
 from unfolded.recurrence.routine_selection import fastest, selected
@@ -166,9 +168,13 @@ def test_a_disturbed_measurement_is_not_stored(cache, clock):
 
 
 def test_a_routine_can_be_set_by_the_variable(routines, monkeypatch):
-    for name, expected in (("slow", "slow"), ("quick", "quick"), ("absent", "slow")):
+    named = {"native": routines["slow"], "gemm": routines["quick"]}
+    for name, expected in (("native", "native"), ("gemm", "gemm"), ("onednn", "native")):
         monkeypatch.setenv("UNFOLDED_ROUTINE", name)
-        assert fastest("forced", routines) == expected
+        assert fastest("forced", named) == expected
+    monkeypatch.setenv("UNFOLDED_ROUTINE", "oneDNN")
+    with pytest.raises(ConfigError, match=r"UNFOLDED_ROUTINE from native, .*got 'oneDNN'"):
+        fastest("forced", named)
 
 
 def test_contexts_that_overlap_leave_the_default_backend():
@@ -264,11 +270,23 @@ for _ in range(3):
 """
 
 
-def test_a_missing_compiler_is_reported_once_in_a_process(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CC": "",
-                   "PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # fmt: skip
+@pytest.mark.parametrize(
+    ("compiler", "message"),
+    [
+        (" ", "no C compiler cc"),
+        ("false", "from the compiler no file and no message"),
+        ("true", "from the compiler no file and no message"),
+        ("sh -c 'echo wrong option >&2; exit 1'", "from the compiler wrong option"),
+        ("absent", "[Errno 2] No such file or directory: 'absent'"),
+    ],
+)
+def test_a_missing_compiler_is_reported_once_in_a_process(compiler, message, tmp_path):
+    for name in filter(shutil.which, ("sh", "true", "false")):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CC": compiler,
+                   "PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}  # fmt: skip
     call = [sys.executable, "-c", CODE]
     done = subprocess.run(call, capture_output=True, text=True, env=environment)
     assert done.stdout.count("torch.Size([9, 9, 256])") == 3
-    assert done.stderr.startswith("expected compiled C kernels; got: no C compiler cc; install")
+    assert done.stderr.startswith(f"expected compiled C kernels; got: {message}; install a C")
     assert done.stderr.count("\n") == 1

@@ -1,8 +1,8 @@
 """Selection of the fastest routine for a product: measured once, then read from a cache.
 
 The cache is a file next to the compiled kernels, one for each processor, version of PyTorch and
-compiled library. With ``UNFOLDED_ROUTINE`` set to "native", "gemm" or "onednn", nothing is
-measured: that routine is used if it is available, else the first available one.
+compiled library. If the variable ``UNFOLDED_ROUTINE`` is one of ``NAMES``, nothing is measured:
+that routine is used if it is available, else the first available one.
 """
 
 import contextlib
@@ -16,9 +16,10 @@ from pathlib import Path
 import torch
 
 from unfolded import files
-from unfolded.errors import RecordError
+from unfolded.errors import RecordError, check_choice
 from unfolded.recurrence.backends import native
 
+NAMES = ("native", "gemm", "onednn", "onednn packed", "first")
 _MIN_ROUNDS, _MIN_SECONDS, _MAX_SPREAD = 15, 20e-3, 1.5
 """Fewest rounds and shortest duration of a measurement of all routines, and the largest ratio of
 the median to the shortest time of a measurement that is stored."""
@@ -31,13 +32,15 @@ def fastest(product: str, routines: dict[str, Callable], *arguments: torch.Tenso
 
     ``product`` describes shapes and layouts. The routines alternate, and the median time of each
     counts. A disturbed measurement is not stored, so that the next process repeats it.
+    Raises ConfigError if UNFOLDED_ROUTINE is not one of NAMES.
     """
     key = f"{product}, {torch.get_num_threads()} threads: {', '.join(routines)}"
     if forced := os.environ.get("UNFOLDED_ROUTINE"):
+        check_choice("UNFOLDED_ROUTINE", forced, NAMES)
         return forced if forced in routines else next(iter(routines))
     if key not in selected:
-        stored = _stored().get(key)
-        selected[key] = stored if stored in [*routines] else _measured(key, routines, arguments)
+        stored = str(_stored().get(key))  # a damaged cache may contain values of other types
+        selected[key] = stored if stored in routines else _measured(key, routines, arguments)
     return selected[key]
 
 

@@ -25,6 +25,7 @@ from unfolded.runtime import flushed_denormals, keep_freed_memory, threads_for
 from unfolded.training import checkpoint
 from unfolded.training.trainer import Trainer, train_runs
 
+Outcome = Record | TrainingError | RecordError
 _UNSTACKABLE_MODELS = ("lstm", "gru")
 """Models whose cells PyTorch cannot batch over runs."""
 
@@ -67,7 +68,7 @@ def fit_all(
     jobs: int | None = None,
     frames: input_frames.Given = None,
     **options,
-) -> Iterator[tuple[RunConfig, Record | TrainingError | RecordError]]:
+) -> Iterator[tuple[RunConfig, Outcome]]:
     """Yield each configuration once, with its result, in the order of the groups.
 
     The default is one process per core on the CPU; a GPU has one process with groups of at most
@@ -89,9 +90,7 @@ _CACHE = {}
 """Cache of the frames loaded by a process, for its next runs."""
 
 
-def _attempt(
-    group: list[RunConfig], options: dict, caller: int
-) -> list[Record | TrainingError | RecordError]:
+def _attempt(group: list[RunConfig], options: dict, caller: int) -> list[Outcome]:
     if os.getpid() != caller:
         _end_with(caller)
     try:

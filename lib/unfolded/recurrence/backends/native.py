@@ -51,7 +51,7 @@ _SIGNATURES = {
 def library() -> ctypes.CDLL | None:
     """Return the compiled kernels, or None with one line in the log if they are not available."""
     try:
-        compiler = os.environ.get("CC") or shutil.which("cc")
+        compiler = os.environ.get("CC", "").strip() or shutil.which("cc")
         if compiler is None:
             raise OSError("no C compiler cc")
         path = _library_path(compiler)
@@ -60,8 +60,8 @@ def library() -> ctypes.CDLL | None:
         _compile(shlex.split(compiler), path)
         return _load(path)
     except (*UNAVAILABLE, subprocess.SubprocessError) as error:
-        message = "expected compiled C kernels; got: %s; install a C compiler or set CC"
-        message += " (until then, slower PyTorch operations are used)"
+        message = "expected compiled C kernels; got: %s; install a C compiler, set CC, or set"
+        message += " XDG_CACHE_HOME to a writable folder (until then, PyTorch operations are used)"
         logging.getLogger(__name__).warning(message, one_line(error))
         return None
 
@@ -86,21 +86,26 @@ def _compile(compiler: list[str], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         target = str(Path(folder) / path.name)
-        if not any(_compile_succeeds(compiler, target, more) for more in (["-march=native"], [])):
-            raise OSError("the compiler failed")
+        failure = _compiler_failure(compiler, target, "-march=native")
+        if failure and (failure := _compiler_failure(compiler, target)):
+            raise OSError(f"from the compiler {failure}")
         content = Path(target).read_bytes()
     # Loading a truncated library would crash the process, so a hash is appended.
     files.write(path, content + hashlib.sha256(content).digest())
 
 
-def _compile_succeeds(compiler: list[str], target: str, more: list[str]) -> bool:
+def _compiler_failure(compiler: list[str], target: str, *flags: str) -> str:
+    """Compile the library; return the output of the command that failed, or an empty string."""
     commands, objects = [], [f"{target}.{name}.o" for name in _SOURCES]
     for target_object, (name, flag) in zip(objects, _SOURCES.items(), strict=True):
         source = str(Path(__file__).with_name(name))
-        commands.append([*compiler, *_FLAGS, *more, flag, "-c", source, "-o", target_object])
+        commands.append([*compiler, *_FLAGS, *flags, flag, "-c", source, "-o", target_object])
     commands.append([*compiler, "-shared", *objects, "-lm", "-o", target])
-    runs = (subprocess.run(command, capture_output=True, timeout=60) for command in commands)
-    return all(run.returncode == 0 for run in runs)
+    for command in commands:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if run.returncode or not Path(command[-1]).exists():
+            return run.stderr.strip() or "no file and no message"
+    return ""
 
 
 def processor() -> str:

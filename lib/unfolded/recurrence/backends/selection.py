@@ -67,7 +67,6 @@ def _on_cuda() -> ModuleType:
         triton_kernels.forward(*rows[:2], None, rows[2], None, rows[2], row, row, rows[3])
         triton_kernels.backward(rows[0], None, *rows[2:4], None, row, row, rows[1], rows[4])
     except Exception as error:
-        text = f"Triton is not available ({error}); slower PyTorch operations are used"
-        warnings.warn(text, stacklevel=2)
+        warnings.warn(f"Triton is not available ({error}); PyTorch is used", stacklevel=2)
         return reference
     return triton_kernels
