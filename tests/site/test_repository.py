@@ -184,25 +184,38 @@ def test_make_env_refuses_an_old_python(tmp_path):
     assert not (tmp_path / ".venv").exists()
 
 
-@pytest.mark.parametrize(
-    ("browser", "targets"), [(True, ["env", "pdf", "test"]), (False, ["env", "test"])]
-)
-def test_continuous_integration_prints_the_pdf_before_the_book_is_built(tmp_path, browser, targets):
-    (tmp_path / ".ci").mkdir()
-    script = shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
-    tools = tmp_path / "bin"
+def run_continuous_integration(folder, *, browser=True, failing=""):
+    """Run .ci/run with a `make` that prints its target and fails for one of them."""
+    (folder / ".ci").mkdir()
+    script = shutil.copy(ROOT / ".ci" / "run", folder / ".ci")
+    tools = folder / "bin"
     tools.mkdir()
     for name in ("bash", "dirname", "id"):
         (tools / name).symlink_to(shutil.which(name))
     for name in ("make", "slurmctld", *(["google-chrome", "chromedriver"] if browser else [])):
         (tools / name).write_text(
-            '#!/bin/bash\n[ "$0" != "${0%make}" ] && echo "target $1"; true\n'
+            '#!/bin/bash\n[ "$0" = "${0%make}" ] && exit\n'
+            f'echo "target $1"; [ "$1" != "{failing}" ]\n'
         )
         (tools / name).chmod(0o755)
     call = [shutil.which("bash"), script]
-    done = subprocess.run(call, env={"PATH": str(tools)}, capture_output=True, text=True)
+    return subprocess.run(call, env={"PATH": str(tools)}, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("browser", [True, False])
+def test_continuous_integration_tests_the_built_book_and_prints_it_with_a_browser(
+    tmp_path, browser
+):
+    done = run_continuous_integration(tmp_path, browser=browser)
     assert done.returncode == 0, done.stderr
-    assert re.findall("target (.*)", done.stdout) == targets
+    targets = re.findall("target (.*)", done.stdout)
+    assert targets[:2] == ["env", "book"]
+    assert sorted(targets[2:]) == (["pdf", "test"] if browser else ["test"])
+
+
+@pytest.mark.parametrize("target", ["env", "book", "pdf", "test"])
+def test_continuous_integration_fails_if_a_target_fails(tmp_path, target):
+    assert run_continuous_integration(tmp_path, failing=target).returncode != 0
 
 
 # Settings and numbers in the prose --------------------------------------------------------------
