@@ -102,9 +102,9 @@ def _compiler_failure(compiler: list[str], target: str, *flags: str) -> str:
         commands.append([*compiler, *_FLAGS, *flags, flag, "-c", source, "-o", target_object])
     commands.append([*compiler, "-shared", *objects, "-lm", "-o", target])
     for command in commands:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        run = subprocess.run(command, capture_output=True, timeout=60)
         if run.returncode or not Path(command[-1]).exists():
-            return run.stderr.strip() or "no file and no message"
+            return run.stderr.decode(errors="replace").strip() or "no file and no message"
     return ""
 
 
