@@ -14,7 +14,7 @@ examples:
   python -m unfolded train --model reweighted-rnn --source mnist --profile paper --hidden 256
       the paper's settings at width 256
   python -m unfolded sweep --table 1 --profile laptop
-      every cell of Table 1 at a size that a laptop trains (Tables 2 and 3 take hours)
+      every cell of Table 1 at a size that a laptop trains; Tables 2 and 3 take hours without a GPU
   python -m unfolded sweep --table 1 --seed 0 1 2 3 4 --profile paper --device cuda
       the paper's settings with five seeds a cell, which a GPU trains in parallel
   python -m unfolded grid --grid ablations --hidden 128
