@@ -22,13 +22,14 @@ help: ## list the targets
 
 env: $(STAMP) ## create .venv and install the library, the companion and the tools for book and tests
 
+# Python compiles a module at its first import; pip would compile all of them, for half of its time.
 $(STAMP): pyproject.toml book/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 	  echo "expected Python 3.11, 3.12 or 3.13; got $$($(PYTHON) --version 2>&1);" \
 	    "install one of them and run make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): the first time this takes minutes ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) \
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-compile $(PIP_ARGS) \
 	  -c constraints.txt -e '.[$(EXTRAS)]' -e ./book
 	@touch $@
 
