@@ -11,11 +11,17 @@ from test_site_pages import assert_cover_is_visible, assert_light_and_still, ope
 pytestmark = NEEDED
 
 
-@pytest.fixture(scope="module", params=TOC)
-def phone(request, browser):
-    """A page that is open on a phone, without a server."""
+@pytest.fixture(scope="module")
+def phone_browser(browser):
+    """The browser with the screen of a small phone, emulated once for all pages."""
     with screen(browser, 360):
-        yield opened(browser, SITE.as_uri(), request.param)
+        yield browser
+
+
+@pytest.fixture(scope="module", params=TOC)
+def phone(request, phone_browser):
+    """A page that is open on a phone, without a server."""
+    return opened(phone_browser, SITE.as_uri(), request.param)
 
 
 def test_a_page_is_small_and_has_no_layout_shift_on_a_phone(browser, phone):
