@@ -278,9 +278,12 @@ def test_a_network_equals_its_reference_with_every_backend(name, depth, backend,
 
 
 def test_an_unavailable_backend_is_rejected(monkeypatch):
-    with pytest.raises(ConfigError, match="a backend from reference, torch, native"):
+    with pytest.raises(ConfigError, match="a backend from reference, torch, native, triton"):
         recurrence.use("fast").__enter__()
     monkeypatch.setattr(native, "library", lambda: None)
     with pytest.raises(ConfigError, match="compiled C kernels"), recurrence.use("native"):
+        pass
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="CUDA with Triton"), recurrence.use("triton"):
         pass
     assert recurrence.chosen() is None

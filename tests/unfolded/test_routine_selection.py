@@ -16,7 +16,7 @@ from small_runs import small
 from unfolded import recurrence, training
 from unfolded.errors import ConfigError
 from unfolded.recurrence import matmul, use
-from unfolded.recurrence.backends import native, selection
+from unfolded.recurrence.backends import native, reference, selection
 from unfolded.recurrence.routine_selection import fastest, selected
 from unfolded.runs import records, results_table
 from unfolded.runtime import cpuinfo
@@ -194,14 +194,18 @@ def test_contexts_that_overlap_leave_the_default_backend():
 
 
 @pytest.mark.parametrize("backend", selection.BACKENDS)
-def test_triton_is_used_on_cuda_unless_pytorch_is_selected(backend, monkeypatch):
+def test_triton_is_used_on_cuda_unless_another_backend_is_selected(backend, monkeypatch):
     rows = types.SimpleNamespace(is_cuda=True)
     monkeypatch.setattr(selection, "_on_cuda", lambda: "Triton")
     assert selection.elementwise(rows, None) == "Triton"
     monkeypatch.setattr(native, "library", lambda: "C")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with use(backend):
         is_triton = selection.elementwise(rows, None) == "Triton"
-    assert is_triton == (backend == "native")
+    assert is_triton == (backend == "triton")
+    monkeypatch.setattr(selection, "_on_cuda", lambda: reference)
+    with pytest.raises(ConfigError, match="CUDA with Triton"), use("triton"):
+        pass
 
 
 def test_backend_and_settings_limit_the_routines(monkeypatch):

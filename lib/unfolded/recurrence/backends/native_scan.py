@@ -54,8 +54,7 @@ class NativeScan:
         """Pack the matrices of all products: x ↦ x W₁ᵀ, or (x W₁ᵀ) W₂ᵀ for two factors.
 
         ``transition`` and each entry of ``layers`` are lists of factors: (h, h), or (k, h) and
-        (h, k). Layers may share one list. ``inputs``: U_l, or U_lᵀ backward, one per layer or one
-        for all.
+        (h, k). Layers may share one list. ``inputs``: U_l, or U_lᵀ backward, per layer or for all.
         """
         depth, _, batch, width = scan.sizes
         self._threads, features = torch.get_num_threads(), scan.xs.shape[-1]

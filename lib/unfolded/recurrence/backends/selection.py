@@ -11,7 +11,7 @@ import torch
 from unfolded.errors import ConfigError, check_choice, complain
 from unfolded.recurrence.backends import native, reference
 
-BACKENDS = ("reference", "torch", "native")
+BACKENDS = ("reference", "torch", "native", "triton")
 _selections: list[list[str]] = []
 
 
@@ -20,16 +20,17 @@ def use(name: str) -> Iterator[None]:
     """Compute all recurrences inside the context with one backend, in all threads.
 
     "reference": step by step with autograd; "torch": the engine with PyTorch operations where they
-    exist, else the reference; "native": the C loops wherever they can run, for any size.
-    Raises ConfigError on an unknown name, and on "native" without compiled C kernels.
+    exist, else the reference; "native": the C loops wherever they can run, for any size; "triton":
+    as "torch", with the Triton kernels on CUDA. Raises ConfigError if a backend is not available.
 
-    >>> with use("reference"):
-    ...     chosen()
+    >>> with use("reference"): chosen()
     'reference'
     """
     check_choice("a backend", name, BACKENDS)
     if name == "native" and native.library() is None:
         raise ConfigError(complain("compiled C kernels", "none (see the log)", 'choose "torch"'))
+    if name == "triton" and not (torch.cuda.is_available() and _on_cuda() is not reference):
+        raise ConfigError(complain("CUDA with Triton", "none", 'choose "native" or "torch"'))
     _selections.append(entry := [name])
     try:
         yield
@@ -51,7 +52,7 @@ def native_available() -> bool:
 def elementwise(rows: torch.Tensor, rho: torch.Tensor | None) -> ModuleType | native.NativeKernels:
     """Return the fastest implementation of reference.py for rows (…, batch, h)."""
     if rows.is_cuda:
-        return _on_cuda() if chosen() in (None, "native") else reference
+        return _on_cuda() if chosen() in (None, "triton") else reference
     if rows.ndim == 2 and rows.dtype in native.SUFFIX and native_available():
         return native.NativeKernels(rows.dtype, 0.0 if rho is None else rho.item())
     return reference
